@@ -1,0 +1,213 @@
+"""When a time is known well enough: warm-up, the stopping rule, percentiles, the median's interval.
+
+Pure arithmetic over seconds and a `Clock`; what is timed, and on what, is the caller's.
+
+The interval is distribution-free (order statistics; Conover 1999, 'Practical Nonparametric
+Statistics', section 3.2; David & Nagaraja 2003, 'Order Statistics', section 7.1): latencies are
+skewed, so an interval built from a standard deviation would say too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from math import ceil, floor
+from typing import NamedTuple, Protocol
+
+from resnet_inspect.errors import InspectError
+
+Step = Callable[[], object]
+
+
+class Clock(Protocol):
+    """A device's clock."""
+
+    def now(self) -> float:
+        """Seconds of wall clock since some start, for budgets."""
+
+    def time(self, step: Step, count: int) -> list[float]:
+        """Seconds that each of `count` runs of `step` takes on the device."""
+
+
+class Rule(NamedTuple):
+    """When to stop.
+
+    half_width: of the median's interval, relative to the median. confidence: of that interval.
+    budget: seconds for measuring, after which it ends whatever the interval; warmup: seconds for
+    the warm-up likewise. least, most: runs that are kept; 6 is the fewest that give an interval at
+    95%. tolerance: how far the medians of two windows may differ in steady state. burst: seconds
+    of runs between two looks at the clock.
+    """
+
+    half_width: float = 0.01
+    confidence: float = 0.95
+    budget: float = 10.0
+    warmup: float = 10.0
+    least: int = 6
+    most: int = 10_000
+    tolerance: float = 0.02
+    burst: float = 0.1
+
+    def checked(self) -> Rule:
+        """The rule itself; raises InspectError for a value that no measurement can meet."""
+        if not 0 < self.half_width < 1:
+            raise InspectError(
+                f"half width is {self.half_width:g}; give a share of the median between 0 and 1, "
+                "such as 0.01"
+            )
+        if not 0 < self.confidence < 1:
+            raise InspectError(f"confidence is {self.confidence:g}; give one between 0 and 1")
+        if self.budget <= 0:
+            raise InspectError(f"budget is {self.budget:g} seconds; give more than 0")
+        return self
+
+
+class Sample(NamedTuple):
+    """Seconds of each run.
+
+    first: the very first, which compiles, tunes and allocates. warmup: those up to steady state;
+    steady: whether that was found within the budget. times: those that count; settled: whether
+    their interval is as narrow as was asked for.
+    """
+
+    first: float
+    warmup: tuple[float, ...]
+    times: tuple[float, ...]
+    steady: bool
+    settled: bool
+
+
+class Summary(NamedTuple):
+    """Seconds. low, high: the median's interval, None where there are too few runs for one."""
+
+    runs: int
+    median: float
+    p10: float
+    p90: float
+    p99: float
+    low: float | None
+    high: float | None
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the interval's width relative to the median; None without an interval."""
+        if self.low is None or self.high is None:
+            return None
+        return (self.high - self.low) / 2 / self.median if self.median else 0.0
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """A percentile with linear interpolation (Hyndman & Fan 1996, type 7: NumPy's default).
+
+    Raises InspectError for no values, or a percent outside 0 to 100.
+    """
+    if not values:
+        raise InspectError("no values; a percentile needs one or more")
+    if not 0 <= percent <= 100:
+        raise InspectError(f"percentile {percent:g}; give 0 to 100")
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * percent / 100
+    below, above = floor(place), ceil(place)
+    low, high = ordered[below], ordered[above]
+    return low if low == high else low + (high - low) * (place - below)
+
+
+def median(values: Sequence[float]) -> float:
+    """The 50th percentile; raises InspectError for no values."""
+    return percentile(values, 50)
+
+
+@lru_cache(maxsize=4096)
+def interval_rank(count: int, confidence: float = 0.95) -> int | None:
+    """The largest k for which the k-th smallest and k-th largest of `count` enclose the median.
+
+    At `confidence`: 1 - 2 P(Binomial(count, 1/2) < k) is the chance that they do, whatever the
+    distribution. None where even the extremes enclose it less often. Counted in whole numbers.
+    """
+    allowed = (1 - confidence) / 2
+    whole, term, below, rank = 1 << count, 1, 0, 0
+    while rank < count // 2:
+        below += term  # the ways in which at most `rank` of `count` lie below the median
+        if below / whole > allowed:
+            break
+        term = term * (count - rank) // (rank + 1)
+        rank += 1
+    return rank or None
+
+
+def median_interval(
+    values: Sequence[float], confidence: float = 0.95
+) -> tuple[float, float] | None:
+    """The interval that encloses the median at `confidence`; None for too few values."""
+    rank = interval_rank(len(values), confidence)
+    if rank is None:
+        return None
+    ordered = sorted(values)
+    return ordered[rank - 1], ordered[-rank]
+
+
+def summary(times: Sequence[float], confidence: float = 0.95) -> Summary:
+    """Median, percentiles and interval of some seconds; raises InspectError for none."""
+    low, high = median_interval(times, confidence) or (None, None)
+    p10, middle, p90, p99 = (percentile(times, percent) for percent in (10, 50, 90, 99))
+    return Summary(len(times), middle, p10, p90, p99, low, high)
+
+
+def narrow_enough(times: Sequence[float], rule: Rule) -> bool:
+    """Whether the median's interval is as narrow as the rule asks."""
+    if len(times) < rule.least:
+        return False
+    width = summary(times, rule.confidence).half_width
+    return width is not None and width <= rule.half_width
+
+
+def is_steady(times: Sequence[float], window: int, tolerance: float = 0.02) -> bool:
+    """Whether the last `window` runs took as long as the `window` before them.
+
+    Their medians may differ by `tolerance`, or, where single runs scatter more than that, by a
+    quarter of what the middle half of both windows scatters.
+    """
+    if len(times) < 2 * window:
+        return False
+    before, after = times[-2 * window : -window], times[-window:]
+    middle = median(before)
+    scatter = min(percentile(part, 75) - percentile(part, 25) for part in (before, after))
+    return abs(median(after) - middle) <= max(tolerance * middle, scatter / 4)
+
+
+def sample(clock: Clock, step: Step, rule: Rule) -> Sample:
+    """Run `step` until its time is steady, then until the rule is met."""
+    (first,) = clock.time(step, 1)
+    warmup, steady = _warm_up(clock, step, rule)
+    typical = median(warmup[-3:])
+    times: list[float] = []
+    start = clock.now()
+    settled = False
+    while not settled and len(times) < rule.most:
+        late = clock.now() - start >= rule.budget
+        if late and len(times) >= rule.least:
+            break
+        needed = rule.least - len(times)
+        count = min(_burst(typical, rule), rule.most - len(times))
+        times += clock.time(step, max(1, min(count, needed) if late else count))
+        settled = narrow_enough(times, rule)
+    return Sample(first, tuple(warmup), tuple(times), steady, settled)
+
+
+def _warm_up(clock: Clock, step: Step, rule: Rule) -> tuple[list[float], bool]:
+    """Windows of runs until two in a row take equally long, or the warm-up's budget is spent."""
+    start = clock.now()
+    warmup = clock.time(step, 1)
+    window = max(3, _burst(warmup[-1], rule))
+    while True:
+        if clock.now() - start >= rule.warmup:
+            return warmup, False
+        warmup += clock.time(step, window)
+        if is_steady(warmup, window, rule.tolerance):
+            return warmup, True
+        window = max(3, _burst(median(warmup[-window:]), rule))
+
+
+def _burst(typical: float, rule: Rule) -> int:
+    """How many runs take about `rule.burst` seconds: 1 to 1000."""
+    return max(1, min(1000, int(rule.burst / typical))) if typical > 0 else 1000
