@@ -1,0 +1,377 @@
+"""LayerGraph -> torch.nn.Module.
+
+Each container of the graph's module tree becomes a module that can be called, hooked and replaced:
+stages and projections are nn.Sequential; blocks, gates and the network itself are fx.GraphModules
+under their own names, with `forward` code that reads as written by hand (`model.layer4[0].code`).
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from resnet_inspect.graph import INPUT, Layer, LayerGraph
+from resnet_inspect.ops import (
+    ELU,
+    GELU,
+    Add,
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool2d,
+    Hardswish,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    Mish,
+    Op,
+    ReLU,
+    ReLU6,
+    Scale,
+    Sigmoid,
+    SiLU,
+    ZeroPad,
+)
+
+
+class ZeroPadShortcut(nn.Module):
+    """Shortcut option A: strided positions, zeros for the new channels."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels, self.stride = in_channels, out_channels, stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kept = x[:, :, :: self.stride[0], :: self.stride[1]]
+        return nn.functional.pad(kept, (0, 0, 0, 0, 0, self.out_channels - self.in_channels))
+
+    def extra_repr(self) -> str:
+        return f"{self.in_channels}, {self.out_channels}, stride={self.stride}"
+
+
+@singledispatch
+def module(op: Op) -> nn.Module:
+    """The torch.nn module of an op; register new ops here. Ops of `FUNCTIONS` have none."""
+    raise TypeError(f"no torch module for {op.kind}")
+
+
+@module.register
+def _(op: Conv2d) -> nn.Module:
+    return nn.Conv2d(
+        op.in_channels,
+        op.out_channels,
+        op.kernel,
+        op.stride,
+        op.padding,
+        dilation=op.dilation,
+        groups=op.groups,
+        bias=op.bias,
+    )
+
+
+@module.register
+def _(op: BatchNorm2d) -> nn.Module:
+    return nn.BatchNorm2d(op.channels)
+
+
+@module.register
+def _(op: Linear) -> nn.Module:
+    return nn.Linear(op.in_features, op.out_features, bias=op.bias)
+
+
+@module.register
+def _(op: MaxPool2d) -> nn.Module:
+    return nn.MaxPool2d(op.kernel, op.stride, op.padding, ceil_mode=op.ceil)
+
+
+@module.register
+def _(op: AvgPool2d) -> nn.Module:
+    return nn.AvgPool2d(
+        op.kernel, op.stride, op.padding, ceil_mode=op.ceil, count_include_pad=op.count_padding
+    )
+
+
+@module.register
+def _(op: GlobalAvgPool2d) -> nn.Module:
+    pool = nn.AdaptiveAvgPool2d(1)
+    return pool if op.keepdim else nn.Sequential(pool, nn.Flatten())
+
+
+@module.register
+def _(op: ZeroPad) -> nn.Module:
+    return ZeroPadShortcut(op.in_channels, op.out_channels, op.stride)
+
+
+@module.register
+def _(op: ReLU) -> nn.Module:
+    return nn.ReLU(inplace=op.inplace)
+
+
+@module.register
+def _(op: ReLU6) -> nn.Module:
+    return nn.ReLU6(inplace=op.inplace)
+
+
+@module.register
+def _(op: LeakyReLU) -> nn.Module:
+    return nn.LeakyReLU(op.negative_slope, inplace=op.inplace)
+
+
+@module.register
+def _(op: ELU) -> nn.Module:
+    return nn.ELU(op.alpha, inplace=op.inplace)
+
+
+@module.register
+def _(op: GELU) -> nn.Module:
+    return nn.GELU()
+
+
+@module.register
+def _(op: SiLU) -> nn.Module:
+    return nn.SiLU(inplace=op.inplace)
+
+
+@module.register
+def _(op: Mish) -> nn.Module:
+    return nn.Mish(inplace=op.inplace)
+
+
+@module.register
+def _(op: Hardswish) -> nn.Module:
+    return nn.Hardswish(inplace=op.inplace)
+
+
+@module.register
+def _(op: Sigmoid) -> nn.Module:
+    return nn.Sigmoid()
+
+
+FUNCTIONS: dict[type[Op], Callable[[Any], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
+    Add: lambda op: (operator.iadd if op.inplace else operator.add, ()),
+    Scale: lambda op: (operator.mul, ()),
+    Flatten: lambda op: (torch.flatten, (1,)),
+}
+"""Ops that have no module: the function that computes them and its settings."""
+
+
+class Assembled(fx.GraphModule):
+    """A GraphModule that prints, copies and pickles as an ordinary module does.
+
+    fx's own pickling traces the code again, which loses the class's name and turns the in-place
+    addition into another; its copying loses hooks. Here all that a module has is kept, and the
+    code is generated anew from the calls.
+    """
+
+    __str__ = nn.Module.__repr__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept = {key: value for key, value in vars(self).items() if key not in ("_graph", "_code")}
+        return _unfilled, (type(self).__name__,), kept | {"_calls": _calls(self.graph)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kept = dict(state)
+        graph = _graph(kept.pop("_calls"))
+        super().__setstate__(kept)  # type: ignore[no-untyped-call]
+        self.graph = graph  # generates forward
+
+    def __copy__(self) -> Assembled:
+        make, arguments, state = self.__reduce__()
+        # The same parts in dictionaries of its own: data parallelism fills them with others.
+        own = {key: dict(state[key]) for key in ("_parameters", "_buffers", "_modules")}
+        copied: Assembled = make(*arguments)
+        copied.__setstate__(state | own)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Assembled:
+        make, arguments, state = self.__reduce__()
+        # What refers back to this module (a hook, say) finds the copy already there.
+        copied: Assembled = memo.setdefault(id(self), make(*arguments))
+        copied.__setstate__(copy.deepcopy(state, memo))
+        return copied
+
+
+def _unfilled(name: str) -> Assembled:
+    """An Assembled of a class of its own by this name, before it has anything."""
+    part = Assembled.__new__(Assembled)
+    type(part).__name__ = name
+    return part
+
+
+@dataclass(frozen=True)
+class _Result:
+    """Stands for what a call gave, where its node cannot travel."""
+
+    name: str
+
+
+def _calls(graph: fx.Graph) -> list[tuple[Any, ...]]:
+    """The nodes of a graph as plain data: what each does, with what, and its name."""
+
+    def plain(node: fx.Node) -> Any:
+        return _Result(node.name)
+
+    return [
+        (
+            node.op,
+            node.target,
+            fx.node.map_arg(node.args, plain),
+            fx.node.map_arg(node.kwargs, plain),
+            node.name,
+        )
+        for node in graph.nodes
+    ]
+
+
+def _graph(calls: list[tuple[Any, ...]]) -> fx.Graph:
+    """The graph that these calls were written from."""
+    graph = fx.Graph()
+    nodes: dict[str, fx.Node] = {}
+
+    def filled(arguments: Any) -> Any:
+        return fx.node.map_aggregate(
+            arguments, lambda part: nodes[part.name] if isinstance(part, _Result) else part
+        )
+
+    for op, target, args, kwargs, name in calls:
+        nodes[name] = graph.create_node(op, target, filled(args), filled(kwargs), name=name)
+    return graph
+
+
+def assemble(graph: LayerGraph) -> nn.Module:
+    """The module of a graph, with torch's default initialisation.
+
+    A network that was traced from a name is made anew by the code that made it.
+    """
+    if graph.maker is not None:
+        from resnet_inspect.pytorch.trace.load import fresh  # which needs this module
+
+        return fresh(graph)
+    kinds = {block.path: block.kind for block in graph.blocks if block.path}
+    model = _container("", graph.layers, kinds)
+    model.network, model.input_shape = graph.name, graph.input_shape  # type: ignore[assignment]
+    return model
+
+
+def _container(path: str, layers: Sequence[Layer], kinds: dict[str, str]) -> nn.Module:
+    """The module at `path`, which runs these layers."""
+    inside = len(path) + 1 if path else 0
+    children: dict[str, nn.Module] = {}
+    calls: list[tuple[str, tuple[Layer, ...]]] = []
+    for child, run in groupby(layers, key=lambda layer: layer.path[inside:].split(".")[0]):
+        members = tuple(run)
+        deeper = any("." in layer.path[inside:] for layer in members)
+        if deeper:
+            children[child] = _container(members[0].path[: inside + len(child)], members, kinds)
+            calls.append((child, members))
+            continue
+        for layer in members:  # one module called several times in a row is several calls
+            if type(layer.op) not in FUNCTIONS and child not in children:
+                children[child] = module(layer.op)
+            calls.append((child, (layer,)))
+    own_name = kinds.get(path) or ("SqueezeExcitation" if path else "ResNet")
+    if path and path not in kinds and _is_chain(calls, children):
+        return nn.Sequential(_ordered(children))
+    return Assembled(children, _forward(calls), class_name=own_name)
+
+
+def _ordered(children: dict[str, nn.Module]) -> Any:
+    from collections import OrderedDict  # what nn.Sequential takes names from
+
+    return OrderedDict(children)
+
+
+def _outside(members: Iterable[Layer]) -> list[str]:
+    """What a run of layers takes from outside, in the order of first use."""
+    made: set[str] = set()
+    taken: dict[str, None] = {}
+    for layer in members:
+        taken.update((source, None) for source in layer.inputs if source not in made)
+        made.add(layer.name)
+    return list(taken)
+
+
+def _is_chain(calls: list[tuple[str, tuple[Layer, ...]]], children: dict[str, nn.Module]) -> bool:
+    """Whether each call takes just what the one before gave, and each is a module of its own."""
+    names = [child for child, _ in calls]
+    if len(set(names)) != len(names) or set(names) != set(children):
+        return False
+    sources = [_outside(members) for _, members in calls]
+    given = [[members[-1].name] for _, members in calls]
+    return sources[1:] == given[:-1] and len(sources[0]) == 1
+
+
+def _forward(calls: list[tuple[str, tuple[Layer, ...]]]) -> fx.Graph:
+    """The fx graph that makes these calls in turn."""
+    graph = fx.Graph()
+    (entering,) = _outside(layer for _, members in calls for layer in members)
+    values = {entering: graph.placeholder("x" if entering != INPUT else INPUT)}
+    for child, members in calls:
+        last = members[-1]
+        arguments = tuple(values[source] for source in _outside(members))
+        if len(members) == 1 and type(last.op) in FUNCTIONS:
+            function, settings = FUNCTIONS[type(last.op)](last.op)
+            # A function takes its inputs as they stand, the same one twice included.
+            arguments = tuple(values[source] for source in last.inputs)
+            values[last.name] = graph.create_node(
+                "call_function", function, arguments + settings, name=child
+            )
+        else:
+            name = last.name.rsplit(".", 1)[-1] if len(members) == 1 else child
+            values[last.name] = graph.create_node("call_module", child, arguments, name=name)
+    graph.output(values[calls[-1][1][-1].name])
+    return graph
+
+
+def initialise(model: nn.Module, graph: LayerGraph, zero_gamma: bool = False) -> None:
+    """Initialise as published: He et al. 2015b (arXiv 1502.01852), fan out, for convolutions.
+
+    Batch norm starts as the identity and convolution biases at 0; the classifier keeps torch's
+    default, as in torchvision. With `zero_gamma` each residual branch starts at 0 (Goyal et al.
+    2017, arXiv 1706.02677, section 5.1): the scale of its last batch norm, or where the branch
+    ends in a convolution (pre-activation) that convolution's weights.
+    """
+    slopes = [layer.op.negative_slope for layer in graph.layers if isinstance(layer.op, LeakyReLU)]
+    gain = ("leaky_relu", slopes[0]) if slopes else ("relu", 0.0)
+    for part in model.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, gain[1], mode="fan_out", nonlinearity=gain[0])  # type: ignore[arg-type]
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+    if zero_gamma:
+        for layer in graph.layers:
+            if isinstance(layer.op, Add):
+                last = residual_end(graph, layer.inputs[0])
+                nn.init.zeros_(model.get_submodule(last.path).weight)  # type: ignore[arg-type]
+
+
+def residual_end(graph: LayerGraph, name: str) -> Layer:
+    """The last layer with weights on a residual branch, behind any gate."""
+    layer = graph.layer(name)
+    while not isinstance(layer.op, (BatchNorm2d, Conv2d)):
+        layer = graph.layer(layer.inputs[0])
+    return layer
+
+
+def build(
+    graph: LayerGraph,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    zero_gamma: bool = False,
+) -> nn.Module:
+    """The initialised module of a graph, in train mode, on `device` (default: torch's default)."""
+    with torch.device(device) if device is not None else torch.device(torch.get_default_device()):
+        model = assemble(graph)
+        if graph.maker is None:  # others' code initialises its own
+            initialise(model, graph, zero_gamma)
+    return model.to(dtype) if dtype is not None else model

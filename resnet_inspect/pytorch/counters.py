@@ -1,0 +1,304 @@
+"""What the installed counters report of a network, found by running them here and now.
+
+Each runs on a fresh model of its own, because some leave things behind: thop buffers, ptflops
+attributes, fvcore in train mode other batch norm statistics. What they patch in torch itself is put
+back, and nothing that they print comes through. All weights are 0, or are not there at all where a
+tool looks at shapes alone: counts do not depend on them.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from resnet_inspect.graph import LayerGraph
+from resnet_inspect.pytorch.assemble import assemble
+from resnet_inspect.reconciliation import Measured
+
+Totals = dict[str, int]
+"""Names of conventions, or of `OTHERS`, with what was reported."""
+
+
+class Tool(NamedTuple):
+    """A counter that may be installed.
+
+    title: whose it is; package: what it is imported as; distribution: what it is installed as.
+    run: takes the network and the batch, and gives what it reports, by the names in `reports`.
+    """
+
+    title: str
+    package: str
+    distribution: str
+    reports: tuple[str, ...]
+    run: Callable[[LayerGraph, int], Totals]
+
+    @property
+    def installed(self) -> bool:
+        return find_spec(self.package) is not None
+
+    @property
+    def version(self) -> str:
+        """Of what is installed, without a local part such as +cpu; '' where it does not say."""
+        try:
+            return version(self.distribution).partition("+")[0]
+        except PackageNotFoundError:
+            return ""
+
+
+def installed() -> tuple[Tool, ...]:
+    """The tools that are installed here."""
+    return tuple(tool for tool in TOOLS if tool.installed)
+
+
+def measure(
+    graph: LayerGraph, batch: int = 1, starting: Callable[[Tool], None] = lambda tool: None
+) -> dict[str, Measured]:
+    """What every installed tool reports of a network; `starting` hears of each before it runs."""
+    found: dict[str, Measured] = {}
+    for tool in installed():
+        starting(tool)
+        found |= run(tool, graph, batch)
+    return found
+
+
+def run(tool: Tool, graph: LayerGraph, batch: int = 1) -> dict[str, Measured]:
+    """What one tool reports. Other people's code may fail in any way; that is a finding too."""
+    try:
+        with _quiet(), _unpatched(), _threads(1 if batch == 1 else torch.get_num_threads()):
+            totals = tool.run(graph, batch)
+    except Exception as error:
+        line = (str(error).splitlines() or [""])[0]
+        failure = f"{type(error).__name__}: {line}" if line else type(error).__name__
+        return {name: Measured(tool.version, None, failure) for name in tool.reports}
+    return {name: Measured(tool.version, totals[name]) for name in tool.reports}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """One thread is quick enough for one image; more would wait for each other where it is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _unpatched() -> Iterator[None]:
+    """Put back what a tool patches in torch: TorchLens and calflops replace its functions."""
+    places: tuple[type | object, ...] = (torch, nn.functional, Tensor)
+    before = [dict(vars(place)) for place in places]
+    try:
+        yield
+    finally:
+        for place, names in zip(places, before, strict=True):
+            for name, now in dict(vars(place)).items():
+                if name not in names and place is Tensor:
+                    delattr(place, name)  # patched over what it inherits
+                elif name in names and names[name] is not now:
+                    setattr(place, name, names[name])
+
+
+def fresh(graph: LayerGraph, device: str = "cpu", training: bool = False) -> nn.Module:
+    """A model of the network that nobody has touched, its weights 0, made without random numbers.
+
+    Square pooling windows are written as one number, as torchvision and timm write them: some
+    tools read the side for the area.
+    """
+    with torch.device("meta"):
+        model = assemble(graph)
+    for part in model.modules():
+        if isinstance(part, (nn.MaxPool2d, nn.AvgPool2d)):
+            window = part.kernel_size
+            if isinstance(window, tuple) and len(set(window)) == 1:
+                part.kernel_size = window[0]
+    if device != "meta":
+        model.to_empty(device=device)
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.detach().zero_()
+    return model.train(training)
+
+
+def _input(graph: LayerGraph, batch: int, device: str = "cpu") -> Tensor:
+    return torch.zeros((batch, *graph.input_shape), device=device)
+
+
+def _torch(graph: LayerGraph, batch: int) -> Totals:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    # Shapes are all that it looks at, so the model needs no memory.
+    model, x = fresh(graph, "meta"), _input(graph, batch, "meta")
+    with FlopCounterMode(display=False) as counter:
+        y = model(x)
+        forward = counter.get_total_flops()
+        y.sum().backward()
+    return {"torch": forward, "torch-train": counter.get_total_flops()}
+
+
+def _torch_tensors(graph: LayerGraph, batch: int) -> Totals:
+    model = fresh(graph, "meta")
+    return {
+        "parameters": sum(tensor.numel() for tensor in model.parameters()),
+        "state-dict": sum(tensor.numel() for tensor in model.state_dict().values()),
+    }
+
+
+def _torch_saved(graph: LayerGraph, batch: int) -> Totals:
+    model = fresh(graph, training=True)
+    own = (*model.parameters(), *model.buffers())
+    known = {tensor.untyped_storage().data_ptr() for tensor in own}
+    kept: dict[int, Tensor] = {}  # held on to, so that no address is used twice
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept.setdefault(tensor.untyped_storage().data_ptr(), tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        model(_input(graph, batch))
+    sizes = {place: tensor.untyped_storage().nbytes() for place, tensor in kept.items()}
+    return {"saved": sum(size for place, size in sizes.items() if place not in known)}
+
+
+def _torchinfo(graph: LayerGraph, batch: int) -> Totals:
+    import torchinfo
+
+    model, x = fresh(graph, "meta"), _input(graph, batch, "meta")
+    found = torchinfo.summary(model, input_data=x, device="meta", verbose=0)
+    return {
+        "torchinfo": found.total_mult_adds,
+        "torchinfo-memory": found.total_output_bytes,
+        "torchinfo-parameters": found.total_params,
+    }
+
+
+def _fvcore(graph: LayerGraph, batch: int, training: bool = False) -> Totals:
+    from fvcore.nn import FlopCountAnalysis
+
+    # It cannot trace meta tensors under torch 2.13.
+    analysis = FlopCountAnalysis(fresh(graph, training=training), _input(graph, batch))
+    return {"fvcore-train" if training else "fvcore": int(analysis.total())}
+
+
+def _fvcore_train(graph: LayerGraph, batch: int) -> Totals:
+    return _fvcore(graph, batch, training=True)
+
+
+def _thop(graph: LayerGraph, batch: int) -> Totals:
+    import thop
+
+    model, x = fresh(graph, "meta"), _input(graph, batch, "meta")
+    macs, _ = thop.profile(model, (x,), verbose=False)
+    return {"thop": int(macs)}
+
+
+def _ptflops(graph: LayerGraph, backend: str) -> int:
+    from ptflops import get_model_complexity_info
+
+    macs, _ = get_model_complexity_info(
+        fresh(graph),
+        graph.input_shape,
+        print_per_layer_stat=False,
+        as_strings=False,
+        backend=backend,
+    )
+    return int(macs)
+
+
+def _ptflops_both(graph: LayerGraph, batch: int) -> Totals:
+    return {"ptflops": _ptflops(graph, "pytorch"), "ptflops-aten": _ptflops(graph, "aten")}
+
+
+def _calflops(graph: LayerGraph, batch: int) -> Totals:
+    from calflops import calculate_flops
+
+    flops, macs, _ = calculate_flops(
+        fresh(graph),
+        input_shape=(batch, *graph.input_shape),
+        print_results=False,
+        output_as_string=False,
+    )
+    return {"calflops": int(flops), "calflops-macs": int(macs)}
+
+
+def _torchscan(graph: LayerGraph, batch: int) -> Totals:
+    from torchscan import crawl_module
+
+    model, x = fresh(graph, "meta"), _input(graph, batch, "meta")
+    totals = crawl_module(model, args=(x,))["totals"]
+    # Where a module is unknown to it (option A's padding) it says so, and gives what it knows.
+    flops, macs = totals["module_flops"], totals["macs"]
+    return {"torchscan": flops["known_value"], "torchscan-macs": macs["known_value"]}
+
+
+def _torchlens(graph: LayerGraph, batch: int) -> Totals:
+    import torchlens
+    from torchlens.options import CaptureOptions
+
+    traced = torchlens.trace(
+        fresh(graph),
+        _input(graph, batch),
+        save=None,
+        capture=CaptureOptions(unwrap_when_done=True),
+    )
+    return {"torchlens": int(traced.total_flops_forward)}
+
+
+def _deepspeed(graph: LayerGraph, batch: int) -> Totals:
+    from deepspeed.profiling.flops_profiler import get_model_profile
+
+    flops, macs, _ = get_model_profile(
+        fresh(graph),
+        input_shape=(batch, *graph.input_shape),
+        print_profile=False,
+        as_string=False,
+        warm_up=0,
+    )
+    return {"deepspeed": int(flops), "deepspeed-macs": int(macs)}
+
+
+TOOLS: tuple[Tool, ...] = (
+    Tool("torch parameters", "torch", "torch", ("parameters", "state-dict"), _torch_tensors),
+    Tool("torch FlopCounterMode", "torch", "torch", ("torch", "torch-train"), _torch),
+    Tool("torch saved tensors", "torch", "torch", ("saved",), _torch_saved),
+    Tool(
+        "torchinfo",
+        "torchinfo",
+        "torchinfo",
+        ("torchinfo", "torchinfo-memory", "torchinfo-parameters"),
+        _torchinfo,
+    ),
+    Tool("fvcore", "fvcore", "fvcore", ("fvcore",), _fvcore),
+    Tool("fvcore in train mode", "fvcore", "fvcore", ("fvcore-train",), _fvcore_train),
+    Tool("thop", "thop", "thop", ("thop",), _thop),
+    Tool("ptflops", "ptflops", "ptflops", ("ptflops", "ptflops-aten"), _ptflops_both),
+    Tool("calflops", "calflops", "calflops", ("calflops", "calflops-macs"), _calflops),
+    Tool("DeepSpeed", "deepspeed", "deepspeed", ("deepspeed", "deepspeed-macs"), _deepspeed),
+    Tool("torchscan", "torchscan", "torchscan", ("torchscan", "torchscan-macs"), _torchscan),
+    Tool("TorchLens", "torchlens", "torchlens", ("torchlens",), _torchlens),
+)
+"""Every counter that can be run."""
+
+OTHERS: Mapping[str, str] = {
+    "parameters": "elements of parameters()",
+    "state-dict": "elements of the state dict",
+    "torchinfo-parameters": "torchinfo's total of parameters",
+    "torchinfo-memory": "torchinfo's forward/backward pass size in bytes",
+    "saved": "bytes that a training forward pass saves for the backward pass",
+}
+"""What is reported beside the operations of conventions.CONVENTIONS."""
