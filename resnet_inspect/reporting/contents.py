@@ -1,0 +1,168 @@
+"""What a report holds: the tables of the command line, diagrams and plots, and where each stands.
+
+No number is made here. Every table is one that a command prints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from resnet_inspect import network_table, zoo
+from resnet_inspect.block_comparison import compare_blocks
+from resnet_inspect.comparison import overview
+from resnet_inspect.convention_table import conventions
+from resnet_inspect.drawing import Diagram, block_diagram, diagram
+from resnet_inspect.errors import InspectError
+from resnet_inspect.graph import LayerGraph
+from resnet_inspect.plot_style import Plot
+from resnet_inspect.plots import MOST, plot
+from resnet_inspect.reconciliation import reconcile
+from resnet_inspect.resnet import layer_graph
+from resnet_inspect.roles import depth, residual_blocks
+from resnet_inspect.sheet import Sheet
+from resnet_inspect.table import Table
+
+OVERVIEW, BLOCKS, CONVENTIONS = "overview", "blocks", "conventions"
+"""What stands beside the networks, by the folders of their files."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a report says of one network.
+
+    slug: its name as part of file names and addresses. layers: as people read them, batch norm and
+    activation with their convolution; every_layer: as programs do.
+    """
+
+    slug: str
+    graph: LayerGraph
+    about: str
+    stages: Table
+    layers: Table
+    every_layer: Table
+    published: Table | None
+    diagram: Diagram
+    diagram_in_the_dark: Diagram
+    memory: Plot
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report, ready to be written. command: what makes it again."""
+
+    title: str
+    command: str
+    about: str
+    overview: Sheet
+    plots: Mapping[str, Plot]
+    parts: tuple[Part, ...]
+    blocks: Sheet
+    block_plot: Plot
+    block_diagram: Diagram
+    block_diagram_in_the_dark: Diagram
+    conventions: Sheet
+
+
+def contents(
+    graphs: Sequence[LayerGraph],
+    *,
+    batch: int = 1,
+    dtype: str = "fp32",
+    convention: str = "macs",
+    command: str = "",
+) -> Report:
+    """A report on networks; raises InspectError for none, or two of one name."""
+    if not graphs:
+        raise InspectError("a report of no network; name one or more")
+    names = [graph.name for graph in graphs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InspectError(f"two networks are called {name!r}; give one another name")
+    sheet = overview(graphs, batch=batch, dtype=dtype, convention=convention)
+    # More networks than can be told apart by colour are compared in tables alone.
+    kinds = ("stages", "cumulative", "field") if len(graphs) <= MOST else ()
+    table = partial(network_table.table, batch=batch, dtype=dtype, convention=convention)
+    return Report(
+        title=", ".join(names),
+        command=command,
+        about=f"Batch {batch}, {sheet.meta['dtype']}, "
+        f"{network_table.heading(convention, graphs[0])}",
+        overview=sheet,
+        plots={kind: plot(kind, graphs, convention=convention) for kind in kinds},
+        parts=tuple(
+            _part(slug, graph, partial(table, graph), convention)
+            for slug, graph in zip(slugs(names), graphs, strict=True)
+        ),
+        blocks=compare_blocks(),
+        block_plot=plot("blocks"),
+        block_diagram=_two_blocks("light"),
+        block_diagram_in_the_dark=_two_blocks("dark"),
+        conventions=conventions(graphs),
+    )
+
+
+def _two_blocks(theme: str) -> Diagram:
+    return block_diagram("basic", "bottleneck", channels=256, size=14, theme=theme)
+
+
+def _part(slug: str, graph: LayerGraph, table: Callable[..., Table], convention: str) -> Part:
+    columns = _columns(convention)
+    layers = table("layer", all_ops=False, columns=(*columns, "stage"))
+    return Part(
+        slug=slug,
+        graph=graph,
+        about=_about(graph),
+        stages=table("stage", columns=columns),
+        layers=replace(layers, shown=columns),
+        every_layer=table("layer"),
+        published=published(graph),
+        diagram=diagram(graph),
+        diagram_in_the_dark=diagram(graph, theme="dark"),
+        memory=plot("memory", [graph]),
+    )
+
+
+def published(graph: LayerGraph) -> Table | None:
+    """What was published of a network against ours; None where nothing was."""
+    found = reconcile(graph).tables.get("published")
+    return found if found and found.rows else None
+
+
+def _columns(convention: str) -> tuple[str, ...]:
+    """The columns of a network's tables on the page: those of the terminal, and a few more.
+
+    FLOPs do not stand beside what another convention counts.
+    """
+    more = ("flops", "activations") if convention == "macs" else ("activations",)
+    *shown, last = network_table.shown(convention)
+    return (*shown, *more, last)
+
+
+def _about(graph: LayerGraph) -> str:
+    """A network in a line: how deep it is, and where it was published."""
+    size = f"{depth(graph)} layers with weights, {residual_blocks(graph)} blocks"
+    known = graph.name in zoo.ZOO and graph == layer_graph(zoo.spec(graph.name), graph.input_shape)
+    return f"{size}. Source: {zoo.entry(graph.name).source}." if known else f"{size}."
+
+
+def slugs(names: Sequence[str]) -> list[str]:
+    """Names fit for files and addresses, all different: letters, digits, dots, dashes, underscores.
+
+    What folds case, as some file systems do, tells them apart too.
+    """
+    found: list[str] = []
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "network"
+        slug, number = plain, 1
+        while slug.lower() in [other.lower() for other in (OVERVIEW, BLOCKS, CONVENTIONS, *found)]:
+            number += 1
+            slug = f"{plain}-{number}"
+        found.append(slug)
+    return found
