@@ -1,0 +1,114 @@
+"""A call of a torch function: its name, its settings, and its tensors told apart by where they come
+from (the network's input, learned parameters, buffers, anything else)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx
+
+from resnet_inspect.ops import Shape
+
+_SAME = {
+    "iadd": "add", "radd": "add", "isub": "sub", "rsub": "sub", "subtract": "sub",
+    "imul": "mul", "rmul": "mul", "multiply": "mul", "itruediv": "div", "rtruediv": "div",
+    "truediv": "div", "divide": "div", "true_divide": "div", "rpow": "pow", "ipow": "pow",
+    "concat": "cat", "concatenate": "cat", "imatmul": "matmul", "rmatmul": "matmul",
+    "negative": "neg", "absolute": "abs", "swapdims": "transpose", "swapaxes": "transpose",
+}  # fmt: skip
+"""Other names of the same functions, Python's operators among them."""
+
+
+def function_name(target: Any) -> tuple[str, bool]:
+    """A torch function's plain name, and whether it works in place: relu for torch.relu_, F.relu,
+    Tensor.relu and torch.ops.aten.relu.default."""
+    if isinstance(target, torch._ops.OpOverload):
+        name = target._schema.name.split("::")[-1]
+    elif getattr(target, "__name__", "") == "__get__":
+        name = target.__self__.__name__  # an attribute such as x.T
+    else:
+        name = getattr(target, "__name__", str(target))
+    plain = name.strip("_")
+    inplace = (name.endswith("_") and not name.startswith("__")) or (
+        plain.startswith("i") and _SAME.get(plain, plain) == plain[1:]
+    )
+    return _SAME.get(plain, plain), inplace
+
+
+def sample_shape(tensor: torch.Tensor) -> Shape:
+    """A tensor's shape without the batch of one; all of it where the batch is folded into it."""
+    shape = tuple(tensor.shape)
+    return shape[1:] if shape and shape[0] == 1 else shape
+
+
+def first_tensor(value: Any) -> torch.Tensor:
+    """The tensor, or the first of several."""
+    while not isinstance(value, torch.Tensor):
+        value = next(iter(value.values() if isinstance(value, dict) else value))
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A tensor that does not come from the network's input.
+
+    params and buffers: the names of those that it is or was made of.
+    """
+
+    shape: Shape
+    params: tuple[str, ...] = ()
+    buffers: tuple[str, ...] = ()
+
+
+@dataclass
+class Call:
+    """A call of a function, as its rule sees it.
+
+    inputs: the tensors that come from the network's input, in order; a rule may reorder or drop
+    them. constants: the other tensors. bound: settings by name. params: entries of the learned
+    parameters that the constants are made of, buffers: of the buffers; held: of all buffers that
+    the calling module itself has.
+    """
+
+    node: fx.Node
+    name: str
+    inplace: bool
+    inputs: list[fx.Node]
+    constants: Mapping[fx.Node, Constant]
+    bound: dict[str, Any]
+    params: int
+    buffers: int
+    held: int
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A setting, or the default where it was not given or is None."""
+        value = self.bound.get(name)
+        return default if value is None else value
+
+    def constant(self, name: str) -> Constant | None:
+        """The constant tensor that is given as this argument, if it is one."""
+        value = self.bound.get(name)
+        return self.constants.get(value) if isinstance(value, fx.Node) else None
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """The inputs' shapes, without the batch."""
+        return [sample_shape(first_tensor(node.meta["val"])) for node in self.inputs]
+
+    @property
+    def shape(self) -> Shape:
+        """The first input's shape, without the batch."""
+        return sample_shape(first_tensor(self.inputs[0].meta["val"]))
+
+    @property
+    def dims(self) -> int:
+        """Dimensions of the first input, the batch among them."""
+        return first_tensor(self.inputs[0].meta["val"]).dim()
+
+    @property
+    def output(self) -> Shape:
+        """The result's shape, without the batch; of several results, the first's."""
+        return sample_shape(first_tensor(self.node.meta["val"]))

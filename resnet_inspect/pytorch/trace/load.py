@@ -1,0 +1,112 @@
+"""A user's model by name: package.module:callable, or a .pt2 file that torch.export.save wrote.
+
+Loading package.module:callable runs the user's own code, which is why it takes this explicit form.
+What that code prints goes to stderr, so that stdout keeps to our output.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
+from functools import partial, reduce
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.graph import LayerGraph
+from resnet_inspect.ops import Shape
+from resnet_inspect.pytorch.trace import trace
+from resnet_inspect.pytorch.trace.blame import line_of
+from resnet_inspect.pytorch.trace.exported import read
+
+
+def load(
+    name: str,
+    input_shape: Shape | None = None,
+    args: Mapping[str, Any] | None = None,
+    leaves: Sequence[str] = (),
+) -> LayerGraph:
+    """The graph of the model that a name stands for; it knows how to make the model anew.
+
+    args: keyword arguments of the callable. Raises InspectError in one line, whatever goes wrong.
+    """
+    if name.lower().endswith(".pt2"):
+        if args:
+            raise InspectError(f"{name} is a file, which takes no arguments; drop --args")
+        graph = trace(read(name), input_shape, name=Path(name).stem, leaves=leaves)
+        return replace(graph, maker=partial(_program, name))
+    maker = partial(_made, name, dict(args or {}))
+    graph = trace(maker(), input_shape, name=name.rpartition(":")[2], leaves=leaves)
+    return replace(graph, maker=maker)
+
+
+def _program(path: str) -> nn.Module:
+    model: nn.Module = read(path).module()
+    return model
+
+
+def _made(name: str, args: Mapping[str, Any]) -> nn.Module:
+    """What the callable of this name gives; a module that is there already is taken as it is."""
+    module_name, _, attribute = name.partition(":")
+    with redirect_stdout(sys.stderr):
+        module = _imported(module_name)
+        found = reduce(partial(_attribute, name), attribute.split("."), module)
+        if isinstance(found, nn.Module) and not args:
+            return found
+        if not callable(found):
+            raise InspectError(
+                f"{name} is a {type(found).__name__}; name a class or function that gives a module"
+            )
+        try:
+            model = found(**args)
+        except (Exception, SystemExit) as error:
+            given = ", ".join(f"{key}={value!r}" for key, value in args.items())
+            raise InspectError(f"{name}({given}) fails: {_said(error)}") from error
+    if not isinstance(model, nn.Module):
+        raise InspectError(f"{name} gives a {type(model).__name__}, not a torch.nn.Module")
+    return model
+
+
+def _imported(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise InspectError(
+                f"no module {error.name!r} can be imported here; run where it lies, or install it"
+            ) from None
+        raise InspectError(f"importing {name} fails: {_said(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise InspectError(f"importing {name} fails: {_said(error)}") from error
+
+
+def _attribute(name: str, holder: Any, attribute: str) -> Any:
+    if not hasattr(holder, attribute):
+        public = [key for key in vars(holder) if not key.startswith("_")]
+        raise unknown(f"callable of {name.partition(':')[0]}", attribute, public)
+    return getattr(holder, attribute)
+
+
+def _said(error: BaseException) -> str:
+    first = (str(error).strip().splitlines() or [""])[0]
+    where = line_of(error)
+    return f"{type(error).__name__}: {first}{f' ({where})' if where else ''}"
+
+
+def fresh(graph: LayerGraph) -> nn.Module:
+    """A model of a traced graph, made anew; on torch's default device if the user's code can."""
+    assert graph.maker is not None
+    try:
+        model: nn.Module = graph.maker()
+    except (InspectError, RuntimeError, NotImplementedError):
+        if torch.get_default_device().type != "meta":
+            raise
+        with torch.device("cpu"):  # code that looks at the values of its weights
+            model = graph.maker().to("meta")
+    return model
