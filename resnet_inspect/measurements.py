@@ -1,0 +1,291 @@
+"""Measurements as JSON Lines: one record a line, written as soon as it is there, never rewritten.
+
+A record holds all that is needed to judge it: what was run, the raw times, the device with its
+clocks and temperature before and after, versions and settings. Files of another schema are refused;
+a last line that a kill cut short is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from resnet_inspect.errors import FormatError, InspectError
+from resnet_inspect.graph import LayerGraph
+from resnet_inspect.ops import Shape
+from resnet_inspect.roofline import Ceilings
+from resnet_inspect.sampling import Summary, summary
+from resnet_inspect.writers import OutputError
+
+SCHEMA = 1
+"""The version of the records below. Raise it when a field changes its meaning."""
+
+KINDS = ("latency", "layers", "ladder", "ceilings")
+"""What a record is of: a case, the layers of a case, a step of the ladder, a device's ceilings."""
+
+Fields = Mapping[str, Any]
+
+
+class Case(NamedTuple):
+    """What is run. input: (channels, height, width); step: 'inference' or 'training'.
+
+    mode: eager, compile, cudagraph or compile+cudagraph. folded: batch norm is folded into the
+    convolutions.
+    """
+
+    model: str
+    input: Shape
+    batch: int = 1
+    dtype: str = "fp32"
+    memory_format: str = "nchw"
+    mode: str = "eager"
+    step: str = "inference"
+    folded: bool = False
+
+    def __str__(self) -> str:
+        words = (
+            self.model, f"batch {self.batch}", self.dtype, self.memory_format, self.mode,
+            *(("training",) if self.step == "training" else ()),
+            *(("folded",) if self.folded else ()),
+        )  # fmt: skip
+        return " ".join(words)
+
+
+class Measurement:
+    """One record. `fields` are the line's JSON; see `latency` for what a latency record holds."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.fields = fields
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Measurement) and self.fields == other.fields
+
+    def __hash__(self) -> int:
+        return hash(self.to_line())
+
+    def __repr__(self) -> str:
+        return f"Measurement({self.kind}, {self.label}, {self.status})"
+
+    @property
+    def kind(self) -> str:
+        return str(self.fields["kind"])
+
+    @property
+    def status(self) -> str:
+        """'ok', 'out of memory' or 'failed'."""
+        return str(self.fields.get("status", "ok"))
+
+    @property
+    def label(self) -> str:
+        return str(self.fields["device"]["name"] if self.kind == "ceilings" else self.case)
+
+    @cached_property
+    def case(self) -> Case:
+        """What was run."""
+        case = dict(self.fields["case"])
+        return Case(**case | {"input": tuple(case["input"])})
+
+    @cached_property
+    def summary(self) -> Summary | None:
+        """Percentiles and interval of the raw times; None where there are none."""
+        times = self.fields.get("times")
+        return summary(times, self.fields["rule"]["confidence"]) if times else None
+
+    @property
+    def flops(self) -> int:
+        """2 x MACs of one run."""
+        return 2 * int(self.fields["macs"])
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What a sweep does not measure twice: a case on a device under one torch."""
+        fields = self.fields
+        return (
+            self.kind, self.case, fields["network"], fields["device"]["name"],
+            fields["settings"]["threads"], fields["software"]["torch"],
+        )  # fmt: skip
+
+    def to_line(self) -> str:
+        return json.dumps(self.fields, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def identity(graph: LayerGraph) -> str:
+    """What tells networks of one name apart: a digest of their layers."""
+    from hashlib import sha256
+
+    return sha256(repr(graph.layers).encode()).hexdigest()[:12]
+
+
+def record(kind: str, **fields: Any) -> Measurement:
+    """A record of one of KINDS with the schema and the time (UTC) that it was made.
+
+    It holds what a file would give back: lists for tuples.
+    """
+    from datetime import UTC, datetime
+
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    held = {"schema": SCHEMA, "kind": kind, "made": made, **fields}
+    return Measurement(json.loads(json.dumps(held)))
+
+
+def append(path: str | os.PathLike[str], measurement: Measurement) -> None:
+    """Add a record to a file, on the disk when this returns; raises OutputError.
+
+    What a kill left of a last line is cut off first.
+    """
+    try:
+        with open(path, "ab+") as file:
+            _drop_partial_line(file)
+            file.write(measurement.to_line().encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(
+            f"cannot write {os.fspath(path)!r}: {reason}; name a file in a folder that is there "
+            "and can be written"
+        ) from None
+
+
+def _drop_partial_line(file: Any) -> None:
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 65536)
+        file.seek(start)
+        at = file.read(end - start).rfind(b"\n")
+        if at >= 0:
+            file.truncate(start + at + 1)
+            return
+        end = start
+    file.truncate(0)
+
+
+def read(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
+    """The records of a file, in the order in which they were made.
+
+    Raises FormatError where it cannot be read, is no such file, or is of another schema.
+    """
+    name = os.fspath(path)
+    try:
+        text = Path(path).read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        raise FormatError(f"{name!r} is no JSON Lines file of measurements: not UTF-8") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise FormatError(f"cannot read {name!r}: {reason}") from None
+    lines = text.split("\n")
+    # The last part is empty, or what a kill left of a line.
+    return tuple(_parsed(line, f"{name}:{number}") for number, line in enumerate(lines[:-1], 1))
+
+
+_COMMON: dict[str, type] = {"kind": str, "made": str, "device": dict, "software": dict}
+_OF_CASES: dict[str, type] = {
+    "case": dict, "network": str, "macs": int, "settings": dict, "rule": dict, "status": str
+}  # fmt: skip
+_OF: dict[str, dict[str, type]] = {
+    "latency": _OF_CASES,
+    "ladder": {**_OF_CASES, "step": str, "run": str},
+    "layers": {**_OF_CASES, "layers": list},
+    "ceilings": {"rates": dict, "fastest": dict, "copies": list, "launch": float},
+}
+
+
+def _parsed(line: str, where: str) -> Measurement:
+    try:
+        fields = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{where} is no JSON: {error.msg.lower()}") from None
+    if not isinstance(fields, dict) or "schema" not in fields:
+        raise FormatError(f"{where} is no measurement: it has no 'schema'")
+    if fields["schema"] != SCHEMA:
+        raise FormatError(
+            f"{where} is of schema {fields['schema']}, and this version reads schema {SCHEMA}; "
+            "measure again into another file, or read it with the version that wrote it"
+        )
+    if fields.get("kind") not in KINDS:
+        raise FormatError(
+            f"{where} is of kind {fields.get('kind')!r}; known are {', '.join(KINDS)}"
+        )
+    for key, wanted in {**_COMMON, **_OF[fields["kind"]]}.items():
+        if not isinstance(fields.get(key), wanted):
+            raise FormatError(f"{where} has no {key!r} that is {_ARTICLES[wanted]}")
+    made = Measurement(fields)
+    try:
+        _ = made.label, made.summary
+        if made.kind != "ceilings":
+            _ = made.key
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{where} is not a whole measurement: {error}") from None
+    return made
+
+
+_ARTICLES: dict[type, str] = {
+    str: "a text", int: "a whole number", float: "a number", dict: "an object", list: "a list"
+}  # fmt: skip
+
+
+def of_kind(measurements: Iterable[Measurement], kind: str) -> tuple[Measurement, ...]:
+    """Those of one of KINDS."""
+    return tuple(made for made in measurements if made.kind == kind)
+
+
+def pairs(
+    before: Iterable[Measurement], after: Iterable[Measurement]
+) -> list[tuple[Measurement, Measurement]]:
+    """The latencies of equal cases in two files; of a case measured several times, the last."""
+    latest = {(made.case, made.fields["network"]): made for made in of_kind(after, "latency")}
+    first = {(made.case, made.fields["network"]): made for made in of_kind(before, "latency")}
+    return [(made, latest[key]) for key, made in first.items() if key in latest]
+
+
+def ceilings_of(measurement: Measurement) -> Ceilings:
+    """The ceilings in a record."""
+    fields = measurement.fields
+    return Ceilings(
+        fields["device"]["name"],
+        fields["device"]["kind"],
+        fields["rates"],
+        tuple((int(size), float(rate)) for size, rate in fields["copies"]),
+        fields["launch"],
+    )
+
+
+def store() -> Path:
+    """Where the ceilings of devices are kept: ceilings.jsonl in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "resnet-inspect" / "ceilings.jsonl"
+
+
+def stored_ceilings(
+    path: str | os.PathLike[str] | None = None, **wanted: Any
+) -> Measurement | None:
+    """The latest ceilings in a file (default: the store) whose device has these fields.
+
+    Such as kind="cpu" or name=... and threads=...; None where there are none.
+    """
+    where = Path(path) if path is not None else store()
+    if path is None and not where.exists():
+        return None
+    found: Sequence[Measurement] = of_kind(read(where), "ceilings")
+    fitting = [
+        made
+        for made in found
+        if all(made.fields["device"].get(key) == value for key, value in wanted.items())
+    ]
+    return fitting[-1] if fitting else None
+
+
+def known_ceilings(
+    path: str | os.PathLike[str] | None = None, kind: str | None = None
+) -> Measurement:
+    """The latest ceilings in a file or the store, of a kind of device; raises InspectError."""
+    found = stored_ceilings(path, **({"kind": kind} if kind else {}))
+    if found is None:
+        where = f"in {os.fspath(path)!r}" if path is not None else "stored"
+        of = f" of {kind}" if kind else ""
+        raise InspectError(f"no ceilings{of} {where}; 'resnet-inspect device' measures them")
+    return found

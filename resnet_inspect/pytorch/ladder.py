@@ -1,0 +1,189 @@
+"""The ladder: from the naive baseline to the fastest, one change at a time.
+
+A step that is not faster, or whose outputs err by more than its dtype's tolerance, is reported and
+not built upon, so the last kept step is the fastest honest one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+
+from resnet_inspect.costs import total
+from resnet_inspect.graph import LayerGraph
+from resnet_inspect.measurements import Case, Measurement, identity, record
+from resnet_inspect.ops import Shape
+from resnet_inspect.pytorch import machine, subject
+from resnet_inspect.pytorch.clock import clock_of
+from resnet_inspect.pytorch.latency import Bench, as_fields, attempt, macs_of
+from resnet_inspect.pytorch.settings import DTYPES, settings
+from resnet_inspect.sampling import median, median_interval, sample
+
+TOLERANCE: dict[str, float] = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2}
+"""How far outputs may be from the fp32 eager ones, as the 2-norm of the difference relative to
+theirs: several times what rounding adds up to in fifty layers (subject.network)."""
+
+TWO_NORM = "2-norm of the difference / 2-norm of the fp32 eager outputs"
+
+
+class Rung(NamedTuple):
+    """One change to try: its name, the fields of Case that it changes, whether it needs a GPU."""
+
+    name: str
+    changes: dict[str, Any]
+    gpu: bool = False
+
+
+RUNGS = (
+    Rung("fp32 eager", {}),
+    Rung("TF32", {"dtype": "tf32"}, gpu=True),
+    Rung("channels_last", {"memory_format": "nhwc"}),
+    Rung("bf16", {"dtype": "bf16"}),
+    Rung("fp16", {"dtype": "fp16"}),
+    Rung("batch norm folded", {"folded": True}),
+    Rung("torch.compile", {"mode": "compile"}),
+    Rung("CUDA graph", {"mode": "cudagraph"}, gpu=True),
+)
+"""The steps in order; each is tried on top of those kept so far."""
+
+
+def rungs(device: torch.device) -> tuple[tuple[Rung, ...], tuple[str, ...]]:
+    """The steps that this device can try, and the names of the others with a reason."""
+    possible, left_out = [], []
+    for rung in RUNGS:
+        try:
+            subject.check(changed(Case("", (1, 1, 1)), rung), device)
+        except ValueError as error:
+            left_out.append(f"{rung.name} ({error})")
+        else:
+            possible.append(rung)
+    return tuple(possible), tuple(left_out)
+
+
+def changed(case: Case, rung: Rung) -> Case:
+    """The case with a step's change; a CUDA graph is taken of compiled code where there is some."""
+    changes = dict(rung.changes)
+    if changes.get("mode") == "cudagraph" and case.mode == "compile":
+        changes["mode"] = "compile+cudagraph"
+    return case._replace(**changes)
+
+
+def climb(
+    graph: LayerGraph,
+    bench: Bench,
+    batch: int = 1,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[Measurement]:
+    """Measure one step after another; each comes as soon as it is measured."""
+    device = bench.device
+    base = Case(graph.name, graph.input_shape, batch)
+    subject.check(base, device)
+    possible, left_out = rungs(device)
+    run = f"{graph.name} {batch} {record('ladder').fields['made']}"
+    reference = _example(graph.input_shape, batch, device)
+    expected: torch.Tensor | None = None
+    kept, kept_times, first = base, (), 0.0  # type: tuple[Case, tuple[float, ...], float]
+    for rung in possible:
+        progress(rung.name)
+        case = changed(kept, rung)
+        before = machine.condition(device)
+        with settings(case.dtype, bench.threads) as held:
+            described = machine.describe(device)
+            outcome = attempt(partial(_run, graph, case, bench, reference), device)
+        found = outcome.value or {}
+        outputs = found.pop("outputs", None)
+        if expected is None:
+            expected = outputs
+        error = _error(outputs, expected)
+        times = tuple(found.get("times", ()))
+        first = first or (median(times) if times else 0.0)
+        verdict = judge(times, kept_times, error, TOLERANCE[case.dtype], outcome.status)
+        gain = median(kept_times) / median(times) if times and kept_times else None
+        keep = verdict in (BASELINE, FASTER)
+        if keep:
+            kept, kept_times = case, times
+        yield record(
+            "ladder",
+            run=run,
+            step=rung.name,
+            left_out=left_out,
+            case=case._asdict(),
+            network=identity(graph),
+            macs=macs_of(graph, case),
+            params=total(graph.layers).params,
+            status=outcome.status,
+            reason=outcome.reason,
+            **found,
+            error=error,
+            error_is=TWO_NORM,
+            tolerance=TOLERANCE[case.dtype],
+            gain=gain,
+            speedup=first / median(times) if times else None,
+            verdict=verdict,
+            kept=keep,
+            ceiling=(bench.ceilings or {}).get(case.dtype),
+            rule=bench.rule._asdict(),
+            settings={**held, "inference_mode": True},
+            device=described,
+            software=machine.software(),
+            before=before,
+            after=machine.condition(device),
+        )
+        if expected is None:  # without a baseline there is nothing to climb from
+            return
+
+
+BASELINE, FASTER, SLOWER, SAME, WRONG = "baseline", "faster", "slower", "no faster", "too inexact"
+
+
+def judge(
+    times: tuple[float, ...],
+    before: tuple[float, ...],
+    error: float | None,
+    tolerance: float,
+    status: str = "ok",
+) -> str:
+    """What a step is worth: a difference counts where the medians' intervals do not overlap."""
+    if not times:
+        return status
+    if not before:
+        return BASELINE
+    if error is None or not error <= tolerance:  # an error that is no number is too large
+        return WRONG
+    new, old = median_interval(times), median_interval(before)
+    middle, previous = median(times), median(before)
+    if new is None or old is None:
+        return SAME
+    if middle < previous and new[1] < old[0]:
+        return FASTER
+    return SLOWER if middle > previous and new[0] > old[1] else SAME
+
+
+def _example(shape: Shape, batch: int, device: torch.device) -> torch.Tensor:
+    made = torch.Generator(device=device).manual_seed(subject.SEED + 1)
+    return torch.randn(batch, *shape, device=device, generator=made)
+
+
+def _error(outputs: torch.Tensor | None, expected: torch.Tensor | None) -> float | None:
+    if outputs is None or expected is None:
+        return None
+    return float((outputs - expected).norm() / expected.norm())
+
+
+def _run(graph: LayerGraph, case: Case, bench: Bench, example: torch.Tensor) -> dict[str, Any]:
+    """The step's times, and what it makes of an example, in fp64."""
+    device = bench.device
+    model = subject.prepared(subject.network(graph, device), graph, case)
+    as_wanted = example.to(DTYPES[case.dtype], memory_format=subject.FORMATS[case.memory_format])
+    batches = subject.inputs(case, device)
+    with subject.mode_of(case):
+        # What is checked is what is timed: the same step, with the example as its first input.
+        step = subject.step(model, case, [as_wanted, *batches])
+        outputs = step()
+        assert isinstance(outputs, torch.Tensor)
+        outputs = outputs.double().clone()
+        found = sample(clock_of(device), step, bench.rule)
+    return {**as_fields(found), "outputs": outputs}

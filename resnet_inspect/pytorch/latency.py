@@ -1,0 +1,212 @@
+"""A case -> its measurement, with everything that is needed to judge it.
+
+Memory that runs out is a result; so is a mode that torch cannot run. Neither ends a sweep.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from resnet_inspect.costs import total
+from resnet_inspect.graph import INPUT, LayerGraph
+from resnet_inspect.measurements import Case, Measurement, identity, record
+from resnet_inspect.memory import memory
+from resnet_inspect.pytorch import machine, subject
+from resnet_inspect.pytorch.clock import clock_of
+from resnet_inspect.pytorch.peak import peak_on_cpu, peak_on_gpu
+from resnet_inspect.pytorch.settings import settings
+from resnet_inspect.sampling import Rule, Sample, Step, sample
+
+OUT_OF_MEMORY = "out of memory"
+FAILED = "failed"
+
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+
+ENERGY_SECONDS = 0.5
+"""How long to run for a reading of the energy counter, which moves every tenth of a second."""
+
+
+class Outcome(NamedTuple):
+    """What came of running something: 'ok', OUT_OF_MEMORY or FAILED, with a reason, and a value."""
+
+    status: str
+    reason: str | None
+    value: Any
+
+
+class Bench(NamedTuple):
+    """How to measure. ceilings: FLOP/s of a matrix product by dtype, where they are known."""
+
+    device: torch.device
+    rule: Rule = Rule()
+    threads: int | None = None
+    ceilings: Mapping[str, float] | None = None
+    cross_check: bool = False
+
+
+def attempt(run: Callable[[], Any], device: torch.device) -> Outcome:
+    """Run something that may run out of memory, and clear up behind it."""
+    try:
+        return Outcome("ok", None, run())
+    except (RuntimeError, MemoryError) as error:  # torch's errors are RuntimeErrors
+        outcome = Outcome(_kind_of(error), _in_a_line(error), None)
+    finally:
+        _clear(device)
+    return outcome
+
+
+def _kind_of(error: Exception) -> str:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return OUT_OF_MEMORY
+    return OUT_OF_MEMORY if any(words in str(error) for words in _NO_MEMORY) else FAILED
+
+
+def _in_a_line(error: Exception) -> str:
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= 300 else words[:297] + "..."
+
+
+def _clear(device: torch.device) -> None:
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def macs_of(graph: LayerGraph, case: Case) -> int:
+    """MACs of one run of the case, for the whole batch.
+
+    A training step multiplies three times as much as inference: forward, gradients of the weights,
+    gradients of the inputs, which the layers that read the network's input do not need.
+    """
+    macs = total(graph.layers, case.batch).macs
+    if case.step == "inference":
+        return macs
+    first = (layer for layer in graph.layers if INPUT in layer.inputs)
+    return 3 * macs - total(first, case.batch).macs
+
+
+def measure(graph: LayerGraph, case: Case, bench: Bench) -> Measurement:
+    """Measure one case; raises InspectError for one that this device cannot run at all."""
+    device = bench.device
+    subject.check(case, device)
+    before = machine.condition(device)
+    with settings(case.dtype, bench.threads) as held:
+        described = machine.describe(device)
+        refusal = _too_large(graph, case, device)
+        outcome = refusal or attempt(lambda: _run(graph, case, bench), device)
+    return record(
+        "latency",
+        case=case._asdict(),
+        network=identity(graph),
+        macs=macs_of(graph, case),
+        params=total(graph.layers).params,
+        status=outcome.status,
+        reason=outcome.reason,
+        **(outcome.value or {}),
+        ceiling=(bench.ceilings or {}).get(case.dtype),
+        rule=bench.rule._asdict(),
+        settings={**held, "inference_mode": case.step == "inference"},
+        device=described,
+        software=machine.software(),
+        before=before,
+        after=machine.condition(device),
+    )
+
+
+def _too_large(graph: LayerGraph, case: Case, device: torch.device) -> Outcome | None:
+    """Whether the case cannot fit, told before a machine without memory left kills the process."""
+    dtype = {"tf32": "fp32"}.get(case.dtype, case.dtype)
+    need = memory(graph, case.batch, dtype if case.step == "inference" else "fp32")
+    least = need.inference
+    if case.step == "training":
+        least = need.weights + need.gradients + need.optimizers["momentum"]
+    free = machine.available(device)
+    if device.type != "cpu" or free is None or least <= free:
+        return None
+    return Outcome(
+        OUT_OF_MEMORY, f"needs at least {least:,} bytes, and {free:,} are available", None
+    )
+
+
+def _run(graph: LayerGraph, case: Case, bench: Bench) -> dict[str, Any]:
+    device, rule = bench.device, bench.rule
+    model = subject.prepared(subject.network(graph, device), graph, case)
+    batches = subject.inputs(case, device)
+    clock = clock_of(device)
+    with subject.mode_of(case):
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        step = subject.step(model, case, batches)
+        found = sample(clock, step, rule)
+        return {
+            **as_fields(found),
+            "peak_memory": _peak(step, model, case, batches, device),
+            "joules": _joules(step, device, case.batch),
+            "cross_check": _cross_check(step, device) if bench.cross_check else None,
+        }
+
+
+def as_fields(found: Sample) -> dict[str, Any]:
+    """A sample as a record keeps it: seconds, to the nanosecond."""
+
+    def rounded(times: Iterable[float]) -> list[float]:
+        return [round(seconds, 9) for seconds in times]
+
+    return {
+        "first": round(found.first, 9),
+        "warmup": rounded(found.warmup),
+        "times": rounded(found.times),
+        "steady": found.steady,
+        "settled": found.settled,
+    }
+
+
+def _peak(
+    step: Step, model: nn.Module, case: Case, batches: Sequence[torch.Tensor], device: torch.device
+) -> int | None:
+    """The most bytes of tensors during a step, weights and one input among them.
+
+    None where it cannot be told: compiled code on the CPU.
+    """
+    if device.type == "cuda":
+        others = sum(batch.nbytes for batch in batches[1:])  # there for the measurement alone
+        return peak_on_gpu(step, device, "cudagraph" in case.mode) - others
+    if case.mode != "eager":
+        return None
+    # The step takes the next of the inputs; all are equally large.
+    return peak_on_cpu(step, [*model.parameters(), *model.buffers(), batches[0]])
+
+
+def _joules(step: Step, device: torch.device, batch: int) -> float | None:
+    """Energy of the whole GPU for each image; None where NVML does not give it."""
+    if device.type != "cuda":
+        return None
+    nvml, clock = machine.Nvml(device), clock_of(device)
+    before = nvml.energy()
+    if before is None:
+        return None
+    start, runs = clock.now(), 0
+    while clock.now() - start < ENERGY_SECONDS:
+        runs += len(clock.time(step, 10))
+    after = nvml.energy()
+    return None if after is None else (after - before) / (runs * batch)
+
+
+def _cross_check(step: Step, device: torch.device) -> dict[str, float]:
+    """The median seconds that other timers find for the same step."""
+    from torch.utils.benchmark import Timer
+
+    timer = Timer("step()", globals={"step": step}, num_threads=torch.get_num_threads())
+    found = {"torch.utils.benchmark": float(timer.blocked_autorange(min_run_time=1.0).median)}
+    if device.type == "cuda":
+        try:
+            from triton.testing import do_bench
+        except ImportError:
+            return found
+        found["triton.testing.do_bench"] = float(do_bench(step, return_mode="median")) / 1e3
+    return found

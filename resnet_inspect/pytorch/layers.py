@@ -1,0 +1,157 @@
+"""Every layer of a network timed where it stands: with its own inputs, in running order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from resnet_inspect.costs import total
+from resnet_inspect.errors import InspectError
+from resnet_inspect.graph import INPUT, LayerGraph
+from resnet_inspect.measurements import Case, Measurement, identity, record
+from resnet_inspect.pytorch import machine, subject
+from resnet_inspect.pytorch.assemble import FUNCTIONS
+from resnet_inspect.pytorch.clock import Stopwatch, clock_of, collector_off
+from resnet_inspect.pytorch.latency import Bench, as_fields, attempt, macs_of
+from resnet_inspect.pytorch.settings import settings
+from resnet_inspect.roofline import Ceilings
+from resnet_inspect.roofline_table import Roofline, roofline
+from resnet_inspect.sampling import median, sample
+
+
+class _Call(NamedTuple):
+    """One layer's call. last: the values that nothing after it reads."""
+
+    name: str
+    function: Callable[..., Any]
+    inputs: tuple[str, ...]
+    settings: tuple[Any, ...]
+    last: tuple[str, ...]
+
+
+class Walk:
+    """A network run layer by layer, as its own forward does, with a mark between the layers.
+
+    The end of one layer is the start of the next, so the times add up to the whole.
+    """
+
+    def __init__(self, model: nn.Module, graph: LayerGraph, clock: Stopwatch) -> None:
+        self._calls = _calls(model, graph)
+        self._output = graph.output.name
+        self._clock = clock
+
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        values: dict[str, Any] = {INPUT: batch}
+        mark = self._clock.mark
+        mark()
+        for name, function, inputs, extra, last in self._calls:
+            values[name] = function(*[values[source] for source in inputs], *extra)
+            for source in last:
+                del values[source]
+            mark()
+        output: torch.Tensor = values[self._output]
+        return output
+
+
+def _calls(model: nn.Module, graph: LayerGraph) -> tuple[_Call, ...]:
+    if graph.maker is not None:
+        raise InspectError(
+            f"the layers of {graph.name}, which was traced, are calls of its own code and cannot "
+            "be run one by one; leave out --per-layer"
+        )
+    last = {source: layer.name for layer in graph.layers for source in layer.inputs}
+    found = []
+    for layer in graph.layers:
+        if type(layer.op) in FUNCTIONS:
+            function, extra = FUNCTIONS[type(layer.op)](layer.op)
+        else:
+            function, extra = model.get_submodule(layer.path), ()
+        ending = tuple({s: None for s in layer.inputs if last[s] == layer.name and s != INPUT})
+        found.append(_Call(layer.name, function, layer.inputs, extra, ending))
+    return tuple(found)
+
+
+def check_layers(case: Case) -> None:
+    """Raise InspectError for a case whose layers cannot be timed one by one."""
+    if case.mode != "eager" or case.step != "inference" or case.folded:
+        raise InspectError(
+            f"layers are timed in eager inference, not in {case.mode} {case.step}; compiled code "
+            "has no layers left"
+        )
+
+
+def measure_layers(graph: LayerGraph, case: Case, bench: Bench, ceilings: Ceilings) -> Measurement:
+    """Time every layer of an eager inference pass, against what the ceilings allow.
+
+    Raises InspectError for another mode or step, and for a case that the device cannot run.
+    """
+    check_layers(case)
+    device = bench.device
+    subject.check(case, device)
+    found = roofline(graph, ceilings, case.batch, case.dtype)
+    before = machine.condition(device)
+    with settings(case.dtype, bench.threads) as held:
+        described = machine.describe(device)
+        outcome = attempt(lambda: _run(graph, case, bench), device)
+    times = (outcome.value or {}).pop("by_layer", [])
+    return record(
+        "layers",
+        case=case._asdict(),
+        network=identity(graph),
+        macs=macs_of(graph, case),
+        params=total(graph.layers).params,
+        status=outcome.status,
+        reason=outcome.reason,
+        **(outcome.value or {}),
+        layers=_layers(found, times),
+        roofline={
+            key: getattr(found, key)
+            for key in ("rate", "bandwidth", "cache_bandwidth", "floor", "fused_floor")
+        },
+        rule=bench.rule._asdict(),
+        settings={**held, "inference_mode": True},
+        device=described,
+        software=machine.software(),
+        before=before,
+        after=machine.condition(device),
+    )
+
+
+def _layers(found: Roofline, times: list[list[float]]) -> list[dict[str, Any]]:
+    """The rows of the roofline with the seconds that each layer took in each pass."""
+    return [
+        {**row, "times": [round(seconds, 9) for seconds in column]}
+        for row, column in zip(found.rows, times, strict=bool(times))
+    ]
+
+
+def _run(graph: LayerGraph, case: Case, bench: Bench) -> dict[str, Any]:
+    """The whole network's times, and each layer's seconds in every pass."""
+    model = subject.prepared(subject.network(graph, bench.device), graph, case)
+    batches = subject.inputs(case, bench.device)
+    clock, rule = clock_of(bench.device), bench.rule
+    with subject.mode_of(case):
+        step = subject.step(model, case, batches)
+        found = sample(clock, step, rule)
+        walk = Walk(model, graph, clock)
+        walk(batches[0])
+        clock.laps()
+        # Whole and walk in turn, so that what else the machine does touches both alike.
+        whole, passes = [], []
+        start = clock.now()
+        with collector_off():
+            for number in range(len(found.times)):
+                whole += clock.time(step, 1)
+                walk(batches[number % len(batches)])
+                passes.append(clock.laps())
+                if clock.now() - start > 2 * rule.budget and len(passes) >= rule.least:
+                    break
+    return {
+        **as_fields(found),
+        "whole": median(whole),
+        "of_whole": median([sum(laps) / run for laps, run in zip(passes, whole, strict=True)]),
+        "by_layer": [list(column) for column in zip(*passes, strict=True)],
+    }

@@ -1,0 +1,67 @@
+"""The most bytes that a step holds at once: by the allocator on a GPU, by watching on the CPU."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from resnet_inspect.sampling import Step
+
+
+class StorageWatch(TorchDispatchMode):
+    """Counts the storages that operations make, from when they are made to when they are freed.
+
+    The CPU's allocator keeps no count of its own. What an operation allocates and frees within
+    itself is not seen.
+    """
+
+    def __init__(self, known: Sequence[torch.Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.held = 0
+        self.peak = 0
+        self._seen: set[int] = set()
+        for tensor in known:
+            self._watch(tensor)
+
+    def _watch(self, tensor: torch.Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        self.held += storage.nbytes()
+        self.peak = max(self.peak, self.held)
+        weakref.finalize(storage, self._freed, key, storage.nbytes())
+
+    def _freed(self, key: int, size: int) -> None:
+        self._seen.discard(key)
+        self.held -= size
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(made):
+            if isinstance(leaf, torch.Tensor):
+                self._watch(leaf)
+        return made
+
+
+def peak_on_cpu(step: Step, known: Sequence[torch.Tensor]) -> int:
+    """Bytes at the peak of an eager step, `known` tensors (weights, the input) among them."""
+    with StorageWatch(known) as watch:
+        step()
+    most: int = watch.peak
+    return most
+
+
+def peak_on_gpu(step: Step, device: torch.device, captured: bool) -> int:
+    """Bytes at the peak of a step; of a CUDA graph, those at its capture, when it takes them."""
+    if not captured:
+        torch.cuda.reset_peak_memory_stats(device)
+    step()
+    torch.cuda.synchronize(device)
+    return int(torch.cuda.max_memory_allocated(device))
