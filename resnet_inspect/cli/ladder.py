@@ -1,0 +1,72 @@
+"""resnet-inspect ladder"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from resnet_inspect.cli.measuring import (
+    Budget,
+    Device,
+    HalfWidth,
+    Plots,
+    Threads,
+    note,
+    note_of_device,
+    progress,
+    write_plots,
+)
+from resnet_inspect.cli.network import Network, takes_network
+from resnet_inspect.cli.output import Format, Output, emit
+
+
+@takes_network
+def command(
+    network: Network,
+    batch: Annotated[int, typer.Option(metavar="N", help="Images in a batch.")] = 1,
+    device: Device = None,
+    threads: Threads = None,
+    budget: Budget = 10.0,
+    half_width: HalfWidth = 0.01,
+    record: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="JSON Lines, to which each step is added as soon as it is measured.",
+        ),
+    ] = "bench.jsonl",
+    plots: Plots = None,
+    format: Format = None,
+    output: Output = None,
+) -> None:
+    """Climb from the naive baseline to the fastest, and show what each step gives.
+
+    fp32 eager, TF32, channels_last, bf16, fp16, batch norm folded into convolutions, torch.compile,
+    CUDA graphs; each step's outputs are checked against those of fp32.
+
+    \b
+    resnet-inspect ladder resnet50 --batch 256
+    resnet-inspect ladder resnet18 --device cpu --budget 3 --plots figures
+    """
+    from resnet_inspect.measurement_tables import ladder
+    from resnet_inspect.measurements import append
+    from resnet_inspect.pytorch.sweeps import Sweep
+
+    sweep = Sweep.of(device, threads=threads, budget=budget, half_width=half_width)
+    note_of_device(device, sweep.bench.device.type)
+    steps = []
+    try:
+        with progress(sweep.rungs, "climbing") as (say, done):
+            for made in sweep.ladder(network.graph, batch, say):
+                append(record, made)
+                steps.append(made)
+                done()
+    except KeyboardInterrupt:
+        note(f"{len(steps)} steps are kept in {record!r}")
+        raise
+    emit(ladder(steps), format, output)
+    if plots is not None:
+        from resnet_inspect.latency_plots import plots_of
+
+        write_plots(plots, iter(plots_of(steps)))

@@ -1,0 +1,119 @@
+"""What the commands that measure share: options, notes on stderr, progress, plots."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resnet_inspect.errors import InspectError
+
+if TYPE_CHECKING:
+    from resnet_inspect.plot_style import Plot
+
+DEVICES = ("cuda", "cpu")
+_HOW = "How to measure"
+
+
+def _complete_device(incomplete: str) -> list[str]:
+    return [name for name in DEVICES if name.startswith(incomplete)]
+
+
+Device = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DEVICE",
+        help="cuda, cuda:1 or cpu.  [default: a GPU where there is one]",
+        autocompletion=_complete_device,
+        rich_help_panel=_HOW,
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="CPU threads.  [default: torch's]", rich_help_panel=_HOW),
+]
+Budget = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", help="Time for each measurement.", rich_help_panel=_HOW),
+]
+HalfWidth = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE",
+        help="Stop when the median is known to within this share of itself, at 95%.",
+        rich_help_panel=_HOW,
+    ),
+]
+Plots = Annotated[
+    str | None,
+    typer.Option(metavar="FOLDER", help="Write plots (SVG) into a folder."),
+]
+
+
+def note(words: str) -> None:
+    """A line on stderr."""
+    print(f"resnet-inspect: {words}", file=sys.stderr)
+
+
+def note_of_device(asked: str | None, kind: str) -> None:
+    """Say so where the CPU is measured because there is no GPU."""
+    if asked is None and kind == "cpu":
+        note("no NVIDIA GPU here, so the CPU is measured")
+
+
+@contextmanager
+def progress(total: int, of: str) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
+    """A progress bar on stderr, where that is a terminal: `say` what runs, `done` with one."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+        # Redrawing takes a core's time, which a measurement of the CPU would feel.
+        refresh_per_second=1,
+    )
+    with bar:
+        task = bar.add_task(of, total=total)
+        yield (
+            lambda words: bar.update(task, description=words, refresh=True),
+            lambda: bar.advance(task),
+        )
+
+
+def write_plots(folder: str, plots: Iterator[Plot]) -> None:
+    """Write plots under their names; raises InspectError for a folder that cannot be made."""
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InspectError(
+            f"cannot make the folder {folder!r}: {(error.strerror or str(error)).lower()}"
+        ) from None
+    for plot in plots:
+        plot.write(path / f"{plot.name}.svg")
+
+
+def words(text: str, option: str) -> tuple[str, ...]:
+    """('fp32', 'bf16') from 'fp32,bf16'; raises InspectError for an empty one."""
+    found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    if not all(found):
+        raise InspectError(f"{option} is {text!r}; give names and commas")
+    return found
