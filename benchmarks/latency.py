@@ -1,0 +1,86 @@
+"""The measurements under reports/latency: ceilings, the classics, a ladder, a roofline by layer.
+
+    python benchmarks/latency.py [--device cpu|cuda] [--threads N] [--fresh] [--into FOLDER]
+
+Every step is a resnet-inspect command, which is printed; JSON Lines, Markdown tables and SVG plots
+go to reports/latency/<device>. Run again after an interruption, it goes on; with --fresh it starts
+anew. About eight minutes on two CPU cores, most of an hour on a GPU (it compiles a lot).
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import time
+from pathlib import Path
+
+from resnet_inspect.cli import run
+
+CLASSICS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+
+SWEEP = {
+    "cpu": ["--batch", "1,8", "--budget", "6"],
+    "cuda": [
+        *("--batch", "1,8,64,256", "--dtype", "fp32,tf32,bf16", "--memory-format", "nhwc"),
+        *("--mode", "eager,compile,cudagraph", "--budget", "2", "--cross-check"),
+    ],
+}
+LADDER = {
+    "cpu": ["--batch", "2", "--budget", "4"],
+    "cuda": ["--batch", "256", "--budget", "4"],
+}
+LAYERS = {
+    "cpu": ["--batch", "1", "--budget", "6"],
+    "cuda": ["--batch", "64", "--budget", "4", "--dtype", "fp32"],
+}
+
+
+def command(*arguments: str) -> None:
+    """Run a resnet-inspect command, and end where it fails."""
+    print("$ resnet-inspect", shlex.join(arguments), flush=True)
+    before = time.perf_counter()
+    status = run(arguments)
+    print(f"  {time.perf_counter() - before:.0f} s", flush=True)
+    if status:
+        raise SystemExit(status)
+
+
+def measure(device: str, threads: int | None, into: Path) -> None:
+    on = ["--device", device, *(["--threads", str(threads)] if threads else [])]
+    ceilings, latency = into / "ceilings.jsonl", into / "latency.jsonl"
+    ladder, layers = into / "ladder.jsonl", into / "layers.jsonl"
+
+    def to(record: Path, name: str) -> list[str]:
+        return ["--record", str(record), "-o", str(into / name)]
+
+    if not ceilings.exists():
+        command("device", *on, "--refresh", *to(ceilings, "ceilings.md"))
+    plots = ["--plots", str(into)]
+    command("bench", *CLASSICS, *SWEEP[device], *on, "--resume", *to(latency, "latency.md"), *plots)
+    command(
+        *("bench", "resnet50", "--per-layer", "--level", "block", *LAYERS[device], *on),
+        *("--resume", *to(layers, "layers-by-block.md"), *plots),
+    )
+    command("bench", "--show", str(layers), "-o", str(into / "layers.md"))
+    if not ladder.exists():
+        command("ladder", "resnet50", *LADDER[device], *on, *to(ladder, "ladder.md"), *plots)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", choices=sorted(SWEEP), default="cpu")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--fresh", action="store_true", help="remove what is there first")
+    parser.add_argument("--into", type=Path, help="folder (default: reports/latency/<device>)")
+    asked = parser.parse_args()
+    into = asked.into or Path(__file__).parents[1] / "reports" / "latency" / asked.device
+    into.mkdir(parents=True, exist_ok=True)
+    if asked.fresh:
+        for pattern in ("*.jsonl", "*.md", "*.svg"):
+            for path in into.glob(pattern):
+                path.unlink()
+    measure(asked.device, asked.threads, into)
+
+
+if __name__ == "__main__":
+    main()
