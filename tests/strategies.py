@@ -1,0 +1,63 @@
+"""Random networks that can be built, and inputs for them."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from resnet_inspect.ops import ACTIVATIONS, Shape
+from resnet_inspect.spec import BIAS_PARTS, ORDERS, SHORTCUTS, STEMS, STRIDE_IN, ResNetSpec
+
+
+@st.composite
+def specs(
+    draw: st.DrawFn,
+    *,
+    activations: tuple[str, ...] = tuple(ACTIVATIONS),
+    widest: int = 12,
+) -> ResNetSpec:
+    """Any valid spec of one to four narrow stages: every stem, shortcut, order and grouping.
+
+    activations: those to choose from; widest: the most channels of a stage's 3x3 convolutions.
+    """
+    stages = draw(st.integers(1, 4))
+    block = draw(st.sampled_from(["basic", "bottleneck"]))
+    stem = draw(st.sampled_from(STEMS))
+    splits = stem in ("deep", "tiered")
+    stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
+    shortcut = draw(st.sampled_from(SHORTCUTS))
+    widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
+    if shortcut == "A":  # it cannot drop channels
+        enough = -(-stem_width // (4 if block == "bottleneck" else 1))
+        widths = sorted(max(width, enough) for width in widths)
+    groups, group_width = 1, 64
+    if block == "bottleneck":
+        groups = draw(st.integers(1, 4))
+        group_width = draw(st.integers(-(-64 // min(widths)), 160))
+    return ResNetSpec(
+        block=block,
+        blocks=tuple(draw(st.integers(1, 2)) for _ in range(stages)),
+        widths=tuple(widths),
+        strides=tuple(draw(st.integers(1, 3)) for _ in range(stages)),
+        stem=stem,
+        stem_width=stem_width,
+        stem_pool=draw(st.booleans()),
+        shortcut=shortcut,
+        shortcut_norm=draw(st.booleans()),
+        stride_in=draw(st.sampled_from(STRIDE_IN)),
+        order=draw(st.sampled_from(ORDERS)),
+        groups=groups,
+        group_width=group_width,
+        se_reduction=draw(st.sampled_from([0, 2, 16])),
+        activation=draw(st.sampled_from(activations)),
+        bias=tuple(draw(st.sets(st.sampled_from(BIAS_PARTS)))),
+        in_channels=draw(st.integers(1, 4)),
+        classes=draw(st.integers(1, 12)),
+    )
+
+
+@st.composite
+def networks(draw: st.DrawFn, *, largest: int = 70, **settings: object) -> tuple[ResNetSpec, Shape]:
+    """A spec and an input shape for it, seldom square, as small as one pixel."""
+    spec = draw(specs(**settings))  # type: ignore[arg-type]
+    side = st.integers(1, largest)
+    return spec, (spec.in_channels, draw(side), draw(side))

@@ -1,0 +1,425 @@
+"""Measuring real networks on the CPU (and on a GPU where there is one)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import resnet_inspect as ri
+from resnet_inspect.cli import run as cli
+from resnet_inspect.errors import InspectError
+from resnet_inspect.measurements import Case, Measurement, ceilings_of, read
+from resnet_inspect.memory import memory
+from resnet_inspect.pytorch import ceilings, ladder, machine, subject
+from resnet_inspect.pytorch import latency as latency_room
+from resnet_inspect.pytorch.clock import WallClock, clock_of
+from resnet_inspect.pytorch.latency import Bench, attempt, macs_of, measure
+from resnet_inspect.pytorch.layers import Walk, measure_layers
+from resnet_inspect.pytorch.peak import peak_on_cpu
+from resnet_inspect.pytorch.settings import settings
+from resnet_inspect.pytorch.sweeps import Sweep
+from resnet_inspect.roofline import Ceilings
+from resnet_inspect.roofline_table import measured, table
+from resnet_inspect.sampling import Rule, median, summary
+
+CPU = torch.device("cpu")
+GRAPH = ri.graph("resnet20_cifar")
+CASE = Case(GRAPH.name, GRAPH.input_shape, 2)
+QUICK = Rule(half_width=0.5, budget=0.2, warmup=0.2, burst=0.02)
+BENCH = Bench(CPU, QUICK, 1)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's ceilings, or works in the user's folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"dtype": "bf16", "memory_format": "nhwc"},
+        {"folded": True},
+        {"step": "training"},
+        {"step": "training", "dtype": "bf16"},
+    ],
+    ids=str,
+)
+def test_a_measurement_holds_what_is_needed_to_judge_it(changes: dict[str, object]) -> None:
+    case = CASE._replace(**changes)  # type: ignore[arg-type]
+    fields = measure(GRAPH, case, BENCH).fields
+    made = Measurement(json.loads(json.dumps(fields)))  # as a file holds it
+    assert made.status == "ok", made.fields["reason"]
+    assert made.case == case
+    assert made.summary == summary(made.fields["times"])
+    assert len(made.fields["times"]) >= QUICK.least
+    assert made.fields["macs"] == macs_of(GRAPH, case)
+    assert made.fields["settings"]["threads"] == 1
+    assert made.fields["settings"]["inference_mode"] == (case.step == "inference")
+    assert made.fields["device"]["kind"] == "cpu"
+    assert made.fields["software"]["torch"] == torch.__version__
+    assert {"clock", "temperature", "load"} <= made.fields["before"].keys()
+    assert made.fields["peak_memory"] > 0
+
+
+def test_peak_memory_is_what_the_network_is_known_to_need() -> None:
+    made = measure(GRAPH, CASE, BENCH)
+    assert made.fields["peak_memory"] == memory(GRAPH, CASE.batch).inference
+
+
+def test_the_watch_counts_what_is_alive_together() -> None:
+    weight = torch.zeros(256)
+
+    def step() -> None:
+        first = weight + 1
+        second = first + 1
+        del first
+        _ = second + 1
+
+    assert peak_on_cpu(step, [weight]) == 3 * 256 * 4
+
+
+def test_a_training_step_multiplies_three_times_less_the_first_layers_input() -> None:
+    macs = ri.total(GRAPH.layers, 2).macs
+    first = ri.cost(GRAPH.layers[0], 2).macs
+    assert macs_of(GRAPH, CASE) == macs
+    assert macs_of(GRAPH, CASE._replace(step="training")) == 3 * macs - first
+
+
+def test_memory_that_runs_out_is_a_result() -> None:
+    outcome = attempt(lambda: torch.empty(1 << 60, dtype=torch.uint8), CPU)
+    assert outcome.status == "out of memory"
+    assert outcome.reason
+
+    def no_memory() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\n Tried to allocate 20.00 MiB")
+
+    assert attempt(no_memory, CPU).status == "out of memory"
+
+
+def test_a_batch_beyond_the_machines_memory_is_refused_before_it_kills() -> None:
+    made = measure(GRAPH, CASE._replace(batch=10**9), BENCH)
+    assert made.status == "out of memory"
+    assert "needs at least" in made.fields["reason"]
+    assert made.summary is None
+
+
+def test_what_torch_cannot_do_is_a_result_with_a_reason_and_our_own_mistakes_are_not() -> None:
+    def unsupported() -> None:
+        raise RuntimeError("no such kernel\n" + "x" * 1000)
+
+    outcome = attempt(unsupported, CPU)
+    assert outcome.status == "failed"
+    assert outcome.reason is not None
+    assert len(outcome.reason) == 300
+    assert "\n" not in outcome.reason
+    with pytest.raises(ZeroDivisionError):
+        attempt(lambda: 1 / 0, CPU)
+
+
+def test_settings_are_set_and_put_back() -> None:
+    before = (torch.backends.cudnn.benchmark, torch.get_num_threads())
+    with settings("tf32", threads=1) as held:
+        assert torch.backends.cudnn.benchmark
+        assert torch.get_num_threads() == held["threads"] == 1
+        assert held["cudnn.allow_tf32"]
+    with settings("fp32") as held:
+        assert not held["cudnn.allow_tf32"]
+        assert not held["matmul.allow_tf32"]
+    with pytest.raises(KeyError), settings(threads=1):
+        raise KeyError
+    assert (torch.backends.cudnn.benchmark, torch.get_num_threads()) == before
+
+
+def test_inputs_are_random_and_together_larger_than_the_cache() -> None:
+    batches = subject.inputs(CASE, CPU)
+    assert sum(batch.nbytes for batch in batches) >= 2 * machine.cache_size(CPU)
+    assert not torch.equal(batches[0], batches[1])
+    assert batches[0].std() > 0.9
+    nhwc = subject.inputs(CASE._replace(memory_format="nhwc", dtype="bf16"), CPU)[0]
+    assert nhwc.dtype == torch.bfloat16
+    assert nhwc.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_every_step_takes_the_next_input() -> None:
+    batches = [torch.full((1, *GRAPH.input_shape), float(k)) for k in range(3)]
+    seen: list[float] = []
+
+    class Spy(nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            seen.append(float(batch[0, 0, 0, 0]))
+            return batch
+
+    step = subject.step(Spy(), CASE._replace(batch=1), batches)
+    for _ in range(5):
+        step()
+    assert seen == [0, 1, 2, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["resnet20_cifar", "resnet18", "resnetv2_18"])
+def test_folding_batch_norm_keeps_the_outputs(name: str) -> None:
+    graph = ri.graph(name, (3, 32, 32))
+    model = subject.network(graph, CPU)
+    example = torch.randn(2, *graph.input_shape)
+    with torch.inference_mode():
+        before = model(example)
+        folded = subject.fold_batch_norm(model, graph)(example)
+    assert (folded - before).norm() <= 1e-4 * before.norm()
+    left = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
+    assert bool(left) == (name == "resnetv2_18"), "what follows an addition cannot be folded"
+
+
+def test_calibrated_networks_stay_finite_in_half_precision() -> None:
+    graph = ri.graph("resnet56_cifar")
+    model = subject.network(graph, CPU)
+    with torch.inference_mode():
+        assert model(torch.randn(2, *graph.input_shape)).abs().max() < 1e3
+
+
+def test_a_walk_is_the_network_with_a_mark_behind_every_layer() -> None:
+    for name in ("seresnet18", "resnet20_cifar", "resnetv2_18"):
+        graph = ri.graph(name, (3, 32, 32))
+        model, clock = subject.network(graph, CPU), WallClock()
+        example = torch.randn(2, *graph.input_shape)
+        with torch.inference_mode():
+            assert torch.equal(Walk(model, graph, clock)(example), model(example))
+        assert len(clock.laps()) == len(graph.layers)
+        assert clock.laps() == []
+
+
+CEILINGS = Ceilings("a device", "cpu", {"fp32": 1e15}, ((1 << 20, 1e15),), 1e-6)
+
+
+def test_layers_are_measured_against_their_least_time() -> None:
+    made = measure_layers(GRAPH, CASE, BENCH, CEILINGS)
+    assert made.status == "ok"
+    found = measured(Measurement(json.loads(made.to_line())))
+    assert [row["name"] for row in found.rows] == [layer.name for layer in GRAPH.layers]
+    for level in ("layer", "block", "stage"):
+        shown = table(found, level)
+        assert shown.total is not None
+        assert sum(row["measured"] for row in shown.rows) == pytest.approx(shown.total["measured"])  # type: ignore[misc]
+        assert all(row["lost"] >= 0 for row in shown.rows)  # type: ignore[operator]
+        assert "Lost most: " in shown.notes[0]
+    for wrong in ({"mode": "compile"}, {"step": "training"}, {"folded": True}):
+        with pytest.raises(InspectError, match="eager inference"):
+            measure_layers(GRAPH, CASE._replace(**wrong), BENCH, CEILINGS)  # type: ignore[arg-type]
+
+
+def test_layers_that_do_not_fit_are_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(subject, "inputs", no_memory)
+    made = measure_layers(GRAPH, CASE, BENCH, CEILINGS)
+    assert made.status == "out of memory"
+    assert made.fields["layers"] == []
+    assert measure(GRAPH, CASE, BENCH).status == "out of memory"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dtype": "fp8"}, "unknown dtype 'fp8'"),
+        ({"memory_format": "nwhc"}, "did you mean nhwc"),
+        ({"mode": "compiled"}, "did you mean compile"),
+        ({"batch": 0}, "batch is 0"),
+        ({"mode": "cudagraph"}, "needs an NVIDIA GPU"),
+        ({"dtype": "tf32"}, "needs an NVIDIA GPU"),
+    ],
+)
+def test_cases_that_a_cpu_cannot_run(changes: dict[str, object], words: str) -> None:
+    subject.check(CASE, CPU)
+    with pytest.raises(InspectError, match=words):
+        subject.check(CASE._replace(**changes), CPU)  # type: ignore[arg-type]
+
+
+def test_a_device_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("tpu", "cuda:99"):
+        assert cli(["bench", "resnet20_cifar", "--device", name]) == 2
+    if not torch.cuda.is_available():
+        for command in ("bench", "ladder"):
+            assert cli([command, "resnet20_cifar", "--device", "cuda"]) == 2
+        assert cli(["device", "--device", "cuda"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("resnet-inspect: ") for line in lines)
+    assert len(lines) == (2 if torch.cuda.is_available() else 5)
+    assert not Path("bench.jsonl").exists()
+
+
+def test_ceilings_are_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ceilings, "PRODUCTS", {"cpu": (32, 64)})
+    monkeypatch.setattr(ceilings, "CONVOLUTIONS", {"cpu": ((4, 8, 1),)})
+    monkeypatch.setattr(ceilings, "_copy_sizes", lambda _: iter((1 << 20, 1 << 22)))
+    monkeypatch.setattr(ceilings, "_dtypes", lambda _: iter(("fp32", "bf16")))
+    real = ceilings.measure_ceilings
+    monkeypatch.setattr(
+        ceilings, "measure_ceilings", lambda device, **rest: real(device, budget=0.05, **rest)
+    )
+    first = ceilings.ceilings(CPU, threads=1)
+    assert ceilings.ceilings(CPU, threads=1) == first
+    found = ceilings_of(first)
+    assert found.kind == "cpu"
+    assert found.rates.keys() == {"fp32", "bf16"}
+    assert [size for size, _ in found.copies] == [2 << 20, 2 << 22]
+    assert min(*found.rates.values(), found.bandwidth, found.launch) > 0
+    assert ceilings.ceilings(CPU, threads=1, refresh=True).fields["rates"] != {}
+    assert (
+        Sweep.of("cpu", threads=1).bench.ceilings == ceilings.kept_ceilings(CPU, 1).fields["rates"]
+    )  # type: ignore[union-attr]
+    assert cli(["device", "--device", "cpu", "--threads", "1", "--record", "c.jsonl"]) == 0
+    assert cli(["roofline", "resnet18", "--ceilings", "c.jsonl", "--plots", "figures"]) == 0
+    assert [path.name for path in Path("figures").iterdir()] == ["roofline-resnet18-1-fp32.svg"]
+
+
+A, B, C = (0.010,) * 8, (0.020,) * 8, (0.010, 0.030) * 4
+
+
+@pytest.mark.parametrize(
+    ("times", "before", "error", "status", "verdict"),
+    [
+        (A, (), 0.0, "ok", ladder.BASELINE),
+        (A, B, 1e-6, "ok", ladder.FASTER),
+        (B, A, 1e-6, "ok", ladder.SLOWER),
+        (C, B, 1e-6, "ok", ladder.SAME),
+        (A[:3], B, 1e-6, "ok", ladder.SAME),
+        (A, B, 1e-1, "ok", ladder.WRONG),
+        (A, B, float("nan"), "ok", ladder.WRONG),
+        ((), B, None, "out of memory", "out of memory"),
+    ],
+)
+def test_what_a_step_of_the_ladder_is_worth(
+    times: tuple[float, ...], before: tuple[float, ...], error: float, status: str, verdict: str
+) -> None:
+    assert ladder.judge(times, before, error, 1e-2, status) == verdict
+
+
+def test_the_cpu_leaves_out_what_needs_a_gpu() -> None:
+    possible, left_out = ladder.rungs(CPU)
+    assert [rung.name for rung in possible] == [
+        "fp32 eager", "channels_last", "bf16", "fp16", "batch norm folded", "torch.compile"
+    ]  # fmt: skip
+    assert len(left_out) == 2
+
+
+def test_a_graph_is_taken_of_compiled_code_where_that_was_kept() -> None:
+    rung = ladder.RUNGS[-1]
+    assert ladder.changed(CASE, rung).mode == "cudagraph"
+    assert ladder.changed(CASE._replace(mode="compile"), rung).mode == "compile+cudagraph"
+
+
+@pytest.fixture
+def short_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling takes half a minute; its step is like the others."""
+    kept = tuple(rung for rung in ladder.RUNGS if rung.name not in ("fp16", "torch.compile"))
+    monkeypatch.setattr(ladder, "RUNGS", kept)
+
+
+def test_the_ladder_climbs_and_checks_outputs(short_ladder: None) -> None:
+    arguments = ["ladder", "resnet20_cifar", "--batch", "2", "--device", "cpu", "--threads", "1",
+                 "--budget", "0.2", "--record", "l.jsonl", "--plots", "figures"]  # fmt: skip
+    assert cli([*arguments, "-o", "ladder.json"]) == 0
+    steps = read("l.jsonl")
+    names = [step.fields["step"] for step in steps]
+    assert names == ["fp32 eager", "channels_last", "bf16", "batch norm folded"]
+    errors = [step.fields["error"] for step in steps]
+    assert errors[0] == 0
+    assert all(e <= step.fields["tolerance"] for e, step in zip(errors, steps, strict=True))
+    assert errors[2] > errors[1], "bf16 does err"
+    kept = steps[0].case
+    for step in steps:
+        changed = next(r for r in ladder.RUNGS if r.name == step.fields["step"]).changes
+        assert step.case == kept._replace(**changed), "every step builds on those kept"
+        if step.fields["kept"]:
+            kept = step.case
+    assert Path("figures/ladder-resnet20_cifar-2.svg").exists()
+    shown = json.loads(Path("ladder.json").read_text())
+    assert [row["step"] for row in shown["rows"]] == names
+
+
+def test_the_command_measures_shows_and_plots(capsys: pytest.CaptureFixture[str]) -> None:
+    quick = ["--budget", "0.1", "--half-width", "0.5", "--threads", "1", "--device", "cpu"]
+    assert cli(["bench", "resnet20_cifar", "--batch", "1,2", *quick, "--plots", "figures"]) == 0
+    text = capsys.readouterr().out
+    assert "Median" in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert Path("figures/batch.svg").exists()
+    assert len(read("bench.jsonl")) == 2
+    assert cli(["bench", "resnet20_cifar", "--batch", "1,2", *quick, "--resume"]) == 0
+    assert len(read("bench.jsonl")) == 2
+    assert cli(["bench", "--show", "bench.jsonl", "--format", "markdown"]) == 0
+    assert "| resnet20_cifar" not in capsys.readouterr().err
+
+
+def test_other_timers_can_look_over_the_shoulder(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = measure(GRAPH, CASE, BENCH._replace(cross_check=True))
+    assert made.fields["cross_check"]["torch.utils.benchmark"] > 0
+
+
+def on_gpu(**changes: object) -> tuple[Case, Bench]:
+    graph = ri.graph("resnet18")
+    case = Case(graph.name, graph.input_shape, 32)._replace(**changes)  # type: ignore[arg-type]
+    return case, Bench(torch.device("cuda"), Rule(half_width=0.01, budget=3))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("mode", ["eager", "cudagraph", "compile", "compile+cudagraph"])
+def test_a_gpu_runs_every_mode_and_repeats_agree(mode: str) -> None:
+    case, bench = on_gpu(mode=mode)
+    medians = [median(measure(ri.graph("resnet18"), case, bench).fields["times"]) for _ in "ab"]
+    assert abs(medians[0] - medians[1]) <= 0.03 * min(medians)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["fp32", "tf32", "bf16", "fp16"])
+def test_a_gpu_trains(dtype: str) -> None:
+    case, bench = on_gpu(step="training", dtype=dtype)
+    assert measure(ri.graph("resnet18"), case, bench).status == "ok"
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_other_timers_agree() -> None:
+    case, bench = on_gpu()
+    made = measure(ri.graph("resnet18"), case, bench._replace(cross_check=True))
+    middle = median(made.fields["times"])
+    for other in made.fields["cross_check"].values():
+        assert abs(other - middle) <= 0.03 * middle
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_layers_add_up_to_the_whole() -> None:
+    case, bench = on_gpu(batch=128)
+    ceilings_found = Ceilings("g", "cuda", {"fp32": 1e14}, ((1 << 30, 4e12),), 1e-6)
+    made = measure_layers(ri.graph("resnet18"), case, bench, ceilings_found)
+    assert abs(made.fields["of_whole"] - 1) <= 0.1
+
+
+@pytest.mark.gpu
+def test_events_cost_less_than_a_hundredth_of_a_graph_at_batch_1() -> None:
+    """One pair of events around many replays, against a pair around each."""
+    case, bench = on_gpu(batch=1, mode="cudagraph")
+    graph, clock = ri.graph("resnet18"), clock_of(bench.device)
+    with settings(), subject.mode_of(case):
+        model = subject.prepared(subject.network(graph, bench.device), graph, case)
+        step = subject.step(model, case, subject.inputs(case, bench.device))
+        clock.time(step, 200)
+
+        def many() -> None:
+            for _ in range(200):
+                step()
+
+        each = sum(clock.time(step, 200)) / 200
+        together = min(clock.time(many, 5)) / 200
+    assert each <= 1.01 * together
+
+
+@pytest.mark.gpu
+def test_gpu_memory_that_runs_out_is_a_result() -> None:
+    case, bench = on_gpu(batch=10**6)
+    assert measure(ri.graph("resnet18"), case, bench).status == latency_room.OUT_OF_MEMORY

@@ -1,0 +1,389 @@
+"""Records on disk, sweeps that lose nothing, and the tables of them; no torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import resnet_inspect as ri
+from resnet_inspect import sweep
+from resnet_inspect.cli import run as cli
+from resnet_inspect.errors import FormatError, InspectError
+from resnet_inspect.latency_plots import FAMILIES, family, plots_of
+from resnet_inspect.measurement_tables import comparison, everything, latencies
+from resnet_inspect.measurements import (
+    SCHEMA,
+    Case,
+    Measurement,
+    append,
+    identity,
+    known_ceilings,
+    pairs,
+    read,
+    record,
+    stored_ceilings,
+)
+from resnet_inspect.sweep import Here
+
+GRAPH = ri.graph("resnet20_cifar")
+CASE = Case(GRAPH.name, GRAPH.input_shape)
+TIMES = [0.010, 0.011, 0.012, 0.010, 0.013, 0.011, 0.010, 0.012]
+HERE = Here("a device", 2, "2.0")
+
+
+def measured(case: Case = CASE, times: list[float] | None = None, **changes: Any) -> Measurement:
+    fields: dict[str, Any] = {
+        "case": case._asdict(),
+        "network": identity(ri.graph(case.model)),
+        "macs": 40_551_040 * case.batch,
+        "params": 269_722,
+        "status": "ok",
+        "reason": None,
+        "first": 0.5,
+        "warmup": [0.02],
+        "times": TIMES if times is None else times,
+        "steady": True,
+        "settled": True,
+        "peak_memory": 1 << 20,
+        "joules": None,
+        "ceiling": 1e12,
+        "rule": {"confidence": 0.95},
+        "settings": {"threads": HERE.threads},
+        "device": {"kind": "cpu", "name": HERE.device, "threads": HERE.threads},
+        "software": {"torch": HERE.torch},
+        "before": {},
+        "after": {},
+    }
+    return record("latency", **fields | changes)
+
+
+def out_of_memory(case: Case = CASE) -> Measurement:
+    made = measured(case, status="out of memory", reason="needs 1 byte")
+    return Measurement({k: v for k, v in made.fields.items() if k not in ("times", "first")})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "bench.jsonl"
+
+
+def test_what_is_written_is_read(path: Path) -> None:
+    wrote = [measured(), out_of_memory(CASE._replace(batch=8))]
+    for made in wrote:
+        append(path, made)
+    assert list(read(path)) == wrote
+    assert read(path)[0].case == CASE
+    assert json.loads(path.read_text().splitlines()[0])["schema"] == SCHEMA
+
+
+def test_what_a_kill_left_of_a_line_is_dropped_and_cut_off(path: Path) -> None:
+    append(path, measured())
+    whole = path.read_bytes()
+    for left in (1, 100, len(whole) - 1):
+        path.write_bytes(whole + whole[:left])
+        assert len(read(path)) == 1
+    append(path, measured(CASE._replace(batch=8)))
+    assert [made.case.batch for made in read(path)] == [1, 8]
+    assert path.read_bytes().startswith(whole)
+    path.write_bytes(b'{"never finished')
+    append(path, measured())
+    assert len(read(path)) == 1
+
+
+def test_a_partial_line_longer_than_a_block_is_cut_off(path: Path) -> None:
+    append(path, measured())
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"x" * 200_000)
+    append(path, measured())
+    assert len(read(path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (json.dumps({"schema": SCHEMA + 1}), f"is of schema {SCHEMA + 1}.*reads schema {SCHEMA}"),
+        (json.dumps({"model": "resnet18"}), "has no 'schema'"),
+        (json.dumps([1, 2]), "has no 'schema'"),
+        ("{", "is no JSON"),
+        (json.dumps({"schema": SCHEMA, "kind": "guess"}), "of kind 'guess'; known are latency"),
+        (json.dumps({"schema": SCHEMA, "kind": "latency"}), "no 'made' that is a text"),
+        (measured(macs="many").to_line().strip(), "no 'macs' that is a whole number"),
+        (
+            json.dumps({**measured().fields, "case": {"model": "resnet18"}}),
+            "is not a whole measurement",
+        ),
+        (measured(rule={}).to_line().strip(), "is not a whole measurement"),
+    ],
+)
+def test_files_that_are_not_ours_are_refused_with_the_line_and_a_reason(
+    path: Path, line: str, words: str
+) -> None:
+    append(path, measured())
+    with path.open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(FormatError, match=words) as caught:
+        read(path)
+    assert f"{path}:2" in str(caught.value)
+    assert cli(["bench", "--show", str(path)]) == 2
+
+
+def test_files_that_cannot_be_read_or_written(path: Path) -> None:
+    with pytest.raises(FormatError, match="no such file"):
+        read(path)
+    path.write_bytes(b"\xff\xfe\n")
+    with pytest.raises(FormatError, match="not UTF-8"):
+        read(path)
+    with pytest.raises(InspectError, match="cannot write"):
+        append(path.parent / "nowhere" / "x.jsonl", measured())
+
+
+def test_a_grid_holds_every_combination_once() -> None:
+    tasks = sweep.grid([GRAPH, GRAPH], (1, 8, 8), ("fp32", "bf16"), ("nchw", "nhwc"), ("eager",))
+    cases = [case for _, case in tasks]
+    assert len(cases) == len(set(cases)) == 2 * 2 * 2
+
+
+def test_a_sweep_goes_on_where_it_was_killed(path: Path) -> None:
+    tasks = sweep.grid([GRAPH], (1, 2, 4, 8))
+    seen: list[int] = []
+
+    def measure(graph: object, case: Case) -> Measurement:
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(case.batch)
+        return measured(case) if case.batch != 2 else out_of_memory(case)
+
+    with pytest.raises(KeyboardInterrupt):
+        list(sweep.run(tasks, measure, path))
+    assert [made.case.batch for made in read(path)] == [1, 2]
+    done = sweep.finished(path, "latency", HERE)
+    left = sweep.remaining(tasks, "latency", HERE, done)
+    # Memory that ran out is a result, and is not tried again.
+    assert [case.batch for _, case in left] == [4, 8]
+
+
+def test_what_failed_and_what_another_device_did_is_measured_again(path: Path) -> None:
+    tasks = sweep.grid([GRAPH], (1, 2, 4))
+    append(path, measured(CASE, status="failed"))
+    append(path, measured(CASE._replace(batch=2), device={"kind": "cpu", "name": "other"}))
+    append(path, measured(CASE._replace(batch=4), software={"torch": "3.0"}))
+    done = sweep.finished(path, "latency", HERE)
+    assert sweep.remaining(tasks, "latency", HERE, done) == tasks
+    assert sweep.finished(path.with_name("none"), "latency", HERE) == set()
+
+
+KILLED = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from test_bench_records import CASE, GRAPH, measured
+from resnet_inspect import sweep
+
+def measure(graph, case):
+    if case.batch == 8:
+        print("stuck", flush=True)
+        time.sleep(600)
+    return measured(case)
+
+list(sweep.run(sweep.grid([GRAPH], (1, 2, 4, 8, 16)), measure, sys.argv[1]))
+"""
+
+
+def test_a_kill_loses_nothing_that_was_finished(path: Path) -> None:
+    code = KILLED.format(tests=str(Path(__file__).parent))
+    child = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"stuck\n"
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    assert [made.case.batch for made in read(path)] == [1, 2, 4]
+
+
+def test_a_table_shows_what_was_measured() -> None:
+    made = latencies([measured(), measured(CASE._replace(batch=8))])
+    row = made.records()[0]
+    assert row["median"] == 0.011
+    assert row["images_per_second"] == 1 / 0.011
+    assert row["flops_per_second"] == 2 * 40_551_040 / 0.011
+    assert row["of_ceiling"] == 2 * 40_551_040 / 0.011 / 1e12
+    assert row["runs"] == len(TIMES)
+    shown = [column.key for column in made.visible]
+    assert "dtype" not in shown, "what all rows share stands in the title"
+    assert "fp32" in made.title
+    assert "joules" not in shown, "nobody measured it"
+    assert "2 x MACs" in made.to_text("markdown")
+
+
+def test_out_of_memory_is_a_row_with_a_reason() -> None:
+    made = latencies([measured(), out_of_memory(CASE._replace(batch=8))])
+    row = made.records()[1]
+    assert row["status"] == "out of memory"
+    assert row["median"] is None
+    assert any("out of memory. needs 1 byte" in note for note in made.notes)
+
+
+def test_a_table_says_what_was_not_steady_and_not_settled() -> None:
+    made = latencies([measured(steady=False), measured(CASE._replace(batch=8), settled=False)])
+    assert any("Not in steady state" in note and "batch 1 " in note for note in made.notes)
+    assert any("wider than asked" in note and "batch 8 " in note for note in made.notes)
+
+
+def test_data_frames_keep_whole_numbers() -> None:
+    frame = latencies([measured()]).to_pandas()
+    assert frame.loc[0, "macs"] == 40_551_040
+    assert frame.loc[0, "median"] == 0.011
+
+
+def test_nothing_to_show() -> None:
+    with pytest.raises(InspectError, match="no latencies"):
+        latencies([])
+    with pytest.raises(InspectError, match="no measurements"):
+        everything([])
+
+
+def test_two_files_are_compared_case_by_case(path: Path) -> None:
+    eight, four = CASE._replace(batch=8), CASE._replace(batch=4)
+    two = CASE._replace(batch=2)
+    before = [measured(), measured(eight), measured(four), measured(two)]
+    after = [
+        measured(two, [2 * t for t in TIMES]),
+        measured(times=[t / 2 for t in TIMES]),
+        measured(eight, TIMES[::-1]),
+        out_of_memory(four),
+        measured(CASE._replace(batch=64)),
+    ]
+    made = comparison(before, after, ("old", "new"))
+    verdicts = {row["batch"]: row["verdict"] for row in made.rows}
+    assert verdicts == {1: "faster", 8: "same", 4: "ok / out of memory", 2: "slower"}
+    assert made.rows[0]["speedup"] == pytest.approx(2.0)
+    assert made.rows[2]["speedup"] is None
+    with pytest.raises(InspectError, match="no case in common"):
+        comparison(before[:1], after[3:], ("old", "new"))
+    for name, group in (("old.jsonl", before), ("new.jsonl", after)):
+        for one in group:
+            append(path.with_name(name), one)
+    arguments = ["bench", "--show", str(path.with_name("old.jsonl"))]
+    out = path.with_name("out.json")
+    assert cli([*arguments, "--against", str(path.with_name("new.jsonl")), "-o", str(out)]) == 0
+    assert [row["verdict"] for row in json.loads(out.read_text())["rows"]] == [
+        "faster", "same", "ok / out of memory", "slower"
+    ]  # fmt: skip
+
+
+def test_of_a_case_measured_twice_the_last_is_compared() -> None:
+    first, second = measured(), measured(times=[1.0] * 8)
+    assert pairs([first], [first, second]) == [(first, second)]
+
+
+def test_networks_of_one_name_are_not_compared_when_they_differ() -> None:
+    other = measured(network="something else")
+    assert pairs([measured()], [other]) == []
+
+
+def ceilings(kind: str, name: str) -> Measurement:
+    return record(
+        "ceilings", rates={"fp32": 1e12}, fastest={"fp32": ""}, copies=[[1, 1.0]], launch=1e-6,
+        device={"kind": kind, "name": name}, software={"torch": "2.0"},
+    )  # fmt: skip
+
+
+def test_the_latest_ceilings_of_a_device_are_found(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(path.parent))
+    assert stored_ceilings() is None
+    for kind, name in (("cpu", "a"), ("cuda", "b"), ("cpu", "c")):
+        append(path, ceilings(kind, name))
+    assert known_ceilings(path).label == "c"
+    assert known_ceilings(path, "cuda").label == "b"
+    assert stored_ceilings(path, name="a") == read(path)[0]
+    with pytest.raises(InspectError, match="no ceilings of tpu in"):
+        known_ceilings(path, "tpu")
+
+
+def test_plots_of_measurements_are_the_same_bytes_every_time() -> None:
+    found = [
+        measured(CASE._replace(model=model, batch=batch))
+        for model in ("resnet20_cifar", "resnet32_cifar")
+        for batch in (1, 8)
+    ]
+    plots = plots_of([*found, out_of_memory()])
+    assert [plot.name for plot in plots] == ["batch", "throughput"]
+    for plot in plots:
+        svg = plot.to_svg()
+        assert svg == plot.to_svg()
+        assert "resnet32_cifar" in svg
+
+
+def test_every_operation_has_a_family() -> None:
+    from resnet_inspect.network_table import describe
+
+    for name in ("resnet50", "seresnet50", "resnet20_cifar", "resnext50_32x4d"):
+        for layer in ri.graph(name).layers:
+            assert family(describe(layer.op)) in FAMILIES
+    assert family("3x3/2 BN ReLU") == "3x3 convolution"
+    assert family("3x3 g32") == "3x3 convolution"
+    assert family("7x7/2") == "other convolution, linear"
+
+
+def test_showing_a_file_loads_neither_torch_nor_pandas(path: Path) -> None:
+    append(path, measured())
+    code = (
+        "import sys\nfrom resnet_inspect.cli import run\n"
+        f"assert run(['bench', '--show', {str(path)!r}]) == 0\n"
+        "assert not {'torch', 'pandas', 'matplotlib'} & sys.modules.keys()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Median" in done.stdout
+
+
+def test_a_file_is_shown_of_some_networks_alone(path: Path) -> None:
+    append(path, measured())
+    out = path.with_name("out.csv")
+    assert cli(["bench", "resnet20_cifar", "--show", str(path), "-o", str(out)]) == 0
+    assert cli(["bench", "resnet18", "--show", str(path)]) == 2
+    assert cli(["bench", "--against", str(path)]) == 2
+    assert cli(["bench"]) == 2
+
+
+INTERRUPTED = ("bench", "resnet20_cifar", "--batch", "1,2,4,8,16,32", "--budget", "0.5",
+               "--device", "cpu", "--threads", "1", "--half-width", "0.0001")  # fmt: skip
+
+
+def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(path: Path) -> None:
+    code = "from resnet_inspect.cli import main; main()"
+    arguments = [sys.executable, "-c", code, *INTERRUPTED, "--record", str(path)]
+    environment = os.environ | {"XDG_CACHE_HOME": str(path.parent)}
+    child = subprocess.Popen(
+        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    deadline = time.monotonic() + 120
+    while not (path.exists() and path.read_text().endswith("\n")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    _, complaint = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "finished and kept" in complaint
+    assert "Traceback" not in complaint
+    finished = [made.case.batch for made in read(path)]
+    assert finished
+    assert finished == [1, 2, 4, 8, 16, 32][: len(finished)]
+    quick = [*INTERRUPTED[:3], "1,2", *INTERRUPTED[4:]]
+    quick[quick.index("0.5")] = "0.1"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *quick, "--record", str(path), "--resume"],
+        capture_output=True, text=True, check=True, env=environment,
+    )  # fmt: skip
+    assert "of 2 are done already" in done.stderr
+    batches = [made.case.batch for made in read(path)]
+    assert batches.count(1) == 1
+    assert batches.count(2) == 1

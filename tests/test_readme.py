@@ -1,0 +1,77 @@
+"""What the README shows is what the tool prints, and its Python runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import resnet_inspect as ri
+
+ROOT = Path(__file__).parent.parent
+PAGES = [page for page in (ROOT / "README.md",) if page.exists()]
+
+
+def _blocks(language: str) -> list[str]:
+    return [
+        block
+        for page in PAGES
+        for block in re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.M | re.S)
+    ]
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(_blocks("console")) >= 3
+    assert len(_blocks("python")) >= 1
+
+
+@pytest.mark.parametrize("block", _blocks("console"), ids=lambda block: block.split("\n")[0][2:])
+def test_console_blocks_show_real_output(block: str) -> None:
+    command, shown = block.split("\n", 1)
+    words = shlex.split(command.removeprefix("$ "))
+    assert words[0] == "resnet-inspect"
+    done = subprocess.run(
+        [sys.executable, "-m", "resnet_inspect", *words[1:]],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    printed = "\n".join(line.rstrip() for line in done.stdout.rstrip("\n").split("\n")) + "\n"
+    # A line of three dots stands for what is left out.
+    parts = shown.split("...\n")
+    assert printed.startswith(parts[0])
+    assert printed.endswith(parts[-1])
+    assert len(parts) > 1 or printed == shown
+
+
+@pytest.mark.parametrize("block", _blocks("python"), ids=lambda block: block.split("\n")[0])
+def test_python_blocks_run(block: str) -> None:
+    exec(compile(block, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("block", _blocks("toml"))
+def test_toml_blocks_are_networks(block: str, tmp_path: Path) -> None:
+    path = tmp_path / "my_network.toml"
+    path.write_text(block)
+    spec = ri.resolve(path)
+    assert spec.name == "my_network"
+    assert ri.graph(path).stages
+
+
+def test_figures_in_the_prose() -> None:
+    difference = [ri.total(ri.graph(name).layers).macs for name in ("resnet50", "resnet50_v1")]
+    assert f"{difference[0] - difference[1]:,}" in (ROOT / "README.md").read_text()
+    assert ri.receptive_fields(ri.graph("resnet50"))["layer4.2.add"].size == (427, 427)  # type: ignore[union-attr]
+
+
+def test_ci_runs_the_commands_of_the_readme() -> None:
+    page, script = (ROOT / "README.md").read_text(), (ROOT / ".ci" / "run").read_text()
+    for command in ("pip install .", "pip install '.[test]'", "pytest -n auto"):
+        assert f"\n{command}" in page
+        assert command.replace("install", "install -q") in script or command in script
