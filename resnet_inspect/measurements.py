@@ -19,7 +19,7 @@ from resnet_inspect.graph import LayerGraph
 from resnet_inspect.ops import Shape
 from resnet_inspect.roofline import Ceilings
 from resnet_inspect.sampling import Summary, summary
-from resnet_inspect.writers import OutputError
+from resnet_inspect.writers import cannot_write
 
 SCHEMA = 1
 """The version of the records below. Raise it when a field changes its meaning."""
@@ -144,11 +144,7 @@ def append(path: str | os.PathLike[str], measurement: Measurement) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(
-            f"cannot write {os.fspath(path)!r}: {reason}; name a file in a folder that is there "
-            "and can be written"
-        ) from None
+        raise cannot_write(path, error) from None
 
 
 def _drop_partial_line(file: Any) -> None:

@@ -205,8 +205,13 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(
-            f"cannot write {os.fspath(path)!r}: {reason}; name a file in a folder that is there "
-            "and can be written"
-        ) from None
+        raise cannot_write(path, error) from None
+
+
+def cannot_write(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """The error for a file that cannot be written, with the reason and a way out."""
+    reason = (error.strerror or str(error)).lower()
+    return OutputError(
+        f"cannot write {os.fspath(path)!r}: {reason}; name a file in a folder that is there "
+        "and can be written"
+    )

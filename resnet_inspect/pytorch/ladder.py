@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from resnet_inspect.costs import total
 from resnet_inspect.graph import LayerGraph
-from resnet_inspect.measurements import Case, Measurement, identity, record
+from resnet_inspect.measurements import Case, Measurement, record
 from resnet_inspect.ops import Shape
 from resnet_inspect.pytorch import machine, subject
 from resnet_inspect.pytorch.clock import clock_of
-from resnet_inspect.pytorch.latency import Bench, as_fields, attempt, macs_of
+from resnet_inspect.pytorch.latency import Bench, as_fields, attempt, result
 from resnet_inspect.pytorch.settings import DTYPES, settings
 from resnet_inspect.sampling import median, median_interval, sample
 
@@ -110,12 +109,7 @@ def climb(
             run=run,
             step=rung.name,
             left_out=left_out,
-            case=case._asdict(),
-            network=identity(graph),
-            macs=macs_of(graph, case),
-            params=total(graph.layers).params,
-            status=outcome.status,
-            reason=outcome.reason,
+            **result(graph, case, outcome),
             **found,
             error=error,
             error_is=TWO_NORM,
@@ -127,10 +121,7 @@ def climb(
             ceiling=(bench.ceilings or {}).get(case.dtype),
             rule=bench.rule._asdict(),
             settings={**held, "inference_mode": True},
-            device=described,
-            software=machine.software(),
-            before=before,
-            after=machine.condition(device),
+            **machine.surroundings(device, described, before),
         )
         if expected is None:  # without a baseline there is nothing to climb from
             return

@@ -90,6 +90,18 @@ def macs_of(graph: LayerGraph, case: Case) -> int:
     return 3 * macs - total(first, case.batch).macs
 
 
+def result(graph: LayerGraph, case: Case, outcome: Outcome) -> dict[str, Any]:
+    """What every record of a case says first: what ran, how much it multiplies, how it ended."""
+    return {
+        "case": case._asdict(),
+        "network": identity(graph),
+        "macs": macs_of(graph, case),
+        "params": total(graph.layers).params,
+        "status": outcome.status,
+        "reason": outcome.reason,
+    }
+
+
 def measure(graph: LayerGraph, case: Case, bench: Bench) -> Measurement:
     """Measure one case; raises InspectError for one that this device cannot run at all."""
     device = bench.device
@@ -101,20 +113,12 @@ def measure(graph: LayerGraph, case: Case, bench: Bench) -> Measurement:
         outcome = refusal or attempt(lambda: _run(graph, case, bench), device)
     return record(
         "latency",
-        case=case._asdict(),
-        network=identity(graph),
-        macs=macs_of(graph, case),
-        params=total(graph.layers).params,
-        status=outcome.status,
-        reason=outcome.reason,
+        **result(graph, case, outcome),
         **(outcome.value or {}),
         ceiling=(bench.ceilings or {}).get(case.dtype),
         rule=bench.rule._asdict(),
         settings={**held, "inference_mode": case.step == "inference"},
-        device=described,
-        software=machine.software(),
-        before=before,
-        after=machine.condition(device),
+        **machine.surroundings(device, described, before),
     )
 
 

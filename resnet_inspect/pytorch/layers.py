@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from resnet_inspect.costs import total
 from resnet_inspect.errors import InspectError
 from resnet_inspect.graph import INPUT, LayerGraph
-from resnet_inspect.measurements import Case, Measurement, identity, record
+from resnet_inspect.measurements import Case, Measurement, record
 from resnet_inspect.pytorch import machine, subject
 from resnet_inspect.pytorch.assemble import FUNCTIONS
 from resnet_inspect.pytorch.clock import Stopwatch, clock_of, collector_off
-from resnet_inspect.pytorch.latency import Bench, as_fields, attempt, macs_of
+from resnet_inspect.pytorch.latency import Bench, as_fields, attempt, result
 from resnet_inspect.pytorch.settings import settings
 from resnet_inspect.roofline import Ceilings
 from resnet_inspect.roofline_table import Roofline, roofline
@@ -99,12 +98,7 @@ def measure_layers(graph: LayerGraph, case: Case, bench: Bench, ceilings: Ceilin
     times = (outcome.value or {}).pop("by_layer", [])
     return record(
         "layers",
-        case=case._asdict(),
-        network=identity(graph),
-        macs=macs_of(graph, case),
-        params=total(graph.layers).params,
-        status=outcome.status,
-        reason=outcome.reason,
+        **result(graph, case, outcome),
         **(outcome.value or {}),
         layers=_layers(found, times),
         roofline={
@@ -113,10 +107,7 @@ def measure_layers(graph: LayerGraph, case: Case, bench: Bench, ceilings: Ceilin
         },
         rule=bench.rule._asdict(),
         settings={**held, "inference_mode": True},
-        device=described,
-        software=machine.software(),
-        before=before,
-        after=machine.condition(device),
+        **machine.surroundings(device, described, before),
     )
 
 

@@ -98,6 +98,18 @@ def available(device: torch.device) -> int | None:
     return _ram("MemAvailable")
 
 
+def surroundings(
+    device: torch.device, described: dict[str, Any], before: dict[str, Any]
+) -> dict[str, Any]:
+    """What every record says last: the device as described, versions, its condition around it."""
+    return {
+        "device": described,
+        "software": software(),
+        "before": before,
+        "after": condition(device),
+    }
+
+
 def condition(device: torch.device) -> dict[str, Any]:
     """How the machine is right now: clocks in MHz, temperature in degrees Celsius, load."""
     if device.type == "cuda":
