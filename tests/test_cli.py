@@ -219,6 +219,12 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert done.stderr == ""
 
 
+def test_help_says_what_is_taken_where_nothing_is_given() -> None:
+    shown = " ".join(run("table", "--help", COLUMNS="160").stdout.split())
+    assert "[default: what the network is published for]" in shown
+    assert "[default: by the suffix of -o, else terminal]" in shown
+
+
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_every_command_has_help_with_examples(command: str) -> None:
     done = run(*([command] if command else []), "--help", COLUMNS="120")

@@ -43,7 +43,7 @@ def command(
         str | None,
         typer.Option(
             metavar="TABLE,..",
-            help="Tables to show: cost, memory, stage, where.  [default: all]",
+            help="Tables to show: cost, memory, stage, where.  \\[default: all]",
             autocompletion=_complete_table,
         ),
     ] = None,

@@ -39,7 +39,7 @@ def command(
         typer.Option(
             metavar="TABLE,..",
             help="Tables to show: blocks, layers, formulas, channels, sizes, projections, options, "
-            "versions, tweaks.  [default: all]",
+            "versions, tweaks.  \\[default: all]",
             autocompletion=_complete_table,
         ),
     ] = None,

@@ -44,7 +44,7 @@ def command(
     format: Annotated[
         str | None,
         typer.Option(
-            metavar="FORMAT", help="As of table, or a picture's.  [default: by the suffix of -o]"
+            metavar="FORMAT", help="As of table, or a picture's.  \\[default: by the suffix of -o]"
         ),
     ] = None,
     output: Output = None,

@@ -27,14 +27,14 @@ Device = Annotated[
     str | None,
     typer.Option(
         metavar="DEVICE",
-        help="cuda, cuda:1 or cpu.  [default: a GPU where there is one]",
+        help="cuda, cuda:1 or cpu.  \\[default: a GPU where there is one]",
         autocompletion=_complete_device,
         rich_help_panel=_HOW,
     ),
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(metavar="N", help="CPU threads.  [default: torch's]", rich_help_panel=_HOW),
+    typer.Option(metavar="N", help="CPU threads.  \\[default: torch's]", rich_help_panel=_HOW),
 ]
 Budget = Annotated[
     float,

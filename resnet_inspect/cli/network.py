@@ -41,7 +41,7 @@ MODEL_HELP = (
 MODELS_HELP = "Names of the zoo, TOML files, package.module:callable, .pt2 files"
 
 INPUT = typer.Option(
-    "--input", metavar="CxHxW", help="Input shape.  [default: what the network is published for]"
+    "--input", metavar="CxHxW", help="Input shape.  \\[default: what the network is published for]"
 )
 
 

@@ -31,7 +31,8 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="FORMAT",
-        help=f"{TERMINAL}, {', '.join(FORMATS)}.  [default: by the suffix of -o, else {TERMINAL}]",
+        help=f"{TERMINAL}, {', '.join(FORMATS)}.  "
+        f"\\[default: by the suffix of -o, else {TERMINAL}]",
         autocompletion=_complete_format,
     ),
 ]

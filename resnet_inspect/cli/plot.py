@@ -50,7 +50,7 @@ def command(
     theme: Annotated[str, typer.Option(metavar="THEME", help="light or dark.")] = "light",
     format: Annotated[
         str | None,
-        typer.Option(metavar="FORMAT", help="svg, png or pdf.  [default: by the suffix of -o]"),
+        typer.Option(metavar="FORMAT", help="svg, png or pdf.  \\[default: by the suffix of -o]"),
     ] = None,
     dpi: Annotated[int, typer.Option(metavar="N", min=10, max=1200, help="Of a png.")] = 144,
 ) -> None:

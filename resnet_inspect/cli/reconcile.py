@@ -40,7 +40,7 @@ def command(
         typer.Option(
             metavar="TABLE,..",
             help="Tables to show: counters, terms, why, published, memory, parameters.  "
-            "[default: all]",
+            "\\[default: all]",
             autocompletion=_complete_table,
         ),
     ] = None,

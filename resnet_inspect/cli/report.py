@@ -26,7 +26,7 @@ def command(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL...]",
-            help=f"{MODELS_HELP}.  [default: the five classics]",
+            help=f"{MODELS_HELP}.  \\[default: the five classics]",
             autocompletion=complete_model,
         ),
     ] = None,

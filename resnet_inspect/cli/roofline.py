@@ -24,12 +24,13 @@ def command(
         ),
     ] = False,
     device: Annotated[
-        str | None, typer.Option(metavar="KIND", help="cuda or cpu.  [default: the latest stored]")
+        str | None,
+        typer.Option(metavar="KIND", help="cuda or cpu.  \\[default: the latest stored]"),
     ] = None,
     ceilings: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Ceilings from this record.  [default: those stored by 'device']"
+            metavar="FILE", help="Ceilings from this record.  \\[default: those stored by 'device']"
         ),
     ] = None,
     plots: Plots = None,
