@@ -4,12 +4,13 @@
 
 Every step is a resnet-inspect command, which is printed; JSON Lines, Markdown tables and SVG plots
 go to reports/latency/<device>. Run again after an interruption, it goes on; with --fresh it starts
-anew. About eight minutes on two CPU cores, most of an hour on a GPU (it compiles a lot).
+anew. Most of an hour, on two CPU cores as on a GPU (it compiles a lot).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import time
 from pathlib import Path
@@ -19,14 +20,18 @@ from resnet_inspect.cli import run
 CLASSICS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 
 SWEEP = {
-    "cpu": ["--batch", "1,8", "--budget", "6"],
+    "cpu": ["--batch", "1,8,32", "--mode", "eager,compile", "--budget", "6", "--cross-check"],
     "cuda": [
         *("--batch", "1,8,64,256", "--dtype", "fp32,tf32,bf16", "--memory-format", "nhwc"),
         *("--mode", "eager,compile,cudagraph", "--budget", "2", "--cross-check"),
     ],
 }
+REPEATS = {
+    "cpu": ["--batch", "1,8", "--budget", "6"],
+    "cuda": ["--batch", "1,64", "--dtype", "fp32,bf16", "--memory-format", "nhwc", "--budget", "2"],
+}
 LADDER = {
-    "cpu": ["--batch", "2", "--budget", "4"],
+    "cpu": ["--batch", "2", "--budget", "6"],
     "cuda": ["--batch", "256", "--budget", "4"],
 }
 LAYERS = {
@@ -48,7 +53,7 @@ def command(*arguments: str) -> None:
 def measure(device: str, threads: int | None, into: Path) -> None:
     on = ["--device", device, *(["--threads", str(threads)] if threads else [])]
     ceilings, latency = into / "ceilings.jsonl", into / "latency.jsonl"
-    ladder, layers = into / "ladder.jsonl", into / "layers.jsonl"
+    repeats, ladder, layers = (into / f"{name}.jsonl" for name in ("repeats", "ladder", "layers"))
 
     def to(record: Path, name: str) -> list[str]:
         return ["--record", str(record), "-o", str(into / name)]
@@ -57,6 +62,10 @@ def measure(device: str, threads: int | None, into: Path) -> None:
         command("device", *on, "--refresh", *to(ceilings, "ceilings.md"))
     plots = ["--plots", str(into)]
     command("bench", *CLASSICS, *SWEEP[device], *on, "--resume", *to(latency, "latency.md"), *plots)
+    again = ["--resume", "--record", str(repeats), "-o", str(into / "again.md")]
+    command("bench", *("resnet18", "resnet50"), *REPEATS[device], *on, *again)
+    shown = ["--show", str(latency), "--against", str(repeats)]
+    command("bench", *("resnet18", "resnet50"), *shown, "-o", str(into / "repeats.md"))
     command(
         *("bench", "resnet50", "--per-layer", "--level", "block", *LAYERS[device], *on),
         *("--resume", *to(layers, "layers-by-block.md"), *plots),
@@ -73,7 +82,9 @@ def main() -> None:
     parser.add_argument("--fresh", action="store_true", help="remove what is there first")
     parser.add_argument("--into", type=Path, help="folder (default: reports/latency/<device>)")
     asked = parser.parse_args()
-    into = asked.into or Path(__file__).parents[1] / "reports" / "latency" / asked.device
+    into = asked.into or Path("reports", "latency", asked.device)
+    if asked.into is None:  # what is committed names no folder above the repository
+        os.chdir(Path(__file__).parents[1])
     into.mkdir(parents=True, exist_ok=True)
     if asked.fresh:
         for pattern in ("*.jsonl", "*.md", "*.svg"):

@@ -42,7 +42,10 @@ _LATENCY = (
     Column("of_ceiling", "of peak", "percent", 2),
     Column("peak_memory", "Memory", "bytes", 6),
     Column("joules", "J/image", "number", 6),
+    Column("timer", "Timer", "ratio", 5),
+    Column("do_bench", "do_bench", "ratio", 5),
     Column("macs", "MACs", "count", 9),
+    Column("uncounted", "Uncounted", "count", 9),
     Column("params", "Parameters", "count", 9),
     Column("device", "Device", rank=9),
     Column("torch", "torch", rank=9),
@@ -52,8 +55,11 @@ _LATENCY = (
 _ALWAYS = ("model", "batch", "dtype", "memory_format", "mode", "step")
 _FIGURES = (
     "median", "half_width", "p10", "p90", "p99", "runs", "images_per_second", "flops_per_second",
-    "of_ceiling", "peak_memory", "joules",
+    "of_ceiling", "peak_memory", "joules", "timer", "do_bench",
 )  # fmt: skip
+
+_TIMERS = {"timer": "torch.utils.benchmark", "do_bench": "triton.testing.do_bench"}
+"""Columns of what another timer found, relative to our median (bench --cross-check)."""
 
 
 def latencies(measurements: Sequence[Measurement]) -> Table:
@@ -87,7 +93,7 @@ def _latency(made: Measurement) -> dict[str, Value]:
         **{
             key: fields.get(key)
             for key in ("status", "reason", "steady", "settled", "first", "peak_memory", "joules",
-                        "macs", "params", "made")
+                        "macs", "uncounted", "params", "made")
         },
         "device": fields["device"]["name"],
         "torch": fields["software"]["torch"],
@@ -95,8 +101,12 @@ def _latency(made: Measurement) -> dict[str, Value]:
     keys = ("median", "half_width", "low", "high", "p10", "p90", "p99", "runs")
     row |= {key: getattr(found, key) if found else None for key in keys}
     speed = made.flops / found.median if found else None
-    ceiling = fields.get("ceiling")
+    ceiling, others = fields.get("ceiling"), fields.get("cross_check") or {}
     return row | {
+        **{
+            key: others[name] / found.median if found and name in others else None
+            for key, name in _TIMERS.items()
+        },
         "images_per_second": made.case.batch / found.median if found else None,
         "flops_per_second": speed,
         "of_ceiling": speed / ceiling if speed and ceiling else None,
@@ -115,9 +125,20 @@ def _latency_notes(found: Sequence[Measurement]) -> tuple[str, ...]:
     ):
         few = [str(made.case) for made in found if made.fields.get(key) is False]
         if few:
-            which = "all" if len(few) == len(names) and len(few) > 1 else "; ".join(few)
-            notes.append(f"{words.capitalize()}: {which}.")
+            notes.append(f"{words.capitalize()}: {_which(few, len(names))}.")
+    if any(made.fields.get("cross_check") for made in found):
+        notes.append("Timer, do_bench: torch.utils.benchmark's and triton's median / ours.")
+    partial = {made.case.model: None for made in found if made.fields.get("uncounted")}
+    if partial:
+        notes.append(f"FLOP/s are at least these for {', '.join(partial)}: not all is counted.")
     return (*notes, *_busy(found))
+
+
+def _which(few: Sequence[str], all: int) -> str:
+    """The names, or their number where they are too many to be read."""
+    if len(few) > 1 and len(few) == all:
+        return "all"
+    return "; ".join(few) if len(few) <= 3 else f"{len(few)} of {all}"
 
 
 def _busy(found: Sequence[Measurement]) -> tuple[str, ...]:

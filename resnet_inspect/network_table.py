@@ -189,11 +189,31 @@ _TERMS = "'resnet-inspect conventions' says what the terms of the formula are."
 COUNTED = "counted"
 """The column of what another convention counts; `share` is then of that."""
 
+UNCOUNTED = "uncounted"
+"""The column of how many of a row's layers no rule knows, in networks that have some."""
+
 
 def metrics(graph: LayerGraph, batch: int = 1, convention: str = "macs") -> dict[str, Metric]:
-    """METRICS, and by another convention than MACs what that counts; raises UnknownNameError."""
-    if convention == "macs":
-        return METRICS
+    """METRICS, and by another convention than MACs what that counts; raises UnknownNameError.
+
+    Where some layers are uncounted, each row says how many of its are.
+    """
+    made: dict[str, Metric] = {}
+    missing = set(_uncounted(graph, convention))
+    for key, metric in METRICS.items():
+        made.setdefault(key, metric)  # share may stand already
+        if key == "macs" and convention != "macs":
+            made |= _of_convention(graph, batch, convention)
+        if key == "macs" and missing:
+            made[UNCOUNTED] = (
+                Column(UNCOUNTED, "Uncounted", "count"),
+                lambda row: sum(layer.name in missing for layer in row.layers),
+            )
+    return made
+
+
+def _of_convention(graph: LayerGraph, batch: int, convention: str) -> dict[str, Metric]:
+    """What another convention counts, and shares of it."""
     from resnet_inspect import conventions  # nobody else waits for it
 
     chosen = conventions.convention(convention)
@@ -207,13 +227,10 @@ def metrics(graph: LayerGraph, batch: int = 1, convention: str = "macs") -> dict
     def share(row: Row) -> float | None:
         return conventions.count(row.layers, chosen, batch) / whole if whole else None
 
-    made: dict[str, Metric] = {}
-    for key, metric in METRICS.items():
-        made[key] = metric
-        if key == "macs":
-            made[COUNTED] = Column(COUNTED, chosen.label, "count"), counted
-    made["share"] = Column("share", "of it", "share", 3), share
-    return made
+    return {
+        COUNTED: (Column(COUNTED, chosen.label, "count"), counted),
+        "share": (Column("share", "of it", "share", 3), share),
+    }
 
 
 def shown(convention: str = "macs") -> tuple[str, ...]:

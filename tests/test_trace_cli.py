@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 
@@ -145,6 +147,59 @@ def test_every_command_takes_it(here: Path, capsys: pytest.CaptureFixture[str]) 
     ):
         assert run([*command, *INPUT, "--args", "width=4"]) == 0, command
         assert "talks" not in capsys.readouterr().out
+
+
+PARTLY = [*INPUT, "--args", "odd=true"]
+"""Options of a network with a layer that no rule knows."""
+
+
+def test_a_report_takes_it_and_says_at_least(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "report"
+    assert run(["report", f"{here}:small", *PARTLY, "-o", str(folder)]) == 0
+    for page in ("index.html", "README.md"):
+        assert "at least" in (folder / page).read_text().lower(), page
+    tables = list(folder.rglob("*.csv"))
+    assert tables
+    assert any("uncounted" in path.read_text() for path in tables)
+
+
+def test_plots_take_it_and_drawings_say_at_least(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "stages.svg"
+    assert run(["plot", "stages", f"{here}:small", *PARTLY, "-o", str(path)]) == 0
+    assert path.stat().st_size > 10_000
+    assert run(["diagram", f"{here}:small", *PARTLY, "--format", "dot"]) == 0
+    assert "at least" in capsys.readouterr().out
+
+
+def test_latency_of_the_users_own_code(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = str(tmp_path / "bench.jsonl")
+    ran = [f"{here}:small", *PARTLY, "--device", "cpu", "--budget", "0.1", "--record", record]
+    assert run(["bench", *ran, "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["status"], row["uncounted"]) == ("ok", 1)
+    assert run(["bench", "--show", record]) == 0
+    assert "at least these for small" in " ".join(capsys.readouterr().out.split())
+    assert "leave out --per-layer" in refused(capsys, "bench", *ran, "--per-layer")
+    assert run(["ladder", *ran]) == 0
+    assert "fp32 eager" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("format", ["csv", "json"])
+@pytest.mark.parametrize("level", ["layer", "block", "stage", "network"])
+def test_data_formats_mark_every_row_that_is_a_lower_bound(
+    format: str, level: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["table", f"{here}:small", *PARTLY, "--level", level, "--format", format]
+    assert run(asked) == 0
+    text = capsys.readouterr().out
+    rows = json.loads(text)["rows"] if format == "json" else list(csv.DictReader(StringIO(text)))
+    assert sum(int(row["uncounted"]) for row in rows) == 1
 
 
 def test_counters_run_on_the_users_own_code(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

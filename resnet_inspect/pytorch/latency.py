@@ -96,6 +96,7 @@ def result(graph: LayerGraph, case: Case, outcome: Outcome) -> dict[str, Any]:
         "case": case._asdict(),
         "network": identity(graph),
         "macs": macs_of(graph, case),
+        "uncounted": total(graph.layers).uncounted,
         "params": total(graph.layers).params,
         "status": outcome.status,
         "reason": outcome.reason,
