@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 from resnet_inspect.errors import ShapeError, unknown
@@ -81,7 +82,7 @@ class LayerGraph:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        return tuple(layer for stage in self.stages for layer in stage.layers)
+        return tuple(chain.from_iterable([block.layers for block in self.blocks]))
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -175,6 +176,28 @@ class GraphBuilder:
         """Close the block that holds all layers added since the last one was closed."""
         self._blocks.append(Block(name, path, kind, tuple(self._layers)))
         self._layers = []
+
+    def repeat_block(self, name: str) -> Wire:
+        """Append the last block once more under another name and path, fed by its own output.
+
+        For blocks that give what they take: nothing has to be inferred anew.
+        """
+        last = self._blocks[-1]
+        skip, entering = len(last.name), last.output.name
+        names = {layer.name: name + layer.name[skip:] for layer in last.layers}
+        self._layers = [
+            Layer(
+                names[own],
+                name + path[skip:],
+                op,
+                tuple([names.get(source, entering) for source in sources]),
+                shapes,
+                out,
+            )
+            for own, path, op, sources, shapes, out in last.layers
+        ]
+        self.end_block(name, name, last.kind)
+        return Wire(names[entering], last.output.output_shape)
 
     def end_stage(self, name: str, path: str) -> None:
         """Close the stage that holds all blocks closed since the last stage was."""

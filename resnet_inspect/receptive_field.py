@@ -106,10 +106,11 @@ def receptive_fields(graph: LayerGraph) -> Mapping[str, ReceptiveField | None]:
     """
     entering = _PIXEL if len(graph.input_shape) == 3 else None
     fields: dict[str, ReceptiveField | None] = {INPUT: entering}
-    for layer in graph.layers:
-        known = [field for source in layer.inputs if (field := fields[source]) is not None]
-        whole = len(known) == len(layer.inputs)
-        fields[layer.name] = rule(layer.op, known, layer.input_shapes) if whole else None
+    rules = {kind: rule.dispatch(kind) for kind in {type(layer.op) for layer in graph.layers}}
+    for name, _, op, sources, shapes, _ in graph.layers:
+        known = [field for source in sources if (field := fields[source]) is not None]
+        whole = len(known) == len(sources)
+        fields[name] = rules[type(op)](op, known, shapes) if whole else None
     del fields[INPUT]
     return fields
 

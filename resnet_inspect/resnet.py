@@ -57,7 +57,10 @@ def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> LayerGrap
     wire = _stem(net, spec)
     for stage, count in enumerate(spec.blocks):
         for index in range(count):
-            wire = _block(net, spec, wire, stage, index)
+            if index < 2:
+                wire = _block(net, spec, wire, stage, index)
+            else:  # from its second block on, a stage repeats itself
+                wire = net.repeat_block(f"layer{stage + 1}.{index}")
         net.end_stage(f"layer{stage + 1}", f"layer{stage + 1}")
     _head(net, spec, wire)
     return net.graph()
