@@ -19,9 +19,10 @@ All counts are exact Python ints. A layer without a rule is uncounted, never zer
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache, singledispatch
+from typing import NamedTuple
 
 from resnet_inspect.errors import unknown
 from resnet_inspect.graph import Layer
@@ -68,8 +69,7 @@ def canonical_dtype(dtype: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """What one or several layers cost; adds with +.
 
     params, buffers: entries, independent of the batch.
@@ -91,21 +91,8 @@ class Cost:
     written: int = 0
     uncounted: int = 0
 
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.params + other.params,
-            self.buffers + other.buffers,
-            self.macs + other.macs,
-            self.bias + other.bias,
-            self.normalization + other.normalization,
-            self.activation + other.activation,
-            self.pooling + other.pooling,
-            self.addition + other.addition,
-            self.gating + other.gating,
-            self.read + other.read,
-            self.written + other.written,
-            self.uncounted + other.uncounted,
-        )
+    def __add__(self, other: Cost) -> Cost:  # type: ignore[override]  # sums, not longer tuples
+        return Cost(*map(operator.add, self, other))
 
     def for_batch(self, batch: int) -> Cost:
         """The cost for `batch` samples: all but parameters, buffers and `uncounted` scales."""
@@ -165,14 +152,15 @@ def cost(layer: Layer, batch: int = 1) -> Cost:
 
 def total(layers: Iterable[Layer], batch: int = 1) -> Cost:
     """The sum over layers. A module that is called twice holds its parameters once."""
-    result, seen = ZERO, set()
+    parts: list[Cost] = []
+    seen: set[str] = set()
     for layer in layers:
-        part = cost(layer)
+        parts.append(cost(layer))
         if layer.op.params:
             if layer.path in seen:
-                part = part + Cost(params=-part.params, buffers=-part.buffers)
+                parts.append(Cost(params=-parts[-1].params, buffers=-parts[-1].buffers))
             seen.add(layer.path)
-        result = result + part
+    result = Cost(*map(sum, zip(*parts, strict=True)))
     return result if batch == 1 else result.for_batch(batch)
 
 
