@@ -220,6 +220,27 @@ def test_a_graph_makes_the_users_model_anew(here: Path, monkeypatch: pytest.Monk
     assert sum(p.numel() for p in second.parameters()) == ri.total(graph.layers).params
 
 
+def test_a_branch_without_weights_can_be_timed(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which side of a foreign addition is the residual nobody says, so none is scaled."""
+    Path(f"{here}.py").write_text(
+        "from torch import nn\n"
+        "class Doubled(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.body = nn.Conv2d(3, 3, 1)\n"
+        "    def forward(self, x):\n"
+        "        return x + self.body(x).sigmoid()\n"
+    )
+    ran = [f"{here}:Doubled", *INPUT, "--device", "cpu", "--budget", "0.1", "--format", "json"]
+    record = ["--record", str(tmp_path / "bench.jsonl")]
+    for more, reason in (([], None), (["--train"], "a score for each class")):
+        assert run(["bench", *ran, *record, *more]) == 0
+        (row,) = json.loads(capsys.readouterr().out)["rows"]
+        assert reason in row["reason"] if reason else row["status"] == "ok"
+
+
 REFUSALS = {
     "{here}:small": "give the input's shape",
     "{here}:small --input 3x16x16 --args chooses=True": "--leaf Chooses",
@@ -305,6 +326,12 @@ def test_an_exported_file_stands_for_its_network(
     message = refused(capsys, "table", str(path), "--input", "3x32x32")
     assert "exported for 3x64x64" in message
     assert "drop --args" in refused(capsys, "table", str(path), "--args", "a=1")
+    quick = [str(path), "--device", "cpu", "--budget", "0.1", "--format", "json"]
+    record = ["--record", str(tmp_path / "bench.jsonl")]
+    for more, status in (([], "ok"), (["--train"], "failed"), (["--batch", "2"], "failed")):
+        assert run(["bench", *quick, *record, *more]) == 0
+        (row,) = json.loads(capsys.readouterr().out)["rows"]
+        assert row["status"] == status, row["reason"]
 
 
 # --- from Python ----------------------------------------------------------------------------------

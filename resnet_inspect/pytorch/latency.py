@@ -53,7 +53,8 @@ def attempt(run: Callable[[], Any], device: torch.device) -> Outcome:
     """Run something that may run out of memory, and clear up behind it."""
     try:
         return Outcome("ok", None, run())
-    except (RuntimeError, MemoryError) as error:  # torch's errors are RuntimeErrors
+    # torch's errors are RuntimeErrors; what an exported program wants of its input, it asserts
+    except (RuntimeError, MemoryError, AssertionError) as error:
         outcome = Outcome(_kind_of(error), _in_a_line(error), None)
     finally:
         _clear(device)

@@ -69,23 +69,31 @@ def network(graph: LayerGraph, device: torch.device) -> nn.Module:
     Batch norm takes its statistics from random input, so activations do not grow until half
     precision overflows. Every residual branch ends in a scale of RESIDUAL_SCALE: with full
     branches rounding errors grow a hundredfold through fifty layers (bf16 is then 20% off), which
-    says more of random weights than of the arithmetic.
+    says more of random weights than of the arithmetic. A traced network keeps the weights that its
+    own code gives it.
     """
     torch.manual_seed(SEED)
     model = build(graph).to(device)
+    if graph.maker is None:
+        _damp(model, graph)
+    with settings():  # in fp32 whatever is measured, so that all cases have the same network
+        _calibrate(model, graph, device)
+    return model.eval()
+
+
+def _damp(model: nn.Module, graph: LayerGraph) -> None:
     with torch.no_grad():
         for layer in graph.layers:
             if isinstance(layer.op, Add):
                 end = model.get_submodule(residual_end(graph, layer.inputs[0]).path)
                 assert isinstance(end.weight, torch.Tensor)
                 end.weight.mul_(RESIDUAL_SCALE)
-    with settings():  # in fp32 whatever is measured, so that all cases have the same network
-        _calibrate(model, graph, device)
-    return model.eval()
 
 
 def _calibrate(model: nn.Module, graph: LayerGraph, device: torch.device) -> None:
     norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
+    if not norms:
+        return
     momentum = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = None  # average over all that is seen
@@ -181,9 +189,11 @@ def _training(model: nn.Module, case: Case, example: torch.Tensor) -> Run:
     half = case.dtype in ("fp16", "bf16")
     scaler = torch.amp.GradScaler(kind, enabled=case.dtype == "fp16")
     with torch.no_grad():
-        classes = model.eval()(example[:1]).shape[1]
+        scores = model.eval()(example[:1])
+    if not (isinstance(scores, torch.Tensor) and scores.dim() == 2):
+        raise RuntimeError("a training step needs a score for each class, as one tensor")
     model.train()
-    targets = torch.randint(classes, (case.batch,), device=example.device)
+    targets = torch.randint(scores.shape[1], (case.batch,), device=example.device)
     loss_of = nn.CrossEntropyLoss()
 
     def run(batch: torch.Tensor) -> Any:

@@ -48,6 +48,14 @@ def load(
 
 def _program(path: str) -> nn.Module:
     model: nn.Module = read(path).module()
+
+    def train(mode: bool = True) -> nn.Module:
+        if mode:
+            raise RuntimeError(f"{path} is an exported program, which has no training mode")
+        return model
+
+    # torch refuses even the mode that the program was exported in.
+    model.train, model.eval = train, partial(train, False)  # type: ignore[method-assign]
     return model
 
 
