@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.measurement_tables import climbs
 from resnet_inspect.measurements import Measurement, of_kind
-from resnet_inspect.plot_style import DASHES, MARKERS, Plot, Theme
+from resnet_inspect.plot_style import DASHES, MARKERS, Plot, Theme, backed
 from resnet_inspect.roofline_table import Roofline, measured
 from resnet_inspect.table import show_rate, show_seconds
 
@@ -163,7 +163,10 @@ def zoo_plot(measurements: Sequence[Measurement]) -> Plot:
             point = _point(made)
             best[made.case.model] = max(best.get(made.case.model, point), point)
         for model, point in best.items():
-            axes.annotate(model, point, (0, 8), textcoords="offset points", ha="center", fontsize=9)
+            axes.annotate(
+                model, point, (0, 8), textcoords="offset points", ha="center", fontsize=9,
+                bbox=backed(theme),
+            )  # fmt: skip
         axes.margins(0.14)
         _speed_lines(axes, theme)
         for axis in (axes.xaxis, axes.yaxis):
@@ -196,14 +199,17 @@ def _speed_lines(axes: Axes, theme: Theme) -> None:
         for step in (1, 2, 5):
             teraflops = step * 10.0**power
             ends = [teraflops * 1e3 / 2 / gmacs for gmacs in (left, right)]
-            if ends[0] < low * 1.2 or ends[1] > high:
+            if ends[0] < low * 1.6 or ends[1] > high:  # too short for its label, or not seen
                 continue
             axes.plot((left, right), ends, color=theme.grid, linewidth=1, zorder=0)
+            # Beside the plot, or at its foot, where it is out of the way of the networks' names.
             at = min(right, teraflops * 1e3 / 2 / low)
+            side: dict[str, Any] = {"xytext": (4, 0), "ha": "left", "va": "center"}
+            foot: dict[str, Any] = {"xytext": (-3, 3), "ha": "right", "va": "bottom"}
             axes.annotate(
                 f"{teraflops * 1e3:g} GFLOP/s" if teraflops < 1 else f"{teraflops:g} TFLOP/s",
-                (at, teraflops * 1e3 / 2 / at), (-3, 3), textcoords="offset points",
-                ha="right", va="bottom", fontsize=8, color=theme.muted,
+                (at, teraflops * 1e3 / 2 / at), textcoords="offset points",
+                fontsize=8, color=theme.muted, **(side if at == right else foot),
             )  # fmt: skip
     axes.set_xlim(left, right)
     axes.set_ylim(low, high)
