@@ -16,8 +16,10 @@ import time
 from pathlib import Path
 
 from resnet_inspect.cli import run
+from resnet_inspect.zoo import CLASSICS
 
-CLASSICS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+REPEATED = ("resnet18", "resnet50")
+"""Measured a second time, to see how far two runs agree."""
 
 SWEEP = {
     "cpu": ["--batch", "1,8,32", "--mode", "eager,compile", "--budget", "6", "--cross-check"],
@@ -62,10 +64,9 @@ def measure(device: str, threads: int | None, into: Path) -> None:
         command("device", *on, "--refresh", *to(ceilings, "ceilings.md"))
     plots = ["--plots", str(into)]
     command("bench", *CLASSICS, *SWEEP[device], *on, "--resume", *to(latency, "latency.md"), *plots)
-    again = ["--resume", "--record", str(repeats), "-o", str(into / "again.md")]
-    command("bench", *("resnet18", "resnet50"), *REPEATS[device], *on, *again)
+    command("bench", *REPEATED, *REPEATS[device], *on, "--resume", *to(repeats, "again.md"))
     shown = ["--show", str(latency), "--against", str(repeats)]
-    command("bench", *("resnet18", "resnet50"), *shown, "-o", str(into / "repeats.md"))
+    command("bench", *REPEATED, *shown, "-o", str(into / "repeats.md"))
     command(
         *("bench", "resnet50", "--per-layer", "--level", "block", *LAYERS[device], *on),
         *("--resume", *to(layers, "layers-by-block.md"), *plots),

@@ -82,7 +82,7 @@ class LayerGraph:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        return tuple(chain.from_iterable([block.layers for block in self.blocks]))
+        return tuple(chain.from_iterable(block.layers for block in self.blocks))
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
 
-from resnet_inspect.costs import Cost, total
+from resnet_inspect.costs import Cost, cost, total
 from resnet_inspect.graph import INPUT, Block, Layer, LayerGraph, Stage
 from resnet_inspect.network_table import describe
 from resnet_inspect.ops import Activation, Op, show_shape
@@ -281,7 +281,7 @@ def diff(before: LayerGraph, after: LayerGraph) -> Table:
     rows = [_row(pair) for pair in told] + _resized_rows(pairs)
     count = Counter(pair.change for pair in pairs)
     was, now = total(before.layers), total(after.layers)
-    uncounted = [pair.layer.name for pair in pairs if total([pair.layer]).uncounted]
+    uncounted = [pair.layer.name for pair in pairs if cost(pair.layer).uncounted]
     order = {stage: at for at, stage in enumerate(dict.fromkeys(p.place[0] for p in pairs))}
     rows.sort(key=lambda row: order[str(row["stage"])])
     return Table(

@@ -134,11 +134,11 @@ def _latency_notes(found: Sequence[Measurement]) -> tuple[str, ...]:
     return (*notes, *_busy(found))
 
 
-def _which(few: Sequence[str], all: int) -> str:
+def _which(few: Sequence[str], of: int) -> str:
     """The names, or their number where they are too many to be read."""
-    if len(few) > 1 and len(few) == all:
+    if len(few) > 1 and len(few) == of:
         return "all"
-    return "; ".join(few) if len(few) <= 3 else f"{len(few)} of {all}"
+    return "; ".join(few) if len(few) <= 3 else f"{len(few)} of {of}"
 
 
 def _busy(found: Sequence[Measurement]) -> tuple[str, ...]:

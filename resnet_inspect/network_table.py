@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from resnet_inspect import zoo
-from resnet_inspect.costs import DTYPES, TERMS, Cost, canonical_dtype, total
+from resnet_inspect.costs import DTYPES, TERMS, Cost, canonical_dtype, cost, total
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.graph import Block, Layer, LayerGraph
 from resnet_inspect.memory import memory
@@ -198,18 +198,19 @@ def metrics(graph: LayerGraph, batch: int = 1, convention: str = "macs") -> dict
 
     Where some layers are uncounted, each row says how many of its are.
     """
-    made: dict[str, Metric] = {}
+    own = {} if convention == "macs" else _of_convention(graph, batch, convention)
     missing = set(_uncounted(graph, convention))
+    if missing:
+        own[UNCOUNTED] = (
+            Column(UNCOUNTED, "Uncounted", "count"),
+            lambda row: sum(layer.name in missing for layer in row.layers),
+        )
+    made: dict[str, Metric] = {}
     for key, metric in METRICS.items():
-        made.setdefault(key, metric)  # share may stand already
-        if key == "macs" and convention != "macs":
-            made |= _of_convention(graph, batch, convention)
-        if key == "macs" and missing:
-            made[UNCOUNTED] = (
-                Column(UNCOUNTED, "Uncounted", "count"),
-                lambda row: sum(layer.name in missing for layer in row.layers),
-            )
-    return made
+        made[key] = metric
+        if key == "macs":
+            made |= own
+    return made | own  # the share is of what the convention counts
 
 
 def _of_convention(graph: LayerGraph, batch: int, convention: str) -> dict[str, Metric]:
@@ -309,7 +310,7 @@ def heading(convention: str, graph: LayerGraph) -> str:
 
 def _uncounted(graph: LayerGraph, convention: str) -> tuple[str, ...]:
     if convention == "macs":
-        return tuple(layer.name for layer in graph.layers if total([layer]).uncounted)
+        return tuple(layer.name for layer in graph.layers if cost(layer).uncounted)
     from resnet_inspect import conventions
 
     return conventions.uncounted(graph.layers)

@@ -169,8 +169,10 @@ def test_plots_take_it_and_drawings_say_at_least(
     here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "stages.svg"
-    assert run(["plot", "stages", f"{here}:small", *PARTLY, "-o", str(path)]) == 0
+    networks = [f"{here}:small", "resnet18"]  # one alone is not named in its plot
+    assert run(["plot", "stages", *networks, *PARTLY, "-o", str(path)]) == 0
     assert path.stat().st_size > 10_000
+    assert "small (at least)" in path.read_text()
     assert run(["diagram", f"{here}:small", *PARTLY, "--format", "dot"]) == 0
     assert "at least" in capsys.readouterr().out
 

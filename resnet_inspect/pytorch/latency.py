@@ -93,12 +93,13 @@ def macs_of(graph: LayerGraph, case: Case) -> int:
 
 def result(graph: LayerGraph, case: Case, outcome: Outcome) -> dict[str, Any]:
     """What every record of a case says first: what ran, how much it multiplies, how it ended."""
+    whole = total(graph.layers)
     return {
         "case": case._asdict(),
         "network": identity(graph),
         "macs": macs_of(graph, case),
-        "uncounted": total(graph.layers).uncounted,
-        "params": total(graph.layers).params,
+        "uncounted": whole.uncounted,
+        "params": whole.params,
         "status": outcome.status,
         "reason": outcome.reason,
     }
