@@ -16,6 +16,7 @@ import pytest
 import resnet_inspect as ri
 from resnet_inspect import sweep
 from resnet_inspect.cli import run as cli
+from resnet_inspect.cli.measuring import progress
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.latency_plots import FAMILIES, family, plots_of
 from resnet_inspect.measurement_tables import comparison, everything, latencies
@@ -359,6 +360,24 @@ INTERRUPTED = ("bench", "resnet20_cifar", "--batch", "1,2,4,8,16,32", "--budget"
                "--device", "cpu", "--threads", "1", "--half-width", "0.0001")  # fmt: skip
 
 
+def test_a_ctrl_c_that_falls_into_a_finalizer_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    with progress(3, "measuring") as (_, done):
+        done()
+        ignored: list[Any] = []
+        monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+        Finalized()
+        assert [what.exc_type for what in ignored] == [KeyboardInterrupt]
+        with pytest.raises(KeyboardInterrupt):
+            done()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(path: Path) -> None:
     code = "from resnet_inspect.cli import main; main()"
     arguments = [sys.executable, "-c", code, *INTERRUPTED, "--record", str(path)]
@@ -371,7 +390,7 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(path: Path) -> None:
         time.sleep(0.05)
     child.send_signal(signal.SIGINT)
     _, complaint = child.communicate(timeout=60)
-    assert child.returncode == 130
+    assert child.returncode == 130, complaint
     assert "finished and kept" in complaint
     assert "Traceback" not in complaint
     finished = [made.case.batch for made in read(path)]

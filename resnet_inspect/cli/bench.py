@@ -244,8 +244,8 @@ def _measure(request: _Request) -> Iterator[Measurement]:
             return asked.measure(graph, case)
 
         for made in sweep.run(tasks, measure, request.record):
-            done_with_one()
             yield made
+            done_with_one()
 
 
 def _report(

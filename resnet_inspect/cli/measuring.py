@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -66,8 +68,41 @@ def note_of_device(asked: str | None, kind: str) -> None:
 
 
 @contextmanager
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Ctrl-C raises KeyboardInterrupt at once, or where that was lost, when the result is called.
+
+    Python drops an exception that is raised within a finalizer, of which torch has many: without
+    this a Ctrl-C may be printed as ignored, and a sweep of hours goes on.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    in_main = threading.current_thread() is threading.main_thread()  # no other is sent signals
+    if not in_main or before is not signal.default_int_handler:  # a host's own, or ignored
+        yield lambda: None
+        return
+    interrupted = False
+
+    def interrupt(*_: Any) -> None:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if interrupted:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def progress(total: int, of: str) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
-    """A progress bar on stderr, where that is a terminal: `say` what runs, `done` with one."""
+    """A progress bar on stderr, where that is a terminal: `say` what runs, `done` with one.
+
+    Either also raises KeyboardInterrupt where there was a Ctrl-C (see `interruptible`).
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -90,12 +125,18 @@ def progress(total: int, of: str) -> Iterator[tuple[Callable[[str], None], Calla
         # Redrawing takes a core's time, which a measurement of the CPU would feel.
         refresh_per_second=1,
     )
-    with bar:
+    with bar, interruptible() as check:
         task = bar.add_task(of, total=total)
-        yield (
-            lambda words: bar.update(task, description=words, refresh=True),
-            lambda: bar.advance(task),
-        )
+
+        def say(words: str) -> None:
+            check()
+            bar.update(task, description=words, refresh=True)
+
+        def done() -> None:
+            bar.advance(task)
+            check()
+
+        yield say, done
 
 
 def write_plots(folder: str, plots: Iterator[Plot]) -> None:

@@ -24,26 +24,29 @@ class StorageWatch(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.held = 0
         self.peak = 0
-        self._seen: set[int] = set()
+        self._alive: dict[int, tuple[weakref.ref[torch.UntypedStorage], int]] = {}
         for tensor in known:
             self._watch(tensor)
 
     def _watch(self, tensor: torch.Tensor) -> None:
         storage = tensor.untyped_storage()
         key = storage._cdata
-        if key in self._seen:
+        if key in self._alive:
             return
-        self._seen.add(key)
+        self._alive[key] = weakref.ref(storage), storage.nbytes()
         self.held += storage.nbytes()
         self.peak = max(self.peak, self.held)
-        weakref.finalize(storage, self._freed, key, storage.nbytes())
 
-    def _freed(self, key: int, size: int) -> None:
-        self._seen.discard(key)
-        self.held -= size
+    def _forget_the_freed(self) -> None:
+        # Looked up, not called back: Python drops a Ctrl-C that falls into a callback.
+        for key, (storage, size) in list(self._alive.items()):
+            if storage() is None:
+                del self._alive[key]
+                self.held -= size
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
+        self._forget_the_freed()
         for leaf in tree_leaves(made):
             if isinstance(leaf, torch.Tensor):
                 self._watch(leaf)
