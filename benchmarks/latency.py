@@ -24,8 +24,8 @@ REPEATED = ("resnet18", "resnet50")
 SWEEP = {
     "cpu": ["--batch", "1,8,32", "--mode", "eager,compile", "--budget", "6", "--cross-check"],
     "cuda": [
-        *("--batch", "1,8,64,256", "--dtype", "fp32,tf32,bf16", "--memory-format", "nhwc"),
-        *("--mode", "eager,compile,cudagraph", "--budget", "2", "--cross-check"),
+        *("--batch", "1,8,64,256", "--dtype", "fp32,tf32,fp16,bf16", "--memory-format", "nhwc"),
+        *("--mode", "eager,compile,cudagraph,compile+cudagraph", "--budget", "1", "--cross-check"),
     ],
 }
 REPEATS = {

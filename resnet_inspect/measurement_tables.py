@@ -126,8 +126,11 @@ def _latency_notes(found: Sequence[Measurement]) -> tuple[str, ...]:
         few = [str(made.case) for made in found if made.fields.get(key) is False]
         if few:
             notes.append(f"{words.capitalize()}: {_which(few, len(names))}.")
-    if any(made.fields.get("cross_check") for made in found):
-        notes.append("Timer, do_bench: torch.utils.benchmark's and triton's median / ours.")
+    timers = {timer for made in found for timer in made.fields.get("cross_check") or ()}
+    for column, timer in _TIMERS.items():
+        if timer in timers:
+            label = next(known.title for known in _LATENCY if known.key == column)
+            notes.append(f"{label}: the median of {timer} / ours.")
     partial = {made.case.model: None for made in found if made.fields.get("uncounted")}
     if partial:
         notes.append(f"FLOP/s are at least these for {', '.join(partial)}: not all is counted.")

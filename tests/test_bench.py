@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from simulated import SimulatedClock
 from torch import nn
 
 import resnet_inspect as ri
@@ -101,6 +106,14 @@ def test_memory_that_runs_out_is_a_result() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.\n Tried to allocate 20.00 MiB")
 
     assert attempt(no_memory, CPU).status == "out of memory"
+
+    def capture_ended_by_it() -> None:
+        try:
+            no_memory()
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    assert attempt(capture_ended_by_it, CPU).status == "out of memory"
 
 
 def test_a_batch_beyond_the_machines_memory_is_refused_before_it_kills() -> None:
@@ -362,6 +375,114 @@ def test_other_timers_can_look_over_the_shoulder(monkeypatch: pytest.MonkeyPatch
     assert made.fields["cross_check"]["torch.utils.benchmark"] > 0
 
 
+@pytest.mark.parametrize("ticks_after", [0.05, 0.1, 0.7])
+@pytest.mark.parametrize("run", [0.0003, 0.013, 1.3])
+def test_energy_is_read_between_ticks_of_the_counter(run: float, ticks_after: float) -> None:
+    """A GPU of 700 W whose counter moves only now and then: exact to one run at either end."""
+    clock = SimulatedClock(repeat(run))
+
+    def counter() -> float:
+        return 700 * ticks_after * (clock.elapsed // ticks_after)
+
+    count = max(1, int(latency_room.ENERGY_BURST / run))
+    found = latency_room.joules_of_a_run(counter, clock, lambda: None, count)
+    assert found is not None
+    seen_late = max(run, latency_room.ENERGY_BURST) / latency_room.ENERGY_SECONDS
+    skipped = ticks_after / latency_room.ENERGY_SECONDS if run > ticks_after else 0
+    assert abs(found / (700 * run) - 1) <= seen_late + skipped
+    assert clock.elapsed >= latency_room.ENERGY_SECONDS
+
+
+@pytest.mark.parametrize("readings", [[None], [5.0, None], [5.0, 6.0, None], [5.0]])
+def test_energy_is_unknown_where_the_counter_is_not_there_or_stands(
+    readings: list[float | None],
+) -> None:
+    told = chain(readings, repeat(readings[-1]))
+    clock = SimulatedClock(repeat(0.01))
+    assert latency_room.joules_of_a_run(lambda: next(told), clock, lambda: None, 2) is None
+
+
+class FakeCuda:
+    """What taking a CUDA graph asks of torch, written down: this has no GPU to ask."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.said: list[str] = []
+        self.fails = False
+        monkeypatch.setattr(torch, "cuda", self)
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*_: object, **__: object) -> Any:
+            self.said.append(name)
+            return self
+
+        return call
+
+    @contextmanager
+    def stream(self, *_: object) -> Iterator[None]:
+        self.said.append("stream")
+        try:
+            yield
+        finally:
+            self.said.append("back")
+
+    @contextmanager
+    def graph(self, *_: object) -> Iterator[None]:
+        self.said.append("capture")
+        yield  # a failed capture does not leave torch's own stream context either
+        self.said.append("captured")
+
+
+def test_a_graphs_memory_is_counted_from_its_capture_and_inputs_are_copied_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = FakeCuda(monkeypatch)
+    batches = [torch.full((1, 2), float(value)) for value in range(3)]
+    seen: list[torch.Tensor] = []
+    replay = subject._captured(seen.append, batches)
+    assert len(seen) == 4  # three to warm up, one captured
+    assert cuda.said.index("reset_peak_memory_stats") < cuda.said.index("capture")
+    assert "reset_peak_memory_stats" not in cuda.said[cuda.said.index("capture") :]
+    static = seen[-1]
+    for batch in batches:
+        replay()
+        assert cuda.said[-1] == "replay"
+        assert torch.equal(static, batch)
+        assert static is not batch
+
+
+def test_a_capture_that_fails_gives_the_stream_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = FakeCuda(monkeypatch)
+
+    def run(_: torch.Tensor) -> None:
+        if cuda.said[-1] == "capture":
+            raise RuntimeError("no capture of this")
+
+    with pytest.raises(RuntimeError, match="no capture"):
+        subject._captured(run, [torch.zeros(1)])
+    assert cuda.said[-2:] == ["capture", "back"]
+
+
+@pytest.mark.parametrize(("mode", "others"), [("eager", 2), ("cudagraph", 3)])
+def test_inputs_that_only_the_measurement_needs_are_no_part_of_the_peak(
+    monkeypatch: pytest.MonkeyPatch, mode: str, others: int
+) -> None:
+    """Of a step the one it reads counts; a graph reads its own copy."""
+    monkeypatch.setattr(latency_room, "peak_on_gpu", lambda *_: 1000)
+    batches = [torch.zeros(4) for _ in range(3)]
+    case = CASE._replace(mode=mode)
+    found = latency_room._peak(lambda: None, torch.nn.ReLU(), case, batches, torch.device("cuda"))
+    assert found == 1000 - others * 16
+
+
+def test_a_gpu_by_number_becomes_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    assert machine.device_named("cuda:1") == torch.device("cuda", 1)
+    assert chosen == [torch.device("cuda", 1)]
+
+
 def on_gpu(**changes: object) -> tuple[Case, Bench]:
     graph = ri.graph("resnet18")
     case = Case(graph.name, graph.input_shape, 32)._replace(**changes)  # type: ignore[arg-type]
@@ -385,7 +506,7 @@ def test_a_gpu_trains(dtype: str) -> None:
 
 @pytest.mark.gpu
 def test_on_a_gpu_other_timers_agree() -> None:
-    case, bench = on_gpu()
+    case, bench = on_gpu(batch=128)  # do_bench empties the cache, which small batches feel
     made = measure(ri.graph("resnet18"), case, bench._replace(cross_check=True))
     middle = median(made.fields["times"])
     for other in made.fields["cross_check"].values():

@@ -9,11 +9,11 @@ from itertools import chain, count, product, repeat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simulated import SimulatedClock
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.sampling import (
     Rule,
-    Step,
     interval_rank,
     is_steady,
     median,
@@ -24,27 +24,6 @@ from resnet_inspect.sampling import (
 )
 
 seconds = st.lists(st.floats(1e-6, 10, allow_nan=False), min_size=2, max_size=200)
-
-
-class SimulatedClock:
-    """A device whose runs take as long as it is told; its budget clock runs with them."""
-
-    def __init__(self, durations: Iterator[float]) -> None:
-        self.durations = durations
-        self.elapsed = 0.0
-        self.runs = 0
-
-    def now(self) -> float:
-        return self.elapsed
-
-    def time(self, step: Step, count: int) -> list[float]:
-        taken = []
-        for _ in range(count):
-            step()
-            taken.append(next(self.durations))
-        self.elapsed += sum(taken)
-        self.runs += count
-        return taken
 
 
 def nothing() -> None:

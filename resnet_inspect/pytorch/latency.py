@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -20,15 +21,18 @@ from resnet_inspect.pytorch import machine, subject
 from resnet_inspect.pytorch.clock import clock_of
 from resnet_inspect.pytorch.peak import peak_on_cpu, peak_on_gpu
 from resnet_inspect.pytorch.settings import settings
-from resnet_inspect.sampling import Rule, Sample, Step, sample
+from resnet_inspect.sampling import Clock, Rule, Sample, Step, median, sample
 
 OUT_OF_MEMORY = "out of memory"
 FAILED = "failed"
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
 
-ENERGY_SECONDS = 0.5
-"""How long to run for a reading of the energy counter, which moves every tenth of a second."""
+ENERGY_SECONDS = 2.0
+"""Least time between the two ticks of the energy counter that a reading is taken from."""
+
+ENERGY_BURST = 0.02
+"""Seconds of runs between two looks at the energy counter, which ticks every tenth of a second."""
 
 
 class Outcome(NamedTuple):
@@ -61,10 +65,14 @@ def attempt(run: Callable[[], Any], device: torch.device) -> Outcome:
     return outcome
 
 
-def _kind_of(error: Exception) -> str:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return OUT_OF_MEMORY
-    return OUT_OF_MEMORY if any(words in str(error) for words in _NO_MEMORY) else FAILED
+def _kind_of(error: BaseException | None) -> str:
+    while error is not None:
+        no_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        if no_memory or any(words in str(error) for words in _NO_MEMORY):
+            return OUT_OF_MEMORY
+        # What ends the capture of a CUDA graph early is the context of the error that says so.
+        error = error.__context__
+    return FAILED
 
 
 def _in_a_line(error: Exception) -> str:
@@ -75,6 +83,9 @@ def _in_a_line(error: Exception) -> str:
 def _clear(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        # Each stream that multiplied keeps a workspace, which would count as the next case's peak.
+        torch._C._cuda_clearCublasWorkspaces()
         torch.cuda.empty_cache()
 
 
@@ -146,14 +157,12 @@ def _run(graph: LayerGraph, case: Case, bench: Bench) -> dict[str, Any]:
     batches = subject.inputs(case, device)
     clock = clock_of(device)
     with subject.mode_of(case):
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
         step = subject.step(model, case, batches)
         found = sample(clock, step, rule)
         return {
             **as_fields(found),
             "peak_memory": _peak(step, model, case, batches, device),
-            "joules": _joules(step, device, case.batch),
+            "joules": _joules(step, device, case.batch, median(found.times)),
             "cross_check": _cross_check(step, device) if bench.cross_check else None,
         }
 
@@ -181,27 +190,48 @@ def _peak(
     None where it cannot be told: compiled code on the CPU.
     """
     if device.type == "cuda":
-        others = sum(batch.nbytes for batch in batches[1:])  # there for the measurement alone
-        return peak_on_gpu(step, device, "cudagraph" in case.mode) - others
+        captured = "cudagraph" in case.mode
+        # There for the measurement alone; a graph reads a copy of its own.
+        others = sum(batch.nbytes for batch in (batches if captured else batches[1:]))
+        return peak_on_gpu(step, device, captured) - others
     if case.mode != "eager":
         return None
     # The step takes the next of the inputs; all are equally large.
     return peak_on_cpu(step, [*model.parameters(), *model.buffers(), batches[0]])
 
 
-def _joules(step: Step, device: torch.device, batch: int) -> float | None:
+def _joules(step: Step, device: torch.device, batch: int, typical: float) -> float | None:
     """Energy of the whole GPU for each image; None where NVML does not give it."""
     if device.type != "cuda":
         return None
-    nvml, clock = machine.Nvml(device), clock_of(device)
-    before = nvml.energy()
-    if before is None:
-        return None
-    start, runs = clock.now(), 0
-    while clock.now() - start < ENERGY_SECONDS:
-        runs += len(clock.time(step, 10))
-    after = nvml.energy()
-    return None if after is None else (after - before) / (runs * batch)
+    clock = clock_of(device)
+    count = max(1, int(ENERGY_BURST / typical)) if typical else 1
+    found = joules_of_a_run(machine.Nvml(device).energy, clock, step, count)
+    return None if found is None else found / batch
+
+
+def joules_of_a_run(
+    energy: Callable[[], float | None], clock: Clock, step: Step, count: int
+) -> float | None:
+    """Joules of each run between two ticks of a counter, ENERGY_SECONDS or more apart.
+
+    `count` runs pass between two looks at it. None where there is no counter, or it stands still.
+    """
+    reading = energy()
+    since, runs, first = clock.now(), 0, None
+    while reading is not None:
+        runs += len(clock.time(step, count))
+        before, reading = reading, energy()
+        elapsed = clock.now() - since
+        if reading is None or (reading == before and elapsed > 2 * ENERGY_SECONDS):
+            return None
+        if reading == before:
+            continue
+        if first is None:
+            first, since, runs = reading, clock.now(), 0
+        elif elapsed >= ENERGY_SECONDS:
+            return (reading - first) / runs
+    return None
 
 
 def _cross_check(step: Step, device: torch.device) -> dict[str, float]:
@@ -211,9 +241,9 @@ def _cross_check(step: Step, device: torch.device) -> dict[str, float]:
     timer = Timer("step()", globals={"step": step}, num_threads=torch.get_num_threads())
     found = {"torch.utils.benchmark": float(timer.blocked_autorange(min_run_time=1.0).median)}
     if device.type == "cuda":
-        try:
+        # triton may be missing, or the C compiler that it needs.
+        with suppress(ImportError, RuntimeError):
             from triton.testing import do_bench
-        except ImportError:
-            return found
-        found["triton.testing.do_bench"] = float(do_bench(step, return_mode="median")) / 1e3
+
+            found["triton.testing.do_bench"] = float(do_bench(step, return_mode="median")) / 1e3
     return found

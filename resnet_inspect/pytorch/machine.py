@@ -22,7 +22,10 @@ _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 def device_named(name: str | None) -> torch.device:
-    """The device of this name (default: a GPU where there is one); raises InspectError."""
+    """The device of this name (default: a GPU where there is one); raises InspectError.
+
+    A GPU becomes torch's current one, on which events, streams and CUDA graphs are made.
+    """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = name.partition(":")
@@ -36,7 +39,9 @@ def device_named(name: str | None) -> torch.device:
     count = torch.cuda.device_count()
     if index and not (index.isdigit() and int(index) < count):
         raise InspectError(f"no device {name!r}; there are cuda:0 to cuda:{count - 1}")
-    return torch.device("cuda", int(index or torch.cuda.current_device()))
+    found = torch.device("cuda", int(index or torch.cuda.current_device()))
+    torch.cuda.set_device(found)
+    return found
 
 
 def describe(device: torch.device) -> dict[str, Any]:

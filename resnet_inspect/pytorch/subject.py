@@ -217,8 +217,11 @@ def _captured(run: Run, batches: Sequence[torch.Tensor]) -> Step:
         for _ in range(3):
             run(static)
     torch.cuda.current_stream().wait_stream(side)
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()  # what tuning took is no part of a replay
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # An error in a capture leaves the capture's stream current; the outer context puts ours back.
+    with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
         result = run(static)
     following = cycle(batches)
 
