@@ -407,7 +407,6 @@ class FakeCuda:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.said: list[str] = []
-        self.fails = False
         monkeypatch.setattr(torch, "cuda", self)
 
     def __getattr__(self, name: str) -> Any:
