@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain, repeat
 from pathlib import Path
@@ -134,6 +134,69 @@ def test_what_torch_cannot_do_is_a_result_with_a_reason_and_our_own_mistakes_are
     assert "\n" not in outcome.reason
     with pytest.raises(ZeroDivisionError):
         attempt(lambda: 1 / 0, CPU)
+
+
+def set_precision(value: str, *where: str) -> None:
+    holder: Any = torch.backends
+    for name in where:
+        holder = getattr(holder, name)
+    holder.fp32_precision = value
+
+
+def precisions() -> dict[str, str]:
+    """What torch multiplies in, whichever of its flags said so."""
+    kinds = [("cuda", "matmul"), ("cudnn", "conv"), ("cudnn", "rnn"), ("mkldnn", "matmul")]
+    found = {}
+    for parent, kind in kinds:
+        found[f"{parent}.{kind}"] = getattr(getattr(torch.backends, parent), kind).fp32_precision
+    return found | {"all": torch.backends.fp32_precision}
+
+
+@pytest.mark.skipif(
+    not hasattr(torch.backends.cudnn, "conv"), reason="before torch 2.9 there were only flags"
+)
+@pytest.mark.parametrize("dtype", ["fp32", "tf32"])
+@pytest.mark.parametrize(
+    "set_before",
+    [
+        lambda: None,
+        lambda: torch.set_float32_matmul_precision("medium"),
+        lambda: setattr(torch.backends.cudnn, "allow_tf32", False),
+        # Newer settings, beside which the older flags cannot even be read.
+        lambda: set_precision("tf32", "cuda", "matmul"),
+        lambda: set_precision("ieee", "cudnn", "conv"),
+        lambda: set_precision("tf32"),
+    ],
+    ids=["default", "medium", "old flag", "matmul", "conv", "everything"],
+)
+def test_arithmetic_is_what_the_case_says_whatever_was_set_before(
+    set_before: Callable[[], None], dtype: str
+) -> None:
+    try:
+        set_before()
+        before = precisions()
+        with settings(dtype) as held:
+            assert held["cudnn.allow_tf32"] == held["matmul.allow_tf32"] == (dtype == "tf32")
+            on_gpu = "tf32" if dtype == "tf32" else "ieee"
+            assert precisions() == {
+                "cuda.matmul": on_gpu, "cudnn.conv": on_gpu, "cudnn.rnn": on_gpu,
+                "mkldnn.matmul": "ieee", "all": before["all"],
+            }  # fmt: skip
+        assert precisions() == before
+    finally:  # torch's defaults
+        set_precision("none")
+        set_precision("none", "mkldnn", "matmul")
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = True
+
+
+@pytest.mark.parametrize("step", subject.STEPS)
+def test_a_measurement_leaves_the_users_random_numbers_alone(step: str) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    measure(GRAPH, CASE._replace(step=step), BENCH)
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_settings_are_set_and_put_back() -> None:

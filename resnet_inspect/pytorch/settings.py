@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from torch import backends
 
 DTYPES: dict[str, torch.dtype] = {
     "fp32": torch.float32,
@@ -18,43 +19,108 @@ DTYPES: dict[str, torch.dtype] = {
 """The arithmetic that can be measured, and what tensors hold for it."""
 
 
-def _state() -> dict[str, Any]:
-    with warnings.catch_warnings():  # newer releases have a second way to say the same
-        warnings.simplefilter("ignore")
-        return {
-            "cudnn.benchmark": torch.backends.cudnn.benchmark,
-            "cudnn.deterministic": torch.backends.cudnn.deterministic,
-            "cudnn.allow_tf32": torch.backends.cudnn.allow_tf32,
-            "matmul.allow_tf32": torch.backends.cuda.matmul.allow_tf32,
-            "threads": torch.get_num_threads(),
-        }
+class _Knob(NamedTuple):
+    """One of torch's settings. get raises RuntimeError where torch has no single answer."""
+
+    get: Callable[[], Any]
+    set: Callable[[Any], None]
 
 
-def _set(state: dict[str, Any]) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.backends.cudnn.benchmark = state["cudnn.benchmark"]
-        torch.backends.cudnn.deterministic = state["cudnn.deterministic"]
-        torch.backends.cudnn.allow_tf32 = state["cudnn.allow_tf32"]
-        torch.backends.cuda.matmul.allow_tf32 = state["matmul.allow_tf32"]
-        if torch.get_num_threads() != state["threads"]:
-            torch.set_num_threads(state["threads"])
+def _flag(holder: Any, name: str) -> _Knob:
+    return _Knob(lambda: getattr(holder, name), lambda value: setattr(holder, name, value))
+
+
+def _inherited(holder: Any, parent: Any) -> _Knob:
+    """The precision of one kind of operation; 'none' has it follow its parent's."""
+
+    def get() -> str:
+        own = str(holder.fp32_precision)
+        return "none" if own == parent.fp32_precision else own
+
+    return _Knob(get, lambda value: setattr(holder, "fp32_precision", value))
+
+
+def _knobs() -> dict[str, _Knob]:
+    """Everything that is set, in the order in which it can be put back.
+
+    Since 2.9 torch has a precision for each kind of operation, which also changes the older flags
+    and is changed by them; older ones have the flags alone.
+    """
+    found = {
+        "cudnn.benchmark": _flag(backends.cudnn, "benchmark"),
+        "cudnn.deterministic": _flag(backends.cudnn, "deterministic"),
+        "cudnn.allow_tf32": _flag(backends.cudnn, "allow_tf32"),
+        # Also says what backends.cuda.matmul.allow_tf32 does, and more.
+        "matmul.precision": _Knob(
+            torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
+        ),
+        "threads": _Knob(torch.get_num_threads, _set_threads),
+    }
+    if hasattr(backends.cudnn, "conv"):
+        for kind in ("conv", "rnn"):
+            found[f"cudnn.{kind}"] = _inherited(getattr(backends.cudnn, kind), backends.cudnn)
+        found["cuda.matmul"] = _inherited(backends.cuda.matmul, backends)
+        for kind in ("conv", "rnn", "matmul"):
+            found[f"mkldnn.{kind}"] = _inherited(getattr(backends.mkldnn, kind), backends.mkldnn)
+    return found
+
+
+def _set_threads(count: int) -> None:
+    if torch.get_num_threads() != count:
+        torch.set_num_threads(count)
+
+
+def _wanted(dtype: str, threads: int | None) -> dict[str, Any]:
+    tf32 = dtype == "tf32"
+    on_gpu = "tf32" if tf32 else "ieee"
+    return {
+        "cudnn.benchmark": True,
+        "cudnn.deterministic": False,
+        "cudnn.allow_tf32": tf32,
+        "matmul.precision": "high" if tf32 else "highest",
+        "threads": threads or torch.get_num_threads(),
+        **dict.fromkeys(("cudnn.conv", "cudnn.rnn", "cuda.matmul"), on_gpu),
+        **dict.fromkeys(("mkldnn.conv", "mkldnn.rnn", "mkldnn.matmul"), "ieee"),
+    }
+
+
+def _held() -> dict[str, Any]:
+    """What a record says of them."""
+    return {
+        "cudnn.benchmark": backends.cudnn.benchmark,
+        "cudnn.deterministic": backends.cudnn.deterministic,
+        "cudnn.allow_tf32": backends.cudnn.allow_tf32,
+        "matmul.allow_tf32": backends.cuda.matmul.allow_tf32,
+        "threads": torch.get_num_threads(),
+    }
 
 
 @contextmanager
 def settings(dtype: str = "fp32", threads: int | None = None) -> Iterator[dict[str, Any]]:
     """Tuned convolutions, TF32 only where asked for, this many CPU threads; yields what holds."""
-    before = _state()
-    tf32 = dtype == "tf32"
-    wanted = {
-        "cudnn.benchmark": True,
-        "cudnn.deterministic": False,
-        "cudnn.allow_tf32": tf32,
-        "matmul.allow_tf32": tf32,
-        "threads": threads or before["threads"],
-    }
+    knobs = _knobs()
+    before = {name: _value(knob) for name, knob in knobs.items()}
+    wanted = _wanted(dtype, threads)
     try:
-        _set(wanted)
-        yield _state()
+        _set(knobs, wanted)
+        yield _held()
     finally:
-        _set(before)
+        _set(knobs, before)
+
+
+def _value(knob: _Knob) -> Any:
+    """None where torch has no single answer: an older flag beside newer ones that differ."""
+    try:
+        with warnings.catch_warnings():  # an older way to ask
+            warnings.simplefilter("ignore")
+            return knob.get()
+    except RuntimeError:
+        return None
+
+
+def _set(knobs: dict[str, _Knob], values: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, knob in knobs.items():
+            if values[name] is not None:
+                knob.set(values[name])

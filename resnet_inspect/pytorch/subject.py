@@ -72,12 +72,13 @@ def network(graph: LayerGraph, device: torch.device) -> nn.Module:
     says more of random weights than of the arithmetic. A traced network keeps the weights that its
     own code gives it.
     """
-    torch.manual_seed(SEED)
-    model = build(graph).to(device)
-    if graph.maker is None:
-        _damp(model, graph)
-    with settings():  # in fp32 whatever is measured, so that all cases have the same network
-        _calibrate(model, graph, device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(SEED)
+        model = build(graph).to(device)
+        if graph.maker is None:
+            _damp(model, graph)
+        with settings():  # in fp32 whatever is measured, so that all cases have the same network
+            _calibrate(model, graph, device)
     return model.eval()
 
 
@@ -193,7 +194,8 @@ def _training(model: nn.Module, case: Case, example: torch.Tensor) -> Run:
     if not (isinstance(scores, torch.Tensor) and scores.dim() == 2):
         raise RuntimeError("a training step needs a score for each class, as one tensor")
     model.train()
-    targets = torch.randint(scores.shape[1], (case.batch,), device=example.device)
+    made = torch.Generator(device=example.device).manual_seed(SEED)
+    targets = torch.randint(scores.shape[1], (case.batch,), device=example.device, generator=made)
     loss_of = nn.CrossEntropyLoss()
 
     def run(batch: torch.Tensor) -> Any:
