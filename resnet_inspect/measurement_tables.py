@@ -34,6 +34,7 @@ _LATENCY = (
     Column("p90", "p90", "seconds", 3),
     Column("p99", "p99", "seconds", 1),
     Column("runs", "Runs", "count", 7),
+    Column("independent", "Independent", "count", 9),
     Column("steady", "Steady", rank=9),
     Column("settled", "Settled", rank=9),
     Column("first", "First run", "seconds", 9),
@@ -98,7 +99,7 @@ def _latency(made: Measurement) -> dict[str, Value]:
         "device": fields["device"]["name"],
         "torch": fields["software"]["torch"],
     }  # fmt: skip
-    keys = ("median", "half_width", "low", "high", "p10", "p90", "p99", "runs")
+    keys = ("median", "half_width", "low", "high", "p10", "p90", "p99", "runs", "independent")
     row |= {key: getattr(found, key) if found else None for key in keys}
     speed = made.flops / found.median if found else None
     ceiling, others = fields.get("ceiling"), fields.get("cross_check") or {}
@@ -126,6 +127,12 @@ def _latency_notes(found: Sequence[Measurement]) -> tuple[str, ...]:
         few = [str(made.case) for made in found if made.fields.get(key) is False]
         if few:
             notes.append(f"{words.capitalize()}: {_which(few, len(names))}.")
+    drifting = [str(made.case) for made in found if (s := made.summary) and s.independent < s.runs]
+    if drifting:
+        notes.append(
+            "Drifted, so their runs count as fewer and the interval is wider: "
+            f"{_which(drifting, len(names))}."
+        )
     timers = {timer for made in found for timer in made.fields.get("cross_check") or ()}
     for column, timer in _TIMERS.items():
         if timer in timers:

@@ -4,7 +4,10 @@ Pure arithmetic over seconds and a `Clock`; what is timed, and on what, is the c
 
 The interval is distribution-free (order statistics; Conover 1999, 'Practical Nonparametric
 Statistics', section 3.2; David & Nagaraja 2003, 'Order Statistics', section 7.1): latencies are
-skewed, so an interval built from a standard deviation would say too much.
+skewed, so an interval built from a standard deviation would say too much. It asks for independent
+runs, and a machine drifts: runs that resemble their neighbours count as fewer (batching; Seila
+1982, 'A Batching Approach to Quantile Estimation in Regenerative Simulations', Management Science
+28, pages 573 to 581).
 """
 
 from __future__ import annotations
@@ -78,9 +81,13 @@ class Sample(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """Seconds. low, high: the median's interval, None where there are too few runs for one."""
+    """Seconds. low, high: the median's interval, None where there are too few runs for one.
+
+    independent: how many independent runs would tell as much as these do (see `independent_runs`).
+    """
 
     runs: int
+    independent: int
     median: float
     p10: float
     p90: float
@@ -135,22 +142,57 @@ def interval_rank(count: int, confidence: float = 0.95) -> int | None:
     return rank or None
 
 
+BLOCKS = 10
+"""Consecutive parts of equal length in which runs are counted to see whether they drift."""
+
+_CHANCE = 16.92 / (BLOCKS - 1)
+"""What the ratio below exceeds by chance in 5% of independent series: chi-square, 9 degrees."""
+
+
+def independent_runs(values: Sequence[float]) -> int:
+    """How many independent values would tell as much of the median as these, in their order.
+
+    In consecutive blocks the number of values above the median varies as a binomial one does, if
+    they are independent. If it varies more than chance explains, their number is divided by the
+    ratio of the two variances. All of them where there are too few to tell (under four a block).
+    """
+    each = len(values) // BLOCKS
+    if each < 4:
+        return len(values)
+    middle = median(values)
+    above = [(value > middle) + (value == middle) / 2 for value in values[-each * BLOCKS :]]
+    mean = sum(above) / len(above)
+    expected = each * sum((one - mean) ** 2 for one in above) / len(above)
+    sums = [sum(above[start : start + each]) for start in range(0, len(above), each)]
+    found = sum((one - each * mean) ** 2 for one in sums) / (BLOCKS - 1)
+    if found <= _CHANCE * expected:
+        return len(values)
+    return round(len(values) * expected / found)
+
+
 def median_interval(
-    values: Sequence[float], confidence: float = 0.95
+    values: Sequence[float], confidence: float = 0.95, independent: int | None = None
 ) -> tuple[float, float] | None:
-    """The interval that encloses the median at `confidence`; None for too few values."""
-    rank = interval_rank(len(values), confidence)
-    if rank is None:
+    """The interval that encloses the median at `confidence`; None for too few values.
+
+    independent: how many of them count (default: what `independent_runs` says). If too few of many
+    do, the interval is from the smallest to the largest.
+    """
+    count = len(values)
+    if interval_rank(count, confidence) is None:
         return None
+    worth = independent or independent_runs(values)
+    rank = (interval_rank(worth, confidence) or 0) * count // worth or 1
     ordered = sorted(values)
     return ordered[rank - 1], ordered[-rank]
 
 
 def summary(times: Sequence[float], confidence: float = 0.95) -> Summary:
     """Median, percentiles and interval of some seconds; raises InspectError for none."""
-    low, high = median_interval(times, confidence) or (None, None)
+    worth = independent_runs(times)
+    low, high = median_interval(times, confidence, worth) or (None, None)
     p10, middle, p90, p99 = (percentile(times, percent) for percent in (10, 50, 90, 99))
-    return Summary(len(times), middle, p10, p90, p99, low, high)
+    return Summary(len(times), worth, middle, p10, p90, p99, low, high)
 
 
 def narrow_enough(times: Sequence[float], rule: Rule) -> bool:

@@ -235,6 +235,9 @@ def test_a_table_says_what_was_not_steady_and_not_settled() -> None:
     made = latencies([measured(steady=False), measured(CASE._replace(batch=8), settled=False)])
     assert any("Not in steady state" in note and "batch 1 " in note for note in made.notes)
     assert any("wider than asked" in note and "batch 8 " in note for note in made.notes)
+    drifted = latencies([measured(), measured(CASE._replace(batch=4), [0.01] * 50 + [0.011] * 50)])
+    assert any("Drifted" in note and "batch 4 " in note for note in drifted.notes)
+    assert drifted.rows[1]["independent"] < 100  # type: ignore[operator]
 
 
 def test_data_frames_keep_whole_numbers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 from collections.abc import Iterator
 from itertools import chain, count, product, repeat
@@ -13,7 +14,9 @@ from simulated import SimulatedClock
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.sampling import (
+    BLOCKS,
     Rule,
+    independent_runs,
     interval_rank,
     is_steady,
     median,
@@ -95,6 +98,52 @@ def test_a_summary_without_an_interval_says_so() -> None:
     assert (found.median, found.low, found.high, found.half_width) == (2.0, None, None, None)
     found = summary([1.0] * 5 + [3.0])
     assert (found.low, found.high, found.half_width) == (1.0, 3.0, 1.0)
+
+
+def drifting(kinship: float, number: random.Random, length: int) -> list[float]:
+    """Runs around a median of 1 s of which each is like the one before: AR(1)."""
+    scatter, found = number.gauss(0, 1), []
+    for _ in range(length):
+        scatter = kinship * scatter + (1 - kinship**2) ** 0.5 * number.gauss(0, 1)
+        found.append(1 + 0.01 * scatter)
+    return found
+
+
+@pytest.mark.parametrize(("kinship", "least"), [(0.0, 0.94), (0.5, 0.9), (0.8, 0.9), (0.95, 0.9)])
+def test_the_interval_holds_for_runs_that_drift(kinship: float, least: float) -> None:
+    """As often as it says, within sampling error, where one for independent runs is often wrong."""
+    number = random.Random(0)
+    series = [drifting(kinship, number, 2000) for _ in range(200)]
+
+    def coverage(independent: int | None) -> float:
+        found = [median_interval(values, 0.95, independent) for values in series]
+        return sum(one is not None and one[0] <= 1 <= one[1] for one in found) / len(series)
+
+    assert coverage(None) >= least
+    if kinship >= 0.8:
+        assert coverage(2000) < 0.6, "what independence would have one believe"
+
+
+def test_runs_count_as_fewer_only_where_they_drift() -> None:
+    even = [0.010, 0.011] * 50
+    assert independent_runs(even) == 100
+    assert independent_runs([0.010] * 100) == 100
+    slower = [0.010] * 50 + [0.011] * 50
+    assert independent_runs(slower) < BLOCKS
+    assert median_interval(slower) == (0.010, 0.011)
+    assert median_interval(slower, 0.9999) == (0.010, 0.011), "all that was seen"
+    assert independent_runs(slower[::3]) == len(slower[::3]), "too few to tell"
+    assert summary(slower).independent == independent_runs(slower)
+
+
+@given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=200))
+def test_runs_never_count_as_more_than_they_are(values: list[float]) -> None:
+    assert 0 <= independent_runs(values) <= len(values)
+    found = median_interval(values)
+    if found is not None:
+        naive = median_interval(values, independent=len(values))
+        assert naive is not None
+        assert found[0] <= naive[0] <= naive[1] <= found[1]
 
 
 RULE = Rule(half_width=0.01, budget=10, warmup=5, least=6, most=10_000, burst=0.1)
