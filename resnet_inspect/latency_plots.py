@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.measurement_tables import climbs
-from resnet_inspect.measurements import Measurement, of_kind
+from resnet_inspect.measurements import Measurement, climbs, of_kind
 from resnet_inspect.plot_style import DASHES, MARKERS, Plot, Theme, backed
 from resnet_inspect.roofline_table import Roofline, measured
 from resnet_inspect.table import show_rate, show_seconds
@@ -41,7 +40,7 @@ def plots_of(measurements: Sequence[Measurement]) -> list[Plot]:
             made.append(batch_plot(latencies))
         if len({one.case.model for one in latencies}) > 1:
             made.append(zoo_plot(latencies))
-    made += [ladder_plot(steps) for steps in climbs(measurements)]
+    made += [ladder_plot(steps) for steps in climbs(measurements) if steps[0].summary]
     made += [roofline_plot(measured(one)) for one in of_kind(measurements, "layers") if one.summary]
     return _named(made)
 

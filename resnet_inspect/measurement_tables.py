@@ -7,7 +7,7 @@ from typing import Any
 
 from resnet_inspect import roofline_table
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measurements import Measurement, ceilings_of, of_kind, pairs
+from resnet_inspect.measurements import Measurement, ceilings_of, climbs, of_kind, pairs
 from resnet_inspect.sheet import Sheet
 from resnet_inspect.table import Column, Table, Value, show_bytes, show_rate, show_seconds
 
@@ -341,7 +341,6 @@ def ladder(steps: Sequence[Measurement]) -> Table:
             }
         )  # fmt: skip
     first = steps[0].case
-    best = steps[-1].fields.get("best")
     notes = [f"Not run: {words}." for words in steps[0].fields.get("left_out", ())]
     notes += [
         f"{made.fields['step']}: {made.status}. {made.fields.get('reason') or ''}".strip()
@@ -355,7 +354,7 @@ def ladder(steps: Sequence[Measurement]) -> Table:
         title=f"Ladder of {first.model}, batch {first.batch}, {', '.join(_devices(steps[:1]))}",
         columns=_LADDER,
         rows=tuple(rows),
-        meta={"model": first.model, "batch": first.batch, "best": best},
+        meta={"model": first.model, "batch": first.batch},
         notes=(
             *notes,
             *_busy(steps),
@@ -369,14 +368,6 @@ def ladder(steps: Sequence[Measurement]) -> Table:
             and not (column.key == "of_ceiling" and all(row["of_ceiling"] is None for row in rows))
         ),
     )
-
-
-def climbs(measurements: Sequence[Measurement]) -> list[list[Measurement]]:
-    """The ladders among some measurements, each with its steps in order."""
-    found: dict[str, list[Measurement]] = {}
-    for made in of_kind(measurements, "ladder"):
-        found.setdefault(made.fields["run"], []).append(made)
-    return list(found.values())
 
 
 def everything(measurements: Sequence[Measurement], level: str = "layer") -> Sheet:

@@ -184,7 +184,7 @@ _OF_CASES: dict[str, type] = {
 }  # fmt: skip
 _OF: dict[str, dict[str, type]] = {
     "latency": _OF_CASES,
-    "ladder": {**_OF_CASES, "step": str, "run": str},
+    "ladder": {**_OF_CASES, "step": str, "run": str, "verdict": str, "kept": bool},
     "layers": {**_OF_CASES, "layers": list},
     "ceilings": {"rates": dict, "fastest": dict, "copies": list, "launch": float},
 }
@@ -220,13 +220,22 @@ def _parsed(line: str, where: str) -> Measurement:
 
 
 _ARTICLES: dict[type, str] = {
-    str: "a text", int: "a whole number", float: "a number", dict: "an object", list: "a list"
+    str: "a text", int: "a whole number", float: "a number", bool: "true or false",
+    dict: "an object", list: "a list"
 }  # fmt: skip
 
 
 def of_kind(measurements: Iterable[Measurement], kind: str) -> tuple[Measurement, ...]:
     """Those of one of KINDS."""
     return tuple(made for made in measurements if made.kind == kind)
+
+
+def climbs(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
+    """The ladders among some measurements, each with its steps in order."""
+    found: dict[str, list[Measurement]] = {}
+    for made in of_kind(measurements, "ladder"):
+        found.setdefault(made.fields["run"], []).append(made)
+    return list(found.values())
 
 
 def pairs(

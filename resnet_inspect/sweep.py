@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_inspect.graph import LayerGraph
-from resnet_inspect.measurements import Case, Measurement, append, identity, read
+from resnet_inspect.measurements import Case, Measurement, append, climbs, identity, read
 
 Task = tuple[LayerGraph, Case]
 
@@ -65,6 +65,26 @@ def remaining(
     return [
         (graph, case) for graph, case in tasks if (kind, case, identity(graph), *here) not in done
     ]
+
+
+def climbed(
+    path: str | os.PathLike[str], graph: LayerGraph, batch: int, here: Here, steps: Sequence[str]
+) -> list[Measurement]:
+    """The steps of the latest ladder of a network in a file, as far as they are these `steps`.
+
+    None of one without a baseline, which there is nothing to go on from. Raises FormatError for a
+    file that is no record.
+    """
+    if not Path(path).exists():
+        return []
+    wanted = (identity(graph), *here)
+    found: list[Measurement] = []
+    for climb in climbs(read(path)):
+        same = all(made.key[2:] == wanted and made.case.batch == batch for made in climb)
+        names = [made.fields["step"] for made in climb]
+        if same and climb[0].fields["kept"] and names == list(steps[: len(names)]):
+            found = climb
+    return found
 
 
 def run(

@@ -419,6 +419,47 @@ def test_the_ladder_climbs_and_checks_outputs(short_ladder: None) -> None:
     assert [row["step"] for row in shown["rows"]] == names
 
 
+def test_a_ladder_goes_on_where_it_was_cut_short(
+    short_ladder: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["ladder", "resnet20_cifar", "--batch", "2", "--device", "cpu", "--threads", "1",
+                 "--budget", "0.2", "--record", "l.jsonl", "--resume", "-o", "l.json"]  # fmt: skip
+    assert cli(arguments) == 0
+    whole = read("l.jsonl")
+    Path("l.jsonl").write_text("".join(step.to_line() for step in whole[:2]))
+    assert cli([*arguments, "--batch", "3"]) == 0, "another batch is another ladder"
+    capsys.readouterr()
+    assert cli(arguments) == 0
+    assert "2 of 4 steps are done already" in capsys.readouterr().err
+    assert [step.case.batch for step in read("l.jsonl")] == [2, 2, 3, 3, 3, 3, 2, 2]
+    steps = [step for step in read("l.jsonl") if step.case.batch == 2]
+    assert len({step.fields["run"] for step in steps}) == 1
+    for key in ("step", "error", "tolerance"):
+        assert [step.fields[key] for step in steps] == [step.fields[key] for step in whole]
+    baseline = steps[0].summary
+    for step in steps:
+        assert baseline is not None
+        assert step.summary is not None
+        assert step.fields["speedup"] == baseline.median / step.summary.median
+    assert cli(arguments) == 0
+    assert len(read("l.jsonl")) == 8, "nothing is left to do"
+    assert len(json.loads(Path("l.json").read_text())["rows"]) == 4
+
+
+def test_a_ladder_without_a_baseline_is_begun_anew(
+    short_ladder: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["ladder", "resnet20_cifar", "--device", "cpu", "--threads", "1", "--budget", "0.1",
+                 "--record", "l.jsonl", "--resume", "--plots", "figures"]  # fmt: skip
+    with monkeypatch.context() as broken:
+        broken.setattr(subject, "inputs", lambda *_: torch.empty(1 << 60, dtype=torch.uint8))
+        assert cli(arguments) == 0
+    assert [step.status for step in read("l.jsonl")] == ["out of memory"]
+    assert cli(arguments) == 0
+    assert [step.fields["step"] for step in read("l.jsonl")][1] == "fp32 eager"
+    assert len(read("l.jsonl")) == 5
+
+
 def test_the_command_measures_shows_and_plots(capsys: pytest.CaptureFixture[str]) -> None:
     quick = ["--budget", "0.1", "--half-width", "0.5", "--threads", "1", "--device", "cpu"]
     assert cli(["bench", "resnet20_cifar", "--batch", "1,2", *quick, "--plots", "figures"]) == 0

@@ -36,6 +36,10 @@ def command(
             help="JSON Lines, to which each step is added as soon as it is measured.",
         ),
     ] = "bench.jsonl",
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on behind the steps that the record holds already."),
+    ] = False,
     plots: Plots = None,
     format: Format = None,
     output: Output = None,
@@ -47,23 +51,28 @@ def command(
 
     \b
     resnet-inspect ladder resnet50 --batch 256
+    resnet-inspect ladder resnet50 --batch 256 --resume
     resnet-inspect ladder resnet18 --device cpu --budget 3 --plots figures
     """
     from resnet_inspect.measurement_tables import ladder
     from resnet_inspect.measurements import append
     from resnet_inspect.pytorch.sweeps import Sweep
+    from resnet_inspect.sweep import climbed
 
     sweep = Sweep.of(device, threads=threads, budget=budget, half_width=half_width)
     note_of_device(device, sweep.bench.device.type)
-    steps = []
+    graph, names = network.graph, sweep.rungs
+    steps = climbed(record, graph, batch, sweep.here, names) if resume else []
+    if steps:
+        note(f"{len(steps)} of {len(names)} steps are done already")
     try:
-        with progress(sweep.rungs, "climbing") as (say, done):
-            for made in sweep.ladder(network.graph, batch, say):
+        with progress(len(names) - len(steps), "climbing") as (say, done_with_one):
+            for made in sweep.ladder(graph, batch, say, tuple(steps)):
                 append(record, made)
                 steps.append(made)
-                done()
+                done_with_one()
     except KeyboardInterrupt:
-        note(f"{len(steps)} steps are kept in {record!r}")
+        note(f"{len(steps)} steps are kept in {record!r}; --resume goes on")
         raise
     emit(ladder(steps), format, output)
     if plots is not None:

@@ -6,7 +6,7 @@ not built upon, so the last kept step is the fastest honest one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from resnet_inspect.pytorch import machine, subject
 from resnet_inspect.pytorch.clock import clock_of
 from resnet_inspect.pytorch.latency import Bench, as_fields, attempt, result
 from resnet_inspect.pytorch.settings import DTYPES, settings
-from resnet_inspect.sampling import median, median_interval, sample
+from resnet_inspect.sampling import Step, median, median_interval, sample
 
 TOLERANCE: dict[str, float] = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2}
 """How far outputs may be from the fp32 eager ones, as the 2-norm of the difference relative to
@@ -75,64 +75,84 @@ def climb(
     bench: Bench,
     batch: int = 1,
     progress: Callable[[str], None] = lambda _: None,
+    done: Sequence[Measurement] = (),
 ) -> Iterator[Measurement]:
-    """Measure one step after another; each comes as soon as it is measured."""
+    """Measure one step after another; each comes as soon as it is measured.
+
+    done: the first steps, of a climb that was cut short; it goes on behind them.
+    """
     device = bench.device
     base = Case(graph.name, graph.input_shape, batch)
     subject.check(base, device)
     possible, left_out = rungs(device)
-    run = f"{graph.name} {batch} {record('ladder').fields['made']}"
-    reference = _example(graph.input_shape, batch, device)
-    expected: torch.Tensor | None = None
-    kept, kept_times, first = base, (), 0.0  # type: tuple[Case, tuple[float, ...], float]
-    for rung in possible:
+    ahead = possible[len(done) :]
+    made_at = record("ladder").fields["made"]
+    run = done[0].fields["run"] if done else f"{graph.name} {batch} {made_at}"
+    example = _example(graph.input_shape, batch, device)
+    expected = _expected(graph, base, bench, example) if done and ahead else None
+    steps = list(done)
+    for rung in ahead:
         progress(rung.name)
-        case = changed(kept, rung)
+        best = next((made for made in reversed(steps) if made.fields["kept"]), None)
+        case = changed(best.case if best else base, rung)
         before = machine.condition(device)
         with settings(case.dtype, bench.threads) as held:
             described = machine.describe(device)
-            outcome = attempt(partial(_run, graph, case, bench, reference), device)
+            outcome = attempt(partial(_run, graph, case, bench, example), device)
         found = outcome.value or {}
         outputs = found.pop("outputs", None)
         if expected is None:
             expected = outputs
-        error = _error(outputs, expected)
-        times = tuple(found.get("times", ()))
-        first = first or (median(times) if times else 0.0)
-        verdict = judge(times, kept_times, error, TOLERANCE[case.dtype], outcome.status)
-        gain = median(kept_times) / median(times) if times and kept_times else None
-        keep = verdict in (BASELINE, FASTER)
-        if keep:
-            kept, kept_times = case, times
-        yield record(
+        made = record(
             "ladder",
             run=run,
             step=rung.name,
             left_out=left_out,
             **result(graph, case, outcome),
             **found,
-            error=error,
-            error_is=TWO_NORM,
-            tolerance=TOLERANCE[case.dtype],
-            gain=gain,
-            speedup=first / median(times) if times else None,
-            verdict=verdict,
-            kept=keep,
+            **_worth(steps, best, case, outcome.status, found.get("times", ()), outputs, expected),
             ceiling=(bench.ceilings or {}).get(case.dtype),
             rule=bench.rule._asdict(),
             settings={**held, "inference_mode": True},
             **machine.surroundings(device, described, before),
         )
+        steps.append(made)
+        yield made
         if expected is None:  # without a baseline there is nothing to climb from
             return
+
+
+def _worth(
+    steps: Sequence[Measurement],
+    best: Measurement | None,
+    case: Case,
+    status: str,
+    times: Sequence[float],
+    outputs: torch.Tensor | None,
+    expected: torch.Tensor | None,
+) -> dict[str, Any]:
+    """What a record says of how a step compares with the first of `steps` and with the best."""
+    before = best.fields["times"] if best else ()
+    first = steps[0].fields["times"] if steps else times
+    error = _error(outputs, expected)
+    verdict = judge(times, before, error, TOLERANCE[case.dtype], status)
+    return {
+        "error": error,
+        "error_is": TWO_NORM,
+        "tolerance": TOLERANCE[case.dtype],
+        "gain": median(before) / median(times) if times and before else None,
+        "speedup": median(first) / median(times) if times else None,
+        "verdict": verdict,
+        "kept": verdict in (BASELINE, FASTER),
+    }
 
 
 BASELINE, FASTER, SLOWER, SAME, WRONG = "baseline", "faster", "slower", "no faster", "too inexact"
 
 
 def judge(
-    times: tuple[float, ...],
-    before: tuple[float, ...],
+    times: Sequence[float],
+    before: Sequence[float],
     error: float | None,
     tolerance: float,
     status: str = "ok",
@@ -164,6 +184,19 @@ def _error(outputs: torch.Tensor | None, expected: torch.Tensor | None) -> float
     return float((outputs - expected).norm() / expected.norm())
 
 
+def _expected(graph: LayerGraph, base: Case, bench: Bench, example: torch.Tensor) -> torch.Tensor:
+    """What the baseline makes of the example."""
+    with settings(base.dtype, bench.threads), subject.mode_of(base):
+        model = subject.prepared(subject.network(graph, bench.device), graph, base)
+        return _outputs(subject.step(model, base, [example]))
+
+
+def _outputs(step: Step) -> torch.Tensor:
+    outputs = step()
+    assert isinstance(outputs, torch.Tensor)
+    return outputs.double().clone()
+
+
 def _run(graph: LayerGraph, case: Case, bench: Bench, example: torch.Tensor) -> dict[str, Any]:
     """The step's times, and what it makes of an example, in fp64."""
     device = bench.device
@@ -173,8 +206,6 @@ def _run(graph: LayerGraph, case: Case, bench: Bench, example: torch.Tensor) -> 
     with subject.mode_of(case):
         # What is checked is what is timed: the same step, with the example as its first input.
         step = subject.step(model, case, [as_wanted, *batches])
-        outputs = step()
-        assert isinstance(outputs, torch.Tensor)
-        outputs = outputs.double().clone()
+        outputs = _outputs(step)
         found = sample(clock_of(device), step, bench.rule)
     return {**as_fields(found), "outputs": outputs}

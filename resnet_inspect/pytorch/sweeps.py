@@ -74,12 +74,16 @@ class Sweep(NamedTuple):
         return measure_layers(graph, case, self.bench, self.ceilings)
 
     def ladder(
-        self, graph: LayerGraph, batch: int, progress: Callable[[str], None]
+        self,
+        graph: LayerGraph,
+        batch: int,
+        progress: Callable[[str], None],
+        done: Sequence[Measurement] = (),
     ) -> Iterator[Measurement]:
-        """Climb the ladder."""
-        return climb(graph, self.bench, batch, progress)
+        """Climb the ladder, behind the steps that are done."""
+        return climb(graph, self.bench, batch, progress, done)
 
     @property
-    def rungs(self) -> int:
-        """How many steps the ladder has here."""
-        return len(rungs(self.bench.device)[0])
+    def rungs(self) -> list[str]:
+        """The steps that the ladder has here."""
+        return [rung.name for rung in rungs(self.bench.device)[0]]
