@@ -1,4 +1,4 @@
-"""Pictures of measurements: the roofline, the ladder, latency against batch, throughput and MACs.
+"""Pictures of measurements: the ladder, latency against batch, throughput against MACs.
 
 Each is a plot_style.Plot of what the tables hold; matplotlib is loaded when one is drawn.
 """
@@ -6,13 +6,16 @@ Each is a plot_style.Plot of what the tables hold; matplotlib is loaded when one
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.measurements import Measurement, climbs, of_kind
+from resnet_inspect.label_placement import FONT_SIZE, Box
+from resnet_inspect.label_placement import measured as label_size
+from resnet_inspect.measurements import Case, Measurement, climbs, of_kind
 from resnet_inspect.plot_style import DASHES, MARKERS, Plot, Theme, backed
-from resnet_inspect.roofline_table import Roofline, measured
-from resnet_inspect.table import show_rate, show_seconds
+from resnet_inspect.roofline_plot import roofline_plot
+from resnet_inspect.roofline_table import measured
+from resnet_inspect.table import show_seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,26 +23,17 @@ if TYPE_CHECKING:
 
 MACS = "2 x MACs of convolution and linear layers"
 
-FAMILIES = (
-    "3x3 convolution",
-    "1x1 convolution",
-    "other convolution, linear",
-    "batch norm",
-    "activation, addition",
-    "pooling",
-)
-"""Kinds of layer that the roofline tells apart."""
-
 
 def plots_of(measurements: Sequence[Measurement]) -> list[Plot]:
     """Every plot that some measurements allow, each under a name of its own."""
     made: list[Plot] = []
     latencies = [one for one in of_kind(measurements, "latency") if one.summary is not None]
-    if latencies:
-        if len({one.case.batch for one in latencies}) > 1:
-            made.append(batch_plot(latencies))
-        if len({one.case.model for one in latencies}) > 1:
-            made.append(zoo_plot(latencies))
+    for variants in _split(latencies):
+        found = [one for group in variants.values() for one in group]
+        if len({one.case.batch for one in found}) > 1:
+            made.append(batch_plot(variants))
+        if len({one.case.model for one in found}) > 1:
+            made.append(zoo_plot(variants))
     made += [ladder_plot(steps) for steps in climbs(measurements) if steps[0].summary]
     made += [roofline_plot(measured(one)) for one in of_kind(measurements, "layers") if one.summary]
     return _named(made)
@@ -61,59 +55,106 @@ def _device(made: Measurement) -> str:
     return str(made.fields["device"]["name"])
 
 
-def _series(measurements: Sequence[Measurement]) -> dict[str, list[Measurement]]:
-    """Lines of a plot: what differs beside the batch, in words."""
-    keys = ("model", "dtype", "memory_format", "mode", "step", "folded")
-    cases = [made.case._asdict() for made in measurements]
-    told = [key for key in keys if key == "model" or len({str(c[key]) for c in cases}) > 1]
-    found: dict[str, list[Measurement]] = {}
-    for made, case in zip(measurements, cases, strict=True):
-        name = " ".join(str(case[key]) for key in told if case[key] not in (False,))
-        found.setdefault(name, []).append(made)
-    return found
+Variants = Mapping[str, Sequence[Measurement]]
+"""Measurements by what else than the network and the batch tells them apart, in words."""
+
+_VARY = ("mode", "dtype", "memory_format", "step", "folded")
 
 
-def batch_plot(measurements: Sequence[Measurement]) -> Plot:
-    """Latency (median, p10 to p90 shaded) and throughput against the batch."""
-    series = _series(measurements)
+def _split(latencies: Sequence[Measurement]) -> list[Variants]:
+    """The measurements of each plot.
+
+    What varies most is compared within a plot; each combination of the rest has plots of its own.
+    """
+    if not latencies:
+        return []
+    counts = {key: len({getattr(one.case, key) for one in latencies}) for key in _VARY}
+    within = max(_VARY, key=lambda key: counts[key])
+    plots: dict[tuple[Any, ...], dict[str, list[Measurement]]] = {}
+    for one in latencies:
+        others = tuple(getattr(one.case, key) for key in _VARY if key != within)
+        variants = plots.setdefault(others, {})
+        variants.setdefault(str(getattr(one.case, within)), []).append(one)
+    return list(plots.values())
+
+
+def _same(variants: Variants) -> tuple[str, str]:
+    """What all measurements of a plot share: as words for a title, and as part of a name."""
+    first, *rest = (one.case for group in variants.values() for one in group)
+    shared = [
+        str(getattr(first, key))
+        for key in _VARY
+        if key != "folded" and all(getattr(one, key) == getattr(first, key) for one in rest)
+    ]
+    usual = {Case._field_defaults[key] for key in _VARY}
+    return ", ".join(shared), "".join(f"-{word}" for word in shared if word not in usual)
+
+
+def batch_plot(variants: Variants) -> Plot:
+    """Latency (median, p10 to p90 shaded) and throughput against the batch; a column a variant."""
+    found = [one for group in variants.values() for one in group]
+    models = list(dict.fromkeys(one.case.model for one in found))
+    batches = sorted({one.case.batch for one in found})
+    words, name = _same(variants)
+    alone = len(variants) == 1
 
     def paint(figure: Figure, theme: Theme) -> None:
-        left, right = figure.subplots(1, 2)
-        for number, (name, found) in enumerate(series.items()):
-            latest = {made.case.batch: made for made in found}
-            batches = sorted(latest)
-            sums = [made for batch in batches if (made := latest[batch].summary)]
-            colour = theme.series[number % len(theme.series)]
-            style: dict[str, Any] = {
-                "color": colour,
-                "linestyle": DASHES[number // len(theme.series) % len(DASHES)],
-                "marker": MARKERS[number % len(MARKERS)],
-            }
-            left.plot(batches, [one.median * 1e3 for one in sums], label=name, **style)
-            left.fill_between(
-                batches, [one.p10 * 1e3 for one in sums], [one.p90 * 1e3 for one in sums],
-                color=colour, alpha=0.2, linewidth=0,
-            )  # fmt: skip
-            speeds = [batch / one.median for batch, one in zip(batches, sums, strict=True)]
-            right.plot(batches, speeds, **style)
-        for axes, title, unit in (
-            (left, "Latency (median; shaded p10 to p90)", "milliseconds"),
-            (right, "Throughput", "images per second"),
+        shape = (1, 2) if alone else (2, len(variants))
+        grid = figure.subplots(*shape, squeeze=False, sharex=True, sharey=False if alone else "row")
+        above, below = ([grid[0, 0]], [grid[0, 1]]) if alone else grid
+        for latency, throughput, (variant, group) in zip(
+            above, below, variants.items(), strict=True
         ):
-            axes.set_title(title)
-            axes.set_ylabel(unit)
+            _batch_lines(latency, throughput, theme, models, group)
+            latency.set_title("Latency: median, p10 to p90 shaded" if alone else variant)
+            for axes in (latency, throughput):
+                _log(axes, batches)
+        above[0].set_ylabel("milliseconds")
+        below[0].set_ylabel("images per second")
+        if alone:
+            below[0].set_title("Throughput")
+        for axes in grid[-1]:
             axes.set_xlabel("batch")
-            _log(axes, sorted({made.case.batch for made in measurements}))
-        figure.legend(loc="outside upper center", ncols=min(5, len(series)))
+        handles, labels = above[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(models)))
+        if not alone:
+            figure.suptitle(
+                f"Latency (median, p10 to p90 shaded) and throughput, {words}",
+                fontsize=11, fontweight="bold", x=0.01, ha="left",
+            )  # fmt: skip
 
     return Plot(
-        "batch",
-        f"Latency and throughput against batch on {_device(measurements[0])}: "
-        + ", ".join(series)
-        + ".",
-        (9.6, 4.2),
+        f"batch{name}",
+        f"Latency and throughput against batch on {_device(found[0])}, {words}: "
+        + ", ".join(models)
+        + ("." if alone else f"; beside one another {', '.join(variants)}."),
+        (9.6, 4.2) if alone else (min(12.0, 1.4 + 4.0 * len(variants)), 7.4),
         paint,
     )
+
+
+def _batch_lines(
+    latency: Axes, throughput: Axes, theme: Theme, models: Sequence[str],
+    group: Sequence[Measurement],
+) -> None:  # fmt: skip
+    """A line for each network, with a colour and a marker that are its own in every column."""
+    for number, model in enumerate(models):
+        latest = {one.case.batch: one for one in group if one.case.model == model}
+        batches = sorted(latest)
+        sums = [made for batch in batches if (made := latest[batch].summary)]
+        colour = theme.series[number % len(theme.series)]
+        style: dict[str, Any] = {
+            "color": colour,
+            "linestyle": DASHES[number // len(theme.series) % len(DASHES)],
+            "marker": MARKERS[number % len(MARKERS)],
+        }
+        latency.plot(batches, [one.median * 1e3 for one in sums], label=model, **style)
+        latency.fill_between(
+            batches, [one.p10 * 1e3 for one in sums], [one.p90 * 1e3 for one in sums],
+            color=colour, alpha=0.2, linewidth=0,
+        )  # fmt: skip
+        speeds = [batch / one.median for batch, one in zip(batches, sums, strict=True)]
+        throughput.plot(batches, speeds, **style)
 
 
 def _log(axes: Axes, batches: Sequence[int]) -> None:
@@ -133,55 +174,118 @@ def _plain_numbers(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
-def zoo_plot(measurements: Sequence[Measurement]) -> Plot:
-    """Throughput against MACs of one image, with lines of equal speed of arithmetic."""
-    series: dict[str, list[Measurement]] = {}
-    keys = ("batch", "dtype", "memory_format", "mode", "step")
-    cases = [made.case._asdict() for made in measurements]
-    told = [key for key in keys if key == "batch" or len({str(c[key]) for c in cases}) > 1]
-    for made, case in zip(measurements, cases, strict=True):
-        words = [f"batch {case[key]}" if key == "batch" else str(case[key]) for key in told]
-        series.setdefault(" ".join(words), []).append(made)
+_BESIDE = 1.035
+"""Factor between the places of two variants of one network, which cost equally many MACs."""
+
+
+def zoo_plot(variants: Variants) -> Plot:
+    """Throughput against MACs of one image, with lines of equal speed of arithmetic.
+
+    A colour for each variant, a marker for each batch; the batches of a network are joined.
+    """
+    found = [one for group in variants.values() for one in group]
+    batches = sorted({one.case.batch for one in found})
+    words, name = _same(variants)
 
     def paint(figure: Figure, theme: Theme) -> None:
         axes = figure.subplots()
         axes.set_xscale("log")
         axes.set_yscale("log")
-        for number, (name, found) in enumerate(series.items()):
-            points = {made.case.model: _point(made) for made in found}
-            axes.plot(
-                *zip(*points.values(), strict=True),
-                linestyle="none",
-                marker=MARKERS[number % len(MARKERS)],
-                markersize=8,
-                color=theme.series[number % len(theme.series)],
-                label=name,
-            )
         best: dict[str, tuple[float, float]] = {}
-        for made in measurements:
-            point = _point(made)
-            best[made.case.model] = max(best.get(made.case.model, point), point)
-        for model, point in best.items():
-            axes.annotate(
-                model, point, (0, 8), textcoords="offset points", ha="center", fontsize=9,
-                bbox=backed(theme),
-            )  # fmt: skip
-        axes.margins(0.14)
+        for number, group in enumerate(variants.values()):
+            shift = _BESIDE ** (number - (len(variants) - 1) / 2)
+            _zoo_points(axes, theme.series[number % len(theme.series)], batches, group, shift)
+            for one in group:
+                point = _point(one)
+                best[one.case.model] = max(best.get(one.case.model, point), point)
+        axes.margins(y=0.14)
+        places = [place for place, _ in map(_point, found)]
+        room = max(1.3, (max(places) / min(places)) ** 0.14)  # also where all cost equally much
+        axes.set_xlim(min(places) / room, max(places) * room)
         _speed_lines(axes, theme)
         for axis in (axes.xaxis, axes.yaxis):
             _plain_numbers(axis)
         axes.set_xlabel("GMACs of an image")
         axes.set_ylabel("images per second")
-        axes.set_title(f"Throughput against MACs, {_device(measurements[0])}")
-        axes.legend(loc="lower left")
+        axes.set_title(f"Throughput against MACs, {_device(found[0])}, {words}")
+        _zoo_legend(figure, theme, list(variants), batches)
+        # Names are put where the points are known to stand.
+        figure.draw_without_rendering()
+        _name_networks(axes, theme, best)
 
     return Plot(
-        "throughput",
-        f"Images per second against GMACs of an image on {_device(measurements[0])}, with lines "
-        f"of equal FLOP/s ({MACS}).",
-        (7.2, 4.8),
+        f"throughput{name}",
+        f"Images per second against GMACs of an image on {_device(found[0])}, {words}, "
+        f"with lines of equal FLOP/s ({MACS}).",
+        (7.6, 5.2),
         paint,
     )
+
+
+def _zoo_points(
+    axes: Axes, colour: str, batches: Sequence[int], group: Sequence[Measurement], shift: float
+) -> None:
+    points: dict[str, dict[int, tuple[float, float]]] = {}
+    for one in group:
+        points.setdefault(one.case.model, {})[one.case.batch] = _point(one)
+    for of_model in points.values():
+        place = next(iter(of_model.values()))[0] * shift
+        speeds = [speed for _, speed in of_model.values()]
+        axes.vlines(place, min(speeds), max(speeds), color=colour, linewidth=1, alpha=0.5)
+        for batch, (_, speed) in of_model.items():
+            marker = MARKERS[batches.index(batch) % len(MARKERS)]
+            axes.plot(place, speed, linestyle="none", marker=marker, markersize=6, color=colour)
+
+
+def _name_networks(axes: Axes, theme: Theme, best: Mapping[str, tuple[float, float]]) -> None:
+    """A name above the fastest point of each network, clear of all points and other names."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    scale = 72 / figure.dpi
+
+    def box(x: float, y: float, up: float, wide: float, high: float) -> Box:
+        across, along = (float(at) for at in axes.transData.transform((x, y)) * scale)
+        return Box(across - wide / 2, along + up, across + wide / 2, along + up + high)
+
+    marked: list[Any] = [line.get_xydata() for line in axes.lines if line.get_marker() in MARKERS]
+    taken = [box(x, y, -_CLEAR, 2 * _CLEAR, 2 * _CLEAR) for points in marked for x, y in points]
+    for model, (x, y) in sorted(best.items(), key=lambda named: named[1][1]):
+        up = _CLEAR
+        while any(box(x, y, up, *label_size(model)).meets(other) for other in taken):
+            up += 1.0
+        taken.append(box(x, y, up, *label_size(model)))
+        axes.annotate(
+            model, (x, y), (0, up), textcoords="offset points", ha="center", va="bottom",
+            fontsize=FONT_SIZE, bbox=backed(theme), annotation_clip=False,
+        )  # fmt: skip
+
+
+_CLEAR = 4.0
+"""Points of the page around the middle of a marker that no name may touch."""
+
+
+def _zoo_legend(
+    figure: Figure, theme: Theme, variants: Sequence[str], batches: Sequence[int]
+) -> None:
+    """What colours say, if there are several, above what markers say."""
+    from matplotlib.lines import Line2D
+
+    colours = [
+        Line2D([], [], color=theme.series[number % len(theme.series)], linewidth=5, label=variant)
+        for number, variant in enumerate(variants)
+    ]
+    markers = [
+        Line2D([], [], color=theme.muted, marker=MARKERS[number % len(MARKERS)], linestyle="none",
+               markersize=6, label=f"batch {batch}")
+        for number, batch in enumerate(batches)
+    ]  # fmt: skip
+    rows = [row for row in (colours, markers) if len(row) > 1]
+    nothing = Line2D([], [], linestyle="none", label=" ")
+    # A legend is filled column by column.
+    columns = list(zip_longest(*rows, fillvalue=nothing))
+    if columns:
+        handles = [handle for column in columns for handle in column]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(columns))
 
 
 def _point(made: Measurement) -> tuple[float, float]:
@@ -276,94 +380,3 @@ def ladder_plot(steps: Sequence[Measurement]) -> Plot:
 def _median(made: Measurement) -> float:
     assert made.summary is not None
     return made.summary.median
-
-
-def family(operation: str) -> str:
-    """The kind of layer, of FAMILIES, by the operation that a roofline's row names."""
-    word = operation.split()[0]
-    if word in _WORDS:
-        return _WORDS[word]
-    kernel = word.split("/")[0]
-    if "x" in kernel and kernel.replace("x", "").isdigit():
-        return f"{kernel} convolution" if kernel in ("3x3", "1x1") else FAMILIES[2]
-    return "activation, addition"
-
-
-_WORDS = {"BN": "batch norm", "max": "pooling", "avg": "pooling", "Linear": FAMILIES[2]}
-
-
-def roofline_plot(found: Roofline) -> Plot:
-    """The roof, and every layer under it at its intensity: the bound, and what was measured."""
-    rows = [row for row in found.rows if row["bytes"] and row["flops"]]
-    timed = bool(rows) and "measured" in rows[0]
-
-    def paint(figure: Figure, theme: Theme) -> None:
-        axes = figure.subplots()
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        lowest = min(row["flops"] / row["bytes"] for row in rows) / 5
-        highest = max(found.rate / found.bandwidth * 4,
-                      max(row["flops"] / row["bytes"] for row in rows) * 1.6)  # fmt: skip
-        _roof(axes, theme, found, lowest, highest)
-        by_family = sorted(rows, key=lambda row: FAMILIES.index(family(row["operation"])))
-        for name, part in groupby(by_family, key=lambda row: family(row["operation"])):
-            _points(axes, theme, name, list(part), timed)
-        axes.set_xlim(lowest, highest)
-        axes.set_xlabel("arithmetic intensity: FLOPs for each byte of traffic")
-        axes.set_ylabel("GFLOP/s (2 x MACs + elementwise terms)")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(lambda value, _: f"{value:,g}")
-        axes.set_title(
-            f"Roofline of {found.model}, batch {found.batch}, {found.dtype}, {found.device}"
-        )
-        axes.legend(loc="lower right", fontsize=9, title="filled: measured, hollow: bound"
-                    if timed else "bound", title_fontsize=9)  # fmt: skip
-
-    floors = f"{show_seconds(found.floor)}, fused {show_seconds(found.fused_floor)}"
-    return Plot(
-        f"roofline-{found.model}-{found.batch}-{found.dtype}",
-        f"Roofline of {found.device} with the layers of {found.model} at batch {found.batch}, "
-        f"{found.dtype}; the network's floor is {floors}.",
-        (8.4, 5.2),
-        paint,
-    )
-
-
-def _roof(axes: Axes, theme: Theme, found: Roofline, lowest: float, highest: float) -> None:
-    left: dict[str, Any] = {"xytext": (-6, 2), "ha": "right", "va": "bottom"}
-    right: dict[str, Any] = {"xytext": (6, -2), "ha": "left", "va": "top"}
-    for speed, where, dash, side in (
-        (found.cache_bandwidth, "in a cache", DASHES[1], left),
-        (found.bandwidth, "in memory", DASHES[0], right),
-    ):
-        ridge = min(max(found.rate / speed, lowest), highest)
-        points = [lowest, ridge, highest]
-        roof = [min(found.rate, speed * x) / 1e9 for x in points]
-        axes.plot(points, roof, color=theme.ink, linewidth=1.8, linestyle=dash, zorder=1)
-        beside = (ridge / 3, speed * ridge / 3e9)
-        axes.annotate(
-            f"{show_rate(speed)}B/s {where}", beside, textcoords="offset points", fontsize=9, **side
-        )
-    axes.annotate(
-        f"{show_rate(found.rate)}FLOP/s", (highest, found.rate / 1e9), (-4, 5),
-        textcoords="offset points", ha="right", va="bottom", fontsize=9,
-    )  # fmt: skip
-
-
-def _points(
-    axes: Axes, theme: Theme, name: str, rows: Sequence[Mapping[str, Any]], timed: bool
-) -> None:
-    number = FAMILIES.index(name)
-    colour = theme.series[number % len(theme.series)]
-    marker = MARKERS[number % len(MARKERS)]
-    at = [row["flops"] / row["bytes"] for row in rows]
-    bound = [row["flops"] / row["least"] / 1e9 for row in rows]
-    axes.plot(
-        at, bound, linestyle="none", marker=marker, markersize=6, markerfacecolor="none",
-        markeredgecolor=colour, label=None if timed else name,
-    )  # fmt: skip
-    if not timed:
-        return
-    reached = [row["flops"] / row["measured"] / 1e9 for row in rows]
-    axes.vlines(at, reached, bound, color=colour, linewidth=0.8, alpha=0.5)
-    axes.plot(at, reached, linestyle="none", marker=marker, markersize=6, color=colour, label=name)

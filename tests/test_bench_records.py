@@ -18,7 +18,7 @@ from resnet_inspect import sweep
 from resnet_inspect.cli import run as cli
 from resnet_inspect.cli.measuring import progress
 from resnet_inspect.errors import FormatError, InspectError
-from resnet_inspect.latency_plots import FAMILIES, family, plots_of
+from resnet_inspect.latency_plots import plots_of
 from resnet_inspect.measurement_tables import comparison, everything, latencies
 from resnet_inspect.measurements import (
     SCHEMA,
@@ -32,6 +32,7 @@ from resnet_inspect.measurements import (
     record,
     stored_ceilings,
 )
+from resnet_inspect.roofline_plot import FAMILIES, family
 from resnet_inspect.sweep import Here
 
 GRAPH = ri.graph("resnet20_cifar")
@@ -325,6 +326,56 @@ def test_plots_of_measurements_are_the_same_bytes_every_time() -> None:
         svg = plot.to_svg()
         assert svg == plot.to_svg()
         assert "resnet32_cifar" in svg
+
+
+def test_what_varies_most_is_compared_and_the_rest_has_plots_of_its_own() -> None:
+    found = [
+        measured(Case(model, (3, 32, 32), batch, dtype, "nhwc", mode))
+        for model in ("resnet20_cifar", "resnet32_cifar")
+        for batch in (1, 8)
+        for dtype in ("fp32", "bf16")
+        for mode in ("eager", "compile", "cudagraph")
+    ]
+    plots = {plot.name: plot for plot in plots_of(found)}
+    assert list(plots) == ["batch-nhwc", "throughput-nhwc", "batch-bf16-nhwc",
+                           "throughput-bf16-nhwc"]  # fmt: skip
+    for name, plot in plots.items():
+        svg = plot.to_svg()
+        for shown in ("cudagraph", "resnet32_cifar", "bf16" if "bf16" in name else "fp32"):
+            assert f">{shown}" in svg or f"{shown}," in svg
+    by_batch = plots["batch-nhwc"].to_svg()
+    assert [by_batch.count(f">{mode}<") for mode in ("eager", "compile", "cudagraph")] == [1, 1, 1]
+    one_network = [made for made in found if made.case.model == "resnet20_cifar"]
+    assert {plot.name for plot in plots_of(one_network)} == {"batch-nhwc", "batch-bf16-nhwc"}
+
+
+def test_names_of_networks_stand_clear_of_each_other_and_of_points() -> None:
+    """resnet34 and resnet50 lie next to each other, whatever they are measured at."""
+    from matplotlib.figure import Figure
+
+    from resnet_inspect.plot_style import theme_named
+
+    macs = {"resnet18": 1_814_073_344, "resnet34": 3_663_761_408, "resnet50": 4_089_184_256}
+    found = [
+        measured(Case(model, (3, 224, 224), batch, mode=mode), [macs[model] * batch / rate] * 6,
+                 macs=macs[model] * batch)
+        for model in macs for batch in (1, 8)
+        for mode, rate in (("eager", 1e12), ("compile", 1.2e12), ("cudagraph", 1.1e12))
+    ]  # fmt: skip
+    plot = next(plot for plot in plots_of(found) if plot.name == "throughput")
+    figure = Figure(figsize=plot.size, dpi=144, layout="constrained")
+    plot.paint(figure, theme_named("light"))
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    names = [text for text in axes.texts if text.get_text() in macs]
+    assert len(names) == 3
+    boxes = [text.get_window_extent() for text in names]
+    points = [point for line in axes.lines if line.get_linestyle() == "None"
+              for point in axes.transData.transform(line.get_xydata())]  # fmt: skip
+    assert len(points) == len(found)
+    for number, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:number])
+        assert not any(box.contains(*point) for point in points)
 
 
 def test_every_operation_has_a_family() -> None:

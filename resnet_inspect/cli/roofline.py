@@ -51,6 +51,6 @@ def command(
     made = roofline(network.graph, found, batch, dtype, fusing=fused)
     emit(table(made, level), format, output)
     if plots is not None:
-        from resnet_inspect.latency_plots import roofline_plot
+        from resnet_inspect.roofline_plot import roofline_plot
 
         write_plots(plots, iter([roofline_plot(made)]))
