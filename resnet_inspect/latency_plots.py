@@ -191,6 +191,9 @@ def zoo_plot(variants: Variants) -> Plot:
         axes = figure.subplots()
         axes.set_xscale("log")
         axes.set_yscale("log")
+        places = [place for place, _ in map(_point, found)]
+        room = max(1.3, (max(places) / min(places)) ** 0.14)  # also where all cost equally much
+        axes.set_xlim(min(places) / room, max(places) * room)
         best: dict[str, tuple[float, float]] = {}
         for number, group in enumerate(variants.values()):
             shift = _BESIDE ** (number - (len(variants) - 1) / 2)
@@ -199,9 +202,6 @@ def zoo_plot(variants: Variants) -> Plot:
                 point = _point(one)
                 best[one.case.model] = max(best.get(one.case.model, point), point)
         axes.margins(y=0.14)
-        places = [place for place, _ in map(_point, found)]
-        room = max(1.3, (max(places) / min(places)) ** 0.14)  # also where all cost equally much
-        axes.set_xlim(min(places) / room, max(places) * room)
         _speed_lines(axes, theme)
         for axis in (axes.xaxis, axes.yaxis):
             _plain_numbers(axis)
