@@ -37,15 +37,17 @@ class Rule(NamedTuple):
 
     half_width: of the median's interval, relative to the median. confidence: of that interval.
     budget: seconds for measuring, after which it ends whatever the interval; warmup: seconds for
-    the warm-up likewise. least, most: runs that are kept; 6 is the fewest that give an interval at
-    95%. tolerance: how far the medians of two windows may differ in steady state. burst: seconds
-    of runs between two looks at the clock.
+    the warm-up likewise. least_warmup: seconds before which no time is taken for steady. least,
+    most: runs that are kept; 6 is the fewest that give an interval at 95%. tolerance: how far the
+    medians of two windows may differ in steady state. burst: seconds of runs between two looks at
+    the clock.
     """
 
     half_width: float = 0.01
     confidence: float = 0.95
     budget: float = 10.0
     warmup: float = 10.0
+    least_warmup: float = 0.0
     least: int = 6
     most: int = 10_000
     tolerance: float = 0.02
@@ -245,7 +247,8 @@ def _warm_up(clock: Clock, step: Step, rule: Rule) -> tuple[list[float], bool]:
         if clock.now() - start >= rule.warmup:
             return warmup, False
         warmup += clock.time(step, window)
-        if is_steady(warmup, window, rule.tolerance):
+        enough = clock.now() - start >= rule.least_warmup
+        if enough and is_steady(warmup, window, rule.tolerance):
             return warmup, True
         window = max(3, _burst(median(warmup[-window:]), rule))
 

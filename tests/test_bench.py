@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain, repeat
@@ -355,6 +356,7 @@ def test_ceilings_are_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch) ->
 
 
 A, B, C = (0.010,) * 8, (0.020,) * 8, (0.010, 0.030) * 4
+HARDLY = (0.00995,) * 8  # than A
 
 
 @pytest.mark.parametrize(
@@ -365,6 +367,8 @@ A, B, C = (0.010,) * 8, (0.020,) * 8, (0.010, 0.030) * 4
         (B, A, 1e-6, "ok", ladder.SLOWER),
         (C, B, 1e-6, "ok", ladder.SAME),
         (A[:3], B, 1e-6, "ok", ladder.SAME),
+        (HARDLY, A, 1e-6, "ok", ladder.SAME),
+        (A, HARDLY, 1e-6, "ok", ladder.SAME),
         (A, B, 1e-1, "ok", ladder.WRONG),
         (A, B, float("nan"), "ok", ladder.WRONG),
         ((), B, None, "out of memory", "out of memory"),
@@ -488,8 +492,7 @@ def test_energy_is_read_between_ticks_of_the_counter(run: float, ticks_after: fl
     def counter() -> float:
         return 700 * ticks_after * (clock.elapsed // ticks_after)
 
-    count = max(1, int(latency_room.ENERGY_BURST / run))
-    found = latency_room.joules_of_a_run(counter, clock, lambda: None, count)
+    found = latency_room.joules_of_a_run(counter, clock, lambda: None, run)
     assert found is not None
     seen_late = max(run, latency_room.ENERGY_BURST) / latency_room.ENERGY_SECONDS
     skipped = ticks_after / latency_room.ENERGY_SECONDS if run > ticks_after else 0
@@ -503,7 +506,21 @@ def test_energy_is_unknown_where_the_counter_is_not_there_or_stands(
 ) -> None:
     told = chain(readings, repeat(readings[-1]))
     clock = SimulatedClock(repeat(0.01))
-    assert latency_room.joules_of_a_run(lambda: next(told), clock, lambda: None, 2) is None
+    assert latency_room.joules_of_a_run(lambda: next(told), clock, lambda: None, 0.01) is None
+
+
+def test_a_counter_that_answers_late_is_asked_less_often() -> None:
+    """The GPU does nothing while it is asked; that must be no part of what a run takes."""
+    clock, asked = SimulatedClock(repeat(0.001)), 0
+
+    def counter() -> float:
+        nonlocal asked
+        asked += 1
+        clock.elapsed += 0.002
+        return 700 * 0.05 * (clock.elapsed // 0.05)
+
+    assert latency_room.joules_of_a_run(counter, clock, lambda: None, 0.001)
+    assert 0.002 * (asked - 1) <= clock.elapsed / latency_room.ENERGY_LOOKS
 
 
 class FakeCuda:
@@ -512,6 +529,9 @@ class FakeCuda:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.said: list[str] = []
         monkeypatch.setattr(torch, "cuda", self)
+        # A build for the CPU alone does not have it.
+        workspaces = self.__getattr__("clear_workspaces")
+        monkeypatch.setattr(torch._C, "_cuda_clearCublasWorkspaces", workspaces, raising=False)
 
     def __getattr__(self, name: str) -> Any:
         def call(*_: object, **__: object) -> Any:
@@ -529,7 +549,7 @@ class FakeCuda:
             self.said.append("back")
 
     @contextmanager
-    def graph(self, *_: object) -> Iterator[None]:
+    def graph(self, *_: object, **__: object) -> Iterator[None]:
         self.said.append("capture")
         yield  # a failed capture does not leave torch's own stream context either
         self.said.append("captured")
@@ -543,7 +563,8 @@ def test_a_graphs_memory_is_counted_from_its_capture_and_inputs_are_copied_in(
     seen: list[torch.Tensor] = []
     replay = subject._captured(seen.append, batches)
     assert len(seen) == 4  # three to warm up, one captured
-    assert cuda.said.index("reset_peak_memory_stats") < cuda.said.index("capture")
+    counted_from = cuda.said.index("reset_peak_memory_stats")
+    assert cuda.said.index("clear_workspaces") < counted_from < cuda.said.index("capture")
     assert "reset_peak_memory_stats" not in cuda.said[cuda.said.index("capture") :]
     static = seen[-1]
     for batch in batches:
@@ -586,10 +607,48 @@ def test_a_gpu_by_number_becomes_the_current_one(monkeypatch: pytest.MonkeyPatch
     assert chosen == [torch.device("cuda", 1)]
 
 
+class LostGpu:
+    """A GPU after an illegal access: every call of its context gives the same error."""
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*_: object, **__: object) -> Any:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered\nand advice")
+
+        return call
+
+
+def test_a_gpu_that_is_lost_costs_no_result_and_ends_the_sweep_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch, "cuda", LostGpu())
+    gpu = torch.device("cuda")
+    outcome = attempt(lambda: torch.cuda.synchronize(), gpu)
+    assert (outcome.status, "illegal memory access" in str(outcome.reason)) == ("failed", True)
+    with pytest.raises(InspectError, match=r"lost to this process .*--resume") as caught:
+        machine.check_alive(gpu)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_first_run_is_told_with_what_makes_it_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The capture of a graph compiles and tunes before anything can be timed."""
+    real = subject.step
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(0.3)
+        return real(*arguments)
+
+    monkeypatch.setattr(subject, "step", slow)
+    assert measure(GRAPH, CASE, BENCH).fields["first"] >= 0.3
+    step = next(ladder.climb(GRAPH, BENCH, 2))
+    assert step.fields["first"] >= 0.3
+    assert step.summary is not None
+    assert step.summary.median < 0.3
+
+
 def on_gpu(**changes: object) -> tuple[Case, Bench]:
     graph = ri.graph("resnet18")
     case = Case(graph.name, graph.input_shape, 32)._replace(**changes)  # type: ignore[arg-type]
-    return case, Bench(torch.device("cuda"), Rule(half_width=0.01, budget=3))
+    return case, Bench(torch.device("cuda"), Rule(half_width=0.01, budget=3, least_warmup=1))
 
 
 @pytest.mark.gpu
@@ -601,19 +660,40 @@ def test_a_gpu_runs_every_mode_and_repeats_agree(mode: str) -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("mode", ["eager", "cudagraph", "compile", "compile+cudagraph"])
 @pytest.mark.parametrize("dtype", ["fp32", "tf32", "bf16", "fp16"])
-def test_a_gpu_trains(dtype: str) -> None:
-    case, bench = on_gpu(step="training", dtype=dtype)
-    assert measure(ri.graph("resnet18"), case, bench).status == "ok"
+def test_a_gpu_trains(dtype: str, mode: str) -> None:
+    case, bench = on_gpu(step="training", dtype=dtype, mode=mode)
+    if dtype == "fp16" and "cudagraph" in mode:
+        with pytest.raises(InspectError, match="gradients' scale"):
+            measure(ri.graph("resnet18"), case, bench)
+        return
+    made = measure(ri.graph("resnet18"), case, bench)
+    assert made.status == "ok", made.fields["reason"]
 
 
 @pytest.mark.gpu
-def test_on_a_gpu_other_timers_agree() -> None:
-    case, bench = on_gpu(batch=128)  # do_bench empties the cache, which small batches feel
+@pytest.mark.parametrize("mode", ["eager", "cudagraph"])
+def test_on_a_gpu_other_timers_agree(mode: str) -> None:
+    # do_bench empties the cache and keeps the GPU busy before each run, which small batches feel
+    case, bench = on_gpu(batch=128, mode=mode)
     made = measure(ri.graph("resnet18"), case, bench._replace(cross_check=True))
     middle = median(made.fields["times"])
     for other in made.fields["cross_check"].values():
         assert abs(other - middle) <= 0.03 * middle
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_a_graph_holds_no_more_memory_than_its_step() -> None:
+    """Its input's copy and cuBLAS's workspace, 32 MiB on Hopper, may come on top."""
+    peaks = [
+        measure(ri.graph("resnet18"), *on_gpu(mode=mode)).fields["peak_memory"]
+        for mode in ("eager", "cudagraph")
+    ]
+    known = memory(ri.graph("resnet18"), 32).inference
+    for peak in peaks:
+        assert known <= peak <= known + (256 << 20), "a convolution's workspace at most"
+    assert peaks[1] <= peaks[0] + (64 << 20)
 
 
 @pytest.mark.gpu
@@ -626,24 +706,47 @@ def test_on_a_gpu_layers_add_up_to_the_whole() -> None:
 
 @pytest.mark.gpu
 def test_events_cost_less_than_a_hundredth_of_a_graph_at_batch_1() -> None:
-    """One pair of events around many replays, against a pair around each."""
+    """The same replays with a pair of events around each and without, by turns."""
     case, bench = on_gpu(batch=1, mode="cudagraph")
     graph, clock = ri.graph("resnet18"), clock_of(bench.device)
     with settings(), subject.mode_of(case):
         model = subject.prepared(subject.network(graph, bench.device), graph, case)
         step = subject.step(model, case, subject.inputs(case, bench.device))
-        clock.time(step, 200)
 
-        def many() -> None:
+        def span(watched: bool) -> float:
+            clock.mark()
             for _ in range(200):
+                if watched:
+                    clock.mark()
                 step()
+                if watched:
+                    clock.mark()
+            clock.mark()
+            return sum(clock.laps())
 
-        each = sum(clock.time(step, 200)) / 200
-        together = min(clock.time(many, 5)) / 200
-    assert each <= 1.01 * together
+        turns = [(span(True), span(False)) for _ in range(30)][5:]
+    watched, alone = (median(times) for times in zip(*turns, strict=True))
+    assert watched <= 1.01 * alone
 
 
 @pytest.mark.gpu
 def test_gpu_memory_that_runs_out_is_a_result() -> None:
     case, bench = on_gpu(batch=10**6)
     assert measure(ri.graph("resnet18"), case, bench).status == latency_room.OUT_OF_MEMORY
+
+
+@pytest.mark.gpu
+def test_a_case_after_one_that_failed_is_measured_as_ever() -> None:
+    case, bench = on_gpu(mode="cudagraph")
+    graph = ri.graph("resnet18")
+
+    def peak_and_time() -> tuple[int, float]:
+        made = measure(graph, case, bench)
+        assert made.status == "ok", made.fields["reason"]
+        return made.fields["peak_memory"], median(made.fields["times"])
+
+    before = peak_and_time()
+    assert measure(graph, case._replace(batch=10**6), bench).status != "ok"
+    after = peak_and_time()
+    assert before[0] == after[0]
+    assert abs(before[1] - after[1]) <= 0.03 * before[1]

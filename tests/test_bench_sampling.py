@@ -167,6 +167,13 @@ def test_warm_up_lasts_until_the_time_is_steady_and_is_left_out() -> None:
     assert len(found.warmup) > 20
 
 
+def test_warm_up_lasts_for_what_a_gpus_clocks_need_however_steady_it_looks() -> None:
+    clock = SimulatedClock(repeat(0.02))
+    found = sample(clock, nothing, RULE._replace(least_warmup=1.0))
+    assert found.steady
+    assert 1.0 <= sum(found.warmup) < 1.5
+
+
 def test_a_time_that_never_steadies_ends_the_warm_up_at_its_budget() -> None:
     found = sample(SimulatedClock(0.05 * 1.05**k for k in count()), nothing, RULE)
     assert not found.steady

@@ -62,11 +62,14 @@ class CudaClock(Stopwatch):
         self._device = device
         self._events: list[torch.cuda.Event] = []
         self._used = 0
+        self._stream: torch.cuda.Stream | None = None
 
     def mark(self) -> None:
+        if not self._used:  # asking for the stream takes as long as recording the event
+            self._stream = torch.cuda.current_stream(self._device)
         if self._used == len(self._events):
             self._events.append(torch.cuda.Event(enable_timing=True))
-        self._events[self._used].record()
+        self._events[self._used].record(self._stream)
         self._used += 1
 
     def laps(self) -> list[float]:

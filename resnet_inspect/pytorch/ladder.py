@@ -12,20 +12,25 @@ from typing import Any, NamedTuple
 
 import torch
 
+from resnet_inspect.errors import InspectError
 from resnet_inspect.graph import LayerGraph
 from resnet_inspect.measurements import Case, Measurement, record
-from resnet_inspect.ops import Shape
 from resnet_inspect.pytorch import machine, subject
 from resnet_inspect.pytorch.clock import clock_of
 from resnet_inspect.pytorch.latency import Bench, as_fields, attempt, result
 from resnet_inspect.pytorch.settings import DTYPES, settings
-from resnet_inspect.sampling import Step, median, median_interval, sample
+from resnet_inspect.sampling import median, median_interval, sample
 
 TOLERANCE: dict[str, float] = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2}
 """How far outputs may be from the fp32 eager ones, as the 2-norm of the difference relative to
 theirs: several times what rounding adds up to in fifty layers (subject.network)."""
 
 TWO_NORM = "2-norm of the difference / 2-norm of the fp32 eager outputs"
+
+
+LEAST_GAIN = 0.01
+"""A smaller difference may be what the machine drifts from one step to the next, which the interval
+of one step's median does not know of."""
 
 
 class Rung(NamedTuple):
@@ -88,17 +93,17 @@ def climb(
     ahead = possible[len(done) :]
     made_at = record("ladder").fields["made"]
     run = done[0].fields["run"] if done else f"{graph.name} {batch} {made_at}"
-    example = _example(graph.input_shape, batch, device)
-    expected = _expected(graph, base, bench, example) if done and ahead else None
+    expected = _expected(graph, base, bench) if done and ahead else None
     steps = list(done)
     for rung in ahead:
         progress(rung.name)
+        machine.check_alive(device)
         best = next((made for made in reversed(steps) if made.fields["kept"]), None)
         case = changed(best.case if best else base, rung)
         before = machine.condition(device)
         with settings(case.dtype, bench.threads) as held:
             described = machine.describe(device)
-            outcome = attempt(partial(_run, graph, case, bench, example), device)
+            outcome = attempt(partial(_run, graph, case, bench), device)
         found = outcome.value or {}
         outputs = found.pop("outputs", None)
         if expected is None:
@@ -157,7 +162,10 @@ def judge(
     tolerance: float,
     status: str = "ok",
 ) -> str:
-    """What a step is worth: a difference counts where the medians' intervals do not overlap."""
+    """What a step is worth.
+
+    A difference counts where the medians' intervals do not overlap and it is more than LEAST_GAIN.
+    """
     if not times:
         return status
     if not before:
@@ -168,14 +176,16 @@ def judge(
     middle, previous = median(times), median(before)
     if new is None or old is None:
         return SAME
-    if middle < previous and new[1] < old[0]:
+    if middle < previous * (1 - LEAST_GAIN) and new[1] < old[0]:
         return FASTER
-    return SLOWER if middle > previous and new[0] > old[1] else SAME
+    return SLOWER if middle > previous * (1 + LEAST_GAIN) and new[0] > old[1] else SAME
 
 
-def _example(shape: Shape, batch: int, device: torch.device) -> torch.Tensor:
+def _example(case: Case, device: torch.device) -> torch.Tensor:
+    """The same numbers for every step, as the case wants them."""
     made = torch.Generator(device=device).manual_seed(subject.SEED + 1)
-    return torch.randn(batch, *shape, device=device, generator=made)
+    example = torch.randn(case.batch, *case.input, device=device, generator=made)
+    return example.to(DTYPES[case.dtype], memory_format=subject.FORMATS[case.memory_format])
 
 
 def _error(outputs: torch.Tensor | None, expected: torch.Tensor | None) -> float | None:
@@ -184,28 +194,37 @@ def _error(outputs: torch.Tensor | None, expected: torch.Tensor | None) -> float
     return float((outputs - expected).norm() / expected.norm())
 
 
-def _expected(graph: LayerGraph, base: Case, bench: Bench, example: torch.Tensor) -> torch.Tensor:
-    """What the baseline makes of the example."""
-    with settings(base.dtype, bench.threads), subject.mode_of(base):
+def _expected(graph: LayerGraph, base: Case, bench: Bench) -> torch.Tensor:
+    """What the baseline makes of the example; raises InspectError where it no longer runs."""
+
+    def outputs() -> torch.Tensor:
         model = subject.prepared(subject.network(graph, bench.device), graph, base)
-        return _outputs(subject.step(model, base, [example]))
+        made = subject.step(model, base, [_example(base, bench.device)])()
+        assert isinstance(made, torch.Tensor)
+        return made.double()
+
+    with settings(base.dtype, bench.threads), subject.mode_of(base):
+        outcome = attempt(outputs, bench.device)
+    if not isinstance(outcome.value, torch.Tensor):
+        raise InspectError(f"the baseline does not run again: {outcome.status}, {outcome.reason}")
+    return outcome.value
 
 
-def _outputs(step: Step) -> torch.Tensor:
-    outputs = step()
-    assert isinstance(outputs, torch.Tensor)
-    return outputs.double().clone()
-
-
-def _run(graph: LayerGraph, case: Case, bench: Bench, example: torch.Tensor) -> dict[str, Any]:
+def _run(graph: LayerGraph, case: Case, bench: Bench) -> dict[str, Any]:
     """The step's times, and what it makes of an example, in fp64."""
     device = bench.device
     model = subject.prepared(subject.network(graph, device), graph, case)
-    as_wanted = example.to(DTYPES[case.dtype], memory_format=subject.FORMATS[case.memory_format])
-    batches = subject.inputs(case, device)
+    batches = [_example(case, device), *subject.inputs(case, device)]
+    clock = clock_of(device)
+    made: list[Any] = []
     with subject.mode_of(case):
         # What is checked is what is timed: the same step, with the example as its first input.
-        step = subject.step(model, case, [as_wanted, *batches])
-        outputs = _outputs(step)
-        found = sample(clock_of(device), step, bench.rule)
-    return {**as_fields(found), "outputs": outputs}
+        start = clock.now()
+        step = subject.step(model, case, batches)
+        clock.time(lambda: made.append(step()), 1)
+        first = clock.now() - start
+        (outputs,) = made
+        assert isinstance(outputs, torch.Tensor)
+        outputs = outputs.double().clone()  # a CUDA graph writes its next ones in the same place
+        found = sample(clock, step, bench.rule)
+    return {**as_fields(found._replace(first=first)), "outputs": outputs}

@@ -19,20 +19,29 @@ from resnet_inspect.measurements import Case, Measurement, identity, record
 from resnet_inspect.memory import memory
 from resnet_inspect.pytorch import machine, subject
 from resnet_inspect.pytorch.clock import clock_of
-from resnet_inspect.pytorch.peak import peak_on_cpu, peak_on_gpu
+from resnet_inspect.pytorch.peak import clear_workspaces, peak_on_cpu, peak_on_gpu
 from resnet_inspect.pytorch.settings import settings
 from resnet_inspect.sampling import Clock, Rule, Sample, Step, median, sample
 
 OUT_OF_MEMORY = "out of memory"
 FAILED = "failed"
 
-_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+_NO_MEMORY = (
+    "out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED",
+    "ALLOCATION_FAILED",
+)  # fmt: skip
 
 ENERGY_SECONDS = 2.0
 """Least time between the two ticks of the energy counter that a reading is taken from."""
 
 ENERGY_BURST = 0.02
 """Seconds of runs between two looks at the energy counter, which ticks every tenth of a second."""
+
+ENERGY_LOOKS = 50
+"""How many times longer than a look the runs between two take: the GPU idles meanwhile."""
+
+OTHER_RUNS = 20
+"""Runs of which another timer finds the median, at the least."""
 
 
 class Outcome(NamedTuple):
@@ -56,11 +65,11 @@ class Bench(NamedTuple):
 def attempt(run: Callable[[], Any], device: torch.device) -> Outcome:
     """Run something that may run out of memory, and clear up behind it."""
     try:
-        return Outcome("ok", None, run())
+        outcome = Outcome("ok", None, run())
     # torch's errors are RuntimeErrors; what an exported program wants of its input, it asserts
     except (RuntimeError, MemoryError, AssertionError) as error:
         outcome = Outcome(_kind_of(error), _in_a_line(error), None)
-    finally:
+    with suppress(RuntimeError):  # a device that is lost says so before the next case
         _clear(device)
     return outcome
 
@@ -84,8 +93,7 @@ def _clear(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-        # Each stream that multiplied keeps a workspace, which would count as the next case's peak.
-        torch._C._cuda_clearCublasWorkspaces()
+        clear_workspaces()  # they would count as the next case's peak
         torch.cuda.empty_cache()
 
 
@@ -120,6 +128,7 @@ def measure(graph: LayerGraph, case: Case, bench: Bench) -> Measurement:
     """Measure one case; raises InspectError for one that this device cannot run at all."""
     device = bench.device
     subject.check(case, device)
+    machine.check_alive(device)
     before = machine.condition(device)
     with settings(case.dtype, bench.threads) as held:
         described = machine.describe(device)
@@ -138,13 +147,15 @@ def measure(graph: LayerGraph, case: Case, bench: Bench) -> Measurement:
 
 def _too_large(graph: LayerGraph, case: Case, device: torch.device) -> Outcome | None:
     """Whether the case cannot fit, told before a machine without memory left kills the process."""
+    if device.type != "cpu":  # a GPU that is full says so, and nothing is killed
+        return None
     dtype = {"tf32": "fp32"}.get(case.dtype, case.dtype)
     need = memory(graph, case.batch, dtype if case.step == "inference" else "fp32")
     least = need.inference
     if case.step == "training":
         least = need.weights + need.gradients + need.optimizers["momentum"]
     free = machine.available(device)
-    if device.type != "cpu" or free is None or least <= free:
+    if free is None or least <= free:
         return None
     return Outcome(
         OUT_OF_MEMORY, f"needs at least {least:,} bytes, and {free:,} are available", None
@@ -157,13 +168,16 @@ def _run(graph: LayerGraph, case: Case, bench: Bench) -> dict[str, Any]:
     batches = subject.inputs(case, device)
     clock = clock_of(device)
     with subject.mode_of(case):
+        start = clock.now()
         step = subject.step(model, case, batches)
+        made = clock.now() - start  # the capture of a graph, with what it compiles and tunes
         found = sample(clock, step, rule)
+        typical = median(found.times)
         return {
-            **as_fields(found),
+            **as_fields(found._replace(first=made + found.first)),
             "peak_memory": _peak(step, model, case, batches, device),
-            "joules": _joules(step, device, case.batch, median(found.times)),
-            "cross_check": _cross_check(step, device) if bench.cross_check else None,
+            "joules": _joules(step, device, case.batch, typical),
+            "cross_check": _cross_check(step, device, typical) if bench.cross_check else None,
         }
 
 
@@ -204,20 +218,21 @@ def _joules(step: Step, device: torch.device, batch: int, typical: float) -> flo
     """Energy of the whole GPU for each image; None where NVML does not give it."""
     if device.type != "cuda":
         return None
-    clock = clock_of(device)
-    count = max(1, int(ENERGY_BURST / typical)) if typical else 1
-    found = joules_of_a_run(machine.Nvml(device).energy, clock, step, count)
+    found = joules_of_a_run(machine.Nvml(device).energy, clock_of(device), step, typical)
     return None if found is None else found / batch
 
 
 def joules_of_a_run(
-    energy: Callable[[], float | None], clock: Clock, step: Step, count: int
+    energy: Callable[[], float | None], clock: Clock, step: Step, typical: float
 ) -> float | None:
     """Joules of each run between two ticks of a counter, ENERGY_SECONDS or more apart.
 
-    `count` runs pass between two looks at it. None where there is no counter, or it stands still.
+    typical: seconds of a run. None where there is no counter, or it stands still.
     """
+    start = clock.now()
     reading = energy()
+    burst = max(ENERGY_BURST, ENERGY_LOOKS * (clock.now() - start))
+    count = max(1, int(burst / typical)) if typical else 1
     since, runs, first = clock.now(), 0, None
     while reading is not None:
         runs += len(clock.time(step, count))
@@ -234,16 +249,22 @@ def joules_of_a_run(
     return None
 
 
-def _cross_check(step: Step, device: torch.device) -> dict[str, float]:
-    """The median seconds that other timers find for the same step."""
+def _cross_check(step: Step, device: torch.device, typical: float) -> dict[str, float]:
+    """The median seconds that other timers find for the same step.
+
+    do_bench empties the cache before each run, and the GPU is busy with that while the CPU launches
+    the run: it finds more where weights fit the cache, less where the launches take longest.
+    """
     from torch.utils.benchmark import Timer
 
     timer = Timer("step()", globals={"step": step}, num_threads=torch.get_num_threads())
     found = {"torch.utils.benchmark": float(timer.blocked_autorange(min_run_time=1.0).median)}
     if device.type == "cuda":
-        # triton may be missing, or the C compiler that it needs.
-        with suppress(ImportError, RuntimeError):
+        # It may be missing, or the compiler or headers that it needs; errors are of many kinds.
+        with suppress(Exception):
             from triton.testing import do_bench
 
-            found["triton.testing.do_bench"] = float(do_bench(step, return_mode="median")) / 1e3
+            span = max(100, int(OTHER_RUNS * typical * 1e3))  # milliseconds, for all runs
+            median_ms = do_bench(step, rep=span, return_mode="median")
+            found["triton.testing.do_bench"] = float(median_ms) / 1e3
     return found

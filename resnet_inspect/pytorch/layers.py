@@ -90,6 +90,7 @@ def measure_layers(graph: LayerGraph, case: Case, bench: Bench, ceilings: Ceilin
     check_layers(case)
     device = bench.device
     subject.check(case, device)
+    machine.check_alive(device)
     found = roofline(graph, ceilings, case.batch, case.dtype)
     before = machine.condition(device)
     with settings(case.dtype, bench.threads) as held:

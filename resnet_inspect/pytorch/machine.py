@@ -44,6 +44,19 @@ def device_named(name: str | None) -> torch.device:
     return found
 
 
+def check_alive(device: torch.device) -> None:
+    """Raise InspectError where an error of the device has ended its use by this process."""
+    if device.type == "cuda":
+        try:
+            torch.cuda.synchronize(device)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise InspectError(
+                f"the GPU is lost to this process ({reason}); what is finished is kept, and "
+                "--resume goes on in a new one"
+            ) from None
+
+
 def describe(device: torch.device) -> dict[str, Any]:
     """The device's name and what its speed depends on, as plain data."""
     if device.type == "cpu":
@@ -142,7 +155,7 @@ class Nvml:
     def _ask(self, query: str, *arguments: Any) -> Any:
         if self._nvml is None:
             return None
-        with suppress(self._nvml.NVMLError):
+        with suppress(self._nvml.NVMLError, AttributeError):  # a later release may drop a query
             return getattr(self._nvml, query)(self._handle, *arguments)
         return None
 
@@ -150,8 +163,10 @@ class Nvml:
         """The driver's version."""
         if self._nvml is None:
             return None
-        version = self._nvml.nvmlSystemGetDriverVersion()
-        return version.decode() if isinstance(version, bytes) else str(version)
+        with suppress(self._nvml.NVMLError):
+            version = self._nvml.nvmlSystemGetDriverVersion()
+            return version.decode() if isinstance(version, bytes) else str(version)
+        return None
 
     def energy(self) -> float | None:
         """Joules since the driver was loaded."""

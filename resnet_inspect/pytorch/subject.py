@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import cycle
@@ -16,7 +17,9 @@ from resnet_inspect.graph import LayerGraph
 from resnet_inspect.measurements import Case
 from resnet_inspect.ops import Add, BatchNorm2d, Conv2d, elements
 from resnet_inspect.pytorch.assemble import build, residual_end
+from resnet_inspect.pytorch.clock import collector_off
 from resnet_inspect.pytorch.machine import cache_size
+from resnet_inspect.pytorch.peak import clear_workspaces
 from resnet_inspect.pytorch.settings import DTYPES, settings
 from resnet_inspect.sampling import Step
 
@@ -98,8 +101,9 @@ def _calibrate(model: nn.Module, graph: LayerGraph, device: torch.device) -> Non
     momentum = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = None  # average over all that is seen
+    made = torch.Generator(device=device).manual_seed(SEED)
     with torch.no_grad():
-        model.train()(torch.randn(CALIBRATION, *graph.input_shape, device=device))
+        model.train()(torch.randn(CALIBRATION, *graph.input_shape, device=device, generator=made))
     for norm, value in zip(norms, momentum, strict=True):
         norm.momentum = value
 
@@ -152,8 +156,8 @@ def prepared(model: nn.Module, graph: LayerGraph, case: Case) -> nn.Module:
 def step(model: nn.Module, case: Case, batches: Sequence[torch.Tensor]) -> Step:
     """One step of the case, to be called again and again; each takes the next input.
 
-    With a CUDA graph, the input's copy to where the graph reads it is part of the step. Run it
-    under `mode_of(case)`.
+    With a CUDA graph, the input's copy to where the graph reads it is part of the step, and leaves
+    it in the cache. Run it under `mode_of(case)`.
     """
     run = _training(model, case, batches[0]) if case.step == "training" else _inference(model, case)
     if "cudagraph" in case.mode:
@@ -220,10 +224,14 @@ def _captured(run: Run, batches: Sequence[torch.Tensor]) -> Step:
             run(static)
     torch.cuda.current_stream().wait_stream(side)
     torch.cuda.synchronize()
+    gc.collect()  # what a finalizer frees within a capture would end it
+    clear_workspaces()
     torch.cuda.reset_peak_memory_stats()  # what tuning took is no part of a replay
     graph = torch.cuda.CUDAGraph()
     # An error in a capture leaves the capture's stream current; the outer context puts ours back.
-    with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
+    ours = torch.cuda.stream(torch.cuda.current_stream())
+    # On the stream of the runs before it, for which all that torch keeps by stream is there.
+    with collector_off(), ours, torch.cuda.graph(graph, stream=side):
         result = run(static)
     following = cycle(batches)
 

@@ -20,6 +20,9 @@ from resnet_inspect.roofline import Ceilings
 from resnet_inspect.sampling import Rule
 from resnet_inspect.sweep import Here, Task
 
+LEAST_WARMUP = {"cuda": 1.0, "cpu": 0.0}
+"""Seconds: a GPU's clocks and power settle more slowly than two short windows can tell."""
+
 
 class Sweep(NamedTuple):
     """kind: of the records, 'latency' or 'layers'."""
@@ -47,7 +50,13 @@ class Sweep(NamedTuple):
         chosen = machine.device_named(device)
         if threads is not None and threads < 1:
             raise InspectError(f"threads is {threads}; give 1 or more")
-        rule = Rule(half_width=half_width, budget=budget, warmup=budget / 2).checked()
+        least_warmup = LEAST_WARMUP[chosen.type]
+        rule = Rule(
+            half_width=half_width,
+            budget=budget,
+            warmup=max(budget / 2, 2 * least_warmup),
+            least_warmup=least_warmup,
+        ).checked()
         with settings(threads=threads) as held:
             name = machine.describe(chosen)["name"]
         kept = kept_ceilings(chosen, threads)
