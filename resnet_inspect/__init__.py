@@ -16,6 +16,7 @@ from __future__ import annotations
 __version__ = "0.1.0"
 
 from resnet_inspect.api import (
+    bench,
     block_diagram,
     build,
     compare,
@@ -25,6 +26,7 @@ from resnet_inspect.api import (
     explain,
     graph,
     models,
+    read_bench,
     reconcile,
     report,
     resolve,
@@ -55,6 +57,7 @@ __all__ = [
     "Stage",
     "Table",
     "__version__",
+    "bench",
     "block_diagram",
     "build",
     "compare",
@@ -66,6 +69,7 @@ __all__ = [
     "graph",
     "memory",
     "models",
+    "read_bench",
     "receptive_fields",
     "reconcile",
     "report",

@@ -265,6 +265,72 @@ def reconcile(
     return reconciliation.reconcile(made, batch=batch, measured=measured)
 
 
+def bench(
+    *models: Model,
+    input_shape: Shape | None = None,
+    batch: int | Sequence[int] = 1,
+    dtype: str | Sequence[str] = "fp32",
+    memory_format: str | Sequence[str] = "nchw",
+    mode: str | Sequence[str] = "eager",
+    train: bool = False,
+    device: str | None = None,
+    threads: int | None = None,
+    budget: float = 10.0,
+    half_width: float = 0.01,
+    record: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+) -> Table:
+    """Measure latency: every combination of what is given, one row each.
+
+    Seconds (median, its 95% interval, p10, p90, p99), images/s, FLOP/s (2 x MACs), bytes at the
+    peak, and on a GPU joules an image. train: a step of forward, backward and SGD. device: 'cuda'
+    or 'cpu' (default: a GPU where there is one). budget: seconds for each; half_width: of the
+    interval, at which it stops before that. record: a JSON Lines file to which each measurement is
+    added as soon as it is finished; resume: leave out what it holds already. `read_bench` reads it.
+    Memory that runs out is a row that says so. Raises InspectError.
+    """
+    if not models:
+        raise InspectError("no network to measure; give one or more, such as 'resnet50'")
+    if resume and record is None:
+        raise InspectError("resume needs a record to go on with")
+    from resnet_inspect import sweep as grids
+    from resnet_inspect.measurement_tables import latencies
+    from resnet_inspect.measurements import read
+    from resnet_inspect.pytorch.sweeps import Sweep
+
+    tasks = grids.grid(
+        [graph(model, input_shape) for model in models],
+        (batch,) if isinstance(batch, int) else batch,
+        _several(dtype),
+        _several(memory_format),
+        _several(mode),
+        "training" if train else "inference",
+    )
+    sweep = Sweep.of(device, threads=threads, budget=budget, half_width=half_width)
+    sweep.check(tasks)
+    left = sweep.left(tasks, record) if resume and record is not None else tasks
+    found = list(grids.run(left, sweep.measure, record))
+    if resume and record is not None:
+        found = sweep.of_these(tasks, read(record))
+    return latencies(found)
+
+
+def _several(names: str | Sequence[str]) -> Sequence[str]:
+    return (names,) if isinstance(names, str) else names
+
+
+def read_bench(path: str | os.PathLike[str], *, level: str = "layer") -> Sheet:
+    """What `bench`, `ladder` and `device` recorded in a file: a table of each kind.
+
+    'latency', 'ladder', 'layers' and 'ceilings', numbered where there are several. level: rows of
+    'layers': layer, block or stage. Raises InspectError, also for a file of another version.
+    """
+    from resnet_inspect.measurement_tables import everything
+    from resnet_inspect.measurements import read
+
+    return everything(read(path), level)
+
+
 def build(
     model: Model,
     *,

@@ -178,6 +178,11 @@ def read(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
     return tuple(_parsed(line, f"{name}:{number}") for number, line in enumerate(lines[:-1], 1))
 
 
+def held(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
+    """The records of a file to which more will be added: none where there is no file yet."""
+    return read(path) if Path(path).exists() else ()
+
+
 _COMMON: dict[str, type] = {"kind": str, "made": str, "device": dict, "software": dict}
 _OF_CASES: dict[str, type] = {
     "case": dict, "network": str, "macs": int, "settings": dict, "rule": dict, "status": str

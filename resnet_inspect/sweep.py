@@ -6,13 +6,12 @@ Pure: what measures a case is handed in.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_inspect.graph import LayerGraph
-from resnet_inspect.measurements import Case, Measurement, append, climbs, identity, read
+from resnet_inspect.measurements import Case, Measurement, append, climbs, identity
 
 Task = tuple[LayerGraph, Case]
 
@@ -44,56 +43,56 @@ def grid(
     return list(cases.values())
 
 
-def finished(path: str | os.PathLike[str], kind: str, here: Here) -> set[tuple[Any, ...]]:
-    """The keys of what a file holds already; raises FormatError for a file that is no record.
+def remaining(
+    tasks: Sequence[Task], kind: str, here: Here, found: Sequence[Measurement]
+) -> list[Task]:
+    """The tasks that were not measured here before.
 
     Memory that ran out is a result; what failed is tried again.
     """
-    if not Path(path).exists():
-        return set()
-    return {
-        made.key
-        for made in read(path)
-        if made.kind == kind and made.status != "failed" and made.key[-3:] == here
-    }
+    done = {made.key for made in found if made.kind == kind and made.status != "failed"}
+    return [task for task in tasks if _key(task, kind, here) not in done]
 
 
-def remaining(
-    tasks: Sequence[Task], kind: str, here: Here, done: Collection[tuple[Any, ...]]
-) -> list[Task]:
-    """The tasks that are not done."""
-    return [
-        (graph, case) for graph, case in tasks if (kind, case, identity(graph), *here) not in done
-    ]
+def of_tasks(
+    tasks: Sequence[Task], kind: str, here: Here, found: Sequence[Measurement]
+) -> list[Measurement]:
+    """What was measured here of these tasks: of each the last, in the tasks' order."""
+    last = {made.key: made for made in found if made.kind == kind}
+    keys = [_key(task, kind, here) for task in tasks]
+    return [last[key] for key in keys if key in last]
+
+
+def _key(task: Task, kind: str, here: Here) -> tuple[Any, ...]:
+    graph, case = task
+    return (kind, case, identity(graph), *here)
 
 
 def climbed(
-    path: str | os.PathLike[str], graph: LayerGraph, batch: int, here: Here, steps: Sequence[str]
+    graph: LayerGraph, batch: int, here: Here, steps: Sequence[str], found: Sequence[Measurement]
 ) -> list[Measurement]:
-    """The steps of the latest ladder of a network in a file, as far as they are these `steps`.
+    """The steps of the latest ladder of a network here, as far as they are these `steps`.
 
-    None of one without a baseline, which there is nothing to go on from. Raises FormatError for a
-    file that is no record.
+    None of one without a baseline, which there is nothing to go on from.
     """
-    if not Path(path).exists():
-        return []
     wanted = (identity(graph), *here)
-    found: list[Measurement] = []
-    for climb in climbs(read(path)):
+    latest: list[Measurement] = []
+    for climb in climbs(found):
         same = all(made.key[2:] == wanted and made.case.batch == batch for made in climb)
         names = [made.fields["step"] for made in climb]
         if same and climb[0].fields["kept"] and names == list(steps[: len(names)]):
-            found = climb
-    return found
+            latest = climb
+    return latest
 
 
 def run(
     tasks: Sequence[Task],
     measure: Callable[[LayerGraph, Case], Measurement],
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None,
 ) -> Iterator[Measurement]:
-    """Measure the tasks in turn; each measurement is in the file before it is handed out."""
+    """Measure the tasks in turn; each is in the file, if there is one, before it is handed out."""
     for graph, case in tasks:
         made = measure(graph, case)
-        append(path, made)
+        if path is not None:
+            append(path, made)
         yield made

@@ -25,6 +25,7 @@ from resnet_inspect.measurements import (
     Case,
     Measurement,
     append,
+    held,
     identity,
     known_ceilings,
     pairs,
@@ -166,8 +167,7 @@ def test_a_sweep_goes_on_where_it_was_killed(path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         list(sweep.run(tasks, measure, path))
     assert [made.case.batch for made in read(path)] == [1, 2]
-    done = sweep.finished(path, "latency", HERE)
-    left = sweep.remaining(tasks, "latency", HERE, done)
+    left = sweep.remaining(tasks, "latency", HERE, read(path))
     # Memory that ran out is a result, and is not tried again.
     assert [case.batch for _, case in left] == [4, 8]
 
@@ -177,9 +177,11 @@ def test_what_failed_and_what_another_device_did_is_measured_again(path: Path) -
     append(path, measured(CASE, status="failed"))
     append(path, measured(CASE._replace(batch=2), device={"kind": "cpu", "name": "other"}))
     append(path, measured(CASE._replace(batch=4), software={"torch": "3.0"}))
-    done = sweep.finished(path, "latency", HERE)
-    assert sweep.remaining(tasks, "latency", HERE, done) == tasks
-    assert sweep.finished(path.with_name("none"), "latency", HERE) == set()
+    assert sweep.remaining(tasks, "latency", HERE, read(path)) == tasks
+    (again,) = sweep.of_tasks(tasks, "latency", HERE, read(path))
+    assert (again.case, again.status) == (CASE, "failed")
+    assert held(path) == read(path)
+    assert held(path.with_name("none")) == ()
 
 
 KILLED = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,6 +34,7 @@ from resnet_inspect.errors import InspectError
 if TYPE_CHECKING:
     from resnet_inspect.graph import LayerGraph
     from resnet_inspect.measurements import Case, Measurement
+    from resnet_inspect.pytorch.sweeps import Sweep
     from resnet_inspect.sweep import Task
 
 _WHAT = "What to measure"
@@ -43,20 +44,6 @@ _HOW = "How to measure"
 
 def _what(metavar: str, help: str) -> Any:
     return typer.Option(metavar=metavar, help=help, rich_help_panel=_WHAT)
-
-
-class _Request(NamedTuple):
-    """What the command line asks to be measured."""
-
-    tasks: list[Task]
-    device: str | None
-    threads: int | None
-    budget: float
-    half_width: float
-    per_layer: bool
-    cross_check: bool
-    record: str
-    resume: bool
 
 
 def command(
@@ -174,18 +161,31 @@ def command(
         words(mode, "--mode"),
         "training" if train else "inference",
     )
-    request = _Request(
-        tasks, device, threads, budget, half_width, per_layer, cross_check, record, resume
+    from resnet_inspect.measurements import read
+    from resnet_inspect.pytorch.sweeps import Sweep
+
+    sweep = Sweep.of(
+        device,
+        threads=threads,
+        budget=budget,
+        half_width=half_width,
+        per_layer=per_layer,
+        cross_check=cross_check,
     )
+    note_of_device(device, sweep.bench.device.type)
+    sweep.check(tasks)
+    left = sweep.left(tasks, record) if resume else tasks
+    if len(left) < len(tasks):
+        note(f"{len(tasks) - len(left)} of {len(tasks)} are done already")
     found = []
     try:
-        for made in _measure(request):
+        for made in _measure(sweep, left, record):
             found.append(made)
     except KeyboardInterrupt:
         note(f"{len(found)} finished and kept in {record!r}; --resume goes on")
         raise
     if resume:  # what was done before belongs to the report
-        found = _of(tasks, _shown(record, None))
+        found = sweep.of_these(tasks, read(record))
     _report(found, level, plots, format, output)
 
 
@@ -204,46 +204,17 @@ def _shown(path: str, models: Sequence[str] | None) -> list[Measurement]:
     return [made for made in found if made.kind != "ceilings" and made.case.model in models]
 
 
-def _of(tasks: Sequence[Task], found: Sequence[Measurement]) -> list[Measurement]:
-    """The measurements of these tasks."""
-    from resnet_inspect.measurements import identity
+def _measure(sweep: Sweep, tasks: Sequence[Task], record: str) -> Iterator[Measurement]:
+    """Measure one after another, with a progress bar."""
+    from resnet_inspect.sweep import run
 
-    wanted = {(case, identity(graph)) for graph, case in tasks}
-    return [
-        made
-        for made in found
-        if made.kind in ("latency", "layers") and (made.case, made.fields["network"]) in wanted
-    ]
-
-
-def _measure(request: _Request) -> Iterator[Measurement]:
-    """Measure what is asked for and not done, with a progress bar."""
-    from resnet_inspect import sweep
-    from resnet_inspect.pytorch.sweeps import Sweep
-
-    asked = Sweep.of(
-        request.device,
-        threads=request.threads,
-        budget=request.budget,
-        half_width=request.half_width,
-        per_layer=request.per_layer,
-        cross_check=request.cross_check,
-    )
-    note_of_device(request.device, asked.bench.device.type)
-    asked.check(request.tasks)
-    tasks = request.tasks
-    if request.resume:
-        done = sweep.finished(request.record, asked.kind, asked.here)
-        tasks = sweep.remaining(tasks, asked.kind, asked.here, done)
-        if len(tasks) < len(request.tasks):
-            note(f"{len(request.tasks) - len(tasks)} of {len(request.tasks)} are done already")
     with progress(len(tasks), "measuring") as (say, done_with_one):
 
         def measure(graph: LayerGraph, case: Case) -> Measurement:
             say(str(case))
-            return asked.measure(graph, case)
+            return sweep.measure(graph, case)
 
-        for made in sweep.run(tasks, measure, request.record):
+        for made in run(tasks, measure, record):
             yield made
             done_with_one()
 

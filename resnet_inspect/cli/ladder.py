@@ -57,12 +57,11 @@ def command(
     from resnet_inspect.measurement_tables import ladder
     from resnet_inspect.measurements import append
     from resnet_inspect.pytorch.sweeps import Sweep
-    from resnet_inspect.sweep import climbed
 
     sweep = Sweep.of(device, threads=threads, budget=budget, half_width=half_width)
     note_of_device(device, sweep.bench.device.type)
     graph, names = network.graph, sweep.rungs
-    steps = climbed(record, graph, batch, sweep.here, names) if resume else []
+    steps = sweep.climbed(graph, batch, record) if resume else []
     if steps:
         note(f"{len(steps)} of {len(names)} steps are done already")
     try:

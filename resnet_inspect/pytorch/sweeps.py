@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import torch
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.graph import LayerGraph
-from resnet_inspect.measurements import Case, Measurement, ceilings_of
+from resnet_inspect.measurements import Case, Measurement, ceilings_of, held
 from resnet_inspect.pytorch import machine, subject
 from resnet_inspect.pytorch.ceilings import ceilings, kept_ceilings
 from resnet_inspect.pytorch.ladder import climb, rungs
@@ -18,7 +19,7 @@ from resnet_inspect.pytorch.layers import check_layers, measure_layers
 from resnet_inspect.pytorch.settings import settings
 from resnet_inspect.roofline import Ceilings
 from resnet_inspect.sampling import Rule
-from resnet_inspect.sweep import Here, Task
+from resnet_inspect.sweep import Here, Task, climbed, of_tasks, remaining
 
 LEAST_WARMUP = {"cuda": 1.0, "cpu": 0.0}
 """Seconds: a GPU's clocks and power settle more slowly than two short windows can tell."""
@@ -74,6 +75,20 @@ class Sweep(NamedTuple):
             subject.check(case, self.bench.device)
             if self.kind == "layers":
                 check_layers(case)
+
+    def left(self, tasks: Sequence[Task], path: str | os.PathLike[str]) -> list[Task]:
+        """Those of the tasks that a file does not hold; raises FormatError for no record."""
+        return remaining(tasks, self.kind, self.here, held(path))
+
+    def of_these(self, tasks: Sequence[Task], found: Sequence[Measurement]) -> list[Measurement]:
+        """What was measured of these tasks here."""
+        return of_tasks(tasks, self.kind, self.here, found)
+
+    def climbed(
+        self, graph: LayerGraph, batch: int, path: str | os.PathLike[str]
+    ) -> list[Measurement]:
+        """The steps of the ladder that a file holds; raises FormatError for no record."""
+        return climbed(graph, batch, self.here, self.rungs, held(path))
 
     def measure(self, graph: LayerGraph, case: Case) -> Measurement:
         """Measure one case."""
