@@ -24,7 +24,10 @@ REPEATED = ("resnet18", "resnet50")
 
 SWEEPS = {
     "cpu": (
-        ["--batch", "1,8", "--mode", "eager,compile", "--budget", "15", "--cross-check"],
+        [
+            *("--batch", "1,8", "--dtype", "fp32,bf16", "--mode", "eager,compile"),
+            *("--budget", "10", "--cross-check"),
+        ],
         # A run takes up to a minute here, so there is time for the fewest runs alone.
         ["--batch", "64,256", "--mode", "eager,compile", "--budget", "6"],
     ),
@@ -40,7 +43,7 @@ SWEEPS = {
     ),
 }
 REPEATS = {
-    "cpu": ["--batch", "1,8", "--budget", "15"],
+    "cpu": ["--batch", "1,8", "--budget", "10"],
     "cuda": ["--batch", "1,64", "--dtype", "fp32,bf16", "--memory-format", "nhwc", "--budget", "1"],
 }
 LADDER = {

@@ -295,7 +295,7 @@ def bench(
         raise InspectError("resume needs a record to go on with")
     from resnet_inspect import sweep as grids
     from resnet_inspect.measurement_tables import latencies
-    from resnet_inspect.measurements import read
+    from resnet_inspect.measurements import held
     from resnet_inspect.pytorch.sweeps import Sweep
 
     tasks = grids.grid(
@@ -308,11 +308,10 @@ def bench(
     )
     sweep = Sweep.of(device, threads=threads, budget=budget, half_width=half_width)
     sweep.check(tasks)
-    left = sweep.left(tasks, record) if resume and record is not None else tasks
+    known = held(record) if record is not None else ()
+    left = sweep.left(tasks, known) if resume else tasks
     found = list(grids.run(left, sweep.measure, record))
-    if resume and record is not None:
-        found = sweep.of_these(tasks, read(record))
-    return latencies(found)
+    return latencies(sweep.of_these(tasks, [*known, *found]) if resume else found)
 
 
 def _several(names: str | Sequence[str]) -> Sequence[str]:

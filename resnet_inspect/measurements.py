@@ -173,14 +173,34 @@ def read(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise FormatError(f"cannot read {name!r}: {reason}") from None
-    lines = text.split("\n")
-    # The last part is empty, or what a kill left of a line.
-    return tuple(_parsed(line, f"{name}:{number}") for number, line in enumerate(lines[:-1], 1))
+    *lines, rest = text.split("\n")
+    found = tuple(_parsed(line, f"{name}:{number}") for number, line in enumerate(lines, 1))
+    # Behind the last end of a line is nothing, or what a kill left of a line of ours.
+    if not (rest.startswith(_OPENING) or _OPENING.startswith(rest)):
+        raise FormatError(f"{name}:{len(lines) + 1} is no measurement: it has no 'schema'")
+    return found
+
+
+_OPENING = '{"schema":'
+"""How every line begins."""
 
 
 def held(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
-    """The records of a file to which more will be added: none where there is no file yet."""
-    return read(path) if Path(path).exists() else ()
+    """The records of a file to which more will be added: none where there is no file yet.
+
+    Asked before anything is measured. Raises FormatError where the file is something else or of
+    another schema, OutputError where it cannot be written.
+    """
+    exists = Path(path).exists()
+    found = read(path) if exists else ()
+    try:
+        with open(path, "ab"):
+            pass
+        if not exists:
+            os.unlink(path)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    return found
 
 
 _COMMON: dict[str, type] = {"kind": str, "made": str, "device": dict, "software": dict}

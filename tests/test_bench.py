@@ -478,6 +478,37 @@ def test_the_command_measures_shows_and_plots(capsys: pytest.CaptureFixture[str]
     assert "| resnet20_cifar" not in capsys.readouterr().err
 
 
+def test_python_measures_records_and_reads() -> None:
+    quick: dict[str, Any] = {"device": "cpu", "threads": 1, "budget": 0.1, "half_width": 0.5}
+    made = ri.bench("resnet20_cifar", batch=(1, 2), record="b.jsonl", **quick)
+    assert list(made.to_pandas()["batch"]) == [1, 2]
+    assert made.to_pandas()["median"].min() > 0
+    assert ri.read_bench("b.jsonl")["latency"].rows == made.rows
+    again = ri.bench("resnet20_cifar", batch=(2, 1), record="b.jsonl", resume=True, **quick)
+    assert again.rows == made.rows[::-1], "nothing was left to measure"
+    assert len(read("b.jsonl")) == 2
+    alone = ri.bench(GRAPH, dtype=("fp32", "bf16"), memory_format="nhwc", **quick)
+    assert [row["dtype"] for row in alone.rows] == ["fp32", "bf16"]
+    assert ri.bench(GRAPH, train=True, **quick).rows[0]["step"] == "training"
+
+
+@pytest.mark.parametrize(
+    ("models", "settings", "words"),
+    [
+        ((), {}, "no network"),
+        (("resnet18",), {"resume": True}, "needs a record"),
+        (("resnet18",), {"dtype": "fp8"}, "unknown dtype 'fp8'"),
+        (("resnet18",), {"batch": ()}, "no latencies"),
+        (("resnet81",), {}, "did you mean"),
+    ],
+)
+def test_python_refuses_in_one_line(
+    models: tuple[str, ...], settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InspectError, match=words):
+        ri.bench(*models, device="cpu", **settings)
+
+
 def test_other_timers_can_look_over_the_shoulder(monkeypatch: pytest.MonkeyPatch) -> None:
     made = measure(GRAPH, CASE, BENCH._replace(cross_check=True))
     assert made.fields["cross_check"]["torch.utils.benchmark"] > 0
@@ -605,6 +636,24 @@ def test_a_gpu_by_number_becomes_the_current_one(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     assert machine.device_named("cuda:1") == torch.device("cuda", 1)
     assert chosen == [torch.device("cuda", 1)]
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("AMD EPYC 9654 96-Core Processor", "AMD EPYC 9654 96-Core Processor"),
+        ("AMD EPYC", "AMD EPYC family 25 model 17"),
+    ],
+)
+def test_processors_of_which_a_virtual_machine_says_little_are_told_apart(
+    told: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their records and ceilings must not pass for one another's."""
+    info = tmp_path / "cpuinfo"
+    info.write_text(f"cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: {told}\ncpu MHz\t: 2596.1\n")
+    monkeypatch.setattr(machine, "_CPUINFO", str(info))
+    assert machine.describe(CPU)["name"] == name
+    assert machine.condition(CPU)["clock"] == 2596.1
 
 
 class LostGpu:

@@ -148,6 +148,32 @@ def test_files_that_cannot_be_read_or_written(path: Path) -> None:
         append(path.parent / "nowhere" / "x.jsonl", measured())
 
 
+@pytest.mark.parametrize("text", ["notes without an end of line", '{"schema": 99}\n'])
+@pytest.mark.parametrize(
+    "command",
+    [["bench", "resnet20_cifar"], ["ladder", "resnet20_cifar"], ["device", "--refresh"]],
+    ids=lambda command: command[0],
+)
+def test_what_is_no_record_of_ours_is_refused_before_anything_is_measured(
+    path: Path, text: str, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path.write_text(text)
+    asked = [*command, "--device", "cpu", "--record", str(path)]
+    assert cli(asked) == 2
+    assert path.read_text() == text, "not a byte of it is touched"
+    nowhere = path.parent / "nowhere" / "x.jsonl"
+    assert cli([*asked[:-1], str(nowhere)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert any("bench.jsonl" in line for line in lines)
+    assert any("cannot write" in line for line in lines)
+    assert not nowhere.parent.exists()
+
+
+def test_a_record_that_can_be_written_is_not_made_before_there_is_one(path: Path) -> None:
+    assert held(path) == ()
+    assert not path.exists()
+
+
 def test_a_grid_holds_every_combination_once() -> None:
     tasks = sweep.grid([GRAPH, GRAPH], (1, 8, 8), ("fp32", "bf16"), ("nchw", "nhwc"), ("eager",))
     cases = [case for _, case in tasks]

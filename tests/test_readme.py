@@ -51,7 +51,8 @@ def test_console_blocks_show_real_output(block: str) -> None:
 
 
 @pytest.mark.parametrize("block", _blocks("python"), ids=lambda block: block.split("\n")[0])
-def test_python_blocks_run(block: str) -> None:
+def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
     exec(compile(block, "README.md", "exec"), {})
 
 

@@ -15,6 +15,7 @@ from resnet_inspect.cli.measuring import (
     Threads,
     note,
     note_of_device,
+    note_of_missing,
     progress,
     words,
     write_plots,
@@ -161,7 +162,7 @@ def command(
         words(mode, "--mode"),
         "training" if train else "inference",
     )
-    from resnet_inspect.measurements import read
+    from resnet_inspect.measurements import held
     from resnet_inspect.pytorch.sweeps import Sweep
 
     sweep = Sweep.of(
@@ -173,8 +174,10 @@ def command(
         cross_check=cross_check,
     )
     note_of_device(device, sweep.bench.device.type)
+    note_of_missing(sweep.bench.device.type, sweep.ceilings)
     sweep.check(tasks)
-    left = sweep.left(tasks, record) if resume else tasks
+    known = held(record)
+    left = sweep.left(tasks, known) if resume else tasks
     if len(left) < len(tasks):
         note(f"{len(tasks) - len(left)} of {len(tasks)} are done already")
     found = []
@@ -185,7 +188,7 @@ def command(
         note(f"{len(found)} finished and kept in {record!r}; --resume goes on")
         raise
     if resume:  # what was done before belongs to the report
-        found = sweep.of_these(tasks, read(record))
+        found = sweep.of_these(tasks, [*known, *found])
     _report(found, level, plots, format, output)
 
 

@@ -14,6 +14,7 @@ from resnet_inspect.cli.measuring import (
     Threads,
     note,
     note_of_device,
+    note_of_missing,
     progress,
     write_plots,
 )
@@ -55,13 +56,15 @@ def command(
     resnet-inspect ladder resnet18 --device cpu --budget 3 --plots figures
     """
     from resnet_inspect.measurement_tables import ladder
-    from resnet_inspect.measurements import append
+    from resnet_inspect.measurements import append, held
     from resnet_inspect.pytorch.sweeps import Sweep
 
     sweep = Sweep.of(device, threads=threads, budget=budget, half_width=half_width)
     note_of_device(device, sweep.bench.device.type)
+    note_of_missing(sweep.bench.device.type, sweep.ceilings)
     graph, names = network.graph, sweep.rungs
-    steps = sweep.climbed(graph, batch, record) if resume else []
+    known = held(record)
+    steps = sweep.climbed(graph, batch, known) if resume else []
     if steps:
         note(f"{len(steps)} of {len(names)} steps are done already")
     try:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from resnet_inspect.errors import InspectError
 
 if TYPE_CHECKING:
     from resnet_inspect.plot_style import Plot
+    from resnet_inspect.roofline import Ceilings
 
 DEVICES = ("cuda", "cpu")
 _HOW = "How to measure"
@@ -65,6 +67,17 @@ def note_of_device(asked: str | None, kind: str) -> None:
     """Say so where the CPU is measured because there is no GPU."""
     if asked is None and kind == "cpu":
         note("no NVIDIA GPU here, so the CPU is measured")
+
+
+def note_of_missing(kind: str, ceilings: Ceilings | None) -> None:
+    """Say what cannot be told of this device, and how it could be."""
+    if ceilings is None:
+        note("no share of the peak is told before 'resnet-inspect device' has measured it")
+    if kind == "cuda" and find_spec("pynvml") is None:
+        note(
+            "no clocks, temperature and energy are told without nvidia-ml-py; "
+            "pip install 'resnet-inspect[nvidia]'"
+        )
 
 
 @contextmanager

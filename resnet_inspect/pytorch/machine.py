@@ -18,6 +18,7 @@ from resnet_inspect.errors import InspectError, unknown
 
 KINDS = ("cuda", "cpu")
 
+_CPUINFO = "/proc/cpuinfo"
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
@@ -209,11 +210,17 @@ def _line(path: str, key: str) -> str | None:
 
 
 def _cpu_name() -> str:
-    return _line("/proc/cpuinfo", "model name") or platform.processor() or platform.machine()
+    name = _line(_CPUINFO, "model name") or platform.processor() or platform.machine()
+    if not any(letter.isdigit() for letter in name):
+        # A virtual machine may say no more than the maker's name, of very different processors.
+        family, model = _line(_CPUINFO, "cpu family"), _line(_CPUINFO, "model")
+        if family and model:
+            return f"{name} family {family} model {model}"
+    return name
 
 
 def _cpu_clock() -> float | None:
-    text = _line("/proc/cpuinfo", "cpu MHz")
+    text = _line(_CPUINFO, "cpu MHz")
     return float(text) if text else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import torch
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.graph import LayerGraph
-from resnet_inspect.measurements import Case, Measurement, ceilings_of, held
+from resnet_inspect.measurements import Case, Measurement, ceilings_of
 from resnet_inspect.pytorch import machine, subject
 from resnet_inspect.pytorch.ceilings import ceilings, kept_ceilings
 from resnet_inspect.pytorch.ladder import climb, rungs
@@ -76,19 +75,19 @@ class Sweep(NamedTuple):
             if self.kind == "layers":
                 check_layers(case)
 
-    def left(self, tasks: Sequence[Task], path: str | os.PathLike[str]) -> list[Task]:
-        """Those of the tasks that a file does not hold; raises FormatError for no record."""
-        return remaining(tasks, self.kind, self.here, held(path))
+    def left(self, tasks: Sequence[Task], found: Sequence[Measurement]) -> list[Task]:
+        """Those of the tasks that were not measured here."""
+        return remaining(tasks, self.kind, self.here, found)
 
     def of_these(self, tasks: Sequence[Task], found: Sequence[Measurement]) -> list[Measurement]:
         """What was measured of these tasks here."""
         return of_tasks(tasks, self.kind, self.here, found)
 
     def climbed(
-        self, graph: LayerGraph, batch: int, path: str | os.PathLike[str]
+        self, graph: LayerGraph, batch: int, found: Sequence[Measurement]
     ) -> list[Measurement]:
-        """The steps of the ladder that a file holds; raises FormatError for no record."""
-        return climbed(graph, batch, self.here, self.rungs, held(path))
+        """The steps of the latest ladder here."""
+        return climbed(graph, batch, self.here, self.rungs, found)
 
     def measure(self, graph: LayerGraph, case: Case) -> Measurement:
         """Measure one case."""
