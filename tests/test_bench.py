@@ -27,10 +27,10 @@ from resnet_inspect.pytorch.latency import Bench, attempt, macs_of, measure
 from resnet_inspect.pytorch.layers import Walk, measure_layers
 from resnet_inspect.pytorch.peak import peak_on_cpu
 from resnet_inspect.pytorch.settings import settings
-from resnet_inspect.pytorch.sweeps import Sweep
+from resnet_inspect.pytorch.sweeps import LEAST_WARMUP, Sweep
 from resnet_inspect.roofline import Ceilings
 from resnet_inspect.roofline_table import measured, table
-from resnet_inspect.sampling import Rule, median, summary
+from resnet_inspect.sampling import BLOCKS, Rule, median, summary
 
 CPU = torch.device("cpu")
 GRAPH = ri.graph("resnet20_cifar")
@@ -692,6 +692,26 @@ def test_the_first_run_is_told_with_what_makes_it_ready(monkeypatch: pytest.Monk
     assert step.fields["first"] >= 0.3
     assert step.summary is not None
     assert step.summary.median < 0.3
+
+
+def test_the_page_on_measuring_names_the_numbers_that_the_code_has() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "measuring.md").read_text(encoding="utf-8")
+    words = " ".join(page.split())
+    rule = Rule()
+    tolerances = ladder.TOLERANCE
+    assert tolerances["tf32"] == tolerances["fp16"]
+    for said in (
+        f"a scale of {subject.RESIDUAL_SCALE:g}",
+        f"(their medians within {rule.tolerance:.0%})",
+        f"`--half-width` ({rule.half_width:.0%})",
+        f"more than {ladder.LEAST_GAIN:.0%} with intervals",
+        f"{tolerances['fp32']:.0e} in fp32, {tolerances['tf32']:.0e} in TF32 and fp16, "
+        f"{tolerances['bf16']:.0e} in bf16".replace("e-0", "e-"),
+    ):
+        assert said in words, said
+    assert LEAST_WARMUP["cuda"] == 1, "after a second at least"
+    assert latency_room.ENERGY_SECONDS == 2, "two seconds apart"
+    assert BLOCKS == 10, "ten consecutive blocks, of four or more: forty runs"
 
 
 def on_gpu(**changes: object) -> tuple[Case, Bench]:
