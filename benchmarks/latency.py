@@ -56,6 +56,13 @@ LAYERS = {
 }
 
 
+WRITTEN = (
+    *("ceilings.*", "layers.*", "layers-by-block.md", "roofline-*.svg", "ladder.*", "ladder-*.svg"),
+    *("latency.*", "batch*.svg", "throughput*.svg", "repeats.*", "again.md"),
+)
+"""What is made here, and removed with --fresh."""
+
+
 def command(*arguments: str) -> None:
     """Run a resnet-inspect command, and end where it fails."""
     print("$ resnet-inspect", shlex.join(arguments), flush=True)
@@ -106,8 +113,8 @@ def main() -> None:
         os.chdir(Path(__file__).parents[1])
     into.mkdir(parents=True, exist_ok=True)
     if asked.fresh:
-        for pattern in ("*.jsonl", "*.md", "*.svg"):
-            for path in into.glob(pattern):
+        for name in WRITTEN:
+            for path in into.glob(name):
                 path.unlink()
     measure(asked.device, asked.threads, into)
 

@@ -287,7 +287,8 @@ def bench(
     or 'cpu' (default: a GPU where there is one). budget: seconds for each; half_width: of the
     interval, at which it stops before that. record: a JSON Lines file to which each measurement is
     added as soon as it is finished; resume: leave out what it holds already. `read_bench` reads it.
-    Memory that runs out is a row that says so. Raises InspectError.
+    Memory that runs out is a row that says so. A mode that compiles makes torch forget what it
+    compiled before. Raises InspectError.
     """
     if not models:
         raise InspectError("no network to measure; give one or more, such as 'resnet50'")
@@ -295,7 +296,7 @@ def bench(
         raise InspectError("resume needs a record to go on with")
     from resnet_inspect import sweep as grids
     from resnet_inspect.measurement_tables import latencies
-    from resnet_inspect.measurements import held
+    from resnet_inspect.measurements import existing
     from resnet_inspect.pytorch.sweeps import Sweep
 
     tasks = grids.grid(
@@ -308,7 +309,7 @@ def bench(
     )
     sweep = Sweep.of(device, threads=threads, budget=budget, half_width=half_width)
     sweep.check(tasks)
-    known = held(record) if record is not None else ()
+    known = existing(record) if record is not None else ()
     left = sweep.left(tasks, known) if resume else tasks
     found = list(grids.run(left, sweep.measure, record))
     return latencies(sweep.of_these(tasks, [*known, *found]) if resume else found)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_inspect.label_placement import FONT_SIZE, Box
 from resnet_inspect.label_placement import measured as label_size
 from resnet_inspect.measurements import Case, Measurement, climbs, of_kind
+from resnet_inspect.ops import show_shape
 from resnet_inspect.plot_style import DASHES, MARKERS, Plot, Theme, backed
 from resnet_inspect.roofline_plot import roofline_plot
 from resnet_inspect.roofline_table import measured
@@ -32,10 +33,14 @@ def plots_of(measurements: Sequence[Measurement]) -> list[Plot]:
         found = [one for group in variants.values() for one in group]
         if len({one.case.batch for one in found}) > 1:
             made.append(batch_plot(variants))
-        if len({one.case.model for one in found}) > 1:
+        if len({one.case.model for one in found if one.fields["macs"]}) > 1:
             made.append(zoo_plot(variants))
     made += [ladder_plot(steps) for steps in climbs(measurements) if steps[0].summary]
-    made += [roofline_plot(measured(one)) for one in of_kind(measurements, "layers") if one.summary]
+    made += [
+        roofline_plot(measured(one))
+        for one in of_kind(measurements, "layers")
+        if one.summary and one.fields["macs"]
+    ]
     return _named(made)
 
 
@@ -64,7 +69,8 @@ _VARY = ("mode", "dtype", "memory_format", "step", "folded")
 def _split(latencies: Sequence[Measurement]) -> list[Variants]:
     """The measurements of each plot.
 
-    What varies most is compared within a plot; each combination of the rest has plots of its own.
+    What varies most is compared within a plot; each combination of the rest has plots of its own,
+    and so has each input, device and torch.
     """
     if not latencies:
         return []
@@ -72,7 +78,11 @@ def _split(latencies: Sequence[Measurement]) -> list[Variants]:
     within = max(_VARY, key=lambda key: counts[key])
     plots: dict[tuple[Any, ...], dict[str, list[Measurement]]] = {}
     for one in latencies:
-        others = tuple(getattr(one.case, key) for key in _VARY if key != within)
+        others = (
+            one.case.input, one.fields["device"]["name"], one.fields["settings"]["threads"],
+            one.fields["software"]["torch"],
+            *(getattr(one.case, key) for key in _VARY if key != within),
+        )  # fmt: skip
         variants = plots.setdefault(others, {})
         variants.setdefault(str(getattr(one.case, within)), []).append(one)
     return list(plots.values())
@@ -87,7 +97,8 @@ def _same(variants: Variants) -> tuple[str, str]:
         if key != "folded" and all(getattr(one, key) == getattr(first, key) for one in rest)
     ]
     usual = {Case._field_defaults[key] for key in _VARY}
-    return ", ".join(shared), "".join(f"-{word}" for word in shared if word not in usual)
+    name = "".join(f"-{word}" for word in shared if word not in usual)
+    return ", ".join((show_shape(first.input), *shared)), name
 
 
 def batch_plot(variants: Variants) -> Plot:
@@ -183,6 +194,9 @@ def zoo_plot(variants: Variants) -> Plot:
 
     A colour for each variant, a marker for each batch; the batches of a network are joined.
     """
+    variants = {  # a network of which nothing is counted has no place here
+        name: [one for one in group if one.fields["macs"]] for name, group in variants.items()
+    }
     found = [one for group in variants.values() for one in group]
     batches = sorted({one.case.batch for one in found})
     words, name = _same(variants)
@@ -200,7 +214,8 @@ def zoo_plot(variants: Variants) -> Plot:
             _zoo_points(axes, theme.series[number % len(theme.series)], batches, group, shift)
             for one in group:
                 point = _point(one)
-                best[one.case.model] = max(best.get(one.case.model, point), point)
+                known = best.get(one.case.model, point)
+                best[one.case.model] = max(known, point, key=lambda at: at[1])
         axes.margins(y=0.14)
         _speed_lines(axes, theme)
         for axis in (axes.xaxis, axes.yaxis):
@@ -319,15 +334,22 @@ def _speed_lines(axes: Axes, theme: Theme) -> None:
 
 
 def ladder_plot(steps: Sequence[Measurement]) -> Plot:
-    """A waterfall: what each step takes off the latency, what was in vain, and what is left."""
+    """A waterfall: what each step takes off the latency, what was in vain, and what is left.
+
+    Heights are the first step's median over the speed-up so far, which was found by turns: the
+    medians of the steps themselves hold what the machine drifted from one to the next.
+    """
     found = [made for made in steps if made.summary is not None]
     case = steps[0].case
 
+    def height(made: Measurement) -> float:
+        return _median(found[0]) / float(made.fields["speedup"])
+
     def paint(figure: Figure, theme: Theme) -> None:
         axes = figure.subplots()
-        level, top = 0.0, 1.15e3 * max(_median(made) for made in found if made.fields["kept"])
+        level, top = 0.0, 1.15e3 * max(height(made) for made in found if made.fields["kept"])
         for place, made in enumerate(found):
-            value = _median(made) * 1e3
+            value = height(made) * 1e3
             fields = made.fields
             start = level if place else 0.0
             if place == 0:
@@ -364,13 +386,13 @@ def ladder_plot(steps: Sequence[Measurement]) -> Plot:
         axes.set_ylim(0, top * 1.12)  # a step far slower than the first is cut off there
         axes.tick_params(axis="x", length=0)
         axes.grid(False, axis="x")
-        axes.set_ylabel("milliseconds (median)")
+        axes.set_ylabel("milliseconds: the first median / speed-up")
         axes.set_title(f"Ladder of {case.model}, batch {case.batch}, {_device(steps[0])}")
 
     return Plot(
         f"ladder-{case.model}-{case.batch}",
         f"Waterfall of the latency of {case.model} at batch {case.batch} on {_device(steps[0])}: "
-        + "; ".join(f"{made.fields['step']} {show_seconds(_median(made))}" for made in found)
+        + "; ".join(f"{made.fields['step']} {show_seconds(height(made))}" for made in found)
         + ".",
         (1.6 + 1.15 * (len(found) + 1), 4.4),
         paint,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from resnet_inspect import roofline_table
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measurements import Measurement, ceilings_of, climbs, of_kind, pairs
+from resnet_inspect.sampling import LEAST_DIFFERENCE, differs
 from resnet_inspect.sheet import Sheet
 from resnet_inspect.table import Column, Table, Value, show_bytes, show_rate, show_seconds
 
@@ -49,11 +50,16 @@ _LATENCY = (
     Column("uncounted", "Uncounted", "count", 9),
     Column("params", "Parameters", "count", 9),
     Column("device", "Device", rank=9),
+    Column("threads", "Threads", "count", 9),
     Column("torch", "torch", rank=9),
     Column("made", "Made", rank=9),
 )  # fmt: skip
 
-_ALWAYS = ("model", "batch", "dtype", "memory_format", "mode", "step")
+_ALWAYS = ("model", "batch")
+_CASE_TITLE = ("input", "dtype", "memory_format", "mode", "step")
+"""What stands in the title where it is the same for all rows, and in a column where it is not."""
+_WHERE = ("device", "threads", "torch")
+"""What the title names anyhow, and a column where it is not the same for all rows."""
 _FIGURES = (
     "median", "half_width", "p10", "p90", "p99", "runs", "images_per_second", "flops_per_second",
     "of_ceiling", "peak_memory", "joules", "timer", "do_bench",
@@ -72,17 +78,18 @@ def latencies(measurements: Sequence[Measurement]) -> Table:
     if not found:
         raise InspectError("no latencies among these measurements; 'bench MODEL' makes some")
     rows = [_latency(made) for made in found]
-    same = [key for key in _ALWAYS[2:] if len({row[key] for row in rows}) == 1]
+    same = [key for key in (*_CASE_TITLE, *_WHERE) if len({row[key] for row in rows}) == 1]
     empty = [key for key in _FIGURES if all(row[key] is None for row in rows)]
     dull = {*same, *empty}
+    shared = [found[0].case.shown()[key] for key in _CASE_TITLE if key in same]
     return Table(
-        title=", ".join(["Latency", *_devices(found), *(str(rows[0][key]) for key in same)]),
+        title=", ".join(["Latency", *_devices(found), *shared]),
         columns=_LATENCY,
         rows=tuple(rows),
         meta={"devices": _devices(found), "convention": CONVENTION},
         notes=(*_latency_notes(found), f"{CONVENTION}; percentiles of the device's own clock."),
         group="model" if len({row["model"] for row in rows}) > 1 else None,
-        shown=tuple(key for key in (*_ALWAYS, *_FIGURES) if key not in dull),
+        shown=tuple(key for key in (*_ALWAYS, *_CASE_TITLE, *_WHERE, *_FIGURES) if key not in dull),
     )
 
 
@@ -97,6 +104,7 @@ def _latency(made: Measurement) -> dict[str, Value]:
                         "macs", "uncounted", "params", "made")
         },
         "device": fields["device"]["name"],
+        "threads": fields["settings"]["threads"],
         "torch": fields["software"]["torch"],
     }  # fmt: skip
     keys = ("median", "half_width", "low", "high", "p10", "p90", "p99", "runs", "independent")
@@ -156,8 +164,7 @@ def _busy(found: Sequence[Measurement]) -> tuple[str, ...]:
     loads = [
         (load, made.fields["settings"]["threads"])
         for made in found
-        if made.fields["device"]["kind"] == "cpu"
-        and (load := made.fields["after"].get("load")) is not None
+        if made.fields["device"]["kind"] == "cpu" and (load := _load(made.fields)) is not None
     ]
     busy = [load for load, threads in loads if load > threads + 0.5]
     if not busy:
@@ -168,6 +175,12 @@ def _busy(found: Sequence[Measurement]) -> tuple[str, ...]:
         else "all measurements"
     )
     return (f"The machine was busy during {which} (load {max(busy):g}): these times are too long.",)
+
+
+def _load(fields: Mapping[str, Any]) -> float | None:
+    """Runnable threads, the fewer of before and after: compiling leaves its own behind."""
+    known = [load for at in ("before", "after") if (load := fields[at].get("load")) is not None]
+    return min(known, default=None)
 
 
 def _devices(found: Sequence[Measurement]) -> list[str]:
@@ -204,8 +217,8 @@ def comparison(
 ) -> Table:
     """The cases that both files have, pairwise; a speed-up above 1 means that the second is faster.
 
-    A difference counts where the medians' intervals do not overlap. Raises InspectError where the
-    files have no case in common.
+    A difference counts where the medians' intervals do not overlap and it is more than
+    LEAST_DIFFERENCE. Raises InspectError where the files have no case in common.
     """
     matched = pairs(before, after)
     if not matched:
@@ -221,7 +234,8 @@ def comparison(
         meta={"before": sides[0], "after": sides[1]},
         notes=(
             f"Before: {sides[0]}. After: {sides[1]}.",
-            "Speed-up is before / after, of medians; 'same' where their intervals overlap.",
+            "Speed-up is before / after, of medians.",
+            f"'same' where their intervals overlap, or within {LEAST_DIFFERENCE:.0%}.",
         ),
         shown=tuple(column.key for column in _PAIR if column.key not in dull),
     )
@@ -241,9 +255,9 @@ def _pair(before: Measurement, after: Measurement) -> dict[str, Value]:
         return row | {"verdict": " / ".join((before.status, after.status))}
     if old.low is None or new.low is None or old.high is None or new.high is None:
         return row | {"verdict": "too few runs"}
-    if new.high < old.low:
-        return row | {"verdict": "faster"}
-    return row | {"verdict": "slower" if new.low > old.high else "same"}
+    interval = (new.low / old.high, new.high / old.low)  # around 1 where the two overlap
+    verdict = {-1: "faster", 0: "same", 1: "slower"}[differs(new.median / old.median, interval)]
+    return row | {"verdict": verdict}
 
 
 _CEILINGS = (
@@ -319,12 +333,11 @@ _LADDER = (
 
 
 def ladder(steps: Sequence[Measurement]) -> Table:
-    """One climb, step by step. gain: against the fastest step before it that was kept."""
+    """One climb, step by step. gain: against the step before it that was kept, by turns."""
     rows: list[dict[str, Value]] = []
     for made in steps:
         row, fields = _latency(made), made.fields
-        error = fields.get("error")
-        verdict = fields["verdict"]
+        error, tolerance = fields.get("error"), fields["tolerance"]
         rows.append(
             {
                 **{key: row[key] for key in ("median", "half_width", "images_per_second",
@@ -332,11 +345,10 @@ def ladder(steps: Sequence[Measurement]) -> Table:
                 "step": fields["step"],
                 **({"gain": fields["gain"]} if fields.get("gain") else {}),
                 "speedup": fields.get("speedup"),
-                "error": "" if error is None else f"{error:.1e} <= {fields['tolerance']:.0e}"
-                if error <= fields["tolerance"] else f"{error:.1e} > {fields['tolerance']:.0e}",
+                "error": "" if error is None else _against(error, tolerance),
                 "relative_error": error,
-                "tolerance": fields["tolerance"],
-                "verdict": verdict,
+                "tolerance": tolerance,
+                "verdict": fields["verdict"],
                 "kept": fields["kept"],
             }
         )  # fmt: skip
@@ -358,7 +370,9 @@ def ladder(steps: Sequence[Measurement]) -> Table:
         notes=(
             *notes,
             *_busy(steps),
-            "Gain is against the step kept before; no gain, or too large an error, is not kept.",
+            "Gain is against the step kept before, by turns; 'so far' multiplies those kept. Medians "
+            + "also hold what the machine drifted from step to step.",
+            "No gain, or too large an error, is not kept.",
             f"Error is relative to the fp32 outputs in the 2-norm; {CONVENTION}.",
         ),
         shown=tuple(
@@ -370,6 +384,11 @@ def ladder(steps: Sequence[Measurement]) -> Table:
     )
 
 
+def _against(error: float, tolerance: float) -> str:
+    """Both, and which is larger; an error that is no number is above."""
+    return f"{error:.1e} {'≤' if error <= tolerance else 'above'} {tolerance:.0e}"
+
+
 def everything(measurements: Sequence[Measurement], level: str = "layer") -> Sheet:
     """A table of each kind that is among some measurements, layers at one of roofline_table.LEVELS.
 
@@ -377,6 +396,8 @@ def everything(measurements: Sequence[Measurement], level: str = "layer") -> She
     """
 
     def _layers(made: Measurement) -> Table:
+        if made.summary is None:
+            return roofline_table.not_measured(made)
         return roofline_table.table(roofline_table.measured(made), level)
 
     tables: dict[str, Table] = {}

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.graph import LayerGraph
-from resnet_inspect.ops import Shape
+from resnet_inspect.ops import Shape, show_shape
 from resnet_inspect.roofline import Ceilings
 from resnet_inspect.sampling import Summary, summary
 from resnet_inspect.writers import cannot_write
@@ -45,6 +46,12 @@ class Case(NamedTuple):
     mode: str = "eager"
     step: str = "inference"
     folded: bool = False
+
+    def shown(self) -> dict[str, str]:
+        """Every field in words."""
+        return {key: str(value) for key, value in self._asdict().items()} | {
+            "input": show_shape(self.input)
+        }
 
     def __str__(self) -> str:
         words = (
@@ -110,7 +117,8 @@ class Measurement:
         )  # fmt: skip
 
     def to_line(self) -> str:
-        return json.dumps(self.fields, ensure_ascii=False, separators=(",", ":")) + "\n"
+        # In ASCII, so that no kill can leave half a letter.
+        return json.dumps(self.fields, separators=(",", ":")) + "\n"
 
 
 def identity(graph: LayerGraph) -> str:
@@ -135,11 +143,11 @@ def record(kind: str, **fields: Any) -> Measurement:
 def append(path: str | os.PathLike[str], measurement: Measurement) -> None:
     """Add a record to a file, on the disk when this returns; raises OutputError.
 
-    What a kill left of a last line is cut off first.
+    What a kill left of a last line is cut off first; a whole one gets its end.
     """
     try:
         with open(path, "ab+") as file:
-            _drop_partial_line(file)
+            _end_last_line(file)
             file.write(measurement.to_line().encode("utf-8"))
             file.flush()
             os.fsync(file.fileno())
@@ -147,17 +155,27 @@ def append(path: str | os.PathLike[str], measurement: Measurement) -> None:
         raise cannot_write(path, error) from None
 
 
-def _drop_partial_line(file: Any) -> None:
-    end = file.seek(0, os.SEEK_END)
-    while end:
-        start = max(0, end - 65536)
+def _end_last_line(file: Any) -> None:
+    end = at = file.seek(0, os.SEEK_END)
+    rest = b""
+    while at and b"\n" not in rest:
+        start = max(0, at - 65536)
         file.seek(start)
-        at = file.read(end - start).rfind(b"\n")
-        if at >= 0:
-            file.truncate(start + at + 1)
-            return
-        end = start
-    file.truncate(0)
+        rest = file.read(at - start) + rest
+        at = start
+    rest = rest.rpartition(b"\n")[2]
+    if _whole(rest):
+        file.write(b"\n")
+    elif rest:
+        file.truncate(end - len(rest))
+
+
+def _whole(rest: bytes | str) -> bool:
+    """Whether what stands behind the last end of a line is a line that lacks but its own."""
+    try:
+        return isinstance(json.loads(rest), dict)
+    except ValueError:
+        return False
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
@@ -176,6 +194,8 @@ def read(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
     *lines, rest = text.split("\n")
     found = tuple(_parsed(line, f"{name}:{number}") for number, line in enumerate(lines, 1))
     # Behind the last end of a line is nothing, or what a kill left of a line of ours.
+    if _whole(rest):
+        return (*found, _parsed(rest, f"{name}:{len(lines) + 1}"))
     if not (rest.startswith(_OPENING) or _OPENING.startswith(rest)):
         raise FormatError(f"{name}:{len(lines) + 1} is no measurement: it has no 'schema'")
     return found
@@ -185,19 +205,22 @@ _OPENING = '{"schema":'
 """How every line begins."""
 
 
-def held(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
+def existing(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
     """The records of a file to which more will be added: none where there is no file yet.
 
     Asked before anything is measured. Raises FormatError where the file is something else or of
     another schema, OutputError where it cannot be written.
     """
-    exists = Path(path).exists()
+    place = Path(path)
+    exists = place.exists()
+    if exists and not place.is_file():
+        raise FormatError(f"{os.fspath(path)!r} is no file that lines can be added to")
     found = read(path) if exists else ()
     try:
         with open(path, "ab"):
             pass
         if not exists:
-            os.unlink(path)
+            place.resolve().unlink()  # what a link points to, not the link
     except OSError as error:
         raise cannot_write(path, error) from None
     return found
@@ -209,7 +232,7 @@ _OF_CASES: dict[str, type] = {
 }  # fmt: skip
 _OF: dict[str, dict[str, type]] = {
     "latency": _OF_CASES,
-    "ladder": {**_OF_CASES, "step": str, "run": str, "verdict": str, "kept": bool},
+    "ladder": {**_OF_CASES, "step": str, "run": str, "ratios": list, "verdict": str, "kept": bool},
     "layers": {**_OF_CASES, "layers": list},
     "ceilings": {"rates": dict, "fastest": dict, "copies": list, "launch": float},
 }
@@ -285,9 +308,23 @@ def ceilings_of(measurement: Measurement) -> Ceilings:
 
 
 def store() -> Path:
-    """Where the ceilings of devices are kept: ceilings.jsonl in the user's cache folder."""
+    """Where the ceilings of devices are kept, in the user's cache folder, by schema."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "resnet-inspect" / "ceilings.jsonl"
+    return Path(base) / "resnet-inspect" / f"ceilings-{SCHEMA}.jsonl"
+
+
+def open_store() -> Path:
+    """The store, ready for more; a damaged one is removed. Raises OutputError."""
+    place = store()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            existing(place)
+        except FormatError:
+            place.unlink()
+    except OSError as error:
+        raise cannot_write(place, error) from None
+    return place
 
 
 def stored_ceilings(
@@ -295,12 +332,15 @@ def stored_ceilings(
 ) -> Measurement | None:
     """The latest ceilings in a file (default: the store) whose device has these fields.
 
-    Such as kind="cpu" or name=... and threads=...; None where there are none.
+    Such as kind="cpu" or name=... and threads=...; None where there are none, as in a store that is
+    damaged. Raises FormatError for a file that is no record.
     """
-    where = Path(path) if path is not None else store()
-    if path is None and not where.exists():
-        return None
-    found: Sequence[Measurement] = of_kind(read(where), "ceilings")
+    found: Sequence[Measurement] = ()
+    if path is not None:
+        found = of_kind(read(path), "ceilings")
+    elif store().exists():
+        with suppress(FormatError):
+            found = of_kind(read(store()), "ceilings")
     fitting = [
         made
         for made in found

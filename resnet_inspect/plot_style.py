@@ -75,7 +75,7 @@ THEMES: dict[str, Theme] = {
     )
 }
 
-MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 HATCHES = ("", "///", "...", "xxx", "---", "\\\\\\")
 DASHES: tuple[Any, ...] = (
     "-",

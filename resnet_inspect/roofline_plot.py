@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from resnet_inspect.errors import InspectError
 from resnet_inspect.plot_style import DASHES, MARKERS, Plot, Theme
 from resnet_inspect.roofline_table import Roofline
 from resnet_inspect.table import show_rate, show_seconds
@@ -43,8 +44,13 @@ _WORDS = {"BN": "batch norm", "max": "pooling", "avg": "pooling", "Linear": FAMI
 
 
 def roofline_plot(found: Roofline) -> Plot:
-    """The roof, and every layer under it at its intensity: the bound, and what was measured."""
+    """The roof, and every layer under it at its intensity: the bound, and what was measured.
+
+    Raises InspectError for a network of which nothing is counted.
+    """
     rows = [row for row in found.rows if row["bytes"] and row["flops"]]
+    if not rows:
+        raise InspectError(f"no layer of {found.model} is counted, so none has a place to be drawn")
     timed = bool(rows) and "measured" in rows[0]
 
     def paint(figure: Figure, theme: Theme) -> None:

@@ -110,6 +110,15 @@ def measured(made: Measurement) -> Roofline:
     )  # fmt: skip
 
 
+def not_measured(made: Measurement) -> Table:
+    """What stands for the layers of a case that ran out of memory or failed: why."""
+    return Table(
+        title=f"Roofline of {made.case}, {made.fields['device']['name']}",
+        columns=(Column("status", "Status"), Column("reason", "Reason")),
+        rows=({"status": made.status, "reason": made.fields.get("reason")},),
+    )
+
+
 _COLUMNS = (
     Column("name", "Layer"),
     Column("stage", "Stage", rank=9),

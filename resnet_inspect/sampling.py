@@ -32,15 +32,19 @@ class Clock(Protocol):
         """Seconds that each of `count` runs of `step` takes on the device."""
 
 
+Timed = Callable[[int], list[float]]
+"""Seconds of each of this many runs."""
+
+
 class Rule(NamedTuple):
     """When to stop.
 
     half_width: of the median's interval, relative to the median. confidence: of that interval.
-    budget: seconds for measuring, after which it ends whatever the interval; warmup: seconds for
-    the warm-up likewise. least_warmup: seconds before which no time is taken for steady. least,
-    most: runs that are kept; 6 is the fewest that give an interval at 95%. tolerance: how far the
-    medians of two windows may differ in steady state. burst: seconds of runs between two looks at
-    the clock.
+    budget: seconds for measuring, after which it ends whatever the interval, if there are the least
+    runs; warmup: seconds for the warm-up likewise. least_warmup: seconds before which no time is
+    taken for steady. least, most: runs that are kept; 6 is the fewest that give an interval at 95%.
+    tolerance: how far the medians of two windows may differ in steady state. burst: seconds of runs
+    between two looks at the clock.
     """
 
     half_width: float = 0.01
@@ -219,23 +223,44 @@ def is_steady(times: Sequence[float], window: int, tolerance: float = 0.02) -> b
     return abs(median(after) - middle) <= max(tolerance * middle, scatter / 4)
 
 
+LEAST_DIFFERENCE = 0.01
+"""A smaller one may be that of one process to the next, which no interval here knows of."""
+
+
+def differs(ratio: float, interval: tuple[float, float]) -> int:
+    """Whether a time is longer (1) or shorter (-1) than another, by their ratio, or neither (0).
+
+    It is if the interval of the ratio leaves 1 out, and the difference is above LEAST_DIFFERENCE.
+    """
+    if interval[0] <= 1 <= interval[1] or abs(ratio - 1) <= LEAST_DIFFERENCE:
+        return 0
+    return 1 if ratio > 1 else -1
+
+
 def sample(clock: Clock, step: Step, rule: Rule) -> Sample:
-    """Run `step` until its time is steady, then until the rule is met."""
+    """Run `step` until its time is steady, then until the rule is met.
+
+    The interval is looked at each time there are half as many runs again: looked at after every
+    run, it would sooner or later happen to be narrow.
+    """
     (first,) = clock.time(step, 1)
     warmup, steady = _warm_up(clock, step, rule)
     typical = median(warmup[-3:])
     times: list[float] = []
     start = clock.now()
-    settled = False
-    while not settled and len(times) < rule.most:
+    look = rule.least
+    while len(times) < rule.most:
         late = clock.now() - start >= rule.budget
         if late and len(times) >= rule.least:
             break
         needed = rule.least - len(times)
         count = min(_burst(typical, rule), rule.most - len(times))
         times += clock.time(step, max(1, min(count, needed) if late else count))
-        settled = narrow_enough(times, rule)
-    return Sample(first, tuple(warmup), tuple(times), steady, settled)
+        if len(times) >= look:
+            if narrow_enough(times, rule):
+                break
+            look = len(times) * 3 // 2
+    return Sample(first, tuple(warmup), tuple(times), steady, narrow_enough(times, rule))
 
 
 def _warm_up(clock: Clock, step: Step, rule: Rule) -> tuple[list[float], bool]:
@@ -251,6 +276,31 @@ def _warm_up(clock: Clock, step: Step, rule: Rule) -> tuple[list[float], bool]:
         if enough and is_steady(warmup, window, rule.tolerance):
             return warmup, True
         window = max(3, _burst(median(warmup[-window:]), rule))
+
+
+def by_turns(now: Callable[[], float], old: Timed, new: Timed, rule: Rule) -> list[float]:
+    """How long the median run of `new` takes relative to that of `old`, in each of some turns.
+
+    Bursts of both alternate, old new new old, so what a machine drifts meanwhile touches both alike
+    (interleaved trials; Abedi & Brecht 2017, 'Conducting Repeatable Experiments in Highly Variable
+    Cloud Computing Environments', ICPE). now: seconds, for the budget. It ends as `sample` does, by
+    the interval of the ratios' median.
+    """
+    runs = (old, new)
+    counts = [_burst(median(run(1)), rule) for run in runs]
+    ratios: list[float] = []
+    start, look = now(), rule.least
+    while len(ratios) < rule.most:
+        order = (0, 1) if len(ratios) % 2 == 0 else (1, 0)
+        took = {which: median(runs[which](counts[which])) for which in order}
+        ratios.append(took[1] / took[0] if took[0] else 1.0)
+        if len(ratios) >= rule.least and now() - start >= rule.budget:
+            break
+        if len(ratios) >= look:
+            if narrow_enough(ratios, rule):
+                break
+            look = len(ratios) * 3 // 2
+    return ratios
 
 
 def _burst(typical: float, rule: Rule) -> int:

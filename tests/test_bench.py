@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -18,19 +19,39 @@ from torch import nn
 import resnet_inspect as ri
 from resnet_inspect.cli import run as cli
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measurements import Case, Measurement, ceilings_of, read
+from resnet_inspect.latency_plots import plots_of
+from resnet_inspect.measurement_tables import everything
+from resnet_inspect.measurement_tables import ladder as ladder_table
+from resnet_inspect.measurements import (
+    Case,
+    Measurement,
+    ceilings_of,
+    open_store,
+    read,
+    record,
+)
 from resnet_inspect.memory import memory
 from resnet_inspect.pytorch import ceilings, ladder, machine, subject
+from resnet_inspect.pytorch import energy as energy_room
 from resnet_inspect.pytorch import latency as latency_room
 from resnet_inspect.pytorch.clock import WallClock, clock_of
-from resnet_inspect.pytorch.latency import Bench, attempt, macs_of, measure
+from resnet_inspect.pytorch.latency import measure
 from resnet_inspect.pytorch.layers import Walk, measure_layers
 from resnet_inspect.pytorch.peak import peak_on_cpu
 from resnet_inspect.pytorch.settings import settings
 from resnet_inspect.pytorch.sweeps import LEAST_WARMUP, Sweep
+from resnet_inspect.pytorch.trial import OUT_OF_MEMORY, Bench, attempt, macs_of
 from resnet_inspect.roofline import Ceilings
 from resnet_inspect.roofline_table import measured, table
-from resnet_inspect.sampling import BLOCKS, Rule, median, summary
+from resnet_inspect.sampling import (
+    BLOCKS,
+    LEAST_DIFFERENCE,
+    Rule,
+    independent_runs,
+    median,
+    summary,
+)
+from resnet_inspect.writers import FORMATS
 
 CPU = torch.device("cpu")
 GRAPH = ri.graph("resnet20_cifar")
@@ -166,9 +187,10 @@ def precisions() -> dict[str, str]:
         # Newer settings, beside which the older flags cannot even be read.
         lambda: set_precision("tf32", "cuda", "matmul"),
         lambda: set_precision("ieee", "cudnn", "conv"),
+        lambda: set_precision("tf32", "cudnn"),
         lambda: set_precision("tf32"),
     ],
-    ids=["default", "medium", "old flag", "matmul", "conv", "everything"],
+    ids=["default", "medium", "old flag", "matmul", "conv", "GPU", "everything"],
 )
 def test_arithmetic_is_what_the_case_says_whatever_was_set_before(
     set_before: Callable[[], None], dtype: str
@@ -186,6 +208,7 @@ def test_arithmetic_is_what_the_case_says_whatever_was_set_before(
         assert precisions() == before
     finally:  # torch's defaults
         set_precision("none")
+        set_precision("none", "cudnn")
         set_precision("none", "mkldnn", "matmul")
         torch.set_float32_matmul_precision("highest")
         torch.backends.cudnn.allow_tf32 = True
@@ -285,7 +308,7 @@ def test_layers_are_measured_against_their_least_time() -> None:
         assert all(row["lost"] >= 0 for row in shown.rows)  # type: ignore[operator]
         assert "Lost most: " in shown.notes[0]
     for wrong in ({"mode": "compile"}, {"step": "training"}, {"folded": True}):
-        with pytest.raises(InspectError, match="eager inference"):
+        with pytest.raises(InspectError, match="layers are timed in"):
             measure_layers(GRAPH, CASE._replace(**wrong), BENCH, CEILINGS)  # type: ignore[arg-type]
 
 
@@ -297,6 +320,10 @@ def test_layers_that_do_not_fit_are_a_result(monkeypatch: pytest.MonkeyPatch) ->
     made = measure_layers(GRAPH, CASE, BENCH, CEILINGS)
     assert made.status == "out of memory"
     assert made.fields["layers"] == []
+    sheet = everything([made, measure_layers(GRAPH, CASE, BENCH, CEILINGS)])
+    for format in FORMATS:
+        assert "out of memory" in sheet.to_text(format)
+    assert plots_of([made]) == []
     assert measure(GRAPH, CASE, BENCH).status == "out of memory"
 
 
@@ -346,7 +373,9 @@ def test_ceilings_are_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch) ->
     assert found.rates.keys() == {"fp32", "bf16"}
     assert [size for size, _ in found.copies] == [2 << 20, 2 << 22]
     assert min(*found.rates.values(), found.bandwidth, found.launch) > 0
-    assert ceilings.ceilings(CPU, threads=1, refresh=True).fields["rates"] != {}
+    again = ceilings.ceilings(CPU, threads=1, refresh=True)
+    assert again.fields["rates"] != first.fields["rates"]
+    assert ceilings.kept_ceilings(CPU, 1) == again
     assert (
         Sweep.of("cpu", threads=1).bench.ceilings == ceilings.kept_ceilings(CPU, 1).fields["rates"]
     )  # type: ignore[union-attr]
@@ -355,29 +384,25 @@ def test_ceilings_are_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch) ->
     assert [path.name for path in Path("figures").iterdir()] == ["roofline-resnet18-1-fp32.svg"]
 
 
-A, B, C = (0.010,) * 8, (0.020,) * 8, (0.010, 0.030) * 4
-HARDLY = (0.00995,) * 8  # than A
-
-
 @pytest.mark.parametrize(
-    ("times", "before", "error", "status", "verdict"),
+    ("ratios", "error", "status", "verdict"),
     [
-        (A, (), 0.0, "ok", ladder.BASELINE),
-        (A, B, 1e-6, "ok", ladder.FASTER),
-        (B, A, 1e-6, "ok", ladder.SLOWER),
-        (C, B, 1e-6, "ok", ladder.SAME),
-        (A[:3], B, 1e-6, "ok", ladder.SAME),
-        (HARDLY, A, 1e-6, "ok", ladder.SAME),
-        (A, HARDLY, 1e-6, "ok", ladder.SAME),
-        (A, B, 1e-1, "ok", ladder.WRONG),
-        (A, B, float("nan"), "ok", ladder.WRONG),
-        ((), B, None, "out of memory", "out of memory"),
+        (None, 0.0, "ok", ladder.BASELINE),
+        ([0.5] * 6, 1e-6, "ok", ladder.FASTER),
+        ([2.0] * 6, 1e-6, "ok", ladder.SLOWER),
+        ([0.5] * 5, 1e-6, "ok", ladder.SAME),  # too few for an interval
+        ([0.9, 1.1] * 6, 1e-6, "ok", ladder.SAME),
+        ([0.995] * 6, 1e-6, "ok", ladder.SAME),
+        ([1.005] * 6, 1e-6, "ok", ladder.SAME),
+        ([0.5] * 6, 1e-1, "ok", ladder.WRONG),
+        ([0.5] * 6, float("nan"), "ok", ladder.WRONG),
+        (None, None, "out of memory", "out of memory"),
     ],
 )
 def test_what_a_step_of_the_ladder_is_worth(
-    times: tuple[float, ...], before: tuple[float, ...], error: float, status: str, verdict: str
+    ratios: list[float] | None, error: float | None, status: str, verdict: str
 ) -> None:
-    assert ladder.judge(times, before, error, 1e-2, status) == verdict
+    assert ladder.judge(ratios, error, 1e-2, status) == verdict
 
 
 def test_the_cpu_leaves_out_what_needs_a_gpu() -> None:
@@ -401,6 +426,16 @@ def short_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ladder, "RUNGS", kept)
 
 
+def check_gains(steps: Sequence[Measurement]) -> None:
+    """Each against the best before it, and all of those kept against the first."""
+    so_far = 1.0
+    for step in steps:
+        gain = 1 / median(step.fields["ratios"]) if step is not steps[0] else 1.0
+        assert step.fields["gain"] == (gain if step is not steps[0] else None)
+        assert step.fields["speedup"] == so_far * gain
+        so_far = step.fields["speedup"] if step.fields["kept"] else so_far
+
+
 def test_the_ladder_climbs_and_checks_outputs(short_ladder: None) -> None:
     arguments = ["ladder", "resnet20_cifar", "--batch", "2", "--device", "cpu", "--threads", "1",
                  "--budget", "0.2", "--record", "l.jsonl", "--plots", "figures"]  # fmt: skip
@@ -413,6 +448,7 @@ def test_the_ladder_climbs_and_checks_outputs(short_ladder: None) -> None:
     assert all(e <= step.fields["tolerance"] for e, step in zip(errors, steps, strict=True))
     assert errors[2] > errors[1], "bf16 does err"
     kept = steps[0].case
+    check_gains(steps)
     for step in steps:
         changed = next(r for r in ladder.RUNGS if r.name == step.fields["step"]).changes
         assert step.case == kept._replace(**changed), "every step builds on those kept"
@@ -440,11 +476,7 @@ def test_a_ladder_goes_on_where_it_was_cut_short(
     assert len({step.fields["run"] for step in steps}) == 1
     for key in ("step", "error", "tolerance"):
         assert [step.fields[key] for step in steps] == [step.fields[key] for step in whole]
-    baseline = steps[0].summary
-    for step in steps:
-        assert baseline is not None
-        assert step.summary is not None
-        assert step.fields["speedup"] == baseline.median / step.summary.median
+    check_gains(steps)
     assert cli(arguments) == 0
     assert len(read("l.jsonl")) == 8, "nothing is left to do"
     assert len(json.loads(Path("l.json").read_text())["rows"]) == 4
@@ -475,7 +507,131 @@ def test_the_command_measures_shows_and_plots(capsys: pytest.CaptureFixture[str]
     assert cli(["bench", "resnet20_cifar", "--batch", "1,2", *quick, "--resume"]) == 0
     assert len(read("bench.jsonl")) == 2
     assert cli(["bench", "--show", "bench.jsonl", "--format", "markdown"]) == 0
-    assert "| resnet20_cifar" not in capsys.readouterr().err
+    assert "|       1 |" in capsys.readouterr().out
+    one = ["bench", "resnet20_cifar", "--show", "bench.jsonl", "--plots", "none"]
+    Path("bench.jsonl").write_text(read("bench.jsonl")[0].to_line())
+    assert cli(one) == 0
+    assert "nothing to plot" in capsys.readouterr().err
+    assert not Path("none").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--per-layer", "--mode", "compile"], "mode eager, not compile"),
+        (["--per-layer", "--train"], "leave out --train"),
+        (["--per-layer", "--cross-check"], "leave out --cross-check"),
+        (["--per-layer", "--level", "blocks"], "did you mean block"),
+        (["--per-layer", "--record", "nowhere/b.jsonl"], "cannot write"),
+        (["--per-layer", "--record", "/dev/null"], "no file that lines can be added to"),
+        (["--threads", "0"], "threads is 0"),
+        (["--show", "b.jsonl", "--against", "c.jsonl", "--plots", "p"], "leave out --plots"),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, list) else "",
+)
+def test_what_cannot_be_is_refused_before_anything_is_measured(
+    options: list[str], words: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("nothing should be measured")
+
+    monkeypatch.setattr(ceilings, "measure_ceilings", never)
+    monkeypatch.setattr(subject, "network", never)
+    assert cli(["bench", "resnet20_cifar", "--device", "cpu", *options]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert words in line
+    assert not list(Path().glob("*.jsonl"))
+
+
+def test_a_number_of_threads_that_cannot_be_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["device"], ["ladder", "resnet20_cifar"]):
+        assert cli([*command, "--device", "cpu", "--threads", "-1"]) == 2
+        assert "threads is -1" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_layers_of_a_traced_network_are_refused_before_it_runs() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    traced = replace(ri.trace(module, (3, 8, 8)), maker=lambda: module)  # as package:callable does
+    case = Case(traced.name, traced.input_shape)
+    sweep = Sweep.of("cpu", per_layer=True)
+    with pytest.raises(InspectError, match="calls of its own code"):
+        sweep.check([(traced, case)])
+
+
+def test_a_store_that_is_damaged_is_made_anew_and_never_in_the_way(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = ceilings_like("a CPU")
+    monkeypatch.setattr(ceilings, "measure_ceilings", lambda *_, **__: made)
+    place = open_store()
+    place.write_text("what an editor left\n")
+    assert Sweep.of("cpu").ceilings is None
+    assert cli(["device", "--device", "cpu"]) == 0
+    assert read(place) == (made,)
+    place.unlink()
+    place.parent.rmdir()
+    place.parent.write_text("a file where the folder should be")
+    capsys.readouterr()
+    assert cli(["device", "--device", "cpu"]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
+def ceilings_like(name: str) -> Measurement:
+    return record(
+        "ceilings", rates={"fp32": 1e12}, fastest={"fp32": "product"}, copies=[[1 << 20, 1e10]],
+        launch=1e-6, device={"kind": "cpu", "name": name, "threads": 1}, software={"torch": "2.0"},
+    )  # fmt: skip
+
+
+def test_what_goes_with_a_result_cannot_cost_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("no memory statistics here")
+
+    monkeypatch.setattr(latency_room, "_peak", fails)
+    monkeypatch.setattr(latency_room, "_others", fails)
+    made = measure(GRAPH, CASE, BENCH._replace(cross_check=True))
+    assert made.status == "ok"
+    assert made.summary is not None
+    assert made.fields["peak_memory"] is made.fields["cross_check"] is None
+
+
+def test_turns_that_fail_leave_a_step_its_times(
+    short_ladder: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(ladder, "by_turns", fails)
+    steps = list(ladder.climb(GRAPH, BENCH, 2))
+    assert [step.status for step in steps] == ["ok"] * 4
+    assert [step.fields["verdict"] for step in steps[1:]] == [ladder.SAME] * 3
+    assert steps[1].fields["gain"] is None
+    assert ladder_table(steps).rows[1]["median"] > 0  # type: ignore[operator]
+
+
+def test_a_ladder_beyond_the_machines_memory_is_a_result_too() -> None:
+    (only,) = ladder.climb(GRAPH, BENCH, 10**9)
+    assert only.status == OUT_OF_MEMORY
+    assert "needs at least" in str(ladder_table([only]).notes)
+
+
+def test_a_containers_limit_is_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = machine.available(CPU)
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    (tmp_path / "memory.current").write_text("1000\n")
+    for limit, free in (("5000", 4000), ("max", whole)):
+        (tmp_path / "memory.max").write_text(f"{limit}\n")
+        found = machine.available(CPU)
+        assert found == free or limit == "max"
+        assert found is not None
+
+
+def test_a_training_step_holds_weights_gradients_and_momentum() -> None:
+    made = measure(GRAPH, CASE._replace(step="training"), BENCH)
+    need = memory(GRAPH, CASE.batch)
+    kept = need.weights + need.gradients + need.optimizers["momentum"]
+    assert made.fields["peak_memory"] > kept
 
 
 def test_python_measures_records_and_reads() -> None:
@@ -509,7 +665,7 @@ def test_python_refuses_in_one_line(
         ri.bench(*models, device="cpu", **settings)
 
 
-def test_other_timers_can_look_over_the_shoulder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_timers_can_look_over_the_shoulder() -> None:
     made = measure(GRAPH, CASE, BENCH._replace(cross_check=True))
     assert made.fields["cross_check"]["torch.utils.benchmark"] > 0
 
@@ -523,12 +679,12 @@ def test_energy_is_read_between_ticks_of_the_counter(run: float, ticks_after: fl
     def counter() -> float:
         return 700 * ticks_after * (clock.elapsed // ticks_after)
 
-    found = latency_room.joules_of_a_run(counter, clock, lambda: None, run)
+    found = energy_room.joules_of_a_run(counter, clock, lambda: None, run)
     assert found is not None
-    seen_late = max(run, latency_room.ENERGY_BURST) / latency_room.ENERGY_SECONDS
-    skipped = ticks_after / latency_room.ENERGY_SECONDS if run > ticks_after else 0
+    seen_late = max(run, energy_room.ENERGY_BURST) / energy_room.ENERGY_SECONDS
+    skipped = ticks_after / energy_room.ENERGY_SECONDS if run > ticks_after else 0
     assert abs(found / (700 * run) - 1) <= seen_late + skipped
-    assert clock.elapsed >= latency_room.ENERGY_SECONDS
+    assert clock.elapsed >= energy_room.ENERGY_SECONDS
 
 
 @pytest.mark.parametrize("readings", [[None], [5.0, None], [5.0, 6.0, None], [5.0]])
@@ -537,7 +693,7 @@ def test_energy_is_unknown_where_the_counter_is_not_there_or_stands(
 ) -> None:
     told = chain(readings, repeat(readings[-1]))
     clock = SimulatedClock(repeat(0.01))
-    assert latency_room.joules_of_a_run(lambda: next(told), clock, lambda: None, 0.01) is None
+    assert energy_room.joules_of_a_run(lambda: next(told), clock, lambda: None, 0.01) is None
 
 
 def test_a_counter_that_answers_late_is_asked_less_often() -> None:
@@ -550,8 +706,8 @@ def test_a_counter_that_answers_late_is_asked_less_often() -> None:
         clock.elapsed += 0.002
         return 700 * 0.05 * (clock.elapsed // 0.05)
 
-    assert latency_room.joules_of_a_run(counter, clock, lambda: None, 0.001)
-    assert 0.002 * (asked - 1) <= clock.elapsed / latency_room.ENERGY_LOOKS
+    assert energy_room.joules_of_a_run(counter, clock, lambda: None, 0.001)
+    assert 0.002 * (asked - 1) <= clock.elapsed / energy_room.ENERGY_LOOKS
 
 
 class FakeCuda:
@@ -629,13 +785,27 @@ def test_inputs_that_only_the_measurement_needs_are_no_part_of_the_peak(
     assert found == 1000 - others * 16
 
 
-def test_a_gpu_by_number_becomes_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen: list[torch.device] = []
+def test_a_gpu_by_number_is_the_current_one_while_it_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[object] = []
+
+    @contextmanager
+    def made_current(device: torch.device) -> Iterator[None]:
+        said.append(device)
+        yield
+        said.append("back")
+
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
-    assert machine.device_named("cuda:1") == torch.device("cuda", 1)
-    assert chosen == [torch.device("cuda", 1)]
+    monkeypatch.setattr(torch.cuda, "device", made_current)
+    found = machine.device_named("cuda:1")
+    assert found == torch.device("cuda", 1)
+    with machine.current(found):
+        assert said == [found]
+    assert said == [found, "back"]
+    with machine.current(CPU):
+        assert len(said) == 2
 
 
 @pytest.mark.parametrize(
@@ -704,14 +874,19 @@ def test_the_page_on_measuring_names_the_numbers_that_the_code_has() -> None:
         f"a scale of {subject.RESIDUAL_SCALE:g}",
         f"(their medians within {rule.tolerance:.0%})",
         f"`--half-width` ({rule.half_width:.0%})",
-        f"more than {ladder.LEAST_GAIN:.0%} with intervals",
+        f"the gain is more than {LEAST_DIFFERENCE:.0%},",
         f"{tolerances['fp32']:.0e} in fp32, {tolerances['tf32']:.0e} in TF32 and fp16, "
         f"{tolerances['bf16']:.0e} in bf16".replace("e-0", "e-"),
     ):
         assert said in words, said
-    assert LEAST_WARMUP["cuda"] == 1, "after a second at least"
-    assert latency_room.ENERGY_SECONDS == 2, "two seconds apart"
-    assert BLOCKS == 10, "ten consecutive blocks, of four or more: forty runs"
+    for said, holds in (
+        ("on a GPU after a second at least", LEAST_WARMUP["cuda"] == 1),
+        ("at least two seconds apart", energy_room.ENERGY_SECONDS == 2),
+        ("In ten consecutive blocks", BLOCKS == 10),
+        ("Of less than forty runs", independent_runs([1.0] * 20 + [2.0] * 20) < 40),
+    ):
+        assert said in words
+        assert holds, said
 
 
 def on_gpu(**changes: object) -> tuple[Case, Bench]:
@@ -801,7 +976,7 @@ def test_events_cost_less_than_a_hundredth_of_a_graph_at_batch_1() -> None:
 @pytest.mark.gpu
 def test_gpu_memory_that_runs_out_is_a_result() -> None:
     case, bench = on_gpu(batch=10**6)
-    assert measure(ri.graph("resnet18"), case, bench).status == latency_room.OUT_OF_MEMORY
+    assert measure(ri.graph("resnet18"), case, bench).status == OUT_OF_MEMORY
 
 
 @pytest.mark.gpu

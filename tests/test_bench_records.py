@@ -25,7 +25,7 @@ from resnet_inspect.measurements import (
     Case,
     Measurement,
     append,
-    held,
+    existing,
     identity,
     known_ceilings,
     pairs,
@@ -90,7 +90,7 @@ def test_what_is_written_is_read(path: Path) -> None:
 def test_what_a_kill_left_of_a_line_is_dropped_and_cut_off(path: Path) -> None:
     append(path, measured())
     whole = path.read_bytes()
-    for left in (1, 100, len(whole) - 1):
+    for left in (1, 100, len(whole) - 2):
         path.write_bytes(whole + whole[:left])
         assert len(read(path)) == 1
     append(path, measured(CASE._replace(batch=8)))
@@ -99,6 +99,24 @@ def test_what_a_kill_left_of_a_line_is_dropped_and_cut_off(path: Path) -> None:
     path.write_bytes(b'{"never finished')
     append(path, measured())
     assert len(read(path)) == 1
+
+
+def test_a_last_line_that_lacks_but_its_end_is_kept(path: Path) -> None:
+    append(path, measured())
+    path.write_bytes(path.read_bytes().rstrip())
+    assert len(read(path)) == 1
+    append(path, measured(CASE._replace(batch=8)))
+    assert [made.case.batch for made in read(path)] == [1, 8]
+
+
+def test_names_in_any_script_survive_a_kill_anywhere(path: Path) -> None:
+    append(path, measured())
+    whole = path.read_bytes()
+    append(path, measured(reason="größer als der Speicher"))
+    line = path.read_bytes()[len(whole) :]
+    for left in range(1, len(line) - 1):
+        path.write_bytes(whole + line[:left])
+        assert len(read(path)) == 1
 
 
 def test_a_partial_line_longer_than_a_block_is_cut_off(path: Path) -> None:
@@ -170,8 +188,16 @@ def test_what_is_no_record_of_ours_is_refused_before_anything_is_measured(
 
 
 def test_a_record_that_can_be_written_is_not_made_before_there_is_one(path: Path) -> None:
-    assert held(path) == ()
+    assert existing(path) == ()
     assert not path.exists()
+    link = path.with_name("link")
+    link.symlink_to(path)
+    assert existing(link) == ()
+    assert link.is_symlink()
+    assert not path.exists()
+    for odd in (path.parent, Path("/dev/null")):
+        with pytest.raises(FormatError, match="no file that lines can be added to"):
+            existing(odd)
 
 
 def test_a_grid_holds_every_combination_once() -> None:
@@ -206,8 +232,8 @@ def test_what_failed_and_what_another_device_did_is_measured_again(path: Path) -
     assert sweep.remaining(tasks, "latency", HERE, read(path)) == tasks
     (again,) = sweep.of_tasks(tasks, "latency", HERE, read(path))
     assert (again.case, again.status) == (CASE, "failed")
-    assert held(path) == read(path)
-    assert held(path.with_name("none")) == ()
+    assert existing(path) == read(path)
+    assert existing(path.with_name("none")) == ()
 
 
 KILLED = """
@@ -250,6 +276,18 @@ def test_a_table_shows_what_was_measured() -> None:
     assert "fp32" in made.title
     assert "joules" not in shown, "nobody measured it"
     assert "2 x MACs" in made.to_text("markdown")
+    assert "3x32x32" in made.title
+
+
+def test_rows_that_would_look_alike_say_what_tells_them_apart() -> None:
+    other = {"kind": "cpu", "name": "another device", "threads": 2}
+    made = latencies(
+        [measured(), measured(CASE._replace(input=(3, 64, 64))), measured(device=other)]
+    )
+    shown = [column.key for column in made.visible]
+    assert {"input", "device"} <= set(shown)
+    assert not {"torch", "threads"} & set(shown)
+    assert "3x32x32" not in made.title
 
 
 def test_out_of_memory_is_a_row_with_a_reason() -> None:
@@ -294,6 +332,9 @@ def test_two_files_are_compared_case_by_case(path: Path) -> None:
         measured(CASE._replace(batch=64)),
     ]
     made = comparison(before, after, ("old", "new"))
+    hardly = measured(times=[t * 1.005 for t in [0.01] * 8])
+    (row,) = comparison([measured(times=[0.01] * 8)], [hardly], ("old", "new")).rows
+    assert row["verdict"] == "same", "half a percent is what two processes differ by"
     verdicts = {row["batch"]: row["verdict"] for row in made.rows}
     assert verdicts == {1: "faster", 8: "same", 4: "ok / out of memory", 2: "slower"}
     assert made.rows[0]["speedup"] == pytest.approx(2.0)
@@ -375,6 +416,34 @@ def test_what_varies_most_is_compared_and_the_rest_has_plots_of_its_own() -> Non
     assert [by_batch.count(f">{mode}<") for mode in ("eager", "compile", "cudagraph")] == [1, 1, 1]
     one_network = [made for made in found if made.case.model == "resnet20_cifar"]
     assert {plot.name for plot in plots_of(one_network)} == {"batch-nhwc", "batch-bf16-nhwc"}
+
+
+def test_inputs_and_devices_have_plots_of_their_own() -> None:
+    large, other = (3, 64, 64), {"kind": "cpu", "name": "another device", "threads": 2}
+    found = [
+        *(measured(CASE._replace(batch=batch)) for batch in (1, 8)),
+        *(measured(CASE._replace(batch=batch, input=large)) for batch in (1, 8)),
+        *(measured(CASE._replace(batch=batch), device=other) for batch in (1, 8)),
+    ]
+    plots = plots_of(found)
+    assert [plot.name for plot in plots] == ["batch", "batch-2", "batch-3"]
+    assert "3x64x64" in plots[1].alt
+    assert "another device" in plots[2].alt
+
+
+def test_a_network_of_which_nothing_is_counted_is_no_point_of_the_plot() -> None:
+    found = [
+        measured(CASE._replace(model=model, batch=batch), macs=macs * batch)
+        for model, macs in (("resnet20_cifar", 10**9), ("resnet32_cifar", 2 * 10**9))
+        for batch in (1, 2, 4, 8, 16, 32, 64, 128)
+    ]
+    unknown = [measured(CASE._replace(model="resnet44_cifar", batch=batch), macs=0)
+               for batch in (1, 8)]  # fmt: skip
+    plots = {plot.name: plot.to_svg() for plot in plots_of([*found, *unknown])}
+    assert ">resnet32_cifar<" in plots["throughput"]
+    assert ">resnet44_cifar<" not in plots["throughput"]
+    assert ">resnet44_cifar<" in plots["batch"]
+    assert [plot.name for plot in plots_of(unknown)] == ["batch"]
 
 
 def test_names_of_networks_stand_clear_of_each_other_and_of_points() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, count, product, repeat
 
 import pytest
@@ -16,6 +16,8 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.sampling import (
     BLOCKS,
     Rule,
+    Timed,
+    by_turns,
     independent_runs,
     interval_rank,
     is_steady,
@@ -138,7 +140,7 @@ def test_runs_count_as_fewer_only_where_they_drift() -> None:
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=200))
 def test_runs_never_count_as_more_than_they_are(values: list[float]) -> None:
-    assert 0 <= independent_runs(values) <= len(values)
+    assert 1 <= independent_runs(values) <= len(values)
     found = median_interval(values)
     if found is not None:
         naive = median_interval(values, independent=len(values))
@@ -237,6 +239,51 @@ def test_percentiles_of_a_clock_with_rare_outliers() -> None:
     found = summary(times)
     assert (found.p10, found.median, found.p90) == (0.01, 0.01, 0.01)
     assert found.p99 == pytest.approx(0.1)
+
+
+def shared(pace: Callable[[float], float]) -> tuple[SimulatedClock, Timed, Timed]:
+    """Two steps on one machine, the second of which takes 0.9 of the first's time, at its pace."""
+    clock = SimulatedClock(repeat(0.0))
+
+    def timed(seconds: float) -> Timed:
+        def run(count: int) -> list[float]:
+            clock.durations = repeat(seconds * pace(clock.elapsed))
+            return clock.time(nothing, count)
+
+        return run
+
+    return clock, timed(0.010), timed(0.009)
+
+
+@pytest.mark.parametrize(
+    "pace",
+    [
+        lambda at: 1.0,
+        lambda at: 1 + at / 10,  # ever slower, by half the difference in every turn
+        lambda at: 1.0 if at < 0.7 else 1.5,  # another guest comes
+    ],
+    ids=["steady", "drifting", "jumping"],
+)
+def test_by_turns_a_machine_that_drifts_is_as_good_as_one_that_does_not(
+    pace: Callable[[float], float],
+) -> None:
+    clock, old, new = shared(pace)
+    ratios = by_turns(clock.now, old, new, RULE)
+    assert median(ratios) == pytest.approx(0.9, abs=0.01)
+    found = median_interval(ratios)
+    assert found is not None
+    assert found[1] < 1
+
+
+def test_turns_end_with_the_interval_or_the_budget() -> None:
+    clock, old, new = shared(lambda at: 1.0)
+    assert len(by_turns(clock.now, old, new, RULE)) == RULE.least
+    number = random.Random(1)
+    clock, old, new = shared(lambda at: 1 + number.random())
+    rule = RULE._replace(half_width=1e-6, budget=3.0)
+    assert len(by_turns(clock.now, old, new, rule)) > RULE.least
+    assert 3.0 <= clock.elapsed <= 3.0 + 1.0
+    assert by_turns(lambda: 0.0, lambda n: [0.0] * n, lambda n: [0.0] * n, RULE) == [1.0] * 6
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import resnet_inspect as ri
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measurements import append, record
+from resnet_inspect.measurements import SCHEMA, append, record
 from resnet_inspect.ops import BatchNorm2d
 from resnet_inspect.roofline import Ceilings, bounds, floor, fuse, fused, works
 from resnet_inspect.roofline_table import LEVELS, roofline, table
@@ -183,7 +183,7 @@ def command(*arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_uses_stored_ceilings_and_no_torch(tmp_path: Path) -> None:
-    stored(tmp_path / "resnet-inspect" / "ceilings.jsonl")
+    stored(tmp_path / "resnet-inspect" / f"ceilings-{SCHEMA}.jsonl")
     done = command("roofline", "resnet50", "--level", "stage", "--batch", "8", cache=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "a device" in done.stdout

@@ -14,8 +14,8 @@ from resnet_inspect.cli.measuring import (
     Plots,
     Threads,
     note,
+    note_of_ceilings,
     note_of_device,
-    note_of_missing,
     progress,
     words,
     write_plots,
@@ -30,7 +30,7 @@ from resnet_inspect.cli.network import (
     parse_ints,
 )
 from resnet_inspect.cli.output import Format, Output, emit
-from resnet_inspect.errors import InspectError
+from resnet_inspect.errors import InspectError, unknown
 
 if TYPE_CHECKING:
     from resnet_inspect.graph import LayerGraph
@@ -139,6 +139,12 @@ def command(
     resnet-inspect bench resnet50 --per-layer --level block
     resnet-inspect bench --show bench.jsonl --against other.jsonl
     """
+    from resnet_inspect.roofline_table import LEVELS
+
+    if level not in LEVELS:
+        raise unknown("level", level, LEVELS)
+    if against is not None and plots is not None:
+        raise InspectError("two records are compared in a table alone; leave out --plots")
     if show is not None:
         found = _shown(show, models)
         if against is not None:
@@ -162,7 +168,7 @@ def command(
         words(mode, "--mode"),
         "training" if train else "inference",
     )
-    from resnet_inspect.measurements import held
+    from resnet_inspect.measurements import existing
     from resnet_inspect.pytorch.sweeps import Sweep
 
     sweep = Sweep.of(
@@ -174,9 +180,13 @@ def command(
         cross_check=cross_check,
     )
     note_of_device(device, sweep.bench.device.type)
-    note_of_missing(sweep.bench.device.type, sweep.ceilings)
+    if not per_layer:
+        note_of_ceilings(sweep.ceilings)
     sweep.check(tasks)
-    known = held(record)
+    known = existing(record)
+    if per_layer:
+        with progress(1, "measuring the device") as (say, _):
+            sweep = sweep.with_ceilings(say)
     left = sweep.left(tasks, known) if resume else tasks
     if len(left) < len(tasks):
         note(f"{len(tasks) - len(left)} of {len(tasks)} are done already")
@@ -194,7 +204,6 @@ def command(
 
 def _shown(path: str, models: Sequence[str] | None) -> list[Measurement]:
     """The measurements of a file, of these models alone if any are named."""
-    from resnet_inspect.errors import unknown
     from resnet_inspect.measurements import read
 
     found = read(path)
@@ -237,4 +246,4 @@ def _report(
     if plots is not None:
         from resnet_inspect.latency_plots import plots_of
 
-        write_plots(plots, iter(plots_of(found)))
+        write_plots(plots, plots_of(found))

@@ -33,12 +33,12 @@ def command(
     resnet-inspect device --device cpu --threads 1 --refresh
     """
     from resnet_inspect.measurement_tables import ceilings as table
-    from resnet_inspect.measurements import append, held
+    from resnet_inspect.measurements import append, existing
     from resnet_inspect.pytorch.ceilings import ceilings
     from resnet_inspect.pytorch.machine import device_named
 
     if record is not None:
-        held(record)
+        existing(record)
     chosen = device_named(device)
     note_of_device(device, chosen.type)
     with progress(1, "measuring") as (say, done):

@@ -13,8 +13,8 @@ from resnet_inspect.cli.measuring import (
     Plots,
     Threads,
     note,
+    note_of_ceilings,
     note_of_device,
-    note_of_missing,
     progress,
     write_plots,
 )
@@ -56,14 +56,14 @@ def command(
     resnet-inspect ladder resnet18 --device cpu --budget 3 --plots figures
     """
     from resnet_inspect.measurement_tables import ladder
-    from resnet_inspect.measurements import append, held
+    from resnet_inspect.measurements import append, existing
     from resnet_inspect.pytorch.sweeps import Sweep
 
     sweep = Sweep.of(device, threads=threads, budget=budget, half_width=half_width)
     note_of_device(device, sweep.bench.device.type)
-    note_of_missing(sweep.bench.device.type, sweep.ceilings)
+    note_of_ceilings(sweep.ceilings)
     graph, names = network.graph, sweep.rungs
-    known = held(record)
+    known = existing(record)
     steps = sweep.climbed(graph, batch, known) if resume else []
     if steps:
         note(f"{len(steps)} of {len(names)} steps are done already")
@@ -80,4 +80,4 @@ def command(
     if plots is not None:
         from resnet_inspect.latency_plots import plots_of
 
-        write_plots(plots, iter(plots_of(steps)))
+        write_plots(plots, plots_of(steps))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,7 +42,12 @@ Threads = Annotated[
 ]
 Budget = Annotated[
     float,
-    typer.Option(metavar="SECONDS", help="Time for each measurement.", rich_help_panel=_HOW),
+    typer.Option(
+        metavar="SECONDS",
+        help="Time for the runs of each measurement; warm-up takes up to half as much, and there "
+        "are six runs in any case.",
+        rich_help_panel=_HOW,
+    ),
 ]
 HalfWidth = Annotated[
     float,
@@ -64,20 +69,21 @@ def note(words: str) -> None:
 
 
 def note_of_device(asked: str | None, kind: str) -> None:
-    """Say so where the CPU is measured because there is no GPU."""
+    """Say what is measured where it was not asked for, and what cannot be told of it."""
     if asked is None and kind == "cpu":
-        note("no NVIDIA GPU here, so the CPU is measured")
+        from resnet_inspect.pytorch.machine import no_gpu
 
-
-def note_of_missing(kind: str, ceilings: Ceilings | None) -> None:
-    """Say what cannot be told of this device, and how it could be."""
-    if ceilings is None:
-        note("no share of the peak is told before 'resnet-inspect device' has measured it")
+        note(f"{no_gpu()}, so the CPU is measured")
     if kind == "cuda" and find_spec("pynvml") is None:
         note(
-            "no clocks, temperature and energy are told without nvidia-ml-py; "
-            "pip install 'resnet-inspect[nvidia]'"
+            "clocks, temperature and energy need nvidia-ml-py; pip install 'resnet-inspect[nvidia]'"
         )
+
+
+def note_of_ceilings(ceilings: Ceilings | None) -> None:
+    """Say why no share of the peak is shown."""
+    if ceilings is None:
+        note("for the share of this device's peak, run 'resnet-inspect device' once")
 
 
 @contextmanager
@@ -152,8 +158,11 @@ def progress(total: int, of: str) -> Iterator[tuple[Callable[[str], None], Calla
         yield say, done
 
 
-def write_plots(folder: str, plots: Iterator[Plot]) -> None:
+def write_plots(folder: str, plots: Sequence[Plot]) -> None:
     """Write plots under their names; raises InspectError for a folder that cannot be made."""
+    if not plots:
+        note("nothing to plot: it takes several batches, several networks, a ladder or layers")
+        return
     path = Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -53,4 +53,4 @@ def command(
     if plots is not None:
         from resnet_inspect.roofline_plot import roofline_plot
 
-        write_plots(plots, iter([roofline_plot(made)]))
+        write_plots(plots, [roofline_plot(made)])

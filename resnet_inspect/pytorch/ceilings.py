@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from resnet_inspect.measurements import Measurement, append, record, store, stored_ceilings
+from resnet_inspect.measurements import Measurement, append, open_store, record, stored_ceilings
 from resnet_inspect.pytorch import machine
 from resnet_inspect.pytorch.clock import clock_of
-from resnet_inspect.pytorch.latency import attempt
 from resnet_inspect.pytorch.settings import DTYPES, settings
 from resnet_inspect.pytorch.subject import FORMATS
+from resnet_inspect.pytorch.trial import attempt
 from resnet_inspect.sampling import Rule, Sample, median, sample
 
 PRODUCTS = {"cuda": (2048, 4096, 8192), "cpu": (256, 512, 1024, 2048)}
@@ -72,7 +72,10 @@ def measure_ceilings(
         launch=launch,
         rule=rule._asdict(),
         settings=held,
-        **machine.surroundings(device, described, before),
+        device=described,
+        software=machine.software(),
+        before=before,
+        after=machine.condition(device),
     )
 
 
@@ -91,9 +94,9 @@ def ceilings(
         found = kept_ceilings(device, threads)
         if found is not None:
             return found
+    place = open_store()
     made = measure_ceilings(device, threads=threads, progress=progress)
-    store().parent.mkdir(parents=True, exist_ok=True)
-    append(store(), made)
+    append(place, made)
     return made
 
 

@@ -15,22 +15,17 @@ import torch
 from resnet_inspect.errors import InspectError
 from resnet_inspect.graph import LayerGraph
 from resnet_inspect.measurements import Case, Measurement, record
-from resnet_inspect.pytorch import machine, subject
+from resnet_inspect.pytorch import subject
 from resnet_inspect.pytorch.clock import clock_of
-from resnet_inspect.pytorch.latency import Bench, as_fields, attempt, result
 from resnet_inspect.pytorch.settings import DTYPES, settings
-from resnet_inspect.sampling import median, median_interval, sample
+from resnet_inspect.pytorch.trial import Bench, as_fields, if_possible, trial
+from resnet_inspect.sampling import Step, by_turns, differs, median, median_interval, sample
 
 TOLERANCE: dict[str, float] = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2}
 """How far outputs may be from the fp32 eager ones, as the 2-norm of the difference relative to
 theirs: several times what rounding adds up to in fifty layers (subject.network)."""
 
 TWO_NORM = "2-norm of the difference / 2-norm of the fp32 eager outputs"
-
-
-LEAST_GAIN = 0.01
-"""A smaller difference may be what the machine drifts from one step to the next, which the interval
-of one step's median does not know of."""
 
 
 class Rung(NamedTuple):
@@ -75,6 +70,15 @@ def changed(case: Case, rung: Rung) -> Case:
     return case._replace(**changes)
 
 
+class Contender(NamedTuple):
+    """A step that is ready to run. outputs: of the example, in fp64; first: seconds until then."""
+
+    case: Case
+    step: Step
+    outputs: torch.Tensor
+    first: float
+
+
 def climb(
     graph: LayerGraph,
     bench: Bench,
@@ -86,67 +90,49 @@ def climb(
 
     done: the first steps, of a climb that was cut short; it goes on behind them.
     """
-    device = bench.device
     base = Case(graph.name, graph.input_shape, batch)
-    subject.check(base, device)
-    possible, left_out = rungs(device)
+    subject.check(base, bench.device)
+    possible, left_out = rungs(bench.device)
     ahead = possible[len(done) :]
     made_at = record("ladder").fields["made"]
     run = done[0].fields["run"] if done else f"{graph.name} {batch} {made_at}"
-    expected = _expected(graph, base, bench) if done and ahead else None
-    steps = list(done)
+    best, expected, speedup = _resumed(graph, base, bench, done) if ahead else (None, None, 1.0)
     for rung in ahead:
         progress(rung.name)
-        machine.check_alive(device)
-        best = next((made for made in reversed(steps) if made.fields["kept"]), None)
         case = changed(best.case if best else base, rung)
-        before = machine.condition(device)
-        with settings(case.dtype, bench.threads) as held:
-            described = machine.describe(device)
-            outcome = attempt(partial(_run, graph, case, bench), device)
-        found = outcome.value or {}
-        outputs = found.pop("outputs", None)
-        if expected is None:
-            expected = outputs
-        made = record(
-            "ladder",
-            run=run,
-            step=rung.name,
-            left_out=left_out,
-            **result(graph, case, outcome),
-            **found,
-            **_worth(steps, best, case, outcome.status, found.get("times", ()), outputs, expected),
-            ceiling=(bench.ceilings or {}).get(case.dtype),
-            rule=bench.rule._asdict(),
-            settings={**held, "inference_mode": True},
-            **machine.surroundings(device, described, before),
-        )
-        steps.append(made)
-        yield made
-        if expected is None:  # without a baseline there is nothing to climb from
+        outcome, said = trial(graph, case, bench, partial(_run, graph, case, bench, best))
+        found = outcome.value or {"ratios": []}
+        contender = found.pop("contender", None)
+        if expected is None and contender is not None:
+            expected = contender.outputs
+        ratios = found["ratios"] if best else None
+        worth = _worth(case, outcome.status, contender, expected, ratios, speedup)
+        if worth["kept"]:
+            best, speedup = contender, worth["speedup"]
+        del outcome, contender  # one that is not kept leaves the device before the next comes
+        yield record("ladder", run=run, step=rung.name, left_out=left_out, **said, **found, **worth)
+        if best is None:  # without a baseline there is nothing to climb from
             return
 
 
 def _worth(
-    steps: Sequence[Measurement],
-    best: Measurement | None,
     case: Case,
     status: str,
-    times: Sequence[float],
-    outputs: torch.Tensor | None,
+    contender: Contender | None,
     expected: torch.Tensor | None,
+    ratios: Sequence[float] | None,
+    speedup: float,
 ) -> dict[str, Any]:
-    """What a record says of how a step compares with the first of `steps` and with the best."""
-    before = best.fields["times"] if best else ()
-    first = steps[0].fields["times"] if steps else times
-    error = _error(outputs, expected)
-    verdict = judge(times, before, error, TOLERANCE[case.dtype], status)
+    """What a record says of how a step compares with the best so far, `speedup` times the first."""
+    error = _error(contender.outputs, expected) if contender is not None else None
+    verdict = judge(ratios, error, TOLERANCE[case.dtype], status)
+    gain = 1 / median(ratios) if ratios else None
     return {
         "error": error,
         "error_is": TWO_NORM,
         "tolerance": TOLERANCE[case.dtype],
-        "gain": median(before) / median(times) if times and before else None,
-        "speedup": median(first) / median(times) if times else None,
+        "gain": gain,
+        "speedup": speedup * (gain or 1.0) if status == "ok" else None,
         "verdict": verdict,
         "kept": verdict in (BASELINE, FASTER),
     }
@@ -156,29 +142,45 @@ BASELINE, FASTER, SLOWER, SAME, WRONG = "baseline", "faster", "slower", "no fast
 
 
 def judge(
-    times: Sequence[float],
-    before: Sequence[float],
-    error: float | None,
-    tolerance: float,
-    status: str = "ok",
+    ratios: Sequence[float] | None, error: float | None, tolerance: float, status: str = "ok"
 ) -> str:
-    """What a step is worth.
+    """What a step is worth. ratios: of its time to the best one's, by turns; None for the first.
 
-    A difference counts where the medians' intervals do not overlap and it is more than LEAST_GAIN.
+    A difference counts as `sampling.differs` says, by the interval of the ratios' median.
     """
-    if not times:
+    if status != "ok":
         return status
-    if not before:
+    if ratios is None:
         return BASELINE
     if error is None or not error <= tolerance:  # an error that is no number is too large
         return WRONG
-    new, old = median_interval(times), median_interval(before)
-    middle, previous = median(times), median(before)
-    if new is None or old is None:
+    interval = median_interval(ratios)
+    if interval is None:  # too few turns
         return SAME
-    if middle < previous * (1 - LEAST_GAIN) and new[1] < old[0]:
-        return FASTER
-    return SLOWER if middle > previous * (1 + LEAST_GAIN) and new[0] > old[1] else SAME
+    return {-1: FASTER, 0: SAME, 1: SLOWER}[differs(median(ratios), interval)]
+
+
+def _error(outputs: torch.Tensor, expected: torch.Tensor | None) -> float | None:
+    return None if expected is None else float((outputs - expected).norm() / expected.norm())
+
+
+def _resumed(
+    graph: LayerGraph, base: Case, bench: Bench, done: Sequence[Measurement]
+) -> tuple[Contender | None, torch.Tensor | None, float]:
+    """The best of the steps that are done, what the first gives, and how much faster the best is.
+
+    Raises InspectError where one of the two no longer runs.
+    """
+    if not done:
+        return None, None, 1.0
+    best = [made for made in done if made.fields["kept"]][-1]
+    contenders = []
+    for case in (base, best.case):
+        outcome, _ = trial(graph, case, bench, partial(_ready, graph, case, bench.device))
+        if outcome.status != "ok":
+            raise InspectError(f"{case} does not run again: {outcome.status}, {outcome.reason}")
+        contenders.append(outcome.value)
+    return contenders[1], contenders[0].outputs, best.fields["speedup"]
 
 
 def _example(case: Case, device: torch.device) -> torch.Tensor:
@@ -188,43 +190,40 @@ def _example(case: Case, device: torch.device) -> torch.Tensor:
     return example.to(DTYPES[case.dtype], memory_format=subject.FORMATS[case.memory_format])
 
 
-def _error(outputs: torch.Tensor | None, expected: torch.Tensor | None) -> float | None:
-    if outputs is None or expected is None:
-        return None
-    return float((outputs - expected).norm() / expected.norm())
-
-
-def _expected(graph: LayerGraph, base: Case, bench: Bench) -> torch.Tensor:
-    """What the baseline makes of the example; raises InspectError where it no longer runs."""
-
-    def outputs() -> torch.Tensor:
-        model = subject.prepared(subject.network(graph, bench.device), graph, base)
-        made = subject.step(model, base, [_example(base, bench.device)])()
-        assert isinstance(made, torch.Tensor)
-        return made.double()
-
-    with settings(base.dtype, bench.threads), subject.mode_of(base):
-        outcome = attempt(outputs, bench.device)
-    if not isinstance(outcome.value, torch.Tensor):
-        raise InspectError(f"the baseline does not run again: {outcome.status}, {outcome.reason}")
-    return outcome.value
-
-
-def _run(graph: LayerGraph, case: Case, bench: Bench) -> dict[str, Any]:
-    """The step's times, and what it makes of an example, in fp64."""
-    device = bench.device
+def _ready(graph: LayerGraph, case: Case, device: torch.device) -> Contender:
+    """What is checked is what is timed: the same step, with the example as its first input."""
     model = subject.prepared(subject.network(graph, device), graph, case)
     batches = [_example(case, device), *subject.inputs(case, device)]
     clock = clock_of(device)
     made: list[Any] = []
     with subject.mode_of(case):
-        # What is checked is what is timed: the same step, with the example as its first input.
         start = clock.now()
         step = subject.step(model, case, batches)
         clock.time(lambda: made.append(step()), 1)
         first = clock.now() - start
         (outputs,) = made
         assert isinstance(outputs, torch.Tensor)
-        outputs = outputs.double().clone()  # a CUDA graph writes its next ones in the same place
-        found = sample(clock, step, bench.rule)
-    return {**as_fields(found._replace(first=first)), "outputs": outputs}
+        # A CUDA graph writes its next ones in the same place.
+        return Contender(case, step, outputs.double().clone(), first)
+
+
+def _run(graph: LayerGraph, case: Case, bench: Bench, best: Contender | None) -> dict[str, Any]:
+    """A step, its own times, and their ratios to the times of the best so far, by turns."""
+    contender = _ready(graph, case, bench.device)
+    clock = clock_of(bench.device)
+
+    def timed(one: Contender, count: int) -> list[float]:
+        with settings(one.case.dtype, bench.threads), subject.mode_of(one.case):
+            return clock.time(one.step, count)
+
+    with subject.mode_of(case):
+        found = sample(clock, contender.step, bench.rule)._replace(first=contender.first)
+    ratios: list[float] | None = None
+    if best is not None:
+        runs = partial(timed, best), partial(timed, contender)
+        ratios = if_possible(lambda: by_turns(clock.now, *runs, bench.rule))
+    return {
+        **as_fields(found),
+        "contender": contender,
+        "ratios": [round(ratio, 6) for ratio in ratios or ()],
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -11,11 +12,10 @@ from torch import nn
 from resnet_inspect.errors import InspectError
 from resnet_inspect.graph import INPUT, LayerGraph
 from resnet_inspect.measurements import Case, Measurement, record
-from resnet_inspect.pytorch import machine, subject
+from resnet_inspect.pytorch import subject
 from resnet_inspect.pytorch.assemble import FUNCTIONS
 from resnet_inspect.pytorch.clock import Stopwatch, clock_of, collector_off
-from resnet_inspect.pytorch.latency import Bench, as_fields, attempt, result
-from resnet_inspect.pytorch.settings import settings
+from resnet_inspect.pytorch.trial import Bench, as_fields, trial
 from resnet_inspect.roofline import Ceilings
 from resnet_inspect.roofline_table import Roofline, roofline
 from resnet_inspect.sampling import median, sample
@@ -56,11 +56,6 @@ class Walk:
 
 
 def _calls(model: nn.Module, graph: LayerGraph) -> tuple[_Call, ...]:
-    if graph.maker is not None:
-        raise InspectError(
-            f"the layers of {graph.name}, which was traced, are calls of its own code and cannot "
-            "be run one by one; leave out --per-layer"
-        )
     last = {source: layer.name for layer in graph.layers for source in layer.inputs}
     found = []
     for layer in graph.layers:
@@ -73,12 +68,19 @@ def _calls(model: nn.Module, graph: LayerGraph) -> tuple[_Call, ...]:
     return tuple(found)
 
 
-def check_layers(case: Case) -> None:
-    """Raise InspectError for a case whose layers cannot be timed one by one."""
-    if case.mode != "eager" or case.step != "inference" or case.folded:
+def check_layers(graph: LayerGraph, case: Case) -> None:
+    """Raise InspectError for a network or a case whose layers cannot be timed one by one."""
+    if graph.maker is not None:
         raise InspectError(
-            f"layers are timed in eager inference, not in {case.mode} {case.step}; compiled code "
-            "has no layers left"
+            f"the layers of {graph.name}, which was traced, are calls of its own code and cannot "
+            "be run one by one; leave out --per-layer"
+        )
+    if case.step != "inference":
+        raise InspectError("layers are timed in inference; leave out --train, or --per-layer")
+    if case.mode != "eager" or case.folded:
+        raise InspectError(
+            f"layers are timed in mode eager, not {case.mode}{' folded' if case.folded else ''}: "
+            "code that was compiled or captured has none left"
         )
 
 
@@ -87,28 +89,19 @@ def measure_layers(graph: LayerGraph, case: Case, bench: Bench, ceilings: Ceilin
 
     Raises InspectError for another mode or step, and for a case that the device cannot run.
     """
-    check_layers(case)
-    device = bench.device
-    subject.check(case, device)
-    machine.check_alive(device)
+    check_layers(graph, case)
     found = roofline(graph, ceilings, case.batch, case.dtype)
-    before = machine.condition(device)
-    with settings(case.dtype, bench.threads) as held:
-        described = machine.describe(device)
-        outcome = attempt(lambda: _run(graph, case, bench), device)
+    outcome, said = trial(graph, case, bench, partial(_run, graph, case, bench))
     times = (outcome.value or {}).pop("by_layer", [])
     return record(
         "layers",
-        **result(graph, case, outcome),
+        **said,
         **(outcome.value or {}),
         layers=_layers(found, times),
         roofline={
             key: getattr(found, key)
             for key in ("rate", "bandwidth", "cache_bandwidth", "floor", "fused_floor")
         },
-        rule=bench.rule._asdict(),
-        settings={**held, "inference_mode": True},
-        **machine.surroundings(device, described, before),
     )
 
 

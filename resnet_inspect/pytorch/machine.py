@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,13 @@ from resnet_inspect.errors import InspectError, unknown
 
 KINDS = ("cuda", "cpu")
 
+_CGROUP = Path("/sys/fs/cgroup")
 _CPUINFO = "/proc/cpuinfo"
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 def device_named(name: str | None) -> torch.device:
-    """The device of this name (default: a GPU where there is one); raises InspectError.
-
-    A GPU becomes torch's current one, on which events, streams and CUDA graphs are made.
-    """
+    """The device of this name (default: a GPU where there is one); raises InspectError."""
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = name.partition(":")
@@ -35,14 +33,22 @@ def device_named(name: str | None) -> torch.device:
     if kind == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        built = "sees no NVIDIA GPU" if torch.version.cuda else "is a build for the CPU alone"
-        raise InspectError(f"no CUDA device: this torch {built}; --device cpu measures the CPU")
+        raise InspectError(f"{no_gpu()}; --device cpu measures the CPU")
     count = torch.cuda.device_count()
     if index and not (index.isdigit() and int(index) < count):
         raise InspectError(f"no device {name!r}; there are cuda:0 to cuda:{count - 1}")
-    found = torch.device("cuda", int(index or torch.cuda.current_device()))
-    torch.cuda.set_device(found)
-    return found
+    return torch.device("cuda", int(index or torch.cuda.current_device()))
+
+
+def no_gpu() -> str:
+    """Why there is no GPU, in words."""
+    built = "sees no NVIDIA GPU" if torch.version.cuda else "is a build for the CPU alone"
+    return f"no CUDA device: this torch {built}"
+
+
+def current(device: torch.device) -> AbstractContextManager[Any]:
+    """Makes a GPU torch's current one, on which streams, events and CUDA graphs are made."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def check_alive(device: torch.device) -> None:
@@ -111,22 +117,13 @@ def cache_size(device: torch.device) -> int:
 
 
 def available(device: torch.device) -> int | None:
-    """Bytes of memory that are free."""
+    """Bytes of memory that are free; on a CPU those of the container, if it has a limit."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return _ram("MemAvailable")
-
-
-def surroundings(
-    device: torch.device, described: dict[str, Any], before: dict[str, Any]
-) -> dict[str, Any]:
-    """What every record says last: the device as described, versions, its condition around it."""
-    return {
-        "device": described,
-        "software": software(),
-        "before": before,
-        "after": condition(device),
-    }
+    most, used = (_text(_CGROUP / f"memory.{name}") for name in ("max", "current"))
+    limits = [int(most) - int(used)] if most.isdigit() and used.isdigit() else []
+    free = _ram("MemAvailable")
+    return min([*limits, *([free] if free is not None else [])], default=None)
 
 
 def condition(device: torch.device) -> dict[str, Any]:

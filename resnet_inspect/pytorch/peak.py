@@ -53,10 +53,15 @@ class StorageWatch(TorchDispatchMode):
         return made
 
 
-def peak_on_cpu(step: Step, known: Sequence[torch.Tensor]) -> int:
-    """Bytes at the peak of an eager step, `known` tensors (weights, the input) among them."""
+def peak_on_cpu(step: Step, known: Sequence[torch.Tensor], steps: int = 1) -> int:
+    """Bytes at the peak of an eager step, `known` tensors (weights, the input) among them.
+
+    Of the last of some steps: what an optimizer keeps from one to the next is seen in the first.
+    """
     with StorageWatch(known) as watch:
-        step()
+        for _ in range(steps):
+            watch.peak = watch.held
+            step()
     most: int = watch.peak
     return most
 

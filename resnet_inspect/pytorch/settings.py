@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import backends
 
+from resnet_inspect.errors import InspectError
+
 DTYPES: dict[str, torch.dtype] = {
     "fp32": torch.float32,
     "tf32": torch.float32,
@@ -59,7 +61,8 @@ def _knobs() -> dict[str, _Knob]:
     if hasattr(backends.cudnn, "conv"):
         for kind in ("conv", "rnn"):
             found[f"cudnn.{kind}"] = _inherited(getattr(backends.cudnn, kind), backends.cudnn)
-        found["cuda.matmul"] = _inherited(backends.cuda.matmul, backends)
+        # backends.cudnn also holds what torch keeps for all that runs on a GPU.
+        found["cuda.matmul"] = _inherited(backends.cuda.matmul, backends.cudnn)
         for kind in ("conv", "rnn", "matmul"):
             found[f"mkldnn.{kind}"] = _inherited(getattr(backends.mkldnn, kind), backends.mkldnn)
     return found
@@ -97,7 +100,13 @@ def _held() -> dict[str, Any]:
 
 @contextmanager
 def settings(dtype: str = "fp32", threads: int | None = None) -> Iterator[dict[str, Any]]:
-    """Tuned convolutions, TF32 only where asked for, this many CPU threads; yields what holds."""
+    """Tuned convolutions, TF32 only where asked for, this many CPU threads; yields what holds.
+
+    An older flag that contradicted the newer ones before may agree with them afterwards. Raises
+    InspectError for a number of threads that cannot be.
+    """
+    if threads is not None and threads < 1:
+        raise InspectError(f"threads is {threads}; give 1 or more")
     knobs = _knobs()
     before = {name: _value(knob) for name, knob in knobs.items()}
     wanted = _wanted(dtype, threads)

@@ -177,7 +177,6 @@ Run = Callable[[torch.Tensor], Any]
 def _compiled(model: nn.Module, case: Case) -> Run:
     if "compile" not in case.mode:
         return model
-    torch.compiler.reset()  # what earlier cases compiled must not count against this one
     return torch.compile(model, dynamic=False)
 
 

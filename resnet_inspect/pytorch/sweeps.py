@@ -13,9 +13,10 @@ from resnet_inspect.measurements import Case, Measurement, ceilings_of
 from resnet_inspect.pytorch import machine, subject
 from resnet_inspect.pytorch.ceilings import ceilings, kept_ceilings
 from resnet_inspect.pytorch.ladder import climb, rungs
-from resnet_inspect.pytorch.latency import Bench, measure
+from resnet_inspect.pytorch.latency import measure
 from resnet_inspect.pytorch.layers import check_layers, measure_layers
 from resnet_inspect.pytorch.settings import settings
+from resnet_inspect.pytorch.trial import Bench
 from resnet_inspect.roofline import Ceilings
 from resnet_inspect.sampling import Rule
 from resnet_inspect.sweep import Here, Task, climbed, of_tasks, remaining
@@ -25,7 +26,7 @@ LEAST_WARMUP = {"cuda": 1.0, "cpu": 0.0}
 
 
 class Sweep(NamedTuple):
-    """kind: of the records, 'latency' or 'layers'."""
+    """kind: of the records, 'latency' or 'layers', which also need ceilings."""
 
     bench: Bench
     here: Here
@@ -43,13 +44,10 @@ class Sweep(NamedTuple):
         per_layer: bool = False,
         cross_check: bool = False,
     ) -> Sweep:
-        """On a device by name (default: a GPU where there is one); raises InspectError.
-
-        Layers are held against ceilings, which are measured now if this device has none yet.
-        """
+        """On a device by name (default: a GPU where there is one); raises InspectError."""
+        if per_layer and cross_check:
+            raise InspectError("layers have no other timer; leave out --cross-check or --per-layer")
         chosen = machine.device_named(device)
-        if threads is not None and threads < 1:
-            raise InspectError(f"threads is {threads}; give 1 or more")
         least_warmup = LEAST_WARMUP[chosen.type]
         rule = Rule(
             half_width=half_width,
@@ -59,21 +57,30 @@ class Sweep(NamedTuple):
         ).checked()
         with settings(threads=threads) as held:
             name = machine.describe(chosen)["name"]
-        kept = kept_ceilings(chosen, threads)
-        if kept is None and per_layer:
-            kept = ceilings(chosen, threads=threads)
-        found = ceilings_of(kept) if kept is not None else None
-        rates = found.rates if found is not None else None
-        bench = Bench(chosen, rule, threads, rates, cross_check)
         here = Here(name, held["threads"], torch.__version__)
-        return cls(bench, here, "layers" if per_layer else "latency", found)
+        bench = Bench(chosen, rule, threads, cross_check=cross_check)
+        made = cls(bench, here, "layers" if per_layer else "latency", None)
+        return made._under(kept_ceilings(chosen, threads))
+
+    def _under(self, kept: Measurement | None) -> Sweep:
+        if kept is None:
+            return self
+        found = ceilings_of(kept)
+        return self._replace(bench=self.bench._replace(ceilings=found.rates), ceilings=found)
+
+    def with_ceilings(self, progress: Callable[[str], None] = lambda _: None) -> Sweep:
+        """With what the device does at best, measured now (and stored) if it never was."""
+        if self.ceilings is not None:
+            return self
+        bench = self.bench
+        return self._under(ceilings(bench.device, threads=bench.threads, progress=progress))
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Raise InspectError where a case cannot run at all, before any has run."""
-        for _, case in tasks:
+        for graph, case in tasks:
             subject.check(case, self.bench.device)
             if self.kind == "layers":
-                check_layers(case)
+                check_layers(graph, case)
 
     def left(self, tasks: Sequence[Task], found: Sequence[Measurement]) -> list[Task]:
         """Those of the tasks that were not measured here."""
@@ -93,7 +100,8 @@ class Sweep(NamedTuple):
         """Measure one case."""
         if self.kind == "latency":
             return measure(graph, case, self.bench)
-        assert self.ceilings is not None
+        if self.ceilings is None:
+            raise InspectError("layers are held against ceilings, and there are none yet")
         return measure_layers(graph, case, self.bench, self.ceilings)
 
     def ladder(
