@@ -370,8 +370,8 @@ def ladder(steps: Sequence[Measurement]) -> Table:
         notes=(
             *notes,
             *_busy(steps),
-            "Gain is against the step kept before, by turns; 'so far' multiplies those kept. Medians "
-            + "also hold what the machine drifted from step to step.",
+            "Gain is against the step kept before, by turns; 'so far' multiplies those kept.",
+            "Medians of different steps also hold what the machine drifted between them.",
             "No gain, or too large an error, is not kept.",
             f"Error is relative to the fp32 outputs in the 2-norm; {CONVENTION}.",
         ),
