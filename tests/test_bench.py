@@ -974,6 +974,19 @@ def test_events_cost_less_than_a_hundredth_of_a_graph_at_batch_1() -> None:
 
 
 @pytest.mark.gpu
+def test_a_hopper_climbs_to_three_times_its_baseline() -> None:
+    """ResNet-50 at batch 256; a smaller GPU has no room for it, or tensor cores that gain less."""
+    if torch.cuda.get_device_capability() < (9, 0):
+        pytest.skip("the figure is of Hopper")
+    gpu = torch.device("cuda", torch.cuda.current_device())
+    bench = Bench(gpu, Rule(budget=2, warmup=2, least_warmup=1))
+    steps = list(ladder.climb(ri.graph("resnet50"), bench, 256))
+    assert [step.status for step in steps] == ["ok"] * len(ladder.RUNGS)
+    assert all(step.fields["error"] <= step.fields["tolerance"] for step in steps)
+    assert [step.fields["speedup"] for step in steps if step.fields["kept"]][-1] >= 3
+
+
+@pytest.mark.gpu
 def test_gpu_memory_that_runs_out_is_a_result() -> None:
     case, bench = on_gpu(batch=10**6)
     assert measure(ri.graph("resnet18"), case, bench).status == OUT_OF_MEMORY
