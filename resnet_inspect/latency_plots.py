@@ -130,7 +130,8 @@ def batch_plot(variants: Variants) -> Plot:
         figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(models)))
         if not alone:
             figure.suptitle(
-                f"Latency (median, p10 to p90 shaded) and throughput, {words}",
+                "Latency (median, p10 to p90 shaded) and throughput\n"
+                f"{_device(found[0])}, {words}",
                 fontsize=11, fontweight="bold", x=0.01, ha="left",
             )  # fmt: skip
 
@@ -222,7 +223,7 @@ def zoo_plot(variants: Variants) -> Plot:
             _plain_numbers(axis)
         axes.set_xlabel("GMACs of an image")
         axes.set_ylabel("images per second")
-        axes.set_title(f"Throughput against MACs, {_device(found[0])}, {words}")
+        axes.set_title(f"Throughput against MACs\n{_device(found[0])}, {words}")
         _zoo_legend(figure, theme, list(variants), batches)
         # Names are put where the points are known to stand.
         figure.draw_without_rendering()
@@ -258,25 +259,34 @@ def _name_networks(axes: Axes, theme: Theme, best: Mapping[str, tuple[float, flo
     assert figure is not None
     scale = 72 / figure.dpi
 
-    def box(x: float, y: float, up: float, wide: float, high: float) -> Box:
+    def box(x: float, y: float, right: float, up: float, wide: float, high: float) -> Box:
         across, along = (float(at) for at in axes.transData.transform((x, y)) * scale)
-        return Box(across - wide / 2, along + up, across + wide / 2, along + up + high)
+        left = across + right - wide / 2
+        return Box(left, along + up, left + wide, along + up + high)
 
     marked: list[Any] = [line.get_xydata() for line in axes.lines if line.get_marker() in MARKERS]
-    taken = [box(x, y, -_CLEAR, 2 * _CLEAR, 2 * _CLEAR) for points in marked for x, y in points]
+    taken = [box(x, y, 0, -_CLEAR, 2 * _CLEAR, 2 * _CLEAR) for points in marked for x, y in points]
     for model, (x, y) in sorted(best.items(), key=lambda named: named[1][1]):
-        up = _CLEAR
-        while any(box(x, y, up, *label_size(model)).meets(other) for other in taken):
-            up += 1.0
-        taken.append(box(x, y, up, *label_size(model)))
+        wide, high = label_size(model)
+        for aside, up in _ABOVE:
+            place = box(x, y, aside * wide, up, wide, high)
+            if not any(place.meets(other) for other in taken):
+                break
+        taken.append(place)
         axes.annotate(
-            model, (x, y), (0, up), textcoords="offset points", ha="center", va="bottom",
-            fontsize=FONT_SIZE, bbox=backed(theme), annotation_clip=False,
+            model, (x, y), (aside * wide, up), textcoords="offset points", ha="center",
+            va="bottom", fontsize=FONT_SIZE, bbox=backed(theme), annotation_clip=False,
         )  # fmt: skip
 
 
 _CLEAR = 4.0
 """Points of the page around the middle of a marker that no name may touch."""
+
+_ABOVE = sorted(
+    ((aside, _CLEAR + up) for aside in (0.0, 0.25, -0.25, 0.5, -0.5) for up in range(100)),
+    key=lambda place: place[1] + 20 * abs(place[0]),
+)
+"""Where a name may stand, best first: parts of its width to the right, points of the page up."""
 
 
 def _zoo_legend(

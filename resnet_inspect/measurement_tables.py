@@ -72,9 +72,10 @@ _TIMERS = {"timer": "torch.utils.benchmark", "do_bench": "triton.testing.do_benc
 def latencies(measurements: Sequence[Measurement]) -> Table:
     """Every latency: percentiles, interval, throughput, share of the ceiling, memory, energy.
 
-    Columns that say the same of all rows are left to the title. Raises InspectError for none.
+    Networks stand together, in the order in which they were measured first. Columns that say the
+    same of all rows are left to the title. Raises InspectError for none.
     """
-    found = of_kind(measurements, "latency")
+    found = _by_network(of_kind(measurements, "latency"))
     if not found:
         raise InspectError("no latencies among these measurements; 'bench MODEL' makes some")
     rows = [_latency(made) for made in found]
@@ -91,6 +92,13 @@ def latencies(measurements: Sequence[Measurement]) -> Table:
         group="model" if len({row["model"] for row in rows}) > 1 else None,
         shown=tuple(key for key in (*_ALWAYS, *_CASE_TITLE, *_WHERE, *_FIGURES) if key not in dull),
     )
+
+
+def _by_network(found: Sequence[Measurement]) -> list[Measurement]:
+    places: dict[str, int] = {}
+    for made in found:
+        places.setdefault(made.case.model, len(places))
+    return sorted(found, key=lambda made: places[made.case.model])
 
 
 def _latency(made: Measurement) -> dict[str, Value]:

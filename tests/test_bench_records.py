@@ -313,6 +313,33 @@ def test_data_frames_keep_whole_numbers() -> None:
     assert frame.loc[0, "median"] == 0.011
 
 
+REPORTS = Path(__file__).parent.parent / "reports" / "latency" / "cpu"
+
+
+@pytest.mark.parametrize(
+    ("record", "options", "table"),
+    [
+        ("latency", (), "latency"),
+        ("repeats", (), "again"),
+        ("latency", ("--against", "reports/latency/cpu/repeats.jsonl"), "repeats"),
+        ("layers", (), "layers"),
+        ("layers", ("--level", "block"), "layers-by-block"),
+        ("ladder", (), "ladder"),
+        ("ceilings", (), "ceilings"),
+    ],
+)
+def test_the_committed_tables_are_what_the_committed_records_say(
+    record: str, options: tuple[str, ...], table: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(REPORTS.parents[2])
+    out = tmp_path / "out.md"
+    models = ["resnet18", "resnet50"] if options and options[0] == "--against" else []
+    shown = f"reports/latency/cpu/{record}.jsonl"
+    assert cli(["bench", *models, "--show", shown, *options, "-o", str(out)]) == 0
+    assert out.read_text() == (REPORTS / f"{table}.md").read_text()
+
+
 def test_nothing_to_show() -> None:
     with pytest.raises(InspectError, match="no latencies"):
         latencies([])
