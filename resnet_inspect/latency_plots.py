@@ -374,7 +374,8 @@ def ladder_plot(steps: Sequence[Measurement]) -> Plot:
             )  # fmt: skip
             text = show_seconds(value / 1e3)
             if place:
-                text += f"\n{fields['gain']:.2f}x" + ("" if fields["kept"] else " not kept")
+                gain = f"{fields['gain']:.2f}x" if fields["gain"] else ""
+                text += f"\n{gain}" + ("" if fields["kept"] else " not kept")
             axes.annotate(
                 text, (place, min(top, max(value, start))), (0, 4),
                 textcoords="offset points", ha="center", va="bottom", fontsize=8.5,

@@ -608,6 +608,8 @@ def test_turns_that_fail_leave_a_step_its_times(
     assert [step.fields["verdict"] for step in steps[1:]] == [ladder.SAME] * 3
     assert steps[1].fields["gain"] is None
     assert ladder_table(steps).rows[1]["median"] > 0  # type: ignore[operator]
+    (plot,) = plots_of(steps)
+    assert "not kept" in plot.to_svg()
 
 
 def test_a_ladder_beyond_the_machines_memory_is_a_result_too() -> None:
