@@ -7,10 +7,10 @@ gets a thin line back to its point, and lines keep clear of the labels that are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import cos, hypot, pi, sin
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,13 +94,8 @@ class Place(NamedTuple):
 
 def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]], colour: str) -> None:
     """Label points (x, y, text) of axes whose layout is done, in their data's coordinates."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    scale = 72 / figure.dpi
-    spots: list[Spot] = []
-    for x, y, _ in points:
-        across, up = axes.transData.transform((x, y)) * scale
-        spots.append((float(across), float(up)))
+    scale = _scale(axes)
+    spots = [_spot(axes, x, y) for x, y, _ in points]
     frame = Box(*(float(edge) * scale for edge in axes.get_window_extent().extents))
     texts = [text for _, _, text in points]
     for (x, y, text), spot, place in zip(points, spots, places(spots, texts, frame), strict=True):
@@ -118,6 +113,54 @@ def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]], colour:
             arrowprops={**leader, "relpos": _side(spot, box)} if place.line else None,
             annotation_clip=False,
         )
+
+
+def label_above(
+    axes: Axes,
+    points: Mapping[str, tuple[float, float]],
+    marks: Iterable[tuple[float, float]],
+    backing: dict[str, Any],
+) -> None:
+    """Label points by name, each above its own, clear of all marks and other labels.
+
+    points, marks: in the data's coordinates of axes whose layout is done. backing: the patch behind
+    a label, which may lie on lines.
+    """
+    taken = [_around(_spot(axes, *mark), _MARKER_ABOVE, _MARKER_ABOVE) for mark in marks]
+    for text, point in sorted(points.items(), key=lambda named: named[1][1]):
+        spot, (wide, high) = _spot(axes, *point), measured(text)
+        for aside, up in _ABOVE:
+            centre = (spot[0] + aside * wide, spot[1] + up + high / 2)
+            box = _around(centre, wide / 2, high / 2)
+            if not any(box.meets(other) for other in taken):
+                break
+        taken.append(box)
+        axes.annotate(
+            text, point, (aside * wide, up), textcoords="offset points", ha="center", va="bottom",
+            fontsize=FONT_SIZE, bbox=backing, annotation_clip=False,
+        )  # fmt: skip
+
+
+_MARKER_ABOVE = 4.0
+
+_ABOVE = sorted(
+    ((aside, _MARKER_ABOVE + up) for aside in (0.0, 0.25, -0.25, 0.5, -0.5) for up in range(100)),
+    key=lambda place: place[1] + 20 * abs(place[0]),
+)
+"""Where a label may stand, best first: parts of its width to the right, points of the page up."""
+
+
+def _scale(axes: Axes) -> float:
+    """Points of the page for each pixel."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return 72 / figure.dpi
+
+
+def _spot(axes: Axes, x: float, y: float) -> Spot:
+    """Where a point of the data stands on the page."""
+    across, up = axes.transData.transform((x, y)) * _scale(axes)
+    return float(across), float(up)
 
 
 def places(spots: Sequence[Spot], texts: Sequence[str], frame: Box) -> list[Place]:

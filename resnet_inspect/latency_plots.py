@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.label_placement import FONT_SIZE, Box
-from resnet_inspect.label_placement import measured as label_size
+from resnet_inspect.label_placement import label_above
 from resnet_inspect.measurements import Case, Measurement, climbs, of_kind
 from resnet_inspect.ops import show_shape
 from resnet_inspect.plot_style import DASHES, MARKERS, Plot, Theme, backed
@@ -210,9 +209,11 @@ def zoo_plot(variants: Variants) -> Plot:
         room = max(1.3, (max(places) / min(places)) ** 0.14)  # also where all cost equally much
         axes.set_xlim(min(places) / room, max(places) * room)
         best: dict[str, tuple[float, float]] = {}
+        points = []
         for number, group in enumerate(variants.values()):
             shift = _BESIDE ** (number - (len(variants) - 1) / 2)
-            _zoo_points(axes, theme.series[number % len(theme.series)], batches, group, shift)
+            colour = theme.series[number % len(theme.series)]
+            points.append(_zoo_points(axes, colour, batches, group, shift))
             for one in group:
                 point = _point(one)
                 known = best.get(one.case.model, point)
@@ -227,7 +228,7 @@ def zoo_plot(variants: Variants) -> Plot:
         _zoo_legend(figure, theme, list(variants), batches)
         # Names are put where the points are known to stand.
         figure.draw_without_rendering()
-        _name_networks(axes, theme, best)
+        label_above(axes, best, [at for one in points for at in one], backed(theme))
 
     return Plot(
         f"throughput{name}",
@@ -240,7 +241,9 @@ def zoo_plot(variants: Variants) -> Plot:
 
 def _zoo_points(
     axes: Axes, colour: str, batches: Sequence[int], group: Sequence[Measurement], shift: float
-) -> None:
+) -> list[tuple[float, float]]:
+    """Draw the points of a variant, moved aside by a factor; gives their places."""
+    drawn = []
     points: dict[str, dict[int, tuple[float, float]]] = {}
     for one in group:
         points.setdefault(one.case.model, {})[one.case.batch] = _point(one)
@@ -251,42 +254,8 @@ def _zoo_points(
         for batch, (_, speed) in of_model.items():
             marker = MARKERS[batches.index(batch) % len(MARKERS)]
             axes.plot(place, speed, linestyle="none", marker=marker, markersize=6, color=colour)
-
-
-def _name_networks(axes: Axes, theme: Theme, best: Mapping[str, tuple[float, float]]) -> None:
-    """A name above the fastest point of each network, clear of all points and other names."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    scale = 72 / figure.dpi
-
-    def box(x: float, y: float, right: float, up: float, wide: float, high: float) -> Box:
-        across, along = (float(at) for at in axes.transData.transform((x, y)) * scale)
-        left = across + right - wide / 2
-        return Box(left, along + up, left + wide, along + up + high)
-
-    marked: list[Any] = [line.get_xydata() for line in axes.lines if line.get_marker() in MARKERS]
-    taken = [box(x, y, 0, -_CLEAR, 2 * _CLEAR, 2 * _CLEAR) for points in marked for x, y in points]
-    for model, (x, y) in sorted(best.items(), key=lambda named: named[1][1]):
-        wide, high = label_size(model)
-        for aside, up in _ABOVE:
-            place = box(x, y, aside * wide, up, wide, high)
-            if not any(place.meets(other) for other in taken):
-                break
-        taken.append(place)
-        axes.annotate(
-            model, (x, y), (aside * wide, up), textcoords="offset points", ha="center",
-            va="bottom", fontsize=FONT_SIZE, bbox=backed(theme), annotation_clip=False,
-        )  # fmt: skip
-
-
-_CLEAR = 4.0
-"""Points of the page around the middle of a marker that no name may touch."""
-
-_ABOVE = sorted(
-    ((aside, _CLEAR + up) for aside in (0.0, 0.25, -0.25, 0.5, -0.5) for up in range(100)),
-    key=lambda place: place[1] + 20 * abs(place[0]),
-)
-"""Where a name may stand, best first: parts of its width to the right, points of the page up."""
+            drawn.append((place, speed))
+    return drawn
 
 
 def _zoo_legend(
@@ -374,8 +343,7 @@ def ladder_plot(steps: Sequence[Measurement]) -> Plot:
             )  # fmt: skip
             text = show_seconds(value / 1e3)
             if place:
-                gain = f"{fields['gain']:.2f}x" if fields["gain"] else ""
-                text += f"\n{gain}" + ("" if fields["kept"] else " not kept")
+                text += f"\n{_gain(fields)}"
             axes.annotate(
                 text, (place, min(top, max(value, start))), (0, 4),
                 textcoords="offset points", ha="center", va="bottom", fontsize=8.5,
@@ -408,6 +376,11 @@ def ladder_plot(steps: Sequence[Measurement]) -> Plot:
         (1.6 + 1.15 * (len(found) + 1), 4.4),
         paint,
     )
+
+
+def _gain(fields: Mapping[str, Any]) -> str:
+    words = [f"{fields['gain']:.2f}x"] if fields["gain"] else []
+    return " ".join(words if fields["kept"] else [*words, "not kept"])
 
 
 def _median(made: Measurement) -> float:

@@ -209,6 +209,23 @@ def narrow_enough(times: Sequence[float], rule: Rule) -> bool:
     return width is not None and width <= rule.half_width
 
 
+def _settling(rule: Rule) -> Callable[[Sequence[float]], bool]:
+    """Asks of growing values whether they are narrow enough, as often as there are half again.
+
+    Looked at after every run, an interval would sooner or later happen to be narrow.
+    """
+    look = rule.least
+
+    def settled(values: Sequence[float]) -> bool:
+        nonlocal look
+        if len(values) < look:
+            return False
+        look = len(values) * 3 // 2
+        return narrow_enough(values, rule)
+
+    return settled
+
+
 def is_steady(times: Sequence[float], window: int, tolerance: float = 0.02) -> bool:
     """Whether the last `window` runs took as long as the `window` before them.
 
@@ -238,17 +255,12 @@ def differs(ratio: float, interval: tuple[float, float]) -> int:
 
 
 def sample(clock: Clock, step: Step, rule: Rule) -> Sample:
-    """Run `step` until its time is steady, then until the rule is met.
-
-    The interval is looked at each time there are half as many runs again: looked at after every
-    run, it would sooner or later happen to be narrow.
-    """
+    """Run `step` until its time is steady, then until the rule is met."""
     (first,) = clock.time(step, 1)
     warmup, steady = _warm_up(clock, step, rule)
     typical = median(warmup[-3:])
     times: list[float] = []
-    start = clock.now()
-    look = rule.least
+    start, settled = clock.now(), _settling(rule)
     while len(times) < rule.most:
         late = clock.now() - start >= rule.budget
         if late and len(times) >= rule.least:
@@ -256,10 +268,8 @@ def sample(clock: Clock, step: Step, rule: Rule) -> Sample:
         needed = rule.least - len(times)
         count = min(_burst(typical, rule), rule.most - len(times))
         times += clock.time(step, max(1, min(count, needed) if late else count))
-        if len(times) >= look:
-            if narrow_enough(times, rule):
-                break
-            look = len(times) * 3 // 2
+        if settled(times):
+            break
     return Sample(first, tuple(warmup), tuple(times), steady, narrow_enough(times, rule))
 
 
@@ -289,17 +299,14 @@ def by_turns(now: Callable[[], float], old: Timed, new: Timed, rule: Rule) -> li
     runs = (old, new)
     counts = [_burst(median(run(1)), rule) for run in runs]
     ratios: list[float] = []
-    start, look = now(), rule.least
+    start, settled = now(), _settling(rule)
     while len(ratios) < rule.most:
         order = (0, 1) if len(ratios) % 2 == 0 else (1, 0)
         took = {which: median(runs[which](counts[which])) for which in order}
         ratios.append(took[1] / took[0] if took[0] else 1.0)
-        if len(ratios) >= rule.least and now() - start >= rule.budget:
+        late = now() - start >= rule.budget
+        if settled(ratios) or (late and len(ratios) >= rule.least):
             break
-        if len(ratios) >= look:
-            if narrow_enough(ratios, rule):
-                break
-            look = len(ratios) * 3 // 2
     return ratios
 
 

@@ -34,6 +34,7 @@ from resnet_inspect.memory import memory
 from resnet_inspect.pytorch import ceilings, ladder, machine, subject
 from resnet_inspect.pytorch import energy as energy_room
 from resnet_inspect.pytorch import latency as latency_room
+from resnet_inspect.pytorch import trial as trial_room
 from resnet_inspect.pytorch.clock import WallClock, clock_of
 from resnet_inspect.pytorch.latency import measure
 from resnet_inspect.pytorch.layers import Walk, measure_layers
@@ -808,6 +809,8 @@ def test_a_gpu_by_number_is_the_current_one_while_it_is_measured(
     assert said == [found, "back"]
     with machine.current(CPU):
         assert len(said) == 2
+    monkeypatch.setattr(trial_room, "_clear", lambda _: None)
+    assert attempt(lambda: said[-1], found).value == found, "whatever is tried, ceilings too"
 
 
 @pytest.mark.parametrize(

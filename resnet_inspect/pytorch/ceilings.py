@@ -72,10 +72,7 @@ def measure_ceilings(
         launch=launch,
         rule=rule._asdict(),
         settings=held,
-        device=described,
-        software=machine.software(),
-        before=before,
-        after=machine.condition(device),
+        **machine.surroundings(device, described, before),
     )
 
 

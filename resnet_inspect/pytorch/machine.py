@@ -126,6 +126,18 @@ def available(device: torch.device) -> int | None:
     return min([*limits, *([free] if free is not None else [])], default=None)
 
 
+def surroundings(
+    device: torch.device, described: dict[str, Any], before: dict[str, Any]
+) -> dict[str, Any]:
+    """What every record says last: the device as described, versions, its condition around it."""
+    return {
+        "device": described,
+        "software": software(),
+        "before": before,
+        "after": condition(device),
+    }
+
+
 def condition(device: torch.device) -> dict[str, Any]:
     """How the machine is right now: clocks in MHz, temperature in degrees Celsius, load."""
     if device.type == "cuda":

@@ -51,9 +51,10 @@ class Bench(NamedTuple):
 
 
 def attempt(run: Callable[[], Any], device: torch.device) -> Outcome:
-    """Run something that may run out of memory, and clear up behind it."""
+    """Run something on a device that may run out of memory, and clear up behind it."""
     try:
-        outcome = Outcome("ok", None, run())
+        with machine.current(device):
+            outcome = Outcome("ok", None, run())
     # torch's errors are RuntimeErrors; what an exported program wants of its input, it asserts
     except (RuntimeError, MemoryError, AssertionError) as error:
         outcome = Outcome(_kind_of(error), _in_a_line(error), None)
@@ -104,7 +105,7 @@ def trial(
     subject.check(case, device)
     machine.check_alive(device)
     before = machine.condition(device)
-    with machine.current(device), settings(case.dtype, bench.threads) as held:
+    with settings(case.dtype, bench.threads) as held:
         described = machine.describe(device)
         outcome = _too_large(graph, case, device) or attempt(run, device)
     whole = total(graph.layers)
@@ -119,10 +120,7 @@ def trial(
         "ceiling": (bench.ceilings or {}).get(case.dtype),
         "rule": bench.rule._asdict(),
         "settings": {**held, "inference_mode": case.step == "inference"},
-        "device": described,
-        "software": machine.software(),
-        "before": before,
-        "after": machine.condition(device),
+        **machine.surroundings(device, described, before),
     }
 
 
