@@ -27,8 +27,8 @@ ROUNDS = 3
 
 OURS = """
 from resnet_inspect import zoo
-from resnet_inspect.drawing import diagram
-from resnet_inspect.resnet import layer_graph
+from resnet_inspect.pictures.diagrams.diagram import diagram
+from resnet_inspect.networks.resnet import layer_graph
 
 def draw():
     return diagram(layer_graph(zoo.spec("resnet152")), level="layer", expand=True).dot
@@ -66,7 +66,7 @@ print(1000 * statistics.median(times))
 BARE = "import rich.console, rich.table, typer"
 DRAW = """
 import sys
-from resnet_inspect.cli import run
+from resnet_inspect.cli.main import run
 assert run(["diagram", "resnet152", "-o", sys.argv[1]]) == 0
 """
 

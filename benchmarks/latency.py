@@ -16,8 +16,8 @@ import shlex
 import time
 from pathlib import Path
 
-from resnet_inspect.cli import run
-from resnet_inspect.zoo import CLASSICS
+from resnet_inspect.cli.main import run
+from resnet_inspect.networks.zoo import CLASSICS
 
 REPEATED = ("resnet18", "resnet50")
 """Measured a second time, to see how far two runs agree."""

@@ -22,7 +22,7 @@ BARE = "pass"
 MATPLOTLIB = "import matplotlib.figure, matplotlib.font_manager, matplotlib.backends.backend_svg"
 REPORT = """
 import sys
-from resnet_inspect.cli import run
+from resnet_inspect.cli.main import run
 status = run(["report", "-o", sys.argv[1]])
 assert status == 0
 assert "torch" not in sys.modules, "the report loaded torch"

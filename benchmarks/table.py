@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 
 BARE = "import rich.console, rich.table, typer"
-TABLE = "from resnet_inspect.cli import main; main(['table', '--depth', '34'])"
+TABLE = "from resnet_inspect.cli.main import main; main(['table', '--depth', '34'])"
 TORCHINFO = """
 import torch, torchinfo
 from torch import nn

@@ -18,7 +18,7 @@ import torch
 import torchinfo
 
 import resnet_inspect as ri
-from resnet_inspect.pytorch.trace import trace
+from resnet_inspect.pytorch.trace.trace import trace
 
 LIMIT = 0.5
 SHAPE = (3, 224, 224)

@@ -6,76 +6,86 @@
     ri.graph("resnet50", blocks=(2, 2, 2, 2))
     ri.build("resnet50")                  # a torch.nn.Module with torchvision's keys
 
-Nothing heavy is loaded before it is used: torch, pandas and rich come in with the call that needs
-them. (Some functions carry the name of the module they live in; as all of these modules are
-loaded here, `resnet_inspect.graph` is always the function.)
+A name is imported when it is first used, so importing the package loads nothing: torch, pandas and
+rich come in with the call that needs them.
 """
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.api import (
-    bench,
-    block_diagram,
-    build,
-    compare,
-    compare_blocks,
-    diagram,
-    diff,
-    explain,
-    graph,
-    models,
-    read_bench,
-    reconcile,
-    report,
-    resolve,
-    rule,
-    table,
-    trace,
-)
-from resnet_inspect.costs import Cost, cost, total
-from resnet_inspect.errors import InspectError
-from resnet_inspect.graph import Block, Layer, LayerGraph, Stage
-from resnet_inspect.memory import Memory, memory
-from resnet_inspect.receptive_field import ReceptiveField, receptive_fields
-from resnet_inspect.sheet import Sheet
-from resnet_inspect.spec import ResNetSpec
-from resnet_inspect.table import Column, Table
+if TYPE_CHECKING:
+    from resnet_inspect.api import bench as bench
+    from resnet_inspect.api import block_diagram as block_diagram
+    from resnet_inspect.api import build as build
+    from resnet_inspect.api import compare as compare
+    from resnet_inspect.api import compare_blocks as compare_blocks
+    from resnet_inspect.api import diagram as diagram
+    from resnet_inspect.api import diff as diff
+    from resnet_inspect.api import explain as explain
+    from resnet_inspect.api import graph as graph
+    from resnet_inspect.api import models as models
+    from resnet_inspect.api import read_bench as read_bench
+    from resnet_inspect.api import reconcile as reconcile
+    from resnet_inspect.api import report as report
+    from resnet_inspect.api import resolve as resolve
+    from resnet_inspect.api import rule as rule
+    from resnet_inspect.api import table as table
+    from resnet_inspect.api import trace as trace
+    from resnet_inspect.counting.costs import Cost as Cost
+    from resnet_inspect.counting.costs import cost as cost
+    from resnet_inspect.counting.costs import total as total
+    from resnet_inspect.counting.memory import Memory as Memory
+    from resnet_inspect.counting.memory import memory as memory
+    from resnet_inspect.counting.receptive_field import ReceptiveField as ReceptiveField
+    from resnet_inspect.counting.receptive_field import receptive_fields as receptive_fields
+        from resnet_inspect.errors import InspectError as InspectError
+    from resnet_inspect.networks.graph import Block as Block
+    from resnet_inspect.networks.graph import Layer as Layer
+    from resnet_inspect.networks.graph import LayerGraph as LayerGraph
+    from resnet_inspect.networks.graph import Stage as Stage
+    from resnet_inspect.networks.torch_ops import Opaque as Opaque
+    from resnet_inspect.networks.spec import ResNetSpec as ResNetSpec
+    from resnet_inspect.tables.columns import Column as Column
+    from resnet_inspect.tables.table import Sheet as Sheet
+    from resnet_inspect.tables.table import Table as Table
 
-__all__ = [
-    "Block",
-    "Column",
-    "Cost",
-    "InspectError",
-    "Layer",
-    "LayerGraph",
-    "Memory",
-    "ReceptiveField",
-    "ResNetSpec",
-    "Sheet",
-    "Stage",
-    "Table",
-    "__version__",
-    "bench",
-    "block_diagram",
-    "build",
-    "compare",
-    "compare_blocks",
-    "cost",
-    "diagram",
-    "diff",
-    "explain",
-    "graph",
-    "memory",
-    "models",
-    "read_bench",
-    "receptive_fields",
-    "reconcile",
-    "report",
-    "resolve",
-    "rule",
-    "table",
-    "total",
-    "trace",
-]
+    __version__: str
+
+_PUBLIC = {
+    "api": (
+        "bench block_diagram build compare compare_blocks diagram diff explain graph models "
+        "read_bench reconcile report resolve rule table trace"
+    ),
+    "counting.costs": "Cost cost total",
+    "counting.memory": "Memory memory",
+    "counting.receptive_field": "ReceptiveField receptive_fields",
+    "counting.torch_op_rules": "Opaque",  # with its rules
+    "errors": "InspectError",
+    "networks.graph": "Block Layer LayerGraph Stage",
+    "networks.spec": "ResNetSpec",
+    "tables.columns": "Column",
+    "tables.table": "Sheet Table",
+}
+"""The public names by the module that defines them (a test holds the imports above to it)."""
+
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("resnet-inspect")
+    if name not in _HOME:
+        raise AttributeError(f"module 'resnet_inspect' has no attribute {name!r}")
+    value = getattr(import_module(f"resnet_inspect.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

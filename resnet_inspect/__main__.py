@@ -1,6 +1,8 @@
 """python -m resnet_inspect"""
 
-from resnet_inspect.cli import main
+from __future__ import annotations
+
+from resnet_inspect.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -10,25 +10,29 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Union
 
-from resnet_inspect import network_table, zoo
 from resnet_inspect.errors import FormatError, InspectError
-from resnet_inspect.graph import LayerGraph
-from resnet_inspect.ops import Pair, Shape
-from resnet_inspect.resnet import layer_graph
-from resnet_inspect.spec import ResNetSpec
-from resnet_inspect.table import Table
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.ops import Pair, Shape
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.tables import network as network_table
+from resnet_inspect.tables.table import Table
 
 if TYPE_CHECKING:
     import torch
 
-    from resnet_inspect.drawing import Diagram
-    from resnet_inspect.sheet import Sheet
+    from resnet_inspect.counting.conventions import Measured
+    from resnet_inspect.pictures.diagrams.diagram import Diagram
+    from resnet_inspect.tables.table import Sheet
 
 Model = Union[str, os.PathLike[str], ResNetSpec, LayerGraph, "torch.nn.Module"]
 """What may stand for a network: a name of the zoo, a TOML file, a spec, a graph, a torch module,
 'package.module:callable' for code that makes one, or a .pt2 file of torch.export."""
 
 _CALLABLE = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
+
+
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
 
 
@@ -54,7 +58,7 @@ def resolve(model: str | os.PathLike[str] | ResNetSpec, **changes: Any) -> ResNe
             "the model (package.module:callable), or a .pt2 file that torch.export.save wrote"
         )
     if text.lower().endswith(".toml"):
-        from resnet_inspect.specfile import read  # tomllib only where there is TOML
+        from resnet_inspect.networks.spec_file import read  # tomllib only where there is TOML
 
         return read(text).with_changes(changes)
     return zoo.spec(text).with_changes(changes)
@@ -136,7 +140,7 @@ def table(
 
 def models(family: str | None = None) -> Table:
     """The zoo as a table; raises UnknownNameError for the family."""
-    from resnet_inspect import zoo_table
+    from resnet_inspect.tables import zoo as zoo_table
 
     return zoo_table.models(family)
 
@@ -146,7 +150,7 @@ def explain(model: Model, part: str, *, input_shape: Shape | None = None, **chan
 
     Raises UnknownNameError with the nearest layers and blocks.
     """
-    from resnet_inspect.arithmetic import arithmetic
+    from resnet_inspect.tables.explanation import arithmetic
 
     return arithmetic(graph(model, input_shape, **changes), part)
 
@@ -164,7 +168,7 @@ def compare(
     `batch` samples. convention: count as another tool does, in columns 'counted'. Raises
     InspectError, also for fewer than two networks.
     """
-    from resnet_inspect import comparison
+    from resnet_inspect.tables import comparison
 
     graphs = [graph(model, input_shape) for model in models]
     return comparison.compare(graphs, batch=batch, dtype=dtype, convention=convention)
@@ -175,7 +179,7 @@ def compare_blocks(channels: int = 256, size: int | Pair = 14) -> Sheet:
 
     Source: He et al. 2015, Figure 5. Raises InspectError for channels that are no multiple of 4.
     """
-    from resnet_inspect import block_comparison
+    from resnet_inspect.tables import block_comparison
 
     return block_comparison.compare_blocks(channels, size)
 
@@ -197,7 +201,7 @@ def diagram(
     direction: 'TB' (down) or 'LR' (to the right). theme: 'light', 'dark', or 'print', which reads
     in grey. changes: fields of ResNetSpec, for every network named. Raises InspectError.
     """
-    from resnet_inspect import drawing
+    from resnet_inspect.pictures.diagrams import diagram as drawing
 
     return drawing.diagram(
         *(graph(model, input_shape, **changes) for model in models),
@@ -211,7 +215,7 @@ def diagram(
 
 def block_diagram(*kinds: str, **settings: Any) -> Diagram:
     """Draw residual blocks ('basic', 'bottleneck') with their arithmetic: drawing.block_diagram."""
-    from resnet_inspect import drawing
+    from resnet_inspect.pictures.diagrams import diagram as drawing
 
     return drawing.block_diagram(*kinds, **settings)
 
@@ -251,10 +255,10 @@ def reconcile(
     apply their formulas. meta['discrepancies'] of the sheet says which measured totals their
     formulas do not give. Raises InspectError.
     """
-    from resnet_inspect import reconciliation
+    from resnet_inspect.tables import reconciliation
 
     made = graph(model, input_shape, **changes)
-    measured: dict[str, reconciliation.Measured] = {}
+    measured: dict[str, Measured] = {}
     if measure:
         try:
             from resnet_inspect.pytorch import counters
@@ -294,10 +298,10 @@ def bench(
         raise InspectError("no network to measure; give one or more, such as 'resnet50'")
     if resume and record is None:
         raise InspectError("resume needs a record to go on with")
-    from resnet_inspect import sweep as grids
-    from resnet_inspect.measurement_tables import latencies
-    from resnet_inspect.measurements import existing
-    from resnet_inspect.pytorch.sweeps import Sweep
+    from resnet_inspect.measuring import sweep as grids
+    from resnet_inspect.measuring.records import existing
+    from resnet_inspect.pytorch.bench.sweep import Sweep
+    from resnet_inspect.tables.measurements import latencies
 
     tasks = grids.grid(
         [graph(model, input_shape) for model in models],
@@ -325,8 +329,8 @@ def read_bench(path: str | os.PathLike[str], *, level: str = "layer") -> Sheet:
     'latency', 'ladder', 'layers' and 'ceilings', numbered where there are several. level: rows of
     'layers': layer, block or stage. Raises InspectError, also for a file of another version.
     """
-    from resnet_inspect.measurement_tables import everything
-    from resnet_inspect.measurements import read
+    from resnet_inspect.measuring.records import read
+    from resnet_inspect.tables.measurements import everything
 
     return everything(read(path), level)
 
@@ -361,7 +365,7 @@ def trace(
     The module is left as it was. leaves: names of module classes to take as one uncounted layer
     each, such as one whose control flow depends on the data. Raises InspectError.
     """
-    from resnet_inspect.pytorch import trace as tracing
+    from resnet_inspect.pytorch.trace import trace as tracing
 
     return tracing.trace(module, input_shape, leaves=leaves)
 
@@ -373,10 +377,10 @@ def rule(*kinds: type[torch.nn.Module]) -> Callable[[Any], Any]:
         def _(layer, *shapes):
             return Conv2d(layer.cin, layer.cout, (3, 3), padding=(1, 1))
 
-    Shapes are without the batch; ops are those of resnet_inspect.ops and resnet_inspect.foreign,
+    Shapes are without the batch; ops are those of networks.ops and networks.torch_ops,
     whose Opaque holds bare numbers: Opaque("MyConv", output shape, params=.., macs=..).
     """
-    from resnet_inspect.pytorch import trace as tracing
+    from resnet_inspect.pytorch.trace import trace as tracing
 
     return tracing.rule(*kinds)
 
@@ -386,6 +390,6 @@ def diff(before: Model, after: Model, *, input_shape: Shape | None = None) -> Ta
 
     The rows' parameters and MACs add up to the difference of the totals. Raises InspectError.
     """
-    from resnet_inspect.graph_diff import diff as told_apart
+    from resnet_inspect.tables.difference import diff as told_apart
 
     return told_apart(graph(before, input_shape), graph(after, input_shape))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resnet_inspect.sampling import Step
+from resnet_inspect.measuring.sampling import Step
 
 
 class SimulatedClock:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from resnet_inspect.ops import ACTIVATIONS, Shape
-from resnet_inspect.spec import BIAS_PARTS, ORDERS, SHORTCUTS, STEMS, STRIDE_IN, ResNetSpec
+from resnet_inspect.networks.ops import ACTIVATIONS, Shape
+from resnet_inspect.networks.spec import BIAS_PARTS, ORDERS, SHORTCUTS, STEMS, STRIDE_IN, ResNetSpec
 
 
 @st.composite

@@ -15,14 +15,22 @@ from strategies import networks
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from resnet_inspect import costs, foreign, ops, receptive_field, zoo
+from resnet_inspect.counting import (
+    costs,
+    receptive_field,
+    torch_op_rules,  # noqa: F401  (registers rules)
+)
+from resnet_inspect.counting.dtypes import canonical_dtype
+from resnet_inspect.counting.memory import alive, keeps, saved_for_backward
 from resnet_inspect.errors import UnknownNameError
-from resnet_inspect.graph import INPUT, LayerGraph, shortcut
-from resnet_inspect.memory import alive, keeps, saved_for_backward
-from resnet_inspect.ops import Shape
+from resnet_inspect.networks import ops, zoo
+from resnet_inspect.networks import torch_ops as foreign
+from resnet_inspect.networks.graph import INPUT, LayerGraph
+from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.wiring import shortcut
 from resnet_inspect.pytorch import assemble
-from resnet_inspect.resnet import layer_graph
-from resnet_inspect.spec import ResNetSpec
 
 Network = tuple[ResNetSpec, Shape]
 
@@ -163,7 +171,8 @@ def concrete(module: ModuleType) -> list[type[ops.Op]]:
     ]
 
 
-OWN, FOREIGN = concrete(ops), [kind for kind in concrete(foreign.ops) if kind is not foreign.Opaque]
+OWN = concrete(ops)
+FOREIGN = [kind for kind in concrete(foreign) if kind is not foreign.Opaque]
 
 
 def test_there_are_ops() -> None:
@@ -230,9 +239,9 @@ def test_terms_and_intensity_worked_out_by_hand() -> None:
     ("said", "meant"), [("FP32", "fp32"), ("float16", "fp16"), ("bfloat16", "bf16")]
 )
 def test_dtypes_that_people_say(said: str, meant: str) -> None:
-    assert costs.canonical_dtype(said) == meant
+    assert canonical_dtype(said) == meant
 
 
 def test_an_unknown_dtype_answers_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="unknown dtype 'fp31'; did you mean fp32"):
-        costs.canonical_dtype("fp31")
+        canonical_dtype("fp31")

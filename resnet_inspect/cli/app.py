@@ -83,9 +83,9 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from resnet_inspect import __version__
+        from importlib.metadata import version
 
-        print(f"resnet-inspect {__version__}")
+        print(f"resnet-inspect {version('resnet-inspect')}")
         raise typer.Exit
 
 

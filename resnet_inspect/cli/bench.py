@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resnet_inspect.cli.measuring import (
+from resnet_inspect.cli.bench_options import (
     Budget,
     Device,
     HalfWidth,
@@ -20,7 +20,7 @@ from resnet_inspect.cli.measuring import (
     words,
     write_plots,
 )
-from resnet_inspect.cli.network import (
+from resnet_inspect.cli.network_options import (
     INPUT,
     MODELS_HELP,
     Args,
@@ -33,13 +33,17 @@ from resnet_inspect.cli.output import Format, Output, emit
 from resnet_inspect.errors import InspectError, unknown
 
 if TYPE_CHECKING:
-    from resnet_inspect.graph import LayerGraph
-    from resnet_inspect.measurements import Case, Measurement
-    from resnet_inspect.pytorch.sweeps import Sweep
-    from resnet_inspect.sweep import Task
+    from resnet_inspect.measuring.records import Case, Measurement
+    from resnet_inspect.measuring.sweep import Task
+    from resnet_inspect.networks.graph import LayerGraph
+    from resnet_inspect.pytorch.bench.sweep import Sweep
 
 _WHAT = "What to measure"
+
+
 _FILES = "Files of measurements"
+
+
 _HOW = "How to measure"
 
 
@@ -139,7 +143,7 @@ def command(
     resnet-inspect bench resnet50 --per-layer --level block
     resnet-inspect bench --show bench.jsonl --against other.jsonl
     """
-    from resnet_inspect.roofline_table import LEVELS
+    from resnet_inspect.tables.roofline import LEVELS
 
     if level not in LEVELS:
         raise unknown("level", level, LEVELS)
@@ -148,7 +152,7 @@ def command(
     if show is not None:
         found = _shown(show, models)
         if against is not None:
-            from resnet_inspect.measurement_tables import comparison
+            from resnet_inspect.tables.measurements import comparison
 
             emit(comparison(found, _shown(against, models), (show, against)), format, output)
         else:
@@ -158,7 +162,7 @@ def command(
         raise InspectError("--against needs --show FILE, the record to compare with")
     if not models:
         raise InspectError("no network; name one or more (such as resnet50), or --show a record")
-    from resnet_inspect.sweep import grid
+    from resnet_inspect.measuring.sweep import grid
 
     tasks = grid(
         load_all(models, input, args, leaf),
@@ -168,8 +172,8 @@ def command(
         words(mode, "--mode"),
         "training" if train else "inference",
     )
-    from resnet_inspect.measurements import existing
-    from resnet_inspect.pytorch.sweeps import Sweep
+    from resnet_inspect.measuring.records import existing
+    from resnet_inspect.pytorch.bench.sweep import Sweep
 
     sweep = Sweep.of(
         device,
@@ -204,7 +208,7 @@ def command(
 
 def _shown(path: str, models: Sequence[str] | None) -> list[Measurement]:
     """The measurements of a file, of these models alone if any are named."""
-    from resnet_inspect.measurements import read
+    from resnet_inspect.measuring.records import read
 
     found = read(path)
     if not models:
@@ -218,7 +222,7 @@ def _shown(path: str, models: Sequence[str] | None) -> list[Measurement]:
 
 def _measure(sweep: Sweep, tasks: Sequence[Task], record: str) -> Iterator[Measurement]:
     """Measure one after another, with a progress bar."""
-    from resnet_inspect.sweep import run
+    from resnet_inspect.measuring.sweep import run
 
     with progress(len(tasks), "measuring") as (say, done_with_one):
 
@@ -238,12 +242,12 @@ def _report(
     format: str | None,
     output: str | None,
 ) -> None:
-    from resnet_inspect.measurement_tables import everything
+    from resnet_inspect.tables.measurements import everything
 
     sheet = everything(found, level)
     tables = list(sheet.tables.values())
     emit(tables[0] if len(tables) == 1 else sheet, format, output)
     if plots is not None:
-        from resnet_inspect.latency_plots import plots_of
+        from resnet_inspect.pictures.plots.latency import plots_of
 
         write_plots(plots, plots_of(found))

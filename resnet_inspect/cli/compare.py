@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect.cli.network import (
+from resnet_inspect.cli.network_options import (
     INPUT,
     MODELS_HELP,
     Args,
@@ -19,7 +19,7 @@ from resnet_inspect.cli.output import Format, Output, emit
 
 
 def _complete_table(incomplete: str) -> list[str]:
-    from resnet_inspect.comparison import TABLES
+    from resnet_inspect.tables.comparison import TABLES
 
     return [name for name in TABLES if name.startswith(incomplete)]
 
@@ -58,7 +58,7 @@ def command(
     resnet-inspect compare resnet18 my_network.toml --batch 32 -o comparison.csv
     resnet-inspect compare resnet18 resnet50 --convention fvcore --only cost
     """
-    from resnet_inspect.comparison import compare
+    from resnet_inspect.tables.comparison import compare
 
     graphs = load_all(models, input, args, leaf)
     sheet = compare(graphs, batch=batch, dtype=dtype, convention=convention)

@@ -11,7 +11,7 @@ from resnet_inspect.errors import FormatError
 
 
 def _complete_table(incomplete: str) -> list[str]:
-    from resnet_inspect.block_comparison import TABLES
+    from resnet_inspect.tables.block_comparison import TABLES
 
     return [name for name in TABLES if name.startswith(incomplete)]
 
@@ -53,7 +53,7 @@ def command(
     resnet-inspect compare-blocks --only blocks,formulas
     resnet-inspect compare-blocks --only options,versions,tweaks -o choices.md
     """
-    from resnet_inspect.block_comparison import compare_blocks
+    from resnet_inspect.tables.block_comparison import compare_blocks
 
     sheet = compare_blocks(channels, parse_size(size))
     emit(sheet.only(only.split(",")) if only else sheet, format, output)

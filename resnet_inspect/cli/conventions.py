@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect.cli.network import complete_model, load
+from resnet_inspect.cli.network_options import complete_model, load
 from resnet_inspect.cli.output import Format, Output, emit
 
 
@@ -28,6 +28,6 @@ def command(
     resnet-inspect conventions
     resnet-inspect conventions resnet18 resnet50
     """
-    from resnet_inspect.convention_table import conventions
+    from resnet_inspect.tables.conventions import conventions
 
     emit(conventions([load(model).graph for model in models or ()]), format, output)

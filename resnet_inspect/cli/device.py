@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect.cli.measuring import Device, Threads, note_of_device, progress
+from resnet_inspect.cli.bench_options import Device, Threads, note_of_device, progress
 from resnet_inspect.cli.output import Format, Output, emit
 
 
@@ -32,10 +32,10 @@ def command(
     resnet-inspect device
     resnet-inspect device --device cpu --threads 1 --refresh
     """
-    from resnet_inspect.measurement_tables import ceilings as table
-    from resnet_inspect.measurements import append, existing
-    from resnet_inspect.pytorch.ceilings import ceilings
-    from resnet_inspect.pytorch.machine import device_named
+    from resnet_inspect.measuring.records import append, existing
+    from resnet_inspect.pytorch.bench.ceilings import ceilings
+    from resnet_inspect.pytorch.bench.machine import device_named
+    from resnet_inspect.tables.measurements import ceilings as table
 
     if record is not None:
         existing(record)

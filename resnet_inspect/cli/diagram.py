@@ -10,18 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from resnet_inspect.cli.network import Network, check_code, complete_model, load, takes_network
-from resnet_inspect.drawing import (
-    COLOR_BY,
-    DIRECTIONS,
-    LEVELS,
-    RENDERERS,
-    THEMES,
-    Diagram,
-    block_diagram,
-    diagram,
+from resnet_inspect.cli.network_options import (
+    Network,
+    check_code,
+    complete_model,
+    load,
+    takes_network,
 )
 from resnet_inspect.errors import InspectError
+from resnet_inspect.pictures.diagrams.diagram import Diagram, block_diagram, diagram
+from resnet_inspect.pictures.diagrams.draw import DIRECTIONS, LEVELS
+from resnet_inspect.pictures.diagrams.fills import COLOR_BY
+from resnet_inspect.pictures.diagrams.render import RENDERERS
+from resnet_inspect.pictures.themes import THEMES
 
 BLOCK = "block"
 """What stands for a network's name where blocks are to be drawn."""
@@ -111,6 +112,8 @@ def _described(
 
 
 _options = takes_network(_described)
+
+
 _OWN = tuple(inspect.signature(_described).parameters)[1:]
 
 

@@ -7,10 +7,19 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect.cli.network import INPUT, MODELS_HELP, Args, Leaf, complete_model, load_all
+from resnet_inspect.cli.network_options import (
+    INPUT,
+    MODELS_HELP,
+    Args,
+    Leaf,
+    complete_model,
+    load_all,
+)
 from resnet_inspect.cli.output import Output, emit
 
 PICTURES = ("svg", "png", "pdf", "dot")
+
+
 _PICTURE = "Picture (-o FILE.svg, .png, .pdf or .dot)"
 
 
@@ -59,12 +68,12 @@ def command(
     first, second = load_all([before, after], input, args, leaf)
     suffix = Path(output).suffix.lower().removeprefix(".") if output else ""
     if (format or suffix) not in PICTURES:
-        from resnet_inspect.graph_diff import diff
+        from resnet_inspect.tables.difference import diff
 
         emit(diff(first, second), format, output)
         return
     from resnet_inspect.cli.diagram import emit_drawing
-    from resnet_inspect.drawing import diff_diagram
+    from resnet_inspect.pictures.diagrams.diagram import diff_diagram
 
     look = {"level": level, "direction": direction, "theme": theme}
     emit_drawing(diff_diagram(first, second, expand=expand, **look), output, format)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect.cli.network import Network, takes_network
+from resnet_inspect.cli.network_options import Network, takes_network
 from resnet_inspect.cli.output import Format, Output, emit
 
 
@@ -25,6 +25,6 @@ def command(
     resnet-inspect explain resnet50 layer2.0.conv2
     resnet-inspect explain resnet18 layer3.0
     """
-    from resnet_inspect.arithmetic import arithmetic
+    from resnet_inspect.tables.explanation import arithmetic
 
     emit(arithmetic(network.graph, part), format, output)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect.cli.measuring import (
+from resnet_inspect.cli.bench_options import (
     Budget,
     Device,
     HalfWidth,
@@ -18,7 +18,7 @@ from resnet_inspect.cli.measuring import (
     progress,
     write_plots,
 )
-from resnet_inspect.cli.network import Network, takes_network
+from resnet_inspect.cli.network_options import Network, takes_network
 from resnet_inspect.cli.output import Format, Output, emit
 
 
@@ -55,9 +55,9 @@ def command(
     resnet-inspect ladder resnet50 --batch 256 --resume
     resnet-inspect ladder resnet18 --device cpu --budget 3 --plots figures
     """
-    from resnet_inspect.measurement_tables import ladder
-    from resnet_inspect.measurements import append, existing
-    from resnet_inspect.pytorch.sweeps import Sweep
+    from resnet_inspect.measuring.records import append, existing
+    from resnet_inspect.pytorch.bench.sweep import Sweep
+    from resnet_inspect.tables.measurements import ladder
 
     sweep = Sweep.of(device, threads=threads, budget=budget, half_width=half_width)
     note_of_device(device, sweep.bench.device.type)
@@ -78,6 +78,6 @@ def command(
         raise
     emit(ladder(steps), format, output)
     if plots is not None:
-        from resnet_inspect.latency_plots import plots_of
+        from resnet_inspect.pictures.plots.latency import plots_of
 
         write_plots(plots, plots_of(steps))

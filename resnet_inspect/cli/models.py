@@ -10,7 +10,7 @@ from resnet_inspect.cli.output import Format, Output, emit
 
 
 def _complete_family(incomplete: str) -> list[str]:
-    from resnet_inspect.zoo import FAMILIES
+    from resnet_inspect.networks.zoo import FAMILIES
 
     return [family for family in FAMILIES if family.startswith(incomplete)]
 
@@ -34,6 +34,6 @@ def command(
     resnet-inspect models --family preact
     resnet-inspect models --format json
     """
-    from resnet_inspect.zoo_table import models
+    from resnet_inspect.tables.zoo import models
 
     emit(models(family), format, output)

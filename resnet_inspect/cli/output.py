@@ -10,14 +10,16 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from resnet_inspect.errors import unknown
-from resnet_inspect.sheet import Sheet
-from resnet_inspect.table import Table
-from resnet_inspect.writers import FORMATS, format_of, write_text
+from resnet_inspect.files import write_text
+from resnet_inspect.tables.table import Sheet, Table
+from resnet_inspect.tables.writers import FORMATS, format_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 TERMINAL = "terminal"
+
+
 PIPED_WIDTH = 100
 """Columns where there is no terminal to ask and COLUMNS does not say."""
 
@@ -36,6 +38,8 @@ Format = Annotated[
         autocompletion=_complete_format,
     ),
 ]
+
+
 Output = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write to a file, replacing it whole."),

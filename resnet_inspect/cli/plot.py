@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect.cli.network import (
+from resnet_inspect.cli.network_options import (
     INPUT,
     MODELS_HELP,
     Args,
@@ -18,7 +18,7 @@ from resnet_inspect.cli.network import (
 
 
 def _complete_kind(incomplete: str) -> list[str]:
-    from resnet_inspect.plots import KINDS
+    from resnet_inspect.pictures.plots.costs import KINDS
 
     return [kind for kind in KINDS if kind.startswith(incomplete)]
 
@@ -62,7 +62,7 @@ def command(
     resnet-inspect plot field resnet18 resnet50 resnet152 -o field.pdf
     resnet-inspect plot zoo -o zoo.svg
     """
-    from resnet_inspect.plots import plot
+    from resnet_inspect.pictures.plots.costs import plot
 
     graphs = load_all(models or (), input, args, leaf)
     plot(kind, graphs, theme=theme, convention=convention).write(output, format, dpi=dpi)

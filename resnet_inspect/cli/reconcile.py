@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resnet_inspect.cli.network import Network, takes_network
+from resnet_inspect.cli.network_options import Network, takes_network
 from resnet_inspect.cli.output import Format, Output, emit
 from resnet_inspect.errors import InspectError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resnet_inspect.graph import LayerGraph
-    from resnet_inspect.reconciliation import Measured
+    from resnet_inspect.counting.conventions import Measured
+    from resnet_inspect.networks.graph import LayerGraph
 
 
 def _complete_table(incomplete: str) -> list[str]:
-    from resnet_inspect.reconciliation import TABLES
+    from resnet_inspect.tables.reconciliation import TABLES
 
     return [name for name in TABLES if name.startswith(incomplete)]
 
@@ -57,7 +57,7 @@ def command(
     resnet-inspect reconcile resnet50 --no-measure --only counters,why
     resnet-inspect reconcile resnext50_32x4d --batch 8 --format json
     """
-    from resnet_inspect.reconciliation import WITH_MEASURED, reconcile
+    from resnet_inspect.tables.reconciliation import WITH_MEASURED, reconcile
 
     # Wrong input says so before anything runs.
     sheet, names = reconcile(network.graph, batch=batch), only.split(",") if only else None

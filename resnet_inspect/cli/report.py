@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect.cli.network import (
+from resnet_inspect.cli.network_options import (
     INPUT,
     MODELS_HELP,
     Args,
@@ -46,8 +46,8 @@ def command(
     resnet-inspect report -o report
     resnet-inspect report resnet50 my_network.toml --batch 32 -o comparison
     """
+    from resnet_inspect.networks.zoo import CLASSICS
     from resnet_inspect.reporting.write import write
-    from resnet_inspect.zoo import CLASSICS
 
     graphs = load_all(models or CLASSICS, input, args, leaf)
     settings = {"--input": input, "--batch": batch, "--dtype": dtype, "--convention": convention}

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect.cli.measuring import Plots, write_plots
-from resnet_inspect.cli.network import Network, takes_network
+from resnet_inspect.cli.bench_options import Plots, write_plots
+from resnet_inspect.cli.network_options import Network, takes_network
 from resnet_inspect.cli.output import Format, Output, emit
 
 
@@ -44,13 +44,14 @@ def command(
     resnet-inspect roofline resnet50 --batch 256 --dtype bf16 --fused --level block
     resnet-inspect roofline resnet18 --ceilings h200.jsonl
     """
-    from resnet_inspect.measurements import ceilings_of, known_ceilings
-    from resnet_inspect.roofline_table import roofline, table
+    from resnet_inspect.counting.roofline import roofline
+    from resnet_inspect.measuring.ceilings import ceilings_of, known_ceilings
+    from resnet_inspect.tables.roofline import table
 
     found = ceilings_of(known_ceilings(ceilings, device))
     made = roofline(network.graph, found, batch, dtype, fusing=fused)
     emit(table(made, level), format, output)
     if plots is not None:
-        from resnet_inspect.roofline_plot import roofline_plot
+        from resnet_inspect.pictures.plots.roofline import roofline_plot
 
         write_plots(plots, [roofline_plot(made)])

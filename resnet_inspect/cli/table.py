@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect.cli.network import Convention, Network, takes_network
+from resnet_inspect.cli.network_options import Convention, Network, takes_network
 from resnet_inspect.cli.output import TERMINAL, Format, Output, chosen_format, emit
 
 
 def _complete_level(incomplete: str) -> list[str]:
-    from resnet_inspect.network_table import LEVELS
+    from resnet_inspect.tables.network import LEVELS
 
     return [level for level in LEVELS if level.startswith(incomplete)]
 
@@ -56,8 +56,8 @@ def command(
     resnet-inspect table resnet50 --convention fvcore --level stage
     resnet-inspect table my_network.toml --format json
     """
-    from resnet_inspect.network_table import metrics, shown, table
-    from resnet_inspect.writers import EXACT
+    from resnet_inspect.tables.network import metrics, shown, table
+    from resnet_inspect.tables.writers import EXACT
 
     kind = chosen_format(format, output)
     exact = kind in EXACT

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from resnet_inspect.graph import INPUT, Layer, LayerGraph
-from resnet_inspect.ops import (
+from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
+from resnet_inspect.networks.ops import (
     ELU,
     GELU,
     Add,
@@ -41,21 +41,7 @@ from resnet_inspect.ops import (
     SiLU,
     ZeroPad,
 )
-
-
-class ZeroPadShortcut(nn.Module):
-    """Shortcut option A: strided positions, zeros for the new channels."""
-
-    def __init__(self, in_channels: int, out_channels: int, stride: tuple[int, int]) -> None:
-        super().__init__()
-        self.in_channels, self.out_channels, self.stride = in_channels, out_channels, stride
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        kept = x[:, :, :: self.stride[0], :: self.stride[1]]
-        return nn.functional.pad(kept, (0, 0, 0, 0, 0, self.out_channels - self.in_channels))
-
-    def extra_repr(self) -> str:
-        return f"{self.in_channels}, {self.out_channels}, stride={self.stride}"
+from resnet_inspect.pytorch.zero_pad import ZeroPadShortcut
 
 
 @singledispatch

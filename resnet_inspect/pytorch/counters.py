@@ -19,9 +19,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from resnet_inspect.graph import LayerGraph
+from resnet_inspect.counting.conventions import Measured
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.assemble import assemble
-from resnet_inspect.reconciliation import Measured
 
 Totals = dict[str, int]
 """Names of conventions, or of `OTHERS`, with what was reported."""

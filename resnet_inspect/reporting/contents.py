@@ -10,20 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from resnet_inspect import network_table, zoo
-from resnet_inspect.block_comparison import compare_blocks
-from resnet_inspect.comparison import overview
-from resnet_inspect.convention_table import conventions
-from resnet_inspect.drawing import Diagram, block_diagram, diagram
 from resnet_inspect.errors import InspectError
-from resnet_inspect.graph import LayerGraph
-from resnet_inspect.plot_style import Plot
-from resnet_inspect.plots import MOST, plot
-from resnet_inspect.reconciliation import reconcile
-from resnet_inspect.resnet import layer_graph
-from resnet_inspect.roles import depth, residual_blocks
-from resnet_inspect.sheet import Sheet
-from resnet_inspect.table import Table
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.parts import depth, residual_blocks
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.pictures.diagrams.diagram import Diagram, block_diagram, diagram
+from resnet_inspect.pictures.plots.costs import MOST, plot
+from resnet_inspect.pictures.plots.plot import Plot
+from resnet_inspect.tables import network as network_table
+from resnet_inspect.tables.block_comparison import compare_blocks
+from resnet_inspect.tables.comparison import overview
+from resnet_inspect.tables.conventions import conventions
+from resnet_inspect.tables.reconciliation import reconcile
+from resnet_inspect.tables.table import Sheet, Table
 
 OVERVIEW, BLOCKS, CONVENTIONS = "overview", "blocks", "conventions"
 """What stands beside the networks, by the folders of their files."""

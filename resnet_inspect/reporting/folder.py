@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.writers import OutputError, write_bytes
+from resnet_inspect.files import OutputError, write_bytes
 
 MANIFEST = "manifest.json"
 """The list of what was written."""

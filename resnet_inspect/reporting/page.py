@@ -10,14 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from importlib.resources import files
 from typing import NamedTuple
 
-from resnet_inspect import __version__
-from resnet_inspect.network_table import COUNTED
-from resnet_inspect.ops import elements
+from resnet_inspect.networks.ops import elements
 from resnet_inspect.reporting.contents import BLOCKS, CONVENTIONS, OVERVIEW, Part, Report
-from resnet_inspect.reporting.pictures import (
+from resnet_inspect.reporting.svg import (
     BOX,
     Box,
     Colours,
@@ -29,7 +28,9 @@ from resnet_inspect.reporting.pictures import (
     plot_colours,
     variable,
 )
-from resnet_inspect.table import Column, Record, Table, Value, show
+from resnet_inspect.tables.columns import Column, Record, Value, show
+from resnet_inspect.tables.network import COUNTED
+from resnet_inspect.tables.table import Table
 
 
 class Cell(NamedTuple):
@@ -97,7 +98,7 @@ def html(report: Report, pictures: Mapping[str, str]) -> str:
     faces = font_faces.search(pictures[f"{BLOCKS}/diagram.svg"])
     return environment.get_template("index.html.jinja").render(
         report=report,
-        version=__version__,
+        version=version("resnet-inspect"),
         style=Markup(f"{faces[1] if faces else ''}\n{_palette(plots, diagrams)}\n{style}"),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

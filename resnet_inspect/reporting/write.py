@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from resnet_inspect.graph import LayerGraph
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.reporting.contents import contents
+from resnet_inspect.reporting.documents import documents, pictures
 from resnet_inspect.reporting.folder import write_folder
 from resnet_inspect.reporting.page import html
-from resnet_inspect.reporting.text import documents, pictures
 
 PAGE = "index.html"
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from resnet_inspect.ops import Shape
+from resnet_inspect.networks.ops import Shape
 
 _SAME = {
     "iadd": "add", "radd": "add", "isub": "sub", "rsub": "sub", "subtract": "sub",
@@ -112,3 +112,12 @@ class Call:
     def output(self) -> Shape:
         """The result's shape, without the batch; of several results, the first's."""
         return sample_shape(first_tensor(self.node.meta["val"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Entries of parameters and buffers by name, and of all buffers of a module by its path."""
+
+    params: Mapping[str, int]
+    buffers: Mapping[str, int]
+    by_module: Mapping[str, int]

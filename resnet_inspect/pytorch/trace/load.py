@@ -19,11 +19,11 @@ import torch
 from torch import nn
 
 from resnet_inspect.errors import InspectError, unknown
-from resnet_inspect.graph import LayerGraph
-from resnet_inspect.ops import Shape
-from resnet_inspect.pytorch.trace import trace
-from resnet_inspect.pytorch.trace.blame import line_of
-from resnet_inspect.pytorch.trace.exported import read
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.ops import Shape
+from resnet_inspect.pytorch.trace.diagnosis import line_of
+from resnet_inspect.pytorch.trace.pt2 import read
+from resnet_inspect.pytorch.trace.trace import trace
 
 
 def load(

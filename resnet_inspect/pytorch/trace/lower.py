@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,28 +16,20 @@ import torch
 from torch import fx
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.foreign import Opaque, View
-from resnet_inspect.graph import INPUT, Layer, LayerGraph
-from resnet_inspect.ops import Op, Shape
+from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
+from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.torch_ops import Opaque, View
+from resnet_inspect.pytorch.trace.blocks import Frame, Placed, stages
 from resnet_inspect.pytorch.trace.calls import (
     Call,
     Constant,
+    Held,
     first_tensor,
     function_name,
     sample_shape,
 )
-from resnet_inspect.pytorch.trace.registry import RULES, bind
-from resnet_inspect.pytorch.trace.views import FRESH, SPLITS
-from resnet_inspect.structure import Frame, Placed, stages
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Entries of parameters and buffers by name, and of all buffers of a module by its path."""
-
-    params: Mapping[str, int]
-    buffers: Mapping[str, int]
-    by_module: Mapping[str, int]
+from resnet_inspect.pytorch.trace.rules import RULES, bind
+from resnet_inspect.pytorch.trace.shape_rules import FRESH, SPLITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,59 @@
+"""The command line. A command is a file; each imports what it needs when it runs.
+
+`main` is the one boundary where errors become a line on stderr and an exit status: 2 for input
+that cannot be used, 130 for Ctrl-C. Nothing but this package prints.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status."""
+    # What a command allocates it keeps until it ends; looking for garbage at the usual pace took a
+    # twentieth of the time of `table`.
+    gc.set_threshold(100_000)
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit status."""
+    from typer import Abort, BadParameter
+
+    from resnet_inspect.cli.app import app
+    from resnet_inspect.errors import InspectError
+
+    # click's base of all complaints about the command line, for which typer has no name
+    usage_error: type[Any] = BadParameter.__mro__[2]
+    try:
+        status = app(
+            list(arguments) or ["--help"], prog_name="resnet-inspect", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except InspectError as error:
+        return _complain(str(error))
+    except usage_error as error:  # unknown commands and options, values of the wrong type
+        return _complain(error.format_message())
+    except Abort:
+        return 130
+    except BrokenPipeError:  # the reader of the pipe has gone, as `head` does
+        _hush()
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+def _complain(message: str) -> int:
+    line = " ".join(message.split())
+    print(f"resnet-inspect: {line}", file=sys.stderr)
+    return 2
+
+
+def _hush() -> None:
+    """Let the interpreter flush stdout at exit without a second complaint."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,1 @@
+"""What a network costs, in exact integers; conventions; published figures."""

@@ -1,0 +1,137 @@
+"""Published figures of the zoo's networks, as they were printed, each with its source.
+
+A figure is kept as text, because its digits say how far it was rounded. The papers' 'FLOPs' are
+multiply-adds, so they stand here as MACs.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from typing import NamedTuple
+
+from resnet_inspect.counting.costs import total
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.ops import Conv2d, Linear
+from resnet_inspect.networks.resnet import layer_graph
+
+HE2015 = "He 2015, Table 1"
+
+
+HE2015_PLAIN = "He 2015, section 3.3"
+
+
+HE2015_CIFAR = "He 2015, Table 6"
+
+
+HE2016 = "He 2016"
+
+
+CAFFE = "Caffe release"
+
+
+TORCHVISION = "torchvision"
+
+
+TRICKS = "He 2018, Table 5"
+
+UNITS: dict[str, int] = {"": 1, "M": 10**6, "G": 10**9}
+
+
+class Figure(NamedTuple):
+    """One published number.
+
+    quantity: 'params', 'macs', or 'weights' (convolution and linear layers alone, without batch
+    norm). value: as printed; unit: '', 'M' or 'G'.
+    """
+
+    quantity: str
+    value: str
+    unit: str
+    source: str
+
+    def agrees(self, count: int) -> bool:
+        """Whether an exact count gives this figure, rounded or cut off to its digits.
+
+        He et al. 2015 do both: 7.57 is printed as 7.6, and 3.86 as 3.8.
+        """
+        exact = Decimal(count) / UNITS[self.unit]
+        step = Decimal(1).scaleb(Decimal(self.value).as_tuple().exponent)  # type: ignore[arg-type]
+        return Decimal(self.value) in (
+            exact.quantize(step, ROUND_HALF_UP),
+            exact.quantize(step, ROUND_DOWN),
+        )
+
+    @property
+    def text(self) -> str:
+        """The value as printed: 25,557,032 or 4.089 G."""
+        return f"{self.value} {self.unit}" if self.unit else f"{int(self.value):,}"
+
+
+def _torchvision(params: int, gmacs: str) -> tuple[Figure, ...]:
+    exact = Figure("params", str(params), "", TORCHVISION)
+    return exact, Figure("macs", gmacs, "G", TORCHVISION)
+
+
+def _caffe(params: int, macs: int, paper: str) -> tuple[Figure, ...]:
+    return (
+        Figure("params", str(params), "", CAFFE),
+        Figure("macs", str(macs), "", CAFFE),
+        Figure("macs", paper, "G", HE2015),
+    )
+
+
+def _millions(value: str, source: str, quantity: str = "params") -> tuple[Figure, ...]:
+    return (Figure(quantity, value, "M", source),)
+
+
+PUBLISHED: dict[str, tuple[Figure, ...]] = {
+    "resnet18": (*_torchvision(11689512, "1.814"), Figure("macs", "1.8", "G", HE2015)),
+    "resnet34": (*_torchvision(21797672, "3.664"), Figure("macs", "3.6", "G", HE2015)),
+    "resnet50": (*_torchvision(25557032, "4.089"), Figure("macs", "4.1", "G", TRICKS)),
+    "resnet101": _torchvision(44549160, "7.801"),
+    "resnet152": _torchvision(60192808, "11.514"),
+    "resnext50_32x4d": _torchvision(25028904, "4.23"),
+    "resnext101_32x8d": _torchvision(88791336, "16.414"),
+    "resnext101_64x4d": _torchvision(83455272, "15.46"),
+    "wide_resnet50_2": _torchvision(68883240, "11.398"),
+    "wide_resnet101_2": _torchvision(126886696, "22.753"),
+    "resnet50_v1": _caffe(25557096, 3857973248, "3.8"),
+    "resnet101_v1": _caffe(44549160, 7570194432, "7.6"),
+    "resnet152_v1": _caffe(60192808, 11282415616, "11.3"),
+    "resnet50c": (Figure("macs", "4.3", "G", TRICKS),),
+    "resnet50d": (Figure("macs", "4.3", "G", TRICKS),),
+    "plain34": (Figure("macs", "3.6", "G", HE2015_PLAIN),),
+    "resnet20_cifar": _millions("0.27", HE2015_CIFAR),
+    "resnet32_cifar": _millions("0.46", HE2015_CIFAR),
+    "resnet44_cifar": _millions("0.66", HE2015_CIFAR),
+    "resnet56_cifar": _millions("0.85", HE2015_CIFAR),
+    "resnet110_cifar": _millions("1.7", HE2015_CIFAR),
+    "resnet1202_cifar": _millions("19.4", HE2015_CIFAR),
+    "resnet164": _millions("1.7", HE2016),
+    # 10,327,706 parameters with batch norm; its convolutions and classifier alone are 10,178,490
+    "resnet1001": _millions("10.2", HE2016, "weights"),
+}
+
+
+def figures(model: str) -> tuple[Figure, ...]:
+    """What was published about a network of the zoo; nothing for others."""
+    return PUBLISHED.get(model, ())
+
+
+def figures_of(graph: LayerGraph) -> tuple[Figure, ...]:
+    """What was published, where the graph is the network that it was published of."""
+    if graph.name not in zoo.ZOO:
+        return ()
+    spec = zoo.spec(graph.name)
+    return figures(graph.name) if graph == layer_graph(spec) else ()
+
+
+def published_quantity(graph: LayerGraph, quantity: str) -> int:
+    """Our count of what a published figure counts: params, macs, or weights without batch norm."""
+    if quantity == "weights":
+        return sum(
+            layer.op.params for layer in graph.layers if isinstance(layer.op, (Conv2d, Linear))
+        )
+    spent = total(graph.layers)
+    return {"params": spent.params, "macs": spent.macs}[quantity]

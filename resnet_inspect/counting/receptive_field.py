@@ -1,0 +1,183 @@
+"""Which input pixels a position of a layer can see.
+
+Along each axis a position i sees `size` input pixels from i * stride + start on, padding included
+(so start may be negative). Through a chain of windows
+
+    size'   = size + (kernel - 1) * stride
+    start'  = start - padding * stride
+    stride' = stride * step
+
+(Araujo et al. 2019, 'Computing Receptive Fields of Convolutional Neural Networks', section 2;
+Dumoulin & Visin 2016). Where branches meet, the interval is the hull of both. A layer that looks
+at all positions (global pooling, and so every squeeze-and-excitation gate) sees one interval
+wherever it stands: its stride is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import singledispatch
+from typing import NamedTuple
+
+from resnet_inspect.networks.graph import INPUT, LayerGraph
+from resnet_inspect.networks.ops import (
+    Activation,
+    Add,
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool2d,
+    Linear,
+    Op,
+    Pair,
+    Pool2d,
+    Scale,
+    Shape,
+    ZeroPad,
+)
+
+
+class Field(NamedTuple):
+    """The receptive field along one axis, in input pixels."""
+
+    size: int
+    stride: int
+    start: int
+
+    @property
+    def padding(self) -> int:
+        """How far the first position's field reaches beyond the input's edge."""
+        return -self.start
+
+    @property
+    def centre(self) -> float:
+        """Where the first position's field is centred."""
+        return self.start + (self.size - 1) / 2
+
+    def window(self, kernel: int, stride: int, padding: int) -> Field:
+        """The field after a sliding window."""
+        return Field(
+            self.size + (kernel - 1) * self.stride,
+            self.stride * stride,
+            self.start - padding * self.stride,
+        )
+
+    def all_of(self, positions: int) -> Field:
+        """The field of something that looks at all positions."""
+        return Field(self.size + (positions - 1) * self.stride, 0, self.start)
+
+    def joined(self, other: Field, positions: int) -> Field:
+        """The hull of two branches that meet in `positions` positions."""
+        if self.stride != other.stride:
+            return self.all_of(positions).joined(other.all_of(positions), 1)
+        start = min(self.start, other.start)
+        end = max(self.start + self.size, other.start + other.size)
+        return Field(end - start, self.stride, start)
+
+
+class ReceptiveField(NamedTuple):
+    height: Field
+    width: Field
+
+    @property
+    def size(self) -> Pair:
+        return (self.height.size, self.width.size)
+
+    @property
+    def stride(self) -> Pair:
+        return (self.height.stride, self.width.stride)
+
+    @property
+    def padding(self) -> Pair:
+        return (self.height.padding, self.width.padding)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return (self.height.centre, self.width.centre)
+
+
+_PIXEL = ReceptiveField(Field(1, 1, 0), Field(1, 1, 0))
+
+
+def receptive_fields(graph: LayerGraph) -> Mapping[str, ReceptiveField | None]:
+    """The receptive field of every layer by its name; None where a layer on the way has no rule.
+
+    Only images have one: a network that takes other than (channels, height, width) has none.
+    """
+    entering = _PIXEL if len(graph.input_shape) == 3 else None
+    fields: dict[str, ReceptiveField | None] = {INPUT: entering}
+    rules = {kind: rule.dispatch(kind) for kind in {type(layer.op) for layer in graph.layers}}
+    for name, _, op, sources, shapes, _ in graph.layers:
+        known = [field for source in sources if (field := fields[source]) is not None]
+        whole = len(known) == len(sources)
+        fields[name] = rules[type(op)](op, known, shapes) if whole else None
+    del fields[INPUT]
+    return fields
+
+
+@singledispatch
+def rule(op: Op, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField | None:
+    """The field of an op's output from those of its inputs; the base case is 'unknown'."""
+    return None
+
+
+@rule.register(Activation)
+@rule.register(BatchNorm2d)
+@rule.register(Linear)
+def _(op: Op, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField:
+    return fields[0]
+
+
+def _slid(field: ReceptiveField, kernel: Pair, stride: Pair, padding: Pair) -> ReceptiveField:
+    if kernel == stride == (1, 1) and padding == (0, 0):
+        return field
+    height = field.height.window(kernel[0], stride[0], padding[0])
+    square = kernel[0] == kernel[1] and stride[0] == stride[1] and padding[0] == padding[1]
+    if square and field.width == field.height:
+        return ReceptiveField(height, height)
+    return ReceptiveField(height, field.width.window(kernel[1], stride[1], padding[1]))
+
+
+@rule.register(Conv2d)
+def _(op: Conv2d, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField:
+    return _slid(fields[0], op.reach, op.stride, op.padding)
+
+
+@rule.register(Pool2d)
+def _(op: Pool2d, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField:
+    return _slid(fields[0], op.kernel, op.stride, op.padding)
+
+
+@rule.register(ZeroPad)
+def _(op: ZeroPad, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField:
+    return _slid(fields[0], (1, 1), op.stride, (0, 0))
+
+
+@rule.register(GlobalAvgPool2d)
+@rule.register(Flatten)
+def _(op: Op, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField | None:
+    return everywhere(fields[0], shapes[0])
+
+
+def everywhere(field: ReceptiveField, shape: Shape) -> ReceptiveField | None:
+    """The field of something that looks at all positions of a tensor of this shape."""
+    if len(shape) != 3:  # not a map of features, so it is not known which axis is which
+        return field if field.stride == (0, 0) else None
+    return ReceptiveField(field.height.all_of(shape[1]), field.width.all_of(shape[2]))
+
+
+@rule.register(Add)
+@rule.register(Scale)
+def _(op: Op, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField | None:
+    return joined(fields[0], fields[1], shapes[0])
+
+
+def joined(first: ReceptiveField, second: ReceptiveField, shape: Shape) -> ReceptiveField | None:
+    """The field where two branches meet in a tensor of this shape."""
+    if len(shape) != 3:
+        if first.stride != second.stride:
+            return None
+        shape = (1, 1, 1)
+    return ReceptiveField(
+        first.height.joined(second.height, shape[1]), first.width.joined(second.width, shape[2])
+    )

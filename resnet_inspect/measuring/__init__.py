@@ -1,0 +1,1 @@
+"""Times as typed records, and their statistics. No torch, no device."""

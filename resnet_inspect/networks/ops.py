@@ -1,0 +1,329 @@
+"""The kinds of layer: what each computes on shapes, and the parameters it holds.
+
+An op is frozen data. It knows its output shape and its parameters, and nothing of names, costs,
+torch or pictures; rules about ops (costs, receptive fields, memory, drawing, assembling) live in
+the rooms that need them. Shapes are (channels, height, width), or (features,) after flattening;
+the batch is no part of a shape. Shape arithmetic follows the PyTorch documentation of the layer of
+the same name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from resnet_inspect.errors import ShapeError
+
+Shape = tuple[int, ...]
+
+
+Pair = tuple[int, int]
+
+
+def elements(shape: Shape) -> int:
+    """The number of elements of one sample of this shape."""
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def show_shape(shape: Shape) -> str:
+    """A shape as people write it: 64x112x112."""
+    return "x".join(map(str, shape))
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """A kind of layer with its settings."""
+
+    arity: ClassVar[int] = 1
+    """How many tensors it takes."""
+
+    @property
+    def inplace(self) -> bool:
+        """Whether it overwrites its first input, as torchvision's ReLU and residual addition do."""
+        return False
+
+    def shares(self, training: bool) -> bool:
+        """Whether its output lies in its first input's memory, in train or in eval mode."""
+        return self.inplace
+
+    @property
+    def kind(self) -> str:
+        """The name people use for it, equal to torch.nn's where torch.nn has it."""
+        return type(self).__name__
+
+    @property
+    def params(self) -> int:
+        """Learned parameters."""
+        return 0
+
+    @property
+    def buffers(self) -> int:
+        """Entries of the state dict that are not learned, batch norm's counter included."""
+        return 0
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape that comes out; raises ShapeError where the inputs do not fit."""
+        return shapes[0]
+
+
+def _channels(shape: Shape, wanted: int) -> None:
+    if len(shape) != 3 or shape[0] != wanted:
+        raise ShapeError(f"takes {wanted} channels, not an input of {show_shape(shape)}")
+
+
+def _slid(size: int, kernel: int, stride: int, padding: int, ceil: bool = False) -> int:
+    """Positions of a window that slides over `size` padded elements (0 or less: none fits)."""
+    room = size + 2 * padding - kernel
+    if not ceil:
+        return room // stride + 1
+    count = -(-room // stride) + 1
+    # A window that starts in the right-hand padding is dropped, as torch does.
+    return count - 1 if (count - 1) * stride >= size + padding else count
+
+
+def _window(shape: Shape, kernel: Pair, stride: Pair, padding: Pair, ceil: bool = False) -> Pair:
+    height = _slid(shape[1], kernel[0], stride[0], padding[0], ceil)
+    width = _slid(shape[2], kernel[1], stride[1], padding[1], ceil)
+    if height < 1 or width < 1:
+        least = [max(1, k - 2 * p) for k, p in zip(kernel, padding, strict=True)]
+        raise ShapeError(
+            f"slides a {show_shape(kernel)} window with padding {show_shape(padding)} over an "
+            f"input of {show_shape(shape)}; the least it fits is "
+            f"{shape[0]}x{show_shape(tuple(least))}"
+        )
+    return height, width
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d(Op):
+    in_channels: int
+    out_channels: int
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    groups: int = 1
+    bias: bool = False
+    dilation: Pair = (1, 1)
+
+    @property
+    def weights(self) -> int:
+        """Entries of the kernel tensor, out x in/groups x height x width."""
+        return self.out_channels * (self.in_channels // self.groups) * elements(self.kernel)
+
+    @property
+    def params(self) -> int:
+        return self.weights + (self.out_channels if self.bias else 0)
+
+    @property
+    def reach(self) -> Pair:
+        """Extent of the dilated kernel."""
+        return (
+            self.dilation[0] * (self.kernel[0] - 1) + 1,
+            self.dilation[1] * (self.kernel[1] - 1) + 1,
+        )
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        _channels(shape, self.in_channels)
+        return (self.out_channels, *_window(shape, self.reach, self.stride, self.padding))
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm2d(Op):
+    channels: int
+
+    @property
+    def params(self) -> int:
+        return 2 * self.channels  # scale and shift
+
+    @property
+    def buffers(self) -> int:
+        return 2 * self.channels + 1  # running mean, running variance, batches seen
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        _channels(shapes[0], self.channels)
+        return shapes[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Activation(Op):
+    """An elementwise function without parameters."""
+
+    inplace: bool = field(default=False, kw_only=True)
+
+    keeps: ClassVar[str] = "input"
+    """What its backward pass needs (torch's derivatives.yaml): its 'input', its 'output', or
+    'either', which is its input, or its output where that overwrites the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReLU(Activation):
+    inplace: bool = field(default=True, kw_only=True)
+    keeps = "output"
+
+
+class ReLU6(Activation):
+    """Not in place: torch's backward needs its input, so overwriting would keep a copy anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeakyReLU(Activation):
+    negative_slope: float = 0.01
+    inplace: bool = field(default=True, kw_only=True)
+    keeps = "either"
+
+
+@dataclass(frozen=True, slots=True)
+class ELU(Activation):
+    alpha: float = 1.0
+    inplace: bool = field(default=True, kw_only=True)
+    keeps = "either"
+
+
+class GELU(Activation):
+    pass
+
+
+class SiLU(Activation):
+    pass
+
+
+class Mish(Activation):
+    pass
+
+
+class Hardswish(Activation):
+    pass
+
+
+class Sigmoid(Activation):
+    keeps = "output"
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": ReLU(),
+    "relu6": ReLU6(),
+    "leaky_relu": LeakyReLU(),
+    "elu": ELU(),
+    "gelu": GELU(),
+    "silu": SiLU(),
+    "mish": Mish(),
+    "hardswish": Hardswish(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pool2d(Op):
+    """A window that slides over each channel."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair = (0, 0)
+    ceil: bool = False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if len(shape) != 3:
+            raise ShapeError(f"takes channels x height x width, not {show_shape(shape)}")
+        return (shape[0], *_window(shape, self.kernel, self.stride, self.padding, self.ceil))
+
+
+class MaxPool2d(Pool2d):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class AvgPool2d(Pool2d):
+    """Average over a window, by default over the part of it that lies on the input."""
+
+    count_padding: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalAvgPool2d(Op):
+    """Average over all positions: torch's AdaptiveAvgPool2d(1), or a mean that drops them."""
+
+    keepdim: bool = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if len(shape) != 3:
+            raise ShapeError(f"takes channels x height x width, not {show_shape(shape)}")
+        return (shape[0], 1, 1) if self.keepdim else (shape[0],)
+
+
+class Flatten(Op):
+    def shares(self, training: bool) -> bool:
+        return True  # a view
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return (elements(shapes[0]),)
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Op):
+    """A matrix applied to the last dimension, in each place where there are several."""
+
+    in_features: int
+    out_features: int
+    bias: bool = True
+
+    @property
+    def weights(self) -> int:
+        """Entries of the weight matrix."""
+        return self.in_features * self.out_features
+
+    @property
+    def params(self) -> int:
+        return self.weights + (self.out_features if self.bias else 0)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if shape[-1:] != (self.in_features,):
+            raise ShapeError(f"takes {self.in_features} features, not {show_shape(shape)}")
+        return (*shape[:-1], self.out_features)
+
+
+@dataclass(frozen=True, slots=True)
+class Add(Op):
+    """The residual addition: the residual first, the shortcut second."""
+
+    arity: ClassVar[int] = 2
+    inplace: bool = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if shapes[0] != shapes[1]:
+            raise ShapeError(f"cannot add {show_shape(shapes[0])} and {show_shape(shapes[1])}")
+        return shapes[0]
+
+
+class Scale(Op):
+    """Each channel times its gate: (C, H, W) x (C, 1, 1)."""
+
+    arity: ClassVar[int] = 2
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if shapes[1] != (shapes[0][0], 1, 1):
+            raise ShapeError(f"cannot gate {show_shape(shapes[0])} by {show_shape(shapes[1])}")
+        return shapes[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroPad(Op):
+    """Shortcut option A: every `stride`-th position, new channels filled with zeros.
+
+    He et al. 2015, section 3.3, option A: no parameters. The zeros come after the input's
+    channels, as in the authors' successor code (fb.resnet.torch).
+    """
+
+    in_channels: int
+    out_channels: int
+    stride: Pair = (1, 1)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        _channels(shape, self.in_channels)
+        return (self.out_channels, -(-shape[1] // self.stride[0]), -(-shape[2] // self.stride[1]))

@@ -1,0 +1,107 @@
+"""What each layer of a network is there for, and how deep the network is.
+
+Read off the wiring and the kinds of op and block; names are never parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from resnet_inspect.networks.fusion import fold, main_layer
+from resnet_inspect.networks.graph import INPUT, LayerGraph
+from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale, show_shape
+from resnet_inspect.networks.wiring import Wiring
+
+ROLES = (
+    "stem",
+    "3x3 convolutions",
+    "1x1 convolutions",
+    "other convolutions",
+    "linear layers",
+    "squeeze and excitation",
+    "shortcuts",
+    "head",
+    "all else",
+)
+"""What a layer is there for, in reading order. Roles are disjoint and leave nothing out."""
+
+
+def roles(graph: LayerGraph) -> Mapping[str, str]:
+    """Every layer's name with one of ROLES.
+
+    Batch norm and activation play the role of the convolution that they belong to.
+    """
+    wiring = Wiring(graph)
+    bypass, gates = _shortcuts(graph, wiring), _gates(graph, wiring)
+    found: dict[str, str] = {}
+    for block in graph.blocks:
+        for group in fold(block):
+            main = main_layer(group)
+            if block.kind in ("Stem", "Head"):
+                role = block.kind.lower()
+            elif main.name in bypass:
+                role = "shortcuts"
+            elif main.name in gates or isinstance(main.op, Scale):
+                role = "squeeze and excitation"
+            else:
+                role = _role(main.op)
+            found.update((layer.name, role) for layer in group)
+    return {layer.name: found[layer.name] for layer in graph.layers}
+
+
+def _role(op: Op) -> str:
+    """The role of an op on the main path."""
+    if isinstance(op, Conv2d):
+        kernel = show_shape(op.kernel)
+        return f"{kernel if kernel in ('1x1', '3x3') else 'other'} convolutions"
+    return "linear layers" if isinstance(op, Linear) else "all else"
+
+
+def _shortcuts(graph: LayerGraph, wiring: Wiring) -> set[str]:
+    """The layers that only a shortcut runs."""
+    additions = [layer for layer in graph.layers if isinstance(layer.op, Add)]
+    return {
+        layer.name
+        for addition in additions
+        for cut in wiring.shortcuts(addition)
+        for layer in cut.layers
+    }
+
+
+def _gates(graph: LayerGraph, wiring: Wiring) -> set[str]:
+    """The layers that only make gates."""
+    gatings = [layer for layer in graph.layers if isinstance(layer.op, Scale)]
+    return {layer.name for gating in gatings for layer in wiring.gate(gating)}
+
+
+def depth(graph: LayerGraph) -> int:
+    """Layers with weights on the longest way through: convolutions and the classifier.
+
+    So the papers count (He et al. 2015, Table 1). The stem counts once, as in ResNet-50-D; gates
+    do not count.
+    """
+    return depths(graph)[graph.output.name]
+
+
+def depths(graph: LayerGraph) -> Mapping[str, int]:
+    """Layers with weights on the longest way to each layer, itself among them.
+
+    A gate lies as deep as what it is made of.
+    """
+    gates = _gates(graph, Wiring(graph))
+    reached: dict[str, int] = {INPUT: 0}
+    for block in graph.blocks:
+        for layer in block.layers:
+            # A gate scales the main path and is none itself.
+            inputs = layer.inputs[:1] if isinstance(layer.op, Scale) else layer.inputs
+            before = max((reached[name] for name in inputs), default=0)
+            weighted = isinstance(layer.op, (Conv2d, Linear)) and layer.name not in gates
+            here = before + weighted
+            reached[layer.name] = min(here, 1) if block.kind == "Stem" else here
+    del reached[INPUT]
+    return reached
+
+
+def residual_blocks(graph: LayerGraph) -> int:
+    """Blocks that are neither stem nor head."""
+    return sum(block.kind not in ("Stem", "Head") for block in graph.blocks)

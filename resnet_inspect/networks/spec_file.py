@@ -1,0 +1,77 @@
+"""A ResNetSpec from a TOML file: its fields, and optionally `base`, a network of the zoo to change.
+
+base = "resnet50"
+blocks = [2, 2, 2, 2]
+shortcut = "D"
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from resnet_inspect.errors import FormatError, InspectError
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.spec import ResNetSpec
+
+
+def read(path: str | Path) -> ResNetSpec:
+    """The spec that a file describes, named after the file unless it gives a name.
+
+    Raises FormatError with the file, the line and the key that cannot be used.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise FormatError(
+            f"cannot read {path}: {reason}; name a network ('models' lists them) or a TOML file"
+        ) from None
+    try:
+        fields = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FormatError(f"{path}{_place(str(error))}") from None
+    base = fields.pop("base", None)
+    try:
+        start = ResNetSpec() if base is None else _base(base)
+        return start.with_changes({"name": path.stem, **fields})
+    except InspectError as error:
+        line = _line(text, str(error), [*fields, "base"])
+        raise FormatError(f"{path}{line}: {error}") from None
+
+
+def _base(name: object) -> ResNetSpec:
+    if not isinstance(name, str):
+        raise FormatError(f"base is {name!r}; give the name of a network in quotes")
+    try:
+        return zoo.spec(name)
+    except InspectError as error:
+        raise FormatError(f"base: {error}") from None
+
+
+def _place(message: str) -> str:
+    """', line 3, column 8: expected ..' from tomllib's '.. (at line 3, column 8)'."""
+    match = re.fullmatch(r"(.*) \(at (line \d+, column \d+|end of document)\)", message, re.S)
+    if match is None:
+        return f": {message}"
+    return f", {match[2]}: {match[1][0].lower()}{match[1][1:]}"
+
+
+def _line(text: str, message: str, keys: Iterable[str]) -> str:
+    """', line 4' for the key that an error speaks of, if the file has it."""
+    found = []
+    for key in keys:
+        said = re.search(rf"(?<!\w){re.escape(key)}(?!\w)", message)
+        spot = re.search(rf"^\s*['\"]?{re.escape(key)}['\"]?\s*=", text, re.M)
+        if said and spot:
+            found.append((said.start(), text.count("\n", 0, spot.end()) + 1))
+    if not found:
+        return ""
+    return f", line {min(found)[1]}"

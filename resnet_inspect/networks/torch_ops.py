@@ -1,0 +1,465 @@
+"""The kinds of layer of traced networks, beside those of resnet_inspect.ops.
+
+As there, an op is frozen data: settings, parameters and shape arithmetic of the PyTorch layer of
+the same name. Tuples hold one number for each spatial axis, so that one class serves 1-D, 2-D and
+3-D layers. Ops whose result cannot be told from the shapes alone hold the shape that was seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resnet_inspect.errors import ShapeError
+from resnet_inspect.networks.ops import Activation, Op, Shape, elements, show_shape
+
+Sizes = tuple[int, ...]
+
+
+def _fits(shape: Shape, axes: int, channels: int | None = None) -> None:
+    if len(shape) != axes + 1 or channels not in (None, shape[0]):
+        wanted = "channels" if channels is None else f"{channels} channels"
+        raise ShapeError(f"takes {wanted} and {axes} axes, not an input of {show_shape(shape)}")
+
+
+def _slid(sizes: Sizes, reach: Sizes, stride: Sizes, padding: Sizes, ceil: bool = False) -> Sizes:
+    """Positions of a window along each axis, as torch.nn.MaxPool2d's documentation gives them."""
+    found = []
+    for size, extent, step, edge in zip(sizes, reach, stride, padding, strict=True):
+        room = size + 2 * edge - extent
+        count = (-(-room // step) if ceil else room // step) + 1
+        if ceil and (count - 1) * step >= size + edge:
+            count -= 1  # it would start in the right-hand padding
+        if count < 1:
+            raise ShapeError(
+                f"a {show_shape(reach)} window with padding {show_shape(padding)} does not fit "
+                f"an input of {show_shape(sizes)}"
+            )
+        found.append(count)
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque(Op):
+    """A layer that no rule knows, or that is known by its numbers alone.
+
+    type: what its author calls it. output: the shape that it gives. macs: multiply-accumulates for
+    one sample where somebody gave them; None is unknown, never zero.
+    """
+
+    type: str
+    output: Shape
+    params: int = 0
+    buffers: int = 0
+    macs: int | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.type
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Conv(Op):
+    """Convolution over any number of axes.
+
+    made_of: entries of the parameters and of the buffers that its kernel and bias are made of,
+    where these are not the kernel and bias themselves: (0, 9) for a fixed 3x3 blur.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel: Sizes
+    stride: Sizes
+    padding: Sizes
+    groups: int = 1
+    bias: bool = False
+    dilation: Sizes = ()
+    made_of: tuple[int, int] | None = None
+
+    @property
+    def kind(self) -> str:
+        fixed = self.made_of is not None and self.made_of[0] == 0
+        return f"{'Fixed' if fixed else ''}Conv{len(self.kernel)}d"
+
+    @property
+    def weights(self) -> int:
+        """Entries of the kernel tensor."""
+        return self.out_channels * (self.in_channels // self.groups) * elements(self.kernel)
+
+    @property
+    def params(self) -> int:
+        if self.made_of is not None:
+            return self.made_of[0]
+        return self.weights + (self.out_channels if self.bias else 0)
+
+    @property
+    def buffers(self) -> int:
+        return self.made_of[1] if self.made_of is not None else 0
+
+    @property
+    def reach(self) -> Sizes:
+        """Extent of the dilated kernel."""
+        return _reach(self.kernel, self.dilation)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        _fits(shapes[0], len(self.kernel), self.in_channels)
+        return self.out_channels, *_slid(shapes[0][1:], self.reach, self.stride, self.padding)
+
+
+def _reach(kernel: Sizes, dilation: Sizes) -> Sizes:
+    spread = dilation or (1,) * len(kernel)
+    return tuple(d * (k - 1) + 1 for k, d in zip(kernel, spread, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class ConvTranspose(Op):
+    """Transposed convolution: each input position adds a kernel to the output."""
+
+    in_channels: int
+    out_channels: int
+    kernel: Sizes
+    stride: Sizes
+    padding: Sizes
+    output_padding: Sizes
+    groups: int = 1
+    bias: bool = False
+    dilation: Sizes = ()
+
+    @property
+    def kind(self) -> str:
+        return f"ConvTranspose{len(self.kernel)}d"
+
+    @property
+    def weights(self) -> int:
+        """Entries of the kernel tensor, in x out/groups x kernel."""
+        return self.in_channels * (self.out_channels // self.groups) * elements(self.kernel)
+
+    @property
+    def params(self) -> int:
+        return self.weights + (self.out_channels if self.bias else 0)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        _fits(shapes[0], len(self.kernel), self.in_channels)
+        reach = _reach(self.kernel, self.dilation)
+        axes = zip(
+            shapes[0][1:], self.stride, self.padding, reach, self.output_padding, strict=True
+        )
+        return (
+            self.out_channels,
+            *((size - 1) * step - 2 * edge + far + more for size, step, edge, far, more in axes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm(Op):
+    """Batch norm over other than two axes, or without parameters or running statistics.
+
+    type: torch's name for it; params and buffers: entries that it holds.
+    """
+
+    type: str
+    channels: int
+    params: int = 0
+    buffers: int = 0
+
+    @property
+    def kind(self) -> str:
+        return self.type
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNorm(Op):
+    """Normalization over groups of channels and all positions (InstanceNorm: single channels)."""
+
+    groups: int
+    channels: int
+    affine: bool = True
+    type: str = "GroupNorm"
+
+    @property
+    def kind(self) -> str:
+        return self.type
+
+    @property
+    def params(self) -> int:
+        return 2 * self.channels if self.affine else 0
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if not shapes[0] or shapes[0][0] != self.channels:
+            raise ShapeError(f"takes {self.channels} channels, not {show_shape(shapes[0])}")
+        return shapes[0]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm(Op):
+    """Normalization over the last dimensions; RMSNorm scales and does not shift.
+
+    size: those dimensions; params: entries of its scale and shift.
+    """
+
+    size: Sizes
+    params: int = 0
+    type: str = "LayerNorm"
+
+    @property
+    def kind(self) -> str:
+        return self.type
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if shapes[0][-len(self.size) :] != self.size:
+            raise ShapeError(f"takes {show_shape(self.size)}, not {show_shape(shapes[0])}")
+        return shapes[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Function(Activation):
+    """An activation that has no class of its own.
+
+    name: torch.nn's name for it. local: whether each element depends on itself alone (not so for
+    Softmax).
+    """
+
+    name: str
+    params: int = 0
+    local: bool = True
+
+    @property
+    def kind(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Op):
+    """Dropout, stochastic depth and their like: they do nothing in an inference pass."""
+
+    type: str = "Dropout"
+    p: float = 0.5
+
+    def shares(self, training: bool) -> bool:
+        return self.p == 0 or not training
+
+    @property
+    def kind(self) -> str:
+        return self.type
+
+
+@dataclass(frozen=True, slots=True)
+class Pool(Op):
+    """A pool over other than two axes, or with dilation. type: MaxPool1d, AvgPool3d, .."""
+
+    type: str
+    kernel: Sizes
+    stride: Sizes
+    padding: Sizes
+    ceil: bool = False
+    dilation: Sizes = ()
+
+    @property
+    def kind(self) -> str:
+        return self.type
+
+    @property
+    def reach(self) -> Sizes:
+        """Extent of the dilated window."""
+        return _reach(self.kernel, self.dilation)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        _fits(shapes[0], len(self.kernel))
+        edges = self.padding
+        return shapes[0][0], *_slid(shapes[0][1:], self.reach, self.stride, edges, self.ceil)
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptivePool(Op):
+    """A pool with windows that give `size`. type: AdaptiveAvgPool2d, AdaptiveMaxPool1d, .."""
+
+    type: str
+    size: Sizes
+
+    @property
+    def kind(self) -> str:
+        return self.type
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        _fits(shapes[0], len(self.size))
+        return shapes[0][0], *self.size
+
+    def windows(self, shape: Shape) -> int:
+        """Elements of all windows over one channel; window i of n over m positions runs from
+        floor(i m / n) to ceil((i + 1) m / n), as torch's AdaptiveAveragePooling.cpp has it."""
+        covered = 1
+        for positions, count in zip(shape[1:], self.size, strict=True):
+            spans = (
+                -(-(i + 1) * positions // count) - i * positions // count for i in range(count)
+            )
+            covered *= sum(spans)
+        return covered
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce(Op):
+    """A reduction over some dimensions: mean, sum, var, amax, .."""
+
+    function: str
+    output: Shape
+
+    @property
+    def kind(self) -> str:
+        return self.function.capitalize()
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Concat(Op):
+    """Tensors one behind the other along a dimension (0: channels)."""
+
+    dim: int = 0
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        first, joined = shapes[0], list(shapes[0])
+        for shape in shapes[1:]:
+            aligned = (*shape[: self.dim], first[self.dim], *shape[self.dim + 1 :])
+            if aligned != first:
+                raise ShapeError(f"cannot join {show_shape(first)} and {show_shape(shape)}")
+            joined[self.dim] += shape[self.dim]
+        return tuple(joined)
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic(Op):
+    """Elementwise arithmetic of tensors, numbers and learned constants, with broadcasting.
+
+    function: mul, add, sub, div, ..; params: entries of the learned constants among its operands
+    (ConvNeXt's layer scale, a position embedding).
+    """
+
+    function: str
+    output: Shape
+    params: int = 0
+    inplace: bool = False
+
+    @property
+    def kind(self) -> str:
+        return self.function.capitalize()
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
+
+
+@dataclass(frozen=True, slots=True)
+class View(Op):
+    """The same elements, or some of them, in another shape or order; nothing is moved."""
+
+    function: str
+    output: Shape
+
+    def shares(self, training: bool) -> bool:
+        return True
+
+    @property
+    def kind(self) -> str:
+        return self.function.capitalize()
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Move(Op):
+    """Elements copied to other places: roll, repeat, pixel_shuffle, ..; moved and not computed.
+
+    params: entries of learned constants among them, such as a class token.
+    """
+
+    function: str
+    output: Shape
+    params: int = 0
+
+    @property
+    def kind(self) -> str:
+        return self.function.capitalize()
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Pad(Op):
+    """More elements before and after each of the last axes.
+
+    padding: (before, after) for the last axis, then for the one before it, as torch's pad has it.
+    """
+
+    padding: Sizes
+    mode: str = "constant"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        sizes = list(shapes[0])
+        if len(self.padding) > 2 * len(sizes):
+            raise ShapeError(f"pads {len(self.padding) // 2} axes of {show_shape(shapes[0])}")
+        for axis in range(len(self.padding) // 2):
+            sizes[-1 - axis] += self.padding[2 * axis] + self.padding[2 * axis + 1]
+        if min(sizes) < 1:
+            raise ShapeError(f"cuts more than there is off {show_shape(shapes[0])}")
+        return tuple(sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Interpolate(Op):
+    """Resampling to another resolution. taps: input positions that make an output."""
+
+    mode: str
+    output: Shape
+    taps: int = 1
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
+
+
+@dataclass(frozen=True, slots=True)
+class MatMul(Op):
+    """Product of two activations over their last two dimensions, with the others broadcast."""
+
+    output: Shape
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if len(shapes[0]) < 2 or shapes[0][-1] != shapes[1][-2 if len(shapes[1]) > 1 else 0]:
+            raise ShapeError(f"cannot multiply {show_shape(shapes[0])} and {show_shape(shapes[1])}")
+        return self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Attention(Op):
+    """Scaled dot-product attention of queries, keys and values (.., length, features)."""
+
+    output: Shape
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
+
+
+__all__ = [
+    "AdaptivePool",
+    "Arithmetic",
+    "Attention",
+    "BatchNorm",
+    "Concat",
+    "Conv",
+    "ConvTranspose",
+    "Dropout",
+    "Function",
+    "GroupNorm",
+    "Interpolate",
+    "LayerNorm",
+    "MatMul",
+    "Move",
+    "Opaque",
+    "Pad",
+    "Pool",
+    "Reduce",
+    "View",
+]

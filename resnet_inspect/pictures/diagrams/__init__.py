@@ -1,0 +1,1 @@
+"""Networks and blocks as DOT, and DOT as pictures."""

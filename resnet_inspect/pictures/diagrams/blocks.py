@@ -1,0 +1,255 @@
+"""Networks as stages or as blocks: a box for each, its numbers, and its shortcuts at its side."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+from resnet_inspect.counting.costs import ZERO
+from resnet_inspect.networks.wiring import Shortcut
+from resnet_inspect.pictures.diagrams import labels
+from resnet_inspect.pictures.diagrams.dot import (
+    SMALL,
+    STROKES,
+    Canvas,
+    attributes,
+    bold,
+    sized,
+    stroke_sample,
+    table,
+)
+from resnet_inspect.pictures.diagrams.fills import Thing
+from resnet_inspect.pictures.diagrams.units import DrawnStage, Run, Unit
+from resnet_inspect.pictures.themes import mix, text_on
+from resnet_inspect.tables.columns import compact
+from resnet_inspect.tables.network import Row
+
+
+def stage_kind(stage: DrawnStage) -> str:
+    """The kinds of a stage's blocks in a word."""
+    return "/".join(dict.fromkeys(unit.kind for unit in stage.units))
+
+
+def stage_frame(
+    canvas: Canvas, stage: DrawnStage, number: int | None
+) -> AbstractContextManager[Canvas]:
+    """A tinted frame around a stage's blocks; none around stem, head and a stage that is alone."""
+    if number is None or len(canvas.graph.stages) == 1:
+        return nullcontext(canvas)
+    theme = canvas.theme
+    name = stage.stage.name
+    count = len(stage.stage.blocks)
+    words = sized(f"  {count} block{'s' if count > 1 else ''}", SMALL, theme.muted)
+    title = sized(labels.short(name), "13", heavy=True)
+    # Only beside shortcuts is there room for both in a line.
+    wide = len(name) <= 8 and any(unit.shortcuts for unit in stage.units)
+    label = title + words if wide else table([title, words], align="RIGHT")
+    tint = canvas.paint.stage(number) if canvas.paint.by == "stage" else theme.quiet
+    return canvas.cluster(
+        name,
+        label=f"<{label}>",
+        labeljust="r",
+        peripheries="1",
+        style="rounded,filled",
+        color=mix(mix(theme.page, tint, 0.7), theme.ink, 0.12),
+        fillcolor=mix(theme.page, tint, theme.tint),
+        margin="10",
+        tooltip=labels.tip(f"stage {name}"),
+    )
+
+
+def repeat_frame(canvas: Canvas, run: Run, label: str) -> AbstractContextManager[Canvas]:
+    """A frame around what stands for several identical units."""
+    first, last = run.drawn[0].name, run.repeats[-1][-1].name
+    note = f"block {first}" if run.count == 1 else f"{first} to {last}: {run.count} times the same"
+    return canvas.cluster(
+        f"{first}/frame",
+        label=f"<{label}>",
+        labeljust="r",
+        peripheries="1",
+        style="rounded,filled",
+        fillcolor=canvas.theme.page,
+        color=canvas.theme.muted,
+        penwidth="1.3",
+        margin="14" if canvas.prefix else "9",  # arcs swing wider where ranks are aligned
+        tooltip=labels.tip(note),
+    )
+
+
+def draw_stage(canvas: Canvas, stage: DrawnStage, number: int | None) -> str:
+    """A stage as one box: its blocks in brackets and their count, as in He et al. 2015, Table 1.
+
+    Returns its node.
+    """
+    name = stage.stage.name
+    row = canvas.row(name, stage_kind(stage), tuple(stage.stage.layers))
+    lines = [sized(name, SMALL)]
+    change = canvas.change(row.layers)
+    fill = canvas.paint.fill(Thing(number, stage_kind(stage), row.cost, change))
+    for words, count in _layouts(stage, number is None):
+        body = table([bold(line) for line in words])
+        lines.append(body if number is None else _bracketed(body, count, text_on(fill)))
+    lines.append(sized(_figures(canvas, row), SMALL))
+    if strip := _shortcut_strip(canvas, stage):
+        lines.append(strip)
+    note = labels.tooltip(row)
+    box = canvas.box(name, lines, fill, note)
+    inside = {layer.name for layer in row.layers}
+    sources = dict.fromkeys(source for layer in row.layers for source in layer.inputs)
+    for at, source in enumerate(source for source in sources if source not in inside):
+        if at == 0:
+            canvas.main(canvas.anchor(source), box, canvas.new_shape(source))
+        else:
+            canvas.skip(canvas.anchor(source), box, canvas.shape_of(source))
+    canvas.anchors.update(dict.fromkeys(inside, box))
+    return box
+
+
+def _layouts(stage: DrawnStage, strides: bool) -> list[tuple[list[str], int]]:
+    """The different blocks of a stage by what they compute, strides left out, with their counts."""
+    found: list[tuple[list[str], int]] = []
+    for run in stage.runs:
+        words = [line for unit in run.drawn for line in labels.unit_lines(unit, strides)]
+        if found and found[-1][0] == words:
+            found[-1] = (words, found[-1][1] + run.count)
+        else:
+            found.append((words, run.count))
+    return found
+
+
+def _bracketed(body: str, count: int, ink: str) -> str:
+    times = sized(f"× {count}", "15", heavy=True)
+    return (
+        '<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="3"><TR>'
+        f'<TD BORDER="1" SIDES="LR" COLOR="{ink}">{body}</TD><TD>{times}</TD></TR></TABLE>'
+    )
+
+
+def _shortcut_strip(canvas: Canvas, stage: DrawnStage) -> str:
+    """A stage's shortcuts by kind, each with its stroke, on the colour of the page."""
+    counts: dict[tuple[str, str], int] = {}
+    for unit in stage.units:
+        for cut in unit.shortcuts:
+            key = cut.kind, labels.shortcut_words(cut.layers)
+            counts[key] = counts.get(key, 0) + 1
+    if not counts:
+        return ""
+    theme = canvas.theme
+    rows = "".join(
+        f'<TR><TD ALIGN="LEFT">{stroke_sample(kind, theme.shortcut)}'
+        f"{sized(f' {count} × {words or kind}', SMALL, theme.ink)}</TD></TR>"
+        for (kind, words), count in counts.items()
+    )
+    return (
+        f'<TABLE BORDER="0" CELLSPACING="4" CELLPADDING="0" BGCOLOR="{theme.page}" '
+        f'STYLE="rounded">{rows}</TABLE>'
+    )
+
+
+def draw_block(canvas: Canvas, run: Run, number: int | None) -> list[str]:
+    """Units as boxes with their shortcuts and additions; framed where they stand for several.
+
+    Returns the boxes' nodes.
+    """
+    if run.count == 1:
+        return [_block(canvas, unit, number) for unit in run.drawn]
+    with repeat_frame(canvas, run, sized(f"× {run.count}", "17", heavy=True)) as inside:
+        boxes = [_block(inside, unit, number) for unit in run.drawn]
+    share_anchors(canvas, run)
+    return boxes
+
+
+def share_anchors(canvas: Canvas, run: Run) -> None:
+    """What any of a run's units puts out comes out of the one that is drawn."""
+    for units in run.repeats[1:]:
+        for drawn, hidden in zip(run.drawn, units, strict=True):
+            for layer, same in zip(drawn.layers, hidden.layers, strict=True):
+                canvas.anchors[same.name] = canvas.anchors[layer.name]
+
+
+def _block(canvas: Canvas, unit: Unit, number: int | None) -> str:
+    row = canvas.row(unit.name, unit.kind, unit.layers)
+    note = labels.tooltip(row)
+    beside = {layer.name for cut in unit.shortcuts for layer in cut.layers}
+    change = canvas.change(layer for layer in unit.layers if layer.name not in beside)
+    fill = canvas.paint.fill(Thing(number, unit.kind, row.cost, change))
+    lines = _block_lines(canvas, unit, row)
+    box = canvas.box(unit.name, lines, fill, note)
+    entry = _enter(canvas, unit, box)
+    out = box
+    if unit.shortcuts:
+        addition = unit.shortcuts[0].addition
+        note = canvas.note(addition)
+        out = canvas.sign(addition.name, "+", canvas.theme.shortcut, note, "addition")
+        canvas.main(box, out)
+    for cut in unit.shortcuts:
+        near = cut.source in unit.inside or cut.source in unit.sources[:1]
+        _shortcut(canvas, unit, cut, entry if near else canvas.anchor(cut.source), out)
+    canvas.anchors.update(dict.fromkeys(unit.inside, out))
+    return box
+
+
+def _block_lines(canvas: Canvas, unit: Unit, row: Row) -> list[str]:
+    words = labels.unit_lines(unit)
+    figures = _figures(canvas, row)
+    if canvas.style.down and not canvas.prefix:  # room to the side, none below
+        joined = " · ".join(part for part in (unit.name, figures) if part)
+        return [*map(bold, labels.chained(words)), sized(joined, SMALL)]
+    below = [sized(figures, SMALL)] if figures else []
+    return [sized(unit.name, SMALL), *map(bold, words), *below]
+
+
+def _figures(canvas: Canvas, row: Row) -> str:
+    figures = labels.numbers(row.cost.params, row.cost.macs, row.cost.uncounted)
+    if canvas.paint.by == "activations":
+        figures = f"{compact(row.cost.written)} activations"
+    return figures
+
+
+def _enter(canvas: Canvas, unit: Unit, box: str) -> str:
+    """Edges into a unit's box; returns where it is entered and its shortcut leaves."""
+    beside = {cut.source for cut in unit.shortcuts}
+    reads = {name for layer in unit.residual for name in layer.inputs}
+    entry = box
+    for at, source in enumerate(unit.sources):
+        tail, shape = canvas.anchor(source), canvas.new_shape(source)
+        if at > 0:
+            if source in reads or source not in beside:
+                canvas.skip(tail, box, canvas.shape_of(source))
+        elif unit.shortcuts or canvas.prefix:  # so that boxes of networks side by side align
+            note = f"input of {unit.name}"
+            if unit.shortcuts:
+                entry = canvas.fork(unit.name, note, canvas.theme.shortcut)
+                canvas.main(tail, entry, shape, fork=True)
+                canvas.main(entry, box)
+            else:
+                entry = canvas.fork(unit.name, note, canvas.theme.line, width="0.01")
+                canvas.main(tail, entry, fork=True)
+                canvas.main(entry, box, shape, tight=True)
+        else:
+            canvas.main(tail, box, shape)
+    return entry
+
+
+def _shortcut(canvas: Canvas, unit: Unit, cut: Shortcut, tail: str, out: str) -> None:
+    """An arc from where a shortcut leaves to its addition, through what it runs on the way."""
+    words = labels.shortcut_words(cut.layers)
+    if not words:
+        room = {} if canvas.style.down else {"label": " "}  # keeps the arc inside its frame
+        canvas.shortcut(canvas.beside(tail), canvas.beside(out), cut.kind, **room)
+        return
+    colour, stroke = canvas.theme.shortcut, STROKES[cut.kind]
+    change = canvas.change(cut.layers)
+    told = canvas.paint.fill(Thing(None, cut.kind, ZERO, change)) if change != "same" else ""
+    look = canvas.box_look([sized(words, SMALL)], told or canvas.theme.page) | {
+        "class": f"via {cut.kind}",
+        "group": canvas.straight(f"{unit.name}/shortcut"),
+        "color": colour,
+        "style": f"rounded,filled,{stroke}",
+        "penwidth": "1.6",
+    }
+    spent = canvas.row(f"{unit.name}, shortcut", cut.kind, cut.layers)
+    note = labels.tip(labels.tooltip(spent))
+    pill = canvas.node(f"{unit.name}/{cut.end}", note, attributes(look))
+    ports = ("n", "s") if canvas.style.down else ("w", "e")
+    canvas.shortcut(canvas.beside(tail), f"{pill}:{ports[0]}", cut.kind, arrowhead="none")
+    canvas.shortcut(f"{pill}:{ports[1]}", canvas.beside(out), cut.kind)

@@ -1,0 +1,199 @@
+"""LayerGraphs -> DOT: networks as their stages, their blocks, or their layers.
+
+The main path runs straight; whatever runs beside it (shortcuts, gates) leaves it at a point and is
+drawn at its side. Every level draws the same units (structure.py), with more or less inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from resnet_inspect.counting.costs import cost, total
+from resnet_inspect.counting.receptive_field import receptive_fields
+from resnet_inspect.networks.graph import INPUT, LayerGraph
+from resnet_inspect.networks.op_labels import category, show_dims
+from resnet_inspect.pictures.diagrams.blocks import draw_block, draw_stage, stage_frame, stage_kind
+from resnet_inspect.pictures.diagrams.dot import (
+    FONT,
+    SMALL,
+    Canvas,
+    Style,
+    identifier,
+    quoted,
+    table,
+)
+from resnet_inspect.pictures.diagrams.fills import Thing, paint_for
+from resnet_inspect.pictures.diagrams.heading import heading, legend
+from resnet_inspect.pictures.diagrams.layers import draw_layers
+from resnet_inspect.pictures.diagrams.units import DrawnStage, stages
+
+if TYPE_CHECKING:
+    import graphviz
+
+LEVELS = ("stage", "block", "layer")
+
+
+DIRECTIONS = ("TB", "LR")
+
+CROWDED = 5000
+"""Layers that edges may pass, all together, before dot is told to stop improving early: a densely
+connected network would keep it busy for minutes."""
+
+Rows = list[tuple[str, list[str]]]
+"""A network's stages by name, each with its boxes from start to end."""
+
+
+def draw(graphs: Sequence[LayerGraph], style: Style) -> str:
+    """DOT of one network, or of several side by side with their stages aligned.
+
+    Raises UnknownNameError for the colouring.
+    """
+    import graphviz  # 40 ms that only drawing pays
+
+    marks = style.marks or ({},) * len(graphs)
+    drawn = [stages(graph, style.expand, own) for graph, own in zip(graphs, marks, strict=True)]
+    things = (thing for parts in drawn for stage in parts for thing in _things(stage, style.level))
+    paint = paint_for(style.color_by, style.theme, things)
+    kinds = {cut.kind for parts in drawn for stage in parts for unit in stage.units
+             for cut in unit.shortcuts}  # fmt: skip
+    spent = [total(graph.layers) for graph in graphs]
+    caption = legend(style, paint, kinds)
+    name = identifier(" and ".join(graph.name for graph in graphs))
+    dot = graphviz.Digraph(name, **_defaults(style))
+    if len(graphs) == 1:
+        caption = [*heading(graphs[0], spent[0], style), *caption]
+    if caption:
+        dot.attr(label=f"<{table(caption, align='LEFT')}>")
+    rows = []
+    numbered = list(enumerate(zip(graphs, drawn, strict=True), start=1))
+    # What comes first stands to the left, or, in a picture that runs to the right, at the bottom.
+    for number, (graph, parts) in numbered if style.down else reversed(numbered):
+        prefix, whole = (f"{number}/" if len(graphs) > 1 else ""), spent[number - 1]
+        canvas = Canvas(dot, style, paint, graph, whole, receptive_fields(graph), prefix)
+        canvas.marks = marks[number - 1]
+        if prefix:
+            words = f"<{table(heading(graph, whole, style), align='LEFT')}>"
+            with canvas.cluster("network", label=words, peripheries="0", margin="16") as inside:
+                rows.append(_network(inside, parts))
+        else:
+            _network(canvas, parts)
+        dot.body.extend(canvas.later)
+    if len(graphs) > 1:
+        _align(dot, rows)
+    if style.level == "layer" and max(map(_span, graphs)) > CROWDED:
+        dot.attr(nslimit="1", mclimit="0.2")
+    return str(dot.source)
+
+
+def _span(graph: LayerGraph) -> int:
+    """How many layers a network's edges pass on their way."""
+    place = {layer.name: at for at, layer in enumerate(graph.layers)}
+    passed = (
+        place[layer.name] - place.get(source, 0) - 1
+        for layer in graph.layers
+        for source in layer.inputs
+    )
+    return sum(passed)
+
+
+def _defaults(style: Style) -> dict[str, dict[str, str]]:
+    theme = style.theme
+    return {
+        "graph_attr": {
+            "rankdir": style.direction,
+            "bgcolor": theme.page,
+            "fontname": FONT,
+            "fontsize": "12",
+            "fontcolor": theme.ink,
+            "labelloc": "t",
+            "labeljust": "l",
+            "ranksep": "0.22" if style.down else "0.3",
+            "nodesep": "0.25",
+            "pad": "0.2",
+        },
+        "node_attr": {
+            "shape": "box",
+            "style": "rounded,filled",
+            "fontname": FONT,
+            "fontsize": "12.5",
+            "color": theme.line,
+            "penwidth": "1.1",
+            "margin": "0.11,0.04",
+            "height": "0.24",
+        },
+        "edge_attr": {
+            "fontname": FONT,
+            "fontsize": SMALL,
+            "fontcolor": theme.muted,
+            "color": theme.line,
+            "penwidth": "1.4",
+            "arrowsize": "0.7",
+            "weight": "100",
+        },
+    }
+
+
+def _network(canvas: Canvas, parts: Sequence[DrawnStage]) -> Rows:
+    """Draw a network; returns the name of each of its stages with its boxes."""
+    canvas.defaults()
+    canvas.anchors[INPUT] = _end(canvas, "input", canvas.graph.input_shape)
+    rows = [("input", [canvas.anchors[INPUT]])]
+    for number, stage in _numbered(parts):
+        if canvas.style.level == "stage":
+            rows.append((stage.stage.name, [draw_stage(canvas, stage, number)]))
+            continue
+        draw_run = draw_block if canvas.style.level == "block" else draw_layers
+        with stage_frame(canvas, stage, number) as inside:
+            boxes = [box for run in stage.runs for box in draw_run(inside, run, number)]
+        rows.append((stage.stage.name, boxes))
+    last = canvas.anchor(canvas.graph.output.name)
+    canvas.main(last, _end(canvas, "output", canvas.graph.output.output_shape))
+    return rows
+
+
+def _end(canvas: Canvas, name: str, shape: tuple[int, ...]) -> str:
+    words = f"{name} {show_dims(shape)}"
+    return canvas.box(name, [words], canvas.theme.quiet, words, **{"class": name})
+
+
+def _numbered(parts: Sequence[DrawnStage]) -> Iterator[tuple[int | None, DrawnStage]]:
+    """Stages with their number among those that hold blocks; None for stem and head."""
+    number = 0
+    for stage in parts:
+        ends = all(unit.kind in ("Stem", "Head") for unit in stage.units)
+        yield (None if ends else number), stage
+        number += not ends
+
+
+def _things(stage: DrawnStage, level: str) -> Iterator[Thing]:
+    """What a level draws boxes of, for the paint."""
+    if level == "stage":
+        yield Thing(None, stage_kind(stage), total(stage.stage.layers))
+        return
+    for unit in (unit for run in stage.runs for unit in run.drawn):
+        if level == "block":
+            yield Thing(None, unit.kind, total(unit.layers))
+        else:
+            yield from (Thing(None, category(layer.op), cost(layer)) for layer in unit.layers)
+
+
+def _align(dot: graphviz.Digraph, networks: Sequence[Rows]) -> None:
+    """Give boxes of stages that belong together the same rank, one by one.
+
+    Those are the first, second, .. stages of each network, or those of equal name where some
+    networks have more.
+    """
+    if all(len(rows) <= 2 for rows in networks):  # an input and a stage need no help
+        return
+    dot.attr(newrank="true")  # ranks across clusters
+    if len({len(rows) for rows in networks}) == 1:
+        stages = [[boxes for _, boxes in level] for level in zip(*networks, strict=True)]
+    else:
+        shared = [name for name, _ in networks[0] if all(name in dict(rows) for rows in networks)]
+        stages = [[dict(rows)[name] for rows in networks] for name in shared]
+    for columns in stages:
+        for level in zip(*columns, strict=False):
+            with dot.subgraph() as same:
+                same.attr(rank="same")
+                same.body.extend(f"\t\t{quoted(node)}\n" for node in level)

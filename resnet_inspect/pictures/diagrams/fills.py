@@ -1,0 +1,88 @@
+"""Which fill a box gets: by its stage, by what it is, or by how much it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from resnet_inspect.counting.costs import Cost
+from resnet_inspect.errors import unknown
+from resnet_inspect.networks.op_labels import CATEGORIES, OTHER
+from resnet_inspect.pictures.themes import Theme, on_ramp
+
+AMOUNTS: dict[str, tuple[str, Callable[[Cost], int]]] = {
+    "macs": ("MACs", lambda cost: cost.macs),
+    "params": ("parameters", lambda cost: cost.params),
+    "activations": ("activations", lambda cost: cost.written),
+}
+"""What a heat map may show: its name in a legend, and where a cost has it."""
+
+COLOR_BY = ("stage", "op", *AMOUNTS)
+
+CHANGE = "change"
+"""Fills say what became of things; for networks that are told apart alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What a box stands for.
+
+    stage: its stage's place among those that hold blocks, None for stem and head. category: the
+    kind of op or block. cost: its own, once. change: what became of it, where networks are told
+    apart.
+    """
+
+    stage: int | None
+    category: str
+    cost: Cost
+    change: str = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """Fills for the things of one picture.
+
+    categories: the fill of each kind. highest: what the end of the ramp stands for.
+    """
+
+    by: str
+    theme: Theme
+    categories: Mapping[str, str]
+    highest: int
+
+    def fill(self, thing: Thing) -> str:
+        """A thing's fill as #rrggbb."""
+        if self.by in AMOUNTS:
+            amount = AMOUNTS[self.by][1](thing.cost)
+            return on_ramp(self.theme.ramp, amount / self.highest if self.highest else 0.0)
+        if self.by == "op":
+            return self.categories[thing.category]
+        if self.by == CHANGE:
+            return self.theme.changes.get(thing.change, self.theme.quiet)
+        return self.stage(thing.stage)
+
+    def stage(self, number: int | None) -> str:
+        """The fill that stands for a stage."""
+        return self.theme.quiet if number is None else _pick(self.theme, number)
+
+
+def _pick(theme: Theme, number: int) -> str:
+    return theme.fills[number % len(theme.fills)]
+
+
+def paint_for(by: str, theme: Theme, things: Iterable[Thing]) -> Paint:
+    """The paint for all things of one picture; raises UnknownNameError for `by`."""
+    if by not in (*COLOR_BY, CHANGE):
+        raise unknown("colouring", by, COLOR_BY)
+    if by in AMOUNTS:
+        return Paint(
+            by, theme, {}, max((AMOUNTS[by][1](thing.cost) for thing in things), default=0)
+        )
+    if by in ("stage", CHANGE):
+        return Paint(by, theme, {}, 0)
+    found = dict.fromkeys(thing.category for thing in things)
+    # A kind of op has its fill in every picture; kinds of block take theirs as they come.
+    known = [name for name, _ in CATEGORIES] if found.keys() & dict(CATEGORIES).keys() else []
+    order = list(dict.fromkeys([*known, *found]))
+    fills = {kind: _pick(theme, at) for at, kind in enumerate(order) if kind in found}
+    return Paint(by, theme, fills | {OTHER: theme.quiet} if OTHER in found else fills, 0)

@@ -1,0 +1,237 @@
+"""What a picture needs to know of a graph's wiring: shortcuts, units, repeats.
+
+Everything is read off which layer feeds which. Names are never parsed, and no block is assumed to
+look like a residual block: it may hold any number of additions, or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+from resnet_inspect.networks.graph import INPUT, Block, Layer, LayerGraph, Stage
+from resnet_inspect.networks.ops import Activation, Add, BatchNorm2d, Scale
+from resnet_inspect.networks.wiring import Shortcut, Wiring
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Layers that are drawn as one: a block, with one residual function at most.
+
+    shortcuts: those that end in its outer additions. gates: layers that only make gates.
+    """
+
+    name: str
+    kind: str
+    layers: tuple[Layer, ...]
+    shortcuts: tuple[Shortcut, ...]
+    gates: tuple[Layer, ...] = ()
+
+    @property
+    def output(self) -> Layer:
+        return self.layers[-1]
+
+    @cached_property
+    def inside(self) -> frozenset[str]:
+        return frozenset(layer.name for layer in self.layers)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What feeds it from outside, in order of use."""
+        names = (name for layer in self.layers for name in layer.inputs)
+        return tuple(dict.fromkeys(name for name in names if name not in self.inside))
+
+    @property
+    def spine(self) -> tuple[str, ...]:
+        """The layers that its main path runs straight through, from its end to its start.
+
+        Of several inputs the main path takes the one that was made last, shortcuts and gates aside.
+        """
+        beside = {layer.name for layer in self.gates} | {cut.end for cut in self.shortcuts}
+        place = {layer.name: at for at, layer in enumerate(self.layers)}
+        path, at = [], len(self.layers) - 1
+        while at >= 0:
+            layer = self.layers[at]
+            path.append(layer.name)
+            joins = isinstance(layer.op, (Add, Scale))
+            kept = [name for name in layer.inputs if not (joins and name in beside)]
+            at = max((place.get(name, -1) for name in kept), default=-1)
+        return tuple(path)
+
+    @property
+    def residual(self) -> tuple[Layer, ...]:
+        """Its layers but for those that only a shortcut or a gate runs."""
+        beside = {layer.name for cut in self.shortcuts for layer in cut.layers}
+        beside.update(layer.name for layer in self.gates)
+        return tuple(layer for layer in self.layers if layer.name not in beside)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Units that repeat in a row: one, or a few in turn. Drawn once, with the count."""
+
+    repeats: tuple[tuple[Unit, ...], ...]
+
+    @property
+    def drawn(self) -> tuple[Unit, ...]:
+        return self.repeats[0]
+
+    @property
+    def count(self) -> int:
+        return len(self.repeats)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnStage:
+    """A stage as runs of units."""
+
+    stage: Stage
+    runs: tuple[Run, ...]
+
+    @property
+    def units(self) -> Iterator[Unit]:
+        return (unit for run in self.runs for units in run.repeats for unit in units)
+
+
+def stages(
+    graph: LayerGraph, expand: bool = False, marks: Mapping[str, str] = MappingProxyType({})
+) -> tuple[DrawnStage, ...]:
+    """A graph's stages as units, with repeats joined unless `expand`.
+
+    marks: what sets layers apart that are otherwise the same, by name.
+    """
+    wiring = Wiring(graph)
+    parts = [
+        [unit for block in stage.blocks for unit in units_of(block, wiring)]
+        for stage in graph.stages
+    ]
+    alike = (
+        {} if expand else _likenesses([unit for units in parts for unit in units], wiring, marks)
+    )
+    found = []
+    for stage, units in zip(graph.stages, parts, strict=True):
+        runs = [Run(((unit,),)) for unit in units] if expand else _runs(units, alike)
+        found.append(DrawnStage(stage, tuple(runs)))
+    return tuple(found)
+
+
+LONGEST = 6
+"""Units in turn that a repeat may have; a transformer's layer has two."""
+
+
+def _runs(units: Sequence[Unit], alike: Mapping[str, object]) -> list[Run]:
+    """Units cut into repeats, each the one that goes on for longest."""
+    keys = [alike[unit.name] for unit in units]
+    runs: list[Run] = []
+    at = 0
+    while at < len(units):
+        period, count = 1, 1
+        for turn in range(1, LONGEST + 1):
+            times, head = 1, keys[at : at + turn]
+            while keys[at + times * turn : at + (times + 1) * turn] == head:
+                times += 1
+            if times > 1 and times * turn > period * count:
+                period, count = turn, times
+        starts = range(at, at + period * count, period)
+        runs.append(Run(tuple(tuple(units[start : start + period]) for start in starts)))
+        at += period * count
+    return runs
+
+
+def units_of(block: Block, wiring: Wiring) -> list[Unit]:
+    """A block as units: itself, unless it holds several residual functions one after another.
+
+    A traced network in which nobody marked blocks is one block of many; it is cut before each.
+    """
+    pieces = list(_pieces(block.layers, wiring))
+    closing = {id(piece): piece[-1] for piece in pieces if isinstance(piece[-1].op, Add)}
+    additions = tuple(closing.values())
+    if len(additions) < 2:
+        return [_unit(block.name, block.kind, block.layers, additions, wiring)]
+    groups: list[list[Layer]] = [[]]
+    added = False  # whether the group at hand has its residual function already
+    for piece in pieces:
+        adds = id(piece) in closing
+        light = all(isinstance(layer.op, (Activation, BatchNorm2d)) for layer in piece)
+        heavy = any(not isinstance(layer.op, (Activation, BatchNorm2d)) for layer in groups[-1])
+        if (adds and (added or heavy)) or (added and not light):
+            groups.append([])
+            added = False
+        added = added or adds
+        groups[-1].extend(piece)
+    return [
+        _unit(f"{block.name} ({number})", block.kind, tuple(layers), additions, wiring)
+        for number, layers in enumerate(groups, start=1)
+    ]
+
+
+def _unit(
+    name: str, kind: str, layers: tuple[Layer, ...], additions: Sequence[Layer], wiring: Wiring
+) -> Unit:
+    inside = {layer.name for layer in layers}
+    cuts = tuple(
+        cut
+        for addition in additions
+        if addition.name in inside
+        for cut in wiring.shortcuts(addition)
+    )
+    gates = tuple(
+        member
+        for layer in layers
+        if isinstance(layer.op, Scale)
+        for member in wiring.gate(layer)
+        if member.name in inside
+    )
+    return Unit(name, kind, layers, cuts, gates)
+
+
+def _pieces(layers: Sequence[Layer], wiring: Wiring) -> Iterator[tuple[Layer, ...]]:
+    """The shortest runs of layers such that only one tensor passes from each to the next.
+
+    What other blocks read is no matter here.
+    """
+    last_read = {name: layer.name for layer in layers for name in layer.inputs}
+    piece: list[Layer] = []
+    needed = -1  # until where anything seen so far, but for the newest output, is read
+    for layer in layers:
+        before = [piece[-1].name] if piece else []
+        for name in (*before, *layer.inputs):
+            if name in last_read:
+                needed = max(needed, wiring.place[last_read[name]])
+        piece.append(layer)
+        if needed <= wiring.place[layer.name]:
+            yield tuple(piece)
+            piece = []
+    if piece:
+        yield tuple(piece)
+
+
+def _likenesses(
+    units: Sequence[Unit], wiring: Wiring, marks: Mapping[str, str]
+) -> dict[str, object]:
+    """Equal values for units of the same ops and shapes, wired alike.
+
+    A source counts from the start of its unit, or is the unit before. What reaches past the unit
+    before or after keeps a unit apart, by its name.
+    """
+    found: dict[str, object] = {}
+    around = (None, *units, None)
+    for before, unit, after in zip(around, units, around[2:], strict=False):
+        at = {layer.name: number for number, layer in enumerate(unit.layers)}
+        at.setdefault(before.output.name if before else INPUT, -1)
+        wires = tuple(
+            (layer.op, layer.input_shapes, tuple(at.get(name, name) for name in layer.inputs))
+            for layer in unit.layers
+        )
+        own = tuple(marks.get(layer.name) for layer in unit.layers) if marks else ()
+        near = unit.inside if after is None else unit.inside | after.inside
+        far = tuple(
+            (number, reader)
+            for number, layer in enumerate(unit.layers)
+            for reader in wiring.readers.get(layer.name, ())
+            if reader not in (near if layer is unit.output else unit.inside)
+        )
+        found[unit.name] = (unit.kind, wires, far, own)
+    return found

@@ -1,0 +1,86 @@
+"""How the two residual blocks grow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from resnet_inspect.networks.ops import Pair, show_shape
+from resnet_inspect.pictures.plots.plot import DASHES, MARKERS, Plot, backed
+from resnet_inspect.pictures.themes import Theme
+from resnet_inspect.tables.block_comparison import compare_blocks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def blocks(channels: int = 256, size: int | Pair = 14) -> Plot:
+    """How basic block and bottleneck grow with channels and with input size."""
+    sheet = compare_blocks(channels, size)
+    wide, tall = sheet["channels"].records(), sheet["sizes"].records()
+    pair = (size, size) if isinstance(size, int) else size
+
+    def paint(figure: Figure, theme: Theme) -> None:
+        panels = figure.subplots(1, 3)
+        sides: list[Any] = [row["size"] for row in tall]
+        for axes, key, title, ticks, heights in (
+            (panels[0], "weights", "Weights", [row["channels"] for row in wide], wide),
+            (panels[1], "macs", f"MACs at {show_shape(pair)}", [r["channels"] for r in wide], wide),
+            (panels[2], "macs", f"MACs at {channels} channels", [h * w for h, w in sides], tall),
+        ):
+            for number, kind in enumerate(("basic", "bottleneck")):
+                axes.plot(
+                    ticks,
+                    [row[f"{kind}_{key}"] for row in heights],
+                    color=theme.series[number],
+                    linestyle=DASHES[number],
+                    marker=MARKERS[number],
+                    label="basic block: 3x3, 3x3" if number == 0 else "bottleneck: 1x1, 3x3, 1x1",
+                )
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            axes.set_title(title)
+            axes.minorticks_off()
+            axes.set_xlabel("height and width" if heights is tall else "channels")
+            names = [_side_text(side) for side in sides] if heights is tall else ticks
+            axes.set_xticks(ticks, names)
+            axes.yaxis.set_major_formatter(lambda value, _: _rounded(value))
+            _mark_ratio(axes, theme, ticks[len(ticks) // 2], heights[len(ticks) // 2], key)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=2)
+
+    row = sheet["blocks"].records()[1]
+    return Plot(
+        "blocks",
+        "Weights and MACs of basic block and bottleneck against channels and input size; at equal "
+        f"channels the basic block has {row['weights_ratio']:.2f} times as many.",
+        (9.6, 3.5),
+        paint,
+    )
+
+
+def _side_text(side: Pair) -> str:
+    return str(side[0]) if side[0] == side[1] else show_shape(side)
+
+
+def _rounded(value: float) -> str:
+    """A power of ten in words: 10 K, 1 M."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("K", 1e3)):
+        if value >= size:
+            return f"{value / size:g} {unit}"
+    return f"{value:g}"
+
+
+def _mark_ratio(axes: Axes, theme: Theme, at: Any, row: Any, key: str) -> None:
+    """An arrow between the two lines that says how far apart they are."""
+    low, high = row[f"bottleneck_{key}"], row[f"basic_{key}"]
+    axes.annotate(
+        "",
+        (at, low * 1.25),
+        (at, high / 1.25),
+        arrowprops={"arrowstyle": "<->", "color": theme.muted, "shrinkA": 0, "shrinkB": 0},
+    )
+    axes.annotate(
+        f"{high / low:.2f} ×", (at, low**0.36 * high**0.64), (6, 0), textcoords="offset points",
+        va="center", fontsize=9, bbox=backed(theme),
+    )  # fmt: skip

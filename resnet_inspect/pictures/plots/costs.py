@@ -1,0 +1,360 @@
+"""Pictures of costs: by stage, through depth, over the zoo; memory, receptive fields, blocks.
+
+Every number comes from the tables and functions that the command line prints. A plot is a value
+(plot_style.Plot) that draws itself when it is written; matplotlib is loaded then, not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resnet_inspect.counting import conventions
+from resnet_inspect.counting.costs import total
+from resnet_inspect.counting.memory import alive, memory
+from resnet_inspect.counting.receptive_field import receptive_fields
+from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.ops import GlobalAvgPool2d, show_shape
+from resnet_inspect.networks.parts import depths, roles
+from resnet_inspect.pictures.plots.blocks import blocks
+from resnet_inspect.pictures.plots.plot import DASHES, HATCHES, MARKERS, Plot, backed
+from resnet_inspect.pictures.plots.zoo import zoo
+from resnet_inspect.pictures.themes import Theme
+from resnet_inspect.tables import network as network_table
+from resnet_inspect.tables.columns import show_bytes
+from resnet_inspect.tables.comparison import merged
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST = 6
+"""The most networks in one plot: that many colours can be told apart."""
+
+
+def plot(
+    kind: str,
+    graphs: Sequence[LayerGraph] = (),
+    *,
+    theme: str = "light",
+    convention: str = "macs",
+) -> Plot:
+    """A plot of one of KINDS; 'zoo' and 'blocks' need no networks.
+
+    convention: what 'stages' and 'cumulative' show beside parameters. Raises UnknownNameError for
+    the kind, theme or convention, InspectError for too few or too many networks.
+    """
+    if kind not in KINDS:
+        raise unknown("plot", kind, KINDS)
+    if kind in ("zoo", "blocks"):
+        if graphs:
+            raise InspectError(f"the plot {kind!r} is of no network; leave out {graphs[0].name!r}")
+        made = zoo() if kind == "zoo" else blocks()
+    else:
+        if not 1 <= len(graphs) <= MOST:
+            raise InspectError(f"{len(graphs)} networks; the plot {kind!r} takes 1 to {MOST}")
+        counts = {"convention": convention} if kind in ("stages", "cumulative") else {}
+        made = KINDS[kind](graphs, **counts)
+    return Plot(made.name, made.alt, made.size, made.paint, theme)
+
+
+class End(NamedTuple):
+    """Where a line ends, and what it is called."""
+
+    x: float
+    y: float
+    text: str
+
+
+def _names(graphs: Sequence[LayerGraph]) -> str:
+    return ", ".join(graph.name for graph in graphs)
+
+
+def _label(graph: LayerGraph) -> str:
+    """A network's name; what no rule counts is said to be missing."""
+    return f"{graph.name} (at least)" if total(graph.layers).uncounted else graph.name
+
+
+class Measure(NamedTuple):
+    """What a panel shows: a column of a network's table, in units of `unit`."""
+
+    key: str
+    title: str
+    axis: str
+    unit: float
+
+
+def _measures(convention: str) -> tuple[Measure, Measure]:
+    """What a convention counts, and parameters."""
+    params = Measure("params", "Parameters", "million parameters", 1e6)
+    if convention == "macs":
+        return Measure("macs", "MACs", "GMACs", 1e9), params
+    label = conventions.convention(convention).label
+    return Measure(network_table.COUNTED, label, f"billion, {label}", 1e9), params
+
+
+def stages(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
+    """MACs (or what a convention counts) and parameters of every stage."""
+    tables = [network_table.table(graph, "stage", convention=convention) for graph in graphs]
+    names = merged([str(row["name"]) for row in table.rows] for table in tables)
+    measures = _measures(convention)
+
+    def paint(figure: Figure, theme: Theme) -> None:
+        panels = figure.subplots(1, 2)
+        for axes, measure in zip(panels, measures, strict=True):
+            _bars(axes, theme, graphs, tables, names, measure.key, measure.unit)
+            axes.set_title(f"{measure.title} by stage")
+            axes.set_ylabel(measure.axis)
+        if len(graphs) > 1:
+            handles, labels = panels[0].get_legend_handles_labels()
+            figure.legend(
+                handles, labels, loc="outside upper center", ncols=min(5, len(graphs)),
+                handlelength=1.4, columnspacing=1.4,
+            )  # fmt: skip
+
+    return Plot(
+        "stages",
+        f"Bar chart of the {measures[0].title} and parameters of each stage of {_names(graphs)}.",
+        (8.4, 3.6),
+        paint,
+    )
+
+
+def _bars(
+    axes: Axes,
+    theme: Theme,
+    graphs: Sequence[LayerGraph],
+    tables: Sequence[Any],
+    names: Sequence[str],
+    key: str,
+    unit: float,
+) -> None:
+    width = 0.86 / len(graphs)
+    for number, (graph, table) in enumerate(zip(graphs, tables, strict=True)):
+        found = {row["name"]: row[key] for row in table.rows}
+        at = [names.index(name) + (number + 0.5) * width - 0.43 for name in found]
+        heights = [(count or 0) / unit for count in found.values()]
+        axes.bar(
+            at,
+            heights,
+            width * 0.92,
+            label=_label(graph),
+            color=theme.series[number],
+            hatch=HATCHES[number],
+            edgecolor=theme.page,
+            linewidth=0,
+        )
+    crowded = sum(map(len, names)) > 45
+    slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(names)), names, **(slant if crowded else {}))
+    axes.grid(False, axis="x")
+    axes.tick_params(axis="x", length=0)
+
+
+def cumulative(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
+    """MACs (or what a convention counts) and parameters added up from the input on."""
+    measures = _measures(convention)
+    keys = [measure.key for measure in measures]
+    summed = [_summed(graph, keys, convention) for graph in graphs]
+    marks = [_stage_ends(graph) for graph in graphs]
+
+    def paint(figure: Figure, theme: Theme) -> None:
+        for axes, measure in zip(figure.subplots(1, 2), measures, strict=True):
+            ends = []
+            for number, graph in enumerate(graphs):
+                heights = [count / measure.unit for count in summed[number][measure.key]]
+                axes.plot(
+                    range(len(heights)),
+                    heights,
+                    color=theme.series[number],
+                    linestyle=DASHES[number],
+                    marker=MARKERS[number],
+                    markevery=marks[number],
+                )
+                ends.append(End(len(heights) - 1, heights[-1], _label(graph)))
+            axes.set_title(f"{measure.title} through depth")
+            axes.set_xlabel("depth in layers with weights (marks end a stage)")
+            axes.set_ylabel(f"{measure.axis} so far")
+            axes.set_ylim(bottom=0)
+            _label_ends(axes, theme, ends, 3.5)
+
+    return Plot(
+        "cumulative",
+        f"{measures[0].title} and parameters of {_names(graphs)} added up from the input on.",
+        (8.4, 3.6),
+        paint,
+    )
+
+
+def _summed(graph: LayerGraph, keys: Sequence[str], convention: str) -> dict[str, list[int]]:
+    """Columns of a network's table added up by depth; 0 is the input."""
+    table = network_table.table(graph, "layer", columns=("name", *keys), convention=convention)
+    reached = depths(graph)
+    at = {key: [0] * (max(reached.values(), default=0) + 1) for key in keys}
+    for row in table.rows:
+        for key in keys:
+            count = row[key]
+            at[key][reached[str(row["name"])]] += count if isinstance(count, int) else 0
+    return {key: list(accumulate(counts)) for key, counts in at.items()}
+
+
+def _stage_ends(graph: LayerGraph) -> list[int]:
+    """The depths at which stages end."""
+    reached = depths(graph)
+    return sorted({reached[stage.output.name] for stage in graph.stages})
+
+
+def _label_ends(axes: Axes, theme: Theme, ends: Sequence[End], wide: float) -> None:
+    """Names above the ends of lines, where costs that only grow leave room.
+
+    wide: the axes' width in inches, about, which says how many units a name takes.
+    """
+    right, top = max(end.x for end in ends), axes.get_ylim()[1] * 1.06
+    axes.set_xlim(0, right * 1.09)
+    axes.set_ylim(0, top)
+    unit = right * 1.09 / (72 * wide)
+    placed: list[tuple[float, float, float]] = []
+    for end in sorted(ends, key=lambda end: end.y):
+        half = (2.6 * len(end.text) + 4) * unit
+        at = min(max(end.x - half / 2, half), right * 1.09 - half)
+        height = end.y + top * 0.022
+        for left, far, level in placed:
+            if at - half < far and at + half > left:
+                height = max(height, level + top * 0.066)
+        placed.append((at - half, at + half, height))
+        axes.text(
+            at, height, end.text, fontsize=9, fontweight="bold", ha="center",
+            va="bottom", bbox=backed(theme),
+        )  # fmt: skip
+
+
+def memory_through_depth(graphs: Sequence[LayerGraph]) -> Plot:
+    """Activations alive while each layer of an inference pass runs, with the peak marked."""
+
+    def paint(figure: Figure, theme: Theme) -> None:
+        panels = figure.subplots(len(graphs), 1, squeeze=False)[:, 0]
+        top = max(max(alive(graph)) for graph in graphs) / 2**20
+        for number, (axes, graph) in enumerate(zip(panels, graphs, strict=True)):
+            _memory_panel(axes, theme, graph, theme.series[number], top)
+        panels[-1].set_xlabel("layers in the order in which they run")
+
+    return Plot(
+        "memory",
+        f"Activation memory of an inference pass of {_names(graphs)} through depth; the peak is "
+        + "; ".join(_peak_words(graph) for graph in graphs)
+        + ".",
+        (8.4, 1.2 + 1.9 * len(graphs)),
+        paint,
+    )
+
+
+def _peak_words(graph: LayerGraph) -> str:
+    need = memory(graph)
+    bound = "at least " if need.uncounted else ""
+    return f"{bound}{show_bytes(need.inference_peak)} at {need.peak_at}"
+
+
+def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top: float) -> None:
+    levels = [level / 2**20 for level in alive(graph)]
+    edges = [step - 0.5 for step in range(len(levels) + 1)]
+    axes.stairs(levels, edges, fill=True, color=colour, alpha=0.35, linewidth=0)
+    axes.stairs(levels, edges, color=colour, linewidth=1.4)
+    peak = max(range(len(levels)), key=levels.__getitem__)
+    axes.plot([peak], [levels[peak]], marker="v", color=theme.ink, markersize=7, clip_on=False)
+    right = peak < 0.5 * len(levels)
+    axes.annotate(
+        f"peak {_peak_words(graph)}",
+        (peak, levels[peak]),
+        (-4 if right else 4, 6),
+        textcoords="offset points",
+        ha="left" if right else "right",
+        va="bottom",
+        fontsize=9,
+        bbox=backed(theme),
+    )
+    axes.set_title(f"{graph.name}: activations alive, input {show_shape(graph.input_shape)}, fp32")
+    axes.set_ylabel("MiB")
+    axes.set_ylim(0, top * 1.24)
+    axes.set_xlim(-0.5, len(levels) - 0.5)
+    axes.grid(False, axis="x")
+    _stage_bands(axes, theme, graph)
+
+
+def _stage_bands(axes: Axes, theme: Theme, graph: LayerGraph) -> None:
+    """Every other stage on a band, with its name on the axis."""
+    start, middles, names = 0, [], []
+    for number, stage in enumerate(graph.stages):
+        count = len(tuple(stage.layers))
+        if number % 2:
+            axes.axvspan(start - 0.5, start + count - 0.5, color=theme.band, zorder=0, linewidth=0)
+        # A stage of a few layers among many is too narrow for its name: some 550 points wide is
+        # the whole, and 5 a letter.
+        if 550 * count / len(graph.layers) > 5 * len(stage.name):
+            middles.append(start + (count - 1) / 2)
+            names.append(stage.name)
+        start += count
+    axes.set_xticks(middles, names)
+    axes.tick_params(axis="x", length=0)
+
+
+def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
+    """How many input pixels a position sees, through depth, against the input's size."""
+    fields = [_fields(graph) for graph in graphs]
+
+    def paint(figure: Figure, theme: Theme) -> None:
+        axes = figure.subplots()
+        ends = []
+        for number, (graph, sizes) in enumerate(zip(graphs, fields, strict=True)):
+            axes.plot(sizes, color=theme.series[number], linestyle=DASHES[number])
+            ends.append(End(len(sizes) - 1, sizes[-1], f"{graph.name} {sizes[-1]}"))
+        inputs = sorted({max(graph.input_shape[1:]) for graph in graphs})
+        axes.set_ylim(bottom=0)
+        for side in inputs:
+            axes.axhline(side, color=theme.ink, linewidth=1.2, linestyle=(0, (5, 3)))
+        _label_ends(axes, theme, ends, 7.6)
+        for side in inputs:
+            axes.annotate(
+                f"the input's {side} pixels", (1, side), (0, 3), textcoords="offset points",
+                xycoords=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=9,
+            )  # fmt: skip
+        axes.set_title("Receptive field through depth")
+        axes.set_xlabel("depth in layers with weights")
+        axes.set_ylabel("input pixels")
+
+    return Plot(
+        "field",
+        "Receptive field through depth, before global pooling: "
+        + ", ".join(f"{graph.name} {f[-1]}" for graph, f in zip(graphs, fields, strict=True))
+        + " pixels.",
+        (8.4, 3.6),
+        paint,
+    )
+
+
+def _fields(graph: LayerGraph) -> list[int]:
+    """The largest field at every depth up to the last global pooling; 1 pixel at the input."""
+    fields, reached, playing = receptive_fields(graph), depths(graph), roles(graph)
+    pools = [at for at, layer in enumerate(graph.layers) if isinstance(layer.op, GlobalAvgPool2d)]
+    sizes = [1]
+    for layer in graph.layers[: pools[-1] if pools else None]:
+        field = fields[layer.name]
+        if field is None:
+            break
+        if playing[layer.name] == "squeeze and excitation":
+            continue
+        sizes += [sizes[-1]] * (reached[layer.name] + 1 - len(sizes))
+        sizes[reached[layer.name]] = max(sizes[reached[layer.name]], *field.size)
+    return sizes
+
+
+KINDS: dict[str, Callable[..., Plot]] = {
+    "stages": stages,
+    "cumulative": cumulative,
+    "memory": memory_through_depth,
+    "field": receptive_field,
+    "zoo": zoo,
+    "blocks": blocks,
+}
+"""Every plot by name."""

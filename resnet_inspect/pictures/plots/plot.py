@@ -1,0 +1,214 @@
+"""How plots look, and a Plot that is drawn when it is written: the same bytes every time.
+
+The first two colours are Okabe's and Ito's blue and vermillion ('Color Universal Design', 2008);
+the others were searched for so that all six stay well apart for readers with any colour blindness
+(a test simulates them). Every series has a marker or a hatch of its own besides. matplotlib is
+loaded when something is drawn, and its settings are put back afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from resnet_inspect.errors import FormatError, unknown
+from resnet_inspect.pictures.themes import Theme, theme_named
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("svg", "png", "pdf")
+
+# What a file says of its making, less the date and the version of matplotlib.
+_METADATA: dict[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+FONT = "Arimo"
+"""As wide as Arial and Liberation Sans, so that the text of an SVG fits wherever it is shown."""
+
+_BEHIND = "DejaVu Sans"
+"""matplotlib's own, for letters that the first does not have."""
+
+_IN_A_BROWSER = f"{FONT}, Arial, 'Liberation Sans', Helvetica, '{_BEHIND}', sans-serif"
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+
+
+HATCHES = ("", "///", "...", "xxx", "---", "\\\\\\")
+
+
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (6, 2)),
+    (0, (2, 1.5)),
+    (0, (7, 2, 2, 2)),
+    (0, (1, 1)),
+    (0, (4, 1.5, 1, 1.5, 1, 1.5)),
+)
+
+
+def backed(theme: Theme) -> dict[str, Any]:
+    """A patch of page behind a text that may lie on lines."""
+    return {"facecolor": theme.page, "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot that can be drawn.
+
+    name: what it is called; alt: what it shows, for those who cannot see it. size: inches, width
+    and height. paint: draws it on a figure in a theme.
+    """
+
+    name: str
+    alt: str
+    size: tuple[float, float]
+    paint: Callable[[Figure, Theme], None]
+    theme: str = "light"
+
+    def to_bytes(self, format: str = "svg", *, dpi: int = 144) -> bytes:
+        """The file's bytes, equal for equal plots; raises UnknownNameError for the format."""
+        import io
+
+        from matplotlib.figure import Figure
+
+        if format not in FORMATS:
+            raise unknown("format", format, FORMATS)
+        theme = theme_named(self.theme)
+        buffer = io.BytesIO()
+        with _settings(theme, self.name):
+            figure = Figure(figsize=self.size, dpi=dpi, layout="constrained")
+            self.paint(figure, theme)
+            _print(figure, format, buffer)
+        drawn = buffer.getvalue()
+        return _with_fallbacks(drawn) if format == "svg" else drawn
+
+    def to_svg(self) -> str:
+        """The picture as SVG, with its text as text."""
+        return self.to_bytes("svg").decode("utf-8")
+
+    def write(
+        self, path: str | os.PathLike[str], format: str | None = None, *, dpi: int = 144
+    ) -> None:
+        """Write svg, png or pdf, by the file's suffix if none is given; replaces the file whole.
+
+        Raises FormatError for a suffix that is none of these, OutputError where it cannot be
+        written.
+        """
+        from resnet_inspect.files import write_bytes
+
+        write_bytes(path, self.to_bytes(format or format_of(path), dpi=dpi))
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """svg, png or pdf by a file's suffix; raises FormatError."""
+    suffix = Path(path).suffix.lower().removeprefix(".")
+    if suffix not in FORMATS:
+        raise FormatError(
+            f"{os.fspath(path)!r} has no suffix of a picture that is known; "
+            f"use {', '.join('.' + name for name in FORMATS)}, or give a format"
+        )
+    return suffix
+
+
+def _print(figure: Figure, format: str, buffer: BinaryIO) -> None:
+    """Draw a figure into a file.
+
+    Figure.savefig would draw it twice, first to find a layout, which drawing does by itself.
+    """
+    canvas: Any
+    if format == "svg":
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+        canvas = FigureCanvasSVG(figure)
+    elif format == "pdf":
+        from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+        canvas = FigureCanvasPdf(figure)
+    else:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        canvas = FigureCanvasAgg(figure)
+    getattr(canvas, f"print_{format}")(buffer, metadata=_METADATA[format])
+
+
+def _with_fallbacks(svg: bytes) -> bytes:
+    """Fonts of the same width for readers who do not have ours."""
+    return svg.replace(f"'{FONT}', '{_BEHIND}'".encode(), _IN_A_BROWSER.encode())
+
+
+@contextmanager
+def _settings(theme: Theme, name: str) -> Iterator[None]:
+    """matplotlib's defaults and ours, whatever the user's own settings are."""
+    import warnings
+
+    import matplotlib
+
+    with warnings.catch_warnings(), matplotlib.rc_context():
+        # A name may hold letters that neither font has; a browser finds them elsewhere.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        matplotlib.rcdefaults()
+        _load_font()
+        matplotlib.rcParams.update(_rc(theme, name))
+        yield
+
+
+def _rc(theme: Theme, name: str) -> Any:
+    return {
+        "svg.hashsalt": f"resnet-inspect {name}",
+        "svg.fonttype": "none",
+        "pdf.fonttype": 42,
+        "font.family": [FONT, _BEHIND],
+        "text.parse_math": False,  # a name with dollar signs stays a name
+        "font.size": 10,
+        "axes.titlesize": 11,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": 10,
+        "axes.facecolor": theme.page,
+        "figure.facecolor": theme.page,
+        "savefig.facecolor": theme.page,
+        "axes.edgecolor": theme.muted,
+        "axes.labelcolor": theme.ink,
+        "axes.titlecolor": theme.ink,
+        "text.color": theme.ink,
+        "xtick.color": theme.muted,
+        "ytick.color": theme.muted,
+        "xtick.labelcolor": theme.ink,
+        "ytick.labelcolor": theme.ink,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": theme.grid,
+        "grid.linewidth": 0.8,
+        "lines.linewidth": 2.0,
+        "lines.markersize": 5,
+        "hatch.linewidth": 0.7,
+        "legend.frameon": False,
+        "figure.constrained_layout.w_pad": 0.08,
+    }
+
+
+def _load_font() -> None:
+    """Let matplotlib know the font that comes with this package."""
+    from importlib.resources import as_file, files
+
+    from matplotlib import font_manager
+
+    if any(entry.name == FONT for entry in font_manager.fontManager.ttflist):
+        return
+    fonts = files("resnet_inspect.pictures") / "fonts"
+    for style in ("Regular", "Bold"):
+        with as_file(fonts / f"{FONT}-{style}.ttf") as path:
+            font_manager.fontManager.addfont(path)

@@ -1,0 +1,1 @@
+"""Latency, memory and ceilings, measured on this machine."""

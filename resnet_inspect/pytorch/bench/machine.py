@@ -1,0 +1,248 @@
+"""The machine that times are taken on: names, versions, clocks, temperature, energy, caches.
+
+What an NVIDIA driver knows comes from NVML (nvidia-ml-py) where that is installed; what a machine
+does not tell is None.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resnet_inspect.errors import InspectError, unknown
+
+KINDS = ("cuda", "cpu")
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+_CPUINFO = "/proc/cpuinfo"
+
+
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+
+
+def device_named(name: str | None) -> torch.device:
+    """The device of this name (default: a GPU where there is one); raises InspectError."""
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in KINDS:
+        raise unknown("device", name, KINDS)
+    if kind == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise InspectError(f"{no_gpu()}; --device cpu measures the CPU")
+    count = torch.cuda.device_count()
+    if index and not (index.isdigit() and int(index) < count):
+        raise InspectError(f"no device {name!r}; there are cuda:0 to cuda:{count - 1}")
+    return torch.device("cuda", int(index or torch.cuda.current_device()))
+
+
+def no_gpu() -> str:
+    """Why there is no GPU, in words."""
+    built = "sees no NVIDIA GPU" if torch.version.cuda else "is a build for the CPU alone"
+    return f"no CUDA device: this torch {built}"
+
+
+def current(device: torch.device) -> AbstractContextManager[Any]:
+    """Makes a GPU torch's current one, on which streams, events and CUDA graphs are made."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+def check_alive(device: torch.device) -> None:
+    """Raise InspectError where an error of the device has ended its use by this process."""
+    if device.type == "cuda":
+        try:
+            torch.cuda.synchronize(device)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise InspectError(
+                f"the GPU is lost to this process ({reason}); what is finished is kept, and "
+                "--resume goes on in a new one"
+            ) from None
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """The device's name and what its speed depends on, as plain data."""
+    if device.type == "cpu":
+        return {
+            "kind": "cpu",
+            "name": _cpu_name(),
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+            "threads": torch.get_num_threads(),
+            "capability": torch.backends.cpu.get_cpu_capability(),
+            "memory": _ram("MemTotal"),
+            "cache": cache_size(device),
+        }
+    properties = torch.cuda.get_device_properties(device)
+    return {
+        "kind": "cuda",
+        "name": properties.name,
+        "capability": f"{properties.major}.{properties.minor}",
+        "multiprocessors": properties.multi_processor_count,
+        "memory": properties.total_memory,
+        "cache": cache_size(device),
+        "driver": Nvml(device).driver(),
+    }
+
+
+def software() -> dict[str, Any]:
+    """Versions that times depend on."""
+    from importlib.metadata import version
+
+    found: dict[str, Any] = {
+        "resnet_inspect": version("resnet-inspect"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version() if torch.version.cuda else None,
+        "system": platform.system(),
+        "kernel": platform.release(),
+    }
+    with suppress(ImportError):
+        import triton
+
+        found["triton"] = triton.__version__
+    return found
+
+
+def cache_size(device: torch.device) -> int:
+    """Bytes of the last cache before memory: L2 of a GPU, the largest of a CPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).L2_cache_size)
+    sizes = [_bytes(text) for path in _CACHES.glob("index*/size") if (text := _text(path))]
+    return max(sizes, default=32 << 20)
+
+
+def available(device: torch.device) -> int | None:
+    """Bytes of memory that are free; on a CPU those of the container, if it has a limit."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    most, used = (_text(_CGROUP / f"memory.{name}") for name in ("max", "current"))
+    limits = [int(most) - int(used)] if most.isdigit() and used.isdigit() else []
+    free = _ram("MemAvailable")
+    return min([*limits, *([free] if free is not None else [])], default=None)
+
+
+def surroundings(
+    device: torch.device, described: dict[str, Any], before: dict[str, Any]
+) -> dict[str, Any]:
+    """What every record says last: the device as described, versions, its condition around it."""
+    return {
+        "device": described,
+        "software": software(),
+        "before": before,
+        "after": condition(device),
+    }
+
+
+def condition(device: torch.device) -> dict[str, Any]:
+    """How the machine is right now: clocks in MHz, temperature in degrees Celsius, load."""
+    if device.type == "cuda":
+        return Nvml(device).condition()
+    found: dict[str, Any] = {"clock": _cpu_clock(), "temperature": _cpu_temperature()}
+    with suppress(OSError, AttributeError):
+        found["load"] = round(os.getloadavg()[0], 2)
+    return found
+
+
+class Nvml:
+    """What NVML tells of one GPU; None for all that it does not."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._handle: Any = None
+        self._nvml: Any = None
+        # The library, the driver, or the GPU's support of a query may be missing.
+        with suppress(Exception):
+            import pynvml
+
+            pynvml.nvmlInit()
+            uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+            self._nvml, self._handle = pynvml, pynvml.nvmlDeviceGetHandleByUUID(uuid)
+
+    def _ask(self, query: str, *arguments: Any) -> Any:
+        if self._nvml is None:
+            return None
+        with suppress(self._nvml.NVMLError, AttributeError):  # a later release may drop a query
+            return getattr(self._nvml, query)(self._handle, *arguments)
+        return None
+
+    def driver(self) -> str | None:
+        """The driver's version."""
+        if self._nvml is None:
+            return None
+        with suppress(self._nvml.NVMLError):
+            version = self._nvml.nvmlSystemGetDriverVersion()
+            return version.decode() if isinstance(version, bytes) else str(version)
+        return None
+
+    def energy(self) -> float | None:
+        """Joules since the driver was loaded."""
+        millijoules = self._ask("nvmlDeviceGetTotalEnergyConsumption")
+        return None if millijoules is None else millijoules / 1e3
+
+    def condition(self) -> dict[str, Any]:
+        """Clocks in MHz, temperature in degrees Celsius, power in watts, why clocks are low."""
+        power = self._ask("nvmlDeviceGetPowerUsage")
+        return {
+            "clock": self._ask("nvmlDeviceGetClockInfo", 1),  # NVML_CLOCK_SM
+            "memory_clock": self._ask("nvmlDeviceGetClockInfo", 2),  # NVML_CLOCK_MEM
+            "temperature": self._ask("nvmlDeviceGetTemperature", 0),  # NVML_TEMPERATURE_GPU
+            "power": None if power is None else power / 1e3,
+            "throttle": self._ask("nvmlDeviceGetCurrentClocksThrottleReasons"),
+        }
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _bytes(text: str) -> int:
+    """32768K -> bytes."""
+    scale = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(text[-1:], 1)
+    digits = text.rstrip("KMG")
+    return int(digits) * scale if digits.isdigit() else 0
+
+
+def _line(path: str, key: str) -> str | None:
+    """What follows the first `key :` or `key:` in a file of the kernel."""
+    for line in _text(Path(path)).splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key:
+            return value.strip()
+    return None
+
+
+def _cpu_name() -> str:
+    name = _line(_CPUINFO, "model name") or platform.processor() or platform.machine()
+    if not any(letter.isdigit() for letter in name):
+        # A virtual machine may say no more than the maker's name, of very different processors.
+        family, model = _line(_CPUINFO, "cpu family"), _line(_CPUINFO, "model")
+        if family and model:
+            return f"{name} family {family} model {model}"
+    return name
+
+
+def _cpu_clock() -> float | None:
+    text = _line(_CPUINFO, "cpu MHz")
+    return float(text) if text else None
+
+
+def _cpu_temperature() -> float | None:
+    zones = sorted(Path("/sys/class/thermal").glob("thermal_zone*/temp"))
+    found = [int(text) / 1e3 for path in zones if (text := _text(path)).lstrip("-").isdigit()]
+    return max(found, default=None)
+
+
+def _ram(key: str) -> int | None:
+    text = _line("/proc/meminfo", key)
+    return int(text.split()[0]) * 1024 if text else None

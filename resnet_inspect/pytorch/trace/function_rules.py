@@ -1,0 +1,365 @@
+"""Torch functions -> ops: torch.add, F.relu, Tensor.view, torch.ops.aten.conv2d, ..
+
+A rule is found by the function's name. It takes the call and gives what a rule of a module gives:
+an op, several in a row, or None for a function that hands on what it takes. An op that does not
+give the shape or hold the parameters of the call is not taken for it (lower.py sees to that); for a
+call that it cannot read a rule raises ValueError. Both make the call an Opaque layer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import fx
+
+from resnet_inspect.networks.ops import (
+    ELU,
+    GELU,
+    Add,
+    GlobalAvgPool2d,
+    Hardswish,
+    LeakyReLU,
+    Linear,
+    Mish,
+    Op,
+    ReLU,
+    ReLU6,
+    Scale,
+    Shape,
+    Sigmoid,
+    SiLU,
+    elements,
+)
+from resnet_inspect.networks.torch_ops import (
+    Arithmetic,
+    Attention,
+    ConvTranspose,
+    Function,
+    GroupNorm,
+    LayerNorm,
+    MatMul,
+    Opaque,
+    Reduce,
+)
+from resnet_inspect.pytorch.trace.calls import Call, function_name, sample_shape
+from resnet_inspect.pytorch.trace.layer_ops import (
+    adaptive_pool,
+    avg_pool,
+    batch_norm,
+    convolution,
+    function,
+    interpolation,
+    max_pool,
+)
+from resnet_inspect.pytorch.trace.rules import Known, on, sizes
+
+# --- arithmetic --------------------------------------------------------------------------------
+
+
+@on("add", "sub", "mul", "div", arguments="input other")
+def _(call: Call) -> Known:
+    call.inputs = [_unexpanded(node) for node in call.inputs]
+    if len(call.inputs) == 2 and not call.constants:
+        if call.name == "add" and call.shapes[0] == call.shapes[1]:
+            return Add(inplace=call.inplace)
+        if call.name == "mul" and not call.inplace:
+            if not _gates(call.shapes[1], call.shapes[0]):
+                call.inputs.reverse()  # the gate may come first
+            if _gates(call.shapes[1], call.shapes[0]):
+                return Scale()
+            call.inputs.reverse()
+    return Arithmetic(call.name, call.output, call.params, call.inplace)
+
+
+def _gates(gate: Shape, features: Shape) -> bool:
+    return len(features) == 3 and gate == (features[0], 1, 1)
+
+
+def _unexpanded(node: fx.Node) -> fx.Node:
+    """What an operand was before it was expanded; arithmetic broadcasts by itself."""
+    if node.op == "call_function" and function_name(node.target)[0] in ("expand", "expand_as"):
+        source = node.args[0]
+        if isinstance(source, fx.Node) and len(sample_shape(source.meta["val"])) == 3:
+            return source
+    return node
+
+
+@on(
+    "abs", "clamp", "clip", "cos", "eq",
+    "glu", "erf", "exp", "floor", "fmod", "ge", "gt", "le",
+    "log", "log1p", "lt", "masked_fill", "maximum", "minimum", "ne", "neg", "pow",
+    "reciprocal", "remainder", "round", "rsqrt", "sign", "sin", "sqrt", "square", "where",
+    "addcmul", "lerp", "normalize", "heaviside", "softsign", "logical_and", "logical_not",
+)  # fmt: skip
+def _(call: Call) -> Known:
+    return Arithmetic(call.name, call.output, call.params, call.inplace)
+
+
+_ACTIVATIONS: dict[str, Any] = {
+    "relu": ReLU,
+    "relu6": ReLU6,
+    "silu": SiLU,
+    "mish": Mish,
+    "hardswish": Hardswish,
+}
+
+
+@on(*_ACTIVATIONS, arguments="input inplace")
+def _(call: Call) -> Known:
+    op: Op = _ACTIVATIONS[call.name](inplace=call.inplace or bool(call.get("inplace", False)))
+    return op
+
+
+@on("leaky_relu", arguments="input negative_slope inplace")
+def _(call: Call) -> Known:
+    inplace = call.inplace or bool(call.get("inplace", False))
+    return LeakyReLU(call.get("negative_slope", 0.01), inplace=inplace)
+
+
+@on("elu", arguments="input alpha inplace")
+def _(call: Call) -> Known:
+    inplace = call.inplace or call.bound.get("inplace") is True
+    return ELU(call.get("alpha", 1.0), inplace=inplace)
+
+
+@on("gelu")
+def _(call: Call) -> Known:
+    return GELU()
+
+
+@on("sigmoid")
+def _(call: Call) -> Known:
+    return Sigmoid()
+
+
+@on("hardtanh", arguments="input min_val max_val inplace")
+def _(call: Call) -> Known:
+    inplace = call.inplace or bool(call.get("inplace", False))
+    if (call.get("min_val", -1), call.get("max_val", 1)) == (0, 6):
+        return ReLU6(inplace=inplace)
+    return function("Hardtanh", inplace)
+
+
+@on("prelu")
+def _(call: Call) -> Known:
+    return Function("PReLU", call.params)
+
+
+_NAMED = {
+    "tanh": "Tanh", "softmax": "Softmax", "log_softmax": "LogSoftmax", "softplus": "Softplus",
+    "hardsigmoid": "Hardsigmoid", "selu": "SELU", "celu": "CELU", "logsigmoid": "LogSigmoid",
+    "log_sigmoid": "LogSigmoid", "tanhshrink": "Tanhshrink", "hardshrink": "Hardshrink",
+    "softshrink": "Softshrink", "threshold": "Threshold", "rrelu": "RReLU",
+}  # fmt: skip
+
+
+@on(*_NAMED)
+def _(call: Call) -> Known:
+    return function(_NAMED[call.name], call.inplace or bool(call.get("inplace", False)))
+
+
+# --- products ----------------------------------------------------------------------------------
+
+
+@on("conv1d", "conv2d", "conv3d", arguments="input weight bias stride padding dilation groups")
+@on(
+    "convolution",
+    arguments="input weight bias stride padding dilation transposed output_padding groups",
+)
+def _(call: Call) -> Known:
+    weight = _shape_of(call, "weight")
+    axes = len(weight) - 2
+    groups, stride = call.get("groups", 1), sizes(call.get("stride", 1), axes)
+    padding, dilation = call.get("padding", 0), sizes(call.get("dilation", 1), axes)
+    padding = padding if isinstance(padding, str) else sizes(padding, axes)
+    if call.get("transposed", False):
+        return _transposed(call, weight, axes)
+    bias = call.bound.get("bias") is not None
+    made_of = (call.params, call.buffers)
+    return convolution(
+        weight[1] * groups, weight[0], weight[2:], stride, padding, dilation, groups, bias, made_of
+    )  # fmt: skip
+
+
+def _shape_of(call: Call, name: str) -> Shape:
+    constant = call.constant(name)
+    return constant.shape if constant else tuple(call.bound[name].meta["val"].shape)
+
+
+@on(
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    arguments="input weight bias stride padding output_padding groups dilation",
+)  # fmt: skip
+def _(call: Call) -> Known:
+    weight = _shape_of(call, "weight")
+    return _transposed(call, weight, len(weight) - 2)
+
+
+def _transposed(call: Call, weight: Shape, axes: int) -> Op:
+    groups = call.get("groups", 1)
+    return ConvTranspose(
+        weight[0],
+        weight[1] * groups,
+        weight[2:],
+        sizes(call.get("stride", 1), axes),
+        sizes(call.get("padding", 0), axes),
+        sizes(call.get("output_padding", 0), axes),
+        groups,
+        call.bound.get("bias") is not None,
+        sizes(call.get("dilation", 1), axes),
+    )
+
+
+@on("linear", arguments="input weight bias")
+def _(call: Call) -> Known:
+    features, inside = _shape_of(call, "weight")
+    return _linear(call, inside, features, call.bound.get("bias") is not None)
+
+
+@on("addmm", arguments="bias input weight")
+def _(call: Call) -> Known:
+    inside, features = _shape_of(call, "weight")
+    return _linear(call, inside, features, True)
+
+
+def _linear(call: Call, inside: int, outside: int, bias: bool) -> Op:
+    op = Linear(inside, outside, bias)
+    if call.params == op.params and len(call.inputs) == 1:
+        return op
+    # Its weight is made of other parameters, or of the input.
+    macs = elements(call.output) * inside
+    return Opaque("Linear", call.output, call.params, macs=macs)
+
+
+@on("matmul", "mm", "bmm", "einsum", arguments="input other")
+def _(call: Call) -> Known:
+    if call.name == "einsum":
+        return _einsum(call)
+    if len(call.inputs) == 2:
+        return MatMul(call.output)
+    right = call.constant("other")
+    if right is not None and len(right.shape) == 2:
+        return _linear(call, *right.shape, bias=False)
+    left = call.constant("input")
+    inside = (left.shape if left else (*call.shape,))[-1]
+    macs = elements(call.output) * inside
+    return Opaque("MatMul", call.output, call.params, macs=macs)
+
+
+def _einsum(call: Call) -> Op:
+    """A product of two tensors has as many multiply-accumulates as there are index values."""
+    equation, operands = call.node.args[0], call.node.args[1:]
+    if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
+        operands = tuple(operands[0])
+    if not isinstance(equation, str) or len(operands) != 2 or "." in equation:
+        raise ValueError(f"einsum {equation!r}")
+    named: dict[str, int] = {}
+    indices = equation.replace(" ", "").split("->")[0].split(",")
+    for letters, operand in zip(indices, operands, strict=True):
+        if isinstance(operand, fx.Node):
+            named.update(zip(letters, operand.meta["val"].shape, strict=True))
+    return Opaque("Einsum", call.output, call.params, macs=elements(tuple(named.values())))
+
+
+@on("scaled_dot_product_attention", arguments="query key value")
+def _(call: Call) -> Known:
+    if len(call.inputs) < 3:
+        raise ValueError("attention to constants")
+    return Attention(call.output)
+
+
+@on("embedding", arguments="input weight")
+def _(call: Call) -> Known:
+    return Opaque("Embedding", call.output, call.params, macs=0)
+
+
+# --- normalization -----------------------------------------------------------------------------
+
+
+@on("batch_norm", arguments="input running_mean running_var weight bias training")
+@on("native_batch_norm_legit_no_training", arguments="input weight bias running_mean running_var")
+def _(call: Call) -> Known:
+    return batch_norm(call.shape, call.shape[0], call.params, call.held)
+
+
+@on("group_norm", arguments="input num_groups weight bias eps")
+def _(call: Call) -> Known:
+    return GroupNorm(call.bound["num_groups"], call.shape[0], call.params > 0)
+
+
+@on("instance_norm")
+def _(call: Call) -> Known:
+    channels = call.shape[0]
+    kind = f"InstanceNorm{len(call.shape) - 1}d"
+    return GroupNorm(channels, channels, call.params > 0, kind)
+
+
+@on("layer_norm", "rms_norm", "native_layer_norm", arguments="input normalized_shape")
+def _(call: Call) -> Known:
+    kind = "RMSNorm" if call.name == "rms_norm" else "LayerNorm"
+    return LayerNorm(tuple(call.bound["normalized_shape"]), call.params, kind)
+
+
+# --- pools and resampling ----------------------------------------------------------------------
+
+
+@on(
+    "max_pool1d", "max_pool2d", "max_pool3d", "max_pool2d_with_indices",
+    arguments="input kernel_size stride padding dilation ceil_mode",
+)  # fmt: skip
+def _(call: Call) -> Known:
+    return max_pool(
+        len(call.shape) - 1, call.bound["kernel_size"], call.get("stride"),
+        call.get("padding", 0), call.get("dilation", 1), bool(call.get("ceil_mode", False)),
+    )  # fmt: skip
+
+
+@on(
+    "avg_pool1d", "avg_pool2d", "avg_pool3d",
+    arguments="input kernel_size stride padding ceil_mode count_include_pad",
+)  # fmt: skip
+def _(call: Call) -> Known:
+    return avg_pool(
+        len(call.shape) - 1, call.bound["kernel_size"], call.get("stride"),
+        call.get("padding", 0), bool(call.get("ceil_mode", False)),
+        bool(call.get("count_include_pad", True)),
+    )  # fmt: skip
+
+
+@on(
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+    "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d",
+    arguments="input output_size",
+)  # fmt: skip
+def _(call: Call) -> Known:
+    how = "Max" if "max" in call.name else "Avg"
+    return adaptive_pool(how, call.shape, call.bound["output_size"])
+
+
+_REDUCTIONS = (
+    "all", "amax", "amin", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "norm",
+    "prod", "std", "sum", "var", "var_mean", "vector_norm", "cumsum",
+)  # fmt: skip
+
+
+@on(*_REDUCTIONS, arguments="input dim keepdim")
+def _(call: Call) -> Known:
+    if call.name in ("max", "min") and len(call.inputs) == 2:
+        return Arithmetic(call.name, call.output, call.params)
+    dims = call.get("dim")
+    space = isinstance(dims, (tuple, list)) and sorted(dim % 4 for dim in dims) == [2, 3]
+    if call.name == "mean" and call.dims == 4 and space:
+        return GlobalAvgPool2d(bool(call.get("keepdim", False)))
+    return Reduce(call.name, call.output)
+
+
+@on(
+    "interpolate", "upsample", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d",
+    "upsample_bilinear2d", "upsample_bicubic2d", "upsample_linear1d", "upsample_trilinear3d",
+    arguments="input size scale_factor mode",
+)  # fmt: skip
+def _(call: Call) -> Known:
+    mode = call.get("mode", "nearest")
+    if call.name.startswith("upsample_"):
+        mode = call.name.removeprefix("upsample_").rstrip("123d")
+    return interpolation(str(mode), call.output)

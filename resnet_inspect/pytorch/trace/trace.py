@@ -1,0 +1,125 @@
+"""Any nn.Module -> LayerGraph.
+
+    graph = resnet_inspect.trace(torchvision.models.densenet121(), (3, 224, 224))
+
+A twin of the model (twin.py) runs once on a meta tensor, what it calls is recorded as a torch.fx
+graph (record.py), and rules turn its modules and functions into ops (modules.py, functions.py,
+lower.py). Blocks and stages come from structure.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from resnet_inspect.counting import torch_op_rules as _costs  # noqa: F401  (registers rules)
+from resnet_inspect.errors import InspectError, ShapeError, unknown
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.ops import Shape, show_shape
+from resnet_inspect.pytorch.trace import function_rules as _functions  # noqa: F401  (registers)
+from resnet_inspect.pytorch.trace import module_rules as _modules  # noqa: F401  (registers rules)
+from resnet_inspect.pytorch.trace.calls import Held
+from resnet_inspect.pytorch.trace.exported import recorded
+from resnet_inspect.pytorch.trace.lower import lower
+from resnet_inspect.pytorch.trace.meta_copy import twin_of, unwrapped
+from resnet_inspect.pytorch.trace.recorder import Recorder
+from resnet_inspect.pytorch.trace.rules import rule
+
+__all__ = ["rule", "trace"]
+
+
+def trace(
+    module: nn.Module | ExportedProgram,
+    input_shape: Shape | None = None,
+    *,
+    name: str | None = None,
+    leaves: Sequence[str] = (),
+) -> LayerGraph:
+    """The LayerGraph of a module for inputs of (channels, height, width), in eval mode.
+
+    The module is not touched: a copy without memory, hooks or data runs. input_shape: any shape
+    without the batch; by default what the module says that it takes (ours and timm's do). name:
+    what to call the network, by default as its class. leaves: names of module classes to be taken
+    as one Opaque layer each, such as one whose control flow depends on the data. What a program of
+    torch.export does is in it already, for the shape that it was exported with.
+
+    Raises InspectError in one line: DataDependentError for control flow that depends on values,
+    ShapeError where the input does not fit or the model fails on it.
+    """
+    if isinstance(module, ExportedProgram):
+        return _exported(module, input_shape, name or "exported", leaves)
+    module = unwrapped(module)
+    shape = _input_shape(module, input_shape)
+    twin = twin_of(module)
+    held = _held(twin)
+    graph = Recorder(twin, module, _leaves(twin, leaves)).run(shape, _dtype(module))
+    return lower(graph, name or _name(module), shape, held)
+
+
+def _exported(
+    program: ExportedProgram, given: Shape | None, name: str, leaves: Sequence[str]
+) -> LayerGraph:
+    graph, held, shape = recorded(program, name)
+    if leaves:
+        raise InspectError(f"{name} is an exported program, which calls no modules; drop --leaf")
+    if given is not None and tuple(given) != shape:
+        raise ShapeError(
+            f"{name} was exported for {show_shape(shape)}, not {show_shape(tuple(given))}; "
+            "export it anew for another input"
+        )
+    return lower(graph, name, shape, held)
+
+
+def _input_shape(module: nn.Module, given: Shape | None) -> Shape:
+    shape: Any = given
+    if shape is None:
+        config = getattr(module, "pretrained_cfg", None) or {}  # timm's
+        shape = getattr(module, "input_shape", None) or dict(config).get("input_size")
+    if not isinstance(shape, (tuple, list)):
+        raise InspectError(
+            f"{type(module).__name__} does not say what it takes; give the input's shape without "
+            "the batch, such as 3x224x224"
+        )
+    if not shape or not all(type(size) is int and size > 0 for size in shape):
+        raise ShapeError(f"input {shape!r} is no shape; give sizes such as (3, 224, 224)")
+    return tuple(shape)
+
+
+def _name(module: nn.Module) -> str:
+    """Ours carry their network's name."""
+    own = getattr(module, "network", None)
+    return own if isinstance(own, str) else type(module).__name__
+
+
+def _dtype(module: nn.Module) -> torch.dtype:
+    tensors = (tensor.dtype for tensor in module.parameters())
+    return next((dtype for dtype in tensors if dtype.is_floating_point), torch.get_default_dtype())
+
+
+def _leaves(twin: nn.Module, names: Sequence[str]) -> frozenset[nn.Module]:
+    """The modules of these classes; raises UnknownNameError for a class that it does not have."""
+    by_name: dict[str, list[nn.Module]] = {}
+    for part in twin.modules():
+        kind = type(part)
+        for known in (kind.__name__, f"{kind.__module__}.{kind.__qualname__}"):
+            by_name.setdefault(known, []).append(part)
+    for name in names:
+        if name not in by_name:
+            short = sorted(known for known in by_name if "." not in known)
+            raise unknown("kind of module", name, short)
+    return frozenset(part for name in names for part in by_name[name])
+
+
+def _held(twin: nn.Module) -> Held:
+    return Held(
+        {name: tensor.numel() for name, tensor in twin.named_parameters()},
+        {name: tensor.numel() for name, tensor in twin.named_buffers()},
+        {
+            path: sum(tensor.numel() for tensor in part.buffers(recurse=False))
+            for path, part in twin.named_modules()
+        },
+    )

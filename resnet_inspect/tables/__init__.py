@@ -1,0 +1,1 @@
+"""Networks, costs and measurements as rows, and rows as text."""

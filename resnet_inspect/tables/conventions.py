@@ -1,0 +1,119 @@
+"""The conventions -> Table: who counts what, and what it comes to for some networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from resnet_inspect.counting.conventions import (
+    CONVENTIONS,
+    TERMS,
+    Terms,
+    formula,
+    total_terms,
+    used,
+)
+from resnet_inspect.counting.costs import total
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.tables.columns import Column, Value
+from resnet_inspect.tables.reconciliation import PUBLISHED, Row, counter_rows, publications
+from resnet_inspect.tables.table import Sheet, Table
+
+TABLES = ("conventions", "terms")
+"""The tables of `conventions`."""
+
+
+def conventions(graphs: Sequence[LayerGraph] = ()) -> Sheet:
+    """Every convention with its formula, and its total for each network; and the terms.
+
+    With networks, formulas have the terms of those networks alone.
+    """
+    terms: Terms = {}
+    for graph in graphs:
+        terms |= total_terms(graph.layers)
+    if not graphs:
+        terms = dict.fromkeys(TERMS, 1)
+    return Sheet(
+        "Conventions",
+        {
+            "conventions": _totals(graphs, terms) if graphs else _listing(),
+            "terms": Table(
+                "The terms",
+                (Column("term", "Term"), Column("is", "What it counts", "prose")),
+                tuple({"term": term, "is": TERMS[term]} for term in TERMS if term in terms),
+            ),
+        },
+    )
+
+
+def _listing() -> Table:
+    return Table(
+        f"{len(CONVENTIONS)} conventions, by the names that --convention takes",
+        (
+            Column("name", "Name"),
+            Column("label", "Counts as"),
+            Column("version", "Version", rank=2),
+            Column("formula", "Formula", "prose", rank=1),
+            Column("why", "Why", "prose"),
+        ),
+        tuple(
+            {
+                "name": convention.name,
+                "label": convention.label,
+                "version": convention.version,
+                "formula": formula(convention.coefficients),
+                "why": " ".join((convention.why, *convention.also.values())),
+                "weight": convention.coefficients["C"],
+            }
+            for convention in sorted(CONVENTIONS.values(), key=lambda c: c.coefficients["C"])
+        ),
+        group="weight",
+    )
+
+
+def _totals(graphs: Sequence[LayerGraph], terms: Terms) -> Table:
+    """A row for each counter and publication, a column for each network's total."""
+    names = [graph.name for graph in graphs]
+    keys = [n if names.count(n) == 1 else f"{n} ({i})" for i, n in enumerate(names, start=1)]
+    rows: dict[str, dict[str, Value]] = {}
+    order: dict[str, tuple[int, float]] = {}
+    for key, graph in zip(keys, graphs, strict=True):
+        macs = total(graph.layers).macs
+        for row in counter_rows(graph):
+            if row.label not in rows:
+                rows[row.label] = _described(row, graphs, terms)
+                order[row.label] = row.weight, row.total / max(macs, 1)
+            rows[row.label][key] = row.total
+    return Table(
+        "Which FLOPs?",
+        (
+            Column("label", "Counter"),
+            Column("formula", "Formula", "prose", rank=2),
+            *(Column(key, name, "count") for key, name in zip(keys, names, strict=True)),
+            Column("why", "Why", "prose", rank=1),
+        ),
+        tuple(rows[label] for label in sorted(rows, key=order.__getitem__)),
+        group="weight",
+    )
+
+
+def _described(row: Row, graphs: Sequence[LayerGraph], terms: Terms) -> dict[str, Value]:
+    convention = CONVENTIONS[row.name]
+    reasons = [convention.why, *(why for term, why in convention.also.items() if term in terms)]
+    printed = row.source == PUBLISHED
+    return {
+        "label": row.label,
+        "formula": formula(used(convention, terms)),
+        "why": _printed(graphs, row.label) if printed else " ".join(reasons),
+        "weight": row.weight,
+    }
+
+
+def _printed(graphs: Sequence[LayerGraph], source: str) -> str:
+    """What a publication printed of each network, and of which it was where that is another."""
+    parts = [
+        figure.text if theirs == graph else f"{figure.text} ({theirs.name})"
+        for graph in graphs
+        for theirs, figure in publications(graph)
+        if figure.source == source and figure.quantity == "macs"
+    ]
+    return f"Printed as {', '.join(parts)}. {CONVENTIONS['paper'].why}"

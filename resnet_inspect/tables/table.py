@@ -1,0 +1,172 @@
+"""Table: rows as data, the one thing that every writer takes.
+
+Rows hold exact values (Python ints, tuples for shapes, None for what is unknown). Units, rounding,
+separators and bars belong to columns and happen in the writers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from resnet_inspect.errors import unknown
+from resnet_inspect.tables.columns import Column, Record, Value
+
+if TYPE_CHECKING:
+    import pandas
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns, with what is needed to understand them.
+
+    title: the heading, which names the convention. total: a last row that adds up the others.
+    references: rows of text below it to compare it with, such as published figures.
+    meta: what holds for the whole table, by name. notes: lines below it. group: the column by
+    whose values rows are set apart. partial: names of what is not counted; totals with any are
+    lower bounds. shown: keys of the columns that people see, where data formats have more.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Record, ...]
+    total: Record | None = None
+    references: tuple[Record, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    group: str | None = None
+    partial: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+
+    @property
+    def visible(self) -> tuple[Column, ...]:
+        """The columns that people see."""
+        if not self.shown:
+            return self.columns
+        known = {column.key: column for column in self.columns}
+        return tuple(known[key] for key in self.shown)
+
+    def select(self, keys: Iterable[str]) -> Table:
+        """The table with these columns alone; raises UnknownNameError with the nearest keys."""
+        known = {column.key: column for column in self.columns}
+        for key in (keys := list(keys)):
+            if key not in known:
+                raise unknown("column", key, known)
+        return replace(self, columns=tuple(known[key] for key in keys), shown=())
+
+    def noted(self, *notes: str) -> Table:
+        """The table with more notes below it."""
+        return replace(self, notes=(*self.notes, *notes))
+
+    def records(self) -> list[dict[str, Value]]:
+        """The rows as dicts of exact values, by column key."""
+        keys = [column.key for column in self.columns]
+        return [{key: row.get(key) for key in keys} for row in self.rows]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The meta entries, `rows` and `total`, in types that JSON has."""
+        data: dict[str, Any] = {**self.meta, "rows": self.records()}
+        if self.total is not None:
+            data["total"] = dict(self.total)
+        if self.partial:
+            data["uncounted"] = list(self.partial)
+        return data
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The rows as a DataFrame; exact ints stay ints, with <NA> for what is unknown."""
+        import pandas as pd
+
+        frame = pd.DataFrame.from_records(self.records(), columns=[c.key for c in self.columns])
+        for column in self.columns:
+            if column.kind in ("count", "bytes"):
+                frame[column.key] = frame[column.key].astype("Int64")
+        return frame
+
+    def to_text(self, format: str) -> str:
+        """The table in one of writers.FORMATS; raises UnknownNameError."""
+        from resnet_inspect.tables.writers import to_text
+
+        return to_text(self, format)
+
+    def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write to a file, in the format of its suffix if none is given; replaces it whole.
+
+        Raises UnknownNameError for the format, OutputError where the file cannot be written.
+        """
+        from resnet_inspect.tables.writers import write
+
+        write(self, path, format)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from resnet_inspect.tables.terminal import render
+
+        yield from render(self, options.max_width)
+
+    def _repr_html_(self) -> str:
+        return self.to_text("html")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Tables by name, in reading order; meta holds for all of them, by name."""
+
+    title: str
+    tables: Mapping[str, Table]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Table:
+        """The table of this name; raises UnknownNameError."""
+        if name not in self.tables:
+            raise unknown("table", name, self.tables)
+        return self.tables[name]
+
+    def only(self, names: Iterable[str]) -> Sheet:
+        """The sheet with these tables alone; raises UnknownNameError."""
+        return replace(self, tables={name: self[name] for name in names})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The meta entries, and each table under its name, in types that JSON has."""
+        return {**self.meta, **{name: table.to_dict() for name, table in self.tables.items()}}
+
+    def stacked(self) -> Table:
+        """All rows in one Table: the name of each row's table, then every column of any."""
+        columns = {c.key: c for table in self.tables.values() for c in table.columns}
+        rows = tuple(
+            {"table": name, **row} for name, table in self.tables.items() for row in table.records()
+        )
+        return Table(self.title, (Column("table", "Table"), *columns.values()), rows)
+
+    def to_text(self, format: str) -> str:
+        """The sheet in one of writers.FORMATS; raises UnknownNameError."""
+        if format == "csv":
+            only = list(self.tables.values())
+            return (only[0] if len(only) == 1 else self.stacked()).to_text(format)
+        if format == "json":
+            import json
+
+            return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        return "\n".join(table.to_text(format) for table in self.tables.values())
+
+    def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write to a file, in the format of its suffix if none is given; replaces it whole.
+
+        Raises UnknownNameError for the format, OutputError where the file cannot be written.
+        """
+        from resnet_inspect.files import write_text
+        from resnet_inspect.tables.writers import format_of
+
+        write_text(path, self.to_text(format or format_of(path)))
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        for number, table in enumerate(self.tables.values()):
+            if number:
+                yield ""
+            yield table
+
+    def _repr_html_(self) -> str:
+        return self.to_text("html")

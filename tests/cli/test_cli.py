@@ -1,0 +1,307 @@
+"""The command line as a process: output, exit status, errors of one line, pipes, start-up."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resnet_inspect.cli.app import COMMANDS
+
+
+def run(
+    *arguments: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    kept = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
+    return subprocess.run(
+        [sys.executable, "-m", "resnet_inspect", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**kept, **environment},
+        check=False,
+    )
+
+
+def _refused(*arguments: str, cwd: Path | None = None) -> str:
+    """The one line on stderr of a command that must exit with 2 and print nothing else."""
+    done = run(*arguments, cwd=cwd)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("resnet-inspect: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_the_main_job() -> None:
+    done = run("table", "--depth", "34")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout  # no control codes in a pipe
+    assert "21,797,672" in done.stdout
+    assert "3,663,761,408" in done.stdout
+    assert "= 3.664 G" in done.stdout
+    assert "He 2015, Table 1" in done.stdout
+    assert "depth 34 is resnet34: basic blocks 3,4,6,3" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_colour_only_where_it_is_wanted() -> None:
+    assert "\x1b[" in run("table", "resnet18", FORCE_COLOR="1").stdout
+    plain = run("table", "resnet18", FORCE_COLOR="1", NO_COLOR="1").stdout
+    assert "\x1b[3" not in plain  # bold may stay, colours may not
+
+
+def test_narrow_terminals_lose_columns_not_lines() -> None:
+    wide = run("table", "resnet50", COLUMNS="100").stdout
+    narrow = run("table", "resnet50", COLUMNS="80").stdout
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert "of MACs" in wide
+    assert "of MACs" not in narrow
+    assert "4,089,184,256" in narrow
+
+
+def test_json_of_the_process_is_the_table() -> None:
+    import resnet_inspect as ri
+
+    done = run("table", "resnet50", "--format", "json", "--batch", "2")
+    assert json.loads(done.stdout) == json.loads(ri.table("resnet50", batch=2).to_text("json"))
+
+
+def test_models_in_json() -> None:
+    listed = json.loads(run("models", "--format", "json").stdout)
+    from resnet_inspect.networks.zoo import ZOO
+
+    assert [row["name"] for row in listed] == list(ZOO)
+    assert listed[0] == {
+        "name": "resnet18",
+        "family": "resnet",
+        "depth": 18,
+        "input": [3, 224, 224],
+        "params": 11689512,
+        "macs": 1814073344,
+        "source": "He et al. 2015, arXiv 1512.03385, Table 1",
+    }
+
+
+def test_models_of_a_family() -> None:
+    listed = json.loads(run("models", "--family", "plain", "--format", "json").stdout)
+    assert {row["family"] for row in listed} == {"plain"}
+    assert len(listed) == 7
+
+
+def test_explain() -> None:
+    done = run("explain", "resnet50", "layer2.0.conv2")
+    assert done.returncode == 0
+    assert "128 × 128 × 3 × 3" in done.stdout
+    assert "115,605,504" in done.stdout
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "md", "tex", "html", "txt"])
+def test_output_files(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"out.{suffix}"
+    done = run("table", "resnet18", "--level", "stage", "-o", str(path))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "411041792" in path.read_text().replace(",", "")  # the MACs of layer2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_network_of_ones_own(tmp_path: Path) -> None:
+    by_options = run(
+        *("table", "--blocks", "1,2", "--block", "bottleneck", "--widths", "8,16"),
+        *("--stem", "3x3", "--stem-width", "8", "--shortcut", "D", "--order", "pre"),
+        *("--activation", "leaky_relu", "--classes", "7", "--groups", "2", "--group-width", "32"),
+        *("--se-reduction", "4", "--bias", "stem,shortcut", "--input", "3x31x17"),
+        *("--name", "mine", "--format", "json"),
+    )
+    (tmp_path / "mine.toml").write_text(
+        'blocks = [1, 2]\nblock = "bottleneck"\nwidths = [8, 16]\nstem = "3x3"\nstem_width = 8\n'
+        'shortcut = "D"\norder = "pre"\nactivation = "leaky_relu"\nclasses = 7\ngroups = 2\n'
+        'group_width = 32\nse_reduction = 4\nbias = ["stem", "shortcut"]\ninput_size = [31, 17]\n'
+    )
+    by_file = run("table", "mine.toml", "--format", "json", cwd=tmp_path)
+    assert by_options.stderr == by_file.stderr == ""
+    assert json.loads(by_options.stdout) == json.loads(by_file.stdout)
+
+
+def test_a_file_can_change_a_network_of_the_zoo(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text('base = "resnet50"\nstem = "deep"\nshortcut = "D"\n')
+    changed = json.loads(run("table", "d.toml", "--format", "json", cwd=tmp_path).stdout)
+    known = json.loads(run("table", "resnet50d", "--format", "json").stdout)
+    assert changed["rows"] == known["rows"]
+    assert changed["model"] == "d"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("table", "resnet49"), "unknown network 'resnet49'; did you mean resnet50"),
+        (("table", "vgg16"), "'resnet-inspect models' lists them"),
+        (("table", "resnet" + "9" * 5000), "unknown network 'resnet999"),
+        (("table", "--depth", "35"), "no published ResNet has depth 35; the nearest have 32, 34"),
+        (("table", "--depth", "35"), "--blocks 3,4,6,3"),
+        (("table", "--depth", "x"), "'--depth'"),
+        (("table",), "no network; name one"),
+        (("table", "resnet18", "--depth", "18"), "both 'resnet18' and --depth 18"),
+        (("table", "resnet18", "--level", "lair"), "unknown level 'lair'; did you mean layer"),
+        (("table", "resnet18", "--columns", "name,mac"), "unknown column 'mac'; did you mean macs"),
+        (("table", "resnet18", "--format", "jsn"), "unknown format 'jsn'; did you mean json"),
+        (("table", "resnet18", "--dtype", "fp12"), "unknown dtype 'fp12'"),
+        (("table", "resnet18", "--batch", "0"), "batch is 0"),
+        (("table", "resnet18", "--input", "224"), "give channels x height x width"),
+        (("table", "resnet18", "--input", "3x-1x9"), "is no image"),
+        (("table", "resnet18", "--input", "1x224x224"), "in_channels=1"),
+        (("table", "resnet18", "--no-such"), "No such option: --no-such"),
+        (("table", "resnext50_32x4d", "--widths", "8,128,256,512"), "widths has 8"),
+        (("table", "--blocks", "0,1,1,1"), "blocks has 0; allowed are 1 to"),
+        (("table", "--blocks", "a,b"), "--blocks is 'a,b'; give whole numbers"),
+        (("table", "--blocks", "1,1"), "give one for each stage"),
+        (("table", "resnet18", "--shortcut", "E"), "unknown shortcut 'E'; choose from A, B, C, D"),
+        (("table", "resnet18", "--classes", "-3"), "classes has -3; allowed are 1 to"),
+        (("table", "missing.toml"), "cannot read missing.toml: no such file or directory"),
+        (("table", "resnet18", "-o", "no/such/folder.csv"), "cannot write 'no/such/folder.csv'"),
+        (("table", "resnet18", "-o", "out.xyz"), "'out.xyz' has no suffix"),
+        (("explain", "resnet18", "layer9"), "unknown layer or block"),
+        (("models", "--family", "resnext50"), "unknown family 'resnext50'; did you mean resnext"),
+        (("tabel", "resnet18"), "Did you mean 'table'"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    assert says in _refused(*arguments, cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("blocks = [1]\nstem = = 3\n", "bad.toml, line 2, column 8: invalid value"),
+        (
+            "blocks = [2, 2, 2, 2]\nblok = 3\n",
+            "bad.toml, line 2: unknown field of a network 'blok'",
+        ),
+        ('widths = [64, 0, 1, 1]\nblocks = "x"\n', "bad.toml, line 2: blocks is 'x'"),
+        ('name = "n"\n\nclasses = 0\n', "bad.toml, line 3: classes has 0"),
+        ('base = "resnet51"\n', "bad.toml, line 1: base: unknown network 'resnet51'"),
+        ("base = 50\n", "bad.toml, line 1: base is 50"),
+        ('shortcut = "B"\nstem = "9x9"\n', "bad.toml, line 2: unknown stem '9x9'"),
+    ],
+)
+def test_bad_files_name_file_line_and_key(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text(text)
+    assert says in _refused("table", "bad.toml", cwd=tmp_path)
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_bytes(b"\xff\xfe\x00")
+    assert "not UTF-8 text" in _refused("table", "bad.toml", cwd=tmp_path)
+
+
+def test_an_existing_file_survives_an_error(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("kept")
+    _refused("table", "resnet18", "--level", "nope", "-o", "t.csv", cwd=tmp_path)
+    assert (tmp_path / "t.csv").read_text() == "kept"
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m resnet_inspect table resnet152 | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.startswith("resnet152, input 3x224x224")
+    assert done.stderr == ""
+
+
+def test_help_says_what_is_taken_where_nothing_is_given() -> None:
+    shown = " ".join(run("table", "--help", COLUMNS="160").stdout.split())
+    assert "[default: what the network is published for]" in shown
+    assert "[default: by the suffix of -o, else terminal]" in shown
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_command_has_help_with_examples(command: str) -> None:
+    done = run(*([command] if command else []), "--help", COLUMNS="120")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    if command:
+        assert f"resnet-inspect {command} " in done.stdout.split("Usage:")[1].split("\n", 1)[1]
+
+
+def test_version() -> None:
+    from resnet_inspect import __version__
+
+    assert run("--version").stdout == f"resnet-inspect {__version__}\n"
+
+
+def test_shell_completion() -> None:
+    completed = run(
+        _RESNET_INSPECT_COMPLETE="complete_bash",
+        COMP_WORDS="resnet-inspect table resnet15",
+        COMP_CWORD="2",
+    )
+    assert completed.stdout.split() == ["resnet152", "resnet152_v1", "resnet152c", "resnet152d",
+                                        "resnet152s"]  # fmt: skip
+
+
+_HEAVY = ("torch", "pandas", "numpy", "matplotlib", "graphviz", "pygraphviz", "tabulate", "jinja2")
+
+
+RUN = "from resnet_inspect.cli.main import run"
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed"),
+    [
+        ("import resnet_inspect", ()),
+        ("import resnet_inspect; resnet_inspect.table('resnet50').records()", ()),
+        (f"{RUN}; run(['table', '--depth', '34'])", ()),
+        (f"{RUN}; run(['models'])", ()),
+        (
+            f"{RUN}; run(['table', 'resnet18', '--format', 'json'])",
+            (),
+        ),
+        (
+            f"{RUN}; run(['table', 'resnet18', '--format', 'latex'])",
+            ("tabulate",),
+        ),
+    ],
+)
+def test_start_up_loads_nothing_heavy(code: str, allowed: tuple[str, ...]) -> None:
+    check = (
+        f"{code}\nimport sys\n"
+        f"loaded = [name for name in {_HEAVY!r} if name in sys.modules]\n"
+        "print('loaded', *loaded, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.split() == ["loaded", *allowed]
+
+
+def test_a_missing_torch_is_one_line_with_the_install_command(tmp_path: Path) -> None:
+    """A torch that cannot be found stands for one that is not installed."""
+    code = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] == 'torch':\n"
+        "            raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "import resnet_inspect\n"
+        "try:\n"
+        "    resnet_inspect.build('resnet18')\n"
+        "except resnet_inspect.InspectError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == (
+        "this needs torch, which is not installed; pip install 'resnet-inspect[torch]'\n"
+    )

@@ -1,0 +1,363 @@
+"""A user's own model wherever a model's name may stand."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+import resnet_inspect as ri
+from resnet_inspect.cli.main import run
+from resnet_inspect.cli.network_options import parse_args
+from resnet_inspect.errors import FormatError, InspectError
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.pytorch.trace.load import fresh
+
+MODULE = """
+import torch
+from torch import nn
+
+print("a module that talks while it is imported")
+
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
+
+    def forward(self, x):
+        return x + self.body(x)
+
+
+class Odd(nn.Module):
+    def forward(self, x):
+        return torch.linalg.matrix_exp(x)
+
+
+class Chooses(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else 2 * x
+
+
+class Nets:
+    @staticmethod
+    def small(width=8, depth=2, odd=False, chooses=False, name="tiny"):
+        print("and while it is made")
+        assert isinstance(name, str)
+        more = [Odd()] * odd + [Chooses()] * chooses
+        return nn.Sequential(
+            nn.Conv2d(3, width, 3, 2, 1),
+            *(Block(width) for _ in range(depth)),
+            *more,
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(width, 10),
+        )
+
+
+small = Nets.small
+made = Nets.small()
+number = 3
+
+
+def broken():
+    raise RuntimeError("no weights\\nhere")
+
+
+def leaves():
+    raise SystemExit("bye")
+"""
+
+INPUT = ["--input", "3x16x16"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a module of a name that no other test's has."""
+    name = f"users_{tmp_path.name.translate(str.maketrans('-.[]', '____'))}"
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield Path(name)  # type: ignore[misc]
+    sys.modules.pop(name, None)
+
+
+def table(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
+    assert run(["table", *arguments, "--format", "json"]) == 0
+    found: dict[str, object] = json.loads(capsys.readouterr().out)  # nothing else on stdout
+    return found
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(list(arguments)) == 2
+    lines = [
+        line for line in capsys.readouterr().err.splitlines() if line.startswith("resnet-inspect")
+    ]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_a_callable_is_called_with_its_arguments(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = table(capsys, f"{here}:small", *INPUT)
+    assert one["model"] == "small"
+    assert one["total"]["params"] == 3 * 8 * 9 + 8 + 2 * (8 * 8 * 9 + 16) + 8 * 10 + 10  # type: ignore[index]
+    wide = table(capsys, f"{here}:Nets.small", *INPUT, "--args", "width=16", "--args", "depth=1")
+    assert wide["total"]["params"] == 3 * 16 * 9 + 16 + (16 * 16 * 9 + 32) + 16 * 10 + 10  # type: ignore[index]
+    assert table(capsys, f"{here}:made", *INPUT)["total"] == one["total"]
+
+
+def test_what_is_not_counted_is_said_in_every_format(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["table", f"{here}:small", *INPUT, "--args", "odd=true"]
+    found = table(capsys, *arguments[1:])
+    assert found["uncounted"] == ["3"]
+    (odd,) = (row for row in found["rows"] if row["name"] == "3")  # type: ignore[attr-defined]
+    for key in ("macs", "flops", "traffic", "activations", "receptive_field"):
+        assert odd[key] is None
+    for format in ("terminal", "markdown", "html", "latex"):
+        assert run([*arguments, "--format", format]) == 0
+        shown = capsys.readouterr().out
+        assert "at least" in shown
+        assert "not counted are 3" in shown
+
+
+def test_every_command_takes_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = f"{here}:small"
+    for command in (
+        ["explain", name, "1"],
+        ["compare", name, "resnet18"],
+        ["diff", name, "resnet18"],
+        ["diagram", name],
+        ["diagram", name, "resnet18"],
+        ["reconcile", name, "--no-measure"],
+        ["table", name, "--level", "stage"],
+    ):
+        assert run([*command, *INPUT, "--args", "width=4"]) == 0, command
+        assert "talks" not in capsys.readouterr().out
+
+
+PARTLY = [*INPUT, "--args", "odd=true"]
+"""Options of a network with a layer that no rule knows."""
+
+
+def test_a_report_takes_it_and_says_at_least(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "report"
+    assert run(["report", f"{here}:small", *PARTLY, "-o", str(folder)]) == 0
+    for page in ("index.html", "README.md"):
+        assert "at least" in (folder / page).read_text().lower(), page
+    tables = list(folder.rglob("*.csv"))
+    assert tables
+    assert any("uncounted" in path.read_text() for path in tables)
+
+
+def test_plots_take_it_and_drawings_say_at_least(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "stages.svg"
+    networks = [f"{here}:small", "resnet18"]  # one alone is not named in its plot
+    assert run(["plot", "stages", *networks, *PARTLY, "-o", str(path)]) == 0
+    assert path.stat().st_size > 10_000
+    assert "small (at least)" in path.read_text()
+    assert run(["diagram", f"{here}:small", *PARTLY, "--format", "dot"]) == 0
+    assert "at least" in capsys.readouterr().out
+
+
+def test_latency_of_the_users_own_code(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = str(tmp_path / "bench.jsonl")
+    ran = [f"{here}:small", *PARTLY, "--device", "cpu", "--budget", "0.1", "--record", record]
+    assert run(["bench", *ran, "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["status"], row["uncounted"]) == ("ok", 1)
+    assert run(["bench", "--show", record]) == 0
+    assert "at least these for small" in " ".join(capsys.readouterr().out.split())
+    assert "leave out --per-layer" in refused(capsys, "bench", *ran, "--per-layer")
+    assert run(["ladder", *ran]) == 0
+    assert "fp32 eager" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("format", ["csv", "json"])
+@pytest.mark.parametrize("level", ["layer", "block", "stage", "network"])
+def test_data_formats_mark_every_row_that_is_a_lower_bound(
+    format: str, level: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["table", f"{here}:small", *PARTLY, "--level", level, "--format", format]
+    assert run(asked) == 0
+    text = capsys.readouterr().out
+    rows = json.loads(text)["rows"] if format == "json" else list(csv.DictReader(StringIO(text)))
+    assert sum(int(row["uncounted"]) for row in rows) == 1
+
+
+def test_counters_run_on_the_users_own_code(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--only", "counters", "--format", "json"]
+    assert run(["reconcile", f"{here}:small", *INPUT, *asked]) == 0
+    rows = json.loads(capsys.readouterr().out)["counters"]["rows"]
+    measured = [row for row in rows if row["source"] == "measured"]
+    assert len(measured) >= 4
+    assert all(row["difference"] == 0 for row in measured)
+
+
+def test_a_graph_makes_the_users_model_anew(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path.cwd())
+    graph = ri.graph(f"{here}:small", (3, 16, 16), args={"width": 4})
+    first, second = fresh(graph), ri.build(graph)
+    assert type(first) is nn.Sequential
+    assert first is not second
+    assert sum(p.numel() for p in second.parameters()) == ri.total(graph.layers).params
+
+
+def test_a_branch_without_weights_can_be_timed(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which side of a foreign addition is the residual nobody says, so none is scaled."""
+    Path(f"{here}.py").write_text(
+        "from torch import nn\n"
+        "class Doubled(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.body = nn.Conv2d(3, 3, 1)\n"
+        "    def forward(self, x):\n"
+        "        return x + self.body(x).sigmoid()\n"
+    )
+    ran = [f"{here}:Doubled", *INPUT, "--device", "cpu", "--budget", "0.1", "--format", "json"]
+    record = ["--record", str(tmp_path / "bench.jsonl")]
+    for more, reason in (([], None), (["--train"], "a score for each class")):
+        assert run(["bench", *ran, *record, *more]) == 0
+        (row,) = json.loads(capsys.readouterr().out)["rows"]
+        assert reason in row["reason"] if reason else row["status"] == "ok"
+
+
+REFUSALS = {
+    "{here}:small": "give the input's shape",
+    "{here}:small --input 3x16x16 --args chooses=True": "--leaf Chooses",
+    "{here}:small --input 3x16x16 --leaf Blok": "did you mean Block",
+    "{here}:small --input 3x16x16 --args wide=3": "unexpected keyword argument 'wide'",
+    "{here}:small --input 3x16x16 --args width": "give key=value",
+    "{here}:small --input 3xax3": "--input is",
+    "{here}:small --input 3x16x16 --blocks 3,4": "blocks is a field of our networks",
+    "{here}:small --depth 50": "give one of them",
+    "{here}:smal --input 3x16x16": "did you mean small",
+    "{here}:number --input 3x16x16": "is a int; name a class or function",
+    "{here}:broken --input 3x16x16": "fails: RuntimeError: no weights (users_",
+    "{here}:leaves --input 3x16x16": "fails: SystemExit: bye",
+    "nowhere_at_all:net --input 3x16x16": "no module 'nowhere_at_all' can be imported",
+    "json:dumps --input 3x16x16": "fails: TypeError",
+    "json:JSONEncoder --input 3x16x16": "gives a JSONEncoder, not a torch.nn.Module",
+    "resnet50 --args width=3": "is for code that is traced",
+    "resnet50 --leaf Block": "is for code that is traced",
+    "model.pth": "would be unpickled",
+    "missing.pt2": "No such file",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSALS)
+def test_what_cannot_be_loaded_says_why_in_a_line(
+    arguments: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments.format(here=here).split()
+    assert REFUSALS[arguments] in refused(capsys, "table", *given)
+
+
+def test_arguments_are_literals_or_words() -> None:
+    given = ["a=1", "b=[1, 2]", "c=true", "d=None", "e=tiny", "f='x=y'", "g=", "h=1.5e-3"]
+    assert parse_args(given) == {
+        "a": 1,
+        "b": [1, 2],
+        "c": True,
+        "d": None,
+        "e": "tiny",
+        "f": "x=y",
+        "g": "",
+        "h": 0.0015,
+    }
+    for wrong in ("a", "=3", "a-b=3"):
+        with pytest.raises(FormatError, match="give key=value"):
+            parse_args([wrong])
+
+
+def test_a_module_of_the_folder_at_hand_is_found_by_the_installed_command(here: Path) -> None:
+    code = "import sys; from resnet_inspect.cli.main import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "table", f"{here}:small", *INPUT, "--format", "csv"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("name,")
+    assert "talks" in done.stderr
+
+
+def test_a_name_is_not_code() -> None:
+    with pytest.raises(InspectError):
+        ri.graph("resnet50:")
+    for name in ("resnet50", "net.toml"):
+        assert not ri.api.is_code(name)  # type: ignore[attr-defined]
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def test_an_exported_file_stands_for_its_network(
+    tmp_path: Path, torchvision: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "resnet18.pt2"
+    model = torchvision.models.resnet18().eval()
+    torch.export.save(torch.export.export(model, (torch.randn(1, 3, 64, 64),)), path)
+    assert ri.graph(path) == ri.graph("resnet18", (3, 64, 64))
+    found = table(capsys, str(path))
+    assert (found["model"], found["input"]) == ("resnet18", [3, 64, 64])
+    assert run(["diff", str(path), "resnet18", "--input", "3x64x64"]) == 0
+    assert "No difference" in capsys.readouterr().out
+    message = refused(capsys, "table", str(path), "--input", "3x32x32")
+    assert "exported for 3x64x64" in message
+    assert "drop --args" in refused(capsys, "table", str(path), "--args", "a=1")
+    quick = [str(path), "--device", "cpu", "--budget", "0.1", "--format", "json"]
+    record = ["--record", str(tmp_path / "bench.jsonl")]
+    for more, status in (([], "ok"), (["--train"], "failed"), (["--batch", "2"], "failed")):
+        assert run(["bench", *quick, *record, *more]) == 0
+        (row,) = json.loads(capsys.readouterr().out)["rows"]
+        assert row["status"] == status, row["reason"]
+
+
+# --- from Python ----------------------------------------------------------------------------------
+
+
+def test_modules_stand_for_themselves() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
+    graph = ri.graph(model, (1, 8, 8))
+    assert isinstance(graph, LayerGraph)
+    assert graph == ri.trace(model, (1, 8, 8))
+    assert ri.table(model, input_shape=(1, 8, 8)).records()[0]["macs"] == 4 * 9 * 36
+    assert ri.build(graph) is not model
+    with pytest.raises(InspectError, match="blocks is a field of our networks, and Sequential"):
+        ri.graph(model, (1, 8, 8), blocks=(1, 2))
+    with pytest.raises(InspectError, match="for code that is traced"):
+        ri.graph("resnet18", args={"width": 3})
+
+
+def test_a_sequence_is_an_input_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(f"{here}.py").write_text(
+        "from torch import nn\n"
+        "def audio(): return nn.Sequential(nn.Conv1d(1, 4, 9, 4), nn.ReLU(), nn.Flatten())\n"
+    )
+    found = table(capsys, f"{here}:audio", "--input", "1x1000")
+    assert found["total"]["macs"] == 4 * 9 * 248  # type: ignore[index]
+    assert run(["table", f"{here}:audio", "--input", "1x1000"]) == 0
+    assert run(["diagram", f"{here}:audio", "--input", "1x1000", "--level", "layer"]) == 0

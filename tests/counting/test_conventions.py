@@ -1,0 +1,201 @@
+"""Named terms and conventions: exact, complete, and the same as costs.py where both count."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import networks
+
+import resnet_inspect as ri
+from resnet_inspect.counting import conventions
+from resnet_inspect.counting.conventions import (
+    CONVENTIONS,
+    TERMS,
+    convention,
+    count,
+    terms,
+    total_terms,
+)
+from resnet_inspect.counting.costs import total
+from resnet_inspect.networks import ops
+from resnet_inspect.networks.graph import Layer
+from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.tables.network import table
+
+FACTS = json.loads((Path(__file__).parents[1] / "facts" / "counters.json").read_text())
+MODELS = ("resnet18", "resnet50")
+
+NAMES = {
+    ("torchinfo", "total_mult_adds"): "torchinfo",
+    ("fvcore", "FlopCountAnalysis.total()"): "fvcore",
+    ("fvcore, model in train mode", "FlopCountAnalysis.total()"): "fvcore-train",
+    ("ptflops, backend aten", "macs"): "ptflops-aten",
+    ("ptflops, backend pytorch", "macs"): "ptflops",
+    ("thop", "macs"): "thop",
+    ("calflops / DeepSpeed", "macs"): "calflops-macs",
+    ("calflops / DeepSpeed", "flops"): "calflops",
+    ("torch.utils.flop_counter", "get_total_flops(), forward"): "torch",
+    ("torch.utils.flop_counter", "get_total_flops(), forward and backward"): "torch-train",
+    ("torchscan", "FLOPs"): "torchscan",
+    ("torchscan", "MACs"): "torchscan-macs",
+    ("TorchLens", "FLOPs"): "torchlens",
+    ("torchvision", "_ops (GFLOPS)"): "torchvision",
+    ("timm", "infer_gmacs"): "timm",
+    ("pycls", "flops"): "pycls",
+    ("He et al. 2015, Table 1", "FLOPs"): "paper",
+}
+"""The facts' names of counters, and ours."""
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("fact", FACTS["counters"], ids=lambda f: f"{f['tool']} {f['reports']}")
+def test_every_counter_of_the_facts(fact: dict[str, str | int], model: str) -> None:
+    name = NAMES[str(fact["tool"]), str(fact["reports"])]
+    # The paper's network strides in the 1x1.
+    graph = ri.graph(model, stride_in="1x1") if name == "paper" else ri.graph(model)
+    assert count(graph.layers, convention(name)) == fact[model]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_terms_of_the_facts(model: str) -> None:
+    ours = total_terms(ri.graph(model).layers)
+    for term, fact in FACTS["terms"].items():
+        assert ours[term] == fact[model], term
+
+
+def test_names_and_coefficients_are_known() -> None:
+    assert {*NAMES.values()} <= {*CONVENTIONS}
+    for made in CONVENTIONS.values():
+        assert {*made.coefficients} <= {*TERMS}
+        assert {*made.also} <= {*made.coefficients}
+        assert made.why.endswith(".")
+    labels = [made.label for made in CONVENTIONS.values()]
+    assert len({*labels}) == len(labels)
+
+
+@given(networks(), st.integers(1, 4))
+def test_macs_and_flops_are_those_of_the_costs(made: tuple[ResNetSpec, Shape], batch: int) -> None:
+    layers = layer_graph(*made).layers
+    spent = total(layers, batch)
+    assert count(layers, convention("macs"), batch) == spent.macs
+    assert count(layers, convention("flops"), batch) == spent.flops
+    for layer in layers:
+        assert count([layer], convention("flops")) == total([layer]).flops
+
+
+@given(networks(), st.sampled_from([*CONVENTIONS.values()]), st.integers(1, 4))
+def test_a_network_counts_what_its_layers_do(
+    made: tuple[ResNetSpec, Shape], chosen: conventions.Convention, batch: int
+) -> None:
+    layers = layer_graph(*made).layers
+    whole = count(layers, chosen, batch)
+    assert whole == sum(count([layer], chosen, batch) for layer in layers)
+    if not {*chosen.coefficients} & conventions.ONCE and not chosen.per_image:
+        assert whole == batch * count(layers, chosen)
+
+
+@given(networks(), st.sampled_from([*CONVENTIONS.values()]))
+def test_formulas_with_numbers_put_in_are_arithmetic(
+    made: tuple[ResNetSpec, Shape], chosen: conventions.Convention
+) -> None:
+    found = total_terms(layer_graph(*made).layers)
+    written = conventions.numbers(conventions.used(chosen, found), found)
+    assert eval(written.replace("×", "*").replace(",", "")) == count(
+        layer_graph(*made).layers, chosen
+    )
+
+
+def test_formulas_as_people_write_them() -> None:
+    assert conventions.formula({"C": 2, "L": 2, "Cu": -1, "K": 4}) == "2C + 2L - Cu + 4K"
+    assert conventions.numbers({"C": 1, "Cu": -2}, {"C": 1234, "Cu": 5}) == "1,234 - 2 × 5"
+    assert conventions.formula({}) == conventions.numbers({}, {}) == "0"
+
+
+ABSTRACT = {ops.Op, ops.Activation, ops.Pool2d}
+
+
+def test_every_op_has_its_terms() -> None:
+    kinds = {
+        kind
+        for kind in vars(ops).values()
+        if isinstance(kind, type) and issubclass(kind, Op) and kind not in ABSTRACT
+    }
+    base = conventions.rule.dispatch(Op)
+    assert len(kinds) >= 18
+    for kind in kinds:
+        assert conventions.rule.dispatch(kind) is not base, kind
+    assert {*conventions.ACTIVATIONS} == {k for k in kinds if issubclass(k, ops.Activation)}
+
+
+class _Strange(Op):
+    pass
+
+
+def _layer(op: Op, shape: Shape = (4, 8, 8)) -> Layer:
+    return Layer("strange", "strange", op, ("input",), (shape,), shape)
+
+
+@pytest.mark.parametrize(
+    "layer", [_layer(_Strange()), _layer(ops.Linear(8, 8))], ids=["an op", "a sequence"]
+)
+def test_what_no_rule_knows_is_not_zero(layer: Layer) -> None:
+    assert terms(layer) is None
+    assert conventions.uncounted([layer]) == ("strange",)
+
+
+def test_only_the_first_layer_reads_the_input() -> None:
+    graph = ri.graph("resnet50d")
+    assert [layer.name for layer in graph.layers if "S" in (terms(layer) or {})] == ["conv1.0"]
+
+
+@pytest.mark.parametrize(("kernel", "side"), [((3, 3), 3), ((3, 2), 6)])
+def test_a_square_window_is_read_by_its_side(kernel: tuple[int, int], side: int) -> None:
+    op = ops.MaxPool2d(kernel, (1, 1))
+    shape = op.output_shape((4, 8, 8))
+    found = terms(Layer("pool", "pool", op, ("x",), ((4, 8, 8),), shape))
+    assert found is not None
+    assert found["Mk"] == side * found["Mo"]
+    assert found["Mw"] == kernel[0] * kernel[1] * found["Mo"]
+
+
+def test_names_are_forgiving_and_errors_name_a_way_out() -> None:
+    assert convention(" Torch_Train ").name == "torch-train"
+    with pytest.raises(ri.InspectError, match="unknown convention 'fvcor'; did you mean fvcore"):
+        convention("fvcor")
+    with pytest.raises(ri.InspectError, match="'resnet-inspect conventions' lists them"):
+        convention("zzz")
+
+
+@pytest.mark.parametrize("name", [name for name in CONVENTIONS if name != "macs"])
+def test_a_table_counts_by_any_convention(name: str) -> None:
+    graph, chosen = ri.graph("seresnext26t_32x4d", (3, 64, 64)), convention(name)
+    made = table(graph, batch=2, convention=name)
+    whole = count(graph.layers, chosen, 2)
+    counted = [row["counted"] for row in made.rows]
+    assert counted == [count([layer], chosen, 2) for layer in graph.layers]
+    assert made.total is not None
+    assert made.total["counted"] == whole
+    assert chosen.label in made.title
+    assert made.meta["convention"] == name
+    assert [column.key for column in made.visible] == [
+        "counted" if key == "macs" else key
+        for key in (column.key for column in table(graph).visible)
+    ]
+    assert [row["share"] for row in made.rows] == [part / whole for part in counted]
+    for level in ("block", "stage"):
+        rows = table(graph, level, batch=2, convention=name).rows
+        assert sum(row["counted"] for row in rows) == whole  # type: ignore[misc]
+
+
+def test_figures_of_another_convention_are_not_set_side_by_side() -> None:
+    assert all("macs" not in row for row in ri.table("resnet50", convention="fvcore").references)
+    assert any("macs" in row for row in ri.table("resnet50").references)
+    assert "counted" not in {column.key for column in ri.table("resnet50").columns}
+    with pytest.raises(ri.InspectError, match="unknown convention"):
+        ri.table("resnet50", convention="nobody")

@@ -1,0 +1,172 @@
+"""Memory figures against what autograd keeps and what lives while the real model runs."""
+
+from __future__ import annotations
+
+import json
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from saved import measured_saved, own
+from strategies import networks
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from resnet_inspect.counting.memory import alive, memory, saved_for_backward
+from resnet_inspect.errors import UnknownNameError
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.pytorch.assemble import assemble, build
+
+FACTS = json.loads((Path(__file__).parents[1] / "facts" / "counters.json").read_text())
+DTYPES = {"fp64": torch.float64, "fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+PREPARATIONS = {getattr(torch.ops.aten, name) for name in ("t", "slice", "alias", "empty")}
+"""Calls that come before the one that is the layer: views, and batch norm's unused reserve."""
+
+
+class Living(TorchDispatchMode):
+    """After each call to torch, the bytes of all storages made so far that still live."""
+
+    def __init__(self, model: nn.Module, x: Tensor) -> None:
+        super().__init__()
+        self.theirs = own(model)
+        self.living: dict[int, weakref.ref[Any]] = {}
+        self.bytes = 0
+        self.levels: list[int] = []
+        self.meet(x)
+
+    def meet(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if key in self.theirs or key in self.living:
+            return
+
+        def gone(_: object) -> None:
+            del self.living[key]
+            self.bytes -= size
+
+        self.living[key] = weakref.ref(storage, gone)
+        self.bytes += size
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor):
+                self.meet(tensor)
+        if func.overloadpacket not in PREPARATIONS:
+            self.levels.append(self.bytes)
+        return result
+
+
+def measured_alive(model: nn.Module, x: Tensor) -> list[int]:
+    """Bytes alive while each layer of an inference pass runs."""
+    with torch.no_grad(), Living(model, x) as living:
+        model(x)
+    return living.levels
+
+
+def check(graph: LayerGraph, batch: int, dtype: str = "fp32") -> None:
+    with torch.device("meta"):  # bytes do not depend on values, so none are drawn
+        model = assemble(graph).to(DTYPES[dtype])
+    model.to_empty(device="cpu")
+    x = torch.zeros(batch, *graph.input_shape, dtype=DTYPES[dtype])
+    if dtype != "bf16":  # the CPU keeps batch statistics of half precision in half; GPUs do not
+        kept = saved_for_backward(graph, batch, dtype)
+        assert measured_saved(model, x) == kept
+    model.eval()
+    kept = saved_for_backward(graph, batch, dtype, training=False)
+    assert measured_saved(model, x) == kept
+    assert measured_alive(model, x) == list(alive(graph, batch, dtype))
+
+
+@given(networks(largest=40), st.sampled_from(list(DTYPES)))
+def test_random_networks_keep_what_is_measured(
+    network: tuple[ResNetSpec, Shape], dtype: str
+) -> None:
+    # Batch norm in train mode wants more than one value for each channel.
+    check(layer_graph(*network), batch=2, dtype=dtype)
+
+
+# What makes memory differ is how a block is wired; a family's deeper members repeat its blocks.
+SHALLOW = [name for name in zoo.ZOO if zoo.spec(name).depth <= 56]
+
+
+@pytest.mark.parametrize("name", SHALLOW)
+def test_networks_of_the_zoo_keep_what_is_measured(name: str) -> None:
+    spec = zoo.spec(name)
+    check(layer_graph(spec, (spec.in_channels, 17, 30)), batch=2)
+
+
+def test_resnet50_keeps_what_was_measured() -> None:
+    graph = layer_graph(zoo.spec("resnet50"))
+    measured = FACTS["memory_resnet50_fp32_batch1"]["saved_for_backward_bytes_measured"]
+    assert saved_for_backward(graph) == measured["train"]
+    assert saved_for_backward(graph, training=False) == measured["eval"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_weights_and_buffers_are_those_of_the_model(dtype: str) -> None:
+    graph = layer_graph(zoo.spec("seresnet18"))
+    with torch.device("meta"):
+        model = assemble(graph).to(DTYPES[dtype])
+    found = memory(graph, batch=3, dtype=dtype)
+    assert found.weights == sum(parameter.nbytes for parameter in model.parameters())
+    assert found.buffers == sum(buffer.nbytes for buffer in model.buffers())
+    assert found.gradients == found.weights
+
+
+OPTIMIZERS = {
+    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.1),
+    "momentum": lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9),
+    "adam": lambda parameters: torch.optim.Adam(parameters, lr=0.1),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_state_is_what_torch_keeps(name: str) -> None:
+    graph = layer_graph(zoo.spec("resnet20_cifar"))
+    model = build(graph)
+    optimizer = OPTIMIZERS[name](model.parameters())
+    model(torch.randn(2, 3, 32, 32)).sum().backward()
+    optimizer.step()
+    kept = [
+        value.nbytes
+        for state in optimizer.state.values()
+        for value in state.values()
+        if isinstance(value, Tensor) and value.dim()  # Adam's step counters are scalars
+    ]
+    found = memory(graph, batch=2)
+    assert found.optimizers[name] == sum(kept)
+    assert found.gradients == sum(parameter.grad.nbytes for parameter in model.parameters())
+    assert found.training(name) == (
+        found.weights + found.buffers + found.gradients + sum(kept) + found.saved
+    )
+
+
+def test_the_peak_is_where_most_lives() -> None:
+    graph = layer_graph(zoo.spec("resnet50"))
+    found, levels = memory(graph, batch=2), alive(graph, 2)
+    assert found.inference_peak == max(levels)
+    assert levels[list(graph.by_name).index(found.peak_at)] == found.inference_peak
+    assert found.inference == found.weights + found.buffers + found.inference_peak
+    assert found.saved == saved_for_backward(graph, 2)
+    assert found.uncounted == 0
+
+
+def test_unknown_dtypes_and_optimizers_are_named() -> None:
+    graph = layer_graph(zoo.spec("resnet18"))
+    assert memory(graph, dtype="float32") == memory(graph, dtype="fp32")
+    with pytest.raises(UnknownNameError, match="unknown dtype 'fp31'; did you mean fp32"):
+        memory(graph, dtype="fp31")
+    with pytest.raises(UnknownNameError, match="unknown optimizer 'adan'; did you mean adam"):
+        memory(graph).training("adan")

@@ -1,0 +1,227 @@
+"""What may be described, and what is refused: each valid description beside its invalid twin."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import specs
+
+from resnet_inspect.errors import InspectError, ShapeError, SpecError, UnknownNameError
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.graph import GraphBuilder
+from resnet_inspect.networks.ops import Add, Conv2d, Linear
+from resnet_inspect.networks.resnet import block_kind, layer_graph, squeezed_channels
+from resnet_inspect.networks.spec import DEEPEST, LARGEST, ResNetSpec
+
+BOTTLENECK = {"block": "bottleneck"}
+
+# valid, its invalid twin, what the message says of the value, and the way out that it names
+TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
+    ({"block": "basic"}, {"block": "basik"}, "block 'basik'", "did you mean basic"),
+    ({"stem": "deep"}, {"stem": "depe"}, "stem 'depe'", "did you mean deep"),
+    ({"stem": "3x3"}, {"stem": "5x5"}, "stem '5x5'", "7x7, 3x3, deep, tiered"),
+    ({"shortcut": "B"}, {"shortcut": "b"}, "shortcut 'b'", "did you mean B"),
+    ({"shortcut": "A"}, {"shortcut": "E"}, "shortcut 'E'", "A, B, C, D, none"),
+    ({"order": "pre"}, {"order": "preact"}, "order 'preact'", "did you mean pre"),
+    ({"stride_in": "1x1"}, {"stride_in": "1x3"}, "stride_in '1x3'", "1x1"),
+    ({"activation": "elu"}, {"activation": "relUU"}, "activation 'relUU'", "relu"),
+    ({"bias": ("stem",)}, {"bias": ("stemm",)}, "bias part 'stemm'", "did you mean stem"),
+    ({"bias": ["stem"]}, {"bias": "stem"}, "bias is 'stem'", '["stem", "residual", "shortcut"]'),
+    ({"bias": []}, {"bias": [1]}, "bias holds 1", '["stem", "residual", "shortcut"]'),
+    ({"blocks": [3, 4, 6, 3]}, {"blocks": "3,4,6,3"}, "blocks is '3,4,6,3'", "[3, 4, 6, 3]"),
+    ({"blocks": (1, 1, 1, 1)}, {"blocks": 4}, "blocks is 4", "[3, 4, 6, 3]"),
+    ({"blocks": (1, 1, 1, 1)}, {"blocks": (1, 1, 1, 1.0)}, "blocks holds 1.0", "[3, 4, 6, 3]"),
+    ({"blocks": (1, 1, 1, 1)}, {"blocks": (1, 1, 1, True)}, "blocks holds True", "[3, 4, 6, 3]"),
+    ({"blocks": (1, 1, 1, 1)}, {"blocks": ()}, "blocks is empty", "such as 3,4,6,3"),
+    ({"blocks": (1, 1, 1, 1)}, {"blocks": (1, 0, 1, 1)}, "blocks has 0", f"1 to {DEEPEST}"),
+    (
+        {"blocks": (1, 1, 1, 100)},
+        {"blocks": (1, 1, 1, DEEPEST + 1)},
+        f"blocks has {DEEPEST + 1}",
+        f"1 to {DEEPEST}",
+    ),
+    (
+        {"blocks": (1, 1), "widths": (8, 16)},
+        {"blocks": (1, 1)},
+        "widths has 4 entries for 2 stages (blocks 1,1)",
+        "one for each stage",
+    ),
+    ({"widths": (8, 8, 8, 8)}, {"widths": (8, 8, 8, -8)}, "widths has -8", f"1 to {LARGEST}"),
+    (
+        {"widths": (8, 8, 8, LARGEST)},
+        {"widths": (8, 8, 8, LARGEST + 1)},
+        f"widths has {LARGEST + 1}",
+        f"1 to {LARGEST}",
+    ),
+    ({"strides": (2, 2, 2, 2)}, {"strides": (2, 2)}, "strides has 2 entries for 4 stages", "each"),
+    ({"strides": (1, 2, 1, 2)}, {"strides": (1, 2, 0, 2)}, "strides has 0", f"1 to {LARGEST}"),
+    ({"stem_width": 12}, {"stem_width": "12"}, "stem_width is '12'", "whole number"),
+    ({"stem_width": 1}, {"stem_width": 0}, "stem_width has 0", f"1 to {LARGEST}"),
+    (
+        {"stem": "deep", "stem_width": 16},
+        {"stem": "deep", "stem_width": 12},
+        "stem_width is 12; a deep stem",
+        "multiple of 8",
+    ),
+    (
+        {"stem": "tiered", "stem_width": 8},
+        {"stem": "tiered", "stem_width": 4},
+        "stem_width is 4; a tiered stem",
+        "multiple of 8",
+    ),
+    ({"stem_pool": False}, {"stem_pool": 0}, "stem_pool is 0", "true or false"),
+    ({"shortcut_norm": False}, {"shortcut_norm": "no"}, "shortcut_norm is 'no'", "true or false"),
+    ({**BOTTLENECK, "groups": 3}, {**BOTTLENECK, "groups": 0}, "groups has 0", f"1 to {LARGEST}"),
+    ({**BOTTLENECK, "groups": 2}, {"groups": 2}, "groups=2", "block='bottleneck'"),
+    (
+        {**BOTTLENECK, "group_width": 128},
+        {"group_width": 128},
+        "group_width=128 with basic blocks",
+        "widen by widths",
+    ),
+    (
+        {**BOTTLENECK, "groups": 32, "group_width": 4, "widths": (16, 32, 64, 128)},
+        {**BOTTLENECK, "groups": 32, "group_width": 4, "widths": (15, 32, 64, 128)},
+        "widths has 15",
+        "the least width is 16",
+    ),
+    ({"se_reduction": 16}, {"se_reduction": -1}, "se_reduction has -1", f"0 to {LARGEST}"),
+    ({"se_reduction": 0}, {"se_reduction": 0.25}, "se_reduction is 0.25", "whole number"),
+    ({"in_channels": 1}, {"in_channels": 0}, "in_channels has 0", f"1 to {LARGEST}"),
+    ({"classes": 1}, {"classes": None}, "classes is None", "whole number"),
+    ({"input_size": [32, 48]}, {"input_size": [32]}, "input_size is (32,)", "height and width"),
+    ({"input_size": (32, 48)}, {"input_size": (32, 0)}, "input_size has 0", f"1 to {LARGEST}"),
+    ({"input_size": (32, 32)}, {"input_size": 32}, "input_size is 32", "[224, 224]"),
+    ({"name": "mine"}, {"name": " "}, "name is empty", "give the network one"),
+    ({"name": "18"}, {"name": 18}, "name is 18", "in quotes"),
+    (
+        {"shortcut": "A"},
+        {"shortcut": "A", "widths": (64, 128, 64, 512)},
+        "from 128 to 64",
+        "take shortcut B",
+    ),
+    (
+        {"shortcut": "B", "stem_width": 65},
+        {"shortcut": "A", "stem_width": 65},
+        "from 65 to 64",
+        "widen the stage",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("valid", "invalid", "value", "way_out"), TWINS, ids=[repr(twin[1]) for twin in TWINS]
+)
+def test_twins(valid: dict[str, Any], invalid: dict[str, Any], value: str, way_out: str) -> None:
+    layer_graph(ResNetSpec(**valid))
+    with pytest.raises(InspectError) as caught:
+        ResNetSpec(**invalid)
+    message = str(caught.value)
+    assert value in message
+    assert way_out in message
+    assert "\n" not in message
+    kind = UnknownNameError if message.startswith("unknown") else SpecError
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("invalid", [twin[1] for twin in TWINS], ids=repr)
+def test_changes_are_refused_as_descriptions_are(invalid: dict[str, Any]) -> None:
+    with pytest.raises(InspectError):
+        zoo.spec("resnet18").with_changes(invalid)
+
+
+def test_a_field_that_there_is_not_is_named() -> None:
+    assert ResNetSpec().with_changes({"widths": (8, 8, 8, 8)}).widths == (8, 8, 8, 8)
+    with pytest.raises(UnknownNameError, match="'width'; did you mean widths"):
+        ResNetSpec().with_changes({"width": (8, 8, 8, 8)})
+
+
+# a network, a shape it takes, one it does not take, and what the message says
+SHAPES: list[tuple[str, tuple[Any, ...], tuple[Any, ...], str]] = [
+    ("resnet18", (3, 1, 1), (3, 0, 1), "input 3x0x1 is no image"),
+    ("resnet18", (3, 224, 160), (224, 160), "channels x height x width, such as 3x224x224"),
+    ("resnet18", (3, 224, 160), (3, 224.0, 160), "input 3x224.0x160 is no image"),
+    ("resnet18", (3, 224, 160), (3, -224, 160), "input 3x-224x160 is no image"),
+    ("resnet18", (3, 32, 32), (1, 32, 32), "1 channels and resnet18 takes 3"),
+    ("resnet34_mnist", (1, 28, 28), (3, 28, 28), "in_channels=3"),
+]
+
+
+@pytest.mark.parametrize(("model", "valid", "invalid", "message"), SHAPES)
+def test_inputs(model: str, valid: tuple[Any, ...], invalid: tuple[Any, ...], message: str) -> None:
+    assert layer_graph(zoo.spec(model), valid).input_shape == valid
+    with pytest.raises(ShapeError) as caught:
+        layer_graph(zoo.spec(model), invalid)
+    assert message in str(caught.value)
+
+
+def test_shape_errors_name_network_input_and_layer() -> None:
+    net = GraphBuilder("mine", (3, 8, 8))
+    with pytest.raises(ShapeError) as caught:
+        net.add(Conv2d(4, 8, (3, 3)), net.input, name="layer1.0.conv1")
+    assert str(caught.value) == (
+        "mine with input 3x8x8: layer layer1.0.conv1 (Conv2d) takes 4 channels, "
+        "not an input of 3x8x8"
+    )
+    with pytest.raises(ShapeError, match=r"slides a 9x9 window .* the least it fits is 3x9x9"):
+        net.add(Conv2d(3, 8, (9, 9)), net.input, name="conv1")
+    smaller = net.add(Conv2d(3, 3, (3, 3)), net.input, name="conv1")
+    with pytest.raises(ShapeError, match="cannot add 3x8x8 and 3x6x6"):
+        net.add(Add(), net.input, smaller, name="add")
+    with pytest.raises(ShapeError, match="takes 10 features, not 3x8x8"):
+        net.add(Linear(10, 2), net.input, name="fc")
+
+
+def test_a_spec_is_frozen_data() -> None:
+    spec = ResNetSpec(blocks=[1, 1, 1, 1])  # type: ignore[arg-type]
+    assert spec == ResNetSpec(blocks=(1, 1, 1, 1))
+    assert hash(spec) == hash(ResNetSpec(blocks=(1, 1, 1, 1)))
+    with pytest.raises(FrozenInstanceError):
+        spec.classes = 3  # type: ignore[misc]
+
+
+@given(specs())
+def test_a_spec_survives_being_taken_apart(spec: ResNetSpec) -> None:
+    assert replace(spec) == spec
+    parts = {field.name: getattr(spec, field.name) for field in fields(spec)}
+    assert ResNetSpec(**parts) == spec
+    assert spec.with_changes({}) == spec
+    assert eval(repr(spec)) == spec
+
+
+def test_fields_that_follow_from_another_follow_its_changes() -> None:
+    cifar = zoo.spec("resnet20_cifar")
+    assert cifar.stem_pool is False
+    assert cifar.with_changes({"stem": "7x7"}).stem_pool is True
+    assert cifar.with_changes({"stem": "7x7", "stem_pool": False}).stem_pool is False
+    deeper = cifar.with_changes({"blocks": [1, 1, 1, 1], "widths": [16, 32, 64, 128]})
+    assert deeper.strides == (1, 2, 2, 2)
+    dilated = ResNetSpec(strides=(1, 2, 1, 1))
+    assert dilated.with_changes({"blocks": (3, 4, 6, 3)}).strides == (1, 2, 1, 1)
+
+
+@given(st.integers(1, 10**4), st.integers(1, 64))
+def test_squeezed_channels_are_the_nearest_multiple_of_8(channels: int, reduction: int) -> None:
+    hidden = squeezed_channels(channels, reduction)
+    assert hidden % 8 == 0
+    assert hidden >= 8
+    if hidden > 8:  # a tie goes up
+        assert -4 * reduction <= channels - hidden * reduction < 4 * reduction
+
+
+def test_blocks_say_what_they_are() -> None:
+    kinds = {
+        name: block_kind(zoo.spec(name))
+        for name in ("resnet18", "resnet50", "resnetv2_50", "plain34", "seresnet18")
+    }
+    assert kinds == {
+        "resnet18": "BasicBlock",
+        "resnet50": "Bottleneck",
+        "resnetv2_50": "PreActBottleneck",
+        "plain34": "PlainBasicBlock",
+        "seresnet18": "SEBasicBlock",
+    }

@@ -1,0 +1,159 @@
+"""The zoo: every name that is promised, what else it is called, and what a depth means."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resnet_inspect.errors import SpecError, UnknownNameError
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.spec import ResNetSpec
+
+PROMISED = """
+resnet18 resnet34 resnet50 resnet101 resnet152 resnet50_v1 resnet101_v1 resnet152_v1
+wide_resnet50_2 wide_resnet101_2 resnext50_32x4d resnext101_32x8d resnext101_64x4d
+resnet10t resnet14t resnet18d resnet26 resnet26d resnet26t resnet34d
+resnet50c resnet50d resnet50s resnet50t resnet101c resnet101d resnet101s
+resnet152c resnet152d resnet152s resnet200 resnet200d
+seresnet18 seresnet34 seresnet50 seresnet50t seresnet101 seresnet152 seresnet152d seresnet200d
+seresnet269d seresnext26d_32x4d seresnext26t_32x4d seresnext50_32x4d seresnext101_32x4d
+seresnext101_32x8d seresnext101_64x4d seresnext101d_32x8d
+resnext50d_32x4d resnext101_32x4d resnext101_32x16d resnext101_32x32d
+resnetv2_18 resnetv2_18d resnetv2_34 resnetv2_34d resnetv2_50 resnetv2_50d resnetv2_50t
+resnetv2_101 resnetv2_101d resnetv2_152 resnetv2_152d
+resnet20_cifar resnet32_cifar resnet44_cifar resnet56_cifar resnet110_cifar resnet1202_cifar
+resnet164 resnet1001
+plain18 plain34 plain20_cifar plain32_cifar plain44_cifar plain56_cifar plain110_cifar
+resnet18_d2l resnet34_mnist
+"""
+
+
+def test_the_zoo_holds_what_is_promised_and_no_name_twice() -> None:
+    assert set(PROMISED.split()) == set(zoo.ZOO)
+    specs = [zoo.spec(name).with_changes({"name": "same"}) for name in zoo.ZOO]
+    assert len(set(specs)) == len(specs)
+
+
+@pytest.mark.parametrize("name", zoo.ZOO)
+def test_every_name_says_what_and_whence_it_is(name: str) -> None:
+    spec, entry = zoo.spec(name), zoo.entry(name)
+    assert spec.name == name
+    assert entry.family in zoo.FAMILIES
+    assert entry.source.strip()
+    # A line says what differs from the defaults, and its blocks.
+    default = ResNetSpec()
+    for field, value in entry.fields.items():
+        assert field == "blocks" or value != getattr(default, field)
+    assert layer_graph(spec).output.output_shape == (spec.classes,)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("ResNet-50", "resnet50"),
+        (" resnet50 ", "resnet50"),
+        ("ResNet 152", "resnet152"),
+        ("resnet50-D", "resnet50d"),
+        ("ResNet-50-B", "resnet50"),
+        ("resnet50_v1.5", "resnet50"),
+        ("SE-ResNet-50", "seresnet50"),
+        ("se_resnext50_32x4d", "seresnext50_32x4d"),
+        ("ResNeXt-50", "resnext50_32x4d"),
+        ("Wide_ResNet101", "wide_resnet101_2"),
+        ("preact_resnet18", "resnetv2_18"),
+        ("ResNet56_CIFAR", "resnet56_cifar"),
+    ],
+)
+def test_names_that_people_say(said: str, meant: str) -> None:
+    assert zoo.canonical(said) == meant
+    assert zoo.spec(said) == zoo.spec(meant)
+
+
+def test_aliases_lead_to_the_zoo() -> None:
+    assert set(zoo.ALIASES.values()) <= set(zoo.ZOO)
+    assert not set(zoo.ALIASES) & set(zoo.ZOO)
+    assert all(zoo.canonical(alias) == name for alias, name in zoo.ALIASES.items())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ("resnet51", "resnet50"),
+        ("resnet50e", "resnet50"),
+        ("resnt18", "resnet18"),
+        ("wide_resnet50_3", "wide_resnet50_2"),
+        ("resnet21_cifar", "resnet20_cifar"),
+        ("resnet2_cifar", "resnet20_cifar"),  # no block at all
+        ("", "resnet-inspect models"),
+        ("vgg", "resnet-inspect models"),
+    ],
+)
+def test_unknown_names_answer_with_the_nearest(wrong: str, hint: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        zoo.spec(wrong)
+    assert repr(wrong) in str(caught.value)
+    assert hint in str(caught.value)
+
+
+@given(st.integers(1, 400))
+def test_cifar_networks_of_any_6n_plus_2_layers(n: int) -> None:
+    depth = 6 * n + 2
+    spec, plain = zoo.spec(f"resnet{depth}_cifar"), zoo.spec(f"plain{depth}_cifar")
+    assert (spec.depth, spec.blocks) == (depth, (n, n, n))
+    assert plain == spec.with_changes({"name": plain.name, "shortcut": "none"})
+    assert zoo.by_depth(depth)[0].depth == depth
+
+
+def test_depths_beyond_reason_say_so() -> None:
+    with pytest.raises(SpecError, match="blocks has 100000; allowed are 1 to 10000"):
+        zoo.spec("resnet600002_cifar")
+    with pytest.raises(UnknownNameError):
+        zoo.spec(f"resnet{6 * 10**6 + 2}_cifar")
+
+
+@pytest.mark.parametrize(
+    ("depth", "name", "rule"),
+    [
+        (18, "resnet18", "basic blocks 2,2,2,2"),
+        (34, "resnet34", "basic blocks 3,4,6,3"),
+        (50, "resnet50", "bottleneck blocks 3,4,6,3"),
+        (101, "resnet101", "bottleneck blocks 3,4,23,3"),
+        (152, "resnet152", "bottleneck blocks 3,8,36,3"),
+        (200, "resnet200", "bottleneck blocks 3,24,36,3"),
+        (269, "seresnet269d", "bottleneck blocks 3,30,48,8"),
+        (20, "resnet20_cifar", "6n+2 with n=3"),
+        (110, "resnet110_cifar", "6n+2 with n=18"),
+        (1202, "resnet1202_cifar", "6n+2 with n=200"),
+        (74, "resnet74_cifar", "6n+2 with n=12"),
+        (164, "resnet164", "9n+2 with n=18"),
+        (1001, "resnet1001", "9n+2 with n=111"),
+    ],
+)
+def test_a_depth_names_its_network_and_rule(depth: int, name: str, rule: str) -> None:
+    spec, words = zoo.by_depth(depth)
+    assert (spec.name, spec.depth) == (name, depth)
+    assert words.startswith(f"depth {depth} is {name}: {rule}")
+    assert words.endswith(zoo.entry(name).source)
+
+
+@pytest.mark.parametrize(
+    ("depth", "nearest"),
+    [
+        (51, "44, 50, 56"),
+        (35, "32, 34, 38"),
+        (0, "8, 10, 14"),
+        (-3, "8, 10, 14"),
+        (10**9, "1190, 1196, 1202"),
+    ],
+)
+def test_an_unknown_depth_answers_with_the_nearest(depth: int, nearest: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        zoo.by_depth(depth)
+    assert str(caught.value) == (
+        f"no published ResNet has depth {depth}; the nearest have {nearest} "
+        "(give --blocks, such as --blocks 3,4,6,3 --block bottleneck, for a layout of your own)"
+    )
+    for near in map(int, nearest.split(", ")):
+        assert zoo.by_depth(near)[0].depth == near

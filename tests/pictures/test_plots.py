@@ -1,0 +1,279 @@
+"""Plots show the numbers of the tables, look the same every time, and can be read by everybody."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+import resnet_inspect as ri
+from resnet_inspect.counting.memory import memory
+from resnet_inspect.errors import InspectError
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.pictures.plots.costs import KINDS, plot
+from resnet_inspect.pictures.plots.labels import Box, Line, measured, places
+from resnet_inspect.pictures.plots.plot import FORMATS, Plot
+from resnet_inspect.pictures.themes import THEMES
+
+NAMES = ("resnet18", "resnet50")
+
+
+def of_kind(kind: str, **settings: Any) -> Plot:
+    return plot(kind, [] if kind in ("zoo", "blocks") else graphs(), **settings)
+
+
+def graphs() -> list[LayerGraph]:
+    return [ri.graph(name) for name in NAMES]
+
+
+def drawn(made: Plot) -> Figure:
+    figure = Figure(figsize=made.size)
+    made.paint(figure, THEMES["light"])
+    return figure
+
+
+def texts(svg: str) -> list[str]:
+    root = ET.fromstring(svg)
+    return ["".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_format_is_written(kind: str, tmp_path: Path) -> None:
+    made = of_kind(kind)
+    for format in FORMATS if kind != "zoo" else ("svg",):
+        path = tmp_path / f"{kind}.{format}"
+        made.write(path, dpi=50)
+        data = path.read_bytes()
+        if format == "svg":
+            assert ET.fromstring(data).tag.endswith("svg")
+        else:
+            assert data.startswith({"png": b"\x89PNG\r\n", "pdf": b"%PDF-"}[format])
+        assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_equal_plots_are_equal_bytes(format: str) -> None:
+    assert of_kind("stages").to_bytes(format, dpi=50) == of_kind("stages").to_bytes(format, dpi=50)
+
+
+def test_bytes_do_not_depend_on_the_process_nor_on_its_user(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("font.size: 33\nfigure.facecolor: red\n")
+    code = (
+        "import sys, resnet_inspect as ri; from resnet_inspect.pictures.plots.costs import plot;"
+        "made = plot('field', [ri.graph('resnet18'), ri.graph('resnet50')]).to_bytes('svg');"
+        "assert 'torch' not in sys.modules; assert 'matplotlib.pyplot' not in sys.modules;"
+        "sys.stdout.buffer.write(made)"
+    )
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONHASHSEED": "7"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        check=True,
+        cwd=tmp_path,
+        env={**environment, "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")},
+    )
+    assert done.stdout == of_kind("field").to_bytes("svg")
+    assert b"findfont" not in done.stderr
+
+
+def test_a_users_settings_are_left_alone() -> None:
+    with matplotlib.rc_context({"font.size": 31, "axes.grid": False}):
+        before = dict(matplotlib.rcParams)
+        of_kind("field").to_bytes("svg")
+        assert dict(matplotlib.rcParams) == before
+
+
+def test_bars_are_the_stages_counts() -> None:
+    left, right = drawn(of_kind("stages")).axes
+    for axes, key, unit in ((left, "macs", 1e9), (right, "params", 1e6)):
+        heights = [[bar.get_height() for bar in bars] for bars in axes.containers]
+        assert heights == [
+            [row[key] / unit for row in ri.table(name, "stage").rows]  # type: ignore[operator]
+            for name in NAMES
+        ]
+
+
+def test_cumulative_lines_end_at_the_totals() -> None:
+    left, right = drawn(of_kind("cumulative")).axes
+    for axes, key, unit in ((left, "macs", 1e9), (right, "params", 1e6)):
+        for name, line in zip(NAMES, axes.lines, strict=True):
+            total = ri.table(name, "network").records()[0][key]
+            heights = list(line.get_ydata())
+            assert heights[-1] == total / unit  # type: ignore[operator]
+            assert heights == sorted(heights)
+            assert len(heights) == 1 + zoo.spec(name).depth
+
+
+def test_the_peak_is_marked() -> None:
+    for axes, graph in zip(drawn(of_kind("memory")).axes, graphs(), strict=True):
+        need = memory(graph)
+        (mark,) = axes.lines
+        (step,), (level,) = mark.get_xdata(), mark.get_ydata()  # type: ignore[misc]
+        assert graph.layers[int(step)].name == need.peak_at
+        assert level == need.inference_peak / 2**20
+        assert need.peak_at in of_kind("memory").alt
+
+
+def test_the_field_is_set_against_the_input() -> None:
+    (axes,) = drawn(of_kind("field")).axes
+    ends = [list(line.get_ydata())[-1] for line in axes.lines]
+    assert ends == [435, 427, 224]
+
+
+def test_the_field_of_networks_with_gates_ends_where_the_convolutions_do() -> None:
+    made = plot("field", [ri.graph("seresnet50")])
+    (axes,) = drawn(made).axes
+    heights = list(axes.lines[0].get_ydata())
+    assert heights == sorted(heights)
+
+
+def test_blocks_are_those_of_the_comparison() -> None:
+    axes = drawn(of_kind("blocks")).axes[0]
+    rows = ri.compare_blocks()["channels"].records()
+    assert list(axes.lines[0].get_ydata()) == [row["basic_weights"] for row in rows]
+    assert list(axes.lines[1].get_ydata()) == [row["bottleneck_weights"] for row in rows]
+    assert "16.94" in of_kind("blocks").alt
+
+
+def test_every_network_of_the_zoo_has_its_label() -> None:
+    shown = texts(of_kind("zoo").to_svg())
+    assert set(zoo.ZOO) <= set(shown)
+    assert all(shown.count(name) == 1 for name in zoo.ZOO)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(60, 440), st.integers(20, 380)), min_size=1, max_size=25, unique=True
+    )
+)
+def test_labels_keep_off_one_another(points: list[tuple[int, int]]) -> None:
+    frame = Box(0, 0, 500, 400)
+    spots = [(float(x), float(y)) for x, y in points]
+    names = [f"network{number}" for number in range(len(spots))]
+    found = places(spots, names, frame)
+    for one, other in itertools.combinations(found, 2):
+        assert not one.box.meets(other.box)
+    for place, name in zip(found, names, strict=True):
+        width, height = measured(name)
+        assert place.box.inside(frame)
+        assert abs(place.box.right - place.box.left - width) < 1e-9
+        assert abs(place.box.top - place.box.bottom - height) < 1e-9
+        assert not any(place.box.left < x < place.box.right
+                       and place.box.bottom < y < place.box.top for x, y in spots)  # fmt: skip
+    assert found == places(spots, names, frame)
+
+
+def test_lines_know_what_they_pass_through() -> None:
+    box = Box(0, 0, 10, 10)
+    assert Line((-5, 5), (15, 5)).meets(box)
+    assert Line((5, 5), (5, 6)).meets(box)
+    assert not Line((-5, 15), (15, 15)).meets(box)
+    assert not Line((-5, 5), (-1, 5)).meets(box)
+    assert not Line((11, -5), (11, 15)).meets(box)
+
+
+def test_a_name_stays_a_name() -> None:
+    name = "<b>&amp; $x^2$ \\frac"
+    graph = layer_graph(zoo.spec("resnet20_cifar").with_changes({"name": name}))
+    for kind in ("stages", "cumulative", "memory", "field"):
+        shown = " ".join(texts(plot(kind, [graph, ri.graph("resnet18")]).to_svg()))
+        assert name in shown
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2.1, relative luminance."""
+    red, green, blue = linear(colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES.keys())
+def test_contrast(theme: Any) -> None:
+    assert contrast(theme.ink, theme.page) >= 7
+    assert contrast(theme.ink, theme.band) >= 7
+    assert contrast(theme.muted, theme.page) >= 4.5
+    assert all(contrast(colour, theme.page) >= 3 for colour in theme.series)
+
+
+# Machado, Oliveira and Fernandes 2009, full severity.
+DEFICIENCIES = {
+    "protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216),
+                   (-0.003882, -0.048116, 1.051998)),
+    "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413),
+                     (-0.011820, 0.042940, 0.968881)),
+    "tritanopia": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602),
+                   (0.004733, 0.691367, 0.303900)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES.keys())
+def test_colours_stay_apart_for_the_colour_blind(theme: Any, deficiency: str) -> None:
+    seen = [lab(simulated(colour, DEFICIENCIES[deficiency])) for colour in theme.series]
+    for one, other in itertools.combinations(seen, 2):
+        assert math.dist(one, other) > 25  # 2.3 can just be told apart side by side
+
+
+def linear(colour: str) -> list[float]:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    return [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+
+
+def dot(one: Any, other: Any) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+def simulated(colour: str, matrix: Any) -> list[float]:
+    """The colour as it is seen, in linear sRGB."""
+    return [min(1.0, max(0.0, dot(row, linear(colour)))) for row in matrix]
+
+
+def lab(colour: list[float]) -> list[float]:
+    """CIELAB of a colour in linear sRGB, under D65."""
+    to_xyz = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750),
+              (0.0193339, 0.1191920, 0.9503041))  # fmt: skip
+    white = (0.95047, 1.0, 1.08883)
+    xyz = [dot(row, colour) / part for row, part in zip(to_xyz, white, strict=True)]
+    x, y, z = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in xyz)
+    return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "models", "settings", "message"),
+    [
+        ("stage", NAMES, {}, "did you mean stages"),
+        ("stages", (), {}, "0 networks"),
+        ("stages", ("resnet18",) * 8, {}, "takes 1 to 6"),
+        ("zoo", NAMES, {}, "leave out 'resnet18'"),
+        ("stages", NAMES, {"theme": "pink"}, "choose from light, dark"),
+    ],
+)
+def test_bad_input(
+    kind: str, models: tuple[str, ...], settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InspectError, match=message):
+        plot(kind, [ri.graph(name) for name in models], **settings).to_bytes()
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    with pytest.raises(InspectError, match="no suffix of a picture"):
+        of_kind("stages").write(tmp_path / "stages.gif")
+    with pytest.raises(InspectError, match="cannot write"):
+        of_kind("stages").write(tmp_path / "nowhere" / "stages.svg")
+    assert list(tmp_path.iterdir()) == []
