@@ -26,7 +26,7 @@ FASTER, LONGER = 10, 4
 ROUNDS = 3
 
 OURS = """
-from resnet_inspect import zoo
+from resnet_inspect.networks import zoo
 from resnet_inspect.pictures.diagrams.diagram import diagram
 from resnet_inspect.networks.resnet import layer_graph
 

@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from resnet_inspect.counting.memory import memory as memory
     from resnet_inspect.counting.receptive_field import ReceptiveField as ReceptiveField
     from resnet_inspect.counting.receptive_field import receptive_fields as receptive_fields
-        from resnet_inspect.errors import InspectError as InspectError
+    from resnet_inspect.errors import InspectError as InspectError
     from resnet_inspect.networks.graph import Block as Block
     from resnet_inspect.networks.graph import Layer as Layer
     from resnet_inspect.networks.graph import LayerGraph as LayerGraph
     from resnet_inspect.networks.graph import Stage as Stage
-    from resnet_inspect.networks.torch_ops import Opaque as Opaque
     from resnet_inspect.networks.spec import ResNetSpec as ResNetSpec
+    from resnet_inspect.networks.torch_ops import Opaque as Opaque
     from resnet_inspect.tables.columns import Column as Column
     from resnet_inspect.tables.table import Sheet as Sheet
     from resnet_inspect.tables.table import Table as Table

@@ -188,7 +188,7 @@ def test_a_dot_that_fails_is_quoted(
 
 DRAW = """
 import sys
-from resnet_inspect import zoo
+from resnet_inspect.networks import zoo
 from resnet_inspect.pictures.diagrams.diagram import diagram
 from resnet_inspect.networks.resnet import layer_graph
 drawn = diagram(layer_graph(zoo.spec("resnet18")))
