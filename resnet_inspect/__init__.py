@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     from resnet_inspect.api import build as build
     from resnet_inspect.api import compare as compare
     from resnet_inspect.api import compare_blocks as compare_blocks
+    from resnet_inspect.api import device as device
     from resnet_inspect.api import diagram as diagram
     from resnet_inspect.api import diff as diff
     from resnet_inspect.api import explain as explain
     from resnet_inspect.api import graph as graph
+    from resnet_inspect.api import ladder as ladder
     from resnet_inspect.api import models as models
     from resnet_inspect.api import read_bench as read_bench
     from resnet_inspect.api import reconcile as reconcile
     from resnet_inspect.api import report as report
     from resnet_inspect.api import resolve as resolve
+    from resnet_inspect.api import roofline as roofline
     from resnet_inspect.api import rule as rule
     from resnet_inspect.api import table as table
     from resnet_inspect.api import trace as trace
@@ -55,8 +58,8 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "api": (
-        "bench block_diagram build compare compare_blocks diagram diff explain graph models "
-        "read_bench reconcile report resolve rule table trace"
+        "bench block_diagram build compare compare_blocks device diagram diff explain graph "
+        "ladder models read_bench reconcile report resolve roofline rule table trace"
     ),
     "counting.costs": "Cost cost total",
     "counting.memory": "Memory memory",
