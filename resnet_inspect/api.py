@@ -413,14 +413,14 @@ def roofline(
     torch. Raises InspectError, also where no ceilings were measured.
     """
     from resnet_inspect.counting.roofline import roofline as bounds
-    from resnet_inspect.measuring.ceilings import ceilings_of, known_ceilings
+    from resnet_inspect.measuring.ceilings import load_ceilings
     from resnet_inspect.reporting.measurements import NetworkRoofline
     from resnet_inspect.tables.roofline import LEVELS
 
     if level not in LEVELS:
         raise unknown("level", level, LEVELS)
     network = graph(model, input_shape, **changes)
-    measured = ceilings_of(known_ceilings(ceilings, device))
+    measured = load_ceilings(ceilings, device).ceilings
     return NetworkRoofline(bounds(network, measured, batch, dtype, fusing=fused), level)
 
 

@@ -1,4 +1,4 @@
-"""Number formats by name, and their sizes."""
+"""Number formats by name, their sizes, and what torch calls them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,33 @@ from resnet_inspect.errors import unknown
 DTYPES: dict[str, int] = {"fp64": 8, "fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 """Bytes of an element."""
 
-_DTYPE_ALIASES = {
-    "float64": "fp64",
+TORCH_NAMES = {
+    "fp64": "float64",
+    "fp32": "float32",
+    "fp16": "float16",
+    "bf16": "bfloat16",
+    "int8": "int8",
+}
+
+_ALIASES = {
+    **{name: dtype for dtype, name in TORCH_NAMES.items()},
     "double": "fp64",
-    "float32": "fp32",
     "float": "fp32",
-    "tf32": "fp32",
-    "float16": "fp16",
     "half": "fp16",
-    "bfloat16": "bf16",
+    "tf32": "fp32",  # another arithmetic, on elements of fp32
 }
 
 
 def canonical_dtype(dtype: str) -> str:
     """fp32 for float32, and so on; raises UnknownNameError."""
-    name = _DTYPE_ALIASES.get(dtype.lower(), dtype.lower())
+    name = _ALIASES.get(dtype.lower(), dtype.lower())
     if name not in DTYPES:
         raise unknown("dtype", dtype, DTYPES)
     return name
 
 
-ITEMSIZE: dict[str, int] = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2}
+ARITHMETIC = ("fp32", "tf32", "fp16", "bf16")
+"""The dtypes whose arithmetic is measured."""
+
+ITEMSIZE: dict[str, int] = {dtype: DTYPES[canonical_dtype(dtype)] for dtype in ARITHMETIC}
 """Bytes of an element in memory, for every arithmetic that is measured."""

@@ -14,15 +14,14 @@ else should.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from resnet_inspect.counting.costs import ZERO, Cost, total
+from resnet_inspect.counting.costs import Cost, total
 from resnet_inspect.counting.dtypes import ITEMSIZE
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.fusion import fuse
 from resnet_inspect.networks.graph import Layer, LayerGraph
-from resnet_inspect.networks.op_labels import describe
-from resnet_inspect.networks.ops import BatchNorm2d, Conv2d, Shape, elements
+from resnet_inspect.networks.ops import BatchNorm2d, Conv2d, Op, Shape, elements
 
 
 class Ceilings(NamedTuple):
@@ -127,17 +126,23 @@ def _checked(batch: int, dtype: str) -> int:
     return ITEMSIZE[dtype]
 
 
-def _work(name: str, layers: tuple[Layer, ...], spent: Cost, itemsize: int) -> Work:
-    return Work(name, layers, spent.macs, spent.flops, spent.traffic(itemsize), spent.uncounted)
+def _work(name: str, layers: tuple[Layer, ...], cost: Cost, itemsize: int) -> Work:
+    return Work(name, layers, cost.macs, cost.flops, cost.traffic(itemsize), cost.uncounted)
 
 
 def _fused_cost(group: Sequence[Layer], batch: int) -> Cost:
     """What a fused kernel does and moves, for `batch` samples."""
     if len(group) == 1:
         return total(group, batch)
-    first, second = group[0], group[1]
-    folded = isinstance(first.op, Conv2d) and isinstance(second.op, BatchNorm2d)
-    done = sum((total((layer,)) for layer in group), ZERO)
+    first, second = group[:2]
+    cost = total(group)
+    if isinstance(first.op, Conv2d) and isinstance(second.op, BatchNorm2d):
+        folded = total((second,))  # into the weights; what is left of it is a bias
+        cost = cost._replace(
+            params=cost.params + first.op.out_channels * (not first.op.bias) - folded.params,
+            bias=elements(first.output_shape),
+            normalization=cost.normalization - folded.normalization,
+        )
     inside = {layer.name for layer in group}
     read = sum(
         elements(shape)
@@ -145,25 +150,9 @@ def _fused_cost(group: Sequence[Layer], batch: int) -> Cost:
         for source, shape in zip(layer.inputs, layer.input_shapes, strict=True)
         if source not in inside
     )
-    params, bias, normalization = done.params, done.bias, done.normalization
-    if folded and isinstance(first.op, Conv2d):
-        own = total((second,))
-        params += first.op.out_channels * (not first.op.bias) - own.params
-        bias = elements(first.output_shape)
-        normalization -= own.normalization
-    return Cost(
-        params=params,
-        macs=done.macs,
-        bias=bias,
-        normalization=normalization,
-        activation=done.activation,
-        pooling=done.pooling,
-        addition=done.addition,
-        gating=done.gating,
-        read=read,
-        written=elements(group[-1].output_shape),
-        uncounted=done.uncounted,
-    ).for_batch(batch)
+    return cost._replace(read=read, written=elements(group[-1].output_shape), buffers=0).for_batch(
+        batch
+    )
 
 
 def bounds(parts: Iterable[Work], ceilings: Ceilings, dtype: str = "fp32") -> tuple[Bound, ...]:
@@ -175,23 +164,39 @@ def bounds(parts: Iterable[Work], ceilings: Ceilings, dtype: str = "fp32") -> tu
     )
 
 
-def floor(found: Iterable[Bound]) -> float:
+def floor(kernels: Iterable[Bound]) -> float:
     """Seconds that kernels need that run one after another: the sum of their least times."""
-    return sum(bound.least for bound in found)
+    return sum(bound.least for bound in kernels)
 
 
-Row = Mapping[str, Any]
+class Row(NamedTuple):
+    """A layer, or the layers of a fused kernel, under the roofline.
+
+    bytes: compulsory traffic; bound: 'compute', 'memory' or ''; least, measured: seconds (measured
+    is None where it was not timed).
+    """
+
+    name: str
+    stage: str
+    block: str
+    ops: tuple[Op, ...]
+    output_shape: Shape
+    macs: int
+    flops: int
+    bytes: int
+    uncounted: int
+    bound: str
+    least: float
+    measured: float | None = None
 
 
 class Roofline(NamedTuple):
-    """A network on a device.
+    """A network on a device: a row for each layer, or for each kernel if `fusing`.
 
-    rows: for each layer, or each kernel where `fusing`, its name, stage, block, operation,
-    output_shape, macs, flops, bytes, bound and least seconds; where it was measured, the seconds
-    it took in `measured`. floor, fused_floor: seconds of the whole network, each layer a kernel of
-    its own or batch norm, activation and addition fused into what makes their input. rate: FLOP/s;
+    floor, fused_floor: seconds of the whole network, with each layer as a kernel of its own, and
+    with batch norm, activation and addition fused into what makes their input. rate: FLOP/s;
     bandwidth, cache_bandwidth: bytes/s of the largest and of the fastest copy. whole: measured
-    seconds of the network as it runs otherwise.
+    seconds of the network run as usual; of_whole: the layers' sum relative to it.
     """
 
     model: str
@@ -208,6 +213,11 @@ class Roofline(NamedTuple):
     fusing: bool = False
     whole: float | None = None
     of_whole: float | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether the rows were measured."""
+        return bool(self.rows) and self.rows[0].measured is not None
 
 
 def roofline(
@@ -227,23 +237,36 @@ def roofline(
         for block in stage.blocks
         for layer in block.layers
     }
-    rows = tuple(
-        {
-            "name": bound.work.name,
-            "stage": place[bound.work.name][0],
-            "block": place[bound.work.name][1],
-            "operation": " ".join(describe(layer.op) for layer in bound.work.layers),
-            "output_shape": bound.work.layers[-1].output_shape,
-            "macs": bound.work.macs,
-            "flops": bound.work.flops,
-            "bytes": bound.work.bytes,
-            "uncounted": bound.work.uncounted,
-            "bound": bound.by,
-            "least": bound.least,
-        }
-        for bound in (kernels if fusing else layers)
-    )
     return Roofline(
-        graph.name, graph.input_shape, batch, dtype, ceilings.device, ceilings.rate(dtype),
-        ceilings.bandwidth, ceilings.cache_bandwidth, floor(layers), floor(kernels), rows, fusing,
-    )  # fmt: skip
+        model=graph.name,
+        input=graph.input_shape,
+        batch=batch,
+        dtype=dtype,
+        device=ceilings.device,
+        rate=ceilings.rate(dtype),
+        bandwidth=ceilings.bandwidth,
+        cache_bandwidth=ceilings.cache_bandwidth,
+        floor=floor(layers),
+        fused_floor=floor(kernels),
+        rows=tuple(
+            _row(bound, *place[bound.work.name]) for bound in (kernels if fusing else layers)
+        ),
+        fusing=fusing,
+    )
+
+
+def _row(bound: Bound, stage: str, block: str) -> Row:
+    work = bound.work
+    return Row(
+        name=work.name,
+        stage=stage,
+        block=block,
+        ops=tuple(layer.op for layer in work.layers),
+        output_shape=work.layers[-1].output_shape,
+        macs=work.macs,
+        flops=work.flops,
+        bytes=work.bytes,
+        uncounted=work.uncounted,
+        bound=bound.by,
+        least=bound.least,
+    )

@@ -1,80 +1,82 @@
-"""The ceilings of a device, measured once and kept in a cache."""
+"""The ceilings of devices, measured once and kept in the user's cache."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from resnet_inspect.counting.roofline import Ceilings
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.files import cannot_write
-from resnet_inspect.measuring.records import SCHEMA, Measurement, existing, of_kind, read
+from resnet_inspect.measuring.records import (
+    SCHEMA,
+    DeviceCeilings,
+    Measurement,
+    append,
+    check_record,
+    read,
+    select,
+)
 
 
-def ceilings_of(measurement: Measurement) -> Ceilings:
-    """The ceilings in a record."""
-    fields = measurement.fields
-    return Ceilings(
-        fields["device"]["name"],
-        fields["device"]["kind"],
-        fields["rates"],
-        tuple((int(size), float(rate)) for size, rate in fields["copies"]),
-        fields["launch"],
-    )
+class CeilingsCache(NamedTuple):
+    """A file of ceilings that is replaced where it is damaged."""
 
+    path: Path
 
-def store() -> Path:
-    """Where the ceilings of devices are kept, in the user's cache folder, by schema."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "resnet-inspect" / f"ceilings-{SCHEMA}.jsonl"
+    @classmethod
+    def of_user(cls) -> CeilingsCache:
+        """In the user's cache folder, by schema."""
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return cls(Path(base) / "resnet-inspect" / f"ceilings-{SCHEMA}.jsonl")
 
-
-def open_store() -> Path:
-    """The store, ready for more; a damaged one is removed. Raises OutputError."""
-    place = store()
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+    def load(self, **device: Any) -> DeviceCeilings | None:
+        """The latest ceilings of a device with these fields; None where there are none."""
         try:
-            existing(place)
+            return latest(read(self.path), **device)
         except FormatError:
-            place.unlink()
-    except OSError as error:
-        raise cannot_write(place, error) from None
-    return place
+            return None
+
+    def prepare(self) -> None:
+        """Make sure that more can be saved; a damaged file is removed. Raises OutputError."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                check_record(self.path)
+            except FormatError:
+                self.path.unlink()
+        except OSError as error:
+            raise cannot_write(self.path, error) from None
+
+    def save(self, ceilings: DeviceCeilings) -> None:
+        """Add ceilings; raises OutputError."""
+        append(self.path, ceilings)
 
 
-def stored_ceilings(
-    path: str | os.PathLike[str] | None = None, **wanted: Any
-) -> Measurement | None:
-    """The latest ceilings in a file (default: the store) whose device has these fields.
-
-    Such as kind="cpu" or name=... and threads=...; None where there are none, as in a store that is
-    damaged. Raises FormatError for a file that is no record.
-    """
-    found: Sequence[Measurement] = ()
-    if path is not None:
-        found = of_kind(read(path), "ceilings")
-    elif store().exists():
-        with suppress(FormatError):
-            found = of_kind(read(store()), "ceilings")
+def latest(records: Iterable[Measurement], **device: Any) -> DeviceCeilings | None:
+    """The last ceilings of a device with these fields, such as kind="cpu" or threads=2."""
     fitting = [
-        made
-        for made in found
-        if all(made.fields["device"].get(key) == value for key, value in wanted.items())
+        record
+        for record in select(records, DeviceCeilings)
+        if all(getattr(record.device, key) == value for key, value in device.items())
     ]
     return fitting[-1] if fitting else None
 
 
-def known_ceilings(
+def load_ceilings(
     path: str | os.PathLike[str] | None = None, kind: str | None = None
-) -> Measurement:
-    """The latest ceilings in a file or the store, of a kind of device; raises InspectError."""
-    found = stored_ceilings(path, **({"kind": kind} if kind else {}))
-    if found is None:
+) -> DeviceCeilings:
+    """The latest ceilings in a file (default: the user's cache), of a kind of device.
+
+    Raises InspectError if there are none.
+    """
+    device = {"kind": kind} if kind else {}
+    ceilings = (
+        CeilingsCache.of_user().load(**device) if path is None else latest(read(path), **device)
+    )
+    if ceilings is None:
         where = f"in {os.fspath(path)!r}" if path is not None else "stored"
         of = f" of {kind}" if kind else ""
         raise InspectError(f"no ceilings{of} {where}; 'resnet-inspect device' measures them")
-    return found
+    return ceilings

@@ -2,35 +2,37 @@
 
 A record holds all that is needed to judge it: what was run, the raw times, the device with its
 clocks and temperature before and after, versions and settings. Files of another schema are refused;
-a last line that a kill cut short is dropped.
+a last line that was cut short, when the process was killed, is ignored.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from statistics import median
+from typing import IO, Any, Literal, TypeVar
 
-from resnet_inspect.counting.roofline import Roofline
+import msgspec
+from msgspec import Struct
+
+from resnet_inspect.counting.roofline import Ceilings, Roofline, Row
 from resnet_inspect.errors import FormatError
 from resnet_inspect.files import cannot_write
-from resnet_inspect.measuring.statistics import Summary, median, summary
-from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Shape, show_shape
+from resnet_inspect.measuring.sampling import Sample, StoppingRule
+from resnet_inspect.measuring.statistics import Summary, summary
+from resnet_inspect.networks.op_data import op_from
+from resnet_inspect.networks.ops import Op, Shape
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the records below. Raise it when a field changes its meaning."""
 
-KINDS = ("latency", "layers", "ladder", "ceilings")
-"""What a record is of: a case, the layers of a case, a step of the ladder, a device's ceilings."""
-
-Fields = Mapping[str, Any]
+Status = Literal["ok", "out of memory", "failed"]
 
 
-class Case(NamedTuple):
+class Case(Struct, frozen=True):
     """What is run. input: (channels, height, width); step: 'inference' or 'training'.
 
     mode: eager, compile, cudagraph or compile+cudagraph. folded: batch norm is folded into the
@@ -46,175 +48,396 @@ class Case(NamedTuple):
     step: str = "inference"
     folded: bool = False
 
-    def shown(self) -> dict[str, str]:
-        """Every field in words."""
-        return {key: str(value) for key, value in self._asdict().items()} | {
-            "input": show_shape(self.input)
-        }
-
     def __str__(self) -> str:
-        words = (
-            self.model, f"batch {self.batch}", self.dtype, self.memory_format, self.mode,
-            *(("training",) if self.step == "training" else ()),
-            *(("folded",) if self.folded else ()),
-        )  # fmt: skip
+        words = [self.model, f"batch {self.batch}", self.dtype, self.memory_format, self.mode]
+        if self.step == "training":
+            words.append("training")
+        if self.folded:
+            words.append("folded")
         return " ".join(words)
 
 
-class Measurement:
-    """One record. `fields` are the line's JSON; see `latency` for what a latency record holds."""
+class Device(Struct, frozen=True, omit_defaults=True):
+    """A device and what its speed depends on; None where it does not apply or is not known.
 
-    def __init__(self, fields: Fields) -> None:
-        self.fields = fields
+    threads: of the CPU that torch uses. memory, cache: bytes (cache: the last before memory).
+    """
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Measurement) and self.fields == other.fields
+    kind: str
+    name: str
+    cores: int | None = None
+    threads: int | None = None
+    capability: str | None = None
+    multiprocessors: int | None = None
+    memory: int | None = None
+    cache: int | None = None
+    driver: str | None = None
 
-    def __hash__(self) -> int:
-        return hash(self.to_line())
 
-    def __repr__(self) -> str:
-        return f"Measurement({self.kind}, {self.label}, {self.status})"
+class Software(Struct, frozen=True, omit_defaults=True):
+    """Versions that times depend on."""
 
-    @property
-    def kind(self) -> str:
-        return str(self.fields["kind"])
+    torch: str
+    resnet_inspect: str | None = None
+    python: str | None = None
+    cuda: str | None = None
+    cudnn: int | None = None
+    triton: str | None = None
+    system: str | None = None
+    kernel: str | None = None
 
-    @property
-    def status(self) -> str:
-        """'ok', 'out of memory' or 'failed'."""
-        return str(self.fields.get("status", "ok"))
 
-    @property
-    def label(self) -> str:
-        return str(self.fields["device"]["name"] if self.kind == "ceilings" else self.case)
+class Condition(Struct, frozen=True, omit_defaults=True):
+    """A machine at one moment: clocks in MHz, temperature in degrees Celsius, power in watts.
 
-    @cached_property
-    def case(self) -> Case:
-        """What was run."""
-        case = dict(self.fields["case"])
-        return Case(**case | {"input": tuple(case["input"])})
+    load: runnable threads of the system. throttle: NVML's reasons for low clocks, as a bit mask.
+    """
+
+    clock: float | None = None
+    memory_clock: float | None = None
+    temperature: float | None = None
+    power: float | None = None
+    load: float | None = None
+    throttle: int | None = None
+
+
+class Settings(Struct, frozen=True, omit_defaults=True):
+    """Torch's settings during a measurement."""
+
+    threads: int
+    cudnn_benchmark: bool
+    cudnn_deterministic: bool
+    cudnn_allow_tf32: bool
+    matmul_allow_tf32: bool
+    inference_mode: bool | None = None
+
+
+class Measurement(Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What every record says. made: when (UTC, ISO 8601); before, after: how the machine was."""
+
+    schema: int = SCHEMA
+    made: str
+    rule: StoppingRule
+    settings: Settings
+    device: Device
+    software: Software
+    before: Condition
+    after: Condition
+
+
+class CaseMeasurement(Measurement, frozen=True, kw_only=True, dict=True):
+    """A case that was run.
+
+    network: the graph's fingerprint. macs: of the whole batch; uncounted: layers without a known
+    cost. ceiling: FLOP/s at best in this dtype, where it was known. sample: the times, None where
+    the status is not ok.
+    """
+
+    case: Case
+    network: str
+    macs: int
+    uncounted: int
+    params: int
+    status: Status
+    reason: str | None
+    ceiling: float | None
+    sample: Sample | None
 
     @cached_property
     def summary(self) -> Summary | None:
-        """Percentiles and interval of the raw times; None where there are none."""
-        times = self.fields.get("times")
-        return summary(times, self.fields["rule"]["confidence"]) if times else None
+        """Percentiles and interval of the times; None without a sample."""
+        return summary(self.sample.times, self.rule.confidence) if self.sample else None
 
     @property
     def flops(self) -> int:
         """2 x MACs of one run."""
-        return 2 * int(self.fields["macs"])
+        return 2 * self.macs
 
     @property
-    def key(self) -> tuple[Any, ...]:
-        """What a sweep does not measure twice: a case on a device under one torch."""
-        fields = self.fields
-        return (
-            self.kind, self.case, fields["network"], fields["device"]["name"],
-            fields["settings"]["threads"], fields["software"]["torch"],
-        )  # fmt: skip
-
-    def to_line(self) -> str:
-        # In ASCII, so that no kill can leave half a letter.
-        return json.dumps(self.fields, separators=(",", ":")) + "\n"
+    def load(self) -> float | None:
+        """Runnable threads, the fewer of before and after: compiling leaves its own behind."""
+        loads = [at.load for at in (self.before, self.after) if at.load is not None]
+        return min(loads, default=None)
 
 
-def identity(graph: LayerGraph) -> str:
-    """What tells networks of one name apart: a digest of their layers."""
-    from hashlib import sha256
+class Latency(CaseMeasurement, frozen=True, kw_only=True, tag="latency"):
+    """The time of a case. peak_memory: bytes; joules: of each image, on a GPU."""
 
-    return sha256(repr(graph.layers).encode()).hexdigest()[:12]
+    peak_memory: int | None = None
+    joules: float | None = None
 
 
-def record(kind: str, **fields: Any) -> Measurement:
-    """A record of one of KINDS with the schema and the time (UTC) that it was made.
+class LadderStep(CaseMeasurement, frozen=True, kw_only=True, tag="ladder"):
+    """One step of a ladder. run: what all steps of one ladder share.
 
-    It holds what a file would give back: lists for tuples.
+    left_out: why the device cannot try other steps, by their names. ratios: this step's time to
+    that of the best step before, interleaved. error: 2-norm of the difference of the outputs to
+    those of fp32 eager, relative to theirs. gain: against the best step before; speedup: against
+    the first step.
     """
-    from datetime import UTC, datetime
 
-    made = datetime.now(UTC).isoformat(timespec="seconds")
-    held = {"schema": SCHEMA, "kind": kind, "made": made, **fields}
-    return Measurement(json.loads(json.dumps(held)))
+    run: str
+    step: str
+    left_out: dict[str, str]
+    ratios: tuple[float, ...]
+    error: float | None
+    tolerance: float
+    gain: float | None
+    speedup: float | None
+    verdict: str
+    kept: bool
+
+
+class LayerTimes(Struct, frozen=True, dict=True):
+    """One layer under the roofline: its op, its counts, its least seconds and its times."""
+
+    name: str
+    stage: str
+    block: str
+    op: dict[str, Any]
+    output_shape: Shape
+    macs: int
+    flops: int
+    bytes: int
+    uncounted: int
+    bound: Literal["compute", "memory", ""]
+    least: float
+    times: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _ = self.layer_op  # so that a record with an unknown op is refused when it is read
+
+    @cached_property
+    def layer_op(self) -> Op:
+        return op_from(self.op)
+
+    def row(self) -> Row:
+        """The layer as a row of a roofline, with its median seconds."""
+        return Row(
+            name=self.name,
+            stage=self.stage,
+            block=self.block,
+            ops=(self.layer_op,),
+            output_shape=self.output_shape,
+            macs=self.macs,
+            flops=self.flops,
+            bytes=self.bytes,
+            uncounted=self.uncounted,
+            bound=self.bound,
+            least=self.least,
+            measured=median(self.times),
+        )
+
+
+class Layers(CaseMeasurement, frozen=True, kw_only=True, tag="layers"):
+    """The times of every layer of a case; no layers where the status is not ok.
+
+    whole: median seconds of the network run as usual; of_whole: the sum of the layers relative to
+    it. rate: FLOP/s; bandwidth, cache_bandwidth: bytes/s; floor, fused_floor: seconds.
+    """
+
+    whole: float | None
+    of_whole: float | None
+    layers: tuple[LayerTimes, ...]
+    rate: float
+    bandwidth: float
+    cache_bandwidth: float
+    floor: float
+    fused_floor: float
+
+    @property
+    def roofline(self) -> Roofline:
+        """The roofline with the median seconds of each layer."""
+        return Roofline(
+            model=self.case.model,
+            input=self.case.input,
+            batch=self.case.batch,
+            dtype=self.case.dtype,
+            device=self.device.name,
+            rate=self.rate,
+            bandwidth=self.bandwidth,
+            cache_bandwidth=self.cache_bandwidth,
+            floor=self.floor,
+            fused_floor=self.fused_floor,
+            rows=tuple(layer.row() for layer in self.layers),
+            whole=self.whole,
+            of_whole=self.of_whole,
+        )
+
+
+class Product(Struct, frozen=True, tag_field="is", tag="matrix product"):
+    """A product of square matrices."""
+
+    side: int
+
+    def __str__(self) -> str:
+        return f"matrix product {self.side} x {self.side} x {self.side}"
+
+    @property
+    def flops(self) -> int:
+        return 2 * int(self.side**3)
+
+
+class Convolution(Struct, frozen=True, tag_field="is", tag="3x3 convolution"):
+    """A padded 3x3 convolution with as many channels out as in. size: height and width."""
+
+    channels: int
+    size: int
+    batch: int
+    memory_format: str = "nchw"
+
+    def __str__(self) -> str:
+        shape = f"{self.channels}x{self.size}x{self.size}"
+        return f"3x3 convolution {shape}, batch {self.batch}, {self.memory_format}"
+
+    @property
+    def flops(self) -> int:
+        """As if every output took the whole kernel, which padding cuts short at the edges."""
+        return 2 * int(9 * self.channels**2 * self.size**2) * self.batch
+
+
+class DeviceCeilings(Measurement, frozen=True, kw_only=True, tag="ceilings"):
+    """What a device does at best: see counting.roofline.Ceilings. fastest: what gave each rate."""
+
+    rates: dict[str, float]
+    fastest: dict[str, Product | Convolution]
+    copies: tuple[tuple[int, float], ...]
+    launch: float
+
+    @property
+    def ceilings(self) -> Ceilings:
+        return Ceilings(self.device.name, self.device.kind, self.rates, self.copies, self.launch)
+
+
+def timestamp() -> str:
+    """Now, as records write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+Kind = TypeVar("Kind", bound=Measurement)
+
+
+def select(measurements: Iterable[Measurement], kind: type[Kind]) -> list[Kind]:
+    """Those of one type."""
+    return [one for one in measurements if isinstance(one, kind)]
+
+
+def ladders(measurements: Iterable[Measurement]) -> list[list[LadderStep]]:
+    """The ladders among some measurements, each with its steps in order."""
+    runs: dict[str, list[LadderStep]] = {}
+    for step in select(measurements, LadderStep):
+        runs.setdefault(step.run, []).append(step)
+    return list(runs.values())
+
+
+def pairs(
+    before: Iterable[Measurement], after: Iterable[Measurement]
+) -> list[tuple[Latency, Latency]]:
+    """The latencies of equal cases in two files; of a case measured several times, the last."""
+    old, new = (
+        {(one.case, one.network): one for one in select(side, Latency)} for side in (before, after)
+    )
+    return [(one, new[key]) for key, one in old.items() if key in new]
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+class _Head(Struct):
+    schema: Any = None
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode = msgspec.json.Decoder(Latency | LadderStep | Layers | DeviceCeilings).decode
+
+
+def to_line(measurement: Measurement) -> bytes:
+    """A record as its line in a file, newline included."""
+    return msgspec.json.encode(measurement) + b"\n"
 
 
 def append(path: str | os.PathLike[str], measurement: Measurement) -> None:
-    """Add a record to a file, on the disk when this returns; raises OutputError.
-
-    What a kill left of a last line is cut off first; a whole one gets its end.
-    """
+    """Add a record to a file, on the disk when this returns; raises OutputError."""
     try:
         with open(path, "ab+") as file:
             _end_last_line(file)
-            file.write(measurement.to_line().encode("utf-8"))
+            file.write(to_line(measurement))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
         raise cannot_write(path, error) from None
 
 
-def _end_last_line(file: Any) -> None:
-    end = at = file.seek(0, os.SEEK_END)
-    rest = b""
-    while at and b"\n" not in rest:
-        start = max(0, at - 65536)
-        file.seek(start)
-        rest = file.read(at - start) + rest
-        at = start
-    rest = rest.rpartition(b"\n")[2]
-    if _whole(rest):
+def _end_last_line(file: IO[bytes]) -> None:
+    """Cut off a record that was cut short; end a whole one that lacks its newline."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - 1))
+    if file.read(1) in (b"", b"\n"):
+        return
+    file.seek(0)
+    last = file.read().rpartition(b"\n")[2]
+    if _cut_short(last):
+        file.truncate(end - len(last))
+    else:
         file.write(b"\n")
-    elif rest:
-        file.truncate(end - len(rest))
 
 
-def _whole(rest: bytes | str) -> bool:
-    """Whether what stands behind the last end of a line is a line that lacks but its own."""
+def _cut_short(line: bytes) -> bool:
+    """Whether the text after the last newline is the beginning of a record."""
     try:
-        return isinstance(json.loads(rest), dict)
-    except ValueError:
-        return False
+        _decode_head(line)
+    except msgspec.DecodeError:
+        return line.startswith(b"{")
+    return False
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
     """The records of a file, in the order in which they were made.
 
-    Raises FormatError where it cannot be read, is no such file, or is of another schema.
+    Raises FormatError, with the line and the field, if it is not such a file or of another schema.
     """
     name = os.fspath(path)
     try:
-        text = Path(path).read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        raise FormatError(f"{name!r} is no JSON Lines file of measurements: not UTF-8") from None
+        *lines, last = Path(path).read_bytes().split(b"\n")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise FormatError(f"cannot read {name!r}: {reason}") from None
-    *lines, rest = text.split("\n")
-    found = tuple(_parsed(line, f"{name}:{number}") for number, line in enumerate(lines, 1))
-    # Behind the last end of a line is nothing, or what a kill left of a line of ours.
-    if _whole(rest):
-        return (*found, _parsed(rest, f"{name}:{len(lines) + 1}"))
-    if not (rest.startswith(_OPENING) or _OPENING.startswith(rest)):
-        raise FormatError(f"{name}:{len(lines) + 1} is no measurement: it has no 'schema'")
-    return found
+    if last and not _cut_short(last):
+        lines.append(last)
+    return tuple(_parsed(line, f"{name}:{number}") for number, line in enumerate(lines, 1))
 
 
-_OPENING = '{"schema":'
-"""How every line begins."""
+def _parsed(line: bytes, where: str) -> Measurement:
+    try:
+        schema = _decode_head(line).schema
+        if schema is None:
+            raise FormatError(f"{where} is not a measurement: 'schema' is missing")
+        if schema != SCHEMA:
+            raise FormatError(
+                f"{where} is of schema {schema}, and this version reads schema {SCHEMA}; "
+                "measure again into another file, or read it with the version that wrote it"
+            )
+        record: Measurement = _decode(line)
+        return record
+    except msgspec.ValidationError as error:
+        what, _, at = str(error).replace("`", "").partition(" - at $.")
+        field = f"{at}: " if at else ""
+        raise FormatError(f"{where} is not a measurement: {field}{what.lower()}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise FormatError(f"{where} is not valid JSON") from None
 
 
-def existing(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
-    """The records of a file to which more will be added: none where there is no file yet.
+def check_record(path: str | os.PathLike[str]) -> Sequence[Measurement]:
+    """The records of a file to which more will be added: none if there is no file yet.
 
-    Asked before anything is measured. Raises FormatError where the file is something else or of
-    another schema, OutputError where it cannot be written.
+    Called before anything is measured. Raises FormatError if the file is something else or of
+    another schema, OutputError if it cannot be written.
     """
     place = Path(path)
     exists = place.exists()
     if exists and not place.is_file():
-        raise FormatError(f"{os.fspath(path)!r} is no file that lines can be added to")
-    found = read(path) if exists else ()
+        raise FormatError(f"{os.fspath(path)!r} is not a regular file")
+    records = read(path) if exists else ()
     try:
         with open(path, "ab"):
             pass
@@ -222,96 +445,4 @@ def existing(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
             place.resolve().unlink()  # what a link points to, not the link
     except OSError as error:
         raise cannot_write(path, error) from None
-    return found
-
-
-_COMMON: dict[str, type] = {"kind": str, "made": str, "device": dict, "software": dict}
-
-
-_OF_CASES: dict[str, type] = {
-    "case": dict, "network": str, "macs": int, "settings": dict, "rule": dict, "status": str
-}  # fmt: skip
-
-
-_OF: dict[str, dict[str, type]] = {
-    "latency": _OF_CASES,
-    "ladder": {**_OF_CASES, "step": str, "run": str, "ratios": list, "verdict": str, "kept": bool},
-    "layers": {**_OF_CASES, "layers": list},
-    "ceilings": {"rates": dict, "fastest": dict, "copies": list, "launch": float},
-}
-
-
-def _parsed(line: str, where: str) -> Measurement:
-    try:
-        fields = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise FormatError(f"{where} is no JSON: {error.msg.lower()}") from None
-    if not isinstance(fields, dict) or "schema" not in fields:
-        raise FormatError(f"{where} is no measurement: it has no 'schema'")
-    if fields["schema"] != SCHEMA:
-        raise FormatError(
-            f"{where} is of schema {fields['schema']}, and this version reads schema {SCHEMA}; "
-            "measure again into another file, or read it with the version that wrote it"
-        )
-    if fields.get("kind") not in KINDS:
-        raise FormatError(
-            f"{where} is of kind {fields.get('kind')!r}; known are {', '.join(KINDS)}"
-        )
-    for key, wanted in {**_COMMON, **_OF[fields["kind"]]}.items():
-        if not isinstance(fields.get(key), wanted):
-            raise FormatError(f"{where} has no {key!r} that is {_ARTICLES[wanted]}")
-    made = Measurement(fields)
-    try:
-        _ = made.label, made.summary
-        if made.kind != "ceilings":
-            _ = made.key
-    except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(f"{where} is not a whole measurement: {error}") from None
-    return made
-
-
-_ARTICLES: dict[type, str] = {
-    str: "a text", int: "a whole number", float: "a number", bool: "true or false",
-    dict: "an object", list: "a list"
-}  # fmt: skip
-
-
-def of_kind(measurements: Iterable[Measurement], kind: str) -> tuple[Measurement, ...]:
-    """Those of one of KINDS."""
-    return tuple(made for made in measurements if made.kind == kind)
-
-
-def climbs(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
-    """The ladders among some measurements, each with its steps in order."""
-    found: dict[str, list[Measurement]] = {}
-    for made in of_kind(measurements, "ladder"):
-        found.setdefault(made.fields["run"], []).append(made)
-    return list(found.values())
-
-
-def pairs(
-    before: Iterable[Measurement], after: Iterable[Measurement]
-) -> list[tuple[Measurement, Measurement]]:
-    """The latencies of equal cases in two files; of a case measured several times, the last."""
-    latest = {(made.case, made.fields["network"]): made for made in of_kind(after, "latency")}
-    first = {(made.case, made.fields["network"]): made for made in of_kind(before, "latency")}
-    return [(made, latest[key]) for key, made in first.items() if key in latest]
-
-
-def measured(made: Measurement) -> Roofline:
-    """The roofline in a record of kind 'layers', with the median seconds of each layer."""
-    case, fields = made.case, made.fields
-    rows = tuple(
-        {
-            **layer,
-            "output_shape": tuple(layer["output_shape"]),
-            "measured": median(layer["times"]),
-        }
-        for layer in fields["layers"]
-    )
-    found = fields["roofline"]
-    return Roofline(
-        case.model, case.input, case.batch, case.dtype, fields["device"]["name"], found["rate"],
-        found["bandwidth"], found["cache_bandwidth"], found["floor"], found["fused_floor"], rows,
-        whole=fields["whole"], of_whole=fields["of_whole"],
-    )  # fmt: skip
+    return records

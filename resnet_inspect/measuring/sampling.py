@@ -13,10 +13,12 @@ runs, and a machine drifts: runs that resemble their neighbours count as fewer (
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import Protocol
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.statistics import median, percentile, summary
+from resnet_inspect.measuring.statistics import summary
 
 Step = Callable[[], object]
 
@@ -35,7 +37,8 @@ Timed = Callable[[int], list[float]]
 """Seconds of each of this many runs."""
 
 
-class Rule(NamedTuple):
+@dataclass(frozen=True)
+class StoppingRule:
     """When to stop.
 
     half_width: of the median's interval, relative to the median. confidence: of that interval.
@@ -56,7 +59,7 @@ class Rule(NamedTuple):
     tolerance: float = 0.02
     burst: float = 0.1
 
-    def checked(self) -> Rule:
+    def checked(self) -> StoppingRule:
         """The rule itself; raises InspectError for a value that no measurement can meet."""
         if not 0 < self.half_width < 1:
             raise InspectError(
@@ -70,11 +73,12 @@ class Rule(NamedTuple):
         return self
 
 
-class Sample(NamedTuple):
+@dataclass(frozen=True)
+class Sample:
     """Seconds of each run.
 
     first: the very first, which compiles, tunes and allocates. warmup: those up to steady state;
-    steady: whether that was found within the budget. times: those that count; settled: whether
+    steady: whether that was found within the budget. times: those that count; converged: whether
     their interval is as narrow as was asked for.
     """
 
@@ -82,10 +86,10 @@ class Sample(NamedTuple):
     warmup: tuple[float, ...]
     times: tuple[float, ...]
     steady: bool
-    settled: bool
+    converged: bool
 
 
-def narrow_enough(times: Sequence[float], rule: Rule) -> bool:
+def narrow_enough(times: Sequence[float], rule: StoppingRule) -> bool:
     """Whether the median's interval is as narrow as the rule asks."""
     if len(times) < rule.least:
         return False
@@ -93,21 +97,21 @@ def narrow_enough(times: Sequence[float], rule: Rule) -> bool:
     return width is not None and width <= rule.half_width
 
 
-def _settling(rule: Rule) -> Callable[[Sequence[float]], bool]:
+def _convergence(rule: StoppingRule) -> Callable[[Sequence[float]], bool]:
     """Asks of growing values whether they are narrow enough, as often as there are half again.
 
     Looked at after every run, an interval would sooner or later happen to be narrow.
     """
     look = rule.least
 
-    def settled(values: Sequence[float]) -> bool:
+    def converged(values: Sequence[float]) -> bool:
         nonlocal look
         if len(values) < look:
             return False
         look = len(values) * 3 // 2
         return narrow_enough(values, rule)
 
-    return settled
+    return converged
 
 
 def is_steady(times: Sequence[float], window: int, tolerance: float = 0.02) -> bool:
@@ -120,17 +124,18 @@ def is_steady(times: Sequence[float], window: int, tolerance: float = 0.02) -> b
         return False
     before, after = times[-2 * window : -window], times[-window:]
     middle = median(before)
-    scatter = min(percentile(part, 75) - percentile(part, 25) for part in (before, after))
+    quartiles = [quantiles(part, n=4, method="inclusive") for part in (before, after)]
+    scatter = min(third - first for first, _, third in quartiles)
     return abs(median(after) - middle) <= max(tolerance * middle, scatter / 4)
 
 
-def sample(clock: Clock, step: Step, rule: Rule) -> Sample:
+def sample(clock: Clock, step: Step, rule: StoppingRule) -> Sample:
     """Run `step` until its time is steady, then until the rule is met."""
     (first,) = clock.time(step, 1)
     warmup, steady = _warm_up(clock, step, rule)
     typical = median(warmup[-3:])
     times: list[float] = []
-    start, settled = clock.now(), _settling(rule)
+    start, converged = clock.now(), _convergence(rule)
     while len(times) < rule.most:
         late = clock.now() - start >= rule.budget
         if late and len(times) >= rule.least:
@@ -138,12 +143,12 @@ def sample(clock: Clock, step: Step, rule: Rule) -> Sample:
         needed = rule.least - len(times)
         count = min(_burst(typical, rule), rule.most - len(times))
         times += clock.time(step, max(1, min(count, needed) if late else count))
-        if settled(times):
+        if converged(times):
             break
     return Sample(first, tuple(warmup), tuple(times), steady, narrow_enough(times, rule))
 
 
-def _warm_up(clock: Clock, step: Step, rule: Rule) -> tuple[list[float], bool]:
+def _warm_up(clock: Clock, step: Step, rule: StoppingRule) -> tuple[list[float], bool]:
     """Windows of runs until two in a row take equally long, or the warm-up's budget is spent."""
     start = clock.now()
     warmup = clock.time(step, 1)
@@ -158,7 +163,9 @@ def _warm_up(clock: Clock, step: Step, rule: Rule) -> tuple[list[float], bool]:
         window = max(3, _burst(median(warmup[-window:]), rule))
 
 
-def by_turns(now: Callable[[], float], old: Timed, new: Timed, rule: Rule) -> list[float]:
+def interleaved(
+    now: Callable[[], float], old: Timed, new: Timed, rule: StoppingRule
+) -> list[float]:
     """How long the median run of `new` takes relative to that of `old`, in each of some turns.
 
     Bursts of both alternate, old new new old, so what a machine drifts meanwhile touches both alike
@@ -169,17 +176,17 @@ def by_turns(now: Callable[[], float], old: Timed, new: Timed, rule: Rule) -> li
     runs = (old, new)
     counts = [_burst(median(run(1)), rule) for run in runs]
     ratios: list[float] = []
-    start, settled = now(), _settling(rule)
+    start, converged = now(), _convergence(rule)
     while len(ratios) < rule.most:
         order = (0, 1) if len(ratios) % 2 == 0 else (1, 0)
         took = {which: median(runs[which](counts[which])) for which in order}
         ratios.append(took[1] / took[0] if took[0] else 1.0)
         late = now() - start >= rule.budget
-        if settled(ratios) or (late and len(ratios) >= rule.least):
+        if converged(ratios) or (late and len(ratios) >= rule.least):
             break
     return ratios
 
 
-def _burst(typical: float, rule: Rule) -> int:
+def _burst(typical: float, rule: StoppingRule) -> int:
     """How many runs take about `rule.burst` seconds: 1 to 1000."""
     return max(1, min(1000, int(rule.burst / typical))) if typical > 0 else 1000

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import ceil, floor
+from statistics import median, quantiles
 from typing import NamedTuple
-
-from resnet_inspect.errors import InspectError
 
 
 class Summary(NamedTuple):
     """Seconds. low, high: the median's interval, None where there are too few runs for one.
 
-    independent: how many independent runs would tell as much as these do (see `independent_runs`).
+    independent: the `effective_sample_size`.
     """
 
     runs: int
@@ -31,27 +29,6 @@ class Summary(NamedTuple):
         if self.low is None or self.high is None:
             return None
         return (self.high - self.low) / 2 / self.median if self.median else 0.0
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """A percentile with linear interpolation (Hyndman & Fan 1996, type 7: NumPy's default).
-
-    Raises InspectError for no values, or a percent outside 0 to 100.
-    """
-    if not values:
-        raise InspectError("no values; a percentile needs one or more")
-    if not 0 <= percent <= 100:
-        raise InspectError(f"percentile {percent:g}; give 0 to 100")
-    ordered = sorted(values)
-    place = (len(ordered) - 1) * percent / 100
-    below, above = floor(place), ceil(place)
-    low, high = ordered[below], ordered[above]
-    return low if low == high else low + (high - low) * (place - below)
-
-
-def median(values: Sequence[float]) -> float:
-    """The 50th percentile; raises InspectError for no values."""
-    return percentile(values, 50)
 
 
 @lru_cache(maxsize=4096)
@@ -79,7 +56,7 @@ _CHANCE = 16.92 / (BLOCKS - 1)
 """What the ratio below exceeds by chance in 5% of independent series: chi-square, 9 degrees."""
 
 
-def independent_runs(values: Sequence[float]) -> int:
+def effective_sample_size(values: Sequence[float]) -> int:
     """How many independent values would tell as much of the median as these, in their order.
 
     In consecutive blocks the number of values above the median varies as a binomial one does, if
@@ -94,10 +71,10 @@ def independent_runs(values: Sequence[float]) -> int:
     mean = sum(above) / len(above)
     expected = each * sum((one - mean) ** 2 for one in above) / len(above)
     sums = [sum(above[start : start + each]) for start in range(0, len(above), each)]
-    found = sum((one - each * mean) ** 2 for one in sums) / (BLOCKS - 1)
-    if found <= _CHANCE * expected:
+    variance = sum((one - each * mean) ** 2 for one in sums) / (BLOCKS - 1)
+    if variance <= _CHANCE * expected:
         return len(values)
-    return round(len(values) * expected / found)
+    return round(len(values) * expected / variance)
 
 
 def median_interval(
@@ -105,28 +82,38 @@ def median_interval(
 ) -> tuple[float, float] | None:
     """The interval that encloses the median at `confidence`; None for too few values.
 
-    independent: how many of them count (default: what `independent_runs` says). If too few of many
+    independent: how many of them count (default: the `effective_sample_size`). If too few of many
     do, the interval is from the smallest to the largest.
     """
     count = len(values)
     if interval_rank(count, confidence) is None:
         return None
-    worth = independent or independent_runs(values)
+    worth = independent or effective_sample_size(values)
     rank = (interval_rank(worth, confidence) or 0) * count // worth or 1
     ordered = sorted(values)
     return ordered[rank - 1], ordered[-rank]
 
 
 def summary(times: Sequence[float], confidence: float = 0.95) -> Summary:
-    """Median, percentiles and interval of some seconds; raises InspectError for none."""
-    worth = independent_runs(times)
+    """Median, percentiles and interval of some seconds, of which there is at least one."""
+    worth = effective_sample_size(times)
     low, high = median_interval(times, confidence, worth) or (None, None)
-    p10, middle, p90, p99 = (percentile(times, percent) for percent in (10, 50, 90, 99))
-    return Summary(len(times), worth, middle, p10, p90, p99, low, high)
+    # With linear interpolation (Hyndman & Fan 1996, type 7: NumPy's default).
+    cuts = quantiles(times, n=100, method="inclusive") if len(times) > 1 else [*times] * 99
+    return Summary(
+        runs=len(times),
+        independent=worth,
+        median=median(times),
+        p10=cuts[9],
+        p90=cuts[89],
+        p99=cuts[98],
+        low=low,
+        high=high,
+    )
 
 
 LEAST_DIFFERENCE = 0.01
-"""A smaller one may be that of one process to the next, which no interval here knows of."""
+"""Of two medians, relative: two processes may differ by this much, whatever their intervals."""
 
 
 def differs(ratio: float, interval: tuple[float, float]) -> int:

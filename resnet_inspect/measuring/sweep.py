@@ -6,22 +6,44 @@ Pure: what measures a case is handed in.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
-from resnet_inspect.measuring.records import Case, Measurement, append, climbs, identity
+from resnet_inspect.measuring.progress import Progress
+from resnet_inspect.measuring.records import (
+    Case,
+    CaseMeasurement,
+    LadderStep,
+    Measurement,
+    append,
+    ladders,
+    select,
+)
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.op_data import fingerprint
 
 Task = tuple[LayerGraph, Case]
+Kind = TypeVar("Kind", bound=CaseMeasurement)
 
 
-class Here(NamedTuple):
-    """What a measurement that counts as the same one was made on."""
+class Environment(NamedTuple):
+    """What two measurements of a case share if the second would only repeat the first."""
 
     device: str
     threads: int
     torch: str
+
+    @classmethod
+    def of(cls, record: CaseMeasurement) -> Environment:
+        return cls(record.device.name, record.settings.threads, record.software.torch)
+
+
+_Key = tuple[Case, str, Environment]
+
+
+def _key(record: CaseMeasurement) -> _Key:
+    return record.case, record.network, Environment.of(record)
 
 
 def grid(
@@ -33,66 +55,85 @@ def grid(
     step: str = "inference",
 ) -> list[Task]:
     """Every combination once; the last of these vary fastest."""
-    cases = {
-        (identity(graph), case): (graph, case)
-        for graph, batch, dtype, layout, mode in product(
-            graphs, batches, dtypes, memory_formats, modes
-        )
-        for case in [Case(graph.name, graph.input_shape, batch, dtype, layout, mode, step)]
-    }
-    return list(cases.values())
+    tasks: dict[tuple[str, Case], Task] = {}
+    for graph in graphs:
+        digest = fingerprint(graph)
+        for batch, dtype, layout, mode in product(batches, dtypes, memory_formats, modes):
+            case = Case(graph.name, graph.input_shape, batch, dtype, layout, mode, step)
+            tasks[digest, case] = graph, case
+    return list(tasks.values())
 
 
 def remaining(
-    tasks: Sequence[Task], kind: str, here: Here, found: Sequence[Measurement]
+    tasks: Sequence[Task],
+    kind: type[CaseMeasurement],
+    environment: Environment,
+    records: Sequence[Measurement],
 ) -> list[Task]:
     """The tasks that were not measured here before.
 
-    Memory that ran out is a result; what failed is tried again.
+    Running out of memory is a result; what failed is tried again.
     """
-    done = {made.key for made in found if made.kind == kind and made.status != "failed"}
-    return [task for task in tasks if _key(task, kind, here) not in done]
+    done = {_key(record) for record in select(records, kind) if record.status != "failed"}
+    return [
+        (graph, case)
+        for graph, case in tasks
+        if (case, fingerprint(graph), environment) not in done
+    ]
 
 
-def of_tasks(
-    tasks: Sequence[Task], kind: str, here: Here, found: Sequence[Measurement]
-) -> list[Measurement]:
-    """What was measured here of these tasks: of each the last, in the tasks' order."""
-    last = {made.key: made for made in found if made.kind == kind}
-    keys = [_key(task, kind, here) for task in tasks]
+def results(
+    tasks: Sequence[Task],
+    kind: type[Kind],
+    environment: Environment,
+    records: Sequence[Measurement],
+) -> list[Kind]:
+    """What was measured here of these tasks: the last of each, in the tasks' order."""
+    last = {_key(record): record for record in select(records, kind)}
+    keys = [(case, fingerprint(graph), environment) for graph, case in tasks]
     return [last[key] for key in keys if key in last]
 
 
-def _key(task: Task, kind: str, here: Here) -> tuple[Any, ...]:
-    graph, case = task
-    return (kind, case, identity(graph), *here)
+def steps_done(
+    graph: LayerGraph,
+    batch: int,
+    environment: Environment,
+    names: Sequence[str],
+    records: Sequence[Measurement],
+) -> list[LadderStep]:
+    """The steps of the latest ladder of a network here, if they are the first of `names`.
 
-
-def climbed(
-    graph: LayerGraph, batch: int, here: Here, steps: Sequence[str], found: Sequence[Measurement]
-) -> list[Measurement]:
-    """The steps of the latest ladder of a network here, as far as they are these `steps`.
-
-    None of one without a baseline, which there is nothing to go on from.
+    None of a ladder without a baseline, on which nothing can be built.
     """
-    wanted = (identity(graph), *here)
-    latest: list[Measurement] = []
-    for climb in climbs(found):
-        same = all(made.key[2:] == wanted and made.case.batch == batch for made in climb)
-        names = [made.fields["step"] for made in climb]
-        if same and climb[0].fields["kept"] and names == list(steps[: len(names)]):
-            latest = climb
+    wanted = fingerprint(graph), batch, environment
+    latest: list[LadderStep] = []
+    for steps in ladders(records):
+        same = all((s.network, s.case.batch, Environment.of(s)) == wanted for s in steps)
+        if same and steps[0].kept and [s.step for s in steps] == list(names[: len(steps)]):
+            latest = steps
     return latest
 
 
 def run(
     tasks: Sequence[Task],
-    measure: Callable[[LayerGraph, Case], Measurement],
-    path: str | os.PathLike[str] | None,
-) -> Iterator[Measurement]:
-    """Measure the tasks in turn; each is in the file, if there is one, before it is handed out."""
+    measure: Callable[[LayerGraph, Case], Kind],
+    record: str | os.PathLike[str] | None,
+    progress: Progress,
+) -> list[Kind]:
+    """Measure the tasks in turn; each is saved in the record, if there is one, then reported."""
+    measurements = []
     for graph, case in tasks:
-        made = measure(graph, case)
-        if path is not None:
-            append(path, made)
-        yield made
+        progress.say(str(case))
+        measurements.append(keep(measure(graph, case), record, progress))
+    return measurements
+
+
+Kept = TypeVar("Kept", bound=Measurement)
+
+
+def keep(measurement: Kept, record: str | os.PathLike[str] | None, progress: Progress) -> Kept:
+    """Save a measurement in the record, if there is one, then report it."""
+    if record is not None:
+        append(record, measurement)
+    progress.done(measurement)
+    return measurement

@@ -146,7 +146,7 @@ def _comma_step(stride: Pair) -> str:
     return f", {_step(stride)}".replace("x", "×") if set(stride) != {1} else ""
 
 
-FAMILIES = (
+KERNEL_CATEGORIES = (
     "3x3 convolution",
     "1x1 convolution",
     "other convolution, linear",
@@ -154,18 +154,17 @@ FAMILIES = (
     "activation, addition",
     "pooling",
 )
-"""Kinds of layer that the roofline tells apart."""
+"""Kinds of kernel that the roofline tells apart."""
 
 
-def family(operation: str) -> str:
-    """The kind of layer, of FAMILIES, by the operation that a roofline's row names."""
-    word = operation.split()[0]
-    if word in _WORDS:
-        return _WORDS[word]
-    kernel = word.split("/")[0]
-    if "x" in kernel and kernel.replace("x", "").isdigit():
-        return f"{kernel} convolution" if kernel in ("3x3", "1x1") else FAMILIES[2]
+def kernel_category(op: Op) -> str:
+    """The kind of kernel, of KERNEL_CATEGORIES, that begins with an op."""
+    if isinstance(op, Conv2d) and op.kernel in ((3, 3), (1, 1)):
+        return f"{show_shape(op.kernel)} convolution"
+    if isinstance(op, (Conv2d, Linear)):
+        return "other convolution, linear"
+    if isinstance(op, BatchNorm2d):
+        return "batch norm"
+    if isinstance(op, (Pool2d, GlobalAvgPool2d)):
+        return "pooling"
     return "activation, addition"
-
-
-_WORDS = {"BN": "batch norm", "max": "pooling", "avg": "pooling", "Linear": FAMILIES[2]}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from resnet_inspect.counting.roofline import Roofline
 from resnet_inspect.errors import InspectError, unknown
-from resnet_inspect.measuring.records import Measurement
+from resnet_inspect.measuring.records import CaseMeasurement, Measurement, select
 from resnet_inspect.tables.table import Sheet, Table
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class Measurements(_Shown):
 
         level: rows of 'layers': layer, block or stage. Raises InspectError if there are no records.
         """
-        from resnet_inspect.tables.measurements import everything
+        from resnet_inspect.tables.measurements import measurements
 
-        return everything(self.records, level)
+        return measurements(self.records, level)
 
     def view(self, level: str = "layer") -> Table | Sheet:
         """The table, or the sheet where there are several."""
@@ -90,23 +90,23 @@ class Measurements(_Shown):
 
     def plots(self) -> list[Plot]:
         """Every plot that the records allow; none for a single latency, or for ceilings."""
-        from resnet_inspect.pictures.plots.latency import plots_of
+        from resnet_inspect.pictures.plots.measurements import measurement_plots
 
-        return plots_of(self.records)
+        return measurement_plots(self.records)
 
     def against(self, other: Measurements) -> Table:
         """Latencies of equal cases, this one's before and the other's after.
 
         Raises InspectError if they have no case in common.
         """
-        from resnet_inspect.tables.measurements import comparison
+        from resnet_inspect.tables.latency import comparison
 
         names = self.source or "the first", other.source or "the second"
         return comparison(self.records, other.records, names)
 
     def select(self, models: Sequence[str]) -> Measurements:
         """Only what was measured of these networks; raises UnknownNameError for others."""
-        cases = [record for record in self.records if record.kind != "ceilings"]
+        cases = select(self.records, CaseMeasurement)
         known = {record.case.model for record in cases}
         for model in models:
             if model not in known:

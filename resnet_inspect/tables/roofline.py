@@ -8,7 +8,7 @@ from typing import Any
 
 from resnet_inspect.counting.roofline import Roofline, Row
 from resnet_inspect.errors import unknown
-from resnet_inspect.measuring.records import Measurement
+from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.tables.columns import Column, Value, show_rate, show_seconds
 from resnet_inspect.tables.table import Table
@@ -19,15 +19,6 @@ up to."""
 
 LOSERS = 5
 """How many of those that lose most are named below the table."""
-
-
-def not_measured(made: Measurement) -> Table:
-    """What stands for the layers of a case that ran out of memory or failed: why."""
-    return Table(
-        title=f"Roofline of {made.case}, {made.fields['device']['name']}",
-        columns=(Column("status", "Status"), Column("reason", "Reason")),
-        rows=({"status": made.status, "reason": made.fields.get("reason")},),
-    )
 
 
 _COLUMNS = (
@@ -56,33 +47,33 @@ _MEASURED = (
 _SHOWN = ("name", "operation", "output_shape", "flops", "bytes", "intensity", "bound", "least")
 
 
-def table(found: Roofline, level: str = "layer") -> Table:
+def table(bounds: Roofline, level: str = "layer") -> Table:
     """What bounds each row and its least time; what was measured, and what is lost between them.
 
     Raises UnknownNameError for a level that is not one of LEVELS.
     """
     if level not in LEVELS:
         raise unknown("level", level, LEVELS)
-    rows = [_record(part, level) for part in _parts(found.rows, level)]
-    timed = "measured" in found.rows[0]
+    timed = bounds.timed
+    rows = [_record(part, level) for part in _parts(bounds.rows, level)]
     lost = sum(max(0.0, row["lost"]) for row in rows) if timed else 0.0
     for row in rows:
         row["share_lost"] = max(0.0, row["lost"]) / lost if lost else None
-    kernels = "fused into kernels, " if found.fusing else ""
+    kernels = "fused into kernels, " if bounds.fusing else ""
     return Table(
-        title=f"Roofline of {found.model}, input {show_shape(found.input)}, batch {found.batch}, "
-        f"{found.dtype}, {kernels}{found.device}",
+        title=f"Roofline of {bounds.model}, input {show_shape(bounds.input)}, "
+        f"batch {bounds.batch}, {bounds.dtype}, {kernels}{bounds.device}",
         columns=(*_COLUMNS, *(_MEASURED if timed else ())),
         rows=tuple(rows),
-        total=_total(found, timed),
+        total=_total(bounds),
         meta={
             key: value
-            for key, value in found._asdict().items()
+            for key, value in bounds._asdict().items()
             if key not in ("rows", "fusing") and value is not None
         },
-        notes=(*_losers(rows, lost), *_notes(found)),
+        notes=(*_losers(rows, lost), *_notes(bounds)),
         group="stage" if level == "layer" else None,
-        partial=tuple(row["name"] for row in found.rows if row["uncounted"]),
+        partial=tuple(row.name for row in bounds.rows if row.uncounted),
         shown=(*_SHOWN, *(column.key for column in _MEASURED if timed)),
     )
 
@@ -90,48 +81,65 @@ def table(found: Roofline, level: str = "layer") -> Table:
 def _parts(rows: Sequence[Row], level: str) -> list[list[Row]]:
     if level == "layer":
         return [[row] for row in rows]
-    return [list(part) for _, part in groupby(rows, key=lambda row: row[level])]
+    return [list(part) for _, part in groupby(rows, key=lambda row: _place(row, level))]
+
+
+def _place(row: Row, level: str) -> str:
+    return {"layer": row.name, "block": row.block, "stage": row.stage}[level]
 
 
 def _record(rows: Sequence[Row], level: str) -> dict[str, Any]:
-    sums = {key: sum(row[key] for row in rows) for key in ("macs", "flops", "bytes", "least")}
     # Of several layers, what most of their least time is spent on.
-    waits = {
-        by: sum(row["least"] for row in rows if row["bound"] == by) for by in ("compute", "memory")
-    }
+    waits = {by: sum(row.least for row in rows if row.bound == by) for by in ("compute", "memory")}
     last = rows[-1]
-    made: dict[str, Any] = {
-        "name": last["name"] if level == "layer" else last[level],
-        "stage": last["stage"],
-        "block": last["block"],
-        "operation": last["operation"] if level == "layer" else f"{len(rows)} layers",
-        "output_shape": last["output_shape"],
-        **sums,
-        "intensity": sums["flops"] / sums["bytes"] if sums["bytes"] else None,
-        "bound": max(waits, key=waits.__getitem__) if sums["least"] else "",
+    least = sum(row.least for row in rows)
+    flops, moved = sum(row.flops for row in rows), sum(row.bytes for row in rows)
+    label = " ".join(describe(op) for op in last.ops)
+    record: dict[str, Any] = {
+        "name": _place(last, level),
+        "stage": last.stage,
+        "block": last.block,
+        "operation": label if level == "layer" else f"{len(rows)} layers",
+        "output_shape": last.output_shape,
+        "macs": sum(row.macs for row in rows),
+        "flops": flops,
+        "bytes": moved,
+        "least": least,
+        "intensity": flops / moved if moved else None,
+        "bound": max(waits, key=waits.__getitem__) if least else "",
     }
-    if "measured" in last:
-        seconds = sum(row["measured"] for row in rows)
-        made |= {
+    seconds = _seconds(rows)
+    if seconds is not None:
+        record |= {
             "measured": seconds,
-            "of_bound": made["least"] / seconds if seconds else None,
-            "lost": seconds - made["least"],
+            "of_bound": least / seconds if seconds else None,
+            "lost": seconds - least,
         }
-    return made
+    return record
 
 
-def _total(found: Roofline, timed: bool) -> dict[str, Value]:
-    least = found.fused_floor if found.fusing else found.floor
-    total: dict[str, Value] = {"name": "total", "least": least}
-    for key in ("macs", "flops", "bytes"):
-        total[key] = sum(row[key] for row in found.rows)
-    if timed:
-        seconds = sum(row["measured"] for row in found.rows)
+def _seconds(rows: Sequence[Row]) -> float | None:
+    """What rows took together; None where they were not timed."""
+    times = [row.measured for row in rows if row.measured is not None]
+    return sum(times) if times else None
+
+
+def _total(bounds: Roofline) -> dict[str, Value]:
+    least = bounds.fused_floor if bounds.fusing else bounds.floor
+    total: dict[str, Value] = {
+        "name": "total",
+        "least": least,
+        "macs": sum(row.macs for row in bounds.rows),
+        "flops": sum(row.flops for row in bounds.rows),
+        "bytes": sum(row.bytes for row in bounds.rows),
+    }
+    seconds = _seconds(bounds.rows)
+    if seconds is not None:
         total |= {"measured": seconds, "of_bound": least / seconds, "lost": seconds - least}
     return total
 
 
-def _losers(rows: Sequence[Row], lost: float) -> tuple[str, ...]:
+def _losers(rows: Sequence[dict[str, Any]], lost: float) -> tuple[str, ...]:
     """Those whose measured time is furthest above their least time."""
     if not lost:
         return ()
@@ -140,19 +148,20 @@ def _losers(rows: Sequence[Row], lost: float) -> tuple[str, ...]:
     return (f"Lost most: {named}.",)
 
 
-def _notes(found: Roofline) -> tuple[str, ...]:
-    floors = f"{show_seconds(found.floor)} layer by layer, {show_seconds(found.fused_floor)}"
-    compute, memory, cache = map(show_rate, (found.rate, found.bandwidth, found.cache_bandwidth))
+def _notes(bounds: Roofline) -> tuple[str, ...]:
+    floors = f"{show_seconds(bounds.floor)} layer by layer, {show_seconds(bounds.fused_floor)}"
+    rates = bounds.rate, bounds.bandwidth, bounds.cache_bandwidth
+    compute, memory, cache = map(show_rate, rates)
     notes = [
         f"Floor: {floors} with batch norm, activation and addition fused.",
-        f"Ceilings: {compute}FLOP/s in {found.dtype}; {memory}B/s in memory, {cache}B/s in cache.",
+        f"Ceilings: {compute}FLOP/s in {bounds.dtype}; {memory}B/s in memory, {cache}B/s in cache.",
         "FLOPs are 2 x MACs + elementwise terms.",
     ]
-    if found.whole is not None:
-        seconds = sum(row["measured"] for row in found.rows)
+    seconds = _seconds(bounds.rows)
+    if bounds.whole is not None and seconds is not None:
         notes.insert(
             0,
             f"Layers add up to {show_seconds(seconds)}; the network runs in "
-            f"{show_seconds(found.whole)} ({found.of_whole:.1%} of the run beside each pass).",
+            f"{show_seconds(bounds.whole)} ({bounds.of_whole:.1%} of the run beside each pass).",
         )
     return tuple(notes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import weakref
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from saved import measured_saved, own
+from saved import measured_saved
 from strategies import networks
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from resnet_inspect.counting.memory import alive, memory, saved_for_backward
 from resnet_inspect.errors import UnknownNameError
@@ -25,6 +22,7 @@ from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pytorch.assemble import assemble, build
+from resnet_inspect.pytorch.bench.peak_memory import StorageWatch
 
 FACTS = json.loads((Path(__file__).parents[1] / "facts" / "counters.json").read_text())
 DTYPES = {"fp64": torch.float64, "fp32": torch.float32, "bf16": torch.bfloat16}
@@ -34,37 +32,19 @@ PREPARATIONS = {getattr(torch.ops.aten, name) for name in ("t", "slice", "alias"
 """Calls that come before the one that is the layer: views, and batch norm's unused reserve."""
 
 
-class Living(TorchDispatchMode):
-    """After each call to torch, the bytes of all storages made so far that still live."""
+class Living(StorageWatch):
+    """After each call to torch, the bytes of all storages made so far that are still in use."""
 
     def __init__(self, model: nn.Module, x: Tensor) -> None:
-        super().__init__()
-        self.theirs = own(model)
-        self.living: dict[int, weakref.ref[Any]] = {}
-        self.bytes = 0
+        super().__init__([*model.parameters(), *model.buffers()])
+        self.weights = self.held
         self.levels: list[int] = []
-        self.meet(x)
-
-    def meet(self, tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()
-        if key in self.theirs or key in self.living:
-            return
-
-        def gone(_: object) -> None:
-            del self.living[key]
-            self.bytes -= size
-
-        self.living[key] = weakref.ref(storage, gone)
-        self.bytes += size
+        self._watch(x)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor):
-                self.meet(tensor)
+        result = super().__torch_dispatch__(func, types, args, kwargs)
         if func.overloadpacket not in PREPARATIONS:
-            self.levels.append(self.bytes)
+            self.levels.append(self.held - self.weights)
         return result
 
 

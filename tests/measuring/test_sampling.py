@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-import statistics
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain, count, product, repeat
+from statistics import median
 
 import pytest
 from hypothesis import given
@@ -13,14 +14,12 @@ from hypothesis import strategies as st
 from simulated import SimulatedClock
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.sampling import Rule, Timed, by_turns, is_steady, sample
+from resnet_inspect.measuring.sampling import StoppingRule, Timed, interleaved, is_steady, sample
 from resnet_inspect.measuring.statistics import (
     BLOCKS,
-    independent_runs,
+    effective_sample_size,
     interval_rank,
-    median,
     median_interval,
-    percentile,
     summary,
 )
 
@@ -31,28 +30,13 @@ def nothing() -> None:
     pass
 
 
-@given(seconds)
-def test_percentiles_are_the_inclusive_quantiles_of_the_standard_library(
-    values: list[float],
-) -> None:
-    cuts = statistics.quantiles(values, n=100, method="inclusive")
-    for percent in (10, 50, 90, 99):
-        assert percentile(values, percent) == pytest.approx(cuts[percent - 1], rel=1e-12)
-    assert percentile(values, 0) == min(values)
-    assert percentile(values, 100) == max(values)
-    assert median(values) == pytest.approx(statistics.median(values), rel=1e-12)
-
-
 def test_percentiles_by_hand() -> None:
-    assert percentile([4, 1, 3, 2], 50) == 2.5
-    assert percentile([1, 2, 3, 4, 5], 90) == 4.6
-    assert percentile([7], 99) == 7
-
-
-@pytest.mark.parametrize(("values", "percent"), [([], 50), ([1.0], -1), ([1.0], 101)])
-def test_percentiles_that_cannot_be(values: list[float], percent: float) -> None:
-    with pytest.raises(InspectError):
-        percentile(values, percent)
+    times = summary([4.0, 1.0, 3.0, 2.0])
+    assert times.median == 2.5
+    assert (times.p10, times.p90) == (pytest.approx(1.3), pytest.approx(3.7))
+    assert summary([1.0, 2.0, 3.0, 4.0, 5.0]).p90 == pytest.approx(4.6)
+    single = summary([7.0])
+    assert (single.p10, single.median, single.p99) == (7.0, 7.0, 7.0)
 
 
 def test_ranks_are_those_of_the_published_tables() -> None:
@@ -124,19 +108,19 @@ def test_the_interval_holds_for_runs_that_drift(kinship: float, least: float) ->
 
 def test_runs_count_as_fewer_only_where_they_drift() -> None:
     even = [0.010, 0.011] * 50
-    assert independent_runs(even) == 100
-    assert independent_runs([0.010] * 100) == 100
+    assert effective_sample_size(even) == 100
+    assert effective_sample_size([0.010] * 100) == 100
     slower = [0.010] * 50 + [0.011] * 50
-    assert independent_runs(slower) < BLOCKS
+    assert effective_sample_size(slower) < BLOCKS
     assert median_interval(slower) == (0.010, 0.011)
     assert median_interval(slower, 0.9999) == (0.010, 0.011), "all that was seen"
-    assert independent_runs(slower[::3]) == len(slower[::3]), "too few to tell"
-    assert summary(slower).independent == independent_runs(slower)
+    assert effective_sample_size(slower[::3]) == len(slower[::3]), "too few to tell"
+    assert summary(slower).independent < BLOCKS
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=200))
 def test_runs_never_count_as_more_than_they_are(values: list[float]) -> None:
-    assert 1 <= independent_runs(values) <= len(values)
+    assert 1 <= effective_sample_size(values) <= len(values)
     found = median_interval(values)
     if found is not None:
         naive = median_interval(values, independent=len(values))
@@ -144,13 +128,13 @@ def test_runs_never_count_as_more_than_they_are(values: list[float]) -> None:
         assert found[0] <= naive[0] <= naive[1] <= found[1]
 
 
-RULE = Rule(half_width=0.01, budget=10, warmup=5, least=6, most=10_000, burst=0.1)
+RULE = StoppingRule(half_width=0.01, budget=10, warmup=5, least=6, most=10_000, burst=0.1)
 
 
-def test_constant_times_end_at_once_with_an_interval_of_no_width() -> None:
+def test_constant_times_end_at_once() -> None:
     found = sample(SimulatedClock(repeat(0.02)), nothing, RULE)
     assert found.steady
-    assert found.settled
+    assert found.converged
     assert set(found.times) == {0.02}
     assert RULE.least <= len(found.times) <= 2 * RULE.least
 
@@ -165,20 +149,20 @@ def test_warm_up_lasts_until_the_time_is_steady_and_is_left_out() -> None:
     assert len(found.warmup) > 20
 
 
-def test_warm_up_lasts_for_what_a_gpus_clocks_need_however_steady_it_looks() -> None:
+def test_warm_up_lasts_as_long_as_a_gpus_clocks_need() -> None:
     clock = SimulatedClock(repeat(0.02))
-    found = sample(clock, nothing, RULE._replace(least_warmup=1.0))
+    found = sample(clock, nothing, replace(RULE, least_warmup=1.0))
     assert found.steady
     assert 1.0 <= sum(found.warmup) < 1.5
 
 
-def test_a_time_that_never_steadies_ends_the_warm_up_at_its_budget() -> None:
+def test_the_budget_ends_a_warm_up_that_never_steadies() -> None:
     found = sample(SimulatedClock(0.05 * 1.05**k for k in count()), nothing, RULE)
     assert not found.steady
     assert found.times
 
 
-def test_scatter_alone_does_not_keep_the_warm_up_going() -> None:
+def test_scatter_does_not_prolong_the_warm_up() -> None:
     scattered = [0.05, 0.07, 0.06, 0.09, 0.05, 0.08] * 20
     assert is_steady(scattered, 30)
     assert not is_steady([*scattered[:30], *(2 * t for t in scattered[:30])], 30)
@@ -192,7 +176,7 @@ def scatter(width: float) -> Iterator[float]:
 
 def test_the_more_it_scatters_the_more_often_it_runs() -> None:
     found = [sample(SimulatedClock(scatter(width)), nothing, RULE) for width in (0.01, 0.1, 0.25)]
-    assert all(one.settled for one in found)
+    assert all(one.converged for one in found)
     counts = [len(one.times) for one in found]
     assert counts == sorted(counts)
     assert counts[0] < counts[-1]
@@ -202,36 +186,36 @@ def test_the_more_it_scatters_the_more_often_it_runs() -> None:
         assert width <= RULE.half_width
 
 
-def test_the_budget_ends_what_cannot_settle() -> None:
-    rule = RULE._replace(half_width=1e-6, budget=2.0)
+def test_the_budget_ends_what_cannot_converge() -> None:
+    rule = replace(RULE, half_width=1e-6, budget=2.0)
     clock = SimulatedClock(scatter(0.5))
     found = sample(clock, nothing, rule)
-    assert not found.settled
+    assert not found.converged
     assert 2.0 <= sum(found.times) < 2.0 + 2 * rule.burst
 
 
-def test_slow_runs_still_give_an_interval_whatever_the_budget() -> None:
-    found = sample(SimulatedClock(repeat(7.0)), nothing, RULE._replace(budget=1, warmup=1))
+def test_slow_runs_still_give_an_interval() -> None:
+    found = sample(SimulatedClock(repeat(7.0)), nothing, replace(RULE, budget=1, warmup=1))
     assert len(found.times) == RULE.least
     assert summary(found.times).low == 7.0
     assert not found.steady
 
 
 def test_there_is_a_most() -> None:
-    rule = RULE._replace(half_width=1e-9, most=50, budget=1e9)
+    rule = replace(RULE, half_width=1e-9, most=50, budget=1e9)
     assert len(sample(SimulatedClock(scatter(0.5)), nothing, rule).times) == 50
 
 
 def test_a_clock_too_coarse_for_the_step_ends_too() -> None:
     found = sample(SimulatedClock(repeat(0.0)), nothing, RULE)
-    assert found.settled
+    assert found.converged
     assert summary(found.times).half_width == 0.0
 
 
 def test_percentiles_of_a_clock_with_rare_outliers() -> None:
     """Two runs in a hundred take ten times as long: they are seen at p99 and nowhere else."""
     spiky = (0.1 if k % 50 == 49 else 0.01 for k in count())
-    times = sample(SimulatedClock(spiky), nothing, RULE._replace(half_width=1e-12, least=500)).times
+    times = sample(SimulatedClock(spiky), nothing, replace(RULE, half_width=1e-12, least=500)).times
     found = summary(times)
     assert (found.p10, found.median, found.p90) == (0.01, 0.01, 0.01)
     assert found.p99 == pytest.approx(0.1)
@@ -260,11 +244,11 @@ def shared(pace: Callable[[float], float]) -> tuple[SimulatedClock, Timed, Timed
     ],
     ids=["steady", "drifting", "jumping"],
 )
-def test_by_turns_a_machine_that_drifts_is_as_good_as_one_that_does_not(
+def test_interleaved_ratios_do_not_feel_the_drift(
     pace: Callable[[float], float],
 ) -> None:
     clock, old, new = shared(pace)
-    ratios = by_turns(clock.now, old, new, RULE)
+    ratios = interleaved(clock.now, old, new, RULE)
     assert median(ratios) == pytest.approx(0.9, abs=0.01)
     found = median_interval(ratios)
     assert found is not None
@@ -273,13 +257,13 @@ def test_by_turns_a_machine_that_drifts_is_as_good_as_one_that_does_not(
 
 def test_turns_end_with_the_interval_or_the_budget() -> None:
     clock, old, new = shared(lambda at: 1.0)
-    assert len(by_turns(clock.now, old, new, RULE)) == RULE.least
+    assert len(interleaved(clock.now, old, new, RULE)) == RULE.least
     number = random.Random(1)
     clock, old, new = shared(lambda at: 1 + number.random())
-    rule = RULE._replace(half_width=1e-6, budget=3.0)
-    assert len(by_turns(clock.now, old, new, rule)) > RULE.least
+    rule = replace(RULE, half_width=1e-6, budget=3.0)
+    assert len(interleaved(clock.now, old, new, rule)) > RULE.least
     assert 3.0 <= clock.elapsed <= 3.0 + 1.0
-    assert by_turns(lambda: 0.0, lambda n: [0.0] * n, lambda n: [0.0] * n, RULE) == [1.0] * 6
+    assert interleaved(lambda: 0.0, lambda n: [0.0] * n, lambda n: [0.0] * n, RULE) == [1.0] * 6
 
 
 @pytest.mark.parametrize(
@@ -294,4 +278,4 @@ def test_turns_end_with_the_interval_or_the_budget() -> None:
 def test_rules_that_nothing_can_meet(changes: dict[str, float], words: str) -> None:
     assert RULE.checked() is RULE
     with pytest.raises(InspectError, match=words):
-        RULE._replace(**changes).checked()
+        replace(RULE, **changes).checked()

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recorded import ceilings as ceilings_record
 
 import resnet_inspect as ri
 from resnet_inspect.counting.roofline import Ceilings, bounds, floor, fused, roofline, works
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.records import SCHEMA, append, record
+from resnet_inspect.measuring.records import SCHEMA, append
 from resnet_inspect.networks.fusion import fuse
 from resnet_inspect.networks.ops import BatchNorm2d
 from resnet_inspect.tables.roofline import LEVELS, table
@@ -128,9 +129,9 @@ def test_fusing_never_raises_the_floor_of_one_memory(
     name: str, batch: int, rate: float, bandwidth: float
 ) -> None:
     ceilings = Ceilings("d", "cpu", {"fp32": rate}, ((1 << 20, bandwidth),), 0.0)
-    found = roofline(ri.graph(name), ceilings, batch)
-    assert found.fused_floor <= found.floor * (1 + 1e-12)
-    assert found.floor == floor(bounds(works(ri.graph(name), batch), ceilings))
+    both = roofline(ri.graph(name), ceilings, batch)
+    assert both.fused_floor <= both.floor * (1 + 1e-12)
+    assert both.floor == floor(bounds(works(ri.graph(name), batch), ceilings))
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -155,17 +156,8 @@ def test_what_cannot_be_asked() -> None:
 
 
 def stored(path: Path) -> Path:
-    made = record(
-        "ceilings",
-        rates={"fp32": 1e12},
-        fastest={"fp32": "matrix product"},
-        copies=[[1 << 20, 4e11], [1 << 30, 1e11]],
-        launch=1e-6,
-        device={"kind": "cpu", "name": "a device", "threads": 2},
-        software={"torch": "2.0"},
-    )
     path.parent.mkdir(parents=True, exist_ok=True)
-    append(path, made)
+    append(path, ceilings_record(copies=((1 << 20, 4e11), (1 << 30, 1e11))))
     return path
 
 

@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import backends
 
+from resnet_inspect.counting.dtypes import ARITHMETIC, TORCH_NAMES, canonical_dtype
 from resnet_inspect.errors import InspectError
+from resnet_inspect.measuring.records import Settings
 
 DTYPES: dict[str, torch.dtype] = {
-    "fp32": torch.float32,
-    "tf32": torch.float32,
-    "fp16": torch.float16,
-    "bf16": torch.bfloat16,
+    name: getattr(torch, TORCH_NAMES[canonical_dtype(name)]) for name in ARITHMETIC
 }
 """The arithmetic that can be measured, and what tensors hold for it."""
 
@@ -46,9 +45,9 @@ def _knobs() -> dict[str, _Knob]:
     """Everything that is set, in the order in which it can be put back.
 
     Since 2.9 torch has a precision for each kind of operation, which also changes the older flags
-    and is changed by them; older ones have the flags alone.
+    and is changed by them; older ones have only the flags.
     """
-    found = {
+    knobs = {
         "cudnn.benchmark": _flag(backends.cudnn, "benchmark"),
         "cudnn.deterministic": _flag(backends.cudnn, "deterministic"),
         "cudnn.allow_tf32": _flag(backends.cudnn, "allow_tf32"),
@@ -60,12 +59,12 @@ def _knobs() -> dict[str, _Knob]:
     }
     if hasattr(backends.cudnn, "conv"):
         for kind in ("conv", "rnn"):
-            found[f"cudnn.{kind}"] = _inherited(getattr(backends.cudnn, kind), backends.cudnn)
+            knobs[f"cudnn.{kind}"] = _inherited(getattr(backends.cudnn, kind), backends.cudnn)
         # backends.cudnn also holds what torch keeps for all that runs on a GPU.
-        found["cuda.matmul"] = _inherited(backends.cuda.matmul, backends.cudnn)
+        knobs["cuda.matmul"] = _inherited(backends.cuda.matmul, backends.cudnn)
         for kind in ("conv", "rnn", "matmul"):
-            found[f"mkldnn.{kind}"] = _inherited(getattr(backends.mkldnn, kind), backends.mkldnn)
-    return found
+            knobs[f"mkldnn.{kind}"] = _inherited(getattr(backends.mkldnn, kind), backends.mkldnn)
+    return knobs
 
 
 def _set_threads(count: int) -> None:
@@ -87,19 +86,19 @@ def _wanted(dtype: str, threads: int | None) -> dict[str, Any]:
     }
 
 
-def _held() -> dict[str, Any]:
+def _held() -> Settings:
     """What a record says of them."""
-    return {
-        "cudnn.benchmark": backends.cudnn.benchmark,
-        "cudnn.deterministic": backends.cudnn.deterministic,
-        "cudnn.allow_tf32": backends.cudnn.allow_tf32,
-        "matmul.allow_tf32": backends.cuda.matmul.allow_tf32,
-        "threads": torch.get_num_threads(),
-    }
+    return Settings(
+        threads=torch.get_num_threads(),
+        cudnn_benchmark=backends.cudnn.benchmark,
+        cudnn_deterministic=backends.cudnn.deterministic,
+        cudnn_allow_tf32=backends.cudnn.allow_tf32,
+        matmul_allow_tf32=backends.cuda.matmul.allow_tf32,
+    )
 
 
 @contextmanager
-def settings(dtype: str = "fp32", threads: int | None = None) -> Iterator[dict[str, Any]]:
+def settings(dtype: str = "fp32", threads: int | None = None) -> Iterator[Settings]:
     """Tuned convolutions, TF32 only where asked for, this many CPU threads; yields what holds.
 
     An older flag that contradicted the newer ones before may agree with them afterwards. Raises
@@ -118,7 +117,7 @@ def settings(dtype: str = "fp32", threads: int | None = None) -> Iterator[dict[s
 
 
 def _value(knob: _Knob) -> Any:
-    """None where torch has no single answer: an older flag beside newer ones that differ."""
+    """None where torch has no single answer: an older flag while newer ones differ."""
     try:
         with warnings.catch_warnings():  # an older way to ask
             warnings.simplefilter("ignore")

@@ -8,25 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from statistics import median
 from typing import Any
 
 import torch
 
-from resnet_inspect.measuring.ceilings import open_store, stored_ceilings
-from resnet_inspect.measuring.records import Measurement, append, record
-from resnet_inspect.measuring.sampling import Rule, Sample, sample
-from resnet_inspect.measuring.statistics import median
+from resnet_inspect.measuring.ceilings import CeilingsCache
+from resnet_inspect.measuring.records import Convolution, DeviceCeilings, Product, timestamp
+from resnet_inspect.measuring.sampling import Sample, StoppingRule, sample
 from resnet_inspect.pytorch.bench import machine
 from resnet_inspect.pytorch.bench.backend_flags import DTYPES, settings
 from resnet_inspect.pytorch.bench.clock import clock_of
 from resnet_inspect.pytorch.bench.runner import attempt
 from resnet_inspect.pytorch.bench.workload import FORMATS
 
-PRODUCTS = {"cuda": (2048, 4096, 8192), "cpu": (256, 512, 1024, 2048)}
-"""Sides of the square matrices that are multiplied, up to the first that takes too long."""
+PRODUCTS = {
+    "cuda": tuple(map(Product, (2048, 4096, 8192))),
+    "cpu": tuple(map(Product, (256, 512, 1024, 2048))),
+}
+"""Tried up to the first that takes too long."""
 
-CONVOLUTIONS = {"cuda": ((256, 56, 64),), "cpu": ((64, 56, 1), (256, 14, 4))}
-"""Channels, height and width, batch of the 3x3 convolutions (both layouts are tried)."""
+CONVOLUTIONS = {
+    "cuda": (Convolution(256, 56, 64),),
+    "cpu": (Convolution(64, 56, 1), Convolution(256, 14, 4)),
+}
+"""Both layouts are tried."""
 
 TOO_LONG = 0.25
 """Seconds of one run beyond which no larger one is tried."""
@@ -36,45 +42,47 @@ SMALLEST_COPY = 1 << 20
 
 LAUNCHES = 1000
 
-Progress = Callable[[str], None]
+BUDGET = 0.5
+"""Seconds for each of some twenty measurements at most."""
+
+Say = Callable[[str], None]
 
 
 def measure_ceilings(
-    device: torch.device,
-    *,
-    budget: float = 0.5,
-    threads: int | None = None,
-    progress: Progress = lambda _: None,
-) -> Measurement:
-    """Measure a device; `budget` is seconds for each of some twenty measurements at most."""
-    rule = Rule(half_width=0.01, budget=budget, warmup=budget / 2, least=10)
+    device: torch.device, *, threads: int | None = None, say: Say = lambda _: None
+) -> DeviceCeilings:
+    """Measure a device, in some twenty measurements of BUDGET seconds at most."""
+    rule = StoppingRule(half_width=0.01, budget=BUDGET, warmup=BUDGET / 2, least=10)
     before = machine.condition(device)
     rates: dict[str, float] = {}
-    fastest: dict[str, str] = {}
+    fastest: dict[str, Product | Convolution] = {}
     for dtype in _dtypes(device):
         with settings(dtype, threads):
-            for name, rate in _arithmetic(dtype, device, rule, progress):
+            for kernel, rate in _arithmetic(dtype, device, rule, say):
                 if rate > rates.get(dtype, 0.0):
-                    rates[dtype], fastest[dtype] = rate, name
+                    rates[dtype], fastest[dtype] = rate, kernel
     with settings(threads=threads) as held:
         described = machine.describe(device)
         copies = []
         for size in _copy_sizes(device):
-            progress(f"copy of {size >> 20} MiB")
-            found = attempt(partial(_copy, size, device, rule), device).value
-            if found is not None:
-                copies.append([2 * size, 2 * size / _best(found)])
-        progress("launch")
+            say(f"copy of {size >> 20} MiB")
+            copied = attempt(partial(_copy, size, device, rule), device).value
+            if copied is not None:
+                copies.append((2 * size, 2 * size / _best(copied)))
+        say("launch")
         launch = _launch(device, rule)
-    return record(
-        "ceilings",
+    return DeviceCeilings(
+        made=timestamp(),
         rates=rates,
         fastest=fastest,
-        copies=copies,
+        copies=tuple(copies),
         launch=launch,
-        rule=rule._asdict(),
+        rule=rule,
         settings=held,
-        **machine.surroundings(device, described, before),
+        device=described,
+        software=machine.software(),
+        before=before,
+        after=machine.condition(device),
     )
 
 
@@ -83,30 +91,31 @@ def ceilings(
     *,
     threads: int | None = None,
     refresh: bool = False,
-    progress: Progress = lambda _: None,
-) -> Measurement:
+    say: Say = lambda _: None,
+) -> DeviceCeilings:
     """The stored ceilings of this device under this torch, or new ones, which are then stored.
 
     On a CPU those of another number of threads are another device's.
     """
     if not refresh:
-        found = kept_ceilings(device, threads)
-        if found is not None:
-            return found
-    place = open_store()
-    made = measure_ceilings(device, threads=threads, progress=progress)
-    append(place, made)
-    return made
+        stored = stored_ceilings(device, threads)
+        if stored is not None:
+            return stored
+    cache = CeilingsCache.of_user()
+    cache.prepare()
+    measured = measure_ceilings(device, threads=threads, say=say)
+    cache.save(measured)
+    return measured
 
 
-def kept_ceilings(device: torch.device, threads: int | None = None) -> Measurement | None:
+def stored_ceilings(device: torch.device, threads: int | None = None) -> DeviceCeilings | None:
     """The stored ceilings of this device under this torch; None where there are none."""
     with settings(threads=threads):
         described = machine.describe(device)
-    same = {key: described.get(key) for key in ("kind", "name", "threads", "driver")}
-    found = stored_ceilings(**same)
-    same_torch = found is not None and found.fields["software"]["torch"] == torch.__version__
-    return found if same_torch else None
+    same = {key: getattr(described, key) for key in ("kind", "name", "threads", "driver")}
+    stored = CeilingsCache.of_user().load(**same)
+    same_torch = stored is not None and stored.software.torch == torch.__version__
+    return stored if same_torch else None
 
 
 def _dtypes(device: torch.device) -> Iterator[str]:
@@ -127,69 +136,66 @@ def _copy_sizes(device: torch.device) -> Iterator[int]:
     yield largest
 
 
-def _best(found: Sample) -> float:
+def _best(times: Sample) -> float:
     """A ceiling is what the device can do: the fastest run, not the typical one."""
-    return min(found.times)
+    return min(times.times)
 
 
 def _arithmetic(
-    dtype: str, device: torch.device, rule: Rule, progress: Progress
-) -> Iterator[tuple[str, float]]:
-    """What was tried, in words, with the FLOP/s (2 x MACs) that it reached."""
-    for side in PRODUCTS[device.type]:
-        name = f"matrix product {side} x {side} x {side}"
-        progress(f"{dtype}, {name}")
-        found = attempt(partial(_product, dtype, side, device, rule), device).value
-        if found is None:
+    dtype: str, device: torch.device, rule: StoppingRule, say: Say
+) -> Iterator[tuple[Product | Convolution, float]]:
+    """What was tried, with the FLOP/s (2 x MACs) that it reached."""
+    for kernel in PRODUCTS[device.type]:
+        say(f"{dtype}, {kernel}")
+        times = attempt(partial(_product, dtype, kernel, device, rule), device).value
+        if times is None:
             break
-        yield name, 2 * side**3 / _best(found)
-        if _best(found) > TOO_LONG:  # the first run may make a library's handle
+        yield kernel, kernel.flops / _best(times)
+        if _best(times) > TOO_LONG:  # the first run may make a library's handle
             break
-    for channels, size, batch in CONVOLUTIONS[device.type]:
-        for layout, memory_format in FORMATS.items():
-            name = f"3x3 convolution {channels}x{size}x{size}, batch {batch}, {layout}"
-            progress(f"{dtype}, {name}")
-            shape = (batch, channels, size, size)
-            found = attempt(
-                partial(_convolution, dtype, shape, memory_format, device, rule), device
-            ).value
-            if found is not None:
-                # Padded, so that every output takes the whole kernel in the count.
-                yield name, 2 * 9 * channels**2 * size**2 * batch / _best(found)
+    for convolution in CONVOLUTIONS[device.type]:
+        for layout in FORMATS:
+            tried = Convolution(
+                convolution.channels, convolution.size, convolution.batch, memory_format=layout
+            )
+            say(f"{dtype}, {tried}")
+            times = attempt(partial(_convolution, dtype, tried, device, rule), device).value
+            if times is not None:
+                yield tried, tried.flops / _best(times)
 
 
-def _product(dtype: str, side: int, device: torch.device, rule: Rule) -> Sample:
+def _product(dtype: str, kernel: Product, device: torch.device, rule: StoppingRule) -> Sample:
     # Random numbers: a GPU multiplies zeros faster, since they cost less power.
-    left, right = (torch.randn(side, side, device=device).to(DTYPES[dtype]) for _ in range(2))
+    shape = kernel.side, kernel.side
+    left, right = (torch.randn(shape, device=device).to(DTYPES[dtype]) for _ in range(2))
     out = torch.empty_like(left)
     with torch.inference_mode():
         return sample(clock_of(device), lambda: torch.mm(left, right, out=out), rule)
 
 
 def _convolution(
-    dtype: str,
-    shape: tuple[int, int, int, int],
-    memory_format: torch.memory_format,
-    device: torch.device,
-    rule: Rule,
+    dtype: str, kernel: Convolution, device: torch.device, rule: StoppingRule
 ) -> Sample:
-    channels = shape[1]
-    as_wanted = {"dtype": DTYPES[dtype], "memory_format": memory_format}
-    batch = torch.randn(shape, device=device).to(**as_wanted)  # type: ignore[call-overload]
-    weight = torch.randn(channels, channels, 3, 3, device=device).to(**as_wanted)  # type: ignore[call-overload]
+    def random(*shape: int) -> torch.Tensor:
+        values = torch.randn(shape, device=device).to(DTYPES[dtype])
+        return values.contiguous(memory_format=FORMATS[kernel.memory_format])
+
+    channels = kernel.channels
+    batch = random(kernel.batch, channels, kernel.size, kernel.size)
+    weight = random(channels, channels, 3, 3)
     with torch.inference_mode():
         return sample(
             clock_of(device), lambda: torch.nn.functional.conv2d(batch, weight, padding=1), rule
         )
 
 
-def _copy(size: int, device: torch.device, rule: Rule) -> Sample:
+def _copy(size: int, device: torch.device, rule: StoppingRule) -> Sample:
     source = torch.randint(255, (size,), dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     return sample(clock_of(device), lambda: target.copy_(source), rule)
 
 
-def _launch(device: torch.device, rule: Rule) -> float:
+def _launch(device: torch.device, rule: StoppingRule) -> float:
     """Seconds between two operations on one element, of many in a row."""
     one = torch.zeros(1, device=device)
 

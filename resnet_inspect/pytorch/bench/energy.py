@@ -24,8 +24,8 @@ def joules(step: Step, device: torch.device, batch: int, typical: float) -> floa
     """Energy of the whole GPU for each image; None where NVML does not give it."""
     if device.type != "cuda":
         return None
-    found = joules_of_a_run(machine.Nvml(device).energy, clock_of(device), step, typical)
-    return None if found is None else found / batch
+    each = joules_of_a_run(machine.Nvml(device).energy, clock_of(device), step, typical)
+    return None if each is None else each / batch
 
 
 def joules_of_a_run(
@@ -33,7 +33,7 @@ def joules_of_a_run(
 ) -> float | None:
     """Joules of each run between two ticks of a counter, ENERGY_SECONDS or more apart.
 
-    typical: seconds of a run. None where there is no counter, or it stands still.
+    typical: seconds of a run. None where there is no counter, or it does not move.
     """
     start = clock.now()
     reading = energy()

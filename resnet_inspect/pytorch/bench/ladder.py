@@ -6,137 +6,165 @@ not built upon, so the last kept step is the fastest honest one.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from statistics import median
 from typing import Any, NamedTuple
 
 import torch
+from msgspec.structs import replace
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.records import Case, Measurement, record
-from resnet_inspect.measuring.sampling import Step, by_turns, sample
-from resnet_inspect.measuring.statistics import differs, median, median_interval
+from resnet_inspect.measuring.records import Case, LadderStep, timestamp
+from resnet_inspect.measuring.sampling import Sample, interleaved, sample
+from resnet_inspect.measuring.sampling import Step as Run
+from resnet_inspect.measuring.statistics import differs, median_interval
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.pytorch.bench import workload as subject
+from resnet_inspect.pytorch.bench import workload
 from resnet_inspect.pytorch.bench.backend_flags import DTYPES, settings
 from resnet_inspect.pytorch.bench.clock import clock_of
-from resnet_inspect.pytorch.bench.runner import Bench, as_fields, if_possible, trial
+from resnet_inspect.pytorch.bench.runner import Runner, if_possible, rounded, trial
 
 TOLERANCE: dict[str, float] = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2}
 """How far outputs may be from the fp32 eager ones, as the 2-norm of the difference relative to
-theirs: several times what rounding adds up to in fifty layers (subject.network)."""
-
-TWO_NORM = "2-norm of the difference / 2-norm of the fp32 eager outputs"
+theirs: several times what rounding adds up to in fifty layers (workload.network)."""
 
 
-class Rung(NamedTuple):
-    """One change to try: its name, the fields of Case that it changes, whether it needs a GPU."""
+class Step(NamedTuple):
+    """One change to try: its name, the fields of Case that it changes."""
 
     name: str
     changes: dict[str, Any]
-    gpu: bool = False
 
 
-RUNGS = (
-    Rung("fp32 eager", {}),
-    Rung("TF32", {"dtype": "tf32"}, gpu=True),
-    Rung("channels_last", {"memory_format": "nhwc"}),
-    Rung("bf16", {"dtype": "bf16"}),
-    Rung("fp16", {"dtype": "fp16"}),
-    Rung("batch norm folded", {"folded": True}),
-    Rung("torch.compile", {"mode": "compile"}),
-    Rung("CUDA graph", {"mode": "cudagraph"}, gpu=True),
+STEPS = (
+    Step("fp32 eager", {}),
+    Step("TF32", {"dtype": "tf32"}),
+    Step("channels_last", {"memory_format": "nhwc"}),
+    Step("bf16", {"dtype": "bf16"}),
+    Step("fp16", {"dtype": "fp16"}),
+    Step("batch norm folded", {"folded": True}),
+    Step("torch.compile", {"mode": "compile"}),
+    Step("CUDA graph", {"mode": "cudagraph"}),
 )
-"""The steps in order; each is tried on top of those kept so far."""
+"""In order; each is tried on top of those kept so far."""
 
 
-def rungs(device: torch.device) -> tuple[tuple[Rung, ...], tuple[str, ...]]:
-    """The steps that this device can try, and the names of the others with a reason."""
-    possible, left_out = [], []
-    for rung in RUNGS:
+def possible_steps(device: torch.device) -> tuple[tuple[Step, ...], dict[str, str]]:
+    """The steps that this device can try, and why it cannot try the others, by their names."""
+    possible, left_out = [], {}
+    for step in STEPS:
         try:
-            subject.check(changed(Case("", (1, 1, 1)), rung), device)
-        except ValueError as error:
-            left_out.append(f"{rung.name} ({error})")
+            workload.check(changed(Case("", (1, 1, 1)), step), device)
+        except InspectError as error:
+            left_out[step.name] = str(error)
         else:
-            possible.append(rung)
-    return tuple(possible), tuple(left_out)
+            possible.append(step)
+    return tuple(possible), left_out
 
 
-def changed(case: Case, rung: Rung) -> Case:
-    """The case with a step's change; a CUDA graph is taken of compiled code where there is some."""
-    changes = dict(rung.changes)
+def changed(case: Case, step: Step) -> Case:
+    """The case with a step's change; a CUDA graph captures compiled code if that was kept."""
+    changes = dict(step.changes)
     if changes.get("mode") == "cudagraph" and case.mode == "compile":
         changes["mode"] = "compile+cudagraph"
-    return case._replace(**changes)
+    return replace(case, **changes)
 
 
-class Contender(NamedTuple):
+class Candidate(NamedTuple):
     """A step that is ready to run. outputs: of the example, in fp64; first: seconds until then."""
 
     case: Case
-    step: Step
+    run: Run
     outputs: torch.Tensor
     first: float
 
 
-def climb(
+class _Trial(NamedTuple):
+    """What trying a step gave; no ratios for the first one, or where comparing failed."""
+
+    candidate: Candidate
+    sample: Sample
+    ratios: tuple[float, ...]
+
+
+def run_steps(
     graph: LayerGraph,
-    bench: Bench,
+    runner: Runner,
     batch: int = 1,
-    progress: Callable[[str], None] = lambda _: None,
-    done: Sequence[Measurement] = (),
-) -> Iterator[Measurement]:
+    say: Callable[[str], None] = lambda _: None,
+    done: Sequence[LadderStep] = (),
+) -> Iterator[LadderStep]:
     """Measure one step after another; each comes as soon as it is measured.
 
-    done: the first steps, of a climb that was cut short; it goes on behind them.
+    done: the first steps of a ladder that was interrupted; it continues behind them.
     """
     base = Case(graph.name, graph.input_shape, batch)
-    subject.check(base, bench.device)
-    possible, left_out = rungs(bench.device)
+    workload.check(base, runner.device)
+    possible, left_out = possible_steps(runner.device)
     ahead = possible[len(done) :]
-    made_at = record("ladder").fields["made"]
-    run = done[0].fields["run"] if done else f"{graph.name} {batch} {made_at}"
-    best, expected, speedup = _resumed(graph, base, bench, done) if ahead else (None, None, 1.0)
-    for rung in ahead:
-        progress(rung.name)
-        case = changed(best.case if best else base, rung)
-        outcome, said = trial(graph, case, bench, partial(_run, graph, case, bench, best))
-        found = outcome.value or {"ratios": []}
-        contender = found.pop("contender", None)
-        if expected is None and contender is not None:
-            expected = contender.outputs
-        ratios = found["ratios"] if best else None
-        worth = _worth(case, outcome.status, contender, expected, ratios, speedup)
-        if worth["kept"]:
-            best, speedup = contender, worth["speedup"]
-        del outcome, contender  # one that is not kept leaves the device before the next comes
-        yield record("ladder", run=run, step=rung.name, left_out=left_out, **said, **found, **worth)
-        if best is None:  # without a baseline there is nothing to climb from
+    ladder = done[0].run if done else f"{graph.name} {batch} {timestamp()}"
+    best, expected, speedup = _resumed(graph, base, runner, done) if ahead else (None, None, 1.0)
+    for step in ahead:
+        say(step.name)
+        case = changed(best.case if best else base, step)
+        outcome, facts = trial(graph, case, runner, partial(_try, graph, case, runner, best))
+        tried = outcome.value
+        candidate = tried.candidate if tried else None
+        if expected is None and candidate is not None:
+            expected = candidate.outputs
+        ratios = tried.ratios if tried else ()
+        worth = _worth(case, outcome.status, candidate, expected, ratios if best else None, speedup)
+        sample = tried.sample if tried else None
+        if worth.kept:
+            assert worth.speedup is not None
+            best, speedup = candidate, worth.speedup
+        del outcome, tried, candidate  # one that is not kept leaves the device before the next
+        yield LadderStep(
+            **facts,
+            **worth._asdict(),
+            run=ladder,
+            step=step.name,
+            left_out=left_out,
+            sample=sample,
+            ratios=ratios,
+        )
+        if best is None:  # without a baseline there is nothing to build on
             return
+
+
+class _Worth(NamedTuple):
+    """How a step compares with the best before it: fields of LadderStep."""
+
+    error: float | None
+    tolerance: float
+    gain: float | None
+    speedup: float | None
+    verdict: str
+    kept: bool
 
 
 def _worth(
     case: Case,
     status: str,
-    contender: Contender | None,
+    candidate: Candidate | None,
     expected: torch.Tensor | None,
     ratios: Sequence[float] | None,
     speedup: float,
-) -> dict[str, Any]:
-    """What a record says of how a step compares with the best so far, `speedup` times the first."""
-    error = _error(contender.outputs, expected) if contender is not None else None
+) -> _Worth:
+    """speedup: of the best step before, against the first."""
+    error = _error(candidate.outputs, expected) if candidate is not None else None
     verdict = judge(ratios, error, TOLERANCE[case.dtype], status)
     gain = 1 / median(ratios) if ratios else None
-    return {
-        "error": error,
-        "error_is": TWO_NORM,
-        "tolerance": TOLERANCE[case.dtype],
-        "gain": gain,
-        "speedup": speedup * (gain or 1.0) if status == "ok" else None,
-        "verdict": verdict,
-        "kept": verdict in (BASELINE, FASTER),
-    }
+    return _Worth(
+        error=error,
+        tolerance=TOLERANCE[case.dtype],
+        gain=gain,
+        speedup=speedup * (gain or 1.0) if status == "ok" else None,
+        verdict=verdict,
+        kept=verdict in (BASELINE, FASTER),
+    )
 
 
 BASELINE, FASTER, SLOWER, SAME, WRONG = "baseline", "faster", "slower", "no faster", "too inexact"
@@ -145,15 +173,15 @@ BASELINE, FASTER, SLOWER, SAME, WRONG = "baseline", "faster", "slower", "no fast
 def judge(
     ratios: Sequence[float] | None, error: float | None, tolerance: float, status: str = "ok"
 ) -> str:
-    """What a step is worth. ratios: of its time to the best one's, by turns; None for the first.
+    """What a step is worth. ratios: of its time to the best one's, interleaved; None for the first.
 
-    A difference counts as `sampling.differs` says, by the interval of the ratios' median.
+    A difference counts as `statistics.differs` says, by the interval of the ratios' median.
     """
     if status != "ok":
         return status
     if ratios is None:
         return BASELINE
-    if error is None or not error <= tolerance:  # an error that is no number is too large
+    if error is None or not error <= tolerance:  # NaN is too large
         return WRONG
     interval = median_interval(ratios)
     if interval is None:  # too few turns
@@ -166,65 +194,66 @@ def _error(outputs: torch.Tensor, expected: torch.Tensor | None) -> float | None
 
 
 def _resumed(
-    graph: LayerGraph, base: Case, bench: Bench, done: Sequence[Measurement]
-) -> tuple[Contender | None, torch.Tensor | None, float]:
-    """The best of the steps that are done, what the first gives, and how much faster the best is.
+    graph: LayerGraph, base: Case, runner: Runner, done: Sequence[LadderStep]
+) -> tuple[Candidate | None, torch.Tensor | None, float]:
+    """The best of the steps that are done, the first one's outputs, and the best one's speed-up.
 
     Raises InspectError where one of the two no longer runs.
     """
     if not done:
         return None, None, 1.0
-    best = [made for made in done if made.fields["kept"]][-1]
-    contenders = []
+    best = [step for step in done if step.kept][-1]
+    candidates = []
     for case in (base, best.case):
-        outcome, _ = trial(graph, case, bench, partial(_ready, graph, case, bench.device))
-        if outcome.status != "ok":
-            raise InspectError(f"{case} does not run again: {outcome.status}, {outcome.reason}")
-        contenders.append(outcome.value)
-    return contenders[1], contenders[0].outputs, best.fields["speedup"]
+        outcome, _ = trial(graph, case, runner, partial(_ready, graph, case, runner.device))
+        if outcome.value is None:
+            raise InspectError(f"{case} no longer runs: {outcome.status}, {outcome.reason}")
+        candidates.append(outcome.value)
+    assert best.speedup is not None
+    return candidates[1], candidates[0].outputs, best.speedup
 
 
 def _example(case: Case, device: torch.device) -> torch.Tensor:
     """The same numbers for every step, as the case wants them."""
-    made = torch.Generator(device=device).manual_seed(subject.SEED + 1)
-    example = torch.randn(case.batch, *case.input, device=device, generator=made)
-    return example.to(DTYPES[case.dtype], memory_format=subject.FORMATS[case.memory_format])
+    generator = torch.Generator(device=device).manual_seed(workload.SEED + 1)
+    example = torch.randn(case.batch, *case.input, device=device, generator=generator)
+    return example.to(DTYPES[case.dtype], memory_format=workload.FORMATS[case.memory_format])
 
 
-def _ready(graph: LayerGraph, case: Case, device: torch.device) -> Contender:
+def _ready(graph: LayerGraph, case: Case, device: torch.device) -> Candidate:
     """What is checked is what is timed: the same step, with the example as its first input."""
-    model = subject.prepared(subject.network(graph, device), graph, case)
-    batches = [_example(case, device), *subject.inputs(case, device)]
+    model = workload.prepared(workload.network(graph, device), graph, case)
+    batches = [_example(case, device), *workload.inputs(case, device)]
     clock = clock_of(device)
-    made: list[Any] = []
-    with subject.mode_of(case):
+    results: list[Any] = []
+    with workload.mode_of(case):
         start = clock.now()
-        step = subject.step(model, case, batches)
-        clock.time(lambda: made.append(step()), 1)
+        run = workload.step(model, case, batches)
+        clock.time(lambda: results.append(run()), 1)
         first = clock.now() - start
-        (outputs,) = made
+        (outputs,) = results
         assert isinstance(outputs, torch.Tensor)
         # A CUDA graph writes its next ones in the same place.
-        return Contender(case, step, outputs.double().clone(), first)
+        return Candidate(case, run, outputs.double().clone(), first)
 
 
-def _run(graph: LayerGraph, case: Case, bench: Bench, best: Contender | None) -> dict[str, Any]:
-    """A step, its own times, and their ratios to the times of the best so far, by turns."""
-    contender = _ready(graph, case, bench.device)
-    clock = clock_of(bench.device)
+def _try(graph: LayerGraph, case: Case, runner: Runner, best: Candidate | None) -> _Trial:
+    """A step, its own times, and their ratios to the times of the best so far, interleaved."""
+    candidate = _ready(graph, case, runner.device)
+    clock = clock_of(runner.device)
 
-    def timed(one: Contender, count: int) -> list[float]:
-        with settings(one.case.dtype, bench.threads), subject.mode_of(one.case):
-            return clock.time(one.step, count)
+    def timed(one: Candidate, count: int) -> list[float]:
+        with settings(one.case.dtype, runner.threads), workload.mode_of(one.case):
+            return clock.time(one.run, count)
 
-    with subject.mode_of(case):
-        found = sample(clock, contender.step, bench.rule)._replace(first=contender.first)
+    with workload.mode_of(case):
+        times = sample(clock, candidate.run, runner.rule)
     ratios: list[float] | None = None
     if best is not None:
-        runs = partial(timed, best), partial(timed, contender)
-        ratios = if_possible(lambda: by_turns(clock.now, *runs, bench.rule))
-    return {
-        **as_fields(found),
-        "contender": contender,
-        "ratios": [round(ratio, 6) for ratio in ratios or ()],
-    }
+        runs = partial(timed, best), partial(timed, candidate)
+        ratios = if_possible(lambda: interleaved(clock.now, *runs, runner.rule))
+    return _Trial(
+        candidate,
+        rounded(dataclasses.replace(times, first=candidate.first)),
+        tuple(round(ratio, 6) for ratio in ratios or ()),
+    )

@@ -3,56 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from statistics import median
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from resnet_inspect.measuring.records import Case, Measurement, record
-from resnet_inspect.measuring.sampling import Step, sample
-from resnet_inspect.measuring.statistics import median
+from resnet_inspect.measuring.records import Case, Latency
+from resnet_inspect.measuring.sampling import Sample, Step, sample
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.pytorch.bench import workload as subject
+from resnet_inspect.pytorch.bench import workload
 from resnet_inspect.pytorch.bench.clock import clock_of
 from resnet_inspect.pytorch.bench.energy import joules
 from resnet_inspect.pytorch.bench.peak_memory import peak_on_cpu, peak_on_gpu
-from resnet_inspect.pytorch.bench.runner import Bench, as_fields, if_possible, trial
-
-OTHER_RUNS = 20
-"""Runs of which another timer finds the median, at the least."""
+from resnet_inspect.pytorch.bench.runner import Runner, if_possible, rounded, trial
 
 
-def measure(graph: LayerGraph, case: Case, bench: Bench) -> Measurement:
+def measure(graph: LayerGraph, case: Case, runner: Runner) -> Latency:
     """Measure one case; raises InspectError for one that this device cannot run at all."""
-    outcome, said = trial(graph, case, bench, partial(_run, graph, case, bench))
-    return record("latency", **said, **(outcome.value or {}))
+    outcome, facts = trial(graph, case, runner, partial(_run, graph, case, runner))
+    run = outcome.value
+    return Latency(
+        **facts,
+        sample=run.sample if run else None,
+        peak_memory=run.peak_memory if run else None,
+        joules=run.joules if run else None,
+    )
 
 
-def _run(graph: LayerGraph, case: Case, bench: Bench) -> dict[str, Any]:
-    device, rule = bench.device, bench.rule
+class _Run(NamedTuple):
+    sample: Sample
+    peak_memory: int | None
+    joules: float | None
+
+
+def _run(graph: LayerGraph, case: Case, runner: Runner) -> _Run:
+    device = runner.device
     if "compile" in case.mode:
         torch.compiler.reset()  # what earlier cases compiled must not count against this one
-    model = subject.prepared(subject.network(graph, device), graph, case)
-    batches = subject.inputs(case, device)
+    model = workload.prepared(workload.network(graph, device), graph, case)
+    batches = workload.inputs(case, device)
     clock = clock_of(device)
-    with subject.mode_of(case):
+    with workload.mode_of(case):
         start = clock.now()
-        step = subject.step(model, case, batches)
-        made = clock.now() - start  # the capture of a graph, with what it compiles and tunes
-        found = sample(clock, step, rule)
-        typical = median(found.times)
-        wanted = bench.cross_check
-        return {
-            **as_fields(found._replace(first=made + found.first)),
-            "peak_memory": if_possible(partial(_peak, step, model, case, batches, device)),
-            "joules": if_possible(partial(joules, step, device, case.batch, typical)),
-            "cross_check": if_possible(partial(_others, step, device, typical)) if wanted else None,
-        }
+        step = workload.step(model, case, batches)
+        ready = clock.now() - start  # the capture of a graph, with what it compiles and tunes
+        times = sample(clock, step, runner.rule)
+        typical = median(times.times)
+        return _Run(
+            rounded(replace(times, first=ready + times.first)),
+            if_possible(partial(step_peak, step, model, case, batches, device)),
+            if_possible(partial(joules, step, device, case.batch, typical)),
+        )
 
 
-def _peak(
+def step_peak(
     step: Step, model: nn.Module, case: Case, batches: Sequence[torch.Tensor], device: torch.device
 ) -> int | None:
     """The most bytes of tensors during a step, weights and one input among them.
@@ -61,7 +68,7 @@ def _peak(
     """
     if device.type == "cuda":
         captured = "cudagraph" in case.mode
-        # There for the measurement alone; a graph reads a copy of its own.
+        # These are only for the measurement; a graph reads a copy of its own.
         others = sum(batch.nbytes for batch in (batches if captured else batches[1:]))
         return peak_on_gpu(step, device, captured) - others
     if case.mode != "eager":
@@ -69,24 +76,3 @@ def _peak(
     # The step takes the next of the inputs; all are equally large.
     known = [*model.parameters(), *model.buffers(), batches[0]]
     return peak_on_cpu(step, known, steps=1 if case.step == "inference" else 2)
-
-
-def _others(step: Step, device: torch.device, typical: float) -> dict[str, float]:
-    """The median seconds that other timers find for the same step.
-
-    do_bench empties the cache before each run, and the GPU is busy with that while the CPU launches
-    the run: it finds more where weights fit the cache, less where the launches take longest.
-    """
-    from torch.utils.benchmark import Timer
-
-    timer = Timer("step()", globals={"step": step}, num_threads=torch.get_num_threads())
-    found = {"torch.utils.benchmark": float(timer.blocked_autorange(min_run_time=1.0).median)}
-    if device.type == "cuda":
-        # It may be missing, or the compiler or headers that it needs; errors are of many kinds.
-        with suppress(Exception):
-            from triton.testing import do_bench
-
-            span = max(100, int(OTHER_RUNS * typical * 1e3))  # milliseconds, for all runs
-            median_ms = do_bench(step, rep=span, return_mode="median")
-            found["triton.testing.do_bench"] = float(median_ms) / 1e3
-    return found

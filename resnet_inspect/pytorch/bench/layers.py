@@ -1,24 +1,25 @@
-"""Every layer of a network timed where it stands: with its own inputs, in running order."""
+"""Every layer of a network timed in place: with its own inputs, in running order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from statistics import median
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from resnet_inspect.counting.roofline import Ceilings, Roofline, roofline
+from resnet_inspect.counting.roofline import Ceilings, Row, roofline
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.records import Case, Measurement, record
-from resnet_inspect.measuring.sampling import sample
-from resnet_inspect.measuring.statistics import median
+from resnet_inspect.measuring.records import Case, Layers, LayerTimes
+from resnet_inspect.measuring.sampling import Sample, sample
 from resnet_inspect.networks.graph import INPUT, LayerGraph
+from resnet_inspect.networks.op_data import op_data
 from resnet_inspect.pytorch.assemble import FUNCTIONS
-from resnet_inspect.pytorch.bench import workload as subject
+from resnet_inspect.pytorch.bench import workload
 from resnet_inspect.pytorch.bench.clock import Stopwatch, clock_of, collector_off
-from resnet_inspect.pytorch.bench.runner import Bench, as_fields, trial
+from resnet_inspect.pytorch.bench.runner import Runner, rounded, trial
 
 
 class _Call(NamedTuple):
@@ -57,15 +58,15 @@ class Walk:
 
 def _calls(model: nn.Module, graph: LayerGraph) -> tuple[_Call, ...]:
     last = {source: layer.name for layer in graph.layers for source in layer.inputs}
-    found = []
+    calls = []
     for layer in graph.layers:
         if type(layer.op) in FUNCTIONS:
             function, extra = FUNCTIONS[type(layer.op)](layer.op)
         else:
             function, extra = model.get_submodule(layer.path), ()
         ending = tuple({s: None for s in layer.inputs if last[s] == layer.name and s != INPUT})
-        found.append(_Call(layer.name, function, layer.inputs, extra, ending))
-    return tuple(found)
+        calls.append(_Call(layer.name, function, layer.inputs, extra, ending))
+    return tuple(calls)
 
 
 def check_layers(graph: LayerGraph, case: Case) -> None:
@@ -80,47 +81,57 @@ def check_layers(graph: LayerGraph, case: Case) -> None:
     if case.mode != "eager" or case.folded:
         raise InspectError(
             f"layers are timed in mode eager, not {case.mode}{' folded' if case.folded else ''}: "
-            "code that was compiled or captured has none left"
+            "compiled or captured code has no layers"
         )
 
 
-def measure_layers(graph: LayerGraph, case: Case, bench: Bench, ceilings: Ceilings) -> Measurement:
+def measure_layers(graph: LayerGraph, case: Case, runner: Runner, ceilings: Ceilings) -> Layers:
     """Time every layer of an eager inference pass, against what the ceilings allow.
 
     Raises InspectError for another mode or step, and for a case that the device cannot run.
     """
     check_layers(graph, case)
-    found = roofline(graph, ceilings, case.batch, case.dtype)
-    outcome, said = trial(graph, case, bench, partial(_run, graph, case, bench))
-    times = (outcome.value or {}).pop("by_layer", [])
-    return record(
-        "layers",
-        **said,
-        **(outcome.value or {}),
-        layers=_layers(found, times),
-        roofline={
-            key: getattr(found, key)
-            for key in ("rate", "bandwidth", "cache_bandwidth", "floor", "fused_floor")
-        },
+    bounds = roofline(graph, ceilings, case.batch, case.dtype)
+    outcome, facts = trial(graph, case, runner, partial(_run, graph, case, runner))
+    run = outcome.value
+    return Layers(
+        **facts,
+        sample=run.sample if run else None,
+        whole=run.whole if run else None,
+        of_whole=run.of_whole if run else None,
+        layers=tuple(map(_layer, bounds.rows, run.times)) if run else (),
+        rate=bounds.rate,
+        bandwidth=bounds.bandwidth,
+        cache_bandwidth=bounds.cache_bandwidth,
+        floor=bounds.floor,
+        fused_floor=bounds.fused_floor,
     )
 
 
-def _layers(found: Roofline, times: list[list[float]]) -> list[dict[str, Any]]:
-    """The rows of the roofline with the seconds that each layer took in each pass."""
-    return [
-        {**row, "times": [round(seconds, 9) for seconds in column]}
-        for row, column in zip(found.rows, times, strict=bool(times))
-    ]
+def _layer(row: Row, times: Sequence[float]) -> LayerTimes:
+    """A row of the roofline with the seconds that its layer took in each pass."""
+    counts = row._asdict()
+    (op,) = counts.pop("ops")
+    del counts["measured"]
+    return LayerTimes(**counts, op=op_data(op), times=tuple(round(time, 9) for time in times))
 
 
-def _run(graph: LayerGraph, case: Case, bench: Bench) -> dict[str, Any]:
-    """The whole network's times, and each layer's seconds in every pass."""
-    model = subject.prepared(subject.network(graph, bench.device), graph, case)
-    batches = subject.inputs(case, bench.device)
-    clock, rule = clock_of(bench.device), bench.rule
-    with subject.mode_of(case):
-        step = subject.step(model, case, batches)
-        found = sample(clock, step, rule)
+class _Run(NamedTuple):
+    """whole, of_whole: as in a record. times: seconds of each layer in every pass."""
+
+    sample: Sample
+    whole: float
+    of_whole: float
+    times: list[tuple[float, ...]]
+
+
+def _run(graph: LayerGraph, case: Case, runner: Runner) -> _Run:
+    model = workload.prepared(workload.network(graph, runner.device), graph, case)
+    batches = workload.inputs(case, runner.device)
+    clock, rule = clock_of(runner.device), runner.rule
+    with workload.mode_of(case):
+        step = workload.step(model, case, batches)
+        times = sample(clock, step, rule)
         walk = Walk(model, graph, clock)
         walk(batches[0])
         clock.laps()
@@ -128,15 +139,15 @@ def _run(graph: LayerGraph, case: Case, bench: Bench) -> dict[str, Any]:
         whole, passes = [], []
         start = clock.now()
         with collector_off():
-            for number in range(len(found.times)):
+            for number in range(len(times.times)):
                 whole += clock.time(step, 1)
                 walk(batches[number % len(batches)])
                 passes.append(clock.laps())
                 if clock.now() - start > 2 * rule.budget and len(passes) >= rule.least:
                     break
-    return {
-        **as_fields(found),
-        "whole": median(whole),
-        "of_whole": median([sum(laps) / run for laps, run in zip(passes, whole, strict=True)]),
-        "by_layer": [list(column) for column in zip(*passes, strict=True)],
-    }
+    return _Run(
+        rounded(times),
+        median(whole),
+        median([sum(laps) / run for laps, run in zip(passes, whole, strict=True)]),
+        list(zip(*passes, strict=True)),
+    )

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.measuring.records import Condition, Device, Software
 
 KINDS = ("cuda", "cpu")
 
@@ -40,13 +41,15 @@ def device_named(name: str | None) -> torch.device:
         raise InspectError(f"{no_gpu()}; --device cpu measures the CPU")
     count = torch.cuda.device_count()
     if index and not (index.isdigit() and int(index) < count):
-        raise InspectError(f"no device {name!r}; there are cuda:0 to cuda:{count - 1}")
+        raise InspectError(
+            f"device {name!r} is not there; this machine has cuda:0 to cuda:{count - 1}"
+        )
     return torch.device("cuda", int(index or torch.cuda.current_device()))
 
 
 def no_gpu() -> str:
     """Why there is no GPU, in words."""
-    built = "sees no NVIDIA GPU" if torch.version.cuda else "is a build for the CPU alone"
+    built = "sees no NVIDIA GPU" if torch.version.cuda else "is a build for CPUs only"
     return f"no CUDA device: this torch {built}"
 
 
@@ -63,53 +66,52 @@ def check_alive(device: torch.device) -> None:
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise InspectError(
-                f"the GPU is lost to this process ({reason}); what is finished is kept, and "
-                "--resume goes on in a new one"
+                f"CUDA failed in this process ({reason}). Finished measurements are saved; "
+                "run again with --resume"
             ) from None
 
 
-def describe(device: torch.device) -> dict[str, Any]:
-    """The device's name and what its speed depends on, as plain data."""
+def describe(device: torch.device) -> Device:
+    """The device's name and what its speed depends on."""
     if device.type == "cpu":
-        return {
-            "kind": "cpu",
-            "name": _cpu_name(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-            "threads": torch.get_num_threads(),
-            "capability": torch.backends.cpu.get_cpu_capability(),
-            "memory": _ram("MemTotal"),
-            "cache": cache_size(device),
-        }
+        return Device(
+            kind="cpu",
+            name=_cpu_name(),
+            cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+            threads=torch.get_num_threads(),
+            capability=torch.backends.cpu.get_cpu_capability(),
+            memory=_ram("MemTotal"),
+            cache=cache_size(device),
+        )
     properties = torch.cuda.get_device_properties(device)
-    return {
-        "kind": "cuda",
-        "name": properties.name,
-        "capability": f"{properties.major}.{properties.minor}",
-        "multiprocessors": properties.multi_processor_count,
-        "memory": properties.total_memory,
-        "cache": cache_size(device),
-        "driver": Nvml(device).driver(),
-    }
+    return Device(
+        kind="cuda",
+        name=properties.name,
+        capability=f"{properties.major}.{properties.minor}",
+        multiprocessors=properties.multi_processor_count,
+        memory=properties.total_memory,
+        cache=cache_size(device),
+        driver=Nvml(device).driver(),
+    )
 
 
-def software() -> dict[str, Any]:
+def software() -> Software:
     """Versions that times depend on."""
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    found: dict[str, Any] = {
-        "resnet_inspect": version("resnet-inspect"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version() if torch.version.cuda else None,
-        "system": platform.system(),
-        "kernel": platform.release(),
-    }
-    with suppress(ImportError):
-        import triton
-
-        found["triton"] = triton.__version__
-    return found
+    triton = None
+    with suppress(PackageNotFoundError):
+        triton = version("triton")
+    return Software(
+        torch=str(torch.__version__),
+        resnet_inspect=version("resnet-inspect"),
+        python=platform.python_version(),
+        cuda=torch.version.cuda,
+        cudnn=torch.backends.cudnn.version() if torch.version.cuda else None,
+        triton=triton,
+        system=platform.system(),
+        kernel=platform.release(),
+    )
 
 
 def cache_size(device: torch.device) -> int:
@@ -130,26 +132,14 @@ def available(device: torch.device) -> int | None:
     return min([*limits, *([free] if free is not None else [])], default=None)
 
 
-def surroundings(
-    device: torch.device, described: dict[str, Any], before: dict[str, Any]
-) -> dict[str, Any]:
-    """What every record says last: the device as described, versions, its condition around it."""
-    return {
-        "device": described,
-        "software": software(),
-        "before": before,
-        "after": condition(device),
-    }
-
-
-def condition(device: torch.device) -> dict[str, Any]:
-    """How the machine is right now: clocks in MHz, temperature in degrees Celsius, load."""
+def condition(device: torch.device) -> Condition:
+    """How the machine is right now."""
     if device.type == "cuda":
         return Nvml(device).condition()
-    found: dict[str, Any] = {"clock": _cpu_clock(), "temperature": _cpu_temperature()}
+    load = None
     with suppress(OSError, AttributeError):
-        found["load"] = round(os.getloadavg()[0], 2)
-    return found
+        load = round(os.getloadavg()[0], 2)
+    return Condition(clock=_cpu_clock(), temperature=_cpu_temperature(), load=load)
 
 
 class Nvml:
@@ -187,16 +177,16 @@ class Nvml:
         millijoules = self._ask("nvmlDeviceGetTotalEnergyConsumption")
         return None if millijoules is None else millijoules / 1e3
 
-    def condition(self) -> dict[str, Any]:
-        """Clocks in MHz, temperature in degrees Celsius, power in watts, why clocks are low."""
+    def condition(self) -> Condition:
+        """Clocks, temperature, power, and why clocks are low."""
         power = self._ask("nvmlDeviceGetPowerUsage")
-        return {
-            "clock": self._ask("nvmlDeviceGetClockInfo", 1),  # NVML_CLOCK_SM
-            "memory_clock": self._ask("nvmlDeviceGetClockInfo", 2),  # NVML_CLOCK_MEM
-            "temperature": self._ask("nvmlDeviceGetTemperature", 0),  # NVML_TEMPERATURE_GPU
-            "power": None if power is None else power / 1e3,
-            "throttle": self._ask("nvmlDeviceGetCurrentClocksThrottleReasons"),
-        }
+        return Condition(
+            clock=self._ask("nvmlDeviceGetClockInfo", 1),  # NVML_CLOCK_SM
+            memory_clock=self._ask("nvmlDeviceGetClockInfo", 2),  # NVML_CLOCK_MEM
+            temperature=self._ask("nvmlDeviceGetTemperature", 0),  # NVML_TEMPERATURE_GPU
+            power=None if power is None else power / 1e3,
+            throttle=self._ask("nvmlDeviceGetCurrentClocksThrottleReasons"),
+        )
 
 
 def _text(path: Path) -> str:
@@ -239,8 +229,8 @@ def _cpu_clock() -> float | None:
 
 def _cpu_temperature() -> float | None:
     zones = sorted(Path("/sys/class/thermal").glob("thermal_zone*/temp"))
-    found = [int(text) / 1e3 for path in zones if (text := _text(path)).lstrip("-").isdigit()]
-    return max(found, default=None)
+    degrees = [int(text) / 1e3 for path in zones if (text := _text(path)).lstrip("-").isdigit()]
+    return max(degrees, default=None)
 
 
 def _ram(key: str) -> int | None:

@@ -6,67 +6,70 @@ Memory that runs out is a result; so is a mode that torch cannot run. Neither en
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import torch
+from msgspec.structs import replace
 
 from resnet_inspect.counting.costs import total
 from resnet_inspect.counting.memory import memory
-from resnet_inspect.measuring.records import Case, identity
-from resnet_inspect.measuring.sampling import Rule, Sample
+from resnet_inspect.measuring.records import Case, Status, timestamp
+from resnet_inspect.measuring.sampling import Sample, StoppingRule
 from resnet_inspect.networks.graph import INPUT, LayerGraph
-from resnet_inspect.pytorch.bench import machine
-from resnet_inspect.pytorch.bench import workload as subject
+from resnet_inspect.networks.op_data import fingerprint
+from resnet_inspect.pytorch.bench import machine, workload
 from resnet_inspect.pytorch.bench.backend_flags import settings
 from resnet_inspect.pytorch.bench.peak_memory import clear_workspaces
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
-OUT_OF_MEMORY = "out of memory"
+OUT_OF_MEMORY: Final = "out of memory"
 
 
-FAILED = "failed"
+FAILED: Final = "failed"
 
 _NO_MEMORY = (
-    "out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED",
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "ALLOC_FAILED",
     "ALLOCATION_FAILED",
-)  # fmt: skip
+)
 
 
-class Outcome(NamedTuple):
-    """What came of running something: 'ok', OUT_OF_MEMORY or FAILED, with a reason, and a value."""
+class Outcome(NamedTuple, Generic[Result]):
+    """What came of running something: a status, a reason where that is not 'ok', and a value."""
 
-    status: str
+    status: Status
     reason: str | None
-    value: Any
+    value: Result | None
 
 
-class Bench(NamedTuple):
+class Runner(NamedTuple):
     """How to measure. ceilings: FLOP/s at best by dtype, where they are known."""
 
     device: torch.device
-    rule: Rule = Rule()
+    rule: StoppingRule = StoppingRule()
     threads: int | None = None
     ceilings: Mapping[str, float] | None = None
-    cross_check: bool = False
 
 
-def attempt(run: Callable[[], Any], device: torch.device) -> Outcome:
+def attempt(run: Callable[[], Result], device: torch.device) -> Outcome[Result]:
     """Run something on a device that may run out of memory, and clear up behind it."""
     try:
         with machine.current(device):
-            outcome = Outcome("ok", None, run())
+            outcome: Outcome[Result] = Outcome("ok", None, run())
     # torch's errors are RuntimeErrors; what an exported program wants of its input, it asserts
     except (RuntimeError, MemoryError, AssertionError) as error:
-        outcome = Outcome(_kind_of(error), _in_a_line(error), None)
+        outcome = Outcome(_status_of(error), _in_a_line(error), None)
     with suppress(RuntimeError):  # a device that is lost says so before the next case
         _clear(device)
     return outcome
 
 
-def _kind_of(error: BaseException | None) -> str:
+def _status_of(error: BaseException | None) -> Status:
     while error is not None:
         no_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
         if no_memory or any(words in str(error) for words in _NO_MEMORY):
@@ -89,7 +92,7 @@ def _clear(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
-def if_possible(run: Callable[[], Made]) -> Made | None:
+def if_possible(run: Callable[[], Result]) -> Result | None:
     """What goes with a result but must not cost it: None where torch fails."""
     try:
         return run()
@@ -98,32 +101,36 @@ def if_possible(run: Callable[[], Made]) -> Made | None:
 
 
 def trial(
-    graph: LayerGraph, case: Case, bench: Bench, run: Callable[[], Any]
-) -> tuple[Outcome, dict[str, Any]]:
-    """Run a case under its settings: what came of it, and what every record of a case says.
+    graph: LayerGraph, case: Case, runner: Runner, run: Callable[[], Result]
+) -> tuple[Outcome[Result], dict[str, Any]]:
+    """Run a case under its settings: what came of it, and the fields that all its records have.
 
-    Raises InspectError for a case that this device cannot run at all, or for a lost GPU.
+    Raises InspectError for a case that this device cannot run at all, or where the GPU failed.
     """
-    device = bench.device
-    subject.check(case, device)
+    device = runner.device
+    workload.check(case, device)
     machine.check_alive(device)
     before = machine.condition(device)
-    with settings(case.dtype, bench.threads) as held:
+    with settings(case.dtype, runner.threads) as held:
         described = machine.describe(device)
         outcome = _too_large(graph, case, device) or attempt(run, device)
     whole = total(graph.layers)
     return outcome, {
-        "case": case._asdict(),
-        "network": identity(graph),
+        "made": timestamp(),
+        "case": case,
+        "network": fingerprint(graph),
         "macs": macs_of(graph, case),
         "uncounted": whole.uncounted,
         "params": whole.params,
         "status": outcome.status,
         "reason": outcome.reason,
-        "ceiling": (bench.ceilings or {}).get(case.dtype),
-        "rule": bench.rule._asdict(),
-        "settings": {**held, "inference_mode": case.step == "inference"},
-        **machine.surroundings(device, described, before),
+        "ceiling": (runner.ceilings or {}).get(case.dtype),
+        "rule": runner.rule,
+        "settings": replace(held, inference_mode=case.step == "inference"),
+        "device": described,
+        "software": machine.software(),
+        "before": before,
+        "after": machine.condition(device),
     }
 
 
@@ -140,12 +147,11 @@ def macs_of(graph: LayerGraph, case: Case) -> int:
     return 3 * macs - total(first, case.batch).macs
 
 
-def _too_large(graph: LayerGraph, case: Case, device: torch.device) -> Outcome | None:
+def _too_large(graph: LayerGraph, case: Case, device: torch.device) -> Outcome[Any] | None:
     """Whether the case cannot fit, told before a machine without memory left kills the process."""
     if device.type != "cpu":  # a GPU that is full says so, and nothing is killed
         return None
-    dtype = {"tf32": "fp32"}.get(case.dtype, case.dtype)
-    need = memory(graph, case.batch, dtype if case.step == "inference" else "fp32")
+    need = memory(graph, case.batch, case.dtype if case.step == "inference" else "fp32")
     least = need.inference
     if case.step == "training":
         least = need.weights + need.gradients + need.optimizers["momentum"]
@@ -157,16 +163,12 @@ def _too_large(graph: LayerGraph, case: Case, device: torch.device) -> Outcome |
     )
 
 
-def as_fields(found: Sample) -> dict[str, Any]:
+def rounded(times: Sample) -> Sample:
     """A sample as a record keeps it: seconds, to the nanosecond."""
-
-    def rounded(times: Iterable[float]) -> list[float]:
-        return [round(seconds, 9) for seconds in times]
-
-    return {
-        "first": round(found.first, 9),
-        "warmup": rounded(found.warmup),
-        "times": rounded(found.times),
-        "steady": found.steady,
-        "settled": found.settled,
-    }
+    return Sample(
+        first=round(times.first, 9),
+        warmup=tuple(round(seconds, 9) for seconds in times.warmup),
+        times=tuple(round(seconds, 9) for seconds in times.times),
+        steady=times.steady,
+        converged=times.converged,
+    )

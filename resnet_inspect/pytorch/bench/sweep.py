@@ -7,7 +7,8 @@ before the next begins.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -15,19 +16,35 @@ import torch
 
 from resnet_inspect.counting.roofline import Ceilings
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.ceilings import ceilings_of
 from resnet_inspect.measuring.progress import Progress
-from resnet_inspect.measuring.records import Measurement, append, existing
-from resnet_inspect.measuring.sampling import Rule
-from resnet_inspect.measuring.sweep import Here, Task, climbed, of_tasks, remaining
+from resnet_inspect.measuring.records import (
+    Case,
+    CaseMeasurement,
+    DeviceCeilings,
+    LadderStep,
+    Latency,
+    Layers,
+    Measurement,
+    check_record,
+)
+from resnet_inspect.measuring.sampling import StoppingRule
+from resnet_inspect.measuring.sweep import (
+    Environment,
+    Task,
+    keep,
+    remaining,
+    results,
+    run,
+    steps_done,
+)
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.bench import machine, workload
 from resnet_inspect.pytorch.bench.backend_flags import settings
-from resnet_inspect.pytorch.bench.ceilings import ceilings, kept_ceilings
-from resnet_inspect.pytorch.bench.ladder import climb, rungs
+from resnet_inspect.pytorch.bench.ceilings import ceilings, stored_ceilings
+from resnet_inspect.pytorch.bench.ladder import possible_steps, run_steps
 from resnet_inspect.pytorch.bench.latency import measure
 from resnet_inspect.pytorch.bench.layers import check_layers, measure_layers
-from resnet_inspect.pytorch.bench.runner import Bench
+from resnet_inspect.pytorch.bench.runner import Runner
 
 LEAST_WARMUP = {"cuda": 1.0, "cpu": 0.0}
 """Seconds: a GPU's clocks and power settle more slowly than two short windows can tell."""
@@ -36,8 +53,8 @@ LEAST_WARMUP = {"cuda": 1.0, "cpu": 0.0}
 class _Setup(NamedTuple):
     """How to measure here. ceilings: None where the device has none that are stored."""
 
-    bench: Bench
-    here: Here
+    runner: Runner
+    environment: Environment
     ceilings: Ceilings | None
 
 
@@ -52,35 +69,40 @@ def run_sweep(
     record: str | os.PathLike[str] | None,
     resume: bool,
     progress: Progress,
-) -> list[Measurement]:
+) -> list[CaseMeasurement]:
     """Measure cases one after another; with `resume`, also give what the record already has.
 
     Raises InspectError where an argument, a case or the record cannot be used.
     """
-    bench, here, known_ceilings = _set_up(device, threads, budget, half_width, progress)
-    if known_ceilings is None and not per_layer:
+    setup = _set_up(device, threads, budget, half_width, progress)
+    if setup.ceilings is None and not per_layer:
         progress.note(_NO_CEILINGS)
     for graph, case in tasks:
-        workload.check(case, bench.device)
+        workload.check(case, setup.runner.device)
         if per_layer:
             check_layers(graph, case)
+    kind: type[CaseMeasurement] = Layers if per_layer else Latency
     known = _known(record, resume)
-    if per_layer and known_ceilings is None:
-        known_ceilings = ceilings_of(ceilings(bench.device, threads=threads, progress=progress.say))
-        bench = bench._replace(ceilings=known_ceilings.rates)
-    kind = "layers" if per_layer else "latency"
-    left = remaining(tasks, kind, here, known) if resume else tasks
+    left = remaining(tasks, kind, setup.environment, known) if resume else tasks
     progress.start(len(tasks), len(tasks) - len(left))
-    records = []
-    for graph, case in left:
-        progress.say(str(case))
-        if per_layer:
-            assert known_ceilings is not None
-            measurement = measure_layers(graph, case, bench, known_ceilings)
-        else:
-            measurement = measure(graph, case, bench)
-        records.append(_keep(measurement, record, progress))
-    return of_tasks(tasks, kind, here, [*known, *records]) if resume else records
+    measure_case: Callable[[LayerGraph, Case], CaseMeasurement] = partial(
+        measure, runner=setup.runner
+    )
+    if per_layer and left:
+        measure_case = _measure_layers(setup, progress)
+    records = run(left, measure_case, record, progress)
+    if not resume:
+        return records
+    return results(tasks, kind, setup.environment, [*known, *records])
+
+
+def _measure_layers(setup: _Setup, progress: Progress) -> Callable[[LayerGraph, Case], Layers]:
+    """Measures layers against the device's ceilings, which are measured now if they never were."""
+    runner, known = setup.runner, setup.ceilings
+    if known is None:
+        known = ceilings(runner.device, threads=runner.threads, say=progress.say).ceilings
+        runner = runner._replace(ceilings=known.rates)
+    return partial(measure_layers, runner=runner, ceilings=known)
 
 
 def run_ladder(
@@ -94,20 +116,20 @@ def run_ladder(
     record: str | os.PathLike[str] | None,
     resume: bool,
     progress: Progress,
-) -> list[Measurement]:
+) -> list[LadderStep]:
     """Measure the steps of a ladder; with `resume`, behind those that the record already has.
 
     Raises InspectError where an argument or the record cannot be used.
     """
-    bench, here, known_ceilings = _set_up(device, threads, budget, half_width, progress)
-    if known_ceilings is None:
+    setup = _set_up(device, threads, budget, half_width, progress)
+    if setup.ceilings is None:
         progress.note(_NO_CEILINGS)
     known = _known(record, resume)
-    names = [rung.name for rung in rungs(bench.device)[0]]
-    steps = climbed(graph, batch, here, names, known) if resume else []
+    names = [step.name for step in possible_steps(setup.runner.device)[0]]
+    steps = steps_done(graph, batch, setup.environment, names, known) if resume else []
     progress.start(len(names), len(steps))
-    for step in climb(graph, bench, batch, progress.say, tuple(steps)):
-        steps.append(_keep(step, record, progress))
+    for step in run_steps(graph, setup.runner, batch, progress.say, tuple(steps)):
+        steps.append(keep(step, record, progress))
     return steps
 
 
@@ -118,15 +140,15 @@ def run_ceilings(
     refresh: bool,
     record: str | os.PathLike[str] | None,
     progress: Progress,
-) -> Measurement:
+) -> DeviceCeilings:
     """The ceilings of a device, stored or measured now; raises InspectError."""
     if record is not None:
-        existing(record)
+        check_record(record)
     chosen = machine.device_named(device)
     _note_of_device(device, chosen.type, progress)
     progress.start(1)
-    measurement = ceilings(chosen, threads=threads, refresh=refresh, progress=progress.say)
-    return _keep(measurement, record, progress)
+    measurement = ceilings(chosen, threads=threads, refresh=refresh, say=progress.say)
+    return keep(measurement, record, progress)
 
 
 _NO_CEILINGS = "for the share of this device's peak, run 'resnet-inspect device' once"
@@ -137,19 +159,19 @@ def _set_up(
 ) -> _Setup:
     chosen = machine.device_named(device)
     least_warmup = LEAST_WARMUP[chosen.type]
-    rule = Rule(
+    rule = StoppingRule(
         half_width=half_width,
         budget=budget,
         warmup=max(budget / 2, 2 * least_warmup),
         least_warmup=least_warmup,
     ).checked()
     with settings(threads=threads) as held:
-        name = machine.describe(chosen)["name"]
+        name = machine.describe(chosen).name
     _note_of_device(device, chosen.type, progress)
-    stored = kept_ceilings(chosen, threads)
-    known = ceilings_of(stored) if stored is not None else None
-    bench = Bench(chosen, rule, threads, known.rates if known is not None else None)
-    return _Setup(bench, Here(name, held["threads"], torch.__version__), known)
+    stored = stored_ceilings(chosen, threads)
+    known = stored.ceilings if stored is not None else None
+    runner = Runner(chosen, rule, threads, known.rates if known is not None else None)
+    return _Setup(runner, Environment(name, held.threads, str(torch.__version__)), known)
 
 
 def _note_of_device(asked: str | None, kind: str, progress: Progress) -> None:
@@ -165,17 +187,7 @@ def _note_of_device(asked: str | None, kind: str, progress: Progress) -> None:
 def _known(record: str | os.PathLike[str] | None, resume: bool) -> Sequence[Measurement]:
     """What the record holds, checked before anything is measured."""
     if record is not None:
-        return existing(record)
+        return check_record(record)
     if resume:
         raise InspectError("resume needs a record to continue")
     return ()
-
-
-def _keep(
-    measurement: Measurement, record: str | os.PathLike[str] | None, progress: Progress
-) -> Measurement:
-    """Save a measurement, then report it."""
-    if record is not None:
-        append(record, measurement)
-    progress.done(measurement)
-    return measurement

@@ -111,9 +111,11 @@ def _calibrate(model: nn.Module, graph: LayerGraph, device: torch.device) -> Non
     momentum = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = None  # average over all that is seen
-    made = torch.Generator(device=device).manual_seed(SEED)
+    generator = torch.Generator(device=device).manual_seed(SEED)
     with torch.no_grad():
-        model.train()(torch.randn(CALIBRATION, *graph.input_shape, device=device, generator=made))
+        model.train()(
+            torch.randn(CALIBRATION, *graph.input_shape, device=device, generator=generator)
+        )
     for norm, value in zip(norms, momentum, strict=True):
         norm.momentum = value
 
@@ -134,7 +136,7 @@ def fold_batch_norm(model: nn.Module, graph: LayerGraph) -> nn.Module:
         ):
             convolution, norm = model.get_submodule(before.path), model.get_submodule(layer.path)
             if type(convolution) is not nn.Conv2d or type(norm) is not nn.BatchNorm2d:
-                continue  # others' modules may do more than their op
+                continue  # a subclass may do more than its op
             model.set_submodule(before.path, fuse_conv_bn_eval(convolution, norm))
             model.set_submodule(layer.path, nn.Identity())
     return model
@@ -145,9 +147,9 @@ def inputs(case: Case, device: torch.device) -> list[torch.Tensor]:
     dtype = torch.float32 if case.step == "training" else DTYPES[case.dtype]
     each = case.batch * elements(case.input) * dtype.itemsize
     count = max(2, -(-2 * cache_size(device) // each))
-    made = torch.Generator(device=device).manual_seed(SEED)
+    generator = torch.Generator(device=device).manual_seed(SEED)
     return [
-        torch.randn(case.batch, *case.input, device=device, generator=made).to(
+        torch.randn(case.batch, *case.input, device=device, generator=generator).to(
             dtype, memory_format=FORMATS[case.memory_format]
         )
         for _ in range(count)
@@ -171,7 +173,7 @@ def step(model: nn.Module, case: Case, batches: Sequence[torch.Tensor]) -> Step:
     """
     run = _training(model, case, batches[0]) if case.step == "training" else _inference(model, case)
     if "cudagraph" in case.mode:
-        return _captured(run, batches)
+        return captured(run, batches)
     following = cycle(batches)
     return lambda: run(next(following))
 
@@ -207,8 +209,10 @@ def _training(model: nn.Module, case: Case, example: torch.Tensor) -> Run:
     if not (isinstance(scores, torch.Tensor) and scores.dim() == 2):
         raise RuntimeError("a training step needs a score for each class, as one tensor")
     model.train()
-    made = torch.Generator(device=example.device).manual_seed(SEED)
-    targets = torch.randint(scores.shape[1], (case.batch,), device=example.device, generator=made)
+    generator = torch.Generator(device=example.device).manual_seed(SEED)
+    targets = torch.randint(
+        scores.shape[1], (case.batch,), device=example.device, generator=generator
+    )
     loss_of = nn.CrossEntropyLoss()
 
     def run(batch: torch.Tensor) -> Any:
@@ -223,7 +227,7 @@ def _training(model: nn.Module, case: Case, example: torch.Tensor) -> Run:
     return run
 
 
-def _captured(run: Run, batches: Sequence[torch.Tensor]) -> Step:
+def captured(run: Run, batches: Sequence[torch.Tensor]) -> Step:
     """A CUDA graph of one step, and its replay on the next input."""
     static = batches[0].clone(memory_format=torch.preserve_format)
     side = torch.cuda.Stream()
@@ -237,10 +241,10 @@ def _captured(run: Run, batches: Sequence[torch.Tensor]) -> Step:
     clear_workspaces()
     torch.cuda.reset_peak_memory_stats()  # what tuning took is no part of a replay
     graph = torch.cuda.CUDAGraph()
-    # An error in a capture leaves the capture's stream current; the outer context puts ours back.
-    ours = torch.cuda.stream(torch.cuda.current_stream())
+    # An error in a capture leaves the capture's stream current; the outer context restores it.
+    restored = torch.cuda.stream(torch.cuda.current_stream())
     # On the stream of the runs before it, for which all that torch keeps by stream is there.
-    with collector_off(), ours, torch.cuda.graph(graph, stream=side):
+    with collector_off(), restored, torch.cuda.graph(graph, stream=side):
         result = run(static)
     following = cycle(batches)
 
