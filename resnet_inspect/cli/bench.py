@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from resnet_inspect import api
+import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import (
     Budget,
     Device,
@@ -132,13 +132,13 @@ def command(
     if against is not None and show is None:
         raise InspectError("--against needs --show FILE, the record to compare with")
     if show is not None:
-        measurements = api.read_bench(show, models)
+        measurements = ri.read_bench(show, models)
         if against is not None:
-            emit(measurements.against(api.read_bench(against, models)), format, output)
+            emit(measurements.against(ri.read_bench(against, models)), format, output)
             return
     elif models:
         with watched("measuring", record) as progress:
-            measurements = api.bench(
+            measurements = ri.bench(
                 *load_all(models, input, args, leaf),
                 batch=parse_ints(batch, "--batch"),
                 dtype=words(dtype, "--dtype"),

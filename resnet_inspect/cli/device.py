@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect import api
+import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import Device, Threads, watched
 from resnet_inspect.cli.output import Format, Output, emit
 
@@ -34,7 +34,7 @@ def command(
     resnet-inspect device --device cpu --threads 1 --refresh
     """
     with watched("measuring", record) as progress:
-        measurements = api.device(
+        measurements = ri.device(
             device, threads=threads, refresh=refresh, record=record, progress=progress
         )
     emit(measurements.view(), format, output)

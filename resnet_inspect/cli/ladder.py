@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect import api
+import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import (
     Budget,
     Device,
@@ -54,7 +54,7 @@ def command(
     resnet-inspect ladder resnet18 --device cpu --budget 3 --plots figures
     """
     with watched("climbing", record) as progress:
-        measurements = api.ladder(
+        measurements = ri.ladder(
             network.graph,
             batch=batch,
             device=device,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect import api
+import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import Plots, write_plots
 from resnet_inspect.cli.network_options import Network, takes_network
 from resnet_inspect.cli.output import Format, Output, emit
@@ -45,7 +45,7 @@ def command(
     resnet-inspect roofline resnet50 --batch 256 --dtype bf16 --fused --level block
     resnet-inspect roofline resnet18 --ceilings h200.jsonl
     """
-    bounds = api.roofline(
+    bounds = ri.roofline(
         network.graph,
         level=level,
         batch=batch,

@@ -42,8 +42,8 @@ def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> LayerGrap
     shape = spec.input_shape if input_shape is None else tuple(input_shape)
     if len(shape) != 3 or not all(isinstance(size, SupportsIndex) and size > 0 for size in shape):
         raise ShapeError(
-            f"input {show_shape(shape)} is no image; give channels x height x width, such as "
-            f"{show_shape(spec.input_shape)}"
+            f"input {show_shape(shape)} is not channels x height x width, such as "
+            f"{show_shape(spec.input_shape)}; the batch is not part of it"
         )
     shape = tuple(
         map(operator.index, shape)
