@@ -71,7 +71,7 @@ class SpecField:
         return self.kind in ("words", "numbers")
 
     def parse(self, text: str) -> Any:
-        """The value that a text means: (3, 4, 6, 3) for '3,4,6,3', () for 'none', True for 'yes' or 'true'.
+        """The value that a text means: (3, 4, 6, 3) for '3,4,6,3', () for 'none', True for 'yes'.
 
         Choices and bounds are not checked: ResNetSpec does. Raises SpecError.
         """
