@@ -382,7 +382,7 @@ def rule(*kinds: type[torch.nn.Module]) -> Callable[[Any], Any]:
     """
     from resnet_inspect.pytorch.trace import trace as tracing
 
-    return tracing.rule(*kinds)
+    return tracing.register_layer(*kinds)
 
 
 def diff(before: Model, after: Model, *, input_shape: Shape | None = None) -> Table:
