@@ -22,9 +22,9 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.pictures.plots.costs import KINDS, plot
+from resnet_inspect.pictures.plots.costs import KINDS, MOST, plot
 from resnet_inspect.pictures.plots.labels import Box, Line, measured, places
-from resnet_inspect.pictures.plots.plot import FORMATS, Plot
+from resnet_inspect.pictures.plots.plot import DASHES, FORMATS, HATCHES, MARKERS, Plot
 from resnet_inspect.pictures.themes import THEMES
 
 NAMES = ("resnet18", "resnet50")
@@ -225,9 +225,16 @@ DEFICIENCIES = {
 @pytest.mark.parametrize("deficiency", DEFICIENCIES)
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES.keys())
 def test_colours_stay_apart_for_the_colour_blind(theme: Any, deficiency: str) -> None:
-    seen = [lab(simulated(colour, DEFICIENCIES[deficiency])) for colour in theme.series]
+    colours = dict.fromkeys(theme.series)
+    assert len(colours) == (3 if theme.name == "print" else MOST)
+    seen = [lab(simulated(colour, DEFICIENCIES[deficiency])) for colour in colours]
     for one, other in itertools.combinations(seen, 2):
         assert math.dist(one, other) > 25  # 2.3 can just be told apart side by side
+
+
+def test_series_differ_without_colour() -> None:
+    for looks in (MARKERS, DASHES, HATCHES):
+        assert len(set(looks[:MOST])) == MOST
 
 
 def linear(colour: str) -> list[float]:
@@ -261,7 +268,7 @@ def lab(colour: list[float]) -> list[float]:
         ("stages", (), {}, "0 networks"),
         ("stages", ("resnet18",) * 8, {}, "takes 1 to 6"),
         ("zoo", NAMES, {}, "leave out 'resnet18'"),
-        ("stages", NAMES, {"theme": "pink"}, "choose from light, dark"),
+        ("stages", NAMES, {"theme": "sepia"}, "choose from light, dark, print"),
     ],
 )
 def test_bad_input(
