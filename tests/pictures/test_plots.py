@@ -267,7 +267,7 @@ def test_bad_input(
 
 
 def test_bad_files(tmp_path: Path) -> None:
-    with pytest.raises(InspectError, match="no suffix of a picture"):
+    with pytest.raises(InspectError, match="no suffix of a known format"):
         of_kind("stages").write(tmp_path / "stages.gif")
     with pytest.raises(InspectError, match="cannot write"):
         of_kind("stages").write(tmp_path / "nowhere" / "stages.svg")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -109,9 +110,9 @@ def placed(
 
 def label_around(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
     """Label points by name, each at a side of its own, inside axes whose layout is done."""
-    edges = axes.get_window_extent().extents * _scale(axes)
+    edges = (float(edge) * _scale(axes) for edge in axes.get_window_extent().extents)
     ordered = dict(sorted(points.items(), key=lambda named: named[1], reverse=True))
-    _annotate(axes, ordered, points.values(), AROUND, Box(*map(float, edges)))
+    _annotate(axes, ordered, points.values(), AROUND, Box(*edges))
 
 
 def label_above(
@@ -129,7 +130,7 @@ def label_above(
     _annotate(axes, ordered, marks, ABOVE, _ANYWHERE, backing)
 
 
-_ANYWHERE = Box(*(-float("inf"),) * 2, *(float("inf"),) * 2)
+_ANYWHERE = Box(-inf, -inf, inf, inf)
 
 
 def _annotate(
