@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.tables.columns import Column, Record, Value, show
 
 Cells = Sequence[Sequence[str]]
@@ -32,7 +33,7 @@ def csv_text(keys: Sequence[str], rows: Iterable[Record]) -> str:
 
 
 def _flat(value: Value) -> Value:
-    return "x".join(map(str, value)) if isinstance(value, tuple) else value
+    return show_shape(value) if isinstance(value, tuple) else value
 
 
 def json_text(data: Any) -> str:
