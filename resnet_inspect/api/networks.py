@@ -188,6 +188,16 @@ def load_timm_preact(
     return from_timm_preact(state, average_shortcut)
 
 
+def _as_html(network: LayerGraph) -> str:
+    """What a notebook shows of a graph: its table by stage."""
+    from resnet_inspect.tables.network import table
+
+    return table(network, "stage").to_text("html")
+
+
+LayerGraph._repr_html_ = _as_html
+
+
 def _traced(
     model: Any, input_shape: Shape | None, args: Mapping[str, Any] | None, leaves: Sequence[str]
 ) -> LayerGraph:
