@@ -65,6 +65,20 @@ def test_toml_blocks_are_networks(block: str, tmp_path: Path) -> None:
     assert ri.graph(path).stages
 
 
+def test_fields_of_a_network_are_those_described() -> None:
+    rows = [f"| `{name}` | {_told(about)} |" for name, about in FIELDS.items()]
+    assert "\n".join(["| field | what it says |", "|---|---|", *rows, ""]) in README
+
+
+def _told(about: SpecField) -> str:
+    """What the README says of a field: its help, its choices, and what they mean."""
+    choices = [
+        f"`{choice}` ({about.meanings[choice]})" if choice in about.meanings else f"`{choice}`"
+        for choice in about.choices
+    ]
+    return f"{about.help.removesuffix('.')}: {', '.join(choices)}" if choices else about.help
+
+
 def test_figures_in_the_prose() -> None:
     difference = [ri.total(ri.graph(name).layers).macs for name in ("resnet50", "resnet50_v1")]
     assert f"{difference[0] - difference[1]:,}" in (ROOT / "README.md").read_text()
