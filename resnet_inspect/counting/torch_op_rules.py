@@ -7,8 +7,7 @@ a resampling is pooling. Products of activations (attention) are multiply-accumu
 
 from __future__ import annotations
 
-from resnet_inspect.counting.costs import ZERO, Cost
-from resnet_inspect.counting.costs import rule as cost_rule
+from resnet_inspect.counting.costs import VIEW, Counts, Shapes, operations
 from resnet_inspect.counting.memory import (
     INDEX,
     STATISTIC,
@@ -44,105 +43,95 @@ from resnet_inspect.networks.torch_ops import (
     View,
 )
 
-Shapes = tuple[Shape, ...]
-
-
 Fields = list[ReceptiveField]
 
 
 # --- costs ------------------------------------------------------------------------------------
 
 
-def _cost(op: Op, inputs: Shapes, output: Shape, **terms: int) -> Cost:
-    read = sum(map(elements, inputs))
-    return Cost(params=op.params, buffers=op.buffers, read=read, written=elements(output), **terms)
+@operations.register
+def _(op: Opaque, inputs: Shapes, output: Shape) -> Counts | None:
+    return None if op.macs is None else {"macs": op.macs}
 
 
-@cost_rule.register
-def _(op: Opaque, inputs: Shapes, output: Shape) -> Cost:
-    if op.macs is None:
-        return Cost(params=op.params, buffers=op.buffers, uncounted=1)
-    return _cost(op, inputs, output, macs=op.macs)
+@operations.register
+def _(op: Conv, inputs: Shapes, output: Shape) -> Counts:
+    macs = op.weights * elements(output[1:])
+    return {"macs": macs, "bias": elements(output) if op.bias else 0}
 
 
-@cost_rule.register
-def _(op: Conv, inputs: Shapes, output: Shape) -> Cost:
-    bias = elements(output) if op.bias else 0
-    return _cost(op, inputs, output, macs=op.weights * elements(output[1:]), bias=bias)
+@operations.register
+def _(op: ConvTranspose, inputs: Shapes, output: Shape) -> Counts:
+    macs = op.weights * elements(inputs[0][1:])
+    return {"macs": macs, "bias": elements(output) if op.bias else 0}
 
 
-@cost_rule.register
-def _(op: ConvTranspose, inputs: Shapes, output: Shape) -> Cost:
-    bias = elements(output) if op.bias else 0
-    return _cost(op, inputs, output, macs=op.weights * elements(inputs[0][1:]), bias=bias)
+@operations.register(BatchNorm)
+@operations.register(GroupNorm)
+@operations.register(LayerNorm)
+def _(op: Op, inputs: Shapes, output: Shape) -> Counts:
+    return {"normalization": 2 * elements(output)}
 
 
-@cost_rule.register(BatchNorm)
-@cost_rule.register(GroupNorm)
-@cost_rule.register(LayerNorm)
-def _(op: Op, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output, normalization=2 * elements(output))
+@operations.register
+def _(op: Function, inputs: Shapes, output: Shape) -> Counts:
+    return {"activation": elements(output)}
 
 
-@cost_rule.register
-def _(op: Function, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output, activation=elements(output))
+@operations.register(Dropout)
+@operations.register(View)
+def _(op: Op, inputs: Shapes, output: Shape) -> Counts:
+    return VIEW
 
 
-@cost_rule.register(Dropout)
-@cost_rule.register(View)
-def _(op: Op, inputs: Shapes, output: Shape) -> Cost:
-    return ZERO
-
-
-@cost_rule.register
-def _(op: Pool, inputs: Shapes, output: Shape) -> Cost:
+@operations.register
+def _(op: Pool, inputs: Shapes, output: Shape) -> Counts:
     each = elements(op.kernel) - (1 if op.type.startswith("Max") else 0)
-    return _cost(op, inputs, output, pooling=each * elements(output))
+    return {"pooling": each * elements(output)}
 
 
-@cost_rule.register
-def _(op: AdaptivePool, inputs: Shapes, output: Shape) -> Cost:
+@operations.register
+def _(op: AdaptivePool, inputs: Shapes, output: Shape) -> Counts:
     seen = op.windows(inputs[0]) * output[0]
-    return _cost(op, inputs, output, pooling=seen - (elements(output) if "Max" in op.type else 0))
+    return {"pooling": seen - (elements(output) if "Max" in op.type else 0)}
 
 
-@cost_rule.register
-def _(op: Reduce, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output, pooling=elements(inputs[0]))
+@operations.register
+def _(op: Reduce, inputs: Shapes, output: Shape) -> Counts:
+    return {"pooling": elements(inputs[0])}
 
 
-@cost_rule.register
-def _(op: Interpolate, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output, pooling=op.taps * elements(output) if op.taps > 1 else 0)
+@operations.register
+def _(op: Interpolate, inputs: Shapes, output: Shape) -> Counts:
+    return {"pooling": op.taps * elements(output) if op.taps > 1 else 0}
 
 
-@cost_rule.register(Concat)
-@cost_rule.register(Move)
-@cost_rule.register(Pad)
-def _(op: Op, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output)
+@operations.register(Concat)
+@operations.register(Move)
+@operations.register(Pad)
+def _(op: Op, inputs: Shapes, output: Shape) -> Counts:
+    return {}
 
 
 _TERM = {"mul": "gating", "div": "gating", "add": "addition", "sub": "addition"}
 
 
-@cost_rule.register
-def _(op: Arithmetic, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output, **{_TERM.get(op.function, "activation"): elements(output)})
+@operations.register
+def _(op: Arithmetic, inputs: Shapes, output: Shape) -> Counts:
+    return {_TERM.get(op.function, "activation"): elements(output)}
 
 
-@cost_rule.register
-def _(op: MatMul, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output, macs=elements(output) * inputs[0][-1])
+@operations.register
+def _(op: MatMul, inputs: Shapes, output: Shape) -> Counts:
+    return {"macs": elements(output) * inputs[0][-1]}
 
 
-@cost_rule.register
-def _(op: Attention, inputs: Shapes, output: Shape) -> Cost:
+@operations.register
+def _(op: Attention, inputs: Shapes, output: Shape) -> Counts:
     queries, keys, _ = inputs[:3]
     scores = elements(queries[:-1]) * keys[-2]
     macs = scores * queries[-1] + scores * output[-1]
-    return _cost(op, inputs, output, macs=macs, activation=scores)
+    return {"macs": macs, "activation": scores}
 
 
 # --- receptive fields -------------------------------------------------------------------------

@@ -10,6 +10,7 @@ the same name.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import ClassVar
 
 from resnet_inspect.errors import ShapeError
@@ -20,12 +21,8 @@ Shape = tuple[int, ...]
 Pair = tuple[int, int]
 
 
-def elements(shape: Shape) -> int:
-    """The number of elements of one sample of this shape."""
-    count = 1
-    for size in shape:
-        count *= size
-    return count
+elements = prod
+"""The number of elements of one sample of a shape."""
 
 
 def show_shape(shape: Shape) -> str:

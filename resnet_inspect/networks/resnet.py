@@ -8,11 +8,23 @@ scheme; their last batch norm is `norm`.
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import SupportsIndex
+from typing import NamedTuple, SupportsIndex
 
 from resnet_inspect.errors import ShapeError
-from resnet_inspect.networks.graph import GraphBuilder, LayerGraph, Wire
+from resnet_inspect.networks.graph import (
+    HEAD,
+    INPUT,
+    STEM,
+    Block,
+    BlockBuilder,
+    Layer,
+    LayerGraph,
+    Stage,
+    Wire,
+    in_network,
+)
 from resnet_inspect.networks.ops import (
     ACTIVATIONS,
     Activation,
@@ -39,31 +51,76 @@ def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> LayerGrap
 
     Raises ShapeError where the input does not fit the network.
     """
-    shape = spec.input_shape if input_shape is None else tuple(input_shape)
+    shape = _image(spec, input_shape)
+    try:
+        stages = tuple(_stages(spec, Wire(INPUT, shape)))
+    except ShapeError as error:
+        raise in_network(spec.name, shape, error) from None
+    return LayerGraph(spec.name, shape, stages, spec=spec)
+
+
+def _stages(spec: ResNetSpec, wire: Wire) -> Iterator[Stage]:
+    design = Design(*_DESIGN(spec))
+    stem = Stage("stem", "", (_stem(design, wire),))
+    yield stem
+    wire = stem.leaving
+    for number, count in enumerate(spec.blocks):
+        inner, leaving = spec.inner_channels(number), spec.stage_channels(number)
+        path = f"layer{number + 1}"
+        wired = [_block(design, f"{path}.0", wire, inner, leaving, spec.strides[number])]
+        if count > 1:  # from its second block on, a stage repeats itself
+            output = wired[0].output
+            entering = Wire(output.name, output.output_shape)
+            wired.append(_block(design, f"{path}.1", entering, inner, leaving, 1))
+        stage = Stage(path, path, tuple(wired), repeats=max(0, count - 2))
+        yield stage
+        wire = stage.leaving
+    yield Stage("head", "", (_head(design, wire),))
+
+
+def _image(spec: ResNetSpec, input_shape: Shape | None) -> Shape:
+    """The shape of the input, checked; raises ShapeError."""
+    if input_shape is None:
+        return spec.input_shape
+    shape = tuple(input_shape)
     if len(shape) != 3 or not all(isinstance(size, SupportsIndex) and size > 0 for size in shape):
         raise ShapeError(
-            f"input {show_shape(shape)} is no image; give channels x height x width, such as "
+            f"input {show_shape(shape)} is not an image; give channels x height x width, such as "
             f"{show_shape(spec.input_shape)}"
         )
-    shape = tuple(
-        map(operator.index, shape)
-    )  # counts stay Python's ints, whatever whole numbers came in
+    # Counts stay Python's ints, whatever whole numbers came in.
+    shape = tuple(map(operator.index, shape))
     if shape[0] != spec.in_channels:
         raise ShapeError(
             f"input {show_shape(shape)} has {shape[0]} channels and {spec.name} takes "
             f"{spec.in_channels}; give an input of {spec.in_channels}, or in_channels={shape[0]}"
         )
-    net = GraphBuilder(spec.name, shape)
-    wire = _stem(net, spec)
-    for stage, count in enumerate(spec.blocks):
-        for index in range(count):
-            if index < 2:
-                wire = _block(net, spec, wire, stage, index)
-            else:  # from its second block on, a stage repeats itself
-                wire = net.repeat_block(f"layer{stage + 1}.{index}")
-        net.end_stage(f"layer{stage + 1}", f"layer{stage + 1}")
-    _head(net, spec, wire)
-    return net.graph()
+    return shape
+
+
+class Design(NamedTuple):
+    """The fields of ResNetSpec that hold for all blocks, stem and head alike.
+
+    Parts of networks are wired from these and from numbers, so that networks that differ in depth
+    or in the width of one stage share the parts that are equal.
+    """
+
+    block: str
+    stem: str
+    stem_width: int
+    stem_pool: bool | None
+    shortcut: str
+    shortcut_norm: bool
+    stride_in: str
+    order: str
+    groups: int
+    se_reduction: int
+    activation: str
+    bias: tuple[str, ...]
+    classes: int
+
+
+_DESIGN = operator.attrgetter(*Design._fields)
 
 
 def squeezed_channels(channels: int, reduction: int) -> int:
@@ -74,7 +131,7 @@ def squeezed_channels(channels: int, reduction: int) -> int:
     return max(8, int(channels / reduction + 4) // 8 * 8)
 
 
-# Repeated blocks share their ops: an op is data, and equal ops are the same op.
+# Equal ops of a network are one op, and equal blocks of two networks one block: both are data.
 @lru_cache(maxsize=4096)
 def _conv(
     inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = False
@@ -87,6 +144,7 @@ _norm = lru_cache(maxsize=1024)(BatchNorm2d)
 
 
 _ADD, _SCALE, _SIGMOID, _GLOBAL, _FLATTEN = Add(), Scale(), Sigmoid(), GlobalAvgPool2d(), Flatten()
+_GATE_ACT = ReLU()
 
 
 def _act_path(act: Activation) -> str:
@@ -94,12 +152,15 @@ def _act_path(act: Activation) -> str:
     return "relu" if isinstance(act, ReLU) else "act"
 
 
-def _stem(net: GraphBuilder, spec: ResNetSpec) -> Wire:
+@lru_cache(maxsize=256)
+def _stem(spec: Design, image: Wire) -> Block:
+    net = BlockBuilder()
+    wire: Layer | Wire = image
     act, bias, width = ACTIVATIONS[spec.activation], "stem" in spec.bias, spec.stem_width
-    wire = net.input
+    entering = image.output_shape[0]
     if spec.stem in ("deep", "tiered"):
         first = 3 * (width // 8) if spec.stem == "tiered" else width // 2
-        channels = (spec.in_channels, first, width // 2, width)
+        channels = (entering, first, width // 2, width)
         for i in range(3):
             conv = _conv(channels[i], channels[i + 1], 3, 2 if i == 0 else 1, bias=bias)
             wire = net.add(conv, wire, name=f"conv1.{3 * i}")
@@ -108,32 +169,30 @@ def _stem(net: GraphBuilder, spec: ResNetSpec) -> Wire:
                 wire = net.add(act, wire, name=f"conv1.{3 * i + 2}")
     else:
         kernel, stride = (7, 2) if spec.stem == "7x7" else (3, 1)
-        wire = net.add(
-            _conv(spec.in_channels, width, kernel, stride, bias=bias), wire, name="conv1"
-        )
+        wire = net.add(_conv(entering, width, kernel, stride, bias=bias), wire, name="conv1")
     if spec.order == "post":  # a pre-activation block brings its own
         wire = net.add(_norm(width), wire, name="bn1")
         wire = net.add(act, wire, name=_act_path(act))
     if spec.stem_pool:
         wire = net.add(MaxPool2d((3, 3), (2, 2), (1, 1)), wire, name="maxpool")
-    net.end_block("stem", "", "Stem")
-    net.end_stage("stem", "")
-    return wire
+    return net.block("stem", "", STEM)
 
 
-def _head(net: GraphBuilder, spec: ResNetSpec, wire: Wire) -> None:
+@lru_cache(maxsize=256)
+def _head(spec: Design, entering: Wire) -> Block:
+    net = BlockBuilder()
+    wire: Layer | Wire = entering
     if spec.order == "pre":
         act = ACTIVATIONS[spec.activation]
-        wire = net.add(_norm(wire.shape[0]), wire, name="norm")
+        wire = net.add(_norm(wire.output_shape[0]), wire, name="norm")
         wire = net.add(act, wire, name=_act_path(act))
     wire = net.add(_GLOBAL, wire, name="avgpool")
     wire = net.add(_FLATTEN, wire, name="flatten")
-    net.add(Linear(wire.shape[0], spec.classes), wire, name="fc")
-    net.end_block("head", "", "Head")
-    net.end_stage("head", "")
+    net.add(Linear(wire.output_shape[0], spec.classes), wire, name="fc")
+    return net.block("head", "", HEAD)
 
 
-def block_kind(spec: ResNetSpec) -> str:
+def block_kind(spec: ResNetSpec | Design) -> str:
     """What a block of this network calls itself: Bottleneck, PreActBasicBlock, SEBottleneck, .."""
     base = "BasicBlock" if spec.block == "basic" else "Bottleneck"
     plain = "Plain" if spec.shortcut == "none" else ""
@@ -142,8 +201,9 @@ def block_kind(spec: ResNetSpec) -> str:
     return plain + before + squeeze + base
 
 
-def _residual_convs(spec: ResNetSpec, stage: int, entering: int, stride: int) -> list[Conv2d]:
-    inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
+def _residual_convs(
+    spec: Design, entering: int, inner: int, leaving: int, stride: int
+) -> list[Conv2d]:
     bias = "residual" in spec.bias
     if spec.block == "basic":
         return [_conv(entering, inner, 3, stride, bias=bias), _conv(inner, leaving, 3, bias=bias)]
@@ -155,24 +215,25 @@ def _residual_convs(spec: ResNetSpec, stage: int, entering: int, stride: int) ->
     ]
 
 
-def _block(net: GraphBuilder, spec: ResNetSpec, entering: Wire, stage: int, index: int) -> Wire:
-    path = f"layer{stage + 1}.{index}"
-    stride = spec.strides[stage] if index == 0 else 1
+@lru_cache(maxsize=2048)
+def _block(spec: Design, path: str, entering: Wire, inner: int, leaving: int, stride: int) -> Block:
+    """A residual block with `inner` channels inside and `leaving` channels that leave it."""
+    net = BlockBuilder()
     act = ACTIVATIONS[spec.activation]
     act_path = f"{path}.{_act_path(act)}"
-    convs = _residual_convs(spec, stage, entering.shape[0], stride)
-    changes = stride != 1 or entering.shape[0] != spec.stage_channels(stage)
+    convs = _residual_convs(spec, entering.output_shape[0], inner, leaving, stride)
+    changes = stride != 1 or entering.output_shape[0] != leaving
     projects = changes or spec.shortcut == "C"
 
-    wire = bypass = entering
+    wire: Layer | Wire = entering
+    bypass = wire
     for i, conv in enumerate(convs, start=1):
         if spec.order == "pre":
-            wire = net.add(_norm(wire.shape[0]), wire, name=f"{path}.bn{i}")
+            wire = net.add(_norm(wire.output_shape[0]), wire, name=f"{path}.bn{i}")
             wire = net.add(act, wire, name=f"{act_path}{i}", path=act_path)
             if i == 1 and projects and spec.shortcut != "A":
-                bypass = (
-                    wire  # a projection takes the activated input (He et al. 2016, section 4.1)
-                )
+                # a projection takes the activated input (He et al. 2016, section 4.1)
+                bypass = wire
         wire = net.add(conv, wire, name=f"{path}.conv{i}")
         if spec.order == "post":
             wire = net.add(_norm(conv.out_channels), wire, name=f"{path}.bn{i}")
@@ -182,19 +243,18 @@ def _block(net: GraphBuilder, spec: ResNetSpec, entering: Wire, stage: int, inde
         wire = _squeeze_excite(net, spec, wire, f"{path}.se")
     if spec.shortcut != "none":
         if projects:
-            bypass = _shortcut(net, spec, bypass, wire.shape[0], stride, f"{path}.downsample")
+            bypass = _shortcut(net, spec, bypass, wire.output_shape[0], stride, f"{path}.downsample")
         wire = net.add(_ADD, wire, bypass, name=f"{path}.add")
     if spec.order == "post":
         wire = net.add(act, wire, name=f"{act_path}{len(convs)}", path=act_path)
-    net.end_block(path, path, block_kind(spec))
-    return wire
+    return net.block(path, path, block_kind(spec))
 
 
 def _shortcut(
-    net: GraphBuilder, spec: ResNetSpec, wire: Wire, channels: int, stride: int, path: str
-) -> Wire:
+    net: BlockBuilder, spec: Design, wire: Layer | Wire, channels: int, stride: int, path: str
+) -> Layer:
     """Options A, B, C (He et al. 2015, section 3.3) and D (He et al. 2018, Figure 2c)."""
-    entering = wire.shape[0]
+    entering = wire.output_shape[0]
     if spec.shortcut == "A":
         return net.add(ZeroPad(entering, channels, (stride, stride)), wire, name=path)
     number = 0
@@ -211,14 +271,14 @@ def _shortcut(
     return wire
 
 
-def _squeeze_excite(net: GraphBuilder, spec: ResNetSpec, wire: Wire, path: str) -> Wire:
+def _squeeze_excite(net: BlockBuilder, spec: Design, wire: Layer | Wire, path: str) -> Layer:
     """Squeeze-and-excitation (Hu et al. 2017, Figure 3), as 1x1 convolutions like timm's."""
-    channels = wire.shape[0]
+    channels = wire.output_shape[0]
     hidden = squeezed_channels(channels, spec.se_reduction)
     gate = net.add(_GLOBAL, wire, name=f"{path}.squeeze")
     gate = net.add(_conv(channels, hidden, 1, bias=True), gate, name=f"{path}.fc1")
     # timm activates the gate by ReLU whatever the network's activation, as the paper does.
-    gate = net.add(ReLU(), gate, name=f"{path}.act")
+    gate = net.add(_GATE_ACT, gate, name=f"{path}.act")
     gate = net.add(_conv(hidden, channels, 1, bias=True), gate, name=f"{path}.fc2")
     gate = net.add(_SIGMOID, gate, name=f"{path}.gate")
     return net.add(_SCALE, wire, gate, name=f"{path}.scale")

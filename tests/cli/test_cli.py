@@ -154,7 +154,7 @@ def test_a_file_can_change_a_network_of_the_zoo(tmp_path: Path) -> None:
         (("table", "resnet18", "--dtype", "fp12"), "unknown dtype 'fp12'"),
         (("table", "resnet18", "--batch", "0"), "batch is 0"),
         (("table", "resnet18", "--input", "224"), "give channels x height x width"),
-        (("table", "resnet18", "--input", "3x-1x9"), "is no image"),
+        (("table", "resnet18", "--input", "3x-1x9"), "is not an image"),
         (("table", "resnet18", "--input", "1x224x224"), "in_channels=1"),
         (("table", "resnet18", "--no-such"), "No such option: --no-such"),
         (("table", "resnext50_32x4d", "--widths", "8,128,256,512"), "widths has 8"),
