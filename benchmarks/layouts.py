@@ -21,8 +21,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from resnet_inspect.counting.costs import graph_cost
-from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.counting.costs import spec_cost
 from resnet_inspect.networks.spec import ResNetSpec
 
 Complexity = dict[str, int]
@@ -79,7 +78,7 @@ def complexity(block_kind: str, blocks: tuple[int, ...], widths: tuple[int, ...]
 
 def counted(layout: dict[str, Any]) -> tuple[int, int, int]:
     """Parameters, MACs and activations (of all layers) of a layout."""
-    cost = graph_cost(layer_graph(ResNetSpec(**layout)))
+    cost = spec_cost(ResNetSpec(**layout))
     return cost.params, cost.macs, cost.written
 
 

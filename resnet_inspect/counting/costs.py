@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 from typing import NamedTuple
 
-from resnet_inspect.networks.graph import Block, Layer, LayerGraph, once
+from resnet_inspect.networks.graph import Layer, LayerGraph, once
 from resnet_inspect.networks.ops import (
     Activation,
     Add,
@@ -41,6 +41,8 @@ from resnet_inspect.networks.ops import (
     ZeroPad,
     elements,
 )
+from resnet_inspect.networks.resnet import Part, connect, image_shape, layer_graph, layout
+from resnet_inspect.networks.spec import ResNetSpec
 
 Shapes = tuple[Shape, ...]
 
@@ -115,55 +117,91 @@ def cost(layer: Layer, batch: int = 1) -> Cost:
 
 def total(layers: Iterable[Layer], batch: int = 1) -> Cost:
     """The sum over layers. A module that is called twice holds its parameters once."""
-    done = dict.fromkeys(_SCALED, 0)
-    params = buffers = read = written = uncounted = 0
-    rules: dict[type[Op], Callable[[Op, Shapes, Shape], Counts | None]] = {}
+    tally = _Tally()
     holders: set[str] = set()
     for _, path, op, _, inputs, output in layers:
-        kind = type(op)
-        if kind not in rules:
-            rules[kind] = operations.dispatch(kind)
-        counts = rules[kind](op, inputs, output)
-        if counts is None:
-            uncounted += 1
-        else:
-            for name, count in counts.items():
-                done[name] += count
-            if "read" not in counts:
-                read += elements(inputs[0]) if len(inputs) == 1 else sum(map(elements, inputs))
-                written += elements(output)
-        learned = op.params
-        if learned:
+        tally.count(op, inputs, output)
+        if op.params:
             if path in holders:
-                continue
+                tally.params -= op.params
+                tally.buffers -= op.buffers
             holders.add(path)
-            params += learned
-        buffers += op.buffers
-    done["read"] += read
-    done["written"] += written
-    single = Cost(params, buffers, *done.values(), uncounted)
+    single = tally.cost
+    return single if batch == 1 else single.for_batch(batch)
+
+
+class _Tally:
+    """Adds up what layers cost for one sample, and is a `resnet.Builder` that does no more."""
+
+    def __init__(self) -> None:
+        self.params = self.buffers = self.uncounted = 0
+        self.done = dict.fromkeys(_SCALED, 0)
+        self.rules: dict[type[Op], Callable[[Op, Shapes, Shape], Counts | None]] = {}
+
+    def count(self, op: Op, inputs: Shapes, output: Shape) -> None:
+        self.params += op.params
+        self.buffers += op.buffers
+        kind, done = type(op), self.done
+        if kind not in self.rules:
+            self.rules[kind] = operations.dispatch(kind)
+        counts = self.rules[kind](op, inputs, output)
+        if counts is None:
+            self.uncounted += 1
+            return
+        for name, count in counts.items():
+            done[name] += count
+        if "read" not in counts:
+            done["read"] += elements(inputs[0]) if len(inputs) == 1 else sum(map(elements, inputs))
+            done["written"] += elements(output)
+
+    def add(self, op: Op, *inputs: Shape, name: str, path: str | None = None) -> Shape:
+        output = op.output_shape(*inputs)
+        self.count(op, inputs, output)
+        return output
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(self.params, self.buffers, *self.done.values(), self.uncounted)
+
+
+@lru_cache(maxsize=4096)
+def _part_cost(part: Part, shape: Shape) -> tuple[Cost, Shape]:
+    """What a part costs for one sample, and the shape that leaves it."""
+    tally = _Tally()
+    output = connect(tally, part, "", shape)
+    return tally.cost, output
+
+
+def spec_cost(spec: ResNetSpec, input_shape: Shape | None = None, batch: int = 1) -> Cost:
+    """What `graph_cost` gives for the network of a spec, without listing its layers.
+
+    Raises ShapeError where the input does not fit the network.
+    """
+    shape = image_shape(spec, input_shape)
+    parts = []
+    try:
+        for _, different, repeats in layout(spec):
+            for part in different:
+                single, shape = _part_cost(part, shape)
+                parts.append(single)
+            if repeats:
+                parts.append(Cost(*[repeats * count for count in parts[-1]]))
+    except ShapeError:
+        layer_graph(spec, input_shape)  # raises the same, naming network, input and layer
+        raise
+    single = Cost(*map(sum, zip(*parts, strict=True)))
     return single if batch == 1 else single.for_batch(batch)
 
 
 @once
-def _block_cost(block: Block) -> Cost:
-    return total(block.layers)
-
-
-@once
 def _graph_cost(graph: LayerGraph) -> Cost:
-    if graph.spec is None:  # a module may be called in several blocks
+    if graph.spec is None:
         return total(graph.layers)
-    parts = []
-    for stage in graph.stages:
-        parts.extend(map(_block_cost, stage.wired))
-        if stage.repeats:
-            parts.append(Cost(*[stage.repeats * count for count in parts[-1]]))
-    return Cost(*map(sum, zip(*parts, strict=True)))
+    return spec_cost(graph.spec, graph.input_shape)
 
 
 def graph_cost(graph: LayerGraph, batch: int = 1) -> Cost:
-    """What `total` gives for all layers of a network; each block that repeats is counted once."""
+    """What `total` gives for all layers of a network; parts that repeat are counted once."""
     single = _graph_cost(graph)
     return single if batch == 1 else single.for_batch(batch)
 
