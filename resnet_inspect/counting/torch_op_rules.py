@@ -11,10 +11,10 @@ from resnet_inspect.counting.costs import VIEW, Counts, Shapes, operations
 from resnet_inspect.counting.memory import (
     INDEX,
     STATISTIC,
-    aside,
+    auxiliary_bytes,
     buffer_bytes,
-    copied,
-    keeps,
+    saved_copy_bytes,
+    saved_tensors,
     statistics,
 )
 from resnet_inspect.counting.receptive_field import Field, ReceptiveField, everywhere, joined
@@ -240,25 +240,25 @@ def _(op: Op, fields: Fields, shapes: Shapes) -> ReceptiveField | None:
 # --- memory -----------------------------------------------------------------------------------
 
 
-@keeps.register(Opaque)
-@keeps.register(Concat)
-@keeps.register(Dropout)
-@keeps.register(Interpolate)
-@keeps.register(Move)
-@keeps.register(View)
+@saved_tensors.register(Opaque)
+@saved_tensors.register(Concat)
+@saved_tensors.register(Dropout)
+@saved_tensors.register(Interpolate)
+@saved_tensors.register(Move)
+@saved_tensors.register(View)
 def _(op: Op, layer: Layer) -> tuple[str, ...]:
     return ()  # shapes alone; of an opaque layer nothing is known
 
 
-@keeps.register(AdaptivePool)
-@keeps.register(Attention)
-@keeps.register(BatchNorm)
-@keeps.register(Conv)
-@keeps.register(ConvTranspose)
-@keeps.register(GroupNorm)
-@keeps.register(LayerNorm)
-@keeps.register(MatMul)
-@keeps.register(Pool)
+@saved_tensors.register(AdaptivePool)
+@saved_tensors.register(Attention)
+@saved_tensors.register(BatchNorm)
+@saved_tensors.register(Conv)
+@saved_tensors.register(ConvTranspose)
+@saved_tensors.register(GroupNorm)
+@saved_tensors.register(LayerNorm)
+@saved_tensors.register(MatMul)
+@saved_tensors.register(Pool)
 def _(op: Op, layer: Layer) -> tuple[str, ...]:
     return layer.inputs
 
@@ -269,14 +269,14 @@ _OF_OUTPUT = ("Tanh", "Softmax", "LogSoftmax", "Softmax2d", "exp", "rsqrt", "rec
 _OF_BOTH = ("sqrt", "std", "amax", "amin", "logsumexp", "norm")
 
 
-@keeps.register
+@saved_tensors.register
 def _(op: Function, layer: Layer) -> tuple[str, ...]:
     if op.name in _OF_OUTPUT or (op.name in ("SELU", "CELU") and op.inplace):
         return (layer.name,)
     return () if op.inplace else layer.inputs
 
 
-@keeps.register
+@saved_tensors.register
 def _(op: Arithmetic, layer: Layer) -> tuple[str, ...]:
     if op.function in ("add", "sub", "neg"):
         return ()
@@ -285,7 +285,7 @@ def _(op: Arithmetic, layer: Layer) -> tuple[str, ...]:
     return _kept(op.function, layer)
 
 
-@keeps.register
+@saved_tensors.register
 def _(op: Reduce, layer: Layer) -> tuple[str, ...]:
     return () if op.function in ("mean", "sum", "cumsum") else _kept(op.function, layer)
 
@@ -295,12 +295,12 @@ def _kept(function: str, layer: Layer) -> tuple[str, ...]:
     return (*kept, layer.name) if function in _OF_OUTPUT + _OF_BOTH else kept
 
 
-@keeps.register
+@saved_tensors.register
 def _(op: Pad, layer: Layer) -> tuple[str, ...]:
     return layer.inputs if op.mode in ("reflect", "replicate") else ()
 
 
-@copied.register
+@saved_copy_bytes.register
 def _(op: Function, layer: Layer, itemsize: int, batch: int) -> int:
     from_input = op.inplace and op.name not in ("SELU", "CELU")
     return elements(layer.output_shape) * itemsize * batch if from_input else 0
@@ -328,18 +328,18 @@ def _(op: Dropout, layer: Layer, itemsize: int, batch: int) -> int:
     return batch * itemsize * (1 if single else layer.output_shape[0])
 
 
-@aside.register
+@auxiliary_bytes.register
 def _(op: GroupNorm, layer: Layer) -> int:
     return 2 * op.groups * STATISTIC
 
 
-@aside.register
+@auxiliary_bytes.register
 def _(op: LayerNorm, layer: Layer) -> int:
     moments = 2 if op.type == "LayerNorm" else 1
     return moments * elements(layer.output_shape[: -len(op.size)]) * STATISTIC
 
 
-@aside.register(AdaptivePool)
-@aside.register(Pool)
+@auxiliary_bytes.register(AdaptivePool)
+@auxiliary_bytes.register(Pool)
 def _(op: AdaptivePool | Pool, layer: Layer) -> int:
     return elements(layer.output_shape) * INDEX if "Max" in op.type else 0

@@ -7,7 +7,7 @@ and shortcuts are plain to see; nothing is found by parsing names.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property, wraps
 from itertools import chain
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -177,8 +177,8 @@ class Stage:
 class LayerGraph(Facts):
     """A network for one input shape.
 
-    spec: what it was wired from, if it was. maker: for a network that was traced, makes a new
-    torch.nn.Module of it. Graphs are equal where their layers are, whatever these say.
+    spec: the spec whose network this is, where it was wired from one. maker: for a network that was
+    traced, makes a new torch.nn.Module of it. Neither matters when graphs are compared.
     """
 
     name: str
@@ -202,13 +202,6 @@ class LayerGraph(Facts):
     @property
     def output(self) -> Layer:
         return self.layers[-1]
-
-    def shortened(self, repeats: int) -> LayerGraph:
-        """The network with no more than so many repeats of a block in each stage."""
-        stages = tuple(
-            [replace(stage, repeats=min(repeats, stage.repeats)) for stage in self.stages]
-        )
-        return replace(self, stages=stages)
 
     def layer(self, name: str) -> Layer:
         """The layer of this name; raises UnknownNameError with the nearest names."""

@@ -42,7 +42,7 @@ class Op:
         """Whether it overwrites its first input, as torchvision's ReLU and residual addition do."""
         return False
 
-    def shares(self, training: bool) -> bool:
+    def aliases_input(self, training: bool) -> bool:
         """Whether its output lies in its first input's memory, in train or in eval mode."""
         return self.inplace
 
@@ -253,7 +253,7 @@ class GlobalAvgPool2d(Op):
 
 
 class Flatten(Op):
-    def shares(self, training: bool) -> bool:
+    def aliases_input(self, training: bool) -> bool:
         return True  # a view
 
     def output_shape(self, *shapes: Shape) -> Shape:

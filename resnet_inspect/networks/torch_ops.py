@@ -237,7 +237,7 @@ class Dropout(Op):
     type: str = "Dropout"
     p: float = 0.5
 
-    def shares(self, training: bool) -> bool:
+    def aliases_input(self, training: bool) -> bool:
         return self.p == 0 or not training
 
     @property
@@ -357,7 +357,7 @@ class View(Op):
     function: str
     output: Shape
 
-    def shares(self, training: bool) -> bool:
+    def aliases_input(self, training: bool) -> bool:
         return True
 
     @property

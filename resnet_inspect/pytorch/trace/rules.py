@@ -36,7 +36,8 @@ def rule(*kinds: type[nn.Module] | str) -> Callable[[_R], _R]:
 
     Shapes are without the batch. Several ops in a row are a tuple, a layer that changes nothing
     None. For anything that no op stands for, Opaque(type, output shape, params, macs=..) holds its
-    numbers; an Op of your own needs its rules in costs.rule, receptive_field.rule, memory.keeps.
+    numbers; an Op of your own needs its rules in costs.operations, receptive_field.rule and
+    memory.saved_tensors.
     """
 
     def register(function: _R) -> _R:
