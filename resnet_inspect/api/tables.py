@@ -29,7 +29,7 @@ def cost(
 
     if isinstance(model, Layer):
         return costs.cost(model, batch)
-    return costs.total(graph(model, input_shape, **changes).layers, batch)
+    return costs.graph_cost(graph(model, input_shape, **changes), batch)
 
 
 def memory(
