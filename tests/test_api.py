@@ -88,6 +88,7 @@ def test_lists_of_networks() -> None:
     names = ["resnet18", "resnet34"]
     assert ri.compare(names).to_text("json") == ri.compare(*names).to_text("json")
     assert ri.diagram(names).dot == ri.diagram(*names).dot
+    assert ri.diff_diagram(*names).dot != ri.diagram(*names).dot
     assert ri.plot("field", names).alt == ri.plot("field", *names).alt
     assert ri.conventions(tuple(names)).to_text("csv") == ri.conventions(*names).to_text("csv")
 
@@ -123,6 +124,7 @@ def test_shapes_are_refused_in_one_line(shape: Any, says: str) -> None:
         (lambda: ri.graph("resnet18", leaves=["X"]), "are for code that is traced"),
         (lambda: ri.list_models(family="resnets"), "unknown family 'resnets'"),
         (lambda: ri.report("resnet18"), "a report needs a folder"),
+        (lambda: ri.bench([]), "no network to measure"),
     ],
 )
 def test_refusals(call: Callable[[], Any], says: str) -> None:

@@ -47,10 +47,11 @@ def bench(
     from resnet_inspect.pytorch.bench.sweep import run_sweep
     from resnet_inspect.reporting.measurements import Measurements
 
-    if not models:
+    networks = graphs(models, input_shape)
+    if not networks:
         raise InspectError("no network to measure; name at least one, such as 'resnet50'")
     tasks = grid(
-        graphs(models, input_shape),
+        networks,
         (batch,) if isinstance(batch, int) else batch,
         _several(dtype),
         _several(memory_format),

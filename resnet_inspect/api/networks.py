@@ -1,4 +1,4 @@
-"""Networks: from whatever stands for one to its spec, graph or torch module."""
+"""Networks: from any kind of model to its spec, its graph, or a torch module."""
 
 from __future__ import annotations
 

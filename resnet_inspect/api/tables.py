@@ -29,7 +29,7 @@ def cost(
 
     if isinstance(model, Layer):
         return costs.cost(model, batch)
-    if has_spec(model):  # no graph has to be made
+    if has_spec(model):  # which needs no graph
         return costs.spec_cost(spec(model, **changes), checked_shape(input_shape), batch)
     return costs.graph_cost(graph(model, input_shape, **changes), batch)
 

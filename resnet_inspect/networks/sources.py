@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Source(NamedTuple):
-    """A paper or a release: in full for a listing of networks, in short beside a figure."""
+    """A paper or a release: in full for a listing of networks, in short next to a figure."""
 
     full: str
     short: str

@@ -194,10 +194,10 @@ class ResNetSpec:
             return self
         settled: dict[str, Any] = {}
         for key, value in changes.items():
-            name = field_named(key).name
-            if name in settled:
-                raise SpecError(f"{name} is given twice, once as {key}; give one", fields=(name,))
-            settled[name] = value
+            about = field_named(key)
+            if about.name in settled:
+                raise about.error(f"is given twice, also as {about.alias}; give one")
+            settled[about.name] = value
         # Fields that follow from another unless they are given follow it here too.
         blocks = settled.get("blocks")
         if isinstance(blocks, (list, tuple)) and len(blocks) != len(self.blocks):

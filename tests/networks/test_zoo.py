@@ -37,7 +37,7 @@ def test_every_line_has_family_source_and_differences(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("name", "meant"),
     [
         ("ResNet-50", "resnet50"),
         (" resnet50 ", "resnet50"),
@@ -53,9 +53,9 @@ def test_every_line_has_family_source_and_differences(name: str) -> None:
         ("ResNet56_CIFAR", "resnet56_cifar"),
     ],
 )
-def test_names_that_people_say(said: str, meant: str) -> None:
-    assert zoo.canonical(said) == meant
-    assert zoo.spec(said) == zoo.spec(meant)
+def test_names_in_use(name: str, meant: str) -> None:
+    assert zoo.canonical(name) == meant
+    assert zoo.spec(name) == zoo.spec(meant)
 
 
 def test_aliases_lead_to_the_zoo() -> None:
