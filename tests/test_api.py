@@ -152,6 +152,12 @@ def test_a_table_folds_rows_and_records_have_all_columns() -> None:
     assert len(table.visible) < len(table.columns)
 
 
+def test_variants_carry_no_published_figures() -> None:
+    assert ri.table("resnet18").references
+    for variant in ("resnet18[classes=10]", "resnet34[name=resnet18]"):
+        assert not ri.table(variant).references
+
+
 def test_report_takes_a_list_and_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls: list[tuple[list[str], Any]] = []
     monkeypatch.setattr(
