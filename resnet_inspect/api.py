@@ -115,7 +115,7 @@ def table(
     input_shape: Shape | None = None,
     batch: int = 1,
     dtype: str = "fp32",
-    all_ops: bool = True,
+    all_ops: bool = False,
     columns: Sequence[str] | None = None,
     convention: str = "macs",
     **changes: Any,
@@ -123,8 +123,8 @@ def table(
     """A network's table at level 'layer', 'block', 'stage' or 'network'.
 
     Shapes are without the batch; counts are exact for `batch` samples. `columns` picks from
-    network_table.METRICS (default: all). With `all_ops` False, batch norm and activation share
-    their convolution's row. convention: count as another tool does ('fvcore', 'ptflops', ..: see
+    network_table.METRICS (default: all). Batch norm and activation share their convolution's
+    row unless `all_ops`. convention: count as another tool does ('fvcore', 'ptflops', ..: see
     conventions.CONVENTIONS), in a column 'counted'. Raises InspectError.
     """
     return network_table.table(
