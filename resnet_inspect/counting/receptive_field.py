@@ -180,6 +180,7 @@ def joined(first: ReceptiveField, second: ReceptiveField, shape: Shape) -> Recep
         if first.stride != second.stride:
             return None
         shape = (1, 1, 1)
-    return ReceptiveField(
-        first.height.joined(second.height, shape[1]), first.width.joined(second.width, shape[2])
-    )
+    height = first.height.joined(second.height, shape[1])
+    if shape[1] == shape[2] and first.height == first.width and second.height == second.width:
+        return ReceptiveField(height, height)  # nearly always
+    return ReceptiveField(height, first.width.joined(second.width, shape[2]))

@@ -81,7 +81,7 @@ def _share(row: Row) -> float | None:
 
 
 def _term(name: str) -> Callable[[Row], Value]:
-    return lambda row: _known(row, row.cost.terms[name])
+    return lambda row: _known(row, getattr(row.cost, name))
 
 
 def _op_names(row: Row) -> str:
@@ -162,6 +162,8 @@ def metrics(graph: LayerGraph, batch: int = 1, convention: str = "macs") -> dict
     """
     own = {} if convention == "macs" else _of_convention(graph, batch, convention)
     missing = set(_uncounted(graph, convention))
+    if not own and not missing:
+        return METRICS
     if missing:
         own[UNCOUNTED] = (
             Column(UNCOUNTED, "Uncounted", "count"),
@@ -300,11 +302,13 @@ def _rows(
     if level == "network":
         return [_record(whole, chosen)]
 
-    def row(name: str, path: str, kind: str, place: tuple[str, str], layers: tuple[Layer, ...]) -> Row:
+    def row(
+        name: str, path: str, kind: str, place: tuple[str, str], layers: tuple[Layer, ...]
+    ) -> Row:
         cost, field = total(layers, batch), fields.get(layers[-1].name)
         return Row(name, path, kind, *place, layers, cost, field, whole.cost, whole.itemsize)
 
-    placed = {key: metric for key, metric in chosen.items() if key in _PLACED}
+    placed = [(key, value) for key, (_, value) in chosen.items() if key in _PLACED]
     records: list[Record] = []
     for stage in graph.stages:
         if level == "stage":
@@ -324,11 +328,27 @@ def _rows(
                     row(head.name, head.path, "layer", place, group)
                     for head, group in zip(heads, groups, strict=True)
                 ]
-            first = [_record(each, chosen) for each in rows]
-            records += first
+            records += (first := [_record(each, chosen) for each in rows])
+        if stage.repeats:
+            parts = list(zip(_spans(rows), rows, first, strict=True))
         for block in stage.blocks[len(stage.wired) :]:
-            for each, record in zip(_moved(rows, block, fields), first, strict=True):
-                records.append({**record, **{k: value(each) for k, (_, value) in placed.items()}})
+            for (start, main, end), like, record in parts:
+                layers = block.layers[start:end]
+                part = block if level == "block" else block.layers[main]
+                field = fields.get(layers[-1].name)
+                moved = Row(
+                    part.name,
+                    part.path,
+                    like.kind,
+                    like.stage,
+                    block.name,
+                    layers,
+                    like.cost,
+                    field,
+                    whole.cost,
+                    whole.itemsize,
+                )
+                records.append({**record, **{key: value(moved) for key, value in placed}})
     return records
 
 
@@ -336,25 +356,13 @@ def _record(row: Row, chosen: Mapping[str, Metric]) -> Record:
     return {"stage": row.stage} | {key: value(row) for key, (_, value) in chosen.items()}
 
 
-def _moved(rows: Sequence[Row], block: Block, fields: Fields) -> Iterator[Row]:
-    """A block's rows as they are in another, equal block."""
-    at = 0
+def _spans(rows: Sequence[Row]) -> Iterator[tuple[int, int, int]]:
+    """Where in their block the layers of rows begin, have their main one, and end."""
+    start = 0
     for row in rows:
-        layers = block.layers[at : at + len(row.layers)]
-        at += len(layers)
-        part = main_layer(layers) if row.kind == "layer" else block
-        yield Row(
-            part.name,
-            part.path,
-            row.kind,
-            row.stage,
-            block.name,
-            layers,
-            row.cost,
-            fields.get(layers[-1].name),
-            row.whole,
-            row.itemsize,
-        )
+        end = start + len(row.layers)
+        yield start, start + row.layers.index(main_layer(row.layers)), end
+        start = end
 
 
 def _stage_kind(blocks: Sequence[Block]) -> str:

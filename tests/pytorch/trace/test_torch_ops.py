@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_inspect.counting.costs import rule as cost_rule
 from resnet_inspect.counting.costs import total
-from resnet_inspect.counting.memory import saved_tensors, saved_for_backward
+from resnet_inspect.counting.memory import saved_for_backward, saved_tensors
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.counting.receptive_field import rule as field_rule
 from resnet_inspect.networks import torch_ops as foreign
