@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from resnet_inspect.networks.ops import show_shape
+
 
 def compact(count: int) -> str:
     """A count in three digits: 64, 9.41 K, 73.7 K, 1.18 M, 4.09 G."""
@@ -70,7 +72,7 @@ def show(value: Value, kind: str) -> str:
     if kind == "pair" and isinstance(value, tuple) and len(set(value)) == 1:
         return str(value[0])
     if isinstance(value, tuple):
-        return "x".join(map(str, value))
+        return show_shape(value)
     return str(value)
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from resnet_inspect.errors import FormatError, unknown
 from resnet_inspect.files import write_text
+from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.tables.columns import Record, Value, show
 from resnet_inspect.tables.table import Table
 
 
 def _plain(value: Value) -> Value:
-    return "x".join(map(str, value)) if isinstance(value, tuple) else value
+    return show_shape(value) if isinstance(value, tuple) else value
 
 
 def _csv(table: Table) -> str:
