@@ -90,8 +90,8 @@ def image_shape(spec: ResNetSpec, input_shape: Shape | None) -> Shape:
     shape = tuple(input_shape)
     if len(shape) != 3 or not all(isinstance(size, SupportsIndex) and size > 0 for size in shape):
         raise ShapeError(
-            f"input {show_shape(shape)} is not an image; give channels x height x width, such as "
-            f"{show_shape(spec.input_shape)}"
+            f"input {show_shape(shape)} is not channels x height x width, such as "
+            f"{show_shape(spec.input_shape)}; the batch is not part of it"
         )
     # Counts stay Python's ints, whatever whole numbers came in.
     shape = tuple(map(operator.index, shape))

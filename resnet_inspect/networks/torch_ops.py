@@ -8,6 +8,7 @@ the same name. Tuples hold one number for each spatial axis, so that one class s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks.ops import Activation, Op, Shape, elements, show_shape, slid
@@ -58,6 +59,8 @@ class Conv(Op):
     where these are not the kernel and bias themselves: (0, 9) for a fixed 3x3 blur.
     """
 
+    category: ClassVar[str] = "convolution"
+
     in_channels: int
     out_channels: int
     kernel: Sizes
@@ -107,6 +110,8 @@ def _reach(kernel: Sizes, dilation: Sizes) -> Sizes:
 class ConvTranspose(Op):
     """Transposed convolution: each input position adds a kernel to the output."""
 
+    category: ClassVar[str] = "convolution"
+
     in_channels: int
     out_channels: int
     kernel: Sizes
@@ -149,6 +154,8 @@ class BatchNorm(Typed):
     type: torch's name for it; params and buffers: entries that it holds.
     """
 
+    category: ClassVar[str] = "normalization"
+
     type: str
     channels: int
     params: int = 0
@@ -158,6 +165,8 @@ class BatchNorm(Typed):
 @dataclass(frozen=True, slots=True)
 class GroupNorm(Typed):
     """Normalization over groups of channels and all positions (InstanceNorm: single channels)."""
+
+    category: ClassVar[str] = "normalization"
 
     groups: int
     channels: int
@@ -180,6 +189,8 @@ class LayerNorm(Typed):
 
     size: those dimensions; params: entries of its scale and shift.
     """
+
+    category: ClassVar[str] = "normalization"
 
     size: Sizes
     params: int = 0
@@ -212,6 +223,8 @@ class Function(Activation):
 class Dropout(Typed):
     """Dropout, stochastic depth and their like: they do nothing in an inference pass."""
 
+    category: ClassVar[str] = "dropout"
+
     type: str = "Dropout"
     p: float = 0.5
 
@@ -222,6 +235,8 @@ class Dropout(Typed):
 @dataclass(frozen=True, slots=True)
 class Pool(Typed):
     """A pool over one or three axes, or with dilation. type: MaxPool1d, AvgPool3d, .."""
+
+    category: ClassVar[str] = "pooling"
 
     type: str
     kernel: Sizes
@@ -244,6 +259,8 @@ class Pool(Typed):
 @dataclass(frozen=True, slots=True)
 class AdaptivePool(Typed):
     """A pool with windows that give `size`. type: AdaptiveAvgPool2d, AdaptiveMaxPool1d, .."""
+
+    category: ClassVar[str] = "pooling"
 
     type: str
     size: Sizes

@@ -17,7 +17,8 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import Block, Layer
 from resnet_inspect.networks.ops import Conv2d, Pair, show_shape
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.networks.spec import LARGEST, ResNetSpec
+from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.spec_field import LARGEST
 from resnet_inspect.networks.wiring import shortcut
 from resnet_inspect.tables.columns import Column, Value
 from resnet_inspect.tables.comparison import against_first, ratio
