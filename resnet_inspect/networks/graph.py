@@ -45,7 +45,7 @@ def once(
     """
 
     @wraps(function)
-    def remembered(about: _Frozen, *args: _Settings.args, **settings: _Settings.kwargs) -> _Fact:
+    def remembered(about: _Frozen, /, *args: _Settings.args, **settings: _Settings.kwargs) -> _Fact:
         facts: dict[Hashable, _Fact] = about.__dict__.setdefault("facts", {})
         key = (function, args, *settings.items()) if args or settings else function
         if key not in facts:
