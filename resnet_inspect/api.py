@@ -22,7 +22,7 @@ from resnet_inspect.tables.table import Table
 if TYPE_CHECKING:
     import torch
 
-    from resnet_inspect.counting.conventions import Measured
+    from resnet_inspect.counting.conventions import Reported
     from resnet_inspect.pictures.diagrams.diagram import Diagram
     from resnet_inspect.tables.table import Sheet
 
@@ -258,7 +258,7 @@ def reconcile(
     from resnet_inspect.tables import reconciliation
 
     made = graph(model, input_shape, **changes)
-    measured: dict[str, Measured] = {}
+    measured: dict[str, Reported] = {}
     if measure:
         try:
             from resnet_inspect.pytorch import counters

@@ -72,7 +72,8 @@ class Stage(NamedTuple):
 class LayerGraph:
     """A network for one input shape.
 
-    maker: for a network that was traced, what makes its torch.nn.Module anew.
+    maker: makes a new torch.nn.Module of a user's network, on torch's default device; None where
+    the ops say all that is needed to assemble it.
     """
 
     name: str

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import fx, nn
@@ -236,15 +236,14 @@ def _graph(calls: list[tuple[Any, ...]]) -> fx.Graph:
 def assemble(graph: LayerGraph) -> nn.Module:
     """The module of a graph, with torch's default initialisation.
 
-    A network that was traced from a name is made anew by the code that made it.
+    A graph that has a maker (of a user's own model) is left to it.
     """
     if graph.maker is not None:
-        from resnet_inspect.pytorch.trace.load import fresh  # which needs this module
-
-        return fresh(graph)
+        model: nn.Module = graph.maker()
+        return model
     kinds = {block.path: block.kind for block in graph.blocks if block.path}
     model = _container("", graph.layers, kinds)
-    model.network, model.input_shape = graph.name, graph.input_shape  # type: ignore[assignment]
+    vars(model).update(network=graph.name, input_shape=graph.input_shape)
     return model
 
 
@@ -327,17 +326,18 @@ def initialise(model: nn.Module, graph: LayerGraph, zero_gamma: bool = False) ->
     ends in a convolution (pre-activation) that convolution's weights.
     """
     slopes = [layer.op.negative_slope for layer in graph.layers if isinstance(layer.op, LeakyReLU)]
-    gain = ("leaky_relu", slopes[0]) if slopes else ("relu", 0.0)
+    kind: Literal["leaky_relu", "relu"] = "leaky_relu" if slopes else "relu"
+    slope = slopes[0] if slopes else 0.0
     for part in model.modules():
         if isinstance(part, nn.Conv2d):
-            nn.init.kaiming_normal_(part.weight, gain[1], mode="fan_out", nonlinearity=gain[0])  # type: ignore[arg-type]
+            nn.init.kaiming_normal_(part.weight, slope, mode="fan_out", nonlinearity=kind)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
     if zero_gamma:
         for layer in graph.layers:
             if isinstance(layer.op, Add):
                 last = residual_end(graph, layer.inputs[0])
-                nn.init.zeros_(model.get_submodule(last.path).weight)  # type: ignore[arg-type]
+                nn.init.zeros_(model.get_parameter(f"{last.path}.weight"))
 
 
 def residual_end(graph: LayerGraph, name: str) -> Layer:
