@@ -19,7 +19,8 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.wiring import shortcut
-from resnet_inspect.tables.block_comparison import TABLES, sample
+from resnet_inspect.tables.block_comparison import TABLES
+from resnet_inspect.tables.block_sample import sample
 
 FACTS = json.loads((Path(__file__).parents[1] / "facts" / "published.json").read_text("utf-8"))
 
