@@ -10,9 +10,9 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from resnet_inspect.errors import unknown
-from resnet_inspect.files import write_text
+from resnet_inspect.files import STDOUT, format_of, write_text
 from resnet_inspect.tables.table import Sheet, Table
-from resnet_inspect.tables.writers import FORMATS, format_of
+from resnet_inspect.tables.writers import FORMATS, SUFFIXES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,9 +52,9 @@ def chosen_format(format: str | None, output: str | None) -> str:
         if format not in (TERMINAL, *FORMATS):
             raise unknown("format", format, (TERMINAL, *FORMATS))
         return format
-    if output is None or Path(output).suffix.lower() == ".txt":
+    if output is None or output == STDOUT or Path(output).suffix.lower() == ".txt":
         return TERMINAL
-    return format_of(output)
+    return format_of(output, SUFFIXES)
 
 
 def emit(table: Table | Sheet, format: str | None, output: str | None) -> None:
