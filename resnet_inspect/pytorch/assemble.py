@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from itertools import groupby
@@ -41,6 +41,7 @@ from resnet_inspect.networks.ops import (
     SiLU,
     ZeroPad,
 )
+from resnet_inspect.networks.wiring import is_chain, sources
 from resnet_inspect.pytorch.zero_pad import ZeroPadShortcut
 
 
@@ -275,34 +276,21 @@ def _ordered(children: dict[str, nn.Module]) -> Any:
     return OrderedDict(children)
 
 
-def _outside(members: Iterable[Layer]) -> list[str]:
-    """What a run of layers takes from outside, in the order of first use."""
-    made: set[str] = set()
-    taken: dict[str, None] = {}
-    for layer in members:
-        taken.update((source, None) for source in layer.inputs if source not in made)
-        made.add(layer.name)
-    return list(taken)
-
-
 def _is_chain(calls: list[tuple[str, tuple[Layer, ...]]], children: dict[str, nn.Module]) -> bool:
     """Whether each call takes just what the one before gave, and each is a module of its own."""
     names = [child for child, _ in calls]
-    if len(set(names)) != len(names) or set(names) != set(children):
-        return False
-    sources = [_outside(members) for _, members in calls]
-    given = [[members[-1].name] for _, members in calls]
-    return sources[1:] == given[:-1] and len(sources[0]) == 1
+    own = len(set(names)) == len(names) and set(names) == set(children)
+    return own and is_chain([members for _, members in calls])
 
 
 def _forward(calls: list[tuple[str, tuple[Layer, ...]]]) -> fx.Graph:
     """The fx graph that makes these calls in turn."""
     graph = fx.Graph()
-    (entering,) = _outside(layer for _, members in calls for layer in members)
+    (entering,) = sources(layer for _, members in calls for layer in members)
     values = {entering: graph.placeholder("x" if entering != INPUT else INPUT)}
     for child, members in calls:
         last = members[-1]
-        arguments = tuple(values[source] for source in _outside(members))
+        arguments = tuple(values[name] for name in sources(members))
         if len(members) == 1 and type(last.op) in FUNCTIONS:
             function, settings = FUNCTIONS[type(last.op)](last.op)
             # A function takes its inputs as they stand, the same one twice included.
