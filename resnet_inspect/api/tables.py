@@ -11,7 +11,7 @@ from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Pair, Shape
 
 if TYPE_CHECKING:
-    from resnet_inspect.counting.conventions import Measured
+    from resnet_inspect.counting.conventions import Reported
     from resnet_inspect.counting.costs import Cost
     from resnet_inspect.counting.memory import Memory
     from resnet_inspect.counting.receptive_field import ReceptiveField
@@ -160,7 +160,7 @@ def reconcile(
     from resnet_inspect.tables import reconciliation
 
     network = graph(model, input_shape, **changes)
-    measured: dict[str, Measured] = {}
+    measured: dict[str, Reported] = {}
     if measure:
         try:
             from resnet_inspect.pytorch import counters

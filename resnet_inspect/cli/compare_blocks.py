@@ -38,8 +38,8 @@ def command(
         str | None,
         typer.Option(
             metavar="TABLE,..",
-            help="Tables to show: blocks, layers, formulas, channels, sizes, projections, options, "
-            "versions, tweaks.  \\[default: all]",
+            help="Tables to show: blocks, layers, formulas, growth, projections, options."
+            "  \\[default: all]",
             autocompletion=_complete_table,
         ),
     ] = None,
@@ -51,7 +51,7 @@ def command(
     \b
     resnet-inspect compare-blocks --channels 256 --size 14
     resnet-inspect compare-blocks --only blocks,formulas
-    resnet-inspect compare-blocks --only options,versions,tweaks -o choices.md
+    resnet-inspect compare-blocks --only growth,options -o growth.md
     """
     from resnet_inspect.tables.block_comparison import compare_blocks
 

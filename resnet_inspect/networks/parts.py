@@ -31,7 +31,7 @@ def roles(graph: LayerGraph) -> Mapping[str, str]:
 
     Batch norm and activation play the role of the convolution that they belong to.
     """
-    wiring = Wiring(graph)
+    wiring = Wiring(graph.layers)
     bypass, gates = _shortcuts(graph, wiring), _gates(graph, wiring)
     found: dict[str, str] = {}
     for block in graph.blocks:
@@ -88,7 +88,7 @@ def depths(graph: LayerGraph) -> Mapping[str, int]:
 
     A gate lies as deep as what it is made of.
     """
-    gates = _gates(graph, Wiring(graph))
+    gates = _gates(graph, Wiring(graph.layers))
     reached: dict[str, int] = {INPUT: 0}
     for block in graph.blocks:
         for layer in block.layers:

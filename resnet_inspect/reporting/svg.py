@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from html import escape, unescape
 from typing import NamedTuple
 
@@ -52,15 +51,11 @@ def variable(colour: str) -> str:
 
 def plot_colours() -> Colours:
     """The colours of all plots."""
-    light, dark = THEMES["light"], THEMES["dark"]
-    found: Colours = {}
-    for field in fields(light):
-        one, other = getattr(light, field.name), getattr(dark, field.name)
-        if field.name == "series":
-            found.update(zip(one, other, strict=True))
-        elif field.name != "name":
-            found[one] = other
-    return found
+    light, dark = (
+        (theme.page, theme.ink, theme.muted, theme.grid, theme.band, *theme.series)
+        for theme in (THEMES["light"], THEMES["dark"])
+    )
+    return dict(zip(light, dark, strict=True))
 
 
 def diagram_colours(light: Sequence[Diagram], dark: Sequence[Diagram]) -> Colours:

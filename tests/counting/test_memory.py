@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from families import one_of_each_family
 from hypothesis import given
 from hypothesis import strategies as st
 from saved import measured_saved, own
@@ -101,7 +102,7 @@ def test_random_networks_keep_what_is_measured(
 SHALLOW = [name for name in zoo.ZOO if zoo.spec(name).depth <= 56]
 
 
-@pytest.mark.parametrize("name", SHALLOW)
+@pytest.mark.parametrize("name", one_of_each_family(SHALLOW))
 def test_networks_of_the_zoo_keep_what_is_measured(name: str) -> None:
     spec = zoo.spec(name)
     check(layer_graph(spec, (spec.in_channels, 17, 30)), batch=2)

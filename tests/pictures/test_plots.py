@@ -141,7 +141,7 @@ def test_the_field_of_networks_with_gates_ends_where_the_convolutions_do() -> No
 
 def test_blocks_are_those_of_the_comparison() -> None:
     axes = drawn(of_kind("blocks")).axes[0]
-    rows = ri.compare_blocks()["channels"].records()
+    rows = ri.compare_blocks()["growth"].groups[0]
     assert list(axes.lines[0].get_ydata()) == [row["basic_weights"] for row in rows]
     assert list(axes.lines[1].get_ydata()) == [row["bottleneck_weights"] for row in rows]
     assert "16.94" in of_kind("blocks").alt

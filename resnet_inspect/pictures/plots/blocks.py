@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def blocks(channels: int = 256, size: int | Pair = 14) -> Plot:
     """How basic block and bottleneck grow with channels and with input size."""
     sheet = compare_blocks(channels, size)
-    wide, tall = sheet["channels"].records(), sheet["sizes"].records()
+    wide, tall = map(list, sheet["growth"].groups)
     pair = (size, size) if isinstance(size, int) else size
 
     def paint(figure: Figure, theme: Theme) -> None:
