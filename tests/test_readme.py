@@ -60,7 +60,7 @@ def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.Monke
 def test_toml_blocks_are_networks(block: str, tmp_path: Path) -> None:
     path = tmp_path / "my_network.toml"
     path.write_text(block)
-    spec = ri.resolve(path)
+    spec = ri.spec(path)
     assert spec.name == "my_network"
     assert ri.graph(path).stages
 

@@ -7,16 +7,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from resnet_inspect.errors import InspectError
+from resnet_inspect.measuring.progress import Progress
 
 if TYPE_CHECKING:
-    from resnet_inspect.counting.roofline import Ceilings
+    from resnet_inspect.measuring.records import Measurement
     from resnet_inspect.pictures.plots.plot import Plot
 
 DEVICES = ("cuda", "cpu")
@@ -78,24 +78,6 @@ def note(words: str) -> None:
     print(f"resnet-inspect: {words}", file=sys.stderr)
 
 
-def note_of_device(asked: str | None, kind: str) -> None:
-    """Say what is measured where it was not asked for, and what cannot be told of it."""
-    if asked is None and kind == "cpu":
-        from resnet_inspect.pytorch.bench.machine import no_gpu
-
-        note(f"{no_gpu()}, so the CPU is measured")
-    if kind == "cuda" and find_spec("pynvml") is None:
-        note(
-            "clocks, temperature and energy need nvidia-ml-py; pip install 'resnet-inspect[nvidia]'"
-        )
-
-
-def note_of_ceilings(ceilings: Ceilings | None) -> None:
-    """Say why no share of the peak is shown."""
-    if ceilings is None:
-        note("for the share of this device's peak, run 'resnet-inspect device' once")
-
-
 @contextmanager
 def interruptible() -> Iterator[Callable[[], None]]:
     """Ctrl-C raises KeyboardInterrupt at once, or where that was lost, when the result is called.
@@ -126,23 +108,46 @@ def interruptible() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGINT, before)
 
 
-@contextmanager
-def progress(total: int, of: str) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
-    """A progress bar on stderr, where that is a terminal: `say` what runs, `done` with one.
+class _Bar(Progress):
+    """Progress on stderr: notes, and a bar where that is a terminal."""
 
-    Either also raises KeyboardInterrupt where there was a Ctrl-C (see `interruptible`).
-    """
+    def __init__(self, bar: Any, of: str, check: Callable[[], None]) -> None:
+        self.finished = 0
+        self._bar, self._check = bar, check
+        self._task = bar.add_task(of, total=None)
+
+    def note(self, words: str) -> None:
+        note(words)
+
+    def start(self, total: int, done: int = 0) -> None:
+        self._bar.update(self._task, total=total, completed=done)
+        if done:
+            note(f"{done} of {total} are done already")
+
+    def say(self, words: str) -> None:
+        self._check()
+        self._bar.update(self._task, description=words, refresh=True)
+
+    def done(self, measurement: Measurement) -> None:
+        self.finished += 1
+        self._bar.advance(self._task)
+        self._check()
+
+
+@contextmanager
+def watched(of: str, record: str | None) -> Iterator[_Bar]:
+    """Progress for a call that measures; a Ctrl-C says what is saved (see `interruptible`)."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.progress import Progress as RichProgress
 
-    bar = Progress(
+    bar = RichProgress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -154,18 +159,16 @@ def progress(total: int, of: str) -> Iterator[tuple[Callable[[str], None], Calla
         # Redrawing takes a core's time, which a measurement of the CPU would feel.
         refresh_per_second=1,
     )
-    with bar, interruptible() as check:
-        task = bar.add_task(of, total=total)
-
-        def say(words: str) -> None:
-            check()
-            bar.update(task, description=words, refresh=True)
-
-        def done() -> None:
-            bar.advance(task)
-            check()
-
-        yield say, done
+    with interruptible() as check, bar:
+        progress = _Bar(bar, of, check)
+        try:
+            yield progress
+        except KeyboardInterrupt:
+            if record is not None:
+                note(
+                    f"{progress.finished} finished and saved in {record!r}; continue with --resume"
+                )
+            raise
 
 
 def write_plots(folder: str, plots: Sequence[Plot]) -> None:

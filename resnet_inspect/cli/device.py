@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from resnet_inspect.cli.bench_options import Device, Threads, note_of_device, progress
+import resnet_inspect as ri
+from resnet_inspect.cli.bench_options import Device, Threads, watched
 from resnet_inspect.cli.output import Format, Output, emit
 
 
@@ -32,18 +33,8 @@ def command(
     resnet-inspect device
     resnet-inspect device --device cpu --threads 1 --refresh
     """
-    from resnet_inspect.measuring.records import append, existing
-    from resnet_inspect.pytorch.bench.ceilings import ceilings
-    from resnet_inspect.pytorch.bench.machine import device_named
-    from resnet_inspect.tables.measurements import ceilings as table
-
-    if record is not None:
-        existing(record)
-    chosen = device_named(device)
-    note_of_device(device, chosen.type)
-    with progress(1, "measuring") as (say, done):
-        made = ceilings(chosen, threads=threads, refresh=refresh, progress=say)
-        done()
-    if record is not None:
-        append(record, made)
-    emit(table(made), format, output)
+    with watched("measuring", record) as progress:
+        measurements = ri.device(
+            device, threads=threads, refresh=refresh, record=record, progress=progress
+        )
+    emit(measurements.view(), format, output)

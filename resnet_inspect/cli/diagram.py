@@ -18,6 +18,7 @@ from resnet_inspect.cli.network_options import (
     takes_network,
 )
 from resnet_inspect.errors import InspectError
+from resnet_inspect.networks.spec import FIELDS
 from resnet_inspect.pictures.diagrams.diagram import Diagram, block_diagram, diagram
 from resnet_inspect.pictures.diagrams.draw import DIRECTIONS, LEVELS
 from resnet_inspect.pictures.diagrams.fills import COLOR_BY
@@ -26,19 +27,6 @@ from resnet_inspect.pictures.themes import THEMES
 
 BLOCK = "block"
 """What stands for a network's name where blocks are to be drawn."""
-
-# The fields of ResNetSpec that tell blocks of one kind and size apart.
-OF_A_BLOCK = (
-    "shortcut",
-    "shortcut_norm",
-    "stride_in",
-    "order",
-    "groups",
-    "group_width",
-    "se_reduction",
-    "activation",
-    "in_channels",
-)
 
 _ALONE = "One block (diagram block KIND)"
 
@@ -154,9 +142,10 @@ def _blocks(own: dict[str, Any], changes: dict[str, Any]) -> Diagram:
     if not own["others"]:
         raise InspectError("no kind of block; give 'block basic', 'block bottleneck' or both")
     for field in changes:
-        if field not in OF_A_BLOCK:
-            option = field.replace("_", "-")
-            raise InspectError(f"--{option} is about whole networks; leave it out for a block")
+        if not FIELDS[field].of_block:
+            raise InspectError(
+                f"{FIELDS[field].option} is about whole networks; leave it out for a block"
+            )
     entering = changes.pop("in_channels", None)
     look = {name: own[name] for name in ("color_by", "direction", "theme")}
     sizes = {name: own[name] for name in ("channels", "size", "stride")}

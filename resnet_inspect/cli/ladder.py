@@ -6,16 +6,14 @@ from typing import Annotated
 
 import typer
 
+import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import (
     Budget,
     Device,
     HalfWidth,
     Plots,
     Threads,
-    note,
-    note_of_ceilings,
-    note_of_device,
-    progress,
+    watched,
     write_plots,
 )
 from resnet_inspect.cli.network_options import Network, takes_network
@@ -55,29 +53,18 @@ def command(
     resnet-inspect ladder resnet50 --batch 256 --resume
     resnet-inspect ladder resnet18 --device cpu --budget 3 --plots figures
     """
-    from resnet_inspect.measuring.records import append, existing
-    from resnet_inspect.pytorch.bench.sweep import Sweep
-    from resnet_inspect.tables.measurements import ladder
-
-    sweep = Sweep.of(device, threads=threads, budget=budget, half_width=half_width)
-    note_of_device(device, sweep.bench.device.type)
-    note_of_ceilings(sweep.ceilings)
-    graph, names = network.graph, sweep.rungs
-    known = existing(record)
-    steps = sweep.climbed(graph, batch, known) if resume else []
-    if steps:
-        note(f"{len(steps)} of {len(names)} steps are done already")
-    try:
-        with progress(len(names) - len(steps), "climbing") as (say, done_with_one):
-            for made in sweep.ladder(graph, batch, say, tuple(steps)):
-                append(record, made)
-                steps.append(made)
-                done_with_one()
-    except KeyboardInterrupt:
-        note(f"{len(steps)} steps are kept in {record!r}; --resume goes on")
-        raise
-    emit(ladder(steps), format, output)
+    with watched("climbing", record) as progress:
+        measurements = ri.ladder(
+            network.graph,
+            batch=batch,
+            device=device,
+            threads=threads,
+            budget=budget,
+            half_width=half_width,
+            record=record,
+            resume=resume,
+            progress=progress,
+        )
+    emit(measurements.view(), format, output)
     if plots is not None:
-        from resnet_inspect.pictures.plots.latency import plots_of
-
-        write_plots(plots, plots_of(steps))
+        write_plots(plots, measurements.plots())

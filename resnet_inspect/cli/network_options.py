@@ -19,7 +19,8 @@ from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Shape
-from resnet_inspect.networks.spec import BIAS_PARTS, CHOICES, ResNetSpec
+from resnet_inspect.networks.spec import FIELDS, ResNetSpec
+from resnet_inspect.networks.spec_field import SpecField
 
 
 class Network(NamedTuple):
@@ -102,61 +103,15 @@ def _flag(names: str, help: str) -> Any:
     return typer.Option(names, help=help, rich_help_panel=_WHICH)
 
 
-_FIELDS: dict[str, tuple[Any, Any]] = {
-    "name": (str, _option("--name", metavar="TEXT", help="What to call it.")),
-    "block": (
-        str,
-        _option("--block", metavar="KIND", help="Residual block", choices=CHOICES["block"]),
-    ),
-    "blocks": (str, _option("--blocks", metavar="N,N,..", help="Blocks of each stage.")),
-    "widths": (str, _option("--widths", metavar="N,N,..", help="Width of each stage.")),
-    "strides": (str, _option("--strides", metavar="N,N,..", help="Stride of each stage.")),
-    "stem": (str, _option("--stem", metavar="KIND", help="Stem", choices=CHOICES["stem"])),
-    "stem_width": (int, _option("--stem-width", metavar="N", help="Channels of the stem.")),
-    "stem_pool": (bool, _flag("--stem-pool/--no-stem-pool", "Max pooling after the stem.")),
-    "shortcut": (
-        str,
-        _option("--shortcut", metavar="OPTION", help="Shortcut", choices=CHOICES["shortcut"]),
-    ),
-    "shortcut_norm": (
-        bool,
-        _flag("--shortcut-norm/--no-shortcut-norm", "Batch norm after a projection."),
-    ),
-    "stride_in": (
-        str,
-        _option(
-            "--stride-in",
-            metavar="CONV",
-            help="Where a bottleneck strides",
-            choices=CHOICES["stride_in"],
-        ),
-    ),
-    "order": (
-        str,
-        _option("--order", metavar="ORDER", help="Activation order", choices=CHOICES["order"]),
-    ),
-    "groups": (int, _option("--groups", metavar="N", help="Groups of a bottleneck's 3x3.")),
-    "group_width": (int, _option("--group-width", metavar="N", help="Width per group.")),
-    "se_reduction": (
-        int,
-        _option("--se-reduction", metavar="N", help="Squeeze-and-excitation by N; 0 for none."),
-    ),
-    "activation": (
-        str,
-        _option("--activation", metavar="NAME", help="Activation", choices=CHOICES["activation"]),
-    ),
-    "bias": (
-        str,
-        _option(
-            "--bias",
-            metavar="PART,..",
-            help="Convolutions with a bias, or 'none'",
-            choices=BIAS_PARTS,
-        ),
-    ),
-    "in_channels": (int, _option("--in-channels", metavar="N", help="Channels of the input.")),
-    "classes": (int, _option("--classes", metavar="N", help="Classes.")),
-}
+def _field_option(about: SpecField) -> tuple[Any, Any]:
+    help, choices = about.help.removesuffix(".") if about.choices else about.help, about.choices
+    if about.kind == "flag":
+        return bool, _flag(f"{about.option}/--no-{about.option[2:]}", help)
+    option = _option(about.option, metavar=about.metavar, help=help, choices=choices)
+    return (int if about.kind == "number" else str), option
+
+
+_FIELDS = {name: _field_option(about) for name, about in FIELDS.items() if name != "input_size"}
 """The fields of ResNetSpec that have an option, with its type and its description."""
 
 
@@ -209,7 +164,8 @@ def load(
     leaf: Sequence[str] | None = None,
 ) -> Network:
     """The network that a command line names; raises InspectError."""
-    from resnet_inspect.api import graph, is_code, resolve
+    from resnet_inspect.api.networks import graph, is_code
+    from resnet_inspect.api.networks import spec as spec_of
     from resnet_inspect.networks.resnet import layer_graph
 
     fields = _parsed(changes or {})
@@ -227,7 +183,7 @@ def load(
         spec, rule = zoo.by_depth(depth)
         spec = spec.with_changes(fields)
     elif model is not None:
-        spec = resolve(model, **fields)
+        spec = spec_of(model, **fields)
     elif "blocks" in fields:
         spec = ResNetSpec().with_changes(fields)
     else:
@@ -253,7 +209,7 @@ def check_code(
     models: Sequence[str | None], args: Sequence[str] | None, leaf: Sequence[str] | None
 ) -> None:
     """Raise InspectError where --args or --leaf are given and nothing is traced."""
-    from resnet_inspect.api import is_code
+    from resnet_inspect.api.networks import is_code
 
     for option, given in (("--args", args), ("--leaf", leaf)):
         if given and not any(map(is_code, models)):
@@ -263,14 +219,10 @@ def check_code(
 
 
 def _parsed(changes: dict[str, Any]) -> dict[str, Any]:
-    fields = dict(changes)
-    for name in ("blocks", "widths", "strides"):
-        if name in fields:
-            fields[name] = parse_ints(fields[name], f"--{name}")
-    if "bias" in fields:
-        words = [word.strip() for word in fields["bias"].split(",")]
-        fields["bias"] = () if words == ["none"] else tuple(words)
-    return fields
+    return {
+        name: FIELDS[name].parse(value) if FIELDS[name].plural else value
+        for name, value in changes.items()
+    }
 
 
 def parse_ints(text: str, option: str) -> tuple[int, ...]:

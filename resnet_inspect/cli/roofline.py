@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import Plots, write_plots
 from resnet_inspect.cli.network_options import Network, takes_network
 from resnet_inspect.cli.output import Format, Output, emit
@@ -44,14 +45,15 @@ def command(
     resnet-inspect roofline resnet50 --batch 256 --dtype bf16 --fused --level block
     resnet-inspect roofline resnet18 --ceilings h200.jsonl
     """
-    from resnet_inspect.counting.roofline import roofline
-    from resnet_inspect.measuring.ceilings import ceilings_of, known_ceilings
-    from resnet_inspect.tables.roofline import table
-
-    found = ceilings_of(known_ceilings(ceilings, device))
-    made = roofline(network.graph, found, batch, dtype, fusing=fused)
-    emit(table(made, level), format, output)
+    bounds = ri.roofline(
+        network.graph,
+        level=level,
+        batch=batch,
+        dtype=dtype,
+        fused=fused,
+        device=device,
+        ceilings=ceilings,
+    )
+    emit(bounds.view(), format, output)
     if plots is not None:
-        from resnet_inspect.pictures.plots.roofline import roofline_plot
-
-        write_plots(plots, [roofline_plot(made)])
+        write_plots(plots, bounds.plots())

@@ -278,9 +278,9 @@ def canonical(name: str) -> str:
 def entry(name: str) -> Entry:
     """The zoo's line for a name; raises UnknownNameError with the nearest names."""
     known = canonical(name)
-    found = ZOO.get(known) or _from_rule(known)
-    assert found is not None  # canonical() vouches for it
-    return found
+    line = ZOO.get(known) or _from_rule(known)
+    assert line is not None  # canonical() vouches for it
+    return line
 
 
 @lru_cache(maxsize=256)

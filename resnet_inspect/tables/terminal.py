@@ -7,9 +7,10 @@ those that matter least rather than breaking lines.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -20,6 +21,9 @@ BAR = 7
 
 GAP = 2
 """Cells between columns."""
+
+WIDTH = 100
+"""Columns where there is no terminal to ask."""
 
 PROSE = 36
 """Cells that a column of prose has at least."""
@@ -34,6 +38,15 @@ def bar(share: float, width: int = BAR) -> str:
         eighths = max(1, eighths)
     whole, rest = divmod(min(eighths, width * 8), 8)
     return ("█" * whole + (_PARTS[rest] if rest else "")).ljust(width)
+
+
+def printed(view: RenderableType, width: int = WIDTH) -> str:
+    """What a terminal of `width` columns shows of something, without colours."""
+    # In a notebook rich would display it there instead of writing it.
+    console = Console(file=StringIO(), width=width, color_system=None, force_jupyter=False)
+    with console.capture() as capture:
+        console.print(view, highlight=False)
+    return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
 
 
 def render(

@@ -15,6 +15,7 @@ from resnet_inspect.cli.main import run
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.spec import FIELDS
 from resnet_inspect.pictures.diagrams import diagram as drawing
 from resnet_inspect.pictures.diagrams.diagram import block_diagram, diagram
 
@@ -140,7 +141,8 @@ def test_help_names_the_choices(capsys: pytest.CaptureFixture[str]) -> None:
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for words in (drawing.LEVELS, drawing.COLOR_BY, drawing.DIRECTIONS, tuple(drawing.THEMES)):
         assert f"{', '.join(words)}." in said
-    assert set(commanded.OF_A_BLOCK) <= set(inspect.signature(commanded.command).parameters)
+    of_block = {name for name, about in FIELDS.items() if about.of_block}
+    assert of_block <= set(inspect.signature(commanded.command).parameters)
 
 
 def test_drawing_loads_neither_torch_nor_pandas(tmp_path: Path) -> None:

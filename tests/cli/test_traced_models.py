@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 import resnet_inspect as ri
+from resnet_inspect.api.networks import is_code
 from resnet_inspect.cli.main import run
 from resnet_inspect.cli.network_options import parse_args
 from resnet_inspect.errors import FormatError, InspectError
@@ -308,7 +309,7 @@ def test_a_name_is_not_code() -> None:
     with pytest.raises(InspectError):
         ri.graph("resnet50:")
     for name in ("resnet50", "net.toml"):
-        assert not ri.api.is_code(name)  # type: ignore[attr-defined]
+        assert not is_code(name)
 
 
 # --- files --------------------------------------------------------------------------------------

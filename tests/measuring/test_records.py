@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import resnet_inspect as ri
-from resnet_inspect.cli.bench_options import progress
+from resnet_inspect.cli.bench_options import watched
 from resnet_inspect.cli.main import run as cli
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.measuring import sweep
@@ -31,7 +31,7 @@ from resnet_inspect.measuring.records import (
     record,
 )
 from resnet_inspect.measuring.sweep import Here
-from resnet_inspect.networks.op_labels import FAMILIES, family
+from resnet_inspect.networks.op_labels import family, family_of_words
 from resnet_inspect.pictures.plots.latency import plots_of
 from resnet_inspect.tables.measurements import comparison, everything, latencies
 
@@ -506,10 +506,10 @@ def test_every_operation_has_a_family() -> None:
 
     for name in ("resnet50", "seresnet50", "resnet20_cifar", "resnext50_32x4d"):
         for layer in ri.graph(name).layers:
-            assert family(describe(layer.op)) in FAMILIES
-    assert family("3x3/2 BN ReLU") == "3x3 convolution"
-    assert family("3x3 g32") == "3x3 convolution"
-    assert family("7x7/2") == "other convolution, linear"
+            assert family(layer.op) == family_of_words(describe(layer.op))
+    assert family_of_words("3x3/2 BN ReLU") == "3x3 convolution"
+    assert family_of_words("3x3 g32") == "3x3 convolution"
+    assert family_of_words("7x7/2") == "other convolution, linear"
 
 
 def test_showing_a_file_loads_neither_torch_nor_pandas(path: Path) -> None:
@@ -544,14 +544,14 @@ def test_a_ctrl_c_that_falls_into_a_finalizer_is_not_lost(
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGINT)
 
-    with progress(3, "measuring") as (_, done):
-        done()
+    with watched("measuring", None) as progress:
+        progress.done(measured())
         ignored: list[Any] = []
         monkeypatch.setattr(sys, "unraisablehook", ignored.append)
         Finalized()
         assert [what.exc_type for what in ignored] == [KeyboardInterrupt]
         with pytest.raises(KeyboardInterrupt):
-            done()
+            progress.done(measured())
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -568,7 +568,7 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(path: Path) -> None:
     child.send_signal(signal.SIGINT)
     _, complaint = child.communicate(timeout=60)
     assert child.returncode == 130, complaint
-    assert "finished and kept" in complaint
+    assert "finished and saved" in complaint
     assert "Traceback" not in complaint
     finished = [made.case.batch for made in read(path)]
     assert finished

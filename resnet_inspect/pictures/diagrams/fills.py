@@ -82,7 +82,7 @@ def fills_for(by: str, theme: Theme, contents: Iterable[BoxContent]) -> Fills:
         return Fills(by, theme, {}, 0)
     kinds = dict.fromkeys(content.category for content in contents)
     # A kind of op has its fill in every picture; kinds of block take theirs as they come.
-    known = [name for name, _ in CATEGORIES] if kinds.keys() & dict(CATEGORIES).keys() else []
+    known = [] if kinds.keys().isdisjoint(CATEGORIES) else CATEGORIES[:-1]
     order = list(dict.fromkeys([*known, *kinds]))
     fills = {kind: _pick(theme, at) for at, kind in enumerate(order) if kind in kinds}
     return Fills(by, theme, fills | {OTHER: theme.quiet} if OTHER in kinds else fills, 0)
