@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from resnet_inspect.api.networks import list_models as list_models
     from resnet_inspect.api.networks import load_timm_preact as load_timm_preact
     from resnet_inspect.api.networks import models as models
-    from resnet_inspect.api.networks import rule as rule
+    from resnet_inspect.api.networks import register_layer as register_layer
     from resnet_inspect.api.networks import spec as spec
     from resnet_inspect.api.networks import trace as trace
     from resnet_inspect.api.pictures import block_diagram as block_diagram
@@ -64,7 +64,9 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "api.measurements": "bench device ladder read_bench roofline",
-    "api.networks": "Model build graph list_models load_timm_preact models rule spec trace",
+    "api.networks": (
+        "Model build graph list_models load_timm_preact models register_layer spec trace"
+    ),
     "api.pictures": "block_diagram diagram diff_diagram plot report",
     "api.tables": (
         "compare compare_blocks conventions cost diff explain "

@@ -140,10 +140,10 @@ def trace(
     return tracing.trace(module, _input_shape(input_shape), leaves=leaves)
 
 
-def rule(*kinds: type[torch.nn.Module]) -> Callable[[Any], Any]:
+def register_layer(*kinds: type[torch.nn.Module]) -> Callable[[Any], Any]:
     """Teach `trace` a module: decorate a function from it and its input shapes to an op.
 
-        @resnet_inspect.rule(MyConv)
+        @resnet_inspect.register_layer(MyConv)
         def _(layer, *shapes):
             return Conv2d(layer.cin, layer.cout, (3, 3), padding=(1, 1))
 
@@ -152,7 +152,7 @@ def rule(*kinds: type[torch.nn.Module]) -> Callable[[Any], Any]:
     """
     from resnet_inspect.pytorch.trace import trace as tracing
 
-    return tracing.rule(*kinds)
+    return tracing.register_layer(*kinds)
 
 
 def build(
@@ -186,6 +186,16 @@ def load_timm_preact(
     from resnet_inspect.pytorch.weights import from_timm_preact
 
     return from_timm_preact(state, average_shortcut)
+
+
+def _as_html(network: LayerGraph) -> str:
+    """What a notebook shows of a graph: its table by stage."""
+    from resnet_inspect.tables.network import table
+
+    return table(network, "stage").to_text("html")
+
+
+LayerGraph._repr_html_ = _as_html
 
 
 def _traced(

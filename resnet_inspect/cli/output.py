@@ -8,9 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
+<<<<<<< HEAD
 from resnet_inspect.cli.parameters import Function, Words, option, split
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.files import write_text
+=======
+import typer
+
+from resnet_inspect.errors import unknown
+from resnet_inspect.files import STDOUT, format_of, write_text
+from resnet_inspect.tables.table import Sheet, Table
+from resnet_inspect.tables.writers import FORMATS, SUFFIXES
+>>>>>>> front
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,11 +96,17 @@ def chosen_format(format: str | None, output: str | None) -> str:
         if format not in formats():
             raise unknown("format", format, formats())
         return format
+<<<<<<< HEAD
     if output in (None, STDOUT) or Path(str(output)).suffix.lower() == ".txt":
         return TERMINAL
     from resnet_inspect.tables.writers import format_of
 
     return format_of(str(output))
+=======
+    if output is None or output == STDOUT or Path(output).suffix.lower() == ".txt":
+        return TERMINAL
+    return format_of(output, SUFFIXES)
+>>>>>>> front
 
 
 def emit(shown: Shown, format: str | None, output: str | None) -> None:

@@ -6,14 +6,15 @@ and shortcuts are plain to see; nothing is found by parsing names.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from resnet_inspect.errors import ShapeError, unknown
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op, Shape, show_shape
 
 INPUT = "input"
 """The name that stands for the network's input among a layer's inputs."""
@@ -80,6 +81,9 @@ class LayerGraph:
     stages: tuple[Stage, ...]
     maker: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
 
+    _repr_html_: ClassVar[Callable[[LayerGraph], str]]
+    """What a notebook shows: a table, so the public functions set it from above the tables."""
+
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         return tuple(chain.from_iterable(block.layers for block in self.blocks))
@@ -95,6 +99,20 @@ class LayerGraph:
     @property
     def output(self) -> Layer:
         return self.layers[-1]
+
+    def __repr__(self) -> str:
+        shape, blocks = show_shape(self.input_shape), len(self.blocks)
+        layers = len(self.layers)
+        return f"<LayerGraph {self.name!r}: input {shape}, {blocks} blocks, {layers} layers>"
+
+    def __str__(self) -> str:
+        """A heading, and a line for each stage: its blocks by kind, and what leaves it."""
+        lines = [f"{self.name}, input {show_shape(self.input_shape)}"]
+        for stage in self.stages:
+            kinds = Counter(block.kind for block in stage.blocks)
+            blocks = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
+            lines.append(f"  {stage.name:8} {blocks:24} {show_shape(stage.output.output_shape)}")
+        return "\n".join(lines)
 
     def layer(self, name: str) -> Layer:
         """The layer of this name; raises UnknownNameError with the nearest names."""

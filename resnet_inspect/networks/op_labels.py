@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import singledispatch
 
 from resnet_inspect.networks.ops import (
-    Activation,
     Add,
     AvgPool2d,
     BatchNorm2d,
@@ -92,25 +91,20 @@ def _(op: ZeroPad) -> str:
     return f"zero padding, {op.in_channels} → {op.out_channels}{_comma_step(op.stride)}"
 
 
-CATEGORIES: tuple[tuple[str, tuple[type[Op], ...]], ...] = (
-    ("convolution", (Conv2d,)),
-    ("normalization", (BatchNorm2d,)),
-    ("activation", (Activation,)),
-    ("pooling", (MaxPool2d, AvgPool2d, GlobalAvgPool2d)),
-    ("linear", (Linear,)),
-    ("addition and gating", (Add, Scale)),
-    ("reshaping", (Flatten, ZeroPad)),
-)
-
 OTHER = "other"
 
-
-def category(op: Op) -> str:
-    """What --color-by op tells apart."""
-    for name, kinds in CATEGORIES:
-        if isinstance(op, kinds):
-            return name
-    return OTHER
+CATEGORIES = (
+    "convolution",
+    "normalization",
+    "activation",
+    "pooling",
+    "linear",
+    "addition and gating",
+    "reshaping",
+    "dropout",
+    OTHER,
+)
+"""The kinds of op that people tell apart, in reading order; each op says which is its own."""
 
 
 def describe(op: Op) -> str:
@@ -157,8 +151,23 @@ FAMILIES = (
 """Kinds of layer that the roofline tells apart."""
 
 
-def family(operation: str) -> str:
-    """The kind of layer, of FAMILIES, by the operation that a roofline's row names."""
+def family(op: Op) -> str:
+    """The kind of layer, of FAMILIES, that an op is; of several in one kernel ask the first."""
+    if op.category == "convolution":
+        named = f"{show_shape(getattr(op, 'kernel', ()))} convolution"
+        return named if named in FAMILIES else "other convolution, linear"
+    return _FAMILY_OF.get(op.category, "activation, addition")
+
+
+_FAMILY_OF = {
+    "linear": "other convolution, linear",
+    "normalization": "batch norm",
+    "pooling": "pooling",
+}
+
+
+def family_of_words(operation: str) -> str:
+    """The kind of layer by the words of `describe`, as records of schema 2 hold them."""
     word = operation.split()[0]
     if word in _WORDS:
         return _WORDS[word]

@@ -40,6 +40,9 @@ class Op:
     arity: ClassVar[int] = 1
     """How many tensors it takes."""
 
+    category: ClassVar[str] = "other"
+    """Which of op_labels.CATEGORIES it belongs to."""
+
     @property
     def inplace(self) -> bool:
         """Whether it overwrites its first input, as torchvision's ReLU and residual addition do."""
@@ -99,6 +102,7 @@ def _window(shape: Shape, kernel: Pair, stride: Pair, padding: Pair, ceil: bool 
 
 @dataclass(frozen=True, slots=True)
 class Conv2d(Op):
+    category: ClassVar[str] = "convolution"
     in_channels: int
     out_channels: int
     kernel: Pair
@@ -133,6 +137,7 @@ class Conv2d(Op):
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm2d(Op):
+    category: ClassVar[str] = "normalization"
     channels: int
 
     @property
@@ -151,6 +156,8 @@ class BatchNorm2d(Op):
 @dataclass(frozen=True, slots=True)
 class Activation(Op):
     """An elementwise function without parameters."""
+
+    category: ClassVar[str] = "activation"
 
     inplace: bool = field(default=False, kw_only=True)
 
@@ -219,6 +226,8 @@ ACTIVATIONS: dict[str, Activation] = {
 class Pool2d(Op):
     """A window that slides over each channel."""
 
+    category: ClassVar[str] = "pooling"
+
     kernel: Pair
     stride: Pair
     padding: Pair = (0, 0)
@@ -246,6 +255,8 @@ class AvgPool2d(Pool2d):
 class GlobalAvgPool2d(Op):
     """Average over all positions: torch's AdaptiveAvgPool2d(1), or a mean that drops them."""
 
+    category: ClassVar[str] = "pooling"
+
     keepdim: bool = True
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -256,6 +267,8 @@ class GlobalAvgPool2d(Op):
 
 
 class Flatten(Op):
+    category: ClassVar[str] = "reshaping"
+
     def shares(self, training: bool) -> bool:
         return True  # a view
 
@@ -266,6 +279,8 @@ class Flatten(Op):
 @dataclass(frozen=True, slots=True)
 class Linear(Op):
     """A matrix applied to the last dimension, in each place where there are several."""
+
+    category: ClassVar[str] = "linear"
 
     in_features: int
     out_features: int
@@ -291,6 +306,8 @@ class Linear(Op):
 class Add(Op):
     """The residual addition: the residual first, the shortcut second."""
 
+    category: ClassVar[str] = "addition and gating"
+
     arity: ClassVar[int] = 2
     inplace: bool = True
 
@@ -302,6 +319,8 @@ class Add(Op):
 
 class Scale(Op):
     """Each channel times its gate: (C, H, W) x (C, 1, 1)."""
+
+    category: ClassVar[str] = "addition and gating"
 
     arity: ClassVar[int] = 2
 
@@ -318,6 +337,8 @@ class ZeroPad(Op):
     He et al. 2015, section 3.3, option A: no parameters. The zeros come after the input's
     channels, as in the authors' successor code (fb.resnet.torch).
     """
+
+    category: ClassVar[str] = "reshaping"
 
     in_channels: int
     out_channels: int

@@ -8,6 +8,7 @@ the same name. Tuples hold one number for each spatial axis, so that one class s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks.ops import Activation, Op, Shape, elements, show_shape
@@ -68,6 +69,8 @@ class Conv(Op):
     where these are not the kernel and bias themselves: (0, 9) for a fixed 3x3 blur.
     """
 
+    category: ClassVar[str] = "convolution"
+
     in_channels: int
     out_channels: int
     kernel: Sizes
@@ -117,6 +120,8 @@ def _reach(kernel: Sizes, dilation: Sizes) -> Sizes:
 class ConvTranspose(Op):
     """Transposed convolution: each input position adds a kernel to the output."""
 
+    category: ClassVar[str] = "convolution"
+
     in_channels: int
     out_channels: int
     kernel: Sizes
@@ -159,6 +164,8 @@ class BatchNorm(Op):
     type: torch's name for it; params and buffers: entries that it holds.
     """
 
+    category: ClassVar[str] = "normalization"
+
     type: str
     channels: int
     params: int = 0
@@ -172,6 +179,8 @@ class BatchNorm(Op):
 @dataclass(frozen=True, slots=True)
 class GroupNorm(Op):
     """Normalization over groups of channels and all positions (InstanceNorm: single channels)."""
+
+    category: ClassVar[str] = "normalization"
 
     groups: int
     channels: int
@@ -198,6 +207,8 @@ class LayerNorm(Op):
 
     size: those dimensions; params: entries of its scale and shift.
     """
+
+    category: ClassVar[str] = "normalization"
 
     size: Sizes
     params: int = 0
@@ -234,6 +245,8 @@ class Function(Activation):
 class Dropout(Op):
     """Dropout, stochastic depth and their like: they do nothing in an inference pass."""
 
+    category: ClassVar[str] = "dropout"
+
     type: str = "Dropout"
     p: float = 0.5
 
@@ -248,6 +261,8 @@ class Dropout(Op):
 @dataclass(frozen=True, slots=True)
 class Pool(Op):
     """A pool over other than two axes, or with dilation. type: MaxPool1d, AvgPool3d, .."""
+
+    category: ClassVar[str] = "pooling"
 
     type: str
     kernel: Sizes
@@ -274,6 +289,8 @@ class Pool(Op):
 @dataclass(frozen=True, slots=True)
 class AdaptivePool(Op):
     """A pool with windows that give `size`. type: AdaptiveAvgPool2d, AdaptiveMaxPool1d, .."""
+
+    category: ClassVar[str] = "pooling"
 
     type: str
     size: Sizes

@@ -227,8 +227,6 @@ def view(
             groups.append((name, []))
         cells = _cells(record, columns, greatest)
         groups[-1][1].append(linked.row(number, cells) if linked else Row(cells))
-    totals = [table.total] if table.total is not None else []
-    caveat = (f"At least: not counted are {', '.join(table.partial)}.",) if table.partial else ()
     return View(
         key=key,
         title=table.title,
@@ -236,8 +234,8 @@ def view(
         groups=tuple(
             Group(name, sums.get(name, "") if sums else "", tuple(rows)) for name, rows in groups
         ),
-        totals=tuple(_cells(record, columns) for record in (*totals, *table.references)),
-        notes=(*caveat, *table.notes),
+        totals=tuple(_cells(record, columns) for record in table.below),
+        notes=(*([table.caveat] if table.partial else []), *table.notes),
         folds=sums is not None,
     )
 

@@ -1,4 +1,4 @@
-"""Table -> rich: what a person reads in a terminal.
+"""Columns and rows -> rich: what a person reads in a terminal.
 
 Groups of rows are set apart, shares are small bars, and a terminal too narrow for all columns drops
 those that matter least rather than breaking lines.
@@ -7,24 +7,26 @@ those that matter least rather than breaking lines.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from io import StringIO
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from resnet_inspect.tables.columns import Column, Record, show
-from resnet_inspect.tables.table import Table
 
 BAR = 7
-
+"""Cells of a bar."""
 
 GAP = 2
+"""Cells between columns."""
 
+WIDTH = 100
+"""Columns where there is no terminal to ask."""
 
 PROSE = 36
-
+"""Cells that a column of prose has at least."""
 
 _PARTS = " ▏▎▍▌▋▊▉█"
 
@@ -38,10 +40,54 @@ def bar(share: float, width: int = BAR) -> str:
     return ("█" * whole + (_PARTS[rest] if rest else "")).ljust(width)
 
 
-def render(table: Table, width: int) -> Iterator[RenderableType]:
-    """What rich prints for a table in a terminal of `width` columns."""
-    widths = {column.key: _needed(table, column) for column in table.visible}
-    columns = _fitting(table.visible, widths, width)
+def printed(view: RenderableType, width: int = WIDTH) -> str:
+    """What a terminal of `width` columns shows of something, without colours."""
+    # In a notebook rich would display it there instead of writing it.
+    console = Console(file=StringIO(), width=width, color_system=None, force_jupyter=False)
+    with console.capture() as capture:
+        console.print(view, highlight=False)
+    return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
+
+
+def render(
+    title: str,
+    columns: Sequence[Column],
+    groups: Sequence[Sequence[Record]],
+    *,
+    total: Record | None,
+    references: Sequence[Record],
+    caveat: str,
+    notes: Sequence[str],
+    width: int,
+) -> Iterator[RenderableType]:
+    """What rich prints for a table in a terminal of `width` columns.
+
+    groups: the rows, set apart; total, references: those below them; caveat: a note in yellow.
+    """
+    rows = [row for group in groups for row in group]
+    all_rows = [*rows, *([total] if total else []), *references]
+    widths = {column.key: _needed(all_rows, column) for column in columns}
+    columns = _fitting(columns, widths, width)
+    greatest = {column.key: _greatest(rows, column) for column in columns}
+    view = _headed(columns, widths)
+    for group in groups:
+        for row in group:
+            view.add_row(*(_cell(row, column, greatest[column.key]) for column in columns))
+        view.add_section()
+    if total is not None:
+        view.add_row(*(_cell(total, column) for column in columns), style="bold")
+    for row in references:
+        style = "red" if any("≠" in str(value) for value in row.values()) else "green"
+        view.add_row(*(_cell(row, column) for column in columns), style=style)
+    below = [Text(caveat, style="yellow")] if caveat else []
+    below += [Text(note, style="dim") for note in notes]
+    yield Text(title, style="bold")
+    yield Text()
+    yield Group(view, *([Text()] if below else []), *below)
+
+
+def _headed(columns: Sequence[Column], widths: Mapping[str, int]) -> RichTable:
+    """A table of rich's without rows."""
     view = RichTable(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), show_edge=False
     )
@@ -55,47 +101,31 @@ def render(table: Table, width: int) -> Iterator[RenderableType]:
             width=None if prose else widths[column.key] - GAP,
             style="bold" if column is columns[0] else "",
         )
-    highest = {c.key: _highest(table, c.key) for c in columns if c.kind == "share"}
-    previous: Any = None
-    for row in table.rows:
-        if table.group and previous is not None and row.get(table.group) != previous:
-            view.add_section()
-        previous = row.get(table.group) if table.group else None
-        view.add_row(*(_cell(row, column, highest) for column in columns))
-    if table.total is not None:
-        view.add_section()
-        view.add_row(*(_cell(table.total, column, {}) for column in columns), style="bold")
-    for row in table.references:
-        style = "red" if any("≠" in str(value) for value in row.values()) else "green"
-        view.add_row(*(_cell(row, column, {}) for column in columns), style=style)
-    notes = [Text(note, style="dim") for note in table.notes]
-    if table.partial:
-        notes.insert(0, Text(f"At least: not counted are {', '.join(table.partial)}.", "yellow"))
-    yield Text(table.title, style="bold")
-    yield Text()
-    yield Group(view, *([Text()] if notes else []), *notes)
+    return view
 
 
-def _highest(table: Table, key: str) -> float:
-    values = [row.get(key) for row in table.rows]
+def _greatest(rows: Sequence[Record], column: Column) -> float:
+    """The greatest share of a column, for which its bar is full; 0 in columns without bars."""
+    if column.kind != "share":
+        return 0.0
+    values = [row.get(column.key) for row in rows]
     return max((value for value in values if isinstance(value, float)), default=0.0)
 
 
-def _cell(row: Record, column: Column, highest: Mapping[str, float]) -> Text:
+def _cell(row: Record, column: Column, greatest: float = 0.0) -> Text:
     if column.key not in row:
         return Text()
     value = row[column.key]
     text = show(value, column.kind)
-    if isinstance(value, float) and highest.get(column.key):
-        return Text.assemble(f"{text:>6} ", (bar(value / highest[column.key]), "cyan"))
+    if isinstance(value, float) and greatest:
+        return Text.assemble(f"{text:>6} ", (bar(value / greatest), "cyan"))
     return Text(text, style="dim" if value in (0, None) else "")
 
 
-def _needed(table: Table, column: Column) -> int:
-    """Cells that a column takes, the gap behind it among them."""
+def _needed(rows: Sequence[Record], column: Column) -> int:
+    """Cells that a column takes, with the gap behind it."""
     if column.kind == "share":
         return len("100.0% ") + BAR + GAP
-    rows = [*table.rows, *([table.total] if table.total else []), *table.references]
     texts = [show(row[column.key], column.kind) for row in rows if column.key in row]
     widest = max(map(len, texts), default=0)
     if column.kind == "prose":

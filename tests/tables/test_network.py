@@ -199,7 +199,7 @@ def test_write_takes_the_format_from_the_suffix(tmp_path: Path) -> None:
         path = tmp_path / f"t.{suffix}"
         table.write(path)
         assert path.read_text() == table.to_text(format)
-    with pytest.raises(FormatError, match=r"no suffix of a format"):
+    with pytest.raises(FormatError, match=r"no suffix of a known format"):
         table.write(tmp_path / "t.xyz")
     with pytest.raises(UnknownNameError, match="unknown format 'yaml'"):
         table.write(tmp_path / "t.csv", "yaml")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from resnet_inspect.counting.costs import cost, total
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.networks.graph import INPUT, LayerGraph
-from resnet_inspect.networks.op_labels import category, show_dims
+from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.pictures.diagrams.blocks import draw_block, draw_stage, stage_frame, stage_kind
 from resnet_inspect.pictures.diagrams.dot import (
     FONT,
@@ -175,7 +175,7 @@ def _things(stage: DrawnStage, level: str) -> Iterator[Thing]:
         if level == "block":
             yield Thing(None, unit.kind, total(unit.layers))
         else:
-            yield from (Thing(None, category(layer.op), cost(layer)) for layer in unit.layers)
+            yield from (Thing(None, layer.op.category, cost(layer)) for layer in unit.layers)
 
 
 def _align(dot: graphviz.Digraph, networks: Sequence[Rows]) -> None:

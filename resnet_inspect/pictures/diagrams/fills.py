@@ -82,7 +82,7 @@ def paint_for(by: str, theme: Theme, things: Iterable[Thing]) -> Paint:
         return Paint(by, theme, {}, 0)
     found = dict.fromkeys(thing.category for thing in things)
     # A kind of op has its fill in every picture; kinds of block take theirs as they come.
-    known = [name for name, _ in CATEGORIES] if found.keys() & dict(CATEGORIES).keys() else []
+    known = [] if found.keys().isdisjoint(CATEGORIES) else CATEGORIES[:-1]
     order = list(dict.fromkeys([*known, *found]))
     fills = {kind: _pick(theme, at) for at, kind in enumerate(order) if kind in found}
     return Paint(by, theme, fills | {OTHER: theme.quiet} if OTHER in found else fills, 0)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from resnet_inspect.counting.costs import cost
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.op_labels import caption, category
+from resnet_inspect.networks.op_labels import caption
 from resnet_inspect.networks.ops import Add, Scale
 from resnet_inspect.pictures.diagrams import labels
 from resnet_inspect.pictures.diagrams.blocks import repeat_frame, share_anchors
@@ -155,7 +155,7 @@ def _beside(canvas: Canvas, roles: _Roles, name: str) -> dict[str, str]:
 
 def _look(canvas: Canvas, layer: Layer, number: int | None, change: str) -> dict[str, str]:
     op, spent = layer.op, cost(layer)
-    fill = canvas.paint.fill(Thing(number, category(op), spent, change))
+    fill = canvas.paint.fill(Thing(number, op.category, spent, change))
     if labels.light(layer):
         if canvas.paint.by == "stage":
             fill = mix(fill, canvas.theme.page, 0.6)

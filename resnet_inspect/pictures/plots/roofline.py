@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.counting.roofline import Roofline
 from resnet_inspect.errors import InspectError
-from resnet_inspect.networks.op_labels import FAMILIES, family
+from resnet_inspect.networks.op_labels import FAMILIES, family_of_words
 from resnet_inspect.pictures.plots.plot import DASHES, MARKERS, Plot
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.columns import show_rate, show_seconds
@@ -39,8 +39,8 @@ def roofline_plot(found: Roofline) -> Plot:
         highest = max(found.rate / found.bandwidth * 4,
                       max(row["flops"] / row["bytes"] for row in rows) * 1.6)  # fmt: skip
         _roof(axes, theme, found, lowest, highest)
-        by_family = sorted(rows, key=lambda row: FAMILIES.index(family(row["operation"])))
-        for name, part in groupby(by_family, key=lambda row: family(row["operation"])):
+        by_family = sorted(rows, key=lambda row: FAMILIES.index(family_of_words(row["operation"])))
+        for name, part in groupby(by_family, key=lambda row: family_of_words(row["operation"])):
             _points(axes, theme, name, list(part), timed)
         axes.set_xlim(lowest, highest)
         axes.set_xlabel("arithmetic intensity: FLOPs for each byte of traffic")

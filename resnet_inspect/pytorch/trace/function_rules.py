@@ -51,12 +51,12 @@ from resnet_inspect.pytorch.trace.layer_ops import (
     interpolation,
     max_pool,
 )
-from resnet_inspect.pytorch.trace.rules import Known, on, sizes
+from resnet_inspect.pytorch.trace.rules import Known, register_function, sizes
 
 # --- arithmetic --------------------------------------------------------------------------------
 
 
-@on("add", "sub", "mul", "div", arguments="input other")
+@register_function("add", "sub", "mul", "div", arguments="input other")
 def _(call: Call) -> Known:
     call.inputs = [_unexpanded(node) for node in call.inputs]
     if len(call.inputs) == 2 and not call.constants:
@@ -84,7 +84,7 @@ def _unexpanded(node: fx.Node) -> fx.Node:
     return node
 
 
-@on(
+@register_function(
     "abs", "clamp", "clip", "cos", "eq",
     "glu", "erf", "exp", "floor", "fmod", "ge", "gt", "le",
     "log", "log1p", "lt", "masked_fill", "maximum", "minimum", "ne", "neg", "pow",
@@ -104,35 +104,35 @@ _ACTIVATIONS: dict[str, Any] = {
 }
 
 
-@on(*_ACTIVATIONS, arguments="input inplace")
+@register_function(*_ACTIVATIONS, arguments="input inplace")
 def _(call: Call) -> Known:
     op: Op = _ACTIVATIONS[call.name](inplace=call.inplace or bool(call.get("inplace", False)))
     return op
 
 
-@on("leaky_relu", arguments="input negative_slope inplace")
+@register_function("leaky_relu", arguments="input negative_slope inplace")
 def _(call: Call) -> Known:
     inplace = call.inplace or bool(call.get("inplace", False))
     return LeakyReLU(call.get("negative_slope", 0.01), inplace=inplace)
 
 
-@on("elu", arguments="input alpha inplace")
+@register_function("elu", arguments="input alpha inplace")
 def _(call: Call) -> Known:
     inplace = call.inplace or call.bound.get("inplace") is True
     return ELU(call.get("alpha", 1.0), inplace=inplace)
 
 
-@on("gelu")
+@register_function("gelu")
 def _(call: Call) -> Known:
     return GELU()
 
 
-@on("sigmoid")
+@register_function("sigmoid")
 def _(call: Call) -> Known:
     return Sigmoid()
 
 
-@on("hardtanh", arguments="input min_val max_val inplace")
+@register_function("hardtanh", arguments="input min_val max_val inplace")
 def _(call: Call) -> Known:
     inplace = call.inplace or bool(call.get("inplace", False))
     if (call.get("min_val", -1), call.get("max_val", 1)) == (0, 6):
@@ -140,7 +140,7 @@ def _(call: Call) -> Known:
     return function("Hardtanh", inplace)
 
 
-@on("prelu")
+@register_function("prelu")
 def _(call: Call) -> Known:
     return Function("PReLU", call.params)
 
@@ -153,7 +153,7 @@ _NAMED = {
 }  # fmt: skip
 
 
-@on(*_NAMED)
+@register_function(*_NAMED)
 def _(call: Call) -> Known:
     return function(_NAMED[call.name], call.inplace or bool(call.get("inplace", False)))
 
@@ -161,8 +161,10 @@ def _(call: Call) -> Known:
 # --- products ----------------------------------------------------------------------------------
 
 
-@on("conv1d", "conv2d", "conv3d", arguments="input weight bias stride padding dilation groups")
-@on(
+@register_function(
+    "conv1d", "conv2d", "conv3d", arguments="input weight bias stride padding dilation groups"
+)
+@register_function(
     "convolution",
     arguments="input weight bias stride padding dilation transposed output_padding groups",
 )
@@ -186,7 +188,7 @@ def _shape_of(call: Call, name: str) -> Shape:
     return constant.shape if constant else tuple(call.bound[name].meta["val"].shape)
 
 
-@on(
+@register_function(
     "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
     arguments="input weight bias stride padding output_padding groups dilation",
 )  # fmt: skip
@@ -210,13 +212,13 @@ def _transposed(call: Call, weight: Shape, axes: int) -> Op:
     )
 
 
-@on("linear", arguments="input weight bias")
+@register_function("linear", arguments="input weight bias")
 def _(call: Call) -> Known:
     features, inside = _shape_of(call, "weight")
     return _linear(call, inside, features, call.bound.get("bias") is not None)
 
 
-@on("addmm", arguments="bias input weight")
+@register_function("addmm", arguments="bias input weight")
 def _(call: Call) -> Known:
     inside, features = _shape_of(call, "weight")
     return _linear(call, inside, features, True)
@@ -231,7 +233,7 @@ def _linear(call: Call, inside: int, outside: int, bias: bool) -> Op:
     return Opaque("Linear", call.output, call.params, macs=macs)
 
 
-@on("matmul", "mm", "bmm", "einsum", arguments="input other")
+@register_function("matmul", "mm", "bmm", "einsum", arguments="input other")
 def _(call: Call) -> Known:
     if call.name == "einsum":
         return _einsum(call)
@@ -261,14 +263,14 @@ def _einsum(call: Call) -> Op:
     return Opaque("Einsum", call.output, call.params, macs=elements(tuple(named.values())))
 
 
-@on("scaled_dot_product_attention", arguments="query key value")
+@register_function("scaled_dot_product_attention", arguments="query key value")
 def _(call: Call) -> Known:
     if len(call.inputs) < 3:
         raise ValueError("attention to constants")
     return Attention(call.output)
 
 
-@on("embedding", arguments="input weight")
+@register_function("embedding", arguments="input weight")
 def _(call: Call) -> Known:
     return Opaque("Embedding", call.output, call.params, macs=0)
 
@@ -276,25 +278,29 @@ def _(call: Call) -> Known:
 # --- normalization -----------------------------------------------------------------------------
 
 
-@on("batch_norm", arguments="input running_mean running_var weight bias training")
-@on("native_batch_norm_legit_no_training", arguments="input weight bias running_mean running_var")
+@register_function("batch_norm", arguments="input running_mean running_var weight bias training")
+@register_function(
+    "native_batch_norm_legit_no_training", arguments="input weight bias running_mean running_var"
+)
 def _(call: Call) -> Known:
     return batch_norm(call.shape, call.shape[0], call.params, call.held)
 
 
-@on("group_norm", arguments="input num_groups weight bias eps")
+@register_function("group_norm", arguments="input num_groups weight bias eps")
 def _(call: Call) -> Known:
     return GroupNorm(call.bound["num_groups"], call.shape[0], call.params > 0)
 
 
-@on("instance_norm")
+@register_function("instance_norm")
 def _(call: Call) -> Known:
     channels = call.shape[0]
     kind = f"InstanceNorm{len(call.shape) - 1}d"
     return GroupNorm(channels, channels, call.params > 0, kind)
 
 
-@on("layer_norm", "rms_norm", "native_layer_norm", arguments="input normalized_shape")
+@register_function(
+    "layer_norm", "rms_norm", "native_layer_norm", arguments="input normalized_shape"
+)
 def _(call: Call) -> Known:
     kind = "RMSNorm" if call.name == "rms_norm" else "LayerNorm"
     return LayerNorm(tuple(call.bound["normalized_shape"]), call.params, kind)
@@ -303,7 +309,7 @@ def _(call: Call) -> Known:
 # --- pools and resampling ----------------------------------------------------------------------
 
 
-@on(
+@register_function(
     "max_pool1d", "max_pool2d", "max_pool3d", "max_pool2d_with_indices",
     arguments="input kernel_size stride padding dilation ceil_mode",
 )  # fmt: skip
@@ -314,7 +320,7 @@ def _(call: Call) -> Known:
     )  # fmt: skip
 
 
-@on(
+@register_function(
     "avg_pool1d", "avg_pool2d", "avg_pool3d",
     arguments="input kernel_size stride padding ceil_mode count_include_pad",
 )  # fmt: skip
@@ -326,7 +332,7 @@ def _(call: Call) -> Known:
     )  # fmt: skip
 
 
-@on(
+@register_function(
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
     "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d",
     arguments="input output_size",
@@ -342,7 +348,7 @@ _REDUCTIONS = (
 )  # fmt: skip
 
 
-@on(*_REDUCTIONS, arguments="input dim keepdim")
+@register_function(*_REDUCTIONS, arguments="input dim keepdim")
 def _(call: Call) -> Known:
     if call.name in ("max", "min") and len(call.inputs) == 2:
         return Arithmetic(call.name, call.output, call.params)
@@ -353,7 +359,7 @@ def _(call: Call) -> Known:
     return Reduce(call.name, call.output)
 
 
-@on(
+@register_function(
     "interpolate", "upsample", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d",
     "upsample_bilinear2d", "upsample_bicubic2d", "upsample_linear1d", "upsample_trilinear3d",
     arguments="input size scale_factor mode",
