@@ -10,7 +10,7 @@ from importlib import import_module
 
 import click
 
-from resnet_inspect.cli.parameters import SETTINGS, Option, words_of
+from resnet_inspect.cli.parameters import SETTINGS, Option, explained, words_of
 from resnet_inspect.errors import unknown
 
 PANELS: dict[str, tuple[str, ...]] = {
@@ -47,7 +47,8 @@ class Commands(click.Group):
     def get_help(self, ctx: click.Context) -> str:
         from resnet_inspect.cli.help import group_help
 
-        return group_help(self, ctx, PANELS)
+        params = [explained(param) for param in self.get_params(ctx)]
+        return group_help(self, ctx, params, PANELS)
 
 
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:

@@ -8,18 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
-<<<<<<< HEAD
 from resnet_inspect.cli.parameters import Function, Words, option, split
 from resnet_inspect.errors import InspectError, unknown
-from resnet_inspect.files import write_text
-=======
-import typer
-
-from resnet_inspect.errors import unknown
 from resnet_inspect.files import STDOUT, format_of, write_text
-from resnet_inspect.tables.table import Sheet, Table
-from resnet_inspect.tables.writers import FORMATS, SUFFIXES
->>>>>>> front
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,10 +19,6 @@ if TYPE_CHECKING:
     from resnet_inspect.tables.table import Sheet
 
 TERMINAL = "terminal"
-
-
-STDOUT = "-"
-"""What stands for stdout after -o."""
 
 PIPED_WIDTH = 100
 """Columns where there is no terminal to ask and COLUMNS does not say."""
@@ -96,17 +83,11 @@ def chosen_format(format: str | None, output: str | None) -> str:
         if format not in formats():
             raise unknown("format", format, formats())
         return format
-<<<<<<< HEAD
     if output in (None, STDOUT) or Path(str(output)).suffix.lower() == ".txt":
         return TERMINAL
-    from resnet_inspect.tables.writers import format_of
+    from resnet_inspect.tables.writers import SUFFIXES
 
-    return format_of(str(output))
-=======
-    if output is None or output == STDOUT or Path(output).suffix.lower() == ".txt":
-        return TERMINAL
-    return format_of(output, SUFFIXES)
->>>>>>> front
+    return format_of(str(output), SUFFIXES)
 
 
 def emit(shown: Shown, format: str | None, output: str | None) -> None:
@@ -124,22 +105,15 @@ def emit(shown: Shown, format: str | None, output: str | None) -> None:
 def emit_drawing(
     drawing: Diagram, output: str | None, format: str | None, renderer: str = "pygraphviz"
 ) -> None:
-    """Write a drawing to a file, or to a pipe as DOT; raises InspectError."""
-    if output not in (None, STDOUT):
-        drawing.write(str(output), format, renderer)
-        return
-    if sys.stdout.isatty():
+    """Write a drawing to a file, or DOT to a pipe; raises InspectError."""
+    if output is None and sys.stdout.isatty():
+        if format is None:
+            raise InspectError("name a file, such as -o FILE.svg, or print DOT by --format dot")
         if format in ("png", "pdf"):
             raise InspectError(f"{format} cannot be shown in a terminal; name a file with -o")
-        if format is None and output is None:
-            raise InspectError("name a file, such as -o FILE.svg, or print DOT by --format dot")
-    write_bytes(drawing.render(format or "dot", renderer))
-
-
-def write_bytes(data: bytes) -> None:
-    """Write bytes to stdout."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
+    if output in (None, STDOUT):
+        output, format = STDOUT, format or "dot"
+    drawing.write(output, format, renderer)
 
 
 def console(file: IO[str] | None = None) -> Console:

@@ -13,9 +13,10 @@ from resnet_inspect.cli.network_options import (
     models_options,
     theme_option,
 )
-from resnet_inspect.cli.output import STDOUT, output_option, write_bytes
+from resnet_inspect.cli.output import output_option
 from resnet_inspect.cli.parameters import argument, command, option, words_of
 from resnet_inspect.errors import InspectError
+from resnet_inspect.files import STDOUT
 from resnet_inspect.networks.graph import LayerGraph
 
 
@@ -58,7 +59,4 @@ def plot(
     if output is None:
         raise InspectError("name a file, such as -o FILE.svg (-o - with --format is stdout)")
     plotted = ri.plot(kind, *graphs, theme=theme, convention=convention)
-    if output == STDOUT:
-        write_bytes(plotted.to_bytes(format or "svg", dpi=dpi))
-    else:
-        plotted.write(output, format, dpi=dpi)
+    plotted.write(output, "svg" if (output, format) == (STDOUT, None) else format, dpi=dpi)

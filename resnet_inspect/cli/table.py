@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import resnet_inspect as ri
 from resnet_inspect.cli.network_options import (
@@ -15,11 +16,13 @@ from resnet_inspect.cli.network_options import (
 from resnet_inspect.cli.output import TERMINAL, chosen_format, emit, output_options
 from resnet_inspect.cli.parameters import command, option, split, words_of
 
+ALL = "all"
+
 
 def _columns() -> Iterable[str]:
     from resnet_inspect.tables.network import METRICS
 
-    return "all", *METRICS
+    return ALL, *METRICS
 
 
 @command("table")
@@ -66,15 +69,18 @@ def table(
     resnet-inspect table my_network.toml --format json
     """
     kind = chosen_format(format, output)
+    everything = columns == ALL
     table = ri.table(
         network.graph,
         level,
         batch=batch,
         dtype=dtype,
         all_ops=all_ops,
-        columns=None if columns is None else split(columns, "--columns"),
+        columns=None if columns is None or everything else split(columns, "--columns"),
         convention=convention,
     )
+    if everything:
+        table = replace(table, shown=())
     if network.rule and kind == TERMINAL:
         table = table.noted(network.rule)
     emit(table, kind, output)
