@@ -227,7 +227,7 @@ def _field_option(name: str) -> Callable[[Function], Function]:
 def for_one_network(error: click.NoSuchOption) -> str | None:
     """What to write instead of an option for one network on a command for several."""
     command = error.ctx.command if error.ctx else None
-    if command is None or all(param.name != "models" for param in command.params):
+    if command is None or not {"models", "before"} & {param.name for param in command.params}:
         return None
     return instead_of(error.option_name)
 

@@ -186,7 +186,7 @@ def test_latency_of_the_users_own_code(
     assert run(["bench", *ran, "--format", "json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert (row["status"], row["uncounted"]) == ("ok", 1)
-    assert run(["bench", "--show", record]) == 0
+    assert run(["results", record]) == 0
     assert "at least these for small" in " ".join(capsys.readouterr().out.split())
     assert "leave out --per-layer" in refused(capsys, "bench", *ran, "--per-layer")
     assert run(["ladder", *ran]) == 0
