@@ -21,7 +21,7 @@ from resnet_inspect.counting import (
     torch_op_rules,  # noqa: F401  (registers rules)
 )
 from resnet_inspect.counting.dtypes import canonical_dtype
-from resnet_inspect.counting.memory import alive, keeps, saved_for_backward
+from resnet_inspect.counting.memory import live_bytes, saved_for_backward, saved_tensors
 from resnet_inspect.errors import UnknownNameError
 from resnet_inspect.networks import ops, zoo
 from resnet_inspect.networks import torch_ops as foreign
@@ -96,7 +96,7 @@ def test_batch_scales_work_and_activations_but_not_parameters(network: Network, 
         n * one.written,
     )
     assert {k: n * v for k, v in one.terms.items()} == many.terms
-    assert alive(graph, n) == tuple(n * level for level in alive(graph))
+    assert live_bytes(graph, n) == tuple(n * level for level in live_bytes(graph))
     kept = saved_for_backward(graph, training=False)
     assert saved_for_backward(graph, n, training=False) == n * kept
 
@@ -182,7 +182,7 @@ def test_there_are_ops() -> None:
 
 @pytest.mark.parametrize("kind", [*OWN, *FOREIGN], ids=lambda kind: kind.__name__)
 def test_every_op_has_every_rule(kind: type[ops.Op]) -> None:
-    for rule in (costs.rule, receptive_field.rule, keeps):
+    for rule in (costs.operations, receptive_field.rule, saved_tensors):
         assert rule.dispatch(kind) is not rule.dispatch(ops.Op)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.api.networks import Model, graph, graphs
+from resnet_inspect.api.networks import Model, checked_shape, graph, graphs, has_spec, spec
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Pair, Shape
@@ -29,7 +29,9 @@ def cost(
 
     if isinstance(model, Layer):
         return costs.cost(model, batch)
-    return costs.total(graph(model, input_shape, **changes).layers, batch)
+    if has_spec(model):  # no graph has to be made
+        return costs.spec_cost(spec(model, **changes), checked_shape(input_shape), batch)
+    return costs.graph_cost(graph(model, input_shape, **changes), batch)
 
 
 def memory(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from resnet_inspect.counting.costs import total
+from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.networks import sources, zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Conv2d, Linear
@@ -109,10 +109,11 @@ def figures(model: str) -> tuple[Figure, ...]:
 
 def figures_of(graph: LayerGraph) -> tuple[Figure, ...]:
     """What was published, where the graph is the network that it was published of."""
-    if graph.name not in zoo.ZOO:
+    if graph.name not in PUBLISHED:
         return ()
     spec = zoo.spec(graph.name)
-    return figures(graph.name) if graph == layer_graph(spec) else ()
+    wired = graph.spec == spec and graph.input_shape == spec.input_shape
+    return figures(graph.name) if wired or graph == layer_graph(spec) else ()
 
 
 def published_quantity(graph: LayerGraph, quantity: str) -> int:
@@ -121,5 +122,5 @@ def published_quantity(graph: LayerGraph, quantity: str) -> int:
         return sum(
             layer.op.params for layer in graph.layers if isinstance(layer.op, (Conv2d, Linear))
         )
-    spent = total(graph.layers)
-    return {"params": spent.params, "macs": spent.macs}[quantity]
+    cost = graph_cost(graph)
+    return {"params": cost.params, "macs": cost.macs}[quantity]

@@ -10,6 +10,7 @@ the same name.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import ClassVar
 
 from resnet_inspect.errors import ShapeError
@@ -20,12 +21,8 @@ Shape = tuple[int, ...]
 Pair = tuple[int, int]
 
 
-def elements(shape: Shape) -> int:
-    """The number of elements of one sample of this shape."""
-    count = 1
-    for size in shape:
-        count *= size
-    return count
+elements = prod
+"""The number of elements of one sample of a shape."""
 
 
 def show_shape(shape: Shape) -> str:
@@ -48,7 +45,7 @@ class Op:
         """Whether it overwrites its first input, as torchvision's ReLU and residual addition do."""
         return False
 
-    def shares(self, training: bool) -> bool:
+    def aliases_input(self, training: bool) -> bool:
         """Whether its output lies in its first input's memory, in train or in eval mode."""
         return self.inplace
 
@@ -269,7 +266,7 @@ class GlobalAvgPool2d(Op):
 class Flatten(Op):
     category: ClassVar[str] = "reshaping"
 
-    def shares(self, training: bool) -> bool:
+    def aliases_input(self, training: bool) -> bool:
         return True  # a view
 
     def output_shape(self, *shapes: Shape) -> Shape:

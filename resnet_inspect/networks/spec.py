@@ -148,6 +148,8 @@ class ResNetSpec:
     def __post_init__(self) -> None:
         for about in FIELDS.values():
             value = getattr(self, about.name)
+            if value is about.default:
+                continue
             checked = about.checked(value)
             if checked is not value:
                 object.__setattr__(self, about.name, checked)
@@ -188,6 +190,8 @@ class ResNetSpec:
 
     def with_changes(self, changes: Mapping[str, Any]) -> ResNetSpec:
         """This spec with some fields changed; raises UnknownNameError or SpecError."""
+        if not changes:
+            return self
         settled: dict[str, Any] = {}
         for key, value in changes.items():
             name = field_named(key).name

@@ -250,7 +250,7 @@ class Dropout(Op):
     type: str = "Dropout"
     p: float = 0.5
 
-    def shares(self, training: bool) -> bool:
+    def aliases_input(self, training: bool) -> bool:
         return self.p == 0 or not training
 
     @property
@@ -374,7 +374,7 @@ class View(Op):
     function: str
     output: Shape
 
-    def shares(self, training: bool) -> bool:
+    def aliases_input(self, training: bool) -> bool:
         return True
 
     @property

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from resnet_inspect.counting.memory import alive, memory, saved_for_backward
+from resnet_inspect.counting.memory import live_bytes, memory, saved_for_backward
 from resnet_inspect.errors import UnknownNameError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
@@ -86,7 +86,7 @@ def check(graph: LayerGraph, batch: int, dtype: str = "fp32") -> None:
     model.eval()
     kept = saved_for_backward(graph, batch, dtype, training=False)
     assert measured_saved(model, x) == kept
-    assert measured_alive(model, x) == list(alive(graph, batch, dtype))
+    assert measured_alive(model, x) == list(live_bytes(graph, batch, dtype))
 
 
 @given(networks(largest=40), st.sampled_from(list(DTYPES)))
@@ -155,7 +155,7 @@ def test_optimizer_state_is_what_torch_keeps(name: str) -> None:
 
 def test_the_peak_is_where_most_lives() -> None:
     graph = layer_graph(zoo.spec("resnet50"))
-    found, levels = memory(graph, batch=2), alive(graph, 2)
+    found, levels = memory(graph, batch=2), live_bytes(graph, 2)
     assert found.inference_peak == max(levels)
     assert levels[list(graph.by_name).index(found.peak_at)] == found.inference_peak
     assert found.inference == found.weights + found.buffers + found.inference_peak

@@ -24,9 +24,11 @@ def _(call: Call) -> Known:
     return None
 
 
-@register_function("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout",
-     "feature_alpha_dropout",
-     arguments="input p")  # fmt: skip
+@register_function(
+    *["dropout", "dropout1d", "dropout2d", "dropout3d"],
+    *["alpha_dropout", "feature_dropout", "feature_alpha_dropout"],
+    arguments="input p",
+)
 def _(call: Call) -> Known:
     p = float(call.get("p", 0.5))
     kind = "".join(word.capitalize() for word in call.name.split("_"))  # as torch.nn's class

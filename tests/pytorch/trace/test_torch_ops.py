@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_inspect.counting.costs import rule as cost_rule
 from resnet_inspect.counting.costs import total
-from resnet_inspect.counting.memory import keeps, saved_for_backward
+from resnet_inspect.counting.memory import saved_for_backward, saved_tensors
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.counting.receptive_field import rule as field_rule
 from resnet_inspect.networks import torch_ops as foreign
@@ -300,7 +300,7 @@ def test_there_are_foreign_ops() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_foreign_op_has_every_rule(kind: type[Op]) -> None:
-    for rule in (cost_rule, field_rule, keeps):
+    for rule in (cost_rule, field_rule, saved_tensors):
         assert rule.dispatch(kind) is not rule.dispatch(Op)
 
 
