@@ -7,18 +7,19 @@ from typing import Any
 
 import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import (
+    LEVELS,
     dtypes_option,
     level_option,
     plots_option,
     record_options,
     sampling_options,
-    shown_progress,
+    watched,
     write_plots,
 )
 from resnet_inspect.cli.network_options import models_options
 from resnet_inspect.cli.output import emit, output_options
 from resnet_inspect.cli.parameters import command, option, split
-from resnet_inspect.errors import FormatError
+from resnet_inspect.errors import FormatError, unknown
 from resnet_inspect.networks.graph import LayerGraph
 
 FORMATS = ("nchw", "nhwc", "channels_last")
@@ -78,7 +79,9 @@ def bench(
     resnet-inspect bench resnet50 --train --batch 32 --resume
     resnet-inspect bench resnet50 --per-layer --level block
     """
-    with shown_progress(record) as progress:
+    if level not in LEVELS:  # before anything is measured
+        raise unknown("level", level, LEVELS)
+    with watched("measuring", record) as progress:
         measurements = ri.bench(
             *graphs,
             batch=_batches(batch),

@@ -112,10 +112,10 @@ class _Shown(Progress):
     check raises KeyboardInterrupt where there was a Ctrl-C (see `interruptible`).
     """
 
-    def __init__(self, bar: Any, check: Callable[[], None]) -> None:
+    def __init__(self, bar: Any, of: str, check: Callable[[], None]) -> None:
         self.finished = 0
         self._bar, self._check = bar, check
-        self._task = bar.add_task("", total=None)
+        self._task = bar.add_task(of, total=None)
         self._words = ""
         self._first = self._total = 0
 
@@ -142,8 +142,8 @@ class _Shown(Progress):
 
 
 @contextmanager
-def shown_progress(record: str | None) -> Iterator[Progress]:
-    """Progress for a call that measures; a Ctrl-C says what is saved in the record."""
+def watched(of: str, record: str | None = None) -> Iterator[Progress]:
+    """Progress for a call that measures; of: what it does. A Ctrl-C says what is saved."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -167,7 +167,7 @@ def shown_progress(record: str | None) -> Iterator[Progress]:
         refresh_per_second=1,
     )
     with interruptible() as check, bar:
-        progress = _Shown(bar, check)
+        progress = _Shown(bar, of, check)
         try:
             yield progress
         except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resnet_inspect as ri
-from resnet_inspect.cli.bench_options import device_options, shown_progress
+from resnet_inspect.cli.bench_options import device_options, watched
 from resnet_inspect.cli.output import emit, output_options
 from resnet_inspect.cli.parameters import command, option
 
@@ -30,7 +30,7 @@ def device(
     resnet-inspect device
     resnet-inspect device --device cpu --threads 1 --refresh
     """
-    with shown_progress(None) as progress:
+    with watched("measuring") as progress:
         measurements = ri.device(
             device, threads=threads, refresh=refresh, record=record, progress=progress
         )

@@ -9,7 +9,7 @@ from resnet_inspect.cli.bench_options import (
     plots_option,
     record_options,
     sampling_options,
-    shown_progress,
+    watched,
     write_plots,
 )
 from resnet_inspect.cli.network_options import Network, batch_option, network_options
@@ -43,7 +43,7 @@ def ladder(
     resnet-inspect ladder resnet18 --device cpu --budget 3 --plots figures
     """
     graph = network.graph
-    with shown_progress(record) as progress:
+    with watched("measuring", record) as progress:
         measurements = ri.ladder(graph, record=record, progress=progress, **settings)
     emit(measurements.view(), format, output)
     if plots is not None:

@@ -7,9 +7,12 @@ import sys
 import click
 
 import resnet_inspect as ri
+from resnet_inspect.cli.bench_options import watched
 from resnet_inspect.cli.network_options import Network, batch_option, network_options
-from resnet_inspect.cli.output import emit, only_option, output_options, picked
-from resnet_inspect.cli.parameters import command, option, words_of
+from resnet_inspect.cli.output import emit, only_option, output_options
+from resnet_inspect.cli.parameters import command, option, split
+from resnet_inspect.errors import unknown
+from resnet_inspect.tables.reconciliation import TABLES, WITH_MEASURED
 
 
 @command("reconcile")
@@ -20,7 +23,7 @@ from resnet_inspect.cli.parameters import command, option, words_of
     default=True,
     help="Run the counters that are installed, or only apply their formulas.",
 )
-@only_option(words_of("tables.reconciliation:TABLES"))
+@only_option(TABLES)
 @output_options
 @click.pass_context
 def reconcile(
@@ -42,8 +45,17 @@ def reconcile(
     resnet-inspect reconcile resnet50 --no-measure --only counters,why
     resnet-inspect reconcile resnext50_32x4d --batch 8 --format json
     """
-    sheet = ri.reconcile(network.graph, batch=batch, measure=measure)
-    emit(picked(sheet, only), format, output)
+    graph = network.graph
+    tables = split(only, "--only") if only else TABLES
+    for name in tables:  # before anything runs
+        if name not in TABLES:
+            raise unknown("table", name, TABLES)
+    if measure and {*tables} & {*WITH_MEASURED}:
+        with watched("counting") as progress:
+            sheet = ri.reconcile(graph, batch=batch, progress=progress)
+    else:
+        sheet = ri.reconcile(graph, batch=batch, measure=False)
+    emit(sheet.only(tables), format, output)
     for line in sheet.meta["discrepancies"]:
         print(f"resnet-inspect: {line}", file=sys.stderr)
     if sheet.meta["discrepancies"]:
