@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
 import resnet_inspect as ri
@@ -45,7 +43,7 @@ def explain(network: Network, part: str | None, format: str | None, output: str 
     resnet-inspect explain --depth 18 layer3.0
     """
     if part is None and network.described:  # the only word is the layer
-        network, part = replace(network, model=None), network.model
+        network, part = network._replace(model=None), network.model
     if part is None:
         raise InspectError("no layer; name a layer or block after the network, such as layer2.0")
     emit(ri.explain(network.graph, part), format, output)

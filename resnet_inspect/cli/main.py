@@ -10,16 +10,13 @@ import io
 import sys
 from collections.abc import Sequence
 
-import click
-
-from resnet_inspect.cli.app import app
 from resnet_inspect.errors import InspectError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     # What a command allocates it keeps until it ends; looking for garbage at the usual pace took a
-    # twentieth of the time of `table`.
+    # twentieth of the time of `table`. So this comes before click is imported.
     gc.set_threshold(100_000)
     if isinstance(sys.stdout, io.TextIOWrapper):  # an encoding may lack a character: print a '?'
         sys.stdout.reconfigure(errors="replace")
@@ -28,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit status."""
+    import click
+
+    from resnet_inspect.cli.app import app
+
     try:
         status = app.main(
             list(arguments) or ["--help"], prog_name="resnet-inspect", standalone_mode=False

@@ -7,9 +7,8 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import click
 
@@ -41,19 +40,18 @@ _NO_OPTION = ("input_size",)
 """Fields without an option: --input gives the size."""
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """One network as a command line describes it: by a model or a depth, changed by options.
 
     changes: fields of ResNetSpec, as text (flags: as bool).
     """
 
-    model: str | None = None
-    depth: int | None = None
-    input: str | None = None
-    args: Sequence[str] = ()
-    leaf: Sequence[str] = ()
-    changes: dict[str, Any] = field(default_factory=dict)
+    model: str | None
+    depth: int | None
+    input: str | None
+    args: Sequence[str]
+    leaf: Sequence[str]
+    changes: Mapping[str, Any]
 
     @property
     def described(self) -> bool:
@@ -258,15 +256,15 @@ def complete_depth(
     return [str(depth) for depth in zoo.DEPTHS if str(depth).startswith(incomplete)]
 
 
-_OPEN = re.compile(r"(?P<base>[^\[\]]+\[(?:.*,)?)(?P<field>\w*)(?P<equals>=?)(?P<value>[^,\]]*)")
-"""A variant whose bracket is not closed, down to the field that is being written."""
+_OPEN = r"([^\[\]]+\[(?:.*,)?)(\w*)(=?)([^,\]]*)"
+"""A variant whose bracket is not closed: what precedes the last field, its name, '=', its value."""
 
 
 def complete_model(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[str]:
     """Names of the zoo; after a bracket the fields of a network, and the choices of a field."""
-    written = _OPEN.fullmatch(incomplete)
+    written = re.fullmatch(_OPEN, incomplete)
     if written is None:
         return [name for name in zoo.ZOO if name.startswith(incomplete)]
     base, name, equals, value = written.groups()
