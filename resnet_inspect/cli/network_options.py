@@ -211,15 +211,19 @@ def _field_option(name: str) -> Callable[[Function], Function]:
     if about.kind == "flag":
         no = about.option.replace("--", "--no-", 1)
         return option(f"{about.option}/{no}", default=None, panel=_NETWORK, help=about.help)
-    words = about.choices or None
     return option(
-        about.option,
+        *(about.option, about.name),
+        alias=_option_of(about.alias) if about.alias else "",
         metavar=about.metavar,
         panel=_NETWORK,
-        words=words,
+        words=about.choices or None,
         several=about.kind == "words",
         help=about.help,
     )
+
+
+def _option_of(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def for_one_network(error: click.NoSuchOption) -> str | None:
@@ -232,10 +236,11 @@ def for_one_network(error: click.NoSuchOption) -> str | None:
 
 def instead_of(option: str) -> str | None:
     """The inline name to write instead of an option for one network; None for other options."""
-    if option == "--depth":
+    name = option.removeprefix("--").replace("-", "_")
+    if name == "depth":
         return "--depth is for one network; write its name, such as resnet50"
     for about in FIELDS.values():
-        if option in (about.option, about.option.replace("--", "--no-", 1)):
+        if {name, name.removeprefix("no_")} & {about.name, about.alias} - {""}:
             return f"{option} is for one network; write resnet50[{about.name}={_example(about)}]"
     return None
 

@@ -6,7 +6,7 @@ A parameter that takes one of a few known words names them once: the shell compl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from importlib import import_module
 from typing import Any, TypeVar
@@ -46,22 +46,25 @@ def words_of(place: str) -> Callable[[], Iterable[str]]:
 class Option(click.Option):
     """An option: the words it takes, the panel of the help that lists it, and its default in words.
 
-    unset: what holds where it is not given, if no value says that.
+    unset: what holds where it is not given, if no value says that. alias: another name of it, which
+    the help leaves out.
     """
 
     def __init__(
         self,
-        *args: Any,
+        names: Sequence[str],
+        *,
         words: Words | None = None,
         several: bool = False,
         panel: str | None = None,
         unset: str = "",
+        alias: str = "",
         **settings: Any,
     ) -> None:
         if words is not None:
             settings.setdefault("shell_complete", completes(words, several=several))
-        super().__init__(*args, **settings)
-        self.words, self.panel, self.unset = words, panel, unset
+        super().__init__([*names, alias] if alias else names, **settings)
+        self.words, self.panel, self.unset, self.alias = words, panel, unset, alias
 
 
 class Argument(click.Argument):
@@ -92,6 +95,8 @@ def explained(param: click.Parameter) -> click.Parameter:
         words = list(param.words() if callable(param.words) else param.words)
         if len(words) <= MOST:
             shown.help = f"{param.help.removesuffix('.')}: {', '.join(words)}."
+    if isinstance(param, Option) and param.alias:
+        shown.opts = [name for name in param.opts if name != param.alias]
     if param.secondary_opts:
         shown.help = f"{param.help} Off: {param.secondary_opts[0]}."
     if isinstance(param, Option) and param.unset:

@@ -262,6 +262,7 @@ def test_a_file_can_change_a_network_of_the_zoo(
         (("bench", "resnet18", "--depth", "18"), "--depth is for one network; write its name"),
         (("compare-blocks", "--shortcut", "C"), "No such option '--shortcut'"),
         (("compare", "resnet18", "resnet18[shortcut=E]"), "unknown shortcut 'E'"),
+        (("compare", "resnet18", "--num-classes", "5"), "write resnet50[classes="),
         (("compare",), "Missing argument 'MODEL...'"),
         (("plot", "zoo"), "name a file, such as -o FILE.svg"),
         (("plot", "stages"), "name a file"),

@@ -292,7 +292,7 @@ def test_arguments_are_literals_or_words() -> None:
             parse_args([wrong])
 
 
-def test_a_module_of_the_folder_at_hand_is_found_by_the_installed_command(here: Path) -> None:
+def test_the_installed_command_finds_a_module_of_the_folder(here: Path) -> None:
     code = "import sys; from resnet_inspect.cli.main import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", code, "table", f"{here}:small", *INPUT, "--format", "csv"],
