@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import singledispatch
 
 from resnet_inspect.networks.ops import (
-    Activation,
     Add,
     AvgPool2d,
     BatchNorm2d,
@@ -92,25 +91,20 @@ def _(op: ZeroPad) -> str:
     return f"zero padding, {op.in_channels} → {op.out_channels}{_comma_step(op.stride)}"
 
 
-CATEGORIES: tuple[tuple[str, tuple[type[Op], ...]], ...] = (
-    ("convolution", (Conv2d,)),
-    ("normalization", (BatchNorm2d,)),
-    ("activation", (Activation,)),
-    ("pooling", (MaxPool2d, AvgPool2d, GlobalAvgPool2d)),
-    ("linear", (Linear,)),
-    ("addition and gating", (Add, Scale)),
-    ("reshaping", (Flatten, ZeroPad)),
-)
-
 OTHER = "other"
 
-
-def category(op: Op) -> str:
-    """What --color-by op tells apart."""
-    for name, kinds in CATEGORIES:
-        if isinstance(op, kinds):
-            return name
-    return OTHER
+CATEGORIES = (
+    "convolution",
+    "normalization",
+    "activation",
+    "pooling",
+    "linear",
+    "addition and gating",
+    "reshaping",
+    "dropout",
+    OTHER,
+)
+"""The kinds of op that people tell apart, in reading order; each op says which is its own."""
 
 
 def describe(op: Op) -> str:
@@ -159,12 +153,14 @@ KERNEL_CATEGORIES = (
 
 def kernel_category(op: Op) -> str:
     """The kind of kernel, of KERNEL_CATEGORIES, that begins with an op."""
-    if isinstance(op, Conv2d) and op.kernel in ((3, 3), (1, 1)):
-        return f"{show_shape(op.kernel)} convolution"
-    if isinstance(op, (Conv2d, Linear)):
-        return "other convolution, linear"
-    if isinstance(op, BatchNorm2d):
-        return "batch norm"
-    if isinstance(op, (Pool2d, GlobalAvgPool2d)):
-        return "pooling"
-    return "activation, addition"
+    if op.category == "convolution":
+        named = f"{show_shape(getattr(op, 'kernel', ()))} convolution"
+        return named if named in KERNEL_CATEGORIES else "other convolution, linear"
+    return _CATEGORY_OF.get(op.category, "activation, addition")
+
+
+_CATEGORY_OF = {
+    "linear": "other convolution, linear",
+    "normalization": "batch norm",
+    "pooling": "pooling",
+}

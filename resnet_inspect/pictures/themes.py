@@ -15,7 +15,8 @@ class Theme:
     of what belongs to neither (stem, head, input). ramp: from none to most in a heat map.
     tint: how much of a stage's fill shows through behind its boxes, from 0 to 1. changes: of what
     was added, removed or changed. grid, band: a plot's lines and its shaded stripes; series: for
-    lines, bars and markers, told apart by hue and lightness.
+    lines, bars and markers, told apart by hue and lightness. Paper has three greys that can be told
+    apart, so `print` has each twice; dash, marker and hatch separate those (plots/plot.py).
     """
 
     name: str
@@ -87,7 +88,7 @@ THEMES: dict[str, Theme] = {
             changes={"added": "#8f8f8f", "removed": "#5a5a5a", "changed": "#c6c6c6"},
             grid="#d9d9d9",
             band="#f2f2f2",
-            series=("#000000", "#6e6e6e", "#a6a6a6", "#404040", "#8a8a8a", "#c2c2c2"),
+            series=("#000000", "#929292", "#484848") * 2,
         ),
     )
 }

@@ -1,5 +1,5 @@
-"""Everything about some networks, on pages: a folder that a person would gladly read.
+"""Writes a report folder: an HTML page, Markdown, CSV and SVG.
 
 contents.py says what is in a report, as tables, diagrams and plots; page.py makes index.html of it,
-text.py Markdown, CSV and DOT; pictures.py fits pictures into the page; folder.py writes the folder.
+documents.py Markdown, CSV and DOT; svg.py fits pictures into the page; write.py writes the folder.
 """

@@ -95,11 +95,11 @@ def html(report: Report, pictures: Mapping[str, str]) -> str:
         svg = pictures[f"{path}.svg"]
         return Markup(inline_diagram(svg, alt, path.replace("/", "-"), diagrams, boxes))
 
-    faces = font_faces.search(pictures[f"{BLOCKS}/diagram.svg"])
+    faces = font_faces(pictures[f"{BLOCKS}/diagram.svg"])
     return environment.get_template("index.html.jinja").render(
         report=report,
         version=version("resnet-inspect"),
-        style=Markup(f"{faces[1] if faces else ''}\n{_palette(plots, diagrams)}\n{style}"),
+        style=Markup(f"{faces}\n{_palette(plots, diagrams)}\n{style}"),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         overview={
@@ -227,8 +227,6 @@ def view(
             groups.append((name, []))
         cells = _cells(record, columns, greatest)
         groups[-1][1].append(linked.row(number, cells) if linked else Row(cells))
-    totals = [table.total] if table.total is not None else []
-    caveat = (f"At least: not counted are {', '.join(table.partial)}.",) if table.partial else ()
     return View(
         key=key,
         title=table.title,
@@ -236,8 +234,8 @@ def view(
         groups=tuple(
             Group(name, sums.get(name, "") if sums else "", tuple(rows)) for name, rows in groups
         ),
-        totals=tuple(_cells(record, columns) for record in (*totals, *table.references)),
-        notes=(*caveat, *table.notes),
+        totals=tuple(_cells(record, columns) for record in table.below),
+        notes=(*([table.caveat] if table.partial else []), *table.notes),
         folds=sums is not None,
     )
 

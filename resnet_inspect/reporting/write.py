@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from resnet_inspect.errors import InspectError
+from resnet_inspect.files import OutputError, write_bytes
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.reporting.contents import contents
 from resnet_inspect.reporting.documents import documents, pictures
-from resnet_inspect.reporting.folder import write_folder
 from resnet_inspect.reporting.page import html
 
 PAGE = "index.html"
+
+_MARK = b'<meta name="generator" content="resnet-inspect '
+"""What the page of every report holds."""
+
+
+class ForeignFilesError(InspectError):
+    """A folder that holds files, and not a report."""
 
 
 def write(
@@ -26,7 +35,10 @@ def write(
 ) -> None:
     """Write a report on networks to a folder; command says on it how it was made.
 
-    Raises InspectError, and then leaves the folder as it was.
+    An earlier report in the folder is replaced file by file; other files in it are left alone.
+    Raises InspectError for networks that cannot be reported and for a folder that holds files and
+    not a report, unless `force` (and then leaves the folder as it was); OutputError where it cannot
+    be written.
     """
     made = files(graphs, batch=batch, dtype=dtype, convention=convention, command=command)
     write_folder(folder, made, force=force)
@@ -45,3 +57,41 @@ def files(
     drawn = pictures(report)
     texts = {PAGE: html(report, drawn), **documents(report), **drawn}
     return {path: text.encode("utf-8") for path, text in texts.items()}
+
+
+def write_folder(
+    folder: str | os.PathLike[str], files: Mapping[str, bytes], *, force: bool = False
+) -> None:
+    """Write files by their paths inside a folder, each whole; nothing is ever removed.
+
+    Raises ForeignFilesError for a folder that holds files and not a report, unless `force`;
+    OutputError where it cannot be written.
+    """
+    target = Path(folder)
+    if not (force or _is_free(target) or _is_report(target)):
+        raise ForeignFilesError(
+            f"{os.fspath(folder)!r} holds files and not a report; name a new folder, or give "
+            "--force to write into it, over files of the same name"
+        )
+    try:
+        for name in sorted(files):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(
+            f"cannot make the folder {os.fspath(folder)!r}: {reason}; name one in an existing "
+            "folder that can be written"
+        ) from None
+    for name, data in files.items():
+        write_bytes(target / name, data)
+
+
+def _is_free(folder: Path) -> bool:
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
+def _is_report(folder: Path) -> bool:
+    try:
+        return _MARK in (folder / PAGE).read_bytes()
+    except OSError:
+        return False

@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from resnet_inspect.counting.costs import Cost, cost, total
+from resnet_inspect.counting.costs import cost, total
 from resnet_inspect.errors import InspectError
-from resnet_inspect.networks.graph import Block, Layer
+from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Conv2d, Pair, show_shape
-from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.networks.spec import LARGEST, ResNetSpec
+from resnet_inspect.networks.spec_field import LARGEST
 from resnet_inspect.networks.wiring import shortcut
+from resnet_inspect.tables.block_sample import Sample, sample
 from resnet_inspect.tables.columns import Column, Value
 from resnet_inspect.tables.comparison import against_first, ratio
 from resnet_inspect.tables.network import MACS
 from resnet_inspect.tables.table import Sheet, Table
-from resnet_inspect.tables.variants import options, tweaks, versions
+from resnet_inspect.tables.variants import options
 
 KINDS = ("bottleneck", "basic")
 
@@ -32,121 +32,33 @@ GROWTH_CHANNELS = (64, 128, 256, 512, 1024, 2048)
 
 GROWTH_SIZES = (7, 14, 28, 56, 112)
 
-TABLES = (
-    "blocks",
-    "layers",
-    "formulas",
-    "channels",
-    "sizes",
-    "projections",
-    "options",
-    "versions",
-    "tweaks",
-)
+TABLES = ("blocks", "layers", "formulas", "growth", "projections", "options")
 """The tables of a comparison of blocks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A residual block taken out of its network.
-
-    channels: those that leave it; cost: of all its layers for one sample.
-    """
-
-    kind: str
-    channels: int
-    block: Block
-    cost: Cost
-
-    @property
-    def convs(self) -> tuple[tuple[Layer, Conv2d], ...]:
-        """The convolutions on the residual path."""
-        bypass = {layer.name for layer in shortcut(self.block) or ()}
-        return tuple(
-            (layer, layer.op)
-            for layer in self.block.layers
-            if isinstance(layer.op, Conv2d) and layer.name not in bypass
-        )
-
-    @property
-    def weights(self) -> int:
-        """Entries of its convolutions' kernels on the residual path."""
-        return sum(conv.weights for _, conv in self.convs)
-
-    @property
-    def inside(self) -> int:
-        """Channels of its 3x3 convolutions."""
-        return max((conv for _, conv in self.convs), key=lambda conv: conv.kernel).in_channels
-
-    @property
-    def size(self) -> Pair:
-        """Height and width of what leaves it."""
-        _, height, width = self.block.output.output_shape
-        return height, width
-
-
-def sample(
-    kind: str,
-    channels: int,
-    size: Pair,
-    *,
-    entering: int | None = None,
-    stride: int = 1,
-    option: str = "B",
-) -> Sample:
-    """A block of `kind` ('basic' or 'bottleneck') that gives `channels` at height and width `size`.
-
-    entering: channels that come in (default: the same); stride: how it strides; option: its
-    shortcut where the shape changes (with 'C' everywhere). Raises InspectError for channels that
-    the block cannot have.
-    """
-    quarter = 4 if kind == "bottleneck" else 1
-    if channels % quarter or channels < quarter:
-        raise InspectError(
-            f"a bottleneck has a quarter of its channels inside, and {channels} has no quarter; "
-            f"give a multiple of 4, such as {max(4, round(channels / 4) * 4)}"
-        )
-    spec = ResNetSpec(
-        name=kind,
-        block=kind,
-        blocks=(1,),
-        widths=(channels // quarter,),
-        strides=(stride,),
-        stem="3x3",
-        stem_width=channels if entering is None else entering,
-        shortcut=option,
-        input_size=(size[0] * stride, size[1] * stride),
-    )
-    block = layer_graph(spec).block("layer1.0")
-    return Sample(kind, channels, block, total(block.layers))
 
 
 def compare_blocks(channels: int = 256, size: int | Pair = 14) -> Sheet:
     """The two residual blocks of He et al. 2015 side by side, at `channels` and height x width.
 
     Tables: 'blocks' (the two at equal channels, and the paper's pairing), 'layers' (what each
-    convolution does), 'formulas' (in C, H and W), 'channels' and 'sizes' (how both grow),
-    'projections' (what a shortcut's 1x1 costs), and for whole networks 'options' (A, B, C, D),
-    'versions' (v1 and v1.5) and 'tweaks' (B, C, D of He et al. 2018). Raises InspectError for
-    channels that are no multiple of 4, or sizes below 1.
+    convolution does), 'formulas' (in C, H and W), 'growth' (how both grow with channels and with
+    size), 'projections' (what a shortcut's 1x1 costs), and 'options' (the shortcuts A, B, C and D
+    in whole networks). Raises InspectError for channels that are not a multiple of 4, or sizes
+    below 1.
     """
     pair = (size, size) if isinstance(size, int) else size
     for what, value in (("channels", channels), ("size", pair[0]), ("size", pair[1])):
         if not 1 <= value <= LARGEST // 2:
             raise InspectError(f"{what} is {value}; allowed are 1 to {LARGEST // 2}")
     meta = {"channels": channels, "size": list(pair), "convention": "macs"}
-    made: dict[str, Table] = {
+    tables = {
         "blocks": _blocks(channels, pair),
         "layers": _layers(channels, pair),
         "formulas": _formulas(channels, pair),
-        "channels": _channels(channels, pair),
-        "sizes": _sizes(channels, pair),
+        "growth": _growth(channels, pair),
         "projections": _projections(channels, pair),
         "options": options(),
-        "versions": versions(),
-        "tweaks": tweaks(),
     }
-    return Sheet(f"Basic block against bottleneck at {channels} channels", made, meta)
+    return Sheet(f"Basic block against bottleneck at {channels} channels", tables, meta)
 
 
 def _at(size: Pair) -> str:
@@ -178,7 +90,7 @@ def _blocks(channels: int, size: Pair) -> Table:
         ),
         against_first(rows, "weights", "macs", "activations"),
         notes=(
-            "Ratios are to the bottleneck. Weights are those of the convolutions alone.",
+            "Ratios are to the bottleneck. Weights are those of the convolutions only.",
             "Activations are the elements that all layers write.",
             "The paper's pairing (He et al. 2015, Figure 5) holds cost equal rather than channels.",
         ),
@@ -329,16 +241,6 @@ def _formulas(channels: int, size: Pair) -> Table:
     )
 
 
-_BOTH = (
-    Column("basic_weights", "Basic weights", "count"),
-    Column("bottleneck_weights", "Bottleneck", "count"),
-    Column("basic_macs", "Basic MACs", "count"),
-    Column("bottleneck_macs", "Bottleneck", "count"),
-    Column("basic_activations", "Basic act.", "count", 1),
-    Column("bottleneck_activations", "Bottleneck", "count", 1),
-)
-
-
 def _both(channels: int, size: Pair) -> dict[str, Value]:
     row: dict[str, Value] = {}
     for kind in KINDS:
@@ -351,22 +253,30 @@ def _both(channels: int, size: Pair) -> dict[str, Value]:
     return row
 
 
-def _channels(channels: int, size: Pair) -> Table:
-    counts = sorted({*GROWTH_CHANNELS, channels})
-    return Table(
-        f"Growth with channels, {_at(size)} ({MACS})",
-        (Column("channels", "Channels", "count"), *_BOTH),
-        tuple({"channels": count, **_both(count, size)} for count in counts),
-    )
-
-
-def _sizes(channels: int, size: Pair) -> Table:
+def _growth(channels: int, size: Pair) -> Table:
+    """Both blocks at several channels and one size, then at one of channels and several sizes."""
     squares = {(side, side) for side in GROWTH_SIZES}
     sizes = sorted(squares | {size}, key=lambda pair: (pair[0] * pair[1], pair))
+    points = [("channels", count, size) for count in sorted({*GROWTH_CHANNELS, channels})]
+    points += [("size", channels, pair) for pair in sizes]
     return Table(
-        f"Growth with input size at {channels} channels, one sample ({MACS})",
-        (Column("size", "Size", "shape"), *_BOTH),
-        tuple({"size": pair, **_both(channels, pair)} for pair in sizes),
+        f"Growth with channels and with size, one sample ({MACS})",
+        (
+            Column("with", "With", rank=2),
+            Column("channels", "Channels", "count"),
+            Column("size", "Size", "shape"),
+            Column("basic_weights", "Basic weights", "count"),
+            Column("bottleneck_weights", "Bottleneck", "count"),
+            Column("basic_macs", "Basic MACs", "count"),
+            Column("bottleneck_macs", "Bottleneck", "count"),
+            Column("basic_activations", "Basic act.", "count", 1),
+            Column("bottleneck_activations", "Bottleneck", "count", 1),
+        ),
+        tuple(
+            {"with": what, "channels": count, "size": pair, **_both(count, pair)}
+            for what, count, pair in points
+        ),
+        group="with",
     )
 
 

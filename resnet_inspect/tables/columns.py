@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-
-def compact(count: int) -> str:
-    """A count in three digits: 64, 9.41 K, 73.7 K, 1.18 M, 4.09 G."""
-    if count < 1000:
-        return str(count)
-    size, unit = count / 1000, 0
-    while size >= 999.5 and unit < len(_UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    digits = 2 if size < 9.995 else 1 if size < 99.95 else 0
-    return f"{size:.{digits}f} {_UNITS[unit]}"
-
-
-_UNITS = "KMGT"
+from resnet_inspect.networks.ops import show_shape
 
 Value = str | int | float | bool | tuple[Any, ...] | None
 
-
 Record = Mapping[str, Value]
 
-KINDS = (
-    "text", "prose", "count", "shape", "pair", "bytes", "share", "ratio", "number", "percent",
-    "seconds", "rate",
-)  # fmt: skip
-"""What a column holds: words; words that may wrap; exact ints; CxHxW; height and width; bytes;
-a share of the total (0 to 1, drawn as a bar where there is room); a ratio; a float; a share that is
-no part of a total; seconds; operations or bytes in a second."""
+KINDS = {
+    "text": "words",
+    "prose": "words that may wrap",
+    "count": "an exact int",
+    "shape": "channels x height x width",
+    "pair": "height and width, or one number where they are equal",
+    "bytes": "bytes",
+    "share": "a part of the total, 0 to 1; a bar where there is room",
+    "ratio": "a ratio",
+    "number": "a float",
+    "percent": "a share that is not a part of the total",
+    "seconds": "a time",
+    "rate": "operations or bytes in a second",
+}
+"""What a column may hold."""
 
 
 class Column(NamedTuple):
@@ -55,23 +50,9 @@ def show(value: Value, kind: str) -> str:
         return "" if kind in ("text", "prose", "shape", "pair", "number") else "?"
     if isinstance(value, str):
         return value
-    if kind == "count":
-        return f"{value:,}"
-    if kind == "bytes":
-        return show_bytes(int(value))  # type: ignore[arg-type]
-    if kind in ("share", "percent"):
-        return f"{value:.1%}"
-    if kind in ("ratio", "number"):
-        return f"{value:,.2f}"
-    if kind == "seconds":
-        return show_seconds(float(value))  # type: ignore[arg-type]
-    if kind == "rate":
-        return show_rate(float(value))  # type: ignore[arg-type]
-    if kind == "pair" and isinstance(value, tuple) and len(set(value)) == 1:
-        return str(value[0])
-    if isinstance(value, tuple):
-        return "x".join(map(str, value))
-    return str(value)
+    if kind in _SHOWN:
+        return _SHOWN[kind](value)
+    return show_shape(value) if isinstance(value, tuple) else str(value)
 
 
 def show_bytes(count: int) -> str:
@@ -86,26 +67,61 @@ def show_bytes(count: int) -> str:
     return f"{size / 1024:,.1f} TiB"
 
 
-_WHOLE = 0.99995
-"""So that rounding to four figures never shows 1000."""
-
-
 def show_seconds(seconds: float) -> str:
     """A time to four figures: 812.4 ns, 3.207 ms, 1.204 s."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if abs(seconds) >= size * _WHOLE:
+        if abs(seconds) >= size * 0.99995:  # so that rounding never shows 1000
             return f"{_figures(seconds / size)} {unit}"
     return f"{_figures(seconds / 1e-9)} ns" if seconds else "0 s"
 
 
 def show_rate(each_second: float) -> str:
-    """Operations or bytes in a second, in units of 1000: 153.2 G, 1.79 T."""
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6)):
-        if abs(each_second) >= size * _WHOLE:
-            return f"{_figures(each_second / size)} {unit}"
-    return f"{each_second:,.0f}"
+    """Operations or bytes in a second to four figures: 812,345, 153.2 G, 1.790 T."""
+    size, unit = _scaled(each_second, 999.95)
+    return f"{_figures(size)} {unit}" if unit in ("M", "G", "T") else f"{each_second:,.0f}"
+
+
+def compact(count: int) -> str:
+    """A count in three figures: 64, 9.41 K, 73.7 K, 1.18 M, 4.09 G."""
+    size, unit = _scaled(count, 999.5)
+    digits = 2 if size < 9.995 else 1 if size < 99.95 else 0
+    return f"{size:.{digits}f} {unit}" if unit else str(count)
+
+
+def show_round(number: float) -> str:
+    """A round number as short as it is: 500, 10 K, 1 M."""
+    size, unit = _scaled(number, 1000)
+    return f"{size:g} {unit}".rstrip()
+
+
+def _scaled(number: float, limit: float) -> tuple[float, str]:
+    """A number below `limit`, and K, M, G or T; where rounding begins to show 1000 is the limit."""
+    for unit in ("", "K", "M", "G"):
+        if abs(number) < limit:
+            return number, unit
+        number /= 1000
+    return number, "T"
 
 
 def _figures(value: float) -> str:
     """Four significant figures for numbers from 1 to 1000."""
     return f"{value:.{max(0, 3 - len(str(int(abs(value)))) + 1)}f}"
+
+
+def _pair(value: Any) -> str:
+    same = isinstance(value, tuple) and len(set(value)) == 1
+    return str(value[0]) if same else show(value, "shape")
+
+
+_SHOWN: dict[str, Callable[[Any], str]] = {
+    "count": "{:,}".format,
+    "bytes": lambda value: show_bytes(int(value)),
+    "share": "{:.1%}".format,
+    "percent": "{:.1%}".format,
+    "ratio": "{:,.2f}".format,
+    "number": "{:,.2f}".format,
+    "seconds": lambda value: show_seconds(float(value)),
+    "rate": lambda value: show_rate(float(value)),
+    "pair": _pair,
+}
+"""How values of a kind are shown, where it is not as they are."""

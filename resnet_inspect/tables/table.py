@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.errors import unknown
@@ -50,7 +51,7 @@ class Table:
         return tuple(known[key] for key in self.shown)
 
     def select(self, keys: Iterable[str]) -> Table:
-        """The table with these columns alone; raises UnknownNameError with the nearest keys."""
+        """The table with only these columns; raises UnknownNameError with the nearest keys."""
         known = {column.key: column for column in self.columns}
         for key in (keys := list(keys)):
             if key not in known:
@@ -85,25 +86,73 @@ class Table:
                 frame[column.key] = frame[column.key].astype("Int64")
         return frame
 
+    @property
+    def caveat(self) -> str:
+        """What is missing from lower bounds; '' where nothing is."""
+        return f"At least: not counted are {', '.join(self.partial)}." if self.partial else ""
+
+    @property
+    def groups(self) -> list[tuple[Record, ...]]:
+        """The rows that are set apart from one another."""
+        key = self.group
+        if not key:
+            return [self.rows]
+        return [tuple(rows) for _, rows in groupby(self.rows, lambda row: row.get(key))]
+
+    @property
+    def below(self) -> tuple[Record, ...]:
+        """The rows below the others: the total and the references."""
+        return (*(() if self.total is None else (self.total,)), *self.references)
+
     def to_text(self, format: str) -> str:
         """The table in one of writers.FORMATS; raises UnknownNameError."""
-        from resnet_inspect.tables.writers import to_text
+        from resnet_inspect.tables import writers
 
-        return to_text(self, format)
+        if format == "csv":
+            return writers.csv_text([column.key for column in self.columns], self.records())
+        if format == "json":
+            # A table with nothing to say about itself is a list of its rows.
+            bare = not self.meta and self.total is None
+            return writers.json_text(self.records() if bare else self.to_dict())
+        if format not in writers.PROSE:
+            raise unknown("format", format, writers.FORMATS)
+        return writers.PROSE[format](
+            self.title,
+            self.visible,
+            writers.cells(self.visible, self.rows),
+            writers.cells(self.visible, self.below),
+            (*self.notes, *([self.caveat] if self.partial else [])),
+        )
 
     def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         """Write to a file, in the format of its suffix if none is given; replaces it whole.
 
-        Raises UnknownNameError for the format, OutputError where the file cannot be written.
+        Raises UnknownNameError for the format, FormatError for the suffix, OutputError where the
+        file cannot be written.
         """
-        from resnet_inspect.tables.writers import write
-
-        write(self, path, format)
+        _write(self, path, format)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from resnet_inspect.tables.terminal import render
 
-        yield from render(self, options.max_width)
+        yield from render(
+            self.title,
+            self.visible,
+            self.groups,
+            total=self.total,
+            references=self.references,
+            caveat=self.caveat,
+            notes=self.notes,
+            width=options.max_width,
+        )
+
+    def __str__(self) -> str:
+        from resnet_inspect.tables.terminal import printed
+
+        return printed(self)
+
+    def __repr__(self) -> str:
+        return f"<Table {self.title!r}: {len(self.rows)} rows, {len(self.columns)} columns>"
 
     def _repr_html_(self) -> str:
         return self.to_text("html")
@@ -124,7 +173,7 @@ class Sheet:
         return self.tables[name]
 
     def only(self, names: Iterable[str]) -> Sheet:
-        """The sheet with these tables alone; raises UnknownNameError."""
+        """The sheet with only these tables; raises UnknownNameError."""
         return replace(self, tables={name: self[name] for name in names})
 
     def to_dict(self) -> dict[str, Any]:
@@ -141,24 +190,22 @@ class Sheet:
 
     def to_text(self, format: str) -> str:
         """The sheet in one of writers.FORMATS; raises UnknownNameError."""
+        from resnet_inspect.tables.writers import json_text
+
         if format == "csv":
             only = list(self.tables.values())
             return (only[0] if len(only) == 1 else self.stacked()).to_text(format)
         if format == "json":
-            import json
-
-            return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+            return json_text(self.to_dict())
         return "\n".join(table.to_text(format) for table in self.tables.values())
 
     def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         """Write to a file, in the format of its suffix if none is given; replaces it whole.
 
-        Raises UnknownNameError for the format, OutputError where the file cannot be written.
+        Raises UnknownNameError for the format, FormatError for the suffix, OutputError where the
+        file cannot be written.
         """
-        from resnet_inspect.files import write_text
-        from resnet_inspect.tables.writers import format_of
-
-        write_text(path, self.to_text(format or format_of(path)))
+        _write(self, path, format)
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
@@ -168,5 +215,20 @@ class Sheet:
                 yield ""
             yield table
 
+    def __str__(self) -> str:
+        from resnet_inspect.tables.terminal import printed
+
+        return printed(self)
+
+    def __repr__(self) -> str:
+        return f"<Sheet {self.title!r}: {', '.join(self.tables)}>"
+
     def _repr_html_(self) -> str:
         return self.to_text("html")
+
+
+def _write(table: Table | Sheet, path: str | os.PathLike[str], format: str | None) -> None:
+    from resnet_inspect.files import format_of, write_text
+    from resnet_inspect.tables.writers import SUFFIXES
+
+    write_text(path, table.to_text(format or format_of(path, SUFFIXES)))

@@ -1,108 +1,87 @@
-"""Table -> text in a format; text or bytes -> a file that is whole or not there.
+"""Columns and rows -> text in a format.
 
 CSV and JSON hold exact values for programs; Markdown and LaTeX (booktabs), written by tabulate, and
-HTML hold what people read.
+HTML hold what people read: cells of text under columns, with a title and notes.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from resnet_inspect.errors import FormatError, unknown
-from resnet_inspect.files import write_text
-from resnet_inspect.tables.columns import Record, Value, show
-from resnet_inspect.tables.table import Table
+from resnet_inspect.networks.ops import show_shape
+from resnet_inspect.tables.columns import Column, Record, Value, show
 
-
-def _plain(value: Value) -> Value:
-    return "x".join(map(str, value)) if isinstance(value, tuple) else value
+Cells = Sequence[Sequence[str]]
 
 
-def _csv(table: Table) -> str:
+def cells(columns: Sequence[Column], rows: Iterable[Record]) -> list[list[str]]:
+    """Rows as text; '' where a row has no value for a column, '?' where it has an unknown one."""
+    return [[show(row[c.key], c.kind) if c.key in row else "" for c in columns] for row in rows]
+
+
+def csv_text(keys: Sequence[str], rows: Iterable[Record]) -> str:
+    """Rows of exact values as CSV, shapes as 3x224x224."""
     import csv
     import io
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(column.key for column in table.columns)
-    writer.writerows([_plain(value) for value in row.values()] for row in table.records())
+    writer.writerow(keys)
+    writer.writerows([_flat(row[key]) for key in keys] for row in rows)
     return text.getvalue()
 
 
-def _json(table: Table) -> str:
+def _flat(value: Value) -> Value:
+    return show_shape(value) if isinstance(value, tuple) else value
+
+
+def json_text(data: Any) -> str:
+    """Data as indented JSON."""
     import json
 
-    # A table that has nothing to say about itself is a list of its rows.
-    bare = not table.meta and table.total is None
-    data = table.records() if bare else table.to_dict()
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
-def cells(table: Table) -> list[list[str]]:
-    """The rows, the total and the references as text."""
-    total = () if table.total is None else (table.total,)
-    return [_texts(table, row) for row in (*table.rows, *total, *table.references)]
-
-
-def _texts(table: Table, row: Record) -> list[str]:
-    # A total has nothing to say in some columns; a row that has no value there does not know it.
-    return [show(row[c.key], c.kind) if c.key in row else "" for c in table.visible]
-
-
-def _tabulated(table: Table, style: str, escape: Callable[[str], str]) -> str:
+def _tabulated(columns: Sequence[Column], body: Cells, style: str) -> str:
     from tabulate import tabulate
 
     text = tabulate(
-        [[escape(cell) for cell in row] for row in cells(table)],
-        headers=[escape(column.title) for column in table.visible],
+        body,
+        headers=[column.title for column in columns],
         tablefmt=style,
         disable_numparse=True,
-        colalign=["right" if column.numeric else "left" for column in table.visible]
-        if table.rows
-        else None,
+        colalign=["right" if column.numeric else "left" for column in columns] if body else None,
     )
     return str(text)
 
 
-def _caveat(table: Table) -> tuple[str, ...]:
-    if not table.partial:
-        return ()
-    return (f"At least: not counted are {', '.join(table.partial)}.",)
-
-
-def _markdown(table: Table) -> str:
+def _markdown(
+    title: str, columns: Sequence[Column], rows: Cells, totals: Cells, notes: Sequence[str]
+) -> str:
     def escape(text: str) -> str:
         return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
-    body = _tabulated(table, "github", escape)
-    notes = "".join(f"\n{escape(note)}\n" for note in (*table.notes, *_caveat(table)))
-    return f"**{escape(table.title)}**\n\n{body}\n{notes}"
+    escaped = [[escape(cell) for cell in row] for row in (*rows, *totals)]
+    headed = [column._replace(title=escape(column.title)) for column in columns]
+    below = "".join(f"\n{escape(note)}\n" for note in notes)
+    return f"**{escape(title)}**\n\n{_tabulated(headed, escaped, 'github')}\n{below}"
 
 
-def _latex(table: Table) -> str:
-    body = _tabulated(table, "latex_booktabs", str)
-    notes = "".join(
-        f"% {line}\n"
-        for note in (table.title, *table.notes, *_caveat(table))
-        for line in note.splitlines()
-    )
-    return f"{notes}{body}\n"
+def _latex(
+    title: str, columns: Sequence[Column], rows: Cells, totals: Cells, notes: Sequence[str]
+) -> str:
+    comments = "".join(f"% {line}\n" for note in (title, *notes) for line in note.splitlines())
+    return f"{comments}{_tabulated(columns, [*rows, *totals], 'latex_booktabs')}\n"
 
 
-def _html(table: Table) -> str:
+def _html(
+    title: str, columns: Sequence[Column], rows: Cells, totals: Cells, notes: Sequence[str]
+) -> str:
     from jinja2 import Environment
 
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    below = len(table.rows)
-    return page.from_string(_HTML).render(
-        title=table.title,
-        columns=table.visible,
-        rows=cells(table)[:below],
-        totals=cells(table)[below:],
-        notes=(*table.notes, *_caveat(table)),
-    )
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_HTML)
+    return page.render(title=title, columns=columns, rows=rows, totals=totals, notes=notes)
 
 
 _HTML = """\
@@ -133,14 +112,18 @@ _HTML = """\
 """
 
 
-FORMATS: dict[str, Callable[[Table], str]] = {
-    "csv": _csv,
-    "json": _json,
+PROSE: dict[str, Callable[[str, Sequence[Column], Cells, Cells, Sequence[str]], str]] = {
     "markdown": _markdown,
     "latex": _latex,
     "html": _html,
 }
-"""Formats of files and pipes; the terminal's own is terminal.py's."""
+"""Formats for people: writers of title, columns, rows, rows of totals, and notes."""
+
+EXACT = ("csv", "json")
+"""Formats for programs, which take every layer and every column."""
+
+FORMATS = (*EXACT, *PROSE)
+"""Formats of files and pipes; terminal.py has the terminal's own."""
 
 SUFFIXES: dict[str, str] = {
     ".csv": "csv",
@@ -151,29 +134,3 @@ SUFFIXES: dict[str, str] = {
     ".html": "html",
     ".htm": "html",
 }
-
-EXACT = ("csv", "json")
-"""Formats for programs, which take every layer and every column."""
-
-
-def format_of(path: str | os.PathLike[str]) -> str:
-    """The format that a file's suffix means; raises FormatError."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise FormatError(
-            f"{os.fspath(path)!r} has no suffix of a format that is known; "
-            f"use {', '.join(SUFFIXES)}, or give a format"
-        )
-    return SUFFIXES[suffix]
-
-
-def to_text(table: Table, format: str) -> str:
-    """The table in a format; raises UnknownNameError."""
-    if format not in FORMATS:
-        raise unknown("format", format, FORMATS)
-    return FORMATS[format](table)
-
-
-def write(table: Table, path: str | os.PathLike[str], format: str | None = None) -> None:
-    """Write a table to a file, in the format of its suffix if none is given."""
-    write_text(path, to_text(table, format or format_of(path)))

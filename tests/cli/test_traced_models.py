@@ -15,11 +15,11 @@ import torch
 from torch import nn
 
 import resnet_inspect as ri
+from resnet_inspect.api.networks import is_code
 from resnet_inspect.cli.main import run
 from resnet_inspect.cli.network_options import parse_args
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.pytorch.trace.load import fresh
 
 MODULE = """
 import torch
@@ -185,7 +185,7 @@ def test_latency_of_the_users_own_code(
     assert run(["bench", *ran, "--format", "json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert (row["status"], row["uncounted"]) == ("ok", 1)
-    assert run(["bench", "--show", record]) == 0
+    assert run(["results", record]) == 0
     assert "at least these for small" in " ".join(capsys.readouterr().out.split())
     assert "leave out --per-layer" in refused(capsys, "bench", *ran, "--per-layer")
     assert run(["ladder", *ran]) == 0
@@ -213,10 +213,12 @@ def test_counters_run_on_the_users_own_code(here: Path, capsys: pytest.CaptureFi
     assert all(row["difference"] == 0 for row in measured)
 
 
-def test_a_graph_makes_the_users_model_anew(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_makes_new_models_of_the_users_code(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(Path.cwd())
     graph = ri.graph(f"{here}:small", (3, 16, 16), args={"width": 4})
-    first, second = fresh(graph), ri.build(graph)
+    first, second = ri.build(graph), ri.build(graph)
     assert type(first) is nn.Sequential
     assert first is not second
     assert sum(p.numel() for p in second.parameters()) == ri.total(graph.layers).params
@@ -256,9 +258,9 @@ REFUSALS = {
     "{here}:number --input 3x16x16": "is a int; name a class or function",
     "{here}:broken --input 3x16x16": "fails: RuntimeError: no weights (users_",
     "{here}:leaves --input 3x16x16": "fails: SystemExit: bye",
-    "nowhere_at_all:net --input 3x16x16": "no module 'nowhere_at_all' can be imported",
+    "nowhere_at_all:net --input 3x16x16": "cannot import 'nowhere_at_all' here",
     "json:dumps --input 3x16x16": "fails: TypeError",
-    "json:JSONEncoder --input 3x16x16": "gives a JSONEncoder, not a torch.nn.Module",
+    "json:JSONEncoder --input 3x16x16": "returns a JSONEncoder, not a torch.nn.Module",
     "resnet50 --args width=3": "is for code that is traced",
     "resnet50 --leaf Block": "is for code that is traced",
     "model.pth": "would be unpickled",
@@ -291,7 +293,7 @@ def test_arguments_are_literals_or_words() -> None:
             parse_args([wrong])
 
 
-def test_a_module_of_the_folder_at_hand_is_found_by_the_installed_command(here: Path) -> None:
+def test_the_installed_command_finds_a_module_of_the_folder(here: Path) -> None:
     code = "import sys; from resnet_inspect.cli.main import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", code, "table", f"{here}:small", *INPUT, "--format", "csv"],
@@ -308,7 +310,7 @@ def test_a_name_is_not_code() -> None:
     with pytest.raises(InspectError):
         ri.graph("resnet50:")
     for name in ("resnet50", "net.toml"):
-        assert not ri.api.is_code(name)  # type: ignore[attr-defined]
+        assert not is_code(name)
 
 
 # --- files --------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ def with_first(graph: LayerGraph, op: Op) -> LayerGraph:
     stage, *stages = graph.stages
     block, *blocks = stage.blocks
     layer, *layers = block.layers
-    block = block._replace(layers=(layer._replace(op=op), *layers))
-    return replace(graph, stages=(stage._replace(blocks=(block, *blocks)), *stages))
+    block = replace(block, layers=(layer._replace(op=op), *layers))
+    return replace(graph, stages=(replace(stage, wired=(block, *blocks), repeats=0), *stages))
 
 
 def test_networks_have_fingerprints_of_their_own() -> None:

@@ -22,9 +22,9 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.pictures.plots.costs import KINDS, plot
-from resnet_inspect.pictures.plots.labels import Box, Line, measured, places
-from resnet_inspect.pictures.plots.plot import FORMATS, Plot
+from resnet_inspect.pictures.plots.costs import KINDS, MOST, plot
+from resnet_inspect.pictures.plots.labels import AROUND, Box, measured, placed
+from resnet_inspect.pictures.plots.plot import DASHES, FORMATS, HATCHES, MARKERS, Plot
 from resnet_inspect.pictures.themes import THEMES
 
 NAMES = ("resnet18", "resnet50")
@@ -141,7 +141,7 @@ def test_the_field_of_networks_with_gates_ends_where_the_convolutions_do() -> No
 
 def test_blocks_are_those_of_the_comparison() -> None:
     axes = drawn(of_kind("blocks")).axes[0]
-    rows = ri.compare_blocks()["channels"].records()
+    rows = ri.compare_blocks()["growth"].groups[0]
     assert list(axes.lines[0].get_ydata()) == [row["basic_weights"] for row in rows]
     assert list(axes.lines[1].get_ydata()) == [row["bottleneck_weights"] for row in rows]
     assert "16.94" in of_kind("blocks").alt
@@ -160,28 +160,16 @@ def test_every_network_of_the_zoo_has_its_label() -> None:
 )
 def test_labels_keep_off_one_another(points: list[tuple[int, int]]) -> None:
     frame = Box(0, 0, 500, 400)
-    spots = [(float(x), float(y)) for x, y in points]
-    names = [f"network{number}" for number in range(len(spots))]
-    found = places(spots, names, frame)
-    for one, other in itertools.combinations(found, 2):
-        assert not one.box.meets(other.box)
-    for place, name in zip(found, names, strict=True):
-        width, height = measured(name)
-        assert place.box.inside(frame)
-        assert abs(place.box.right - place.box.left - width) < 1e-9
-        assert abs(place.box.top - place.box.bottom - height) < 1e-9
-        assert not any(place.box.left < x < place.box.right
-                       and place.box.bottom < y < place.box.top for x, y in spots)  # fmt: skip
-    assert found == places(spots, names, frame)
-
-
-def test_lines_know_what_they_pass_through() -> None:
-    box = Box(0, 0, 10, 10)
-    assert Line((-5, 5), (15, 5)).meets(box)
-    assert Line((5, 5), (5, 6)).meets(box)
-    assert not Line((-5, 15), (15, 15)).meets(box)
-    assert not Line((-5, 5), (-1, 5)).meets(box)
-    assert not Line((11, -5), (11, 15)).meets(box)
+    spots = {f"network{number}": (float(x), float(y)) for number, (x, y) in enumerate(points)}
+    boxes = placed(spots, spots.values(), AROUND, frame)
+    for one, other in itertools.combinations(boxes.values(), 2):
+        assert not one.meets(other)
+    for name, box in boxes.items():
+        assert box.inside(frame)
+        assert box.right - box.left == pytest.approx(measured(name))
+        assert not any(
+            box.left < x < box.right and box.bottom < y < box.top for x, y in spots.values()
+        )
 
 
 def test_a_name_stays_a_name() -> None:
@@ -225,9 +213,16 @@ DEFICIENCIES = {
 @pytest.mark.parametrize("deficiency", DEFICIENCIES)
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES.keys())
 def test_colours_stay_apart_for_the_colour_blind(theme: Any, deficiency: str) -> None:
-    seen = [lab(simulated(colour, DEFICIENCIES[deficiency])) for colour in theme.series]
+    colours = dict.fromkeys(theme.series)
+    assert len(colours) == (3 if theme.name == "print" else MOST)
+    seen = [lab(simulated(colour, DEFICIENCIES[deficiency])) for colour in colours]
     for one, other in itertools.combinations(seen, 2):
         assert math.dist(one, other) > 25  # 2.3 can just be told apart side by side
+
+
+def test_series_differ_without_colour() -> None:
+    for looks in (MARKERS, DASHES, HATCHES):
+        assert len(set(looks[:MOST])) == MOST
 
 
 def linear(colour: str) -> list[float]:
@@ -261,7 +256,7 @@ def lab(colour: list[float]) -> list[float]:
         ("stages", (), {}, "0 networks"),
         ("stages", ("resnet18",) * 8, {}, "takes 1 to 6"),
         ("zoo", NAMES, {}, "leave out 'resnet18'"),
-        ("stages", NAMES, {"theme": "pink"}, "choose from light, dark"),
+        ("stages", NAMES, {"theme": "sepia"}, "choose from light, dark, print"),
     ],
 )
 def test_bad_input(
@@ -272,7 +267,7 @@ def test_bad_input(
 
 
 def test_bad_files(tmp_path: Path) -> None:
-    with pytest.raises(InspectError, match="no suffix of a picture"):
+    with pytest.raises(InspectError, match="no suffix of a known format"):
         of_kind("stages").write(tmp_path / "stages.gif")
     with pytest.raises(InspectError, match="cannot write"):
         of_kind("stages").write(tmp_path / "nowhere" / "stages.svg")

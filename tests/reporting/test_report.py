@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
 import os
 import re
 import subprocess
@@ -13,7 +11,6 @@ import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from page import Page
@@ -27,9 +24,8 @@ from resnet_inspect.networks.ops import Conv2d, Op
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.reporting.contents import published, slugs
 from resnet_inspect.reporting.documents import plain
-from resnet_inspect.reporting.folder import MANIFEST, write_folder
 from resnet_inspect.reporting.svg import nodes_of_layers
-from resnet_inspect.reporting.write import PAGE, files
+from resnet_inspect.reporting.write import PAGE, files, write_folder
 
 COMMITTED = Path(__file__).parents[2] / "reports" / "classics"
 NAMES = ("resnet18", "seresnet50")
@@ -280,63 +276,41 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
-ONE = {"index.html": b"one", "a/x.csv": b"1"}
-TWO = {"index.html": b"two", "b/y.csv": b"2"}
+MARK = b'<meta name="generator" content="resnet-inspect 1">'
+ONE = {"index.html": MARK + b"one", "a/x.csv": b"1"}
+TWO = {"index.html": MARK + b"two", "b/y.csv": b"2"}
 
 
 def test_a_report_replaces_the_one_before_it(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "report"
     write_folder(folder, ONE)
-    assert {**ONE}.items() <= tree(folder).items()
+    assert tree(folder) == ONE
+    (folder / "a" / "notes.md").write_bytes(b"mine")
     write_folder(folder, TWO)
-    left = tree(folder)
-    digests = json.loads(left.pop(MANIFEST))["files"]
-    assert left == TWO  # what was written before and is no more is gone, its folder too
-    assert not (folder / "a").exists()
-    assert digests == {name: hashlib.sha256(data).hexdigest() for name, data in TWO.items()}
-    write_folder(folder, TWO)
-    assert tree(folder).items() >= TWO.items()
+    assert tree(folder) == {**ONE, **TWO, "a/notes.md": b"mine"}
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda folder: (folder / "thesis.txt").write_text("mine"),
-        lambda folder: (folder / "a" / "notes.md").write_text("mine"),
-        lambda folder: (folder / "index.html").write_text("edited"),
-        lambda folder: (folder / MANIFEST).write_text("{}"),
-        lambda folder: (folder / MANIFEST).unlink(),
-        lambda folder: (folder / "link").symlink_to("elsewhere"),
-    ],
-)
-def test_what_a_report_did_not_write_is_not_touched(tmp_path: Path, spoil: Any) -> None:
-    folder = tmp_path / "report"
-    write_folder(folder, ONE)
-    spoil(folder)
-    before = tree(folder)
+def test_the_page_bears_the_mark_of_a_report(small: dict[str, bytes], tmp_path: Path) -> None:
+    for _ in range(2):
+        write_folder(tmp_path, small)
+    assert tree(tmp_path) == small
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "index.html", "a/x.csv"])
+def test_files_that_are_not_a_report_are_kept(tmp_path: Path, name: str) -> None:
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_bytes(b"mine")
     with pytest.raises(InspectError, match="--force"):
-        write_folder(folder, TWO)
-    assert tree(folder) == before
-    write_folder(folder, TWO, force=True)
-    after = tree(folder)
-    assert after.items() >= TWO.items()
-    # Even then only files of the same name give way.
-    kept = {name for name in before if name not in {*ONE, *TWO, MANIFEST}}
-    assert kept <= after.keys()
-    assert all(after[name] == before[name] for name in kept)
+        write_folder(tmp_path, ONE)
+    assert tree(tmp_path) == {name: b"mine"}
+    write_folder(tmp_path, ONE, force=True)
+    assert tree(tmp_path) == {name: b"mine", **ONE}
 
 
-def test_a_manifest_cannot_reach_outside(tmp_path: Path) -> None:
-    outside = tmp_path / "precious.txt"
-    outside.write_bytes(b"mine")
-    folder = tmp_path / "report"
-    write_folder(folder, ONE)
-    listed = json.loads((folder / MANIFEST).read_bytes())
-    digest = hashlib.sha256(b"mine").hexdigest()
-    listed["files"] |= {"../precious.txt": digest, str(outside): digest}
-    (folder / MANIFEST).write_text(json.dumps(listed))
-    write_folder(folder, TWO)
-    assert outside.read_bytes() == b"mine"
+def test_an_empty_folder_is_free(tmp_path: Path) -> None:
+    write_folder(tmp_path, ONE)
+    assert tree(tmp_path) == ONE
 
 
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
@@ -354,8 +328,11 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "resnet-inspect report resnet20_cifar -o DIR" in (folder / PAGE).read_text("utf-8")
     (folder / "mine.txt").write_text("mine")
     before = tree(folder)
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "mine.txt").write_text("mine")
     for arguments in (
-        ("report", "resnet20_cifar", "-o", str(folder)),
+        ("report", "resnet20_cifar", "-o", str(foreign)),
         ("report", "resnet20_cifr", "-o", str(tmp_path / "other")),
         ("report", "resnet18", "resnet18", "-o", str(tmp_path / "other")),
         ("report", "resnet18", "--batch", "0", "-o", str(tmp_path / "other")),
@@ -366,8 +343,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert complaint.out == ""
     assert tree(folder) == before
     assert not (tmp_path / "other").exists()
-    printed(capsys, "report", "resnet20_cifar", "-o", str(folder), "--force")
-    assert (folder / "mine.txt").read_text() == "mine"
+    printed(capsys, "report", "resnet20_cifar", "-o", str(folder))
+    assert tree(folder) == before
+    printed(capsys, "report", "resnet20_cifar", "-o", str(foreign), "--force")
+    assert (foreign / "mine.txt").read_text() == "mine"
 
 
 # The same bytes
@@ -382,9 +361,7 @@ def test_bytes_do_not_depend_on_the_process(small: dict[str, bytes], tmp_path: P
     environment = {**os.environ, "PYTHONHASHSEED": "3", "TZ": "Asia/Tokyo", "COLUMNS": "60"}
     folder = tmp_path / "report"
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True, env=environment)
-    made = tree(folder)
-    del made[MANIFEST]
-    assert made == small
+    assert tree(folder) == small
 
 
 def test_the_committed_report_is_todays(classics: dict[str, bytes]) -> None:
@@ -393,8 +370,6 @@ def test_the_committed_report_is_todays(classics: dict[str, bytes]) -> None:
     Pictures change with the libraries that draw them; what is compared here does not.
     """
     committed = tree(COMMITTED)
-    digests = json.loads(committed.pop(MANIFEST))["files"]
-    assert digests == {name: hashlib.sha256(data).hexdigest() for name, data in committed.items()}
     assert committed.keys() == classics.keys()
     for path, data in classics.items():
         if path.endswith((".md", ".csv", ".dot")):

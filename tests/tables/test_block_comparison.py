@@ -19,7 +19,8 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.wiring import shortcut
-from resnet_inspect.tables.block_comparison import TABLES, sample
+from resnet_inspect.tables.block_comparison import TABLES
+from resnet_inspect.tables.block_sample import sample
 
 FACTS = json.loads((Path(__file__).parents[1] / "facts" / "published.json").read_text("utf-8"))
 
@@ -98,14 +99,13 @@ def test_closed_forms_hold_at_every_size(quarter: int, height: int, width: int) 
 
 
 def test_growth(sheet: ri.Sheet) -> None:
-    channels = sheet["channels"].records()
+    channels, sizes = sheet["growth"].groups
     for before, after in pairwise(channels):
         assert after["channels"] == 2 * before["channels"]
         for kind in ("basic", "bottleneck"):
             assert after[f"{kind}_weights"] == 4 * before[f"{kind}_weights"]
             assert after[f"{kind}_macs"] == 4 * before[f"{kind}_macs"]
             assert after[f"{kind}_activations"] == 2 * before[f"{kind}_activations"]
-    sizes = sheet["sizes"].records()
     for before, after in pairwise(sizes):
         for kind in ("basic", "bottleneck"):
             assert after[f"{kind}_weights"] == before[f"{kind}_weights"]
@@ -114,12 +114,12 @@ def test_growth(sheet: ri.Sheet) -> None:
 
 
 def test_growth_names_what_was_asked_for() -> None:
-    sheet = ri.compare_blocks(100, (9, 13))
-    assert 100 in by(sheet["channels"].records(), "channels")
-    assert (9, 13) in by(sheet["sizes"].records(), "size")
+    channels, sizes = ri.compare_blocks(100, (9, 13))["growth"].groups
+    assert 100 in by(list(channels), "channels")
+    assert (9, 13) in by(list(sizes), "size")
 
 
-def test_a_block_is_that_of_the_network_it_stands_in() -> None:
+def test_a_block_is_that_of_its_network() -> None:
     """The same layers and counts as the blocks of ResNet-34 and ResNet-50 at that place."""
     for name, kind, place in (
         ("resnet34", "basic", "layer3.1"),
@@ -162,26 +162,11 @@ def test_options_are_differences_of_shortcuts() -> None:
             assert (row["params_more"], row["macs_more"]) == (own.params, own.macs)
 
 
-def test_versions_differ_by_231_211_008(sheet: ri.Sheet) -> None:
-    rows = by(sheet["versions"].records(), "model", "stage")
-    macs = FACTS["caffe_deploy"]["macs"]
-    for depth in (50, 101, 152):
-        whole = rows[f"resnet{depth}", "in all"]
-        assert whole["v1"] == macs[str(depth)]
-        assert whole["macs_more"] == 231211008
-        assert whole["params_more"] == 0
-        parts = [rows[f"resnet{depth}", f"layer{n}"]["macs_more"] for n in (2, 3, 4)]
-        assert sum(parts) == 231211008
-        assert (f"resnet{depth}", "layer1") not in rows  # it does not stride
-
-
-def test_tweaks_are_as_published(sheet: ri.Sheet) -> None:
-    rows = by(sheet["tweaks"].records(), "network")
-    for letter in ("", "-B", "-C", "-D"):
-        row = rows[f"ResNet-50{letter}"]
-        printed = FACTS["bag_of_tricks"]["flops_paper"][f"resnet50{letter}"]
-        assert row["published"] == f"= {printed} G"
-    assert rows["ResNet-50-B"]["macs_more"] == 231211008
+def test_v1_5_has_231_211_008_more_macs_than_v1() -> None:
+    """One block of each of three stages runs its first 1x1 at four times the positions."""
+    for depth, macs in FACTS["caffe_deploy"]["macs"].items():
+        v1, v1_5 = (total(ri.graph(f"resnet{depth}{v}").layers) for v in ("_v1", ""))
+        assert (v1.macs, v1_5.macs) == (macs, macs + 231211008)
 
 
 def test_markdown_reads_well(sheet: ri.Sheet, golden: Any) -> None:

@@ -17,7 +17,7 @@ from resnet_inspect.pictures.diagrams.dot import (
     stroke_sample,
     table,
 )
-from resnet_inspect.pictures.diagrams.fills import Thing
+from resnet_inspect.pictures.diagrams.fills import BoxContent
 from resnet_inspect.pictures.diagrams.units import DrawnStage, Run, Unit
 from resnet_inspect.pictures.themes import mix, text_on
 from resnet_inspect.tables.columns import compact
@@ -43,7 +43,7 @@ def stage_frame(
     # Only beside shortcuts is there room for both in a line.
     wide = len(name) <= 8 and any(unit.shortcuts for unit in stage.units)
     label = title + words if wide else table([title, words], align="RIGHT")
-    tint = canvas.paint.stage(number) if canvas.paint.by == "stage" else theme.quiet
+    tint = canvas.fills.stage(number) if canvas.fills.by == "stage" else theme.quiet
     return canvas.cluster(
         name,
         label=f"<{label}>",
@@ -84,7 +84,7 @@ def draw_stage(canvas: Canvas, stage: DrawnStage, number: int | None) -> str:
     row = canvas.row(name, stage_kind(stage), tuple(stage.stage.layers))
     lines = [sized(name, SMALL)]
     change = canvas.change(row.layers)
-    fill = canvas.paint.fill(Thing(number, stage_kind(stage), row.cost, change))
+    fill = canvas.fills.of(BoxContent(number, stage_kind(stage), row.cost, change))
     for words, count in _layouts(stage, number is None):
         body = table([bold(line) for line in words])
         lines.append(body if number is None else _bracketed(body, count, text_on(fill)))
@@ -171,7 +171,7 @@ def _block(canvas: Canvas, unit: Unit, number: int | None) -> str:
     note = labels.tooltip(row)
     beside = {layer.name for cut in unit.shortcuts for layer in cut.layers}
     change = canvas.change(layer for layer in unit.layers if layer.name not in beside)
-    fill = canvas.paint.fill(Thing(number, unit.kind, row.cost, change))
+    fill = canvas.fills.of(BoxContent(number, unit.kind, row.cost, change))
     lines = _block_lines(canvas, unit, row)
     box = canvas.box(unit.name, lines, fill, note)
     entry = _enter(canvas, unit, box)
@@ -200,7 +200,7 @@ def _block_lines(canvas: Canvas, unit: Unit, row: Row) -> list[str]:
 
 def _figures(canvas: Canvas, row: Row) -> str:
     figures = labels.numbers(row.cost.params, row.cost.macs, row.cost.uncounted)
-    if canvas.paint.by == "activations":
+    if canvas.fills.by == "activations":
         figures = f"{compact(row.cost.written)} activations"
     return figures
 
@@ -239,7 +239,7 @@ def _shortcut(canvas: Canvas, unit: Unit, cut: Shortcut, tail: str, out: str) ->
         return
     colour, stroke = canvas.theme.shortcut, STROKES[cut.kind]
     change = canvas.change(cut.layers)
-    told = canvas.paint.fill(Thing(None, cut.kind, ZERO, change)) if change != "same" else ""
+    told = canvas.fills.of(BoxContent(None, cut.kind, ZERO, change)) if change != "same" else ""
     look = canvas.box_look([sized(words, SMALL)], told or canvas.theme.page) | {
         "class": f"via {cut.kind}",
         "group": canvas.straight(f"{unit.name}/shortcut"),

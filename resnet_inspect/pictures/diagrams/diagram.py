@@ -15,11 +15,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from resnet_inspect.errors import InspectError, UnknownNameError, unknown
-from resnet_inspect.files import write_bytes
+from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.files import format_of, write_bytes
 from resnet_inspect.networks.alignment import align, marks
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Pair
@@ -27,7 +26,13 @@ from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.pictures.diagrams.dot import Style
 from resnet_inspect.pictures.diagrams.draw import DIRECTIONS, LEVELS, draw
 from resnet_inspect.pictures.diagrams.fills import CHANGE, COLOR_BY
-from resnet_inspect.pictures.diagrams.render import FORMATS, RENDERERS, RenderError, render
+from resnet_inspect.pictures.diagrams.render import (
+    FORMATS,
+    RENDERERS,
+    SUFFIXES,
+    RenderError,
+    render,
+)
 from resnet_inspect.pictures.themes import THEMES, theme_named
 
 __all__ = [
@@ -72,25 +77,14 @@ class Diagram:
     ) -> None:
         """Write the picture in the format of the file's suffix; replaces it whole.
 
-        Raises UnknownNameError for the format, RenderError, and OutputError where the file cannot
-        be written.
+        Raises UnknownNameError for the format, FormatError for the suffix, RenderError, and
+        OutputError where the file cannot be written.
         """
-        write_bytes(path, self.render(format or format_of(path), renderer))
+        write_bytes(path, self.render(format or format_of(path, SUFFIXES), renderer))
 
     def _repr_svg_(self) -> str:
         drawn = self.render("svg").decode("utf-8")
         return drawn[drawn.index("<svg") :]
-
-
-def format_of(path: str | os.PathLike[str]) -> str:
-    """The format that a file's suffix means; raises UnknownNameError."""
-    suffix = Path(path).suffix.lower().removeprefix(".")
-    if suffix not in FORMATS:
-        raise UnknownNameError(
-            f"no picture format has the suffix of {os.fspath(path)!r}; "
-            f"end it in {', '.join(f'.{name}' for name in FORMATS)}"
-        )
-    return suffix
 
 
 def diagram(

@@ -20,7 +20,7 @@ from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.wiring import IDENTITY, PADDING, PROJECTION
 from resnet_inspect.pictures.diagrams import labels
-from resnet_inspect.pictures.diagrams.fills import Paint
+from resnet_inspect.pictures.diagrams.fills import Fills
 from resnet_inspect.pictures.diagrams.labels import clean, escape, tip
 from resnet_inspect.pictures.themes import Theme, text_on
 from resnet_inspect.tables.network import Row
@@ -72,7 +72,7 @@ class Canvas:
 
     dot: graphviz.Digraph
     style: Style
-    paint: Paint
+    fills: Fills
     graph: LayerGraph
     whole: Cost
     fields: Mapping[str, ReceptiveField | None]

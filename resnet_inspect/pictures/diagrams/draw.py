@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from resnet_inspect.counting.costs import cost, total
 from resnet_inspect.counting.receptive_field import receptive_fields
-from resnet_inspect.networks.graph import INPUT, LayerGraph
-from resnet_inspect.networks.op_labels import category, show_dims
+from resnet_inspect.networks.graph import HEAD, INPUT, STEM, LayerGraph
+from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.pictures.diagrams.blocks import draw_block, draw_stage, stage_frame, stage_kind
 from resnet_inspect.pictures.diagrams.dot import (
     FONT,
@@ -23,7 +23,7 @@ from resnet_inspect.pictures.diagrams.dot import (
     quoted,
     table,
 )
-from resnet_inspect.pictures.diagrams.fills import Thing, paint_for
+from resnet_inspect.pictures.diagrams.fills import BoxContent, fills_for
 from resnet_inspect.pictures.diagrams.heading import heading, legend
 from resnet_inspect.pictures.diagrams.layers import draw_layers
 from resnet_inspect.pictures.diagrams.units import DrawnStage, stages
@@ -53,37 +53,55 @@ def draw(graphs: Sequence[LayerGraph], style: Style) -> str:
 
     marks = style.marks or ({},) * len(graphs)
     drawn = [stages(graph, style.expand, own) for graph, own in zip(graphs, marks, strict=True)]
-    things = (thing for parts in drawn for stage in parts for thing in _things(stage, style.level))
-    paint = paint_for(style.color_by, style.theme, things)
-    kinds = {cut.kind for parts in drawn for stage in parts for unit in stage.units
-             for cut in unit.shortcuts}  # fmt: skip
-    spent = [total(graph.layers) for graph in graphs]
-    caption = legend(style, paint, kinds)
-    name = identifier(" and ".join(graph.name for graph in graphs))
-    dot = graphviz.Digraph(name, **_defaults(style))
+    every_stage = [stage for parts in drawn for stage in parts]
+    contents = (content for stage in every_stage for content in _contents(stage, style.level))
+    fills = fills_for(style.color_by, style.theme, contents)
+    shortcuts = {
+        cut.kind for stage in every_stage for unit in stage.units for cut in unit.shortcuts
+    }
+    dot = graphviz.Digraph(
+        identifier(" and ".join(graph.name for graph in graphs)), **_defaults(style)
+    )
+    canvases = [
+        Canvas(
+            dot,
+            style,
+            fills,
+            graph,
+            total(graph.layers),
+            receptive_fields(graph),
+            prefix=f"{number}/" if len(graphs) > 1 else "",
+            marks=own,
+        )
+        for number, (graph, own) in enumerate(zip(graphs, marks, strict=True), start=1)
+    ]
+    caption = legend(style, fills, shortcuts)
     if len(graphs) == 1:
-        caption = [*heading(graphs[0], spent[0], style), *caption]
+        caption = [*heading(graphs[0], canvases[0].whole, style), *caption]
     if caption:
         dot.attr(label=f"<{table(caption, align='LEFT')}>")
-    rows = []
-    numbered = list(enumerate(zip(graphs, drawn, strict=True), start=1))
-    # What comes first stands to the left, or, in a picture that runs to the right, at the bottom.
-    for number, (graph, parts) in numbered if style.down else reversed(numbered):
-        prefix, whole = (f"{number}/" if len(graphs) > 1 else ""), spent[number - 1]
-        canvas = Canvas(dot, style, paint, graph, whole, receptive_fields(graph), prefix)
-        canvas.marks = marks[number - 1]
-        if prefix:
-            words = f"<{table(heading(graph, whole, style), align='LEFT')}>"
-            with canvas.cluster("network", label=words, peripheries="0", margin="16") as inside:
-                rows.append(_network(inside, parts))
-        else:
-            _network(canvas, parts)
-        dot.body.extend(canvas.later)
+    # What comes first is on the left, or, in a picture that runs to the right, at the bottom.
+    order = slice(None) if style.down else slice(None, None, -1)
+    networks = list(zip(canvases, drawn, strict=True))[order]
+    rows = [_framed(canvas, parts) for canvas, parts in networks]
     if len(graphs) > 1:
         _align(dot, rows)
     if style.level == "layer" and max(map(_span, graphs)) > CROWDED:
         dot.attr(nslimit="1", mclimit="0.2")
     return str(dot.source)
+
+
+def _framed(canvas: Canvas, parts: Sequence[DrawnStage]) -> Rows:
+    """Draw a network, among others in a frame of its own; returns its stages' boxes."""
+    if canvas.prefix:
+        words = heading(canvas.graph, canvas.whole, canvas.style)
+        label = f"<{table(words, align='LEFT')}>"
+        with canvas.cluster("network", label=label, peripheries="0", margin="16") as inside:
+            rows = _network(inside, parts)
+    else:
+        rows = _network(canvas, parts)
+    canvas.dot.body.extend(canvas.later)
+    return rows
 
 
 def _span(graph: LayerGraph) -> int:
@@ -161,21 +179,21 @@ def _numbered(parts: Sequence[DrawnStage]) -> Iterator[tuple[int | None, DrawnSt
     """Stages with their number among those that hold blocks; None for stem and head."""
     number = 0
     for stage in parts:
-        ends = all(unit.kind in ("Stem", "Head") for unit in stage.units)
+        ends = all(unit.kind in (STEM, HEAD) for unit in stage.units)
         yield (None if ends else number), stage
         number += not ends
 
 
-def _things(stage: DrawnStage, level: str) -> Iterator[Thing]:
-    """What a level draws boxes of, for the paint."""
+def _contents(stage: DrawnStage, level: str) -> Iterator[BoxContent]:
+    """What the boxes of a level hold."""
     if level == "stage":
-        yield Thing(None, stage_kind(stage), total(stage.stage.layers))
+        yield BoxContent(None, stage_kind(stage), total(stage.stage.layers))
         return
     for unit in (unit for run in stage.runs for unit in run.drawn):
         if level == "block":
-            yield Thing(None, unit.kind, total(unit.layers))
+            yield BoxContent(None, unit.kind, total(unit.layers))
         else:
-            yield from (Thing(None, category(layer.op), cost(layer)) for layer in unit.layers)
+            yield from (BoxContent(None, layer.op.category, cost(layer)) for layer in unit.layers)
 
 
 def _align(dot: graphviz.Digraph, networks: Sequence[Rows]) -> None:

@@ -20,11 +20,11 @@ AMOUNTS: dict[str, tuple[str, Callable[[Cost], int]]] = {
 COLOR_BY = ("stage", "op", *AMOUNTS)
 
 CHANGE = "change"
-"""Fills say what became of things; for networks that are told apart alone."""
+"""Fills by what became of a box; only for two networks whose differences are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class BoxContent:
     """What a box stands for.
 
     stage: its stage's place among those that hold blocks, None for stem and head. category: the
@@ -39,8 +39,8 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class Paint:
-    """Fills for the things of one picture.
+class Fills:
+    """The fills of one picture.
 
     categories: the fill of each kind. highest: what the end of the ramp stands for.
     """
@@ -50,19 +50,19 @@ class Paint:
     categories: Mapping[str, str]
     highest: int
 
-    def fill(self, thing: Thing) -> str:
-        """A thing's fill as #rrggbb."""
+    def of(self, content: BoxContent) -> str:
+        """The fill of a box as #rrggbb."""
         if self.by in AMOUNTS:
-            amount = AMOUNTS[self.by][1](thing.cost)
+            amount = AMOUNTS[self.by][1](content.cost)
             return on_ramp(self.theme.ramp, amount / self.highest if self.highest else 0.0)
         if self.by == "op":
-            return self.categories[thing.category]
+            return self.categories[content.category]
         if self.by == CHANGE:
-            return self.theme.changes.get(thing.change, self.theme.quiet)
-        return self.stage(thing.stage)
+            return self.theme.changes.get(content.change, self.theme.quiet)
+        return self.stage(content.stage)
 
     def stage(self, number: int | None) -> str:
-        """The fill that stands for a stage."""
+        """The fill of a stage."""
         return self.theme.quiet if number is None else _pick(self.theme, number)
 
 
@@ -70,19 +70,19 @@ def _pick(theme: Theme, number: int) -> str:
     return theme.fills[number % len(theme.fills)]
 
 
-def paint_for(by: str, theme: Theme, things: Iterable[Thing]) -> Paint:
-    """The paint for all things of one picture; raises UnknownNameError for `by`."""
+def fills_for(by: str, theme: Theme, contents: Iterable[BoxContent]) -> Fills:
+    """The fills of a picture with boxes for all of these; raises UnknownNameError for `by`."""
     if by not in (*COLOR_BY, CHANGE):
         raise unknown("colouring", by, COLOR_BY)
     if by in AMOUNTS:
-        return Paint(
-            by, theme, {}, max((AMOUNTS[by][1](thing.cost) for thing in things), default=0)
+        return Fills(
+            by, theme, {}, max((AMOUNTS[by][1](content.cost) for content in contents), default=0)
         )
     if by in ("stage", CHANGE):
-        return Paint(by, theme, {}, 0)
-    found = dict.fromkeys(thing.category for thing in things)
+        return Fills(by, theme, {}, 0)
+    kinds = dict.fromkeys(content.category for content in contents)
     # A kind of op has its fill in every picture; kinds of block take theirs as they come.
-    known = [name for name, _ in CATEGORIES] if found.keys() & dict(CATEGORIES).keys() else []
-    order = list(dict.fromkeys([*known, *found]))
-    fills = {kind: _pick(theme, at) for at, kind in enumerate(order) if kind in found}
-    return Paint(by, theme, fills | {OTHER: theme.quiet} if OTHER in found else fills, 0)
+    known = [] if kinds.keys().isdisjoint(CATEGORIES) else CATEGORIES[:-1]
+    order = list(dict.fromkeys([*known, *kinds]))
+    fills = {kind: _pick(theme, at) for at, kind in enumerate(order) if kind in kinds}
+    return Fills(by, theme, fills | {OTHER: theme.quiet} if OTHER in kinds else fills, 0)

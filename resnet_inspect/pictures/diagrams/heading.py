@@ -9,7 +9,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.networks.ops import Conv2d, Linear
 from resnet_inspect.pictures.diagrams.dot import SMALL, STROKES, Style, sized, stroke_sample
-from resnet_inspect.pictures.diagrams.fills import AMOUNTS, CHANGE, Paint
+from resnet_inspect.pictures.diagrams.fills import AMOUNTS, CHANGE, Fills
 from resnet_inspect.pictures.themes import on_ramp
 from resnet_inspect.tables.columns import compact
 
@@ -38,7 +38,7 @@ def heading(graph: LayerGraph, spent: Cost, style: Style) -> list[str]:
     return [sized(graph.name, "20", heavy=True), *(sized(line, "12", muted) for line in lines)]
 
 
-def legend(style: Style, paint: Paint, kinds: Collection[str]) -> list[str]:
+def legend(style: Style, fills: Fills, kinds: Collection[str]) -> list[str]:
     """Lines of HTML-like text for the strokes and fills that a picture has.
 
     All of it is text, glyphs of the font standing for strokes and swatches.
@@ -56,18 +56,18 @@ def legend(style: Style, paint: Paint, kinds: Collection[str]) -> list[str]:
             if kind in kinds
         ]
         lines.append(word(_GAP).join(samples))
-    if paint.by in AMOUNTS:
+    if fills.by in AMOUNTS:
         shares = [at / (_STEPS - 1) for at in range(_STEPS)]
         bar = "".join(sized("█", SMALL, on_ramp(theme.ramp, share)) for share in shares)
-        most = f" {compact(paint.highest)} {AMOUNTS[paint.by][0]} in a {style.level}"
+        most = f" {compact(fills.highest)} {AMOUNTS[fills.by][0]} in a {style.level}"
         lines.append(word("0 ") + bar + word(most))
-    elif paint.by == CHANGE:
-        fills = {**theme.changes, "the same": theme.quiet}
-        swatches = [sized("■", "13", fill) + word(f" {name}") for name, fill in fills.items()]
+    elif fills.by == CHANGE:
+        changes = {**theme.changes, "the same": theme.quiet}
+        swatches = [sized("■", "13", fill) + word(f" {name}") for name, fill in changes.items()]
         lines.append(word(_GAP).join(swatches))
-    elif paint.by == "op":
+    elif fills.by == "op":
         swatches = [
-            sized("■", "13", fill) + word(f" {kind}") for kind, fill in paint.categories.items()
+            sized("■", "13", fill) + word(f" {kind}") for kind, fill in fills.categories.items()
         ]
         # Two short lines where one would be wider than the picture.
         half = len(swatches) if len(swatches) < 5 else -(-len(swatches) // 2)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from resnet_inspect.counting.costs import cost
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.op_labels import caption, category
+from resnet_inspect.networks.op_labels import caption
 from resnet_inspect.networks.ops import Add, Scale
 from resnet_inspect.pictures.diagrams import labels
 from resnet_inspect.pictures.diagrams.blocks import repeat_frame, share_anchors
@@ -20,7 +20,7 @@ from resnet_inspect.pictures.diagrams.dot import (
     sized,
     table,
 )
-from resnet_inspect.pictures.diagrams.fills import Thing
+from resnet_inspect.pictures.diagrams.fills import BoxContent
 from resnet_inspect.pictures.diagrams.units import Run, Unit
 from resnet_inspect.pictures.themes import mix
 
@@ -155,9 +155,9 @@ def _beside(canvas: Canvas, roles: _Roles, name: str) -> dict[str, str]:
 
 def _look(canvas: Canvas, layer: Layer, number: int | None, change: str) -> dict[str, str]:
     op, spent = layer.op, cost(layer)
-    fill = canvas.paint.fill(Thing(number, category(op), spent, change))
+    fill = canvas.fills.of(BoxContent(number, op.category, spent, change))
     if labels.light(layer):
-        if canvas.paint.by == "stage":
+        if canvas.fills.by == "stage":
             fill = mix(fill, canvas.theme.page, 0.6)
         return canvas.box_look([sized(caption(op), "11")], fill)
     product = labels.product(op) if canvas.style.arithmetic else ""

@@ -20,6 +20,8 @@ from resnet_inspect.errors import InspectError, unknown
 
 FORMATS = ("svg", "png", "pdf", "dot")
 
+SUFFIXES = {f".{name}": name for name in FORMATS}
+
 
 RENDERERS = ("pygraphviz", "dot")
 

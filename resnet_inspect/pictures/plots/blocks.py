@@ -8,6 +8,7 @@ from resnet_inspect.networks.ops import Pair, show_shape
 from resnet_inspect.pictures.plots.plot import DASHES, MARKERS, Plot, backed
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.block_comparison import compare_blocks
+from resnet_inspect.tables.columns import show_round
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def blocks(channels: int = 256, size: int | Pair = 14) -> Plot:
     """How basic block and bottleneck grow with channels and with input size."""
     sheet = compare_blocks(channels, size)
-    wide, tall = sheet["channels"].records(), sheet["sizes"].records()
+    wide, tall = map(list, sheet["growth"].groups)
     pair = (size, size) if isinstance(size, int) else size
 
     def paint(figure: Figure, theme: Theme) -> None:
@@ -44,7 +45,7 @@ def blocks(channels: int = 256, size: int | Pair = 14) -> Plot:
             axes.set_xlabel("height and width" if heights is tall else "channels")
             names = [_side_text(side) for side in sides] if heights is tall else ticks
             axes.set_xticks(ticks, names)
-            axes.yaxis.set_major_formatter(lambda value, _: _rounded(value))
+            axes.yaxis.set_major_formatter(lambda value, _: show_round(value))
             _mark_ratio(axes, theme, ticks[len(ticks) // 2], heights[len(ticks) // 2], key)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2)
@@ -63,14 +64,6 @@ def _side_text(side: Pair) -> str:
     return str(side[0]) if side[0] == side[1] else show_shape(side)
 
 
-def _rounded(value: float) -> str:
-    """A power of ten in words: 10 K, 1 M."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("K", 1e3)):
-        if value >= size:
-            return f"{value / size:g} {unit}"
-    return f"{value:g}"
-
-
 def _mark_ratio(axes: Axes, theme: Theme, at: Any, row: Any, key: str) -> None:
     """An arrow between the two lines that says how far apart they are."""
     low, high = row[f"bottleneck_{key}"], row[f"basic_{key}"]
@@ -81,6 +74,11 @@ def _mark_ratio(axes: Axes, theme: Theme, at: Any, row: Any, key: str) -> None:
         arrowprops={"arrowstyle": "<->", "color": theme.muted, "shrinkA": 0, "shrinkB": 0},
     )
     axes.annotate(
-        f"{high / low:.2f} ×", (at, low**0.36 * high**0.64), (6, 0), textcoords="offset points",
-        va="center", fontsize=9, bbox=backed(theme),
-    )  # fmt: skip
+        f"{high / low:.2f} ×",
+        (at, low**0.36 * high**0.64),
+        (6, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=9,
+        bbox=backed(theme),
+    )

@@ -1,15 +1,14 @@
-"""Labels beside the points of a crowded scatter plot: none on another, on a point or on a line.
+"""Labels at the points of a crowded scatter plot: none on another label or a point.
 
-Greedy and without chance, so that the same points always give the same picture. Points in the thick
-of it choose first; each takes the nearest place around it that is free. A label that had to go far
-gets a thin line back to its point, and lines keep clear of the labels that are there already.
+Greedy and without chance, so that the same points always give the same picture: labels are put one
+after another, each at the first free place of a list that has the best first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from math import cos, hypot, pi, sin
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -20,27 +19,10 @@ Spot = tuple[float, float]
 
 FONT_SIZE = 8.0
 
+_HEIGHT = FONT_SIZE * 1.16
 
-_LINE_HEIGHT = 1.16
-
-
-_MARKER = 3.6
-
-
-_STEP = 4.0
-
-
-_STEPS = 60
-
-
-_TURNS = 32
-
-
-_CROWD = 40.0
-"""Points that are nearer than this stand in each other's way."""
-
-_LEADER_FROM = 10.0
-"""Labels that lie further than this from their point get a line."""
+_MARKER = 4.0
+"""Half the side of what a marker takes, in points."""
 
 
 class Box(NamedTuple):
@@ -67,64 +49,70 @@ class Box(NamedTuple):
             and self.top <= other.top
         )
 
-    def nearest(self, spot: Spot) -> Spot:
-        """The point of the rectangle that lies closest to a spot."""
-        return (
-            min(max(spot[0], self.left), self.right),
-            min(max(spot[1], self.bottom), self.top),
-        )
-
-
-class Line(NamedTuple):
-    """A straight line from a point to its label."""
-
-    start: Spot
-    end: Spot
-
-    def meets(self, box: Box) -> bool:
-        """Whether it passes through a box: clipped to it, something is left (Liang and Barsky)."""
-        enter, leave = 0.0, 1.0
-        for at, way, low, high in (
-            (self.start[0], self.end[0] - self.start[0], box.left, box.right),
-            (self.start[1], self.end[1] - self.start[1], box.bottom, box.top),
-        ):
-            if way == 0:
-                if not low < at < high:
-                    return False
-                continue
-            first, second = sorted(((low - at) / way, (high - at) / way))
-            enter, leave = max(enter, first), min(leave, second)
-        return enter < leave
-
 
 class Place(NamedTuple):
-    """Where a label goes, and the line back to its point where it lies far off."""
+    """Where a label may be: the middle of its lower edge, from its point.
 
-    box: Box
-    line: Line | None
+    across: in widths of the label; right, up: in points, added to that.
+    """
+
+    across: float
+    right: float
+    up: float
 
 
-def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]], colour: str) -> None:
-    """Label points (x, y, text) of axes whose layout is done, in their data's coordinates."""
-    scale = _scale(axes)
-    spots = [_spot(axes, x, y) for x, y, _ in points]
-    frame = Box(*(float(edge) * scale for edge in axes.get_window_extent().extents))
-    texts = [text for _, _, text in points]
-    for (x, y, text), spot, place in zip(points, spots, places(spots, texts, frame), strict=True):
-        box = place.box
-        offset = ((box.left + box.right) / 2 - spot[0], (box.bottom + box.top) / 2 - spot[1])
-        leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
-        axes.annotate(
-            text,
-            (x, y),
-            offset,
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize=FONT_SIZE,
-            arrowprops={**leader, "relpos": _side(spot, box)} if place.line else None,
-            annotation_clip=False,
-        )
+ABOVE = tuple(
+    sorted(
+        (
+            Place(across, 0.0, _MARKER + up)
+            for across in (0.0, 0.25, -0.25, 0.5, -0.5)
+            for up in range(100)
+        ),
+        key=lambda place: place.up + 20 * abs(place.across),
+    )
+)
+"""Places above a point."""
+
+AROUND = tuple(
+    Place(side / 2, side * reach, up)
+    for reach in range(5, 65, 3)
+    for side, up in (
+        (1, -_HEIGHT / 2),
+        (-1, -_HEIGHT / 2),
+        (0, reach),
+        (0, -_HEIGHT - reach),
+        (1, reach - _HEIGHT / 2),
+        (-1, reach - _HEIGHT / 2),
+        (1, -_HEIGHT / 2 - reach),
+        (-1, -_HEIGHT / 2 - reach),
+    )
+)
+"""Places on all sides of a point, those at its right and left first."""
+
+
+def placed(
+    spots: Mapping[str, Spot], marks: Iterable[Spot], places: Sequence[Place], frame: Box
+) -> dict[str, Box]:
+    """A box for the label of every spot, in their order; the last place where none is free."""
+    taken = [Box(x - _MARKER, y - _MARKER, x + _MARKER, y + _MARKER) for x, y in marks]
+    boxes = {}
+    for text, (x, y) in spots.items():
+        width = measured(text)
+        for place in places:
+            middle, bottom = x + place.right + place.across * width, y + place.up
+            box = Box(middle - width / 2, bottom, middle + width / 2, bottom + _HEIGHT)
+            if box.inside(frame) and not any(box.meets(other) for other in taken):
+                break
+        taken.append(box)
+        boxes[text] = box
+    return boxes
+
+
+def label_around(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+    """Label points by name, each at a side of its own, inside axes whose layout is done."""
+    edges = (float(edge) * _scale(axes) for edge in axes.get_window_extent().extents)
+    ordered = dict(sorted(points.items(), key=lambda named: named[1], reverse=True))
+    _annotate(axes, ordered, points.values(), AROUND, Box(*edges))
 
 
 def label_above(
@@ -138,28 +126,35 @@ def label_above(
     points, marks: in the data's coordinates of axes whose layout is done. backing: the patch behind
     a label, which may lie on lines.
     """
-    taken = [_around(_spot(axes, *mark), _MARKER_ABOVE, _MARKER_ABOVE) for mark in marks]
-    for text, point in sorted(points.items(), key=lambda named: named[1][1]):
-        spot, (wide, high) = _spot(axes, *point), measured(text)
-        for aside, up in _ABOVE:
-            centre = (spot[0] + aside * wide, spot[1] + up + high / 2)
-            box = _around(centre, wide / 2, high / 2)
-            if not any(box.meets(other) for other in taken):
-                break
-        taken.append(box)
+    ordered = dict(sorted(points.items(), key=lambda named: named[1][1]))
+    _annotate(axes, ordered, marks, ABOVE, _ANYWHERE, backing)
+
+
+_ANYWHERE = Box(-inf, -inf, inf, inf)
+
+
+def _annotate(
+    axes: Axes,
+    points: Mapping[str, tuple[float, float]],
+    marks: Iterable[tuple[float, float]],
+    places: Sequence[Place],
+    frame: Box,
+    backing: dict[str, Any] | None = None,
+) -> None:
+    spots = {text: _spot(axes, point) for text, point in points.items()}
+    boxes = placed(spots, [_spot(axes, mark) for mark in marks], places, frame)
+    for text, box in boxes.items():
         axes.annotate(
-            text, point, (aside * wide, up), textcoords="offset points", ha="center", va="bottom",
-            fontsize=FONT_SIZE, bbox=backing, annotation_clip=False,
-        )  # fmt: skip
-
-
-_MARKER_ABOVE = 4.0
-
-_ABOVE = sorted(
-    ((aside, _MARKER_ABOVE + up) for aside in (0.0, 0.25, -0.25, 0.5, -0.5) for up in range(100)),
-    key=lambda place: place[1] + 20 * abs(place[0]),
-)
-"""Where a label may stand, best first: parts of its width to the right, points of the page up."""
+            text,
+            points[text],
+            ((box.left + box.right) / 2 - spots[text][0], box.bottom - spots[text][1]),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=FONT_SIZE,
+            bbox=backing,
+            annotation_clip=False,
+        )
 
 
 def _scale(axes: Axes) -> float:
@@ -169,101 +164,15 @@ def _scale(axes: Axes) -> float:
     return 72 / figure.dpi
 
 
-def _spot(axes: Axes, x: float, y: float) -> Spot:
-    """Where a point of the data stands on the page."""
-    across, up = axes.transData.transform((x, y)) * _scale(axes)
+def _spot(axes: Axes, point: tuple[float, float]) -> Spot:
+    """Where a point of the data is on the page."""
+    across, up = axes.transData.transform(point) * _scale(axes)
     return float(across), float(up)
 
 
-def places(spots: Sequence[Spot], texts: Sequence[str], frame: Box) -> list[Place]:
-    """A place for the label of every spot, inside the frame as long as there is room."""
-    crowds = [[other for other in spots if _apart(spot, other) < _CROWD] for spot in spots]
-    found: dict[int, Place] = {}
-    room = _Room(frame, [_around(spot, _MARKER, _MARKER) for spot in spots], [], [])
-    for index in sorted(range(len(spots)), key=lambda i: (-len(crowds[i]), texts[i])):
-        crowd = crowds[index]
-        # Of points side by side the left one has its label on the left.
-        leftward = spots[index][0] < sum(x for x, _ in crowd) / len(crowd) - 0.01
-        place = room.free(spots[index], *measured(texts[index]), leftward)
-        found[index] = place
-        room.labels.append(place.box)
-        if place.line:
-            room.lines.append(place.line)
-    return [found[index] for index in range(len(spots))]
-
-
-class _Room(NamedTuple):
-    """What stands on the page so far."""
-
-    frame: Box
-    markers: list[Box]
-    labels: list[Box]
-    lines: list[Line]
-
-    def free(self, spot: Spot, width: float, height: float, leftward: bool) -> Place:
-        """The nearest free place of a label: if it can be, one that no line crosses."""
-        second: Place | None = None
-        for centre in _centres(spot, width, height, leftward):
-            box = _around(centre, width / 2, height / 2)
-            if not box.inside(self.frame) or self._meets(box):
-                continue
-            far = _apart(spot, box.nearest(spot)) > _LEADER_FROM
-            place = Place(box, Line(spot, box.nearest(spot)) if far else None)
-            if not self._crosses(place):
-                return place
-            second = second or place
-        return second or Place(_around(spot, width / 2, height / 2), None)
-
-    def _meets(self, box: Box) -> bool:
-        return any(box.meets(label) for label in self.labels) or any(
-            box.meets(marker) for marker in self.markers
-        )
-
-    def _crosses(self, place: Place) -> bool:
-        if any(line.meets(place.box) for line in self.lines):
-            return True
-        return place.line is not None and any(place.line.meets(label) for label in self.labels)
-
-
-def _apart(one: Spot, other: Spot) -> float:
-    return hypot(one[0] - other[0], one[1] - other[1])
-
-
-def _centres(spot: Spot, width: float, height: float, leftward: bool) -> Iterator[Spot]:
-    """Centres of a label around its point, nearest first, beside it before above and below."""
-    for ring in range(_STEPS):
-        reach = _MARKER + 1.5 + ring * _STEP
-        for right, up in _directions():
-            across = -right if leftward else right
-            yield (
-                spot[0] + across * (reach + width / 2),
-                spot[1] + up * (reach + height / 2),
-            )
-
-
-@lru_cache(maxsize=1)
-def _directions() -> tuple[Spot, ...]:
-    turns = (2 * pi * turn / _TURNS for turn in range(_TURNS))
-    ways = ((round(cos(angle), 6), round(sin(angle), 6)) for angle in turns)
-    return tuple(sorted(ways, key=lambda way: (abs(way[1]), -way[0], -way[1])))
-
-
-def _side(spot: Spot, box: Box) -> Spot:
-    """Where on the label (0 to 1 each way) its line ends."""
-    x, y = box.nearest(spot)
-    return (x - box.left) / (box.right - box.left), (y - box.bottom) / (box.top - box.bottom)
-
-
-def _around(spot: Spot, wide: float, high: float) -> Box:
-    return Box(spot[0] - wide, spot[1] - high, spot[0] + wide, spot[1] + high)
-
-
 @lru_cache(maxsize=512)
-def measured(text: str) -> tuple[float, float]:
-    """Width and height of a label in points."""
+def measured(text: str) -> float:
+    """The width of a label in points."""
     from matplotlib.textpath import TextPath
 
-    return (
-        float(TextPath((0, 0), text, size=FONT_SIZE).get_extents().width) + 2,
-        FONT_SIZE * _LINE_HEIGHT,
-    )
+    return float(TextPath((0, 0), text, size=FONT_SIZE).get_extents().width) + 2

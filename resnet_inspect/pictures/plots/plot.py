@@ -12,16 +12,18 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from resnet_inspect.errors import FormatError, unknown
+from resnet_inspect.errors import unknown
+from resnet_inspect.files import format_of, write_bytes
 from resnet_inspect.pictures.themes import Theme, theme_named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("svg", "png", "pdf")
+
+SUFFIXES = {f".{name}": name for name in FORMATS}
 
 # What a file says of its making, less the date and the version of matplotlib.
 _METADATA: dict[str, dict[str, None]] = {
@@ -99,26 +101,12 @@ class Plot:
     ) -> None:
         """Write svg, png or pdf, by the file's suffix if none is given; replaces the file whole.
 
-        Raises FormatError for a suffix that is none of these, OutputError where it cannot be
-        written.
+        Raises FormatError for another suffix, OutputError where the file cannot be written.
         """
-        from resnet_inspect.files import write_bytes
-
-        write_bytes(path, self.to_bytes(format or format_of(path), dpi=dpi))
+        write_bytes(path, self.to_bytes(format or format_of(path, SUFFIXES), dpi=dpi))
 
     def _repr_svg_(self) -> str:
         return self.to_svg()
-
-
-def format_of(path: str | os.PathLike[str]) -> str:
-    """svg, png or pdf by a file's suffix; raises FormatError."""
-    suffix = Path(path).suffix.lower().removeprefix(".")
-    if suffix not in FORMATS:
-        raise FormatError(
-            f"{os.fspath(path)!r} has no suffix of a picture that is known; "
-            f"use {', '.join('.' + name for name in FORMATS)}, or give a format"
-        )
-    return suffix
 
 
 def _print(figure: Figure, format: str, buffer: BinaryIO) -> None:

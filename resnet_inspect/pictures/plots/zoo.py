@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.pictures.plots.labels import place_labels
+from resnet_inspect.pictures.plots.labels import label_around
 from resnet_inspect.pictures.plots.plot import MARKERS, Plot
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import zoo as zoo_table
@@ -48,10 +48,10 @@ def zoo() -> Plot:
         figure.suptitle(
             f"Parameters against {MACS}", x=0.01, ha="left", fontweight="bold", fontsize=12
         )
-        # Labels are put where the axes and their points are known to stand.
+        # Labels are put where the axes and their points are known.
         figure.draw_without_rendering()
         for axes, (_, group) in zip(panels, groups, strict=True):
-            place_labels(axes, [(*_point(row), str(row["name"])) for row in group], theme.muted)
+            label_around(axes, {str(row["name"]): _point(row) for row in group})
 
     return Plot(
         "zoo",
@@ -80,7 +80,7 @@ def _scatter(axes: Axes, rows: Sequence[Any], colour: str) -> None:
         axes.plot(*zip(*points, strict=True), linestyle="none", marker=marker, color=colour)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.margins(x=0.2, y=0.12)
+    axes.margins(x=0.36, y=0.14)
     axes.set_ylabel("million parameters")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -28,8 +28,8 @@ from resnet_inspect.pytorch.trace.calls import (
     function_name,
     sample_shape,
 )
-from resnet_inspect.pytorch.trace.rules import RULES, bind
-from resnet_inspect.pytorch.trace.shape_rules import FRESH, SPLITS
+from resnet_inspect.pytorch.trace.rules import FUNCTION_RULES, as_ops, bind
+from resnet_inspect.pytorch.trace.shape_rules import NEW, SPLITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class _Lowering:
             self.constants[node] = _made(node, made_of)
             return
         name, inplace = function_name(node.target)
-        if name in FRESH:
+        if name in NEW:
             self.constants[node] = _made(node, [])
             return
         first = inputs[0]
@@ -199,10 +199,9 @@ _LABELS = {"mul": "scale", "getitem": "slice"}
 
 def _ops(call: Call) -> tuple[Op, ...]:
     """What a call computes; Opaque where no rule knows."""
-    if call.name in RULES:
+    if call.name in FUNCTION_RULES:
         try:
-            known = RULES[call.name][0](call)
-            ops = () if known is None else (known,) if isinstance(known, Op) else tuple(known)
+            ops = as_ops(FUNCTION_RULES[call.name].ops(call))
             shapes = call.shapes
             for op in ops:
                 shapes = [op.output_shape(*shapes)]

@@ -29,7 +29,7 @@ from resnet_inspect.networks.torch_ops import Opaque
 from resnet_inspect.pytorch.trace.blocks import Frame
 from resnet_inspect.pytorch.trace.calls import Constant, first_tensor, sample_shape
 from resnet_inspect.pytorch.trace.diagnosis import explained
-from resnet_inspect.pytorch.trace.rules import Rule, is_ours, rule_for
+from resnet_inspect.pytorch.trace.rules import LayerRule, as_ops, is_builtin, layer_rule
 
 
 class Traced(torch.Tensor):
@@ -83,7 +83,7 @@ class _Part:
     module: nn.Module
     path: str
     forward: Callable[..., Any]
-    rule: Rule | None
+    rule: LayerRule | None
     params: int
     buffers: int
     misfit: ShapeError | None = None
@@ -105,8 +105,7 @@ class _Part:
         if self.rule is None:
             return None, None
         shapes = [sample_shape(tensor) for tensor in inputs]
-        known = self.rule(self.module, *shapes)
-        ops = () if known is None else (known,) if isinstance(known, Op) else tuple(known)
+        ops = as_ops(self.rule(self.module, *shapes))
         try:
             outputs = shapes
             for op in ops:
@@ -167,14 +166,14 @@ class Recorder:
             module,
             path,
             module.forward,
-            None if module in self.leaves else rule_for(module),
+            None if module in self.leaves else layer_rule(module),
             params=sum(tensor.numel() for tensor in module.parameters()),
             buffers=sum(tensor.numel() for tensor in module.buffers()),
         )
         state: Any = (module._parameters, module._buffers)
         for own in state:
             own.update({name: self._stateful(t) for name, t in own.items() if t is not None})
-        one = part.rule is not None or module in self.leaves or _is_torchs_own(module)
+        one = part.rule is not None or module in self.leaves
         # The network itself is entered even where it is a single layer.
         module.__dict__["forward"] = partial(self._leaf if one and path else self._enter, part)
 
@@ -195,7 +194,7 @@ class Recorder:
         if ops == ():
             return inputs[0]
         if ops is not None and sum(op.params for op in ops) != part.params:
-            if part.rule is not None and not is_ours(part.rule):
+            if part.rule is not None and not is_builtin(part.rule):
                 raise part.contradicted(ops)
             return self._enter(part, *args, **kwargs)  # its weight is made of other parameters
         if value is None:
@@ -291,14 +290,6 @@ class Recorder:
         traced = value if isinstance(value, Traced) else value.as_subclass(Traced)
         traced.node, traced.recorder = node, self
         return traced
-
-
-def _is_torchs_own(module: nn.Module) -> bool:
-    """A layer of torch.nn, which is taken as it is where it has no rule, and not entered."""
-    kind = type(module)
-    containers = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-    own = kind.__module__.startswith("torch.nn.modules.") and kind is not nn.Module
-    return own and not isinstance(module, containers) and not any(module.children())
 
 
 def _on_zeros(module: nn.Module, args: Any, kwargs: Any) -> Any:

@@ -1,47 +1,57 @@
-"""nn.Module -> ops: where the rules of modules stand, and where users teach others.
+"""Rules: what turns modules and functions into ops, and where users add theirs.
 
-A rule holds for a class and for subclasses that leave its `forward` alone; others are entered, and
-what they call is recorded. torch.nn's own layers are in weighted.py and weightless.py.
+A layer rule holds for a class and for subclasses that leave its `forward` unchanged. Modules
+without a rule are entered, and the functions that they call are looked up by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import nn
 
+from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.ops import Op
 from resnet_inspect.pytorch.trace.calls import Call
 
 Known = Op | Sequence[Op] | None
-"""What a rule gives: an op, several in a row, or None for a layer that hands on what it takes."""
-
-Rule = Callable[..., Known]
+"""What a rule gives: an op, several in a row, or None for a layer that returns its input."""
 
 
-_R = TypeVar("_R", bound=Rule)
+def as_ops(known: Known) -> tuple[Op, ...]:
+    """What a rule gives as a tuple."""
+    return () if known is None else (known,) if isinstance(known, Op) else tuple(known)
 
-_RULES: dict[type[nn.Module] | str, Rule] = {}
+
+LayerRule = Callable[..., Known]
+
+_L = TypeVar("_L", bound=LayerRule)
+
+LAYER_RULES: dict[type[nn.Module] | str, LayerRule] = {}
 """Rules by class, or by 'module:class' of libraries that are not imported here."""
 
 
-def rule(*kinds: type[nn.Module] | str) -> Callable[[_R], _R]:
+def register_layer(*kinds: type[nn.Module] | str) -> Callable[[_L], _L]:
     """Teach `trace` a module: decorate a function from it and its input shapes to an op.
 
-        @resnet_inspect.rule(MyConv)
+        @resnet_inspect.register_layer(MyConv)
         def _(layer, *shapes):
             return Conv2d(layer.cin, layer.cout, (3, 3), padding=(1, 1))
 
-    Shapes are without the batch. Several ops in a row are a tuple, a layer that changes nothing
-    None. For anything that no op stands for, Opaque(type, output shape, params, macs=..) holds its
-    numbers; an Op of your own needs its rules in costs.rule, receptive_field.rule, memory.keeps.
+    Shapes are without the batch. Return a tuple for several ops in a row, None for a layer that
+    returns its input. For a layer that none of the ops describes, Opaque(type, output shape,
+    params, macs=..) holds its numbers; an Op of your own needs its rules in costs.operations,
+    receptive_field.rule and memory.saved_tensors. Raises InspectError for a class that has a rule.
     """
 
-    def register(function: _R) -> _R:
+    def register(function: _L) -> _L:
         for kind in kinds:
-            _RULES[kind] = function
+            if kind in LAYER_RULES:
+                shown = kind if isinstance(kind, str) else kind.__qualname__
+                raise InspectError(f"{shown} already has a rule; register each class once")
+        LAYER_RULES.update(dict.fromkeys(kinds, function))
         return function
 
     return register
@@ -51,21 +61,21 @@ _CODE = ("forward", "_conv_forward", "__call__")
 """A class that defines one of these computes something else than its base."""
 
 
-def rule_for(module: nn.Module) -> Rule | None:
-    """The rule of a module, or None where there is none that holds for it."""
+def layer_rule(module: nn.Module) -> LayerRule | None:
+    """The rule that holds for a module, or None."""
     if "forward" in module.__dict__:
         return None  # somebody replaced it on the instance
     for kind in type(module).__mro__:
-        found = _RULES.get(kind) or _RULES.get(f"{kind.__module__}:{kind.__qualname__}")
-        if found is not None:
-            return found
+        rule = LAYER_RULES.get(kind) or LAYER_RULES.get(f"{kind.__module__}:{kind.__qualname__}")
+        if rule is not None:
+            return rule
         if any(name in vars(kind) for name in _CODE):
             return None
     return None
 
 
-def is_ours(rule: Rule) -> bool:
-    """Whether a rule is one of this package's."""
+def is_builtin(rule: LayerRule) -> bool:
+    """Whether a rule is part of this package."""
     return rule.__module__.startswith("resnet_inspect.")
 
 
@@ -73,30 +83,42 @@ def sizes(value: Any, axes: int) -> tuple[int, ...]:
     """One number for each axis, from one for all or a sequence."""
     if isinstance(value, int):
         return (value,) * axes
-    given = tuple(int(item) for item in value)
-    return given * axes if len(given) == 1 else given
+    numbers = tuple(int(item) for item in value)
+    return numbers * axes if len(numbers) == 1 else numbers
 
 
-FunctionRule = Callable[[Call], Known]
+class FunctionRule(NamedTuple):
+    """A rule, and the names of the function's positional arguments in order."""
 
-RULES: dict[str, tuple[FunctionRule, tuple[str, ...]]] = {}
-"""Rules by function name, with the names of the function's arguments in order."""
+    ops: Callable[[Call], Known]
+    arguments: tuple[str, ...]
 
 
-def on(*names: str, arguments: str = "input") -> Callable[[FunctionRule], FunctionRule]:
-    """Write down a rule; `arguments` names the functions' positional ones as torch's do."""
+_F = TypeVar("_F", bound=Callable[[Call], Known])
 
-    def register(found: FunctionRule) -> FunctionRule:
-        for name in names:
-            RULES[name] = (found, tuple(arguments.split()))
-        return found
+FUNCTION_RULES: dict[str, FunctionRule] = {}
+"""Rules by function name."""
+
+
+def register_function(names: str, arguments: str = "input") -> Callable[[_F], _F]:
+    """Add a rule for functions of these names; `arguments` as torch names them, in order.
+
+    Both are words in one string.
+    """
+
+    def register(function: _F) -> _F:
+        for name in names.split():
+            if name in FUNCTION_RULES:
+                raise ValueError(f"{name} already has a rule")
+            FUNCTION_RULES[name] = FunctionRule(function, tuple(arguments.split()))
+        return function
 
     return register
 
 
 def bind(target: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The call's arguments by the names that its rule uses."""
-    order: tuple[str, ...] = RULES[name][1] if name in RULES else ()
+    order = FUNCTION_RULES[name].arguments if name in FUNCTION_RULES else ()
     if name == "batch_norm" and isinstance(target, torch._ops.OpOverload):
         order = ("input", "weight", "bias", "running_mean", "running_var")  # aten's own order
     return {**dict(zip(order, args, strict=False)), **kwargs}

@@ -11,37 +11,36 @@ from resnet_inspect.networks.ops import Flatten, Op, elements
 from resnet_inspect.networks.torch_ops import Concat, Dropout, Move, Pad, View
 from resnet_inspect.pytorch.trace.calls import Call
 from resnet_inspect.pytorch.trace.layer_ops import flattened
-from resnet_inspect.pytorch.trace.rules import Known, on
+from resnet_inspect.pytorch.trace.rules import Known, register_function
 
 
-@on(
-    "alias", "assert", "clone", "contiguous", "cpu", "cuda", "data", "detach", "double", "float",
-    "half", "lift_fresh", "lift_fresh_copy", "requires_grad", "to", "type", "type_as", "bfloat16",
-    "pin_memory", "as_subclass",
-)  # fmt: skip
+@register_function(
+    "alias assert clone contiguous cpu cuda data detach double float half lift_fresh "
+    "lift_fresh_copy requires_grad to type type_as bfloat16 pin_memory as_subclass",
+)
 def _(call: Call) -> Known:
     call.inputs = call.inputs[:1]
     return None
 
 
-@on("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout",
-     arguments="input p")  # fmt: skip
+@register_function(
+    "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout",
+    arguments="input p",
+)
 def _(call: Call) -> Known:
     p = float(call.get("p", 0.5))
-    return Dropout("Dropout" + call.name.removeprefix("dropout"), p) if p else None
+    kind = "".join(word.capitalize() for word in call.name.split("_"))  # as torch.nn's class
+    return Dropout(kind, p) if p else None
 
 
-@on("flatten", arguments="input start_dim end_dim")
+@register_function("flatten", arguments="input start_dim end_dim")
 def _(call: Call) -> Known:
     if len(call.shape) == call.dims:
         return _view(call, "flatten")
     return flattened(call.shape, call.get("start_dim", 0), call.get("end_dim", -1))
 
 
-@on(
-    "view", "reshape", "reshape_as", "view_as", "squeeze", "unsqueeze", "unflatten", "ravel",
-    "unsafe_view",
-)  # fmt: skip
+@register_function("view reshape reshape_as view_as squeeze unsqueeze unflatten ravel unsafe_view")
 def _(call: Call) -> Known:
     return _view(call, call.name)
 
@@ -55,12 +54,11 @@ def _view(call: Call, name: str) -> Op | None:
     return View(name, call.output)
 
 
-@on(
-    "permute", "transpose", "movedim", "moveaxis", "t", "T", "mT", "narrow", "select", "slice",
-    "expand", "expand_as", "broadcast_to", "diagonal", "real", "imag", "view_as_real",
-    "view_as_complex",
+@register_function(
+    "permute transpose movedim moveaxis t T mT narrow select slice expand expand_as "
+    "broadcast_to diagonal real imag view_as_real view_as_complex",
     arguments="input dims",
-)  # fmt: skip
+)
 def _(call: Call) -> Known:
     call.inputs = call.inputs[:1]
     return View("permute" if _keeps_rows(call) else call.name, call.output)
@@ -77,7 +75,7 @@ def _keeps_rows(call: Call) -> bool:
     return tuple(places) in rows
 
 
-@on("getitem", arguments="input index")
+@register_function("getitem", arguments="input index")
 def _(call: Call) -> Known:
     index = call.bound.get("index")
     parts = index if isinstance(index, tuple) else (index,)
@@ -88,26 +86,37 @@ def _(call: Call) -> Known:
     return None if call.output == call.shape else View("slice", call.output)
 
 
-FRESH = (
-    "empty_like", "full_like", "new_empty", "new_full", "new_ones", "new_tensor", "new_zeros",
-    "ones_like", "rand_like", "randn_like", "zeros_like",
-)  # fmt: skip
+NEW = frozenset(
+    (
+        "empty_like",
+        "full_like",
+        "new_empty",
+        "new_full",
+        "new_ones",
+        "new_tensor",
+        "new_zeros",
+        "ones_like",
+        "rand_like",
+        "randn_like",
+        "zeros_like",
+    )
+)
 """Functions that take their input's shape or type, and nothing of what it holds."""
 
 SPLITS = ("chunk", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk")
 """Functions that give several views of their input."""
 
 
-@on(
-    "channel_shuffle", "flip", "fold", "gather", "im2col", "col2im", "index", "index_select",
-    "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle", "repeat", "repeat_interleave",
-    "roll", "rot90", "stack", "take", "tile", "tril", "triu", "unfold",
-)  # fmt: skip
+@register_function(
+    "channel_shuffle flip fold gather im2col col2im index index_select native_channel_shuffle "
+    "pixel_shuffle pixel_unshuffle repeat repeat_interleave roll rot90 stack take tile tril "
+    "triu unfold",
+)
 def _(call: Call) -> Known:
     return Move(call.name, call.output, call.params)
 
 
-@on("cat", arguments="tensors dim")
+@register_function("cat", arguments="tensors dim")
 def _(call: Call) -> Known:
     dim = call.get("dim", 0)
     dim %= call.dims
@@ -119,11 +128,11 @@ def _(call: Call) -> Known:
     return Concat(dim - batched)
 
 
-@on(
-    "pad", "constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d",
-    "replication_pad1d", "replication_pad2d", "replication_pad3d",
+@register_function(
+    "pad constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d "
+    "replication_pad2d replication_pad3d",
     arguments="input pad mode",
-)  # fmt: skip
+)
 def _(call: Call) -> Known:
     pads = tuple(int(side) for side in call.bound["pad"])
     if not any(pads):

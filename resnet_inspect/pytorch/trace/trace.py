@@ -27,9 +27,9 @@ from resnet_inspect.pytorch.trace.exported import recorded
 from resnet_inspect.pytorch.trace.lower import lower
 from resnet_inspect.pytorch.trace.meta_copy import twin_of, unwrapped
 from resnet_inspect.pytorch.trace.recorder import Recorder
-from resnet_inspect.pytorch.trace.rules import rule
+from resnet_inspect.pytorch.trace.rules import register_layer
 
-__all__ = ["rule", "trace"]
+__all__ = ["register_layer", "trace"]
 
 
 def trace(

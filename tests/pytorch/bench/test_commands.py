@@ -45,9 +45,9 @@ def test_the_command_measures_shows_and_plots(capsys: pytest.CaptureFixture[str]
     assert len(read("bench.jsonl")) == 2
     assert cli(["bench", "resnet20_cifar", "--batch", "1,2", *quick, "--resume"]) == 0
     assert len(read("bench.jsonl")) == 2
-    assert cli(["bench", "--show", "bench.jsonl", "--format", "markdown"]) == 0
+    assert cli(["results", "bench.jsonl", "--format", "markdown"]) == 0
     assert "|       1 |" in capsys.readouterr().out
-    one = ["bench", "resnet20_cifar", "--show", "bench.jsonl", "--plots", "none"]
+    one = ["results", "bench.jsonl", "resnet20_cifar", "--plots", "none"]
     Path("bench.jsonl").write_bytes(to_line(read("bench.jsonl")[0]))
     assert cli(one) == 0
     assert "nothing to plot" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from families import one_of_each_family
 from hypothesis import given
 from strategies import networks
 from torch import Tensor, nn
@@ -20,16 +21,15 @@ from resnet_inspect.counting.costs import cost, total
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError, ShapeError, UnknownNameError
-from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Conv2d, Shape
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.torch_ops import Opaque
 from resnet_inspect.pytorch.assemble import assemble
-from resnet_inspect.pytorch.trace import rules as modules
+from resnet_inspect.pytorch.trace import rules
 from resnet_inspect.pytorch.trace.diagnosis import DataDependentError
-from resnet_inspect.pytorch.trace.rules import rule
+from resnet_inspect.pytorch.trace.rules import register_layer
 from resnet_inspect.pytorch.trace.trace import trace
 
 TORCHVISION = (
@@ -42,7 +42,7 @@ TORCHVISION = (
 # --- the law -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", zoo.ZOO)
+@pytest.mark.parametrize("name", one_of_each_family())
 def test_what_was_built_is_traced_back(name: str) -> None:
     assert trace(ri.build(name, device="meta")) == ri.graph(name)
 
@@ -60,7 +60,7 @@ def test_the_law_holds_for_a_model_with_weights_in_half_precision_and_train_mode
     assert trace(model) == ri.graph("resnet18")
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize("name", one_of_each_family(TORCHVISION))
 def test_torchvisions_networks_are_ours(name: str, torchvision: ModuleType) -> None:
     with torch.device("meta"):
         model = torchvision.models.get_model(name)
@@ -335,15 +335,15 @@ def test_what_no_rule_knows_is_uncounted_and_its_parameters_are_not_lost() -> No
 
 @pytest.fixture
 def taught() -> Iterator[None]:
-    known = dict(modules._RULES)
+    known = dict(rules.LAYER_RULES)
     yield
-    modules._RULES.clear()
-    modules._RULES.update(known)
+    rules.LAYER_RULES.clear()
+    rules.LAYER_RULES.update(known)
 
 
 @pytest.mark.usefixtures("taught")
 def test_a_rule_teaches_a_module_by_ops() -> None:
-    @rule(Strange)
+    @register_layer(Strange)
     def _(layer: Strange, *shapes: Shape) -> Conv2d:
         return Conv2d(3, 4, (1, 1))
 
@@ -355,7 +355,7 @@ def test_a_rule_teaches_a_module_by_ops() -> None:
 
 @pytest.mark.usefixtures("taught")
 def test_a_rule_teaches_a_module_by_numbers() -> None:
-    @rule(Strange)
+    @register_layer(Strange)
     def _(layer: Strange, *shapes: Shape) -> Opaque:
         (shape,) = shapes
         return Opaque("Strange", (4, *shape[1:]), params=12, macs=1000)
@@ -368,7 +368,7 @@ def test_a_rule_teaches_a_module_by_numbers() -> None:
 
 @pytest.mark.usefixtures("taught")
 def test_a_rule_of_other_parameters_than_the_module_holds_is_refused() -> None:
-    @rule(Strange)
+    @register_layer(Strange)
     def _(layer: Strange, *shapes: Shape) -> Conv2d:
         return Conv2d(3, 4, (3, 3), padding=(1, 1))
 
@@ -387,6 +387,22 @@ def test_a_rule_does_not_hold_for_a_subclass_that_computes_something_else() -> N
 
     graph = trace(nn.Sequential(Double(), Same()), (3, 8, 8))
     assert [layer.op.kind for layer in graph.layers] == ["ReLU", "Mul", "ReLU"]
+
+
+@pytest.mark.usefixtures("taught")
+def test_a_class_is_taught_once() -> None:
+    @register_layer(Strange)
+    def _(layer: Strange, *shapes: Shape) -> None: ...
+
+    with pytest.raises(InspectError, match="Strange already has a rule"):
+        register_layer(Strange)(lambda layer, *shapes: None)
+    with pytest.raises(InspectError, match="Conv2d already has a rule"):
+        register_layer(nn.Conv2d)(lambda layer, *shapes: None)
+
+
+def test_a_function_is_taught_once() -> None:
+    with pytest.raises(ValueError, match="relu already has a rule"):
+        rules.register_function("relu")(lambda call: None)
 
 
 # --- names and paths -----------------------------------------------------------------------------
