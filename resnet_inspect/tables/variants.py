@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_inspect.counting.costs import Cost, total
+from resnet_inspect.counting.costs import Cost, spec_cost, total
 from resnet_inspect.counting.published import TRICKS, figures
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.resnet import layer_graph
@@ -30,7 +30,7 @@ _DIFFERENCES = (
 
 
 def _cost(name: str, **changes: Any) -> Cost:
-    return total(layer_graph(zoo.spec(name).with_changes(changes)).layers)
+    return spec_cost(zoo.spec(name).with_changes(changes))
 
 
 def _against(spent: Cost, base: Cost) -> dict[str, Value]:
