@@ -42,6 +42,9 @@ model = torchvision.models.resnet34()
 THEIRS = TORCHINFO.format(model=SHIM)
 
 
+SUMMARY = "torchinfo.summary"
+
+
 def process(code: str) -> tuple[float, int]:
     """Seconds, and peak memory in KiB, of a Python process that runs `code`."""
     before = time.perf_counter()
@@ -66,30 +69,28 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - before
 
 
-def in_process(runs: int) -> tuple[float, float]:
-    """Seconds for graph + costs + receptive fields of ResNet-152, and for torchinfo.summary."""
+def in_process(runs: int) -> dict[str, float]:
+    """Median seconds of each of these for ResNet-152, timed in turn in one process."""
     import torchinfo
 
     import resnet_inspect as ri
+    from resnet_inspect.counting.costs import graph_cost
+    from resnet_inspect.tables.network import SHOWN
 
     model = ri.build("resnet152")
-    graph = ri.graph("resnet152")
-
-    def ours() -> None:
-        made = ri.graph("resnet152")
-        ri.receptive_fields(made)
-        for layer in made.layers:
-            ri.cost(layer)
-
-    def theirs() -> None:
-        torchinfo.summary(model, input_size=(1, *graph.input_shape), verbose=0)
-
-    ours(), theirs()
-    pairs = []
-    for _ in range(runs):
-        ours()  # each is timed warm: a forward pass of ResNet-152 empties the caches
-        pairs.append((timed(ours), timed(theirs)))
-    return tuple(statistics.median(column) for column in zip(*pairs, strict=True))  # type: ignore[return-value]
+    works: dict[str, Callable[[], object]] = {
+        SUMMARY: lambda: torchinfo.summary(model, input_size=(1, 3, 224, 224), verbose=0),
+        "ri.table, the columns that are shown": lambda: ri.table("resnet152", columns=SHOWN),
+        "ri.table(..).records(), all columns": lambda: ri.table("resnet152").records(),
+        "ri.table, all rows and all columns": lambda: ri.table("resnet152", all_ops=True),
+        "graph and total": lambda: graph_cost(ri.graph("resnet152")),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(runs + 1):
+        for name, work in works.items():
+            work()  # timed warm: a forward pass of ResNet-152 empties the processor's caches
+            seconds[name].append(timed(work))
+    return {name: statistics.median(values[1:]) for name, values in seconds.items()}
 
 
 def main() -> None:
@@ -114,9 +115,10 @@ def main() -> None:
     for name, value in middle.items():
         ratio = middle["table"] / value
         print(f"{name:32} {value:7.3f} s  {peak[name] / 1024:6.1f} MiB  table / it = {ratio:.3f}")
-    ours, theirs = in_process(runs)
-    print(f"in process, ResNet-152: ours {ours * 1e3:.2f} ms, torchinfo.summary "
-          f"{theirs * 1e3:.0f} ms, torchinfo / ours = {theirs / ours:.0f}")  # fmt: skip
+    middle = in_process(runs)
+    print("in one process, ResNet-152:")
+    for name, value in middle.items():
+        print(f"{name:38} {1e3 * value:9.2f} ms  torchinfo / it = {middle[SUMMARY] / value:.0f}")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,27 @@ class Typed(Op):
         return self.type
 
 
+class Seen(Op):
+    """An op whose shapes alone do not say what it gives: it holds the shape that was seen."""
+
+    __slots__ = ()
+    output: Shape
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
+
+
+class ByFunction(Seen):
+    """An op that torch has as a function: mul, permute, mean, .."""
+
+    __slots__ = ()
+    function: str
+
+    @property
+    def kind(self) -> str:
+        return self.function.capitalize()
+
+
 @dataclass(frozen=True, slots=True)
 class Opaque(Typed):
     """A layer that no rule knows, or of which only numbers are known.
@@ -282,18 +303,11 @@ class AdaptivePool(Typed):
 
 
 @dataclass(frozen=True, slots=True)
-class Reduce(Op):
+class Reduce(ByFunction):
     """A reduction over some dimensions: mean, sum, var, amax, .."""
 
     function: str
     output: Shape
-
-    @property
-    def kind(self) -> str:
-        return self.function.capitalize()
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +327,7 @@ class Concat(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Arithmetic(Op):
+class Arithmetic(ByFunction):
     """Elementwise arithmetic of tensors, numbers and learned constants, with broadcasting.
 
     function: mul, add, sub, div, ..; params: entries of the learned constants among its operands
@@ -325,16 +339,9 @@ class Arithmetic(Op):
     params: int = 0
     inplace: bool = False
 
-    @property
-    def kind(self) -> str:
-        return self.function.capitalize()
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
-
 
 @dataclass(frozen=True, slots=True)
-class View(Op):
+class View(ByFunction):
     """The same elements, or some of them, in another shape or order; nothing is moved."""
 
     function: str
@@ -343,16 +350,9 @@ class View(Op):
     def aliases_input(self, training: bool) -> bool:
         return True
 
-    @property
-    def kind(self) -> str:
-        return self.function.capitalize()
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
-
 
 @dataclass(frozen=True, slots=True)
-class Move(Op):
+class Move(ByFunction):
     """Elements copied to other places: roll, repeat, pixel_shuffle, ..; moved and not computed.
 
     params: entries of learned constants among them, such as a class token.
@@ -361,13 +361,6 @@ class Move(Op):
     function: str
     output: Shape
     params: int = 0
-
-    @property
-    def kind(self) -> str:
-        return self.function.capitalize()
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,15 +385,12 @@ class Pad(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Interpolate(Op):
+class Interpolate(Seen):
     """Resampling to another resolution. taps: input positions that make an output."""
 
     mode: str
     output: Shape
     taps: int = 1
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,33 +406,7 @@ class MatMul(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Attention(Op):
+class Attention(Seen):
     """Scaled dot-product attention of queries, keys and values (.., length, features)."""
 
     output: Shape
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
-
-
-__all__ = [
-    "AdaptivePool",
-    "Arithmetic",
-    "Attention",
-    "BatchNorm",
-    "Concat",
-    "Conv",
-    "ConvTranspose",
-    "Dropout",
-    "Function",
-    "GroupNorm",
-    "Interpolate",
-    "LayerNorm",
-    "MatMul",
-    "Move",
-    "Opaque",
-    "Pad",
-    "Pool",
-    "Reduce",
-    "View",
-]

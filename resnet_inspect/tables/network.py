@@ -18,7 +18,7 @@ from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph
 from resnet_inspect.networks.op_labels import describe
-from resnet_inspect.networks.ops import Op, Pair, show_shape
+from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.tables.columns import Column, Record, Value, show_bytes
 from resnet_inspect.tables.table import Table
 
@@ -42,10 +42,6 @@ class Row(NamedTuple):
     whole: Cost
     itemsize: int
 
-    @property
-    def main(self) -> Op:
-        return main_layer(self.layers).op
-
 
 def _operation(row: Row) -> str:
     if row.kind != "layer":
@@ -53,12 +49,10 @@ def _operation(row: Row) -> str:
     return " ".join(describe(layer.op) for layer in row.layers)
 
 
-def _kernel(row: Row) -> Pair | None:
-    return getattr(row.main, "kernel", None) if row.kind == "layer" else None
-
-
 def _setting(name: str) -> Callable[[Row], Value]:
-    return lambda row: getattr(row.main, name, None) if row.kind == "layer" else None
+    return lambda row: (
+        getattr(main_layer(row.layers).op, name, None) if row.kind == "layer" else None
+    )
 
 
 def _field(name: str) -> Callable[[Row], Value]:
@@ -101,7 +95,7 @@ METRICS: dict[str, Metric] = {
         (Column("stage", "Stage"), lambda row: row.stage),
         (Column("block", "Block"), lambda row: row.block),
         (Column("layers", "Layers", "count"), lambda row: len(row.layers)),
-        (Column("kernel", "Kernel", "shape"), _kernel),
+        (Column("kernel", "Kernel", "shape"), _setting("kernel")),
         (Column("stride", "Stride", "shape"), _setting("stride")),
         (Column("padding", "Padding", "shape"), _setting("padding")),
         (Column("groups", "Groups"), _setting("groups")),
@@ -337,16 +331,8 @@ def _rows(
                 part = block if level == "block" else block.layers[main]
                 field = fields.get(layers[-1].name)
                 moved = Row(
-                    part.name,
-                    part.path,
-                    like.kind,
-                    like.stage,
-                    block.name,
-                    layers,
-                    like.cost,
-                    field,
-                    whole.cost,
-                    whole.itemsize,
+                    *(part.name, part.path, like.kind, like.stage, block.name, layers),
+                    *(like.cost, field, whole.cost, whole.itemsize),
                 )
                 records.append({**record, **{key: value(moved) for key, value in placed}})
     return records

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from resnet_inspect.counting.costs import total
+from resnet_inspect.counting.costs import spec_cost
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import zoo
-from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.tables.columns import Column, Value
 from resnet_inspect.tables.network import MACS
 from resnet_inspect.tables.table import Table
@@ -35,7 +34,7 @@ def models(family: str | None = None) -> Table:
         if family is not None and entry.family != family:
             continue
         spec = zoo.spec(name)
-        spent = total(layer_graph(spec).layers)
+        spent = spec_cost(spec)
         rows.append(
             {
                 "name": name,
