@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.api.networks import Model, checked_shape, graph, graphs, has_spec, spec
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Pair, Shape
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from resnet_inspect.counting.costs import Cost
     from resnet_inspect.counting.memory import Memory
     from resnet_inspect.counting.receptive_field import ReceptiveField
+    from resnet_inspect.measuring.progress import Progress
     from resnet_inspect.tables.table import Sheet, Table
 
 
@@ -150,7 +150,7 @@ def reconcile(
     input_shape: Shape | None = None,
     batch: int = 1,
     measure: bool = True,
-    progress: Progress = SILENT,
+    progress: Progress | None = None,
     **changes: Any,
 ) -> Sheet:
     """Why tools disagree about a network: every counter's total, taken apart into named terms.
@@ -159,8 +159,10 @@ def reconcile(
     formulas. progress: told which counter runs. meta['discrepancies'] of the sheet says which
     measured totals their formulas do not give.
     """
+    from resnet_inspect.measuring.progress import SILENT
     from resnet_inspect.tables import reconciliation
 
+    progress = progress or SILENT
     network = graph(model, input_shape, **changes)
     measured: dict[str, Reported] = {}
     if measure:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from resnet_inspect.cli.parameters import Function, Words, option, split
 from resnet_inspect.errors import InspectError, unknown
-from resnet_inspect.files import STDOUT, format_of, write_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,22 +81,33 @@ def chosen_format(format: str | None, output: str | None) -> str:
         if format not in formats():
             raise unknown("format", format, formats())
         return format
-    if output in (None, STDOUT) or Path(str(output)).suffix.lower() == ".txt":
+    if _is_stdout(output) or str(output).lower().endswith(".txt"):
         return TERMINAL
+    from resnet_inspect.files import format_of
     from resnet_inspect.tables.writers import SUFFIXES
 
     return format_of(str(output), SUFFIXES)
 
 
+def _is_stdout(output: str | None) -> bool:
+    if output is None:
+        return True
+    from resnet_inspect.files import STDOUT  # loads pathlib, which `table` does without
+
+    return output == STDOUT
+
+
 def emit(shown: Shown, format: str | None, output: str | None) -> None:
     """Print a table or several, or write them to a file; raises InspectError."""
     kind = chosen_format(format, output)
-    if output in (None, STDOUT):
+    if _is_stdout(output):
         if kind == TERMINAL:
             console().print(shown)
         else:
             sys.stdout.write(shown.to_text(kind))
         return
+    from resnet_inspect.files import write_text
+
     write_text(str(output), _as_text(shown) if kind == TERMINAL else shown.to_text(kind))
 
 
@@ -111,9 +120,11 @@ def emit_drawing(
             raise InspectError("name a file, such as -o FILE.svg, or print DOT by --format dot")
         if format in ("png", "pdf"):
             raise InspectError(f"{format} cannot be shown in a terminal; name a file with -o")
-    if output in (None, STDOUT):
+    if _is_stdout(output):
+        from resnet_inspect.files import STDOUT
+
         output, format = STDOUT, format or "dot"
-    drawing.write(output, format, renderer)
+    drawing.write(str(output), format, renderer)
 
 
 def console(file: IO[str] | None = None) -> Console:

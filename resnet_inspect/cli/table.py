@@ -68,7 +68,6 @@ def table(
     resnet-inspect table resnet50 --convention fvcore --level stage
     resnet-inspect table my_network.toml --format json
     """
-    kind = chosen_format(format, output)
     everything = columns == ALL
     table = ri.table(
         network.graph,
@@ -81,6 +80,6 @@ def table(
     )
     if everything:
         table = replace(table, shown=())
-    if network.rule and kind == TERMINAL:
+    if network.rule and chosen_format(format, output) == TERMINAL:
         table = table.noted(network.rule)
-    emit(table, kind, output)
+    emit(table, format, output)

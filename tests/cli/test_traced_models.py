@@ -252,7 +252,7 @@ REFUSALS = {
     "{here}:small --input 3x16x16 --args wide=3": "unexpected keyword argument 'wide'",
     "{here}:small --input 3x16x16 --args width": "give key=value",
     "{here}:small --input 3xax3": "--input is",
-    "{here}:small --input 3x16x16 --blocks 3,4": "blocks is a field of our networks",
+    "{here}:small --input 3x16x16 --blocks 3,4": "is traced, so 'blocks' does not apply",
     "{here}:small --depth 50": "give one of them",
     "{here}:smal --input 3x16x16": "did you mean small",
     "{here}:number --input 3x16x16": "is a int; name a class or function",
@@ -348,7 +348,7 @@ def test_modules_stand_for_themselves() -> None:
     assert graph == ri.trace(model, (1, 8, 8))
     assert ri.table(model, input_shape=(1, 8, 8)).records()[0]["macs"] == 4 * 9 * 36
     assert ri.build(graph) is not model
-    with pytest.raises(InspectError, match="blocks is a field of our networks, and Sequential"):
+    with pytest.raises(InspectError, match="Sequential is traced, so 'blocks' does not apply"):
         ri.graph(model, (1, 8, 8), blocks=(1, 2))
     with pytest.raises(InspectError, match="for code that is traced"):
         ri.graph("resnet18", args={"width": 3})
