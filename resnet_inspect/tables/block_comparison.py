@@ -282,7 +282,7 @@ def _growth(channels: int, size: Pair) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A shortcut whose cost is shown: its option, in words, and where it stands."""
+    """A shortcut whose cost is shown: its option, in words, and whether it starts a stage."""
 
     option: str
     words: str

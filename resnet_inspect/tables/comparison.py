@@ -81,12 +81,12 @@ def compare(
 ) -> Sheet:
     """Networks side by side, in four tables: 'cost', 'memory', 'stage' and 'where'.
 
-    Ratios are to the first. convention: a name of conventions.CONVENTIONS; what it counts stands
-    where MACs stand otherwise, in columns 'counted'. Raises InspectError for fewer than two
+    Ratios are to the first. convention: a name of conventions.CONVENTIONS; what it counts takes
+    the place of MACs, in columns 'counted'. Raises InspectError for fewer than two
     networks or a batch below 1, UnknownNameError for the dtype and the convention.
     """
     if len(graphs) < 2:
-        raise InspectError("one network has nothing to be compared with; name two or more")
+        raise InspectError("compare needs at least two networks")
     return overview(graphs, batch=batch, dtype=dtype, convention=convention)
 
 
@@ -126,7 +126,7 @@ def overview(
 
 
 def _idle(column: Column, networks: Sequence[Network]) -> bool:
-    """Ratios of a network to itself, and FLOPs beside what another convention counts."""
+    """Ratios of a network to itself, and FLOPs where another convention counts."""
     if column.title == "ratio" and len(networks) == 1:
         return True
     return networks[0].convention != "macs" and column.key in ("flops", "flops_ratio")
@@ -155,7 +155,7 @@ def against_first(rows: Sequence[dict[str, Value]], *keys: str) -> tuple[dict[st
         ratios: dict[str, Value] = {}
         for key in keys:
             bound = key != "params" and (row.get("uncounted") or first.get("uncounted"))
-            if bound or first.get(key) != 0:  # of nothing there is no ratio, known or not
+            if bound or first.get(key) != 0:  # no ratio to zero
                 ratios[f"{key}_ratio"] = None if bound else ratio(row.get(key), first.get(key))
         made.append({**row, **ratios})
     return tuple(made)
