@@ -157,17 +157,3 @@ def test_printing_a_table_loads_neither_torch_nor_pandas() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "layer4" in done.stdout
-
-
-def test_without_torch_a_model_is_refused_in_one_line() -> None:
-    code = (
-        "import sys; sys.modules['torch'] = None  # what an absent package looks like\n"
-        "import resnet_inspect as ri\n"
-        "ri.table('resnet18')\n"
-        "try: ri.build('resnet18')\n"
-        "except ri.InspectError as error: print(error)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [
-        "this needs torch, which is not installed; pip install 'resnet-inspect[torch]'"
-    ]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.api.networks import Model, graph
+from resnet_inspect.api.networks import Model, graph, graphs
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.ops import Shape
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def bench(
-    *models: Model,
+    *models: Model | Sequence[Model],
     input_shape: Shape | None = None,
     batch: int | Sequence[int] = 1,
     dtype: str | Sequence[str] = "fp32",
@@ -47,10 +47,11 @@ def bench(
     from resnet_inspect.pytorch.bench.sweep import run_sweep
     from resnet_inspect.reporting.measurements import Measurements
 
-    if not models:
+    networks = graphs(models, input_shape)
+    if not networks:
         raise InspectError("no network to measure; name at least one, such as 'resnet50'")
     tasks = grid(
-        [graph(model, input_shape) for model in models],
+        networks,
         (batch,) if isinstance(batch, int) else batch,
         _several(dtype),
         _several(memory_format),

@@ -1,4 +1,4 @@
-"""Networks: from whatever stands for one to its spec, graph or torch module."""
+"""Networks: from any kind of model to its spec, its graph, or a torch module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Union, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, Union, cast
 
 from resnet_inspect.errors import InspectError, ShapeError, unknown
 from resnet_inspect.networks import naming, zoo
@@ -35,6 +35,11 @@ def is_code(model: object) -> bool:
         return False
     text = os.fspath(model)
     return text.lower().endswith(".pt2") or _CALLABLE.fullmatch(text) is not None
+
+
+def has_spec(model: object) -> TypeGuard[str | os.PathLike[str] | ResNetSpec]:
+    """Whether a spec describes a model: a name, a TOML file, or a spec itself."""
+    return isinstance(model, (str, os.PathLike, ResNetSpec)) and not is_code(model)
 
 
 def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
@@ -65,7 +70,7 @@ def spec(model: str | os.PathLike[str] | ResNetSpec, **changes: Any) -> ResNetSp
 
     Raises UnknownNameError, SpecError or FormatError; InspectError for models without a spec.
     """
-    if is_code(model) or not isinstance(model, (str, os.PathLike, ResNetSpec)):
+    if not has_spec(model):
         raise InspectError(f"{_name(model)} has no spec; give a name, a TOML file or a ResNetSpec")
     described = model if isinstance(model, ResNetSpec) else naming.named(model)
     return described.with_changes(changes)
@@ -85,7 +90,7 @@ def graph(
     traced, as `trace` does: args are those of a callable, leaves are as `trace` has them. Raises
     UnknownNameError, SpecError, FormatError, and ShapeError where the input does not fit.
     """
-    shape = _input_shape(input_shape)
+    shape = checked_shape(input_shape)
     if is_code(model) or hasattr(model, "named_modules"):
         if changes:
             raise InspectError(
@@ -103,7 +108,7 @@ def graph(
                 f"{model.name} is already a graph; change the spec and build the graph again"
             )
         return model
-    if not isinstance(model, (str, os.PathLike, ResNetSpec)):
+    if not has_spec(model):
         raise InspectError(
             f"a {type(model).__name__} is not a network; give a name, a TOML file, a ResNetSpec, "
             "a LayerGraph or a torch.nn.Module"
@@ -137,7 +142,7 @@ def trace(
     """
     from resnet_inspect.pytorch.trace import trace as tracing
 
-    return tracing.trace(module, _input_shape(input_shape), leaves=leaves)
+    return tracing.trace(module, checked_shape(input_shape), leaves=leaves)
 
 
 def register_layer(*kinds: type[torch.nn.Module]) -> Callable[[Any], Any]:
@@ -215,8 +220,8 @@ def _name(model: object) -> str:
     return str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
 
 
-def _input_shape(shape: Any) -> Shape | None:
-    """A shape as a tuple; raises ShapeError for a bare size, and where there is a batch."""
+def checked_shape(shape: Any) -> Shape | None:
+    """A shape as a tuple; raises ShapeError for a single number."""
     if shape is None:
         return None
     try:

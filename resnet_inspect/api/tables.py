@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.api.networks import Model, graph, graphs
+from resnet_inspect.api.networks import Model, checked_shape, graph, graphs, has_spec, spec
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Pair, Shape
 
 if TYPE_CHECKING:
-    from resnet_inspect.counting.conventions import Measured
+    from resnet_inspect.counting.conventions import Reported
     from resnet_inspect.counting.costs import Cost
     from resnet_inspect.counting.memory import Memory
     from resnet_inspect.counting.receptive_field import ReceptiveField
@@ -29,7 +29,9 @@ def cost(
 
     if isinstance(model, Layer):
         return costs.cost(model, batch)
-    return costs.total(graph(model, input_shape, **changes).layers, batch)
+    if has_spec(model):  # which needs no graph
+        return costs.spec_cost(spec(model, **changes), checked_shape(input_shape), batch)
+    return costs.graph_cost(graph(model, input_shape, **changes), batch)
 
 
 def memory(
@@ -158,7 +160,7 @@ def reconcile(
     from resnet_inspect.tables import reconciliation
 
     network = graph(model, input_shape, **changes)
-    measured: dict[str, Measured] = {}
+    measured: dict[str, Reported] = {}
     if measure:
         try:
             from resnet_inspect.pytorch import counters

@@ -14,7 +14,7 @@ from resnet_inspect.errors import InspectError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resnet_inspect.counting.conventions import Measured
+    from resnet_inspect.counting.conventions import Reported
     from resnet_inspect.networks.graph import LayerGraph
 
 
@@ -73,7 +73,7 @@ def command(
         raise typer.Exit(1)
 
 
-def _measured(graph: LayerGraph, batch: int) -> Mapping[str, Measured]:
+def _measured(graph: LayerGraph, batch: int) -> Mapping[str, Reported]:
     """What the installed counters report, with a bar on stderr while they run."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
@@ -92,7 +92,7 @@ def _measured(graph: LayerGraph, batch: int) -> Mapping[str, Measured]:
     hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         task = progress.add_task("", total=len(counters.installed()))
-        measured: dict[str, Measured] = {}
+        measured: dict[str, Reported] = {}
         for tool in counters.installed():
             progress.update(task, description=tool.title)
             measured |= counters.run(tool, graph, batch)

@@ -422,7 +422,7 @@ def _(op: Op, inputs: tuple[Shape, ...], output: Shape) -> Terms:
     return {}  # moves and zeros, which nobody counts
 
 
-class Measured(NamedTuple):
+class Reported(NamedTuple):
     """What a tool reported here and now, or in one line why it did not."""
 
     version: str

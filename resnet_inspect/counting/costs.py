@@ -88,7 +88,8 @@ class Cost(NamedTuple):
     @property
     def terms(self) -> dict[str, int]:
         """The elementwise terms of FLOPs by name."""
-        return {name: getattr(self, name) for name in TERMS}
+        counts: tuple[int, ...] = self
+        return dict(zip(TERMS, counts[_TERM_FIELDS], strict=True))
 
     def traffic(self, itemsize: int) -> int:
         """Bytes moved where nothing stays in cache: inputs and parameters read, outputs written.
@@ -105,7 +106,9 @@ class Cost(NamedTuple):
 
 ZERO = Cost()
 
-TERMS = Cost._fields[Cost._fields.index("macs") + 1 : Cost._fields.index("read")]
+_TERM_FIELDS = slice(Cost._fields.index("macs") + 1, Cost._fields.index("read"))
+
+TERMS = Cost._fields[_TERM_FIELDS]
 """The elementwise terms of FLOPs, in the order in which they are shown."""
 
 _SCALED = ("macs", *TERMS, "read", "written")
@@ -162,7 +165,7 @@ class _Tally:
 
     @property
     def cost(self) -> Cost:
-        return Cost(self.params, self.buffers, *self.done.values(), self.uncounted)
+        return Cost(self.params, self.buffers, uncounted=self.uncounted, **self.done)
 
 
 @lru_cache(maxsize=4096)

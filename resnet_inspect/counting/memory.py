@@ -104,19 +104,19 @@ def memory(graph: LayerGraph, batch: int = 1, dtype: str = "fp32") -> Memory:
 
 @once
 def _shortened(graph: LayerGraph) -> tuple[LayerGraph, Mapping[str, int]]:
-    """The network with two repeats in each stage, and how many layers a layer of it counts for.
+    """The network with one repeat in each stage, and how many layers a layer of it counts for.
 
-    The first of two repeats comes after an equal block and before another, as do all repeats that
-    are left out, so its layers count for theirs too. All other layers count for themselves.
+    The block that repeats is followed by an equal one, as are all but the last of its repeats, so
+    its layers count for theirs too. All other layers count only for themselves.
     """
-    if graph.spec is None or all(stage.repeats <= 2 for stage in graph.stages):
+    if graph.spec is None or all(stage.repeats <= 1 for stage in graph.stages):
         return graph, {}
-    blocks = tuple([min(count, 4) for count in graph.spec.blocks])
+    blocks = tuple([min(count, 3) for count in graph.spec.blocks])
     short = layer_graph(replace(graph.spec, blocks=blocks), graph.input_shape)
     times: dict[str, int] = {}
     for stage, whole in zip(short.stages, graph.stages, strict=True):
-        if whole.repeats > 2:
-            times |= dict.fromkeys([x.name for x in stage.blocks[-2].layers], whole.repeats - 1)
+        if whole.repeats > 1:
+            times |= dict.fromkeys([x.name for x in stage.wired[-1].layers], whole.repeats)
     return short, MappingProxyType(times)
 
 

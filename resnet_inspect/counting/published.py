@@ -10,30 +10,18 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from resnet_inspect.counting.costs import graph_cost
-from resnet_inspect.networks import zoo
+from resnet_inspect.networks import sources, zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Conv2d, Linear
 from resnet_inspect.networks.resnet import layer_graph
 
-HE2015 = "He 2015, Table 1"
-
-
-HE2015_PLAIN = "He 2015, section 3.3"
-
-
-HE2015_CIFAR = "He 2015, Table 6"
-
-
-HE2016 = "He 2016"
-
-
-CAFFE = "Caffe release"
-
-
-TORCHVISION = "torchvision"
-
-
-TRICKS = "He 2018, Table 5"
+HE2015 = sources.TABLE_1.short
+HE2015_PLAIN = sources.PLAIN.short
+HE2015_CIFAR = sources.HE2015.at("Table 6").short
+HE2016 = sources.HE2016.short
+CAFFE = sources.CAFFE.short
+TORCHVISION = sources.TORCHVISION.short
+TRICKS = sources.HE2018.at("Table 5").short
 
 UNITS: dict[str, int] = {"": 1, "M": 10**6, "G": 10**9}
 

@@ -45,7 +45,7 @@ def once(
     """
 
     @wraps(function)
-    def remembered(about: _Frozen, *args: _Settings.args, **settings: _Settings.kwargs) -> _Fact:
+    def remembered(about: _Frozen, /, *args: _Settings.args, **settings: _Settings.kwargs) -> _Fact:
         facts: dict[Hashable, _Fact] = about.__dict__.setdefault("facts", {})
         key = (function, args, *settings.items()) if args or settings else function
         if key not in facts:
@@ -178,8 +178,9 @@ class Stage:
 class LayerGraph(Facts):
     """A network for one input shape.
 
-    spec: the spec whose network this is, where it was wired from one. maker: for a network that was
-    traced, makes a new torch.nn.Module of it. Neither matters when graphs are compared.
+    spec: the spec whose network this is, where it was wired from one. maker: makes a new
+    torch.nn.Module of a traced network, on torch's default device; None where the ops say all that
+    is needed to assemble it. Neither matters when graphs are compared.
     """
 
     name: str

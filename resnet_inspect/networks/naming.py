@@ -22,7 +22,7 @@ _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
 
 
 def named(name: str | os.PathLike[str]) -> ResNetSpec:
-    """The spec that a name stands for. A variant is named as it is written, in canonical form.
+    """The spec of a name. A variant is named as it is written, in canonical form.
 
     Raises UnknownNameError with the nearest names, SpecError, or FormatError.
     """

@@ -19,6 +19,7 @@ from resnet_inspect.networks.graph import (
     STEM,
     Block,
     BlockBuilder,
+    Layer,
     LayerGraph,
     Stage,
     Wire,
@@ -77,7 +78,8 @@ def _stages(spec: ResNetSpec, wire: Wire) -> Iterator[Stage]:
 @lru_cache(maxsize=1024)
 def _block(part: Part, path: str, wire: Wire) -> Block:
     net = BlockBuilder()
-    connect(net, part, path, wire)
+    entering: Layer | Wire = wire
+    connect(net, part, path, entering)
     return net.block(path or part.kind.lower(), path, part.kind)
 
 
@@ -155,7 +157,9 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
     yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
     for stage, count in enumerate(spec.blocks):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
-        parts = (Part(design, kind, channels, inner, leaving, spec.strides[stage]),)
+        parts: tuple[Part, ...] = (
+            Part(design, kind, channels, inner, leaving, spec.strides[stage]),
+        )
         if count > 1:  # from its second block on, a stage repeats itself
             parts += (Part(design, kind, leaving, inner, leaving, 1),)
         yield StageLayout(f"layer{stage + 1}", parts, max(0, count - 2))

@@ -27,10 +27,11 @@ def block_graph(
 ) -> LayerGraph:
     """A residual block as a graph of its own.
 
-    kind: 'basic' or 'bottleneck'. channels: those that leave it (64 and 256 if not given: Figure
-    5). size: height and width of its input. entering: channels of its input; if not given as many,
-    or half of them if it strides, as between stages. changes: fields of ResNetSpec, such as
-    order="pre", shortcut="D" or se_reduction=16. Raises UnknownNameError or SpecError.
+    kind: 'basic' or 'bottleneck'. channels: of its output, by default those of Figure 5 (64 and
+    256). size: height and width of its input. entering: channels of its input, by default as many
+    as of its output, or half of them if it strides, as between stages. changes: fields of
+    ResNetSpec, such as order="pre", shortcut="D" or se_reduction=16. Raises UnknownNameError or
+    SpecError.
     """
     if kind not in BLOCKS:
         raise unknown("block", kind, BLOCKS)
@@ -38,7 +39,8 @@ def block_graph(
     width, rest = divmod(channels, 4 if kind == "bottleneck" else 1)
     if rest:
         raise SpecError(
-            f"channels is {channels}, and a bottleneck has a quarter inside; give a multiple of 4"
+            f"channels is {channels}, and a bottleneck has a quarter of them inside; give a "
+            f"multiple of 4, such as {max(4, round(channels / 4) * 4)}"
         )
     if entering is None:
         entering = channels if stride == 1 else channels // 2
@@ -54,13 +56,13 @@ def block_graph(
     whole = layer_graph(spec)
     block = whole.block("layer1.0")
     before = whole.stages[0].output
-    # Names lose the path that they share, and the stem before the block becomes the input.
+    # Names lose the path that they share, and the stem's output becomes the input.
     names = {layer.name: layer.name.removeprefix(f"{block.path}.") for layer in block.layers}
     names[before.name] = INPUT
     layers = tuple(
         layer._replace(name=names[layer.name], inputs=tuple(names[name] for name in layer.inputs))
         for layer in block.layers
     )
-    alone = replace(block, name=block.kind, layers=layers)
+    renamed = replace(block, name=block.kind, layers=layers)
     name = spec.name if "name" in changes else f"{block.kind}, {channels} channels"
-    return LayerGraph(name, before.output_shape, (Stage("block", "", (alone,)),))
+    return LayerGraph(name, before.output_shape, (Stage("block", "", (renamed,)),))

@@ -148,6 +148,8 @@ class ResNetSpec:
     def __post_init__(self) -> None:
         for about in FIELDS.values():
             value = getattr(self, about.name)
+            if value is about.default:
+                continue
             checked = about.checked(value)
             if checked is not value:
                 object.__setattr__(self, about.name, checked)
@@ -188,12 +190,14 @@ class ResNetSpec:
 
     def with_changes(self, changes: Mapping[str, Any]) -> ResNetSpec:
         """This spec with some fields changed; raises UnknownNameError or SpecError."""
+        if not changes:
+            return self
         settled: dict[str, Any] = {}
         for key, value in changes.items():
-            name = field_named(key).name
-            if name in settled:
-                raise SpecError(f"{name} is given twice, once as {key}; give one", fields=(name,))
-            settled[name] = value
+            about = field_named(key)
+            if about.name in settled:
+                raise about.error(f"is given twice, also as {about.alias}; give one")
+            settled[about.name] = value
         # Fields that follow from another unless they are given follow it here too.
         blocks = settled.get("blocks")
         if isinstance(blocks, (list, tuple)) and len(blocks) != len(self.blocks):

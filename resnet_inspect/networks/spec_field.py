@@ -97,10 +97,9 @@ class SpecField:
     def checked(self, value: Any) -> Any:
         """The value, a list as a tuple; raises SpecError or UnknownNameError if it is not allowed.
 
-        Values come from Python and TOML, so their types are checked as well.
+        Values come from Python and TOML, so their types are checked as well. The default is always
+        allowed, and not checked here.
         """
-        if value is None and self.default is None:
-            return value
         if self.plural and not isinstance(value, (list, tuple)):
             raise self.error(f"is {value!r}; give a list, such as {self._listed}")
         items: tuple[Any, ...] = tuple(value) if self.plural else (value,)

@@ -3,6 +3,8 @@
 base = "resnet50"
 blocks = [2, 2, 2, 2]
 shortcut = "D"
+
+`base` may have fields in brackets (naming.py).
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 def read(path: str | Path, base_named: Callable[[str], ResNetSpec]) -> ResNetSpec:
     """The spec that a file describes, named after the file unless it gives a name.
 
-    base_named: what `base` stands for. Raises FormatError with the file, the line and the key that
-    cannot be used.
+    base_named: the network that `base` names. Raises FormatError with the file, the line and the
+    key that cannot be used.
     """
     path = Path(path)
     try:

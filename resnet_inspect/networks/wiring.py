@@ -1,11 +1,12 @@
-"""Who feeds whom in a graph, and which layers are a shortcut."""
+"""Which layer feeds which: shortcuts, gates, and where a run of layers can be cut."""
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from resnet_inspect.networks.graph import Block, Layer, LayerGraph
+from resnet_inspect.networks.graph import Block, Layer
 from resnet_inspect.networks.ops import Add, ZeroPad
 
 IDENTITY, PROJECTION, PADDING = "identity", "projection", "padding"
@@ -35,18 +36,18 @@ class Shortcut:
 
 
 class Wiring:
-    """Who feeds whom in a graph, with the layers' places in running order."""
+    """Which layers read which, of a graph or a block, and their places in running order."""
 
-    def __init__(self, graph: LayerGraph) -> None:
-        self.by_name = graph.by_name
-        self.place = {layer.name: at for at, layer in enumerate(graph.layers)}
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.by_name = {layer.name: layer for layer in layers}
+        self.place = {layer.name: at for at, layer in enumerate(layers)}
         self.readers: dict[str, list[str]] = {}
-        for layer in graph.layers:
+        for layer in layers:
             for source in layer.inputs:
                 self.readers.setdefault(source, []).append(layer.name)
 
     def branches(self, join: Layer) -> tuple[tuple[Layer, ...], ...]:
-        """For each input of a layer the layers that lead to that input alone, in running order.
+        """For each input of a layer the layers that lead only to that input, in running order.
 
         Walks back from the join, latest layer first, and stops where all inputs share what is left.
         """
@@ -61,17 +62,17 @@ class Wiring:
 
         for number, name in enumerate(join.inputs):
             reach(name, 1 << number)
-        alone: list[list[Layer]] = [[] for _ in join.inputs]
+        own: list[list[Layer]] = [[] for _ in join.inputs]
         while any(reached[name] != every for _, name in queue):
             _, name = heapq.heappop(queue)
             layer = self.by_name.get(name)
             if layer is None:
                 continue
             if reached[name].bit_count() == 1:
-                alone[reached[name].bit_length() - 1].append(layer)
+                own[reached[name].bit_length() - 1].append(layer)
             for source in layer.inputs:
                 reach(source, reached[name])
-        return tuple(tuple(reversed(layers)) for layers in alone)
+        return tuple(tuple(reversed(layers)) for layers in own)
 
     def shortcuts(self, addition: Layer) -> tuple[Shortcut, ...]:
         """The shortcuts that end in an addition.
@@ -81,14 +82,14 @@ class Wiring:
         """
         branches = self.branches(addition)
         residual = max(range(len(branches)), key=lambda at: (len(branches[at]), -at))
-        found = []
+        cuts = []
         for at, layers in enumerate(branches):
             if at != residual:
                 end = addition.inputs[at]
                 inside = {layer.name for layer in layers}
                 sources = [name for layer in layers for name in layer.inputs if name not in inside]
-                found.append(Shortcut(addition, sources[0] if sources else end, end, layers))
-        return tuple(found)
+                cuts.append(Shortcut(addition, sources[0] if sources else end, end, layers))
+        return tuple(cuts)
 
     def gate(self, gating: Layer) -> tuple[Layer, ...]:
         """The layers that make a gating's gate: squeeze-and-excitation."""
@@ -96,21 +97,45 @@ class Wiring:
 
 
 def shortcut(block: Block) -> tuple[Layer, ...] | None:
-    """The layers that only the shortcut runs: () for an identity, None where nothing is added.
+    """The layers of a block's shortcut: () for an identity, None for a block that adds nothing.
 
-    Read off the wiring: what the addition's second input needs and its first does not.
+    Of several additions the last counts.
     """
     additions = [layer for layer in block.layers if isinstance(layer.op, Add)]
-    if not additions:
-        return None
-    inside = {layer.name: layer for layer in block.layers}
+    return Wiring(block.layers).shortcuts(additions[-1])[0].layers if additions else None
 
-    def needed(name: str, seen: set[str]) -> set[str]:
-        if name in inside and name not in seen:
-            seen.add(name)
-            for source in inside[name].inputs:
-                needed(source, seen)
-        return seen
 
-    residual, bypass = (needed(name, set()) for name in additions[-1].inputs)
-    return tuple(layer for layer in block.layers if layer.name in bypass - residual)
+def sources(layers: Iterable[Layer]) -> tuple[str, ...]:
+    """What a run of layers takes from outside, in the order of first use."""
+    inside: set[str] = set()
+    outside: dict[str, None] = {}
+    for layer in layers:
+        outside.update((name, None) for name in layer.inputs if name not in inside)
+        inside.add(layer.name)
+    return tuple(outside)
+
+
+def is_chain(runs: Sequence[Sequence[Layer]]) -> bool:
+    """Whether each run of layers takes one tensor: the last output of the run before."""
+    taken = [sources(run) for run in runs]
+    outputs = [(run[-1].name,) for run in runs]
+    return len(taken[0]) == 1 and taken[1:] == outputs[:-1]
+
+
+def pieces(layers: Sequence[Layer]) -> list[tuple[Layer, ...]]:
+    """The shortest runs of layers such that only one tensor passes from each to the next.
+
+    Tensors that are read after the last of these layers do not count.
+    """
+    last_read = {name: at for at, layer in enumerate(layers) for name in layer.inputs}
+    cut: list[tuple[Layer, ...]] = []
+    piece: list[Layer] = []
+    needed = -1  # the last reader of any tensor so far, except the newest
+    for at, layer in enumerate(layers):
+        before = [piece[-1].name] if piece else []
+        needed = max([needed, *(last_read.get(name, -1) for name in (*before, *layer.inputs))])
+        piece.append(layer)
+        if needed <= at:
+            cut.append(tuple(piece))
+            piece = []
+    return [*cut, tuple(piece)] if piece else cut

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import fx, nn
@@ -41,6 +41,7 @@ from resnet_inspect.networks.ops import (
     SiLU,
     ZeroPad,
 )
+from resnet_inspect.networks.wiring import is_chain, sources
 from resnet_inspect.pytorch.zero_pad import ZeroPadShortcut
 
 
@@ -236,15 +237,14 @@ def _graph(calls: list[tuple[Any, ...]]) -> fx.Graph:
 def assemble(graph: LayerGraph) -> nn.Module:
     """The module of a graph, with torch's default initialisation.
 
-    A network that was traced from a name is made anew by the code that made it.
+    A graph that has a maker (of a user's own model) is left to it.
     """
     if graph.maker is not None:
-        from resnet_inspect.pytorch.trace.load import fresh  # which needs this module
-
-        return fresh(graph)
+        model: nn.Module = graph.maker()
+        return model
     kinds = {block.path: block.kind for block in graph.blocks if block.path}
     model = _container("", graph.layers, kinds)
-    model.network, model.input_shape = graph.name, graph.input_shape  # type: ignore[assignment]
+    vars(model).update(network=graph.name, input_shape=graph.input_shape)
     return model
 
 
@@ -276,34 +276,21 @@ def _ordered(children: dict[str, nn.Module]) -> Any:
     return OrderedDict(children)
 
 
-def _outside(members: Iterable[Layer]) -> list[str]:
-    """What a run of layers takes from outside, in the order of first use."""
-    made: set[str] = set()
-    taken: dict[str, None] = {}
-    for layer in members:
-        taken.update((source, None) for source in layer.inputs if source not in made)
-        made.add(layer.name)
-    return list(taken)
-
-
 def _is_chain(calls: list[tuple[str, tuple[Layer, ...]]], children: dict[str, nn.Module]) -> bool:
     """Whether each call takes just what the one before gave, and each is a module of its own."""
     names = [child for child, _ in calls]
-    if len(set(names)) != len(names) or set(names) != set(children):
-        return False
-    sources = [_outside(members) for _, members in calls]
-    given = [[members[-1].name] for _, members in calls]
-    return sources[1:] == given[:-1] and len(sources[0]) == 1
+    own = len(set(names)) == len(names) and set(names) == set(children)
+    return own and is_chain([members for _, members in calls])
 
 
 def _forward(calls: list[tuple[str, tuple[Layer, ...]]]) -> fx.Graph:
     """The fx graph that makes these calls in turn."""
     graph = fx.Graph()
-    (entering,) = _outside(layer for _, members in calls for layer in members)
+    (entering,) = sources(layer for _, members in calls for layer in members)
     values = {entering: graph.placeholder("x" if entering != INPUT else INPUT)}
     for child, members in calls:
         last = members[-1]
-        arguments = tuple(values[source] for source in _outside(members))
+        arguments = tuple(values[name] for name in sources(members))
         if len(members) == 1 and type(last.op) in FUNCTIONS:
             function, settings = FUNCTIONS[type(last.op)](last.op)
             # A function takes its inputs as they stand, the same one twice included.
@@ -327,17 +314,18 @@ def initialise(model: nn.Module, graph: LayerGraph, zero_gamma: bool = False) ->
     ends in a convolution (pre-activation) that convolution's weights.
     """
     slopes = [layer.op.negative_slope for layer in graph.layers if isinstance(layer.op, LeakyReLU)]
-    gain = ("leaky_relu", slopes[0]) if slopes else ("relu", 0.0)
+    kind: Literal["leaky_relu", "relu"] = "leaky_relu" if slopes else "relu"
+    slope = slopes[0] if slopes else 0.0
     for part in model.modules():
         if isinstance(part, nn.Conv2d):
-            nn.init.kaiming_normal_(part.weight, gain[1], mode="fan_out", nonlinearity=gain[0])  # type: ignore[arg-type]
+            nn.init.kaiming_normal_(part.weight, slope, mode="fan_out", nonlinearity=kind)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
     if zero_gamma:
         for layer in graph.layers:
             if isinstance(layer.op, Add):
                 last = residual_end(graph, layer.inputs[0])
-                nn.init.zeros_(model.get_submodule(last.path).weight)  # type: ignore[arg-type]
+                nn.init.zeros_(model.get_parameter(f"{last.path}.weight"))
 
 
 def residual_end(graph: LayerGraph, name: str) -> Layer:

@@ -1,9 +1,9 @@
-"""What the installed counters report of a network, found by running them here and now.
+"""What the installed counters report for a network, measured by running them.
 
-Each runs on a fresh model of its own, because some leave things behind: thop buffers, ptflops
-attributes, fvcore in train mode other batch norm statistics. What they patch in torch itself is put
-back, and nothing that they print comes through. All weights are 0, or are not there at all where a
-tool looks at shapes alone: counts do not depend on them.
+Each runs on a new model, because some leave things behind: thop buffers, ptflops attributes, fvcore
+in train mode other batch norm statistics. What they patch in torch itself is restored, and what
+they print is discarded. All weights are 0, or meta tensors where a tool needs only shapes: counts
+do not depend on them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from resnet_inspect.counting.conventions import Measured
+from resnet_inspect.counting.conventions import Reported
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.assemble import assemble
 
@@ -30,8 +30,8 @@ Totals = dict[str, int]
 class Tool(NamedTuple):
     """A counter that may be installed.
 
-    title: whose it is; package: what it is imported as; distribution: what it is installed as.
-    run: takes the network and the batch, and gives what it reports, by the names in `reports`.
+    title: its name in messages; package: the name to import; distribution: the name to install.
+    run: takes the network and the batch, and returns what it reports, by the names in `reports`.
     """
 
     title: str
@@ -46,7 +46,7 @@ class Tool(NamedTuple):
 
     @property
     def version(self) -> str:
-        """Of what is installed, without a local part such as +cpu; '' where it does not say."""
+        """The installed version, without a local part such as +cpu; '' if it is not known."""
         try:
             return version(self.distribution).partition("+")[0]
         except PackageNotFoundError:
@@ -60,25 +60,25 @@ def installed() -> tuple[Tool, ...]:
 
 def measure(
     graph: LayerGraph, batch: int = 1, starting: Callable[[Tool], None] = lambda tool: None
-) -> dict[str, Measured]:
+) -> dict[str, Reported]:
     """What every installed tool reports of a network; `starting` hears of each before it runs."""
-    found: dict[str, Measured] = {}
+    reports: dict[str, Reported] = {}
     for tool in installed():
         starting(tool)
-        found |= run(tool, graph, batch)
-    return found
+        reports |= run(tool, graph, batch)
+    return reports
 
 
-def run(tool: Tool, graph: LayerGraph, batch: int = 1) -> dict[str, Measured]:
-    """What one tool reports. Other people's code may fail in any way; that is a finding too."""
+def run(tool: Tool, graph: LayerGraph, batch: int = 1) -> dict[str, Reported]:
+    """What one tool reports, or how it failed: other people's code may fail in any way."""
     try:
         with _quiet(), _unpatched(), _threads(1 if batch == 1 else torch.get_num_threads()):
             totals = tool.run(graph, batch)
     except Exception as error:
         line = (str(error).splitlines() or [""])[0]
         failure = f"{type(error).__name__}: {line}" if line else type(error).__name__
-        return {name: Measured(tool.version, None, failure) for name in tool.reports}
-    return {name: Measured(tool.version, totals[name]) for name in tool.reports}
+        return {name: Reported(tool.version, None, failure) for name in tool.reports}
+    return {name: Reported(tool.version, totals[name]) for name in tool.reports}
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """One thread is quick enough for one image; more would wait for each other where it is busy."""
+    """Run with this many threads: for one image one is enough, and more contend on a busy CPU."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -115,14 +115,14 @@ def _unpatched() -> Iterator[None]:
                     setattr(place, name, names[name])
 
 
-def fresh(graph: LayerGraph, device: str = "cpu", training: bool = False) -> nn.Module:
-    """A model of the network that nobody has touched, its weights 0, made without random numbers.
+def new_model(graph: LayerGraph, device: str = "cpu", training: bool = False) -> nn.Module:
+    """A zero-weight model of the network, built without touching the random state.
 
     Square pooling windows are written as one number, as torchvision and timm write them: some
     tools read the side for the area.
     """
     with torch.device("meta"):
-        model = assemble(graph)
+        model = assemble(graph).to("meta")  # a copy of a user's module has memory
     for part in model.modules():
         if isinstance(part, (nn.MaxPool2d, nn.AvgPool2d)):
             window = part.kernel_size
@@ -142,8 +142,8 @@ def _input(graph: LayerGraph, batch: int, device: str = "cpu") -> Tensor:
 def _torch(graph: LayerGraph, batch: int) -> Totals:
     from torch.utils.flop_counter import FlopCounterMode
 
-    # Shapes are all that it looks at, so the model needs no memory.
-    model, x = fresh(graph, "meta"), _input(graph, batch, "meta")
+    # It reads only shapes, so the model needs no memory.
+    model, x = new_model(graph, "meta"), _input(graph, batch, "meta")
     with FlopCounterMode(display=False) as counter:
         y = model(x)
         forward = counter.get_total_flops()
@@ -152,7 +152,7 @@ def _torch(graph: LayerGraph, batch: int) -> Totals:
 
 
 def _torch_tensors(graph: LayerGraph, batch: int) -> Totals:
-    model = fresh(graph, "meta")
+    model = new_model(graph, "meta")
     return {
         "parameters": sum(tensor.numel() for tensor in model.parameters()),
         "state-dict": sum(tensor.numel() for tensor in model.state_dict().values()),
@@ -160,10 +160,10 @@ def _torch_tensors(graph: LayerGraph, batch: int) -> Totals:
 
 
 def _torch_saved(graph: LayerGraph, batch: int) -> Totals:
-    model = fresh(graph, training=True)
+    model = new_model(graph, training=True)
     own = (*model.parameters(), *model.buffers())
     known = {tensor.untyped_storage().data_ptr() for tensor in own}
-    kept: dict[int, Tensor] = {}  # held on to, so that no address is used twice
+    kept: dict[int, Tensor] = {}  # keeps the tensors alive, so that no address is reused
 
     def pack(tensor: Tensor) -> Tensor:
         kept.setdefault(tensor.untyped_storage().data_ptr(), tensor)
@@ -178,12 +178,12 @@ def _torch_saved(graph: LayerGraph, batch: int) -> Totals:
 def _torchinfo(graph: LayerGraph, batch: int) -> Totals:
     import torchinfo
 
-    model, x = fresh(graph, "meta"), _input(graph, batch, "meta")
-    found = torchinfo.summary(model, input_data=x, device="meta", verbose=0)
+    model, x = new_model(graph, "meta"), _input(graph, batch, "meta")
+    summary = torchinfo.summary(model, input_data=x, device="meta", verbose=0)
     return {
-        "torchinfo": found.total_mult_adds,
-        "torchinfo-memory": found.total_output_bytes,
-        "torchinfo-parameters": found.total_params,
+        "torchinfo": summary.total_mult_adds,
+        "torchinfo-memory": summary.total_output_bytes,
+        "torchinfo-parameters": summary.total_params,
     }
 
 
@@ -191,7 +191,7 @@ def _fvcore(graph: LayerGraph, batch: int, training: bool = False) -> Totals:
     from fvcore.nn import FlopCountAnalysis
 
     # It cannot trace meta tensors under torch 2.13.
-    analysis = FlopCountAnalysis(fresh(graph, training=training), _input(graph, batch))
+    analysis = FlopCountAnalysis(new_model(graph, training=training), _input(graph, batch))
     return {"fvcore-train" if training else "fvcore": int(analysis.total())}
 
 
@@ -202,7 +202,7 @@ def _fvcore_train(graph: LayerGraph, batch: int) -> Totals:
 def _thop(graph: LayerGraph, batch: int) -> Totals:
     import thop
 
-    model, x = fresh(graph, "meta"), _input(graph, batch, "meta")
+    model, x = new_model(graph, "meta"), _input(graph, batch, "meta")
     macs, _ = thop.profile(model, (x,), verbose=False)
     return {"thop": int(macs)}
 
@@ -211,7 +211,7 @@ def _ptflops(graph: LayerGraph, backend: str) -> int:
     from ptflops import get_model_complexity_info
 
     macs, _ = get_model_complexity_info(
-        fresh(graph),
+        new_model(graph),
         graph.input_shape,
         print_per_layer_stat=False,
         as_strings=False,
@@ -228,7 +228,7 @@ def _calflops(graph: LayerGraph, batch: int) -> Totals:
     from calflops import calculate_flops
 
     flops, macs, _ = calculate_flops(
-        fresh(graph),
+        new_model(graph),
         input_shape=(batch, *graph.input_shape),
         print_results=False,
         output_as_string=False,
@@ -239,7 +239,7 @@ def _calflops(graph: LayerGraph, batch: int) -> Totals:
 def _torchscan(graph: LayerGraph, batch: int) -> Totals:
     from torchscan import crawl_module
 
-    model, x = fresh(graph, "meta"), _input(graph, batch, "meta")
+    model, x = new_model(graph, "meta"), _input(graph, batch, "meta")
     totals = crawl_module(model, args=(x,))["totals"]
     # Where a module is unknown to it (option A's padding) it says so, and gives what it knows.
     flops, macs = totals["module_flops"], totals["macs"]
@@ -251,7 +251,7 @@ def _torchlens(graph: LayerGraph, batch: int) -> Totals:
     from torchlens.options import CaptureOptions
 
     traced = torchlens.trace(
-        fresh(graph),
+        new_model(graph),
         _input(graph, batch),
         save=None,
         capture=CaptureOptions(unwrap_when_done=True),
@@ -263,7 +263,7 @@ def _deepspeed(graph: LayerGraph, batch: int) -> Totals:
     from deepspeed.profiling.flops_profiler import get_model_profile
 
     flops, macs, _ = get_model_profile(
-        fresh(graph),
+        new_model(graph),
         input_shape=(batch, *graph.input_shape),
         print_profile=False,
         as_string=False,
@@ -301,4 +301,4 @@ OTHERS: Mapping[str, str] = {
     "torchinfo-memory": "torchinfo's forward/backward pass size in bytes",
     "saved": "bytes that a training forward pass saves for the backward pass",
 }
-"""What is reported beside the operations of conventions.CONVENTIONS."""
+"""What is reported besides the operations of conventions.CONVENTIONS."""

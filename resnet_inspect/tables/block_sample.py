@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resnet_inspect.counting.costs import Cost, total
-from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import Block, Layer
 from resnet_inspect.networks.ops import Conv2d, Pair
-from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.networks.wiring import shortcut
 
 
@@ -64,25 +62,15 @@ def sample(
     """A block of `kind` ('basic' or 'bottleneck') that gives `channels` at height and width `size`.
 
     entering: channels that come in (default: the same); stride: how it strides; option: its
-    shortcut where the shape changes (with 'C' everywhere). Raises InspectError for channels that
-    the block cannot have.
+    shortcut where the shape changes (with 'C' everywhere). Raises SpecError for channels that the
+    block cannot have.
     """
-    quarter = 4 if kind == "bottleneck" else 1
-    if channels % quarter or channels < quarter:
-        raise InspectError(
-            f"a bottleneck has a quarter of its channels inside, and {channels} has no quarter; "
-            f"give a multiple of 4, such as {max(4, round(channels / 4) * 4)}"
-        )
-    spec = ResNetSpec(
-        name=kind,
-        block=kind,
-        blocks=(1,),
-        widths=(channels // quarter,),
-        strides=(stride,),
-        stem="3x3",
-        stem_width=channels if entering is None else entering,
+    (block,) = block_graph(
+        kind,
+        channels,
+        (size[0] * stride, size[1] * stride),
+        entering=channels if entering is None else entering,
+        stride=stride,
         shortcut=option,
-        input_size=(size[0] * stride, size[1] * stride),
-    )
-    block = layer_graph(spec).block("layer1.0")
+    ).blocks
     return Sample(kind, channels, block, total(block.layers))

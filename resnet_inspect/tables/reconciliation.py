@@ -15,7 +15,7 @@ from resnet_inspect.counting.conventions import (
     CONVENTIONS,
     TERMS,
     Convention,
-    Measured,
+    Reported,
     Terms,
     formula,
     numbers,
@@ -79,7 +79,7 @@ class Row(NamedTuple):
         sign = "≠ " if self.difference else "= "
         return sign + self.source if self.source == MEASURED else self.source
 
-    def measured(self, found: Mapping[str, Measured]) -> Row:
+    def measured(self, found: Mapping[str, Reported]) -> Row:
         """This row with what was measured, where something was."""
         report = found.get(self.name)
         if report is None or report.total is None:
@@ -88,7 +88,7 @@ class Row(NamedTuple):
 
 
 def reconcile(
-    graph: LayerGraph, *, batch: int = 1, measured: Mapping[str, Measured] | None = None
+    graph: LayerGraph, *, batch: int = 1, measured: Mapping[str, Reported] | None = None
 ) -> Sheet:
     """Every counter's total for a network, in the tables of TABLES.
 
@@ -131,7 +131,7 @@ def reconcile(
 
 
 def counter_rows(
-    graph: LayerGraph, batch: int = 1, found: Mapping[str, Measured] | None = None
+    graph: LayerGraph, batch: int = 1, found: Mapping[str, Reported] | None = None
 ) -> list[Row]:
     """A row for each counter and publication of operations.
 
@@ -256,7 +256,7 @@ def _discrepancies(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _failures(found: Mapping[str, Measured]) -> list[str]:
+def _failures(found: Mapping[str, Reported]) -> list[str]:
     names: dict[str, list[str]] = {}
     for name, report in found.items():
         if report.total is None:

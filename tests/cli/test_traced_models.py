@@ -20,7 +20,6 @@ from resnet_inspect.cli.main import run
 from resnet_inspect.cli.network_options import parse_args
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.pytorch.trace.load import fresh
 
 MODULE = """
 import torch
@@ -214,10 +213,12 @@ def test_counters_run_on_the_users_own_code(here: Path, capsys: pytest.CaptureFi
     assert all(row["difference"] == 0 for row in measured)
 
 
-def test_a_graph_makes_the_users_model_anew(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_makes_new_models_of_the_users_code(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(Path.cwd())
     graph = ri.graph(f"{here}:small", (3, 16, 16), args={"width": 4})
-    first, second = fresh(graph), ri.build(graph)
+    first, second = ri.build(graph), ri.build(graph)
     assert type(first) is nn.Sequential
     assert first is not second
     assert sum(p.numel() for p in second.parameters()) == ri.total(graph.layers).params
@@ -257,9 +258,9 @@ REFUSALS = {
     "{here}:number --input 3x16x16": "is a int; name a class or function",
     "{here}:broken --input 3x16x16": "fails: RuntimeError: no weights (users_",
     "{here}:leaves --input 3x16x16": "fails: SystemExit: bye",
-    "nowhere_at_all:net --input 3x16x16": "no module 'nowhere_at_all' can be imported",
+    "nowhere_at_all:net --input 3x16x16": "cannot import 'nowhere_at_all' here",
     "json:dumps --input 3x16x16": "fails: TypeError",
-    "json:JSONEncoder --input 3x16x16": "gives a JSONEncoder, not a torch.nn.Module",
+    "json:JSONEncoder --input 3x16x16": "returns a JSONEncoder, not a torch.nn.Module",
     "resnet50 --args width=3": "is for code that is traced",
     "resnet50 --leaf Block": "is for code that is traced",
     "model.pth": "would be unpickled",

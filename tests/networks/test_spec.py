@@ -1,4 +1,4 @@
-"""What may be described, and what is refused: each valid description beside its invalid twin."""
+"""What may be described, and what is refused: each valid description with its invalid twin."""
 
 from __future__ import annotations
 

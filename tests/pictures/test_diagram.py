@@ -205,7 +205,7 @@ def branching() -> LayerGraph:
 
 def test_branches_belong_to_the_one_input_that_needs_them() -> None:
     graph = branching()
-    wiring = Wiring(graph)
+    wiring = Wiring(graph.layers)
     alone = wiring.branches(graph.layer("b.add"))
     assert [[layer.name for layer in side] for side in alone] == [
         ["b.left", "b.norm"],
@@ -225,7 +225,7 @@ def test_the_residual_is_found_whichever_operand_it_is() -> None:
     net.end_block("block", "block", "Block")
     net.end_stage("stage", "stage")
     graph = net.graph()
-    (cut,) = Wiring(graph).shortcuts(graph.layer("add"))
+    (cut,) = Wiring(graph.layers).shortcuts(graph.layer("add"))
     assert (cut.source, cut.end, cut.layers) == ("start", "start", ())
     drawn = parsed(diagram(graph, level="layer").dot)
     assert [(str(t), str(h)) for t, h in edges_of(drawn, "shortcut")] == [("start", "add")]
@@ -285,7 +285,7 @@ def test_blocks_that_take_turns_are_joined_in_turn() -> None:
 
 def test_unit_names_are_unique() -> None:
     alone = flat(GRAPHS["resnet50"])
-    names = [unit.name for unit in units_of(alone.blocks[0], Wiring(alone))]
+    names = [unit.name for unit in units_of(alone.blocks[0], Wiring(alone.layers))]
     assert len(set(names)) == len(names)
 
 

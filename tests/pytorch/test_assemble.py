@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from families import one_of_each_family
 from hypothesis import given, settings
 from strategies import networks
 from torch import Tensor, fx, nn
@@ -118,7 +119,7 @@ LARGEST = 130_000_000
 """Parameters of the largest model whose outputs are compared; keys are compared of all."""
 
 
-@pytest.mark.parametrize("name", [*TORCHVISION, *TIMM])
+@pytest.mark.parametrize("name", one_of_each_family([*TORCHVISION, *TIMM]))
 def test_state_dict_and_outputs_are_the_other_library_s(
     name: str, torchvision: ModuleType, timm: ModuleType
 ) -> None:
@@ -139,7 +140,7 @@ def test_state_dict_and_outputs_are_the_other_library_s(
         assert torch.equal(ours(x), expected)
 
 
-@pytest.mark.parametrize("name", PREACT)
+@pytest.mark.parametrize("name", one_of_each_family(PREACT))
 def test_timm_s_pre_activation_weights_give_its_features(name: str, timm: ModuleType) -> None:
     with torch.device("meta"):
         theirs = timm.create_model(name, pretrained=False).eval()
@@ -161,7 +162,7 @@ def test_timm_s_pre_activation_weights_give_its_features(name: str, timm: Module
         torch.testing.assert_close(logits, theirs(x))
 
 
-@pytest.mark.parametrize("name", OURS_ALONE)
+@pytest.mark.parametrize("name", one_of_each_family(OURS_ALONE))
 def test_what_no_other_library_has_builds_and_runs(name: str) -> None:
     spec = zoo.spec(name)
     output = on_meta(name)(torch.empty(2, *spec.input_shape, device="meta"))

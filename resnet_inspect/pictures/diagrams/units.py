@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from resnet_inspect.networks.graph import INPUT, Block, Layer, LayerGraph, Stage
 from resnet_inspect.networks.ops import Activation, Add, BatchNorm2d, Scale
-from resnet_inspect.networks.wiring import Shortcut, Wiring
+from resnet_inspect.networks.wiring import Shortcut, Wiring, pieces, sources
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class Unit:
     @property
     def sources(self) -> tuple[str, ...]:
         """What feeds it from outside, in order of use."""
-        names = (name for layer in self.layers for name in layer.inputs)
-        return tuple(dict.fromkeys(name for name in names if name not in self.inside))
+        return sources(self.layers)
 
     @property
     def spine(self) -> tuple[str, ...]:
@@ -102,7 +101,7 @@ def stages(
 
     marks: what sets layers apart that are otherwise the same, by name.
     """
-    wiring = Wiring(graph)
+    wiring = Wiring(graph.layers)
     parts = [
         [unit for block in stage.blocks for unit in units_of(block, wiring)]
         for stage in graph.stages
@@ -145,22 +144,22 @@ def units_of(block: Block, wiring: Wiring) -> list[Unit]:
 
     A traced network in which nobody marked blocks is one block of many; it is cut before each.
     """
-    pieces = list(_pieces(block.layers, wiring))
-    closing = {id(piece): piece[-1] for piece in pieces if isinstance(piece[-1].op, Add)}
+    runs = pieces(block.layers)
+    closing = {id(run): run[-1] for run in runs if isinstance(run[-1].op, Add)}
     additions = tuple(closing.values())
     if len(additions) < 2:
         return [_unit(block.name, block.kind, block.layers, additions, wiring)]
     groups: list[list[Layer]] = [[]]
     added = False  # whether the group at hand has its residual function already
-    for piece in pieces:
-        adds = id(piece) in closing
-        light = all(isinstance(layer.op, (Activation, BatchNorm2d)) for layer in piece)
+    for run in runs:
+        adds = id(run) in closing
+        light = all(isinstance(layer.op, (Activation, BatchNorm2d)) for layer in run)
         heavy = any(not isinstance(layer.op, (Activation, BatchNorm2d)) for layer in groups[-1])
         if (adds and (added or heavy)) or (added and not light):
             groups.append([])
             added = False
         added = added or adds
-        groups[-1].extend(piece)
+        groups[-1].extend(run)
     return [
         _unit(f"{block.name} ({number})", block.kind, tuple(layers), additions, wiring)
         for number, layers in enumerate(groups, start=1)
@@ -185,27 +184,6 @@ def _unit(
         if member.name in inside
     )
     return Unit(name, kind, layers, cuts, gates)
-
-
-def _pieces(layers: Sequence[Layer], wiring: Wiring) -> Iterator[tuple[Layer, ...]]:
-    """The shortest runs of layers such that only one tensor passes from each to the next.
-
-    What other blocks read is no matter here.
-    """
-    last_read = {name: layer.name for layer in layers for name in layer.inputs}
-    piece: list[Layer] = []
-    needed = -1  # until where anything seen so far, but for the newest output, is read
-    for layer in layers:
-        before = [piece[-1].name] if piece else []
-        for name in (*before, *layer.inputs):
-            if name in last_read:
-                needed = max(needed, wiring.place[last_read[name]])
-        piece.append(layer)
-        if needed <= wiring.place[layer.name]:
-            yield tuple(piece)
-            piece = []
-    if piece:
-        yield tuple(piece)
 
 
 def _likenesses(

@@ -19,8 +19,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
-from resnet_inspect.networks.graph import Block, Layer, Stage
+from resnet_inspect.networks.graph import HEAD, STEM, Block, Layer, Stage
 from resnet_inspect.networks.ops import Activation, Shape
+from resnet_inspect.networks.wiring import is_chain, pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,11 @@ class _Node:
 
     @property
     def layers(self) -> list[Layer]:
-        found: list[Layer] = []
-        for item in self.items:
-            found.extend(item.layers if isinstance(item, _Node) else [item])
-        return found
+        return [layer for item in self.items for layer in _members(item)]
+
+
+def _members(item: _Node | Layer) -> list[Layer]:
+    return item.layers if isinstance(item, _Node) else [item]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def _is_block(node: _Node) -> bool:
     if not any(hasattr(layer.op, "weights") for layer in layers):
         return False  # norm and activation make no block
     holds_blocks = any(_merges(item.layers) for item in node.items if isinstance(item, _Node))
-    return not (holds_blocks and _is_chain(node))
+    return not (holds_blocks and is_chain([_members(item) for item in node.items]))
 
 
 def _merges(layers: Iterable[Layer]) -> bool:
@@ -161,62 +163,30 @@ def _merges(layers: Iterable[Layer]) -> bool:
     )
 
 
-def _is_chain(node: _Node) -> bool:
-    """Whether each item takes just what the one before gave."""
-    before: Layer | None = None
-    for item in node.items:
-        members = item.layers if isinstance(item, _Node) else [item]
-        sources = _outside(members)
-        if len(sources) != 1 or (before is not None and sources != {before.name}):
-            return False
-        before = members[-1]
-    return True
-
-
-def _outside(layers: Sequence[Layer]) -> set[str]:
-    """What layers take from others."""
-    inside = {layer.name for layer in layers}
-    return {source for layer in layers for source in layer.inputs if source not in inside}
-
-
 # --- networks without a module tree ------------------------------------------------------------
 
 
 def _segments(unit: _Unit) -> list[_Unit]:
     """A run of layers cut into stem, blocks and head."""
-    pieces = _between_cuts(unit.layers)
-    groups = _residual(pieces) if any(len(piece) > 1 for piece in pieces) else _plain(pieces)
+    runs = pieces(unit.layers)
+    groups = _residual(runs) if any(len(run) > 1 for run in runs) else _plain(unit.layers)
     return [_Unit(tuple(group), unit.container, frame) for group, frame in groups]
 
 
 _Group = tuple[list[Layer], Frame | None]
 
 
-def _between_cuts(layers: Sequence[Layer]) -> list[list[Layer]]:
-    """Pieces between the places where a single tensor passes."""
-    last_use = {name: at for at, layer in enumerate(layers) for name in layer.inputs}
-    pieces: list[list[Layer]] = []
-    needed_until = -1  # the last reader of any tensor but the one that was made last
-    for at, layer in enumerate(layers):
-        if at > needed_until:
-            pieces.append([])
-        pieces[-1].append(layer)
-        before = [layers[at - 1].name] if at else []
-        needed_until = max([needed_until, *(last_use[n] for n in [*layer.inputs, *before])])
-    return pieces
-
-
-def _residual(pieces: list[list[Layer]]) -> list[_Group]:
+def _residual(runs: Sequence[Sequence[Layer]]) -> list[_Group]:
     """Branching pieces with the activation behind them; what is left between is outside."""
     groups: list[_Group] = []
-    for piece in pieces:
-        if len(piece) > 1:
-            kind = "ResidualBlock" if piece[-1].op.kind == "Add" else "Branches"
-            groups.append((list(piece), Frame("", kind, len(groups))))
-        elif groups and (groups[-1][1] is None or isinstance(piece[0].op, Activation)):
-            groups[-1][0].extend(piece)
+    for run in runs:
+        if len(run) > 1:
+            kind = "ResidualBlock" if run[-1].op.kind == "Add" else "Branches"
+            groups.append((list(run), Frame("", kind, len(groups))))
+        elif groups and (groups[-1][1] is None or isinstance(run[0].op, Activation)):
+            groups[-1][0].extend(run)
         else:
-            groups.append((list(piece), None))
+            groups.append((list(run), None))
     return _with_preactivation(groups)
 
 
@@ -230,9 +200,8 @@ def _with_preactivation(groups: list[_Group]) -> list[_Group]:
     return [(layers, frame) for layers, frame in groups if layers]
 
 
-def _plain(pieces: list[list[Layer]]) -> list[_Group]:
+def _plain(layers: Sequence[Layer]) -> list[_Group]:
     """A chain: each convolution with what follows; a layer that shrinks the map begins a block."""
-    layers = [layer for piece in pieces for layer in piece]
     behind = [at for at, layer in enumerate(layers) if _resolution(layer.output_shape)]
     ends = 1 + max((at for at in behind if hasattr(layers[at].op, "weights")), default=-1)
     while ends < len(layers) and not _shrinks(layers[ends]):
@@ -247,7 +216,7 @@ def _plain(pieces: list[list[Layer]]) -> list[_Group]:
     named: list[_Group] = [
         (members, Frame("", _kinds(members), at)) for at, (members, _) in enumerate(groups)
     ]
-    return [*named, (layers[ends:], None)] if ends < len(layers) else named
+    return [*named, (list(layers[ends:]), None)] if ends < len(layers) else named
 
 
 def _kinds(layers: Iterable[Layer]) -> str:
@@ -274,9 +243,9 @@ def _named(units: Sequence[_Unit]) -> list[tuple[_Unit, Block]]:
             path, kind = unit.frame.path, unit.frame.kind
             name = path or unit.layers[0].name
         elif at == 0 and len(units) > 1:
-            name, path, kind = "stem", "", "Stem"
+            name, path, kind = "stem", "", STEM
         elif at == len(units) - 1 and len(units) > 1:
-            name, path, kind = "head", "", "Head"
+            name, path, kind = "head", "", HEAD
         else:
             path, kind = unit.around, _kinds(unit.layers)
             name = path or unit.layers[0].name
@@ -289,7 +258,7 @@ def _named(units: Sequence[_Unit]) -> list[tuple[_Unit, Block]]:
 def _staged(blocks: Sequence[tuple[_Unit, Block]]) -> tuple[Stage, ...]:
     def place(pair: tuple[_Unit, Block]) -> tuple[str, str, Shape]:
         unit, block = pair
-        edge = block.kind if unit.frame is None and block.kind in ("Stem", "Head") else ""
+        edge = block.kind if unit.frame is None and (block.is_stem or block.is_head) else ""
         return edge, unit.container, _resolution(block.output.output_shape)
 
     runs = [(key, [block for _, block in run]) for key, run in groupby(blocks, key=place)]

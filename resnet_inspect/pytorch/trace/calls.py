@@ -12,13 +12,19 @@ from torch import fx
 
 from resnet_inspect.networks.ops import Shape
 
-_SAME = {
-    "iadd": "add", "radd": "add", "isub": "sub", "rsub": "sub", "subtract": "sub",
-    "imul": "mul", "rmul": "mul", "multiply": "mul", "itruediv": "div", "rtruediv": "div",
-    "truediv": "div", "divide": "div", "true_divide": "div", "rpow": "pow", "ipow": "pow",
-    "concat": "cat", "concatenate": "cat", "imatmul": "matmul", "rmatmul": "matmul",
-    "negative": "neg", "absolute": "abs", "swapdims": "transpose", "swapaxes": "transpose",
-}  # fmt: skip
+_ALIASES = {
+    "abs": "absolute",
+    "add": "iadd radd",
+    "cat": "concat concatenate",
+    "div": "itruediv rtruediv truediv divide true_divide",
+    "matmul": "imatmul rmatmul",
+    "mul": "imul rmul multiply",
+    "neg": "negative",
+    "pow": "rpow ipow",
+    "sub": "isub rsub subtract",
+    "transpose": "swapdims swapaxes",
+}
+_SAME = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
 """Other names of the same functions, Python's operators among them."""
 
 

@@ -56,7 +56,7 @@ from resnet_inspect.pytorch.trace.rules import Known, register_function, sizes
 # --- arithmetic --------------------------------------------------------------------------------
 
 
-@register_function("add", "sub", "mul", "div", arguments="input other")
+@register_function("add sub mul div", arguments="input other")
 def _(call: Call) -> Known:
     call.inputs = [_unexpanded(node) for node in call.inputs]
     if len(call.inputs) == 2 and not call.constants:
@@ -85,12 +85,10 @@ def _unexpanded(node: fx.Node) -> fx.Node:
 
 
 @register_function(
-    "abs", "clamp", "clip", "cos", "eq",
-    "glu", "erf", "exp", "floor", "fmod", "ge", "gt", "le",
-    "log", "log1p", "lt", "masked_fill", "maximum", "minimum", "ne", "neg", "pow",
-    "reciprocal", "remainder", "round", "rsqrt", "sign", "sin", "sqrt", "square", "where",
-    "addcmul", "lerp", "normalize", "heaviside", "softsign", "logical_and", "logical_not",
-)  # fmt: skip
+    "abs clamp clip cos eq glu erf exp floor fmod ge gt le log log1p lt masked_fill maximum "
+    "minimum ne neg pow reciprocal remainder round rsqrt sign sin sqrt square where addcmul "
+    "lerp normalize heaviside softsign logical_and logical_not",
+)
 def _(call: Call) -> Known:
     return Arithmetic(call.name, call.output, call.params, call.inplace)
 
@@ -104,7 +102,7 @@ _ACTIVATIONS: dict[str, Any] = {
 }
 
 
-@register_function(*_ACTIVATIONS, arguments="input inplace")
+@register_function(" ".join(_ACTIVATIONS), arguments="input inplace")
 def _(call: Call) -> Known:
     op: Op = _ACTIVATIONS[call.name](inplace=call.inplace or bool(call.get("inplace", False)))
     return op
@@ -145,24 +143,42 @@ def _(call: Call) -> Known:
     return Function("PReLU", call.params)
 
 
-_NAMED = {
-    "tanh": "Tanh", "softmax": "Softmax", "log_softmax": "LogSoftmax", "softplus": "Softplus",
-    "hardsigmoid": "Hardsigmoid", "selu": "SELU", "celu": "CELU", "logsigmoid": "LogSigmoid",
-    "log_sigmoid": "LogSigmoid", "tanhshrink": "Tanhshrink", "hardshrink": "Hardshrink",
-    "softshrink": "Softshrink", "threshold": "Threshold", "rrelu": "RReLU",
-}  # fmt: skip
+_CLASSES = {
+    name.lower(): name
+    for name in (
+        "Tanh",
+        "Softmax",
+        "LogSoftmax",
+        "Softplus",
+        "Hardsigmoid",
+        "SELU",
+        "CELU",
+        "LogSigmoid",
+        "Tanhshrink",
+        "Hardshrink",
+        "Softshrink",
+        "Threshold",
+        "RReLU",
+    )
+}
+"""torch.nn's names of functions without a rule of their own."""
 
 
-@register_function(*_NAMED)
+@register_function(
+    "tanh softmax log_softmax softplus hardsigmoid selu celu logsigmoid log_sigmoid tanhshrink "
+    "hardshrink softshrink threshold rrelu",
+)
 def _(call: Call) -> Known:
-    return function(_NAMED[call.name], call.inplace or bool(call.get("inplace", False)))
+    inplace = call.inplace or bool(call.get("inplace", False))
+    return function(_CLASSES[call.name.replace("_", "")], inplace)
 
 
 # --- products ----------------------------------------------------------------------------------
 
 
 @register_function(
-    "conv1d", "conv2d", "conv3d", arguments="input weight bias stride padding dilation groups"
+    "conv1d conv2d conv3d",
+    arguments="input weight bias stride padding dilation groups",
 )
 @register_function(
     "convolution",
@@ -180,7 +196,7 @@ def _(call: Call) -> Known:
     made_of = (call.params, call.buffers)
     return convolution(
         weight[1] * groups, weight[0], weight[2:], stride, padding, dilation, groups, bias, made_of
-    )  # fmt: skip
+    )
 
 
 def _shape_of(call: Call, name: str) -> Shape:
@@ -189,9 +205,9 @@ def _shape_of(call: Call, name: str) -> Shape:
 
 
 @register_function(
-    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "conv_transpose1d conv_transpose2d conv_transpose3d",
     arguments="input weight bias stride padding output_padding groups dilation",
-)  # fmt: skip
+)
 def _(call: Call) -> Known:
     weight = _shape_of(call, "weight")
     return _transposed(call, weight, len(weight) - 2)
@@ -233,7 +249,7 @@ def _linear(call: Call, inside: int, outside: int, bias: bool) -> Op:
     return Opaque("Linear", call.output, call.params, macs=macs)
 
 
-@register_function("matmul", "mm", "bmm", "einsum", arguments="input other")
+@register_function("matmul mm bmm einsum", arguments="input other")
 def _(call: Call) -> Known:
     if call.name == "einsum":
         return _einsum(call)
@@ -280,7 +296,8 @@ def _(call: Call) -> Known:
 
 @register_function("batch_norm", arguments="input running_mean running_var weight bias training")
 @register_function(
-    "native_batch_norm_legit_no_training", arguments="input weight bias running_mean running_var"
+    "native_batch_norm_legit_no_training",
+    arguments="input weight bias running_mean running_var",
 )
 def _(call: Call) -> Known:
     return batch_norm(call.shape, call.shape[0], call.params, call.held)
@@ -298,9 +315,7 @@ def _(call: Call) -> Known:
     return GroupNorm(channels, channels, call.params > 0, kind)
 
 
-@register_function(
-    "layer_norm", "rms_norm", "native_layer_norm", arguments="input normalized_shape"
-)
+@register_function("layer_norm rms_norm native_layer_norm", arguments="input normalized_shape")
 def _(call: Call) -> Known:
     kind = "RMSNorm" if call.name == "rms_norm" else "LayerNorm"
     return LayerNorm(tuple(call.bound["normalized_shape"]), call.params, kind)
@@ -310,45 +325,50 @@ def _(call: Call) -> Known:
 
 
 @register_function(
-    "max_pool1d", "max_pool2d", "max_pool3d", "max_pool2d_with_indices",
+    "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices",
     arguments="input kernel_size stride padding dilation ceil_mode",
-)  # fmt: skip
+)
 def _(call: Call) -> Known:
     return max_pool(
-        len(call.shape) - 1, call.bound["kernel_size"], call.get("stride"),
-        call.get("padding", 0), call.get("dilation", 1), bool(call.get("ceil_mode", False)),
-    )  # fmt: skip
+        len(call.shape) - 1,
+        call.bound["kernel_size"],
+        call.get("stride"),
+        call.get("padding", 0),
+        call.get("dilation", 1),
+        bool(call.get("ceil_mode", False)),
+    )
 
 
 @register_function(
-    "avg_pool1d", "avg_pool2d", "avg_pool3d",
+    "avg_pool1d avg_pool2d avg_pool3d",
     arguments="input kernel_size stride padding ceil_mode count_include_pad",
-)  # fmt: skip
+)
 def _(call: Call) -> Known:
     return avg_pool(
-        len(call.shape) - 1, call.bound["kernel_size"], call.get("stride"),
-        call.get("padding", 0), bool(call.get("ceil_mode", False)),
+        len(call.shape) - 1,
+        call.bound["kernel_size"],
+        call.get("stride"),
+        call.get("padding", 0),
+        bool(call.get("ceil_mode", False)),
         bool(call.get("count_include_pad", True)),
-    )  # fmt: skip
+    )
 
 
 @register_function(
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
-    "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d",
+    "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d "
+    "adaptive_max_pool2d adaptive_max_pool3d",
     arguments="input output_size",
-)  # fmt: skip
+)
 def _(call: Call) -> Known:
     how = "Max" if "max" in call.name else "Avg"
     return adaptive_pool(how, call.shape, call.bound["output_size"])
 
 
-_REDUCTIONS = (
-    "all", "amax", "amin", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "norm",
-    "prod", "std", "sum", "var", "var_mean", "vector_norm", "cumsum",
-)  # fmt: skip
-
-
-@register_function(*_REDUCTIONS, arguments="input dim keepdim")
+@register_function(
+    "all amax amin any argmax argmin logsumexp max mean min norm prod std sum var var_mean "
+    "vector_norm cumsum",
+    arguments="input dim keepdim",
+)
 def _(call: Call) -> Known:
     if call.name in ("max", "min") and len(call.inputs) == 2:
         return Arithmetic(call.name, call.output, call.params)
@@ -360,10 +380,10 @@ def _(call: Call) -> Known:
 
 
 @register_function(
-    "interpolate", "upsample", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d",
-    "upsample_bilinear2d", "upsample_bicubic2d", "upsample_linear1d", "upsample_trilinear3d",
+    "interpolate upsample upsample_nearest1d upsample_nearest2d upsample_nearest3d "
+    "upsample_bilinear2d upsample_bicubic2d upsample_linear1d upsample_trilinear3d",
     arguments="input size scale_factor mode",
-)  # fmt: skip
+)
 def _(call: Call) -> Known:
     mode = call.get("mode", "nearest")
     if call.name.startswith("upsample_"):

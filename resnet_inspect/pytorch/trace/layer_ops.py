@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from resnet_inspect.networks.ops import (
@@ -12,6 +13,7 @@ from resnet_inspect.networks.ops import (
     GlobalAvgPool2d,
     MaxPool2d,
     Op,
+    Pair,
     Shape,
     elements,
 )
@@ -23,6 +25,7 @@ from resnet_inspect.networks.torch_ops import (
     Interpolate,
     Pad,
     Pool,
+    Sizes,
     View,
 )
 from resnet_inspect.pytorch.trace.rules import sizes
@@ -36,21 +39,27 @@ def function(name: str, inplace: bool = False) -> Function:
     return Function(name, local=name not in OVER_MANY, inplace=inplace)
 
 
+def _pair(numbers: Sizes) -> Pair:
+    height, width = numbers
+    return height, width
+
+
 def max_pool(axes: int, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool) -> Op:
     """Max pooling over this many axes, with torch's settings."""
-    windows = sizes(kernel, axes), sizes(stride or kernel, axes), sizes(padding, axes)
+    window, step, edges = (sizes(value, axes) for value in (kernel, stride or kernel, padding))
     spread = sizes(dilation, axes)
     if axes == 2 and spread == (1, 1):
-        return MaxPool2d(*windows, ceil)  # type: ignore[arg-type]
-    return Pool(f"MaxPool{axes}d", *windows, ceil, spread)
+        return MaxPool2d(_pair(window), _pair(step), _pair(edges), ceil)
+    return Pool(f"MaxPool{axes}d", window, step, edges, ceil, spread)
 
 
 def avg_pool(axes: int, kernel: Any, stride: Any, padding: Any, ceil: bool, counts: bool) -> Op:
     """Average pooling over this many axes, with torch's settings."""
-    windows = sizes(kernel, axes), sizes(stride or kernel, axes), sizes(padding, axes)
+    window, step, edges = (sizes(value, axes) for value in (kernel, stride or kernel, padding))
     if axes == 2:
-        return AvgPool2d(*windows, ceil, counts and any(windows[2]))  # type: ignore[arg-type]
-    return Pool(f"AvgPool{axes}d", *windows, ceil)
+        counts = counts and any(edges)  # without padding there is none to count
+        return AvgPool2d(_pair(window), _pair(step), _pair(edges), ceil, counts)
+    return Pool(f"AvgPool{axes}d", window, step, edges, ceil)
 
 
 def adaptive_pool(how: str, shape: Shape, size: Any) -> Op:
@@ -87,10 +96,10 @@ def interpolation(mode: str, output: Shape) -> Interpolate:
 def convolution(
     in_channels: int,
     out_channels: int,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    padding: tuple[int, ...] | str,
-    dilation: tuple[int, ...],
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Sizes | str,
+    dilation: Sizes,
     groups: int,
     bias: bool,
     made_of: tuple[int, int] | None = None,
@@ -100,23 +109,37 @@ def convolution(
     made_of: entries of the parameters and buffers behind its kernel and bias, if it is not known
     that these are the kernel and bias.
     """
-    edges = (0,) * len(kernel)
-    ahead: tuple[Op, ...] = ()
-    if padding == "same":
-        spread = [step * (size - 1) for step, size in zip(dilation, kernel, strict=True)]
-        edges = tuple(total // 2 for total in spread)
-        if any(total % 2 for total in spread):
-            pads = [side for total in reversed(spread) for side in (total // 2, -(-total // 2))]
-            edges, ahead = (0,) * len(kernel), (Pad(tuple(pads)),)
-    elif not isinstance(padding, str):
-        edges = padding
-    settings = (in_channels, out_channels, kernel, stride, edges, groups, bias, dilation)
-    op: Op = Conv(*settings)
-    if made_of not in (None, (op.params, 0)):
-        op = Conv(*settings, made_of)
+    edges, ahead = _edges(padding, kernel, dilation)
+    conv = Conv(in_channels, out_channels, kernel, stride, edges, groups, bias, dilation)
+    op: Op = conv
+    if made_of not in (None, (conv.params, 0)):
+        op = replace(conv, made_of=made_of)
     elif len(kernel) == 2:
-        op = Conv2d(*settings)  # type: ignore[arg-type]
+        op = Conv2d(
+            in_channels,
+            out_channels,
+            _pair(kernel),
+            _pair(stride),
+            _pair(edges),
+            groups,
+            bias,
+            _pair(dilation),
+        )
     return (*ahead, op) if ahead else op
+
+
+def _edges(padding: Sizes | str, kernel: Sizes, dilation: Sizes) -> tuple[Sizes, tuple[Pad, ...]]:
+    """A convolution's padding, the same on both sides, and the Pad before it if they differ."""
+    if not isinstance(padding, str):
+        return padding, ()
+    none = (0,) * len(kernel)
+    if padding != "same":
+        return none, ()
+    totals = [step * (size - 1) for step, size in zip(dilation, kernel, strict=True)]
+    if not any(total % 2 for total in totals):
+        return tuple(total // 2 for total in totals), ()
+    sides = [side for total in reversed(totals) for side in (total // 2, -(-total // 2))]
+    return none, (Pad(tuple(sides)),)
 
 
 def batch_norm(shape: Shape, channels: int, params: int, buffers: int) -> Op:

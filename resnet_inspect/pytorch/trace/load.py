@@ -1,14 +1,15 @@
 """A user's model by name: package.module:callable, or a .pt2 file that torch.export.save wrote.
 
 Loading package.module:callable runs the user's own code, which is why it takes this explicit form.
-What that code prints goes to stderr, so that stdout keeps to our output.
+What that code prints goes to stderr, so that stdout has only the command's output.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial, reduce
 from importlib import import_module
@@ -32,7 +33,7 @@ def load(
     args: Mapping[str, Any] | None = None,
     leaves: Sequence[str] = (),
 ) -> LayerGraph:
-    """The graph of the model that a name stands for; it knows how to make the model anew.
+    """The graph of the model that a name stands for, with a `maker` of further models of it.
 
     args: keyword arguments of the callable. Raises InspectError in one line, whatever goes wrong.
     """
@@ -40,10 +41,21 @@ def load(
         if args:
             raise InspectError(f"{name} is a file, which takes no arguments; drop --args")
         graph = trace(read(name), input_shape, name=Path(name).stem, leaves=leaves)
-        return replace(graph, maker=partial(_program, name))
-    maker = partial(_made, name, dict(args or {}))
-    graph = trace(maker(), input_shape, name=name.rpartition(":")[2], leaves=leaves)
-    return replace(graph, maker=maker)
+        return replace(graph, maker=partial(_on_default_device, partial(_program, name)))
+    make = partial(_called, name, dict(args or {}))
+    graph = trace(make(), input_shape, name=name.rpartition(":")[2], leaves=leaves)
+    return replace(graph, maker=partial(_on_default_device, make))
+
+
+def _on_default_device(make: Callable[[], nn.Module]) -> nn.Module:
+    """A new model; code that cannot run on meta tensors runs on the CPU, and is moved."""
+    try:
+        return make()
+    except (InspectError, RuntimeError, NotImplementedError):
+        if torch.get_default_device().type != "meta":
+            raise
+        with torch.device("cpu"):  # code that looks at the values of its weights
+            return make().to("meta")
 
 
 def _program(path: str) -> nn.Module:
@@ -55,29 +67,30 @@ def _program(path: str) -> nn.Module:
         return model
 
     # torch refuses even the mode that the program was exported in.
-    model.train, model.eval = train, partial(train, False)  # type: ignore[method-assign]
+    vars(model).update(train=train, eval=partial(train, False))
     return model
 
 
-def _made(name: str, args: Mapping[str, Any]) -> nn.Module:
-    """What the callable of this name gives; a module that is there already is taken as it is."""
+def _called(name: str, args: Mapping[str, Any]) -> nn.Module:
+    """What the callable of this name returns; of a module, a copy."""
     module_name, _, attribute = name.partition(":")
     with redirect_stdout(sys.stderr):
         module = _imported(module_name)
-        found = reduce(partial(_attribute, name), attribute.split("."), module)
-        if isinstance(found, nn.Module) and not args:
-            return found
-        if not callable(found):
+        named = reduce(partial(_attribute, name), attribute.split("."), module)
+        if isinstance(named, nn.Module) and not args:
+            return deepcopy(named)
+        if not callable(named):
             raise InspectError(
-                f"{name} is a {type(found).__name__}; name a class or function that gives a module"
+                f"{name} is a {type(named).__name__}; name a class or function that returns a "
+                "module"
             )
         try:
-            model = found(**args)
+            model = named(**args)
         except (Exception, SystemExit) as error:
-            given = ", ".join(f"{key}={value!r}" for key, value in args.items())
-            raise InspectError(f"{name}({given}) fails: {_said(error)}") from error
+            shown = ", ".join(f"{key}={value!r}" for key, value in args.items())
+            raise InspectError(f"{name}({shown}) fails: {_first_line(error)}") from error
     if not isinstance(model, nn.Module):
-        raise InspectError(f"{name} gives a {type(model).__name__}, not a torch.nn.Module")
+        raise InspectError(f"{name} returns a {type(model).__name__}, not a torch.nn.Module")
     return model
 
 
@@ -87,11 +100,11 @@ def _imported(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise InspectError(
-                f"no module {error.name!r} can be imported here; run where it lies, or install it"
+                f"cannot import {error.name!r} here; run where it lies, or install it"
             ) from None
-        raise InspectError(f"importing {name} fails: {_said(error)}") from error
+        raise InspectError(f"importing {name} fails: {_first_line(error)}") from error
     except (Exception, SystemExit) as error:
-        raise InspectError(f"importing {name} fails: {_said(error)}") from error
+        raise InspectError(f"importing {name} fails: {_first_line(error)}") from error
 
 
 def _attribute(name: str, holder: Any, attribute: str) -> Any:
@@ -101,20 +114,7 @@ def _attribute(name: str, holder: Any, attribute: str) -> Any:
     return getattr(holder, attribute)
 
 
-def _said(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     first = (str(error).strip().splitlines() or [""])[0]
     where = line_of(error)
     return f"{type(error).__name__}: {first}{f' ({where})' if where else ''}"
-
-
-def fresh(graph: LayerGraph) -> nn.Module:
-    """A model of a traced graph, made anew; on torch's default device if the user's code can."""
-    assert graph.maker is not None
-    try:
-        model: nn.Module = graph.maker()
-    except (InspectError, RuntimeError, NotImplementedError):
-        if torch.get_default_device().type != "meta":
-            raise
-        with torch.device("cpu"):  # code that looks at the values of its weights
-            model = graph.maker().to("meta")
-    return model

@@ -29,7 +29,7 @@ from resnet_inspect.pytorch.trace.calls import (
     sample_shape,
 )
 from resnet_inspect.pytorch.trace.rules import FUNCTION_RULES, as_ops, bind
-from resnet_inspect.pytorch.trace.shape_rules import FRESH, SPLITS
+from resnet_inspect.pytorch.trace.shape_rules import NEW, SPLITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class _Lowering:
             self.constants[node] = _made(node, made_of)
             return
         name, inplace = function_name(node.target)
-        if name in FRESH:
+        if name in NEW:
             self.constants[node] = _made(node, [])
             return
         first = inputs[0]

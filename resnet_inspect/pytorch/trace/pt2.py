@@ -39,9 +39,19 @@ _CODE = ("data/aotinductor/", "/custom_obj", "/opaque_obj", ".pkl")
 """Parts of an archive's names that stand for compiled libraries and pickled objects."""
 
 _IN_A_SIZE = (
-    ast.Expression, ast.Call, ast.Name, ast.Load, ast.Constant, ast.keyword, ast.BinOp, ast.UnaryOp,
-    ast.operator, ast.unaryop, ast.Compare, ast.cmpop,
-)  # fmt: skip
+    ast.Expression,
+    ast.Call,
+    ast.Name,
+    ast.Load,
+    ast.Constant,
+    ast.keyword,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.operator,
+    ast.unaryop,
+    ast.Compare,
+    ast.cmpop,
+)
 """What a symbolic size is written with; torch.export.load has sympy evaluate it as Python."""
 
 

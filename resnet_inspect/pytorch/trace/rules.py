@@ -100,11 +100,14 @@ FUNCTION_RULES: dict[str, FunctionRule] = {}
 """Rules by function name."""
 
 
-def register_function(*names: str, arguments: str = "input") -> Callable[[_F], _F]:
-    """Add a rule for functions of these names; `arguments` as torch names them, in order."""
+def register_function(names: str, arguments: str = "input") -> Callable[[_F], _F]:
+    """Add a rule for functions of these names; `arguments` as torch names them, in order.
+
+    Both are words in one string.
+    """
 
     def register(function: _F) -> _F:
-        for name in names:
+        for name in names.split():
             if name in FUNCTION_RULES:
                 raise ValueError(f"{name} already has a rule")
             FUNCTION_RULES[name] = FunctionRule(function, tuple(arguments.split()))

@@ -15,18 +15,16 @@ from resnet_inspect.pytorch.trace.rules import Known, register_function
 
 
 @register_function(
-    "alias", "assert", "clone", "contiguous", "cpu", "cuda", "data", "detach", "double", "float",
-    "half", "lift_fresh", "lift_fresh_copy", "requires_grad", "to", "type", "type_as", "bfloat16",
-    "pin_memory", "as_subclass",
-)  # fmt: skip
+    "alias assert clone contiguous cpu cuda data detach double float half lift_fresh "
+    "lift_fresh_copy requires_grad to type type_as bfloat16 pin_memory as_subclass",
+)
 def _(call: Call) -> Known:
     call.inputs = call.inputs[:1]
     return None
 
 
 @register_function(
-    *["dropout", "dropout1d", "dropout2d", "dropout3d"],
-    *["alpha_dropout", "feature_dropout", "feature_alpha_dropout"],
+    "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout",
     arguments="input p",
 )
 def _(call: Call) -> Known:
@@ -42,10 +40,7 @@ def _(call: Call) -> Known:
     return flattened(call.shape, call.get("start_dim", 0), call.get("end_dim", -1))
 
 
-@register_function(
-    "view", "reshape", "reshape_as", "view_as", "squeeze", "unsqueeze", "unflatten", "ravel",
-    "unsafe_view",
-)  # fmt: skip
+@register_function("view reshape reshape_as view_as squeeze unsqueeze unflatten ravel unsafe_view")
 def _(call: Call) -> Known:
     return _view(call, call.name)
 
@@ -60,11 +55,10 @@ def _view(call: Call, name: str) -> Op | None:
 
 
 @register_function(
-    "permute", "transpose", "movedim", "moveaxis", "t", "T", "mT", "narrow", "select", "slice",
-    "expand", "expand_as", "broadcast_to", "diagonal", "real", "imag", "view_as_real",
-    "view_as_complex",
+    "permute transpose movedim moveaxis t T mT narrow select slice expand expand_as "
+    "broadcast_to diagonal real imag view_as_real view_as_complex",
     arguments="input dims",
-)  # fmt: skip
+)
 def _(call: Call) -> Known:
     call.inputs = call.inputs[:1]
     return View("permute" if _keeps_rows(call) else call.name, call.output)
@@ -92,10 +86,21 @@ def _(call: Call) -> Known:
     return None if call.output == call.shape else View("slice", call.output)
 
 
-FRESH = (
-    "empty_like", "full_like", "new_empty", "new_full", "new_ones", "new_tensor", "new_zeros",
-    "ones_like", "rand_like", "randn_like", "zeros_like",
-)  # fmt: skip
+NEW = frozenset(
+    (
+        "empty_like",
+        "full_like",
+        "new_empty",
+        "new_full",
+        "new_ones",
+        "new_tensor",
+        "new_zeros",
+        "ones_like",
+        "rand_like",
+        "randn_like",
+        "zeros_like",
+    )
+)
 """Functions that take their input's shape or type, and nothing of what it holds."""
 
 SPLITS = ("chunk", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk")
@@ -103,10 +108,10 @@ SPLITS = ("chunk", "split", "split_with_sizes", "tensor_split", "unbind", "unsaf
 
 
 @register_function(
-    "channel_shuffle", "flip", "fold", "gather", "im2col", "col2im", "index", "index_select",
-    "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle", "repeat", "repeat_interleave",
-    "roll", "rot90", "stack", "take", "tile", "tril", "triu", "unfold",
-)  # fmt: skip
+    "channel_shuffle flip fold gather im2col col2im index index_select native_channel_shuffle "
+    "pixel_shuffle pixel_unshuffle repeat repeat_interleave roll rot90 stack take tile tril "
+    "triu unfold",
+)
 def _(call: Call) -> Known:
     return Move(call.name, call.output, call.params)
 
@@ -124,10 +129,10 @@ def _(call: Call) -> Known:
 
 
 @register_function(
-    "pad", "constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d",
-    "replication_pad1d", "replication_pad2d", "replication_pad3d",
+    "pad constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d "
+    "replication_pad2d replication_pad3d",
     arguments="input pad mode",
-)  # fmt: skip
+)
 def _(call: Call) -> Known:
     pads = tuple(int(side) for side in call.bound["pad"])
     if not any(pads):

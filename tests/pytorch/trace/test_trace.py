@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from families import one_of_each_family
 from hypothesis import given
 from strategies import networks
 from torch import Tensor, nn
@@ -20,7 +21,6 @@ from resnet_inspect.counting.costs import cost, total
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError, ShapeError, UnknownNameError
-from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Conv2d, Shape
 from resnet_inspect.networks.resnet import layer_graph
@@ -42,7 +42,7 @@ TORCHVISION = (
 # --- the law -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", zoo.ZOO)
+@pytest.mark.parametrize("name", one_of_each_family())
 def test_what_was_built_is_traced_back(name: str) -> None:
     assert trace(ri.build(name, device="meta")) == ri.graph(name)
 
@@ -60,7 +60,7 @@ def test_the_law_holds_for_a_model_with_weights_in_half_precision_and_train_mode
     assert trace(model) == ri.graph("resnet18")
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize("name", one_of_each_family(TORCHVISION))
 def test_torchvisions_networks_are_ours(name: str, torchvision: ModuleType) -> None:
     with torch.device("meta"):
         model = torchvision.models.get_model(name)
