@@ -26,7 +26,7 @@ Model = Union[str, os.PathLike[str], ResNetSpec, LayerGraph, "torch.nn.Module"]
 """A network: a name of the zoo, a TOML file, either with fields changed ('resnet50[stem=deep]'), a
 spec, a graph, a torch module, 'package.module:callable' for code that makes one, or a .pt2 file."""
 
-_CALLABLE = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
+_CALLABLE = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
 
 
 def is_code(model: object) -> bool:
@@ -34,7 +34,7 @@ def is_code(model: object) -> bool:
     if not isinstance(model, (str, os.PathLike)):
         return False
     text = os.fspath(model)
-    return text.lower().endswith(".pt2") or _CALLABLE.fullmatch(text) is not None
+    return text.lower().endswith(".pt2") or re.fullmatch(_CALLABLE, text) is not None
 
 
 def has_spec(model: object) -> TypeGuard[str | os.PathLike[str] | ResNetSpec]:

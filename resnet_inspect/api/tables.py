@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.api.networks import Model, checked_shape, graph, graphs, has_spec, spec
 from resnet_inspect.errors import InspectError
+from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Pair, Shape
 
@@ -149,13 +150,14 @@ def reconcile(
     input_shape: Shape | None = None,
     batch: int = 1,
     measure: bool = True,
+    progress: Progress = SILENT,
     **changes: Any,
 ) -> Sheet:
     """Why tools disagree about a network: every counter's total, taken apart into named terms.
 
     measure: run the counters that are installed, where torch is; for the rest apply their
-    formulas. meta['discrepancies'] of the sheet says which measured totals their formulas do not
-    give.
+    formulas. progress: told which counter runs. meta['discrepancies'] of the sheet says which
+    measured totals their formulas do not give.
     """
     from resnet_inspect.tables import reconciliation
 
@@ -164,10 +166,10 @@ def reconcile(
     if measure:
         try:
             from resnet_inspect.pytorch import counters
-        except InspectError:  # no torch
-            pass
+        except InspectError as error:  # no torch
+            progress.note(f"by formula only: {error}")
         else:
-            measured = counters.measure(network, batch)
+            measured = counters.measure(network, batch, lambda tool: progress.say(tool.title))
     return reconciliation.reconcile(network, batch=batch, measured=measured)
 
 

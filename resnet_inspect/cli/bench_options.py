@@ -1,4 +1,4 @@
-"""What the commands that measure share: options, notes on stderr, progress, plots."""
+"""What the commands that measure share: options, progress on stderr, plots."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from resnet_inspect.cli.parameters import Function, Words, option
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.progress import Progress
 
@@ -22,55 +21,84 @@ if TYPE_CHECKING:
 DEVICES = ("cuda", "cpu")
 
 
+DTYPES = ("fp32", "tf32", "fp16", "bf16")
+
+
+LEVELS = ("layer", "block", "stage")
+
 _HOW = "How to measure"
 
 
-def _complete_device(incomplete: str) -> list[str]:
-    return [name for name in DEVICES if name.startswith(incomplete)]
+_RECORD = "The record"
 
 
-Device = Annotated[
-    str | None,
-    typer.Option(
+def device_options(function: Function) -> Function:
+    """--device and --threads."""
+    device = option(
+        "--device",
         metavar="DEVICE",
-        help="cuda, cuda:1 or cpu.  \\[default: a GPU where there is one]",
-        autocompletion=_complete_device,
-        rich_help_panel=_HOW,
-    ),
-]
+        words=DEVICES,
+        panel=_HOW,
+        unset="a GPU if there is one",
+        help="Device, or cuda:1",
+    )
+    threads = option(
+        "--threads", type=int, metavar="N", panel=_HOW, unset="torch's", help="CPU threads."
+    )
+    return device(threads(function))
 
 
-Threads = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="CPU threads.  \\[default: torch's]", rich_help_panel=_HOW),
-]
-
-
-Budget = Annotated[
-    float,
-    typer.Option(
+def sampling_options(function: Function) -> Function:
+    """--device, --threads, --budget and --half-width."""
+    budget = option(
+        "--budget",
+        type=float,
+        default=10.0,
         metavar="SECONDS",
-        help="Time for the runs of each measurement; warm-up takes up to half as much, and there "
-        "are six runs in any case.",
-        rich_help_panel=_HOW,
-    ),
-]
-
-
-HalfWidth = Annotated[
-    float,
-    typer.Option(
+        panel=_HOW,
+        help="For the runs of each measurement, of which there are at least six; warm-up takes up "
+        "to half as much.",
+    )
+    half_width = option(
+        "--half-width",
+        type=float,
+        default=0.01,
         metavar="SHARE",
+        panel=_HOW,
         help="Stop when the median is known to within this share of itself, at 95%.",
-        rich_help_panel=_HOW,
-    ),
-]
+    )
+    return device_options(budget(half_width(function)))
 
 
-Plots = Annotated[
-    str | None,
-    typer.Option(metavar="FOLDER", help="Write plots (SVG) into a folder."),
-]
+def record_options(function: Function) -> Function:
+    """--record and --resume."""
+    record = option(
+        "--record",
+        default="bench.jsonl",
+        metavar="FILE",
+        panel=_RECORD,
+        help="JSON Lines, to which each measurement is added as soon as it is finished.",
+    )
+    resume = option(
+        "--resume", is_flag=True, panel=_RECORD, help="Leave out what the record already holds."
+    )
+    return record(resume(function))
+
+
+def level_option(help: str = "Rows") -> Callable[[Function], Function]:
+    """--level of what is measured layer by layer."""
+    return option("--level", default="layer", metavar="LEVEL", words=LEVELS, help=help)
+
+
+def dtypes_option(words: Words = DTYPES, *, several: bool) -> Callable[[Function], Function]:
+    """--dtype of what runs on a device."""
+    metavar = "DTYPE,.." if several else "DTYPE"
+    return option(
+        "--dtype", default="fp32", metavar=metavar, words=words, several=several, help="Precision"
+    )
+
+
+plots_option = option("--plots", metavar="FOLDER", help="Write plots (SVG) into a folder.")
 
 
 def note(words: str) -> None:
@@ -78,65 +106,44 @@ def note(words: str) -> None:
     print(f"resnet-inspect: {words}", file=sys.stderr)
 
 
-@contextmanager
-def interruptible() -> Iterator[Callable[[], None]]:
-    """Ctrl-C raises KeyboardInterrupt at once, or where that was lost, when the result is called.
+class _Shown(Progress):
+    """Progress on stderr: notes, and a bar in a terminal or a line for each measurement elsewhere.
 
-    Python drops an exception that is raised within a finalizer, of which torch has many: without
-    this a Ctrl-C may be printed as ignored, and a sweep of hours goes on.
+    check raises KeyboardInterrupt where there was a Ctrl-C (see `interruptible`).
     """
-    before = signal.getsignal(signal.SIGINT)
-    in_main = threading.current_thread() is threading.main_thread()  # no other is sent signals
-    if not in_main or before is not signal.default_int_handler:  # a host's own, or ignored
-        yield lambda: None
-        return
-    interrupted = False
-
-    def interrupt(*_: Any) -> None:
-        nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt
-
-    def check() -> None:
-        if interrupted:
-            raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield check
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-class _Bar(Progress):
-    """Progress on stderr: notes, and a bar where that is a terminal."""
 
     def __init__(self, bar: Any, of: str, check: Callable[[], None]) -> None:
         self.finished = 0
         self._bar, self._check = bar, check
         self._task = bar.add_task(of, total=None)
+        self._words = ""
+        self._first = self._total = 0
 
     def note(self, words: str) -> None:
         note(words)
 
     def start(self, total: int, done: int = 0) -> None:
+        self._first, self._total = done, total
         self._bar.update(self._task, total=total, completed=done)
         if done:
             note(f"{done} of {total} are done already")
 
     def say(self, words: str) -> None:
         self._check()
+        self._words = words
         self._bar.update(self._task, description=words, refresh=True)
 
     def done(self, measurement: Measurement) -> None:
         self.finished += 1
         self._bar.advance(self._task)
+        if self._bar.disable:
+            note(f"{self._first + self.finished} of {self._total} finished: {self._words}")
         self._check()
 
 
 @contextmanager
-def watched(of: str, record: str | None) -> Iterator[_Bar]:
-    """Progress for a call that measures; a Ctrl-C says what is saved (see `interruptible`)."""
+def watched(of: str, record: str | None = None) -> Iterator[Progress]:
+    """Progress for a call that measures; of: what it does. A Ctrl-C says what is saved."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -145,9 +152,9 @@ def watched(of: str, record: str | None) -> Iterator[_Bar]:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
-    from rich.progress import Progress as RichProgress
+    from rich.progress import Progress as Bar
 
-    bar = RichProgress(
+    bar = Bar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -160,7 +167,7 @@ def watched(of: str, record: str | None) -> Iterator[_Bar]:
         refresh_per_second=1,
     )
     with interruptible() as check, bar:
-        progress = _Bar(bar, of, check)
+        progress = _Shown(bar, of, check)
         try:
             yield progress
         except KeyboardInterrupt:
@@ -169,6 +176,36 @@ def watched(of: str, record: str | None) -> Iterator[_Bar]:
                     f"{progress.finished} finished and saved in {record!r}; continue with --resume"
                 )
             raise
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Ctrl-C raises KeyboardInterrupt at once, or where that was lost, when the result is called.
+
+    Python drops an exception that is raised within a finalizer, of which torch has many: without
+    this a Ctrl-C may be printed as ignored, and a sweep of hours goes on. A flag that is only
+    checked between measurements would let each of them, of a minute and more, run to its end.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    in_main = threading.current_thread() is threading.main_thread()  # no other is sent signals
+    if not in_main or before is not signal.default_int_handler:  # a host's own, or ignored
+        yield lambda: None
+        return
+    interrupted = threading.Event()
+
+    def interrupt(*_: Any) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def write_plots(folder: str, plots: Sequence[Plot]) -> None:
@@ -185,11 +222,3 @@ def write_plots(folder: str, plots: Sequence[Plot]) -> None:
         ) from None
     for plot in plots:
         plot.write(path / f"{plot.name}.svg")
-
-
-def words(text: str, option: str) -> tuple[str, ...]:
-    """('fp32', 'bf16') from 'fp32,bf16'; raises InspectError for an empty one."""
-    found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    if not all(found):
-        raise InspectError(f"{option} is {text!r}; give names and commas")
-    return found

@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from typing import Any
 
 import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import (
-    Budget,
-    Device,
-    HalfWidth,
-    Plots,
-    Threads,
+    plots_option,
+    record_options,
+    sampling_options,
     watched,
     write_plots,
 )
-from resnet_inspect.cli.network_options import Network, takes_network
-from resnet_inspect.cli.output import Format, Output, emit
+from resnet_inspect.cli.network_options import Network, batch_option, network_options
+from resnet_inspect.cli.output import emit, output_options
+from resnet_inspect.cli.parameters import command
 
 
-@takes_network
-def command(
+@command("ladder")
+@network_options
+@batch_option
+@plots_option
+@output_options
+@record_options
+@sampling_options
+def ladder(
     network: Network,
-    batch: Annotated[int, typer.Option(metavar="N", help="Images in a batch.")] = 1,
-    device: Device = None,
-    threads: Threads = None,
-    budget: Budget = 10.0,
-    half_width: HalfWidth = 0.01,
-    record: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE",
-            help="JSON Lines, to which each step is added as soon as it is measured.",
-        ),
-    ] = "bench.jsonl",
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on behind the steps that the record holds already."),
-    ] = False,
-    plots: Plots = None,
-    format: Format = None,
-    output: Output = None,
+    plots: str | None,
+    format: str | None,
+    output: str | None,
+    record: str,
+    **settings: Any,
 ) -> None:
-    """Climb from the naive baseline to the fastest, and show what each step gives.
+    """Measure a network step by step, from naive to fastest.
 
     fp32 eager, TF32, channels_last, bf16, fp16, batch norm folded into convolutions, torch.compile,
     CUDA graphs; each step's outputs are checked against those of fp32.
@@ -53,18 +42,9 @@ def command(
     resnet-inspect ladder resnet50 --batch 256 --resume
     resnet-inspect ladder resnet18 --device cpu --budget 3 --plots figures
     """
-    with watched("climbing", record) as progress:
-        measurements = ri.ladder(
-            network.graph,
-            batch=batch,
-            device=device,
-            threads=threads,
-            budget=budget,
-            half_width=half_width,
-            record=record,
-            resume=resume,
-            progress=progress,
-        )
+    graph = network.graph
+    with watched("measuring", record) as progress:
+        measurements = ri.ladder(graph, record=record, progress=progress, **settings)
     emit(measurements.view(), format, output)
     if plots is not None:
         write_plots(plots, measurements.plots())

@@ -232,7 +232,7 @@ def _from_rule(name: str) -> Entry | None:
     return Entry("plain" if plain else "cifar", CIFAR, fields)
 
 
-_DEPTHS: dict[int, str] = {
+DEPTHS: dict[int, str] = {
     10: "resnet10t",
     14: "resnet14t",
     18: "resnet18",
@@ -254,11 +254,11 @@ def by_depth(depth: int) -> tuple[ResNetSpec, str]:
 
     Raises UnknownNameError with the nearest depths.
     """
-    name = _DEPTHS.get(depth, f"resnet{depth}_cifar")
+    name = DEPTHS.get(depth, f"resnet{depth}_cifar")
     if name in ZOO or _from_rule(name):
         described = spec(name)
         return described, f"depth {depth} is {name}: {_rule(described)}; {entry(name).source}"
-    known = sorted({*_DEPTHS, *range(8, 1203, 6)}, key=lambda d: (abs(d - depth), d))
+    known = sorted({*DEPTHS, *range(8, 1203, 6)}, key=lambda d: (abs(d - depth), d))
     near = ", ".join(map(str, sorted(known[:3])))
     raise UnknownNameError(
         f"no published ResNet has depth {depth}; the nearest have {near} "

@@ -152,7 +152,7 @@ def test_files_that_are_not_ours_are_refused_with_the_line_and_a_reason(
     with pytest.raises(FormatError, match=words) as caught:
         read(path)
     assert f"{path}:2" in str(caught.value)
-    assert cli(["bench", "--show", str(path)]) == 2
+    assert cli(["results", str(path)]) == 2
 
 
 def test_files_that_cannot_be_read_or_written(path: Path) -> None:
@@ -335,7 +335,7 @@ def test_the_committed_tables_are_what_the_committed_records_say(
     out = tmp_path / "out.md"
     models = ["resnet18", "resnet50"] if options and options[0] == "--against" else []
     shown = f"reports/latency/cpu/{record}.jsonl"
-    assert cli(["bench", *models, "--show", shown, *options, "-o", str(out)]) == 0
+    assert cli(["results", shown, *models, *options, "-o", str(out)]) == 0
     assert out.read_text() == (REPORTS / f"{table}.md").read_text()
 
 
@@ -370,7 +370,7 @@ def test_two_files_are_compared_case_by_case(path: Path) -> None:
     for name, group in (("old.jsonl", before), ("new.jsonl", after)):
         for one in group:
             append(path.with_name(name), one)
-    arguments = ["bench", "--show", str(path.with_name("old.jsonl"))]
+    arguments = ["results", str(path.with_name("old.jsonl"))]
     out = path.with_name("out.json")
     assert cli([*arguments, "--against", str(path.with_name("new.jsonl")), "-o", str(out)]) == 0
     assert [row["verdict"] for row in json.loads(out.read_text())["rows"]] == [
@@ -527,8 +527,8 @@ def test_showing_a_file_loads_neither_torch_nor_pandas(path: Path) -> None:
 def test_a_file_is_shown_of_some_networks_alone(path: Path) -> None:
     append(path, measured())
     out = path.with_name("out.csv")
-    assert cli(["bench", "resnet20_cifar", "--show", str(path), "-o", str(out)]) == 0
-    assert cli(["bench", "resnet18", "--show", str(path)]) == 2
+    assert cli(["results", str(path), "resnet20_cifar", "-o", str(out)]) == 0
+    assert cli(["results", str(path), "resnet18"]) == 2
     assert cli(["bench", "--against", str(path)]) == 2
     assert cli(["bench"]) == 2
 

@@ -502,9 +502,9 @@ def test_the_command_measures_shows_and_plots(capsys: pytest.CaptureFixture[str]
     assert len(read("bench.jsonl")) == 2
     assert cli(["bench", "resnet20_cifar", "--batch", "1,2", *quick, "--resume"]) == 0
     assert len(read("bench.jsonl")) == 2
-    assert cli(["bench", "--show", "bench.jsonl", "--format", "markdown"]) == 0
+    assert cli(["results", "bench.jsonl", "--format", "markdown"]) == 0
     assert "|       1 |" in capsys.readouterr().out
-    one = ["bench", "resnet20_cifar", "--show", "bench.jsonl", "--plots", "none"]
+    one = ["results", "bench.jsonl", "resnet20_cifar", "--plots", "none"]
     Path("bench.jsonl").write_text(read("bench.jsonl")[0].to_line())
     assert cli(one) == 0
     assert "nothing to plot" in capsys.readouterr().err
@@ -520,7 +520,6 @@ def test_the_command_measures_shows_and_plots(capsys: pytest.CaptureFixture[str]
         (["--per-layer", "--record", "nowhere/b.jsonl"], "cannot write"),
         (["--per-layer", "--record", "/dev/null"], "no file that lines can be added to"),
         (["--threads", "0"], "threads is 0"),
-        (["--show", "b.jsonl", "--against", "c.jsonl", "--plots", "p"], "leave out --plots"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else "",
 )
