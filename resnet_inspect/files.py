@@ -10,7 +10,7 @@ from pathlib import Path
 from resnet_inspect.errors import FormatError, InspectError
 
 STDOUT = "-"
-"""What stands for standard output wherever a file is written."""
+"""Standard output, wherever a file is written."""
 
 
 class OutputError(InspectError):

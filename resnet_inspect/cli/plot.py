@@ -25,7 +25,7 @@ from resnet_inspect.networks.graph import LayerGraph
 @models_options(help=f"{MODELS_HELP}; none for zoo and blocks.", required=False)
 @output_option("The picture: svg, png or pdf by its suffix.")
 @convention_option
-@theme_option(("light", "dark"))
+@theme_option(words_of("pictures.themes:THEMES"))
 @option(
     "--format",
     metavar="FORMAT",

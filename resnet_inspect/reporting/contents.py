@@ -1,4 +1,4 @@
-"""What a report holds: the tables of the command line, diagrams and plots, and where each stands.
+"""What a report holds: the tables of the command line, diagrams and plots, and where each is.
 
 No number is made here. Every table is one that a command prints.
 """
@@ -26,7 +26,7 @@ from resnet_inspect.tables.reconciliation import reconcile
 from resnet_inspect.tables.table import Sheet, Table
 
 OVERVIEW, BLOCKS, CONVENTIONS = "overview", "blocks", "conventions"
-"""What stands beside the networks, by the folders of their files."""
+"""What a report has besides networks, by the folders of their files."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,13 @@ def contents(
 ) -> Report:
     """A report on networks; raises InspectError for none, or two of one name."""
     if not graphs:
-        raise InspectError("a report of no network; name one or more")
+        raise InspectError("a report needs at least one network")
     names = [graph.name for graph in graphs]
     for name in names:
         if names.count(name) > 1:
-            raise InspectError(f"two networks are called {name!r}; give one another name")
+            raise InspectError(f"two networks are named {name!r}; rename one")
     sheet = overview(graphs, batch=batch, dtype=dtype, convention=convention)
-    # More networks than can be told apart by colour are compared in tables alone.
+    # More networks than can be told apart by colour are compared in tables only.
     kinds = ("stages", "cumulative", "field") if len(graphs) <= MOST else ()
     table = partial(network_table.table, batch=batch, dtype=dtype, convention=convention)
     return Report(
@@ -130,15 +130,15 @@ def _part(slug: str, graph: LayerGraph, table: Callable[..., Table], convention:
 
 
 def published(graph: LayerGraph) -> Table | None:
-    """What was published of a network against ours; None where nothing was."""
-    found = reconcile(graph).tables.get("published")
-    return found if found and found.rows else None
+    """What was published of a network against these counts; None where nothing was."""
+    table = reconcile(graph).tables.get("published")
+    return table if table and table.rows else None
 
 
 def _columns(convention: str) -> tuple[str, ...]:
     """The columns of a network's tables on the page: those of the terminal, and a few more.
 
-    FLOPs do not stand beside what another convention counts.
+    FLOPs are left out where another convention counts.
     """
     more = ("flops", "activations") if convention == "macs" else ("activations",)
     *shown, last = network_table.shown(convention)
@@ -157,12 +157,12 @@ def slugs(names: Sequence[str]) -> list[str]:
 
     What folds case, as some file systems do, tells them apart too.
     """
-    found: list[str] = []
+    taken: list[str] = []
     for name in names:
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "network"
         slug, number = plain, 1
-        while slug.lower() in [other.lower() for other in (OVERVIEW, BLOCKS, CONVENTIONS, *found)]:
+        while slug.lower() in [other.lower() for other in (OVERVIEW, BLOCKS, CONVENTIONS, *taken)]:
             number += 1
             slug = f"{plain}-{number}"
-        found.append(slug)
-    return found
+        taken.append(slug)
+    return taken

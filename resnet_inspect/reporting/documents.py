@@ -1,4 +1,4 @@
-"""What stands beside the page: Markdown to read, CSV to compute with, SVG and DOT to draw with.
+"""The files besides the page: Markdown to read, CSV to compute with, SVG and DOT to draw with.
 
 README.md, overview/*.csv, overview/*.svg         the networks side by side
 <network>/README.md, *.csv, diagram.svg and .dot  each network

@@ -1,8 +1,8 @@
 """index.html: a page that holds everything it needs, and asks nothing of any network.
 
-Styles, script, fonts and pictures stand inside. Text is escaped by jinja2; the pictures are markup
-of ours and of libraries that escape what they are given. A content security policy lets the page
-run its own script and nothing else.
+Styles, script, fonts and pictures are inside. Text is escaped by jinja2; pictures are markup of
+this package and of libraries that escape their input. A content security policy lets the page run
+its own script and nothing else.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of a table. box, link: the box of the diagram that stands for it, and its address."""
+    """A row of a table. box, link: its box in the diagram, and the box's address."""
 
     cells: tuple[Cell, ...]
     id: str = ""
@@ -177,7 +177,7 @@ def _section(part: Part, pictures: Mapping[str, str]) -> Section:
 
 
 def _stage_sums(part: Part) -> dict[str, str]:
-    """What stands beside a stage's name above its rows, from the table of stages."""
+    """What a stage's name is followed by above its rows, from the table of stages."""
     columns = {column.key: column for column in part.stages.columns}
     return {
         str(row["name"]): ", ".join(
@@ -217,7 +217,7 @@ def view(
 ) -> View:
     """A table for the page.
 
-    sums: makes its groups fold, and stands beside each one's name. linked: ties its rows to boxes.
+    sums: makes its groups fold, and follows each one's name. linked: ties its rows to boxes.
     """
     columns, greatest = table.visible, _greatest(table)
     groups: list[tuple[str, list[Row]]] = []

@@ -25,7 +25,7 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}"
 
 Colours = dict[str, str]
-"""A colour of the light theme -> the one that stands for it in the dark theme."""
+"""A colour of the light theme -> its counterpart in the dark theme."""
 
 
 BOX = "box-"
@@ -33,7 +33,7 @@ BOX = "box-"
 
 
 class Box(NamedTuple):
-    """A box of a diagram: its number, and the address of the first row that it stands for."""
+    """A box of a diagram: its number, and the address of the first of its rows."""
 
     number: int
     row: str
@@ -56,7 +56,7 @@ def plot_colours() -> Colours:
 def diagram_colours(light: Sequence[Diagram], dark: Sequence[Diagram]) -> Colours:
     """The colours of diagrams, from the same drawings in both themes.
 
-    Where one light colour stands for several dark ones, the first of them is taken.
+    Where one light colour has several dark ones, the first of them is taken.
     """
     found: Colours = {}
     for one, other in zip(light, dark, strict=True):

@@ -35,7 +35,7 @@ def write(
 ) -> None:
     """Write a report on networks to a folder; command says on it how it was made.
 
-    An earlier report in the folder is replaced file by file; other files in it are left alone.
+    An earlier report in the folder is replaced file by file; other files in it are kept.
     Raises InspectError for networks that cannot be reported and for a folder that holds files and
     not a report, unless `force` (and then leaves the folder as it was); OutputError where it cannot
     be written.

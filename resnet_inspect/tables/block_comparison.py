@@ -20,8 +20,8 @@ from resnet_inspect.networks.spec_field import LARGEST
 from resnet_inspect.networks.wiring import shortcut
 from resnet_inspect.tables.block_sample import Sample, sample
 from resnet_inspect.tables.columns import Column, Value
-from resnet_inspect.tables.comparison import against_first, ratio
 from resnet_inspect.tables.network import MACS
+from resnet_inspect.tables.ratios import against_first, ratio
 from resnet_inspect.tables.table import Sheet, Table
 from resnet_inspect.tables.variants import options
 
@@ -282,7 +282,7 @@ def _growth(channels: int, size: Pair) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A shortcut whose cost is shown: its option, in words, and where it stands."""
+    """A shortcut whose cost is shown: its option, in words, and whether it starts a stage."""
 
     option: str
     words: str

@@ -19,6 +19,7 @@ from resnet_inspect.networks.ops import GlobalAvgPool2d, show_shape
 from resnet_inspect.networks.parts import ROLES, depth, depths, residual_blocks, roles
 from resnet_inspect.tables import network as network_table
 from resnet_inspect.tables.columns import Column, Record, Value
+from resnet_inspect.tables.ratios import against_first, ratio, ratio_column
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("cost", "memory", "stage", "where")
@@ -81,12 +82,12 @@ def compare(
 ) -> Sheet:
     """Networks side by side, in four tables: 'cost', 'memory', 'stage' and 'where'.
 
-    Ratios are to the first. convention: a name of conventions.CONVENTIONS; what it counts stands
-    where MACs stand otherwise, in columns 'counted'. Raises InspectError for fewer than two
+    Ratios are to the first. convention: a name of conventions.CONVENTIONS; what it counts takes
+    the place of MACs, in columns 'counted'. Raises InspectError for fewer than two
     networks or a batch below 1, UnknownNameError for the dtype and the convention.
     """
     if len(graphs) < 2:
-        raise InspectError("one network has nothing to be compared with; name two or more")
+        raise InspectError("compare needs at least two networks")
     return overview(graphs, batch=batch, dtype=dtype, convention=convention)
 
 
@@ -126,7 +127,7 @@ def overview(
 
 
 def _idle(column: Column, networks: Sequence[Network]) -> bool:
-    """Ratios of a network to itself, and FLOPs beside what another convention counts."""
+    """Ratios of a network to itself, and FLOPs where another convention counts."""
     if column.title == "ratio" and len(networks) == 1:
         return True
     return networks[0].convention != "macs" and column.key in ("flops", "flops_ratio")
@@ -138,39 +139,12 @@ def _heading(networks: Sequence[Network]) -> str:
     return headings.pop() if len(headings) == 1 else networks[0].counted.title
 
 
-def ratio(value: Value, base: Value) -> float | None:
-    """How many times `base` a count is; None where either is unknown or the base is 0."""
-    return value / base if isinstance(value, int) and isinstance(base, int) and base else None
-
-
-def against_first(rows: Sequence[dict[str, Value]], *keys: str) -> tuple[dict[str, Value], ...]:
-    """The rows with a `<key>_ratio` to the first row behind each key.
-
-    Counts that are lower bounds (rows whose 'uncounted' is above 0) have no ratio but for their
-    parameters, which are known.
-    """
-    first = rows[0]
-    made = []
-    for row in rows:
-        ratios: dict[str, Value] = {}
-        for key in keys:
-            bound = key != "params" and (row.get("uncounted") or first.get("uncounted"))
-            if bound or first.get(key) != 0:  # of nothing there is no ratio, known or not
-                ratios[f"{key}_ratio"] = None if bound else ratio(row.get(key), first.get(key))
-        made.append({**row, **ratios})
-    return tuple(made)
-
-
-def _ratio_of(key: str, rank: int = 0) -> Column:
-    return Column(f"{key}_ratio", "ratio", "ratio", rank)
-
-
-_PARAMS = (Column("params", "Parameters", "count"), _ratio_of("params", 2))
+_PARAMS = (Column("params", "Parameters", "count"), ratio_column("params", 2))
 
 
 def _counted(networks: Sequence[Network]) -> tuple[Column, Column]:
     column = networks[0].counted
-    return column, _ratio_of(column.key, 1)
+    return column, ratio_column(column.key, 1)
 
 
 def _share_of(networks: Sequence[Network], rank: int = 0) -> Column:
@@ -213,7 +187,7 @@ def _costs(networks: Sequence[Network]) -> Table:
             *_counted(networks),
             Column(per_param, "MACs/param" if count.key == "macs" else "per param", "ratio", 4),
             Column("flops", "FLOPs", "count", 5),
-            _ratio_of("flops", 7),
+            ratio_column("flops", 7),
             *_uncounted(networks),
         ),
         against_first(rows, "params", count.key, "flops"),
@@ -251,15 +225,15 @@ def _memories(networks: Sequence[Network]) -> Table:
         (
             Column("model", "Network"),
             Column("activations", "Activations", "count"),
-            _ratio_of("activations", 2),
+            ratio_column("activations", 2),
             Column("weights", "Weights", "bytes", 3),
             Column("peak", "Peak", "bytes", 4),
             Column("peak_at", "Peak at", rank=7),
             Column("inference", "Inference", "bytes"),
-            _ratio_of("inference", 2),
+            ratio_column("inference", 2),
             Column("kept", "Kept", "bytes", 5),
             Column("training", "Training", "bytes"),
-            _ratio_of("training", 2),
+            ratio_column("training", 2),
             Column("receptive_field", "Field", "pair", 1),
             *_uncounted(networks),
         ),
@@ -295,7 +269,7 @@ def _stages(networks: Sequence[Network]) -> Table:
             _share_of(networks, 5),
             Column("flops", "FLOPs", "count", 11),
             Column("activations", "Activations", "count", 8),
-            _ratio_of("activations", 9),
+            ratio_column("activations", 9),
             Column("peak", "Peak", "bytes", 10),
             Column("kept", "Kept", "bytes", 10),
             Column("receptive_field", "Field", "pair", 7),

@@ -91,7 +91,7 @@ def _part(graph: LayerGraph, part: str) -> tuple[tuple[Layer, ...], bool]:
     blocks = {block.name: block.layers for block in graph.blocks}
     if part in blocks:
         return blocks[part], True
-    # A module called several times: the name of the first call stands for it.
+    # A module called several times: it is known by the name of its first call.
     calls = [layer for layer in graph.layers if layer.path == part]
     if calls:
         return (calls[0],), False
@@ -141,8 +141,8 @@ def _extent(
     room = f"({size} + 2×{padding} - {kernel})"
     # Rounding up is written as what it is in integers: minus the floor of the negative.
     quotient = f"-(-{room} // {stride})" if ceil else f"{room} // {stride}"
-    return Formula(f"output {'height' if names == 'H' else 'width'}", formula,
-                   f"{quotient} + 1", result)  # fmt: skip
+    side = "height" if names == "H" else "width"
+    return Formula(f"output {side}", formula, f"{quotient} + 1", result)
 
 
 def _extents(op: Conv2d | Pool2d, layer: Layer) -> list[Formula]:
@@ -169,7 +169,7 @@ def _activations(layer: Layer) -> Formula:
 
 @singledispatch
 def formulas(op: Op, layer: Layer) -> list[Formula]:
-    """The formulas of an op; an op without a rule has its parameters alone."""
+    """The formulas of an op; an op without a rule has only its parameters."""
     return [Formula("parameters", "counted from its tensors", str(op.params), op.params)]
 
 

@@ -199,11 +199,11 @@ def branching() -> LayerGraph:
     far = net.add(Add(), net.add(conv, out, name="c.conv"), start, name="c.add")
     net.end_block("c", "c", "Skip")
     net.end_stage("all", "")
-    assert far.shape == (8, 16, 16)
+    assert far.output_shape == (8, 16, 16)
     return net.graph()
 
 
-def test_branches_belong_to_the_input_that_alone_needs_them() -> None:
+def test_branches_belong_to_the_one_input_that_needs_them() -> None:
     graph = branching()
     wiring = Wiring(graph.layers)
     alone = wiring.branches(graph.layer("b.add"))

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resnet_inspect.errors import InspectError, UnknownNameError
+from resnet_inspect.errors import FormatError, InspectError, UnknownNameError
 from resnet_inspect.files import OutputError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import INPUT, LayerGraph, Stage
@@ -128,7 +128,7 @@ def test_a_format_may_differ_from_the_suffix(drawn: Diagram, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["net.jpg", "net", "net.svgz"])
 def test_an_unknown_suffix_names_the_known(drawn: Diagram, tmp_path: Path, name: str) -> None:
-    with pytest.raises(UnknownNameError, match=r"end it in \.svg, \.png, \.pdf, \.dot"):
+    with pytest.raises(FormatError, match=r"use \.svg, \.png, \.pdf, \.dot, or give a format"):
         drawn.write(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

@@ -232,7 +232,7 @@ def test_markdown_reads_well(golden: Any) -> None:
 @pytest.mark.parametrize(
     ("models", "settings", "message"),
     [
-        (("resnet18",), {}, "two or more"),
+        (("resnet18",), {}, "at least two networks"),
         (("resnet18", "resnet19"), {}, "did you mean resnet18"),
         (PAIR, {"batch": 0}, "batch is 0"),
         (PAIR, {"dtype": "fp31"}, "fp32"),

@@ -32,7 +32,7 @@ def stage_kind(stage: DrawnStage) -> str:
 def stage_frame(
     canvas: Canvas, stage: DrawnStage, number: int | None
 ) -> AbstractContextManager[Canvas]:
-    """A tinted frame around a stage's blocks; none around stem, head and a stage that is alone."""
+    """A tinted frame around a stage's blocks; none around stem, head and a single stage."""
     if number is None or len(canvas.graph.stages) == 1:
         return nullcontext(canvas)
     theme = canvas.theme
@@ -58,7 +58,7 @@ def stage_frame(
 
 
 def repeat_frame(canvas: Canvas, run: Run, label: str) -> AbstractContextManager[Canvas]:
-    """A frame around what stands for several identical units."""
+    """A frame around units that are drawn once for several."""
     first, last = run.drawn[0].name, run.repeats[-1][-1].name
     note = f"block {first}" if run.count == 1 else f"{first} to {last}: {run.count} times the same"
     return canvas.cluster(

@@ -1,7 +1,7 @@
 """The pieces a diagram is made of, as DOT: boxes, signs, forks, edges, frames.
 
 Text that a caller can choose (names of networks, stages, layers) reaches DOT through `escape` or
-`tip` alone, so markup in it stays text.
+only `tip`, so markup in it stays text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What stands above a diagram: the network's name and totals, and what strokes and fills mean."""
+"""The lines above a diagram: the network's name and totals, and what strokes and fills mean."""
 
 from __future__ import annotations
 

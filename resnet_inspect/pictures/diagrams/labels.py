@@ -89,8 +89,12 @@ def folded(lines: Sequence[str]) -> list[str]:
 
 def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
     """Channels through a gate: 256 → 16 → 256."""
-    sides = [(op.in_channels, op.out_channels) if isinstance(op, Conv2d)
-             else (op.in_features, op.out_features) for op in ops]  # fmt: skip
+    sides = [
+        (op.in_channels, op.out_channels)
+        if isinstance(op, Conv2d)
+        else (op.in_features, op.out_features)
+        for op in ops
+    ]
     return " → ".join(map(str, (sides[0][0], *(out for _, out in sides))))
 
 

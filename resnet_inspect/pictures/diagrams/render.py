@@ -123,7 +123,7 @@ def _by_command(dot: str, format: str) -> bytes:
 
 
 _FONTS: list[object] = []
-"""fontconfig's configuration once it is ours: it lives as long as the process."""
+"""This package's configuration of fontconfig: it lives as long as the process."""
 
 
 def _use_own_fonts(dot: str) -> None:

@@ -1,12 +1,13 @@
 """Pictures of costs: by stage, through depth, over the zoo; memory, receptive fields, blocks.
 
 Every number comes from the tables and functions that the command line prints. A plot is a value
-(plot_style.Plot) that draws itself when it is written; matplotlib is loaded then, not before.
+(plot.Plot) that draws itself when it is written; matplotlib is loaded then, not before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,21 +44,21 @@ def plot(
 ) -> Plot:
     """A plot of one of KINDS; 'zoo' and 'blocks' need no networks.
 
-    convention: what 'stages' and 'cumulative' show beside parameters. Raises UnknownNameError for
+    convention: what 'stages' and 'cumulative' show besides parameters. Raises UnknownNameError for
     the kind, theme or convention, InspectError for too few or too many networks.
     """
     if kind not in KINDS:
         raise unknown("plot", kind, KINDS)
     if kind in ("zoo", "blocks"):
         if graphs:
-            raise InspectError(f"the plot {kind!r} is of no network; leave out {graphs[0].name!r}")
-        made = zoo() if kind == "zoo" else blocks()
+            raise InspectError(f"the plot {kind!r} takes no network; leave out {graphs[0].name!r}")
+        drawn = zoo() if kind == "zoo" else blocks()
     else:
         if not 1 <= len(graphs) <= MOST:
             raise InspectError(f"{len(graphs)} networks; the plot {kind!r} takes 1 to {MOST}")
         counts = {"convention": convention} if kind in ("stages", "cumulative") else {}
-        made = KINDS[kind](graphs, **counts)
-    return Plot(made.name, made.alt, made.size, made.paint, theme)
+        drawn = KINDS[kind](graphs, **counts)
+    return replace(drawn, theme=theme)
 
 
 class End(NamedTuple):
@@ -110,9 +111,13 @@ def stages(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
         if len(graphs) > 1:
             handles, labels = panels[0].get_legend_handles_labels()
             figure.legend(
-                handles, labels, loc="outside upper center", ncols=min(5, len(graphs)),
-                handlelength=1.4, columnspacing=1.4,
-            )  # fmt: skip
+                handles,
+                labels,
+                loc="outside upper center",
+                ncols=min(5, len(graphs)),
+                handlelength=1.4,
+                columnspacing=1.4,
+            )
 
     return Plot(
         "stages",
@@ -133,9 +138,9 @@ def _bars(
 ) -> None:
     width = 0.86 / len(graphs)
     for number, (graph, table) in enumerate(zip(graphs, tables, strict=True)):
-        found = {row["name"]: row[key] for row in table.rows}
-        at = [names.index(name) + (number + 0.5) * width - 0.43 for name in found]
-        heights = [(count or 0) / unit for count in found.values()]
+        counts = {row["name"]: row[key] for row in table.rows}
+        at = [names.index(name) + (number + 0.5) * width - 0.43 for name in counts]
+        heights = [(count or 0) / unit for count in counts.values()]
         axes.bar(
             at,
             heights,
@@ -225,9 +230,15 @@ def _label_ends(axes: Axes, theme: Theme, ends: Sequence[End], wide: float) -> N
                 height = max(height, level + top * 0.066)
         placed.append((at - half, at + half, height))
         axes.text(
-            at, height, end.text, fontsize=9, fontweight="bold", ha="center",
-            va="bottom", bbox=backed(theme),
-        )  # fmt: skip
+            at,
+            height,
+            end.text,
+            fontsize=9,
+            fontweight="bold",
+            ha="center",
+            va="bottom",
+            bbox=backed(theme),
+        )
 
 
 def memory_through_depth(graphs: Sequence[LayerGraph]) -> Plot:
@@ -316,9 +327,15 @@ def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
         _label_ends(axes, theme, ends, 7.6)
         for side in inputs:
             axes.annotate(
-                f"the input's {side} pixels", (1, side), (0, 3), textcoords="offset points",
-                xycoords=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=9,
-            )  # fmt: skip
+                f"the input's {side} pixels",
+                (1, side),
+                (0, 3),
+                textcoords="offset points",
+                xycoords=axes.get_yaxis_transform(),
+                ha="right",
+                va="bottom",
+                fontsize=9,
+            )
         axes.set_title("Receptive field through depth")
         axes.set_xlabel("depth in layers with weights")
         axes.set_ylabel("input pixels")

@@ -131,13 +131,13 @@ def _print(figure: Figure, format: str, buffer: BinaryIO) -> None:
 
 
 def _with_fallbacks(svg: bytes) -> bytes:
-    """Fonts of the same width for readers who do not have ours."""
+    """Fonts of the same width for readers who do not have Arimo."""
     return svg.replace(f"'{FONT}', '{_BEHIND}'".encode(), _IN_A_BROWSER.encode())
 
 
 @contextmanager
 def _settings(theme: Theme, name: str) -> Iterator[None]:
-    """matplotlib's defaults and ours, whatever the user's own settings are."""
+    """matplotlib's defaults and this package's, whatever the user's own settings are."""
     import warnings
 
     import matplotlib
