@@ -6,7 +6,7 @@ What is compared runs in turn, so that whatever else the machine does touches al
 figures are medians. DOT of every layer of ResNet-152 is set against torchview's draw_graph (if
 torchview, torch and torchvision are installed), each in processes of its own after a run that is
 not counted; and the whole process that draws the collapsed ResNet-152 as SVG against one that
-imports rich and typer alone. Fails where the first is less than ten times as fast, or the second
+only imports click and rich. Fails where the first is less than ten times as fast, or the second
 takes four times as long.
 """
 
@@ -63,7 +63,7 @@ for _ in range(int(sys.argv[1])):
 print(1000 * statistics.median(times))
 """
 
-BARE = "import rich.console, rich.table, typer"
+BARE = "import click, rich.console"
 DRAW = """
 import sys
 from resnet_inspect.cli.main import run
@@ -118,7 +118,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "net.svg"
         processes = {
-            "a process that imports rich and typer": whole(BARE, target),
+            "a process that imports click and rich": whole(BARE, target),
             "resnet-inspect diagram resnet152 -o net.svg": whole(DRAW, target),
         }
         bare, drawing = in_turn(processes, given.runs)

@@ -89,16 +89,16 @@ def measure(device: str, threads: int | None, into: Path) -> None:
         *("bench", "resnet50", "--per-layer", "--level", "block", *LAYERS[device], *on),
         *(*to(layers, "layers-by-block.md"), *plots),
     )
-    command("bench", "--show", str(layers), "-o", str(into / "layers.md"))
+    command("results", str(layers), "-o", str(into / "layers.md"))
     command("ladder", "resnet50", *LADDER[device], *on, *to(ladder, "ladder.md"), *plots)
     first, *others = SWEEPS[device]
     command("bench", *CLASSICS, *first, *on, *to(latency, "latency.md"))
     command("bench", *REPEATED, *REPEATS[device], *on, *to(repeats, "again.md"))
-    shown = ["--show", str(latency), "--against", str(repeats)]
-    command("bench", *REPEATED, *shown, "-o", str(into / "repeats.md"))
+    compared = [str(latency), *REPEATED, "--against", str(repeats)]
+    command("results", *compared, "-o", str(into / "repeats.md"))
     for sweep in others:
         command("bench", *CLASSICS, *sweep, *on, *to(latency, "latency.md"))
-    command("bench", "--show", str(latency), "-o", str(into / "latency.md"), *plots)
+    command("results", str(latency), "-o", str(into / "latency.md"), *plots)
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ import sys
 import time
 from collections.abc import Callable
 
-BARE = "import rich.console, rich.table, typer"
+# What `table` takes of rich and click: rich.console brings segments, styles and text.
+BARE = "import click, rich.console"
 TABLE = "from resnet_inspect.cli.main import main; main(['table', '--depth', '34'])"
 TORCHINFO = """
 import torch, torchinfo

@@ -16,30 +16,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resnet_inspect.api import bench as bench
-    from resnet_inspect.api import block_diagram as block_diagram
-    from resnet_inspect.api import build as build
-    from resnet_inspect.api import compare as compare
-    from resnet_inspect.api import compare_blocks as compare_blocks
-    from resnet_inspect.api import diagram as diagram
-    from resnet_inspect.api import diff as diff
-    from resnet_inspect.api import explain as explain
-    from resnet_inspect.api import graph as graph
-    from resnet_inspect.api import models as models
-    from resnet_inspect.api import read_bench as read_bench
-    from resnet_inspect.api import reconcile as reconcile
-    from resnet_inspect.api import report as report
-    from resnet_inspect.api import resolve as resolve
-    from resnet_inspect.api import rule as rule
-    from resnet_inspect.api import table as table
-    from resnet_inspect.api import trace as trace
+    from resnet_inspect.api.measurements import bench as bench
+    from resnet_inspect.api.measurements import device as device
+    from resnet_inspect.api.measurements import ladder as ladder
+    from resnet_inspect.api.measurements import read_bench as read_bench
+    from resnet_inspect.api.measurements import roofline as roofline
+    from resnet_inspect.api.networks import Model as Model
+    from resnet_inspect.api.networks import build as build
+    from resnet_inspect.api.networks import graph as graph
+    from resnet_inspect.api.networks import list_models as list_models
+    from resnet_inspect.api.networks import load_timm_preact as load_timm_preact
+    from resnet_inspect.api.networks import models as models
+    from resnet_inspect.api.networks import register_layer as register_layer
+    from resnet_inspect.api.networks import spec as spec
+    from resnet_inspect.api.networks import trace as trace
+    from resnet_inspect.api.pictures import block_diagram as block_diagram
+    from resnet_inspect.api.pictures import diagram as diagram
+    from resnet_inspect.api.pictures import diff_diagram as diff_diagram
+    from resnet_inspect.api.pictures import plot as plot
+    from resnet_inspect.api.pictures import report as report
+    from resnet_inspect.api.tables import compare as compare
+    from resnet_inspect.api.tables import compare_blocks as compare_blocks
+    from resnet_inspect.api.tables import conventions as conventions
+    from resnet_inspect.api.tables import cost as cost
+    from resnet_inspect.api.tables import diff as diff
+    from resnet_inspect.api.tables import explain as explain
+    from resnet_inspect.api.tables import memory as memory
+    from resnet_inspect.api.tables import receptive_fields as receptive_fields
+    from resnet_inspect.api.tables import reconcile as reconcile
+    from resnet_inspect.api.tables import table as table
     from resnet_inspect.counting.costs import Cost as Cost
-    from resnet_inspect.counting.costs import cost as cost
     from resnet_inspect.counting.costs import total as total
     from resnet_inspect.counting.memory import Memory as Memory
-    from resnet_inspect.counting.memory import memory as memory
     from resnet_inspect.counting.receptive_field import ReceptiveField as ReceptiveField
-    from resnet_inspect.counting.receptive_field import receptive_fields as receptive_fields
     from resnet_inspect.errors import InspectError as InspectError
     from resnet_inspect.networks.graph import Block as Block
     from resnet_inspect.networks.graph import Layer as Layer
@@ -54,13 +63,18 @@ if TYPE_CHECKING:
     __version__: str
 
 _PUBLIC = {
-    "api": (
-        "bench block_diagram build compare compare_blocks diagram diff explain graph models "
-        "read_bench reconcile report resolve rule table trace"
+    "api.measurements": "bench device ladder read_bench roofline",
+    "api.networks": (
+        "Model build graph list_models load_timm_preact models register_layer spec trace"
     ),
-    "counting.costs": "Cost cost total",
-    "counting.memory": "Memory memory",
-    "counting.receptive_field": "ReceptiveField receptive_fields",
+    "api.pictures": "block_diagram diagram diff_diagram plot report",
+    "api.tables": (
+        "compare compare_blocks conventions cost diff explain "
+        "memory receptive_fields reconcile table"
+    ),
+    "counting.costs": "Cost total",
+    "counting.memory": "Memory",
+    "counting.receptive_field": "ReceptiveField",
     "counting.torch_op_rules": "Opaque",  # with its rules
     "errors": "InspectError",
     "networks.graph": "Block Layer LayerGraph Stage",

@@ -1,15 +1,22 @@
-"""Errors that a user can mend: one line that names the value and a way out."""
+"""Errors that users can fix. Each message is one line: the value, and what to do."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 
 
 class InspectError(ValueError):
-    """Something the caller gave cannot be used; the message says what, and what would do.
+    """An argument that cannot be used; the message says why, and what would do.
 
-    The command line prints the message as one line and exits with status 2.
+    fields: the fields of a network's spec that it is about, the first of them above all. The
+    command line prints the message as one line and exits with status 2.
     """
+
+    def __init__(self, message: str, *, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
 
 
 class UnknownNameError(InspectError):
@@ -29,40 +36,39 @@ class FormatError(InspectError):
 
 
 def nearest(name: str, choices: Iterable[str], count: int = 3) -> list[str]:
-    """The names most like `name`, best first; none if nothing is like it.
+    """The names most like `name`, best first; empty if nothing is like it. Case is ignored."""
+    from difflib import get_close_matches  # only on the way to an error
 
-    Case is forgiven. Names that differ in a number alone are ordered by how much it differs, so
-    that resnet49 is near resnet50 and not resnet44.
-    """
-    from difflib import SequenceMatcher  # only on the way to an error
+    by_folded = {choice.lower(): choice for choice in reversed(list(choices))}
+    close = get_close_matches(name.lower(), by_folded, 3 * count)
+    words, number = _split(name.lower())
 
-    def likeness(a: str, b: str) -> float:
-        return SequenceMatcher(None, a, b).ratio()
-
-    def order(choice: str) -> tuple[float, int, float]:
-        words, number = _split(name)
+    def gap(choice: str) -> float:
         other_words, other_number = _split(choice)
-        return (
-            -likeness(words, other_words),
-            abs(number - other_number),
-            -likeness(name.lower(), choice.lower()),
-        )
+        return abs(number - other_number) if other_words == words else math.inf
 
-    close = [choice for choice in choices if likeness(name.lower(), choice.lower()) >= 0.6]
-    return sorted(close, key=order)[:count]
+    # resnet49 is nearer to resnet50 than to resnet44; difflib sees two letters either way.
+    return [by_folded[choice] for choice in sorted(close, key=gap)[:count]]
 
 
 def _split(name: str) -> tuple[str, int]:
     """A name without its digits, and the first number in it (0 for none)."""
-    digits = "".join(letter if letter.isdigit() else " " for letter in name).split()
-    words = "".join(letter for letter in name.lower() if not letter.isdigit())
-    return words, int(digits[0][:9]) if digits else 0  # beyond that, no name is near
+    words = re.sub(r"\d", "", name)
+    first = re.search(r"\d{1,9}", name)
+    return words, int(first[0]) if first else 0
 
 
-def unknown(what: str, name: str, choices: Iterable[str], listing: str = "") -> UnknownNameError:
+def unknown(
+    what: str,
+    name: str,
+    choices: Iterable[str],
+    listing: str = "",
+    *,
+    fields: tuple[str, ...] = (),
+) -> UnknownNameError:
     """An error for a name that is not among `choices`: nearest names, or all if they are few.
 
-    listing: how to see all of them, where they are many.
+    listing: how to see all of them, where they are many. fields: as InspectError has them.
     """
     choices = list(choices)
     close = nearest(name, choices)
@@ -72,4 +78,4 @@ def unknown(what: str, name: str, choices: Iterable[str], listing: str = "") -> 
         hint = f"choose from {', '.join(choices)}"
     else:
         hint = listing or f"there are {len(choices)}, {choices[0]} among them"
-    return UnknownNameError(f"unknown {what} {name!r}; {hint}")
+    return UnknownNameError(f"unknown {what} {name!r}; {hint}", fields=fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from resnet_inspect.networks.ops import ACTIVATIONS, Shape
-from resnet_inspect.networks.spec import BIAS_PARTS, ORDERS, SHORTCUTS, STEMS, STRIDE_IN, ResNetSpec
+from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 
 
 @st.composite
@@ -21,10 +21,10 @@ def specs(
     """
     stages = draw(st.integers(1, 4))
     block = draw(st.sampled_from(["basic", "bottleneck"]))
-    stem = draw(st.sampled_from(STEMS))
+    stem = draw(st.sampled_from(FIELDS["stem"].choices))
     splits = stem in ("deep", "tiered")
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
-    shortcut = draw(st.sampled_from(SHORTCUTS))
+    shortcut = draw(st.sampled_from(FIELDS["shortcut"].choices))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     if shortcut == "A":  # it cannot drop channels
         enough = -(-stem_width // (4 if block == "bottleneck" else 1))
@@ -43,13 +43,13 @@ def specs(
         stem_pool=draw(st.booleans()),
         shortcut=shortcut,
         shortcut_norm=draw(st.booleans()),
-        stride_in=draw(st.sampled_from(STRIDE_IN)),
-        order=draw(st.sampled_from(ORDERS)),
+        stride_in=draw(st.sampled_from(FIELDS["stride_in"].choices)),
+        order=draw(st.sampled_from(FIELDS["order"].choices)),
         groups=groups,
         group_width=group_width,
         se_reduction=draw(st.sampled_from([0, 2, 16])),
         activation=draw(st.sampled_from(activations)),
-        bias=tuple(draw(st.sets(st.sampled_from(BIAS_PARTS)))),
+        bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
     )

@@ -87,7 +87,7 @@ def test_imports_run_one_way() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-TOP = {"api", "errors", "files"}
+TOP = {"errors", "files"}
 
 
 def test_the_top_holds_wings_only() -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import resnet_inspect as ri
+from resnet_inspect.networks.spec import FIELDS
+from resnet_inspect.networks.spec_field import SpecField
 
 ROOT = Path(__file__).parent.parent
 PAGES = [page for page in (ROOT / "README.md",) if page.exists()]
@@ -60,9 +62,26 @@ def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.Monke
 def test_toml_blocks_are_networks(block: str, tmp_path: Path) -> None:
     path = tmp_path / "my_network.toml"
     path.write_text(block)
-    spec = ri.resolve(path)
+    spec = ri.spec(path)
     assert spec.name == "my_network"
     assert ri.graph(path).stages
+
+
+def test_fields_of_a_network_are_those_described() -> None:
+    rows = [f"| `{name}` | {_told(about)} |" for name, about in FIELDS.items()]
+    assert (
+        "\n".join(["| field | what it says |", "|---|---|", *rows, ""])
+        in (ROOT / "README.md").read_text()
+    )
+
+
+def _told(about: SpecField) -> str:
+    """What the README says of a field: its help, its choices, and what they mean."""
+    choices = [
+        f"`{choice}` ({about.meanings[choice]})" if choice in about.meanings else f"`{choice}`"
+        for choice in about.choices
+    ]
+    return f"{about.help.removesuffix('.')}: {', '.join(choices)}" if choices else about.help
 
 
 def test_figures_in_the_prose() -> None:

@@ -1,98 +1,95 @@
-"""The commands, each built when it is asked for.
+"""The commands, each imported when it is asked for.
 
-Describing a command's options takes milliseconds, so the others are left alone: `table` pays for
-`table`, and only `--help` for all.
+Describing a command's options takes milliseconds: `table` pays for `table` only, and `--help` for
+all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
 from importlib import import_module
-from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
-from typer.main import get_command
+import click
 
-COMMANDS: dict[str, str] = {
-    "table": "resnet_inspect.cli.table",
-    "models": "resnet_inspect.cli.models",
-    "explain": "resnet_inspect.cli.explain",
-    "compare": "resnet_inspect.cli.compare",
-    "compare-blocks": "resnet_inspect.cli.compare_blocks",
-    "diff": "resnet_inspect.cli.diff",
-    "reconcile": "resnet_inspect.cli.reconcile",
-    "conventions": "resnet_inspect.cli.conventions",
-    "diagram": "resnet_inspect.cli.diagram",
-    "plot": "resnet_inspect.cli.plot",
-    "report": "resnet_inspect.cli.report",
-    "bench": "resnet_inspect.cli.bench",
-    "ladder": "resnet_inspect.cli.ladder",
-    "roofline": "resnet_inspect.cli.roofline",
-    "device": "resnet_inspect.cli.device",
+from resnet_inspect.cli.parameters import SETTINGS, Option, explained, words_of
+from resnet_inspect.errors import unknown
+
+PANELS: dict[str, tuple[str, ...]] = {
+    "Look": ("table", "models", "explain", "conventions"),
+    "Compare": ("compare", "compare-blocks", "diff", "reconcile"),
+    "Draw": ("diagram", "plot", "report"),
+    "Measure": ("bench", "results", "ladder", "roofline", "device"),
 }
-"""Every command and the module whose `command` it is, in the order of the help."""
+"""Every command, in the order and under the titles of the help."""
 
-_SETTINGS: dict[str, Any] = {
-    "rich_markup_mode": "rich",
-    "pretty_exceptions_enable": False,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
-}
+COMMANDS = tuple(name for names in PANELS.values() for name in names)
 
 
-class _OnDemand(MutableMapping[str, Any]):
-    """The commands by name; importing and building one waits until it is taken."""
+class Commands(click.Group):
+    """The group of all commands; the command 'x-y' is x_y in the module x_y of this wing."""
 
-    def __init__(self) -> None:
-        self._built: dict[str, Any] = {}
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
 
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._built:
-            alone = typer.Typer(add_completion=False, **_SETTINGS)
-            alone.command(name)(import_module(COMMANDS[name]).command)
-            self._built[name] = get_command(alone)
-        return self._built[name]
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"resnet_inspect.cli.{name}"), name)
+        return command
 
-    def __setitem__(self, name: str, command: Any) -> None:
-        self._built[name] = command
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise unknown("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
 
-    def __delitem__(self, name: str) -> None:
-        del self._built[name]
+    def get_help(self, ctx: click.Context) -> str:
+        from resnet_inspect.cli.help import group_help
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(COMMANDS)
-
-    def __len__(self) -> int:
-        return len(COMMANDS)
-
-
-class _Commands(TyperGroup):
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.commands = _OnDemand()
+        params = [explained(param) for param in self.get_params(ctx)]
+        return group_help(self, ctx, params, PANELS)
 
 
-app = typer.Typer(
-    name="resnet-inspect",
-    cls=_Commands,
-    help="What exactly is in a ResNet, what it costs, and why tools disagree about it.",
-    no_args_is_help=True,
-    **_SETTINGS,
-)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
         from importlib.metadata import version
 
         print(f"resnet-inspect {version('resnet-inspect')}")
-        raise typer.Exit
+        context.exit()
 
 
-@app.callback()
-def _common(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
-    ] = False,
-) -> None:
-    pass
+def _completion(context: click.Context, parameter: click.Parameter, shell: str | None) -> None:
+    if shell is not None and not context.resilient_parsing:
+        from resnet_inspect.cli.completion import install
+
+        install(shell)
+        context.exit()
+
+
+@click.group("resnet-inspect", cls=Commands, context_settings=SETTINGS)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Print the version.",
+)
+@click.option(
+    "--install-completion",
+    cls=Option,
+    is_flag=False,
+    flag_value="",
+    metavar="[SHELL]",
+    words=words_of("cli.completion:SHELLS"),
+    expose_value=False,
+    is_eager=True,
+    callback=_completion,
+    help="Complete words in your shell, or in the one named",
+)
+def app() -> None:
+    """What exactly is in a ResNet, what it costs, and why tools disagree about it.
+
+    'resnet-inspect COMMAND --help' has examples of each command.
+    """

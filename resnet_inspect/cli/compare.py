@@ -2,64 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
 
-import typer
-
+import resnet_inspect as ri
 from resnet_inspect.cli.network_options import (
-    INPUT,
     MODELS_HELP,
-    Args,
-    Convention,
-    Leaf,
-    complete_model,
-    load_all,
+    batch_option,
+    convention_option,
+    dtype_option,
+    models_options,
 )
-from resnet_inspect.cli.output import Format, Output, emit
+from resnet_inspect.cli.output import emit, only_option, output_options, picked
+from resnet_inspect.cli.parameters import command, words_of
+from resnet_inspect.networks.graph import LayerGraph
 
 
-def _complete_table(incomplete: str) -> list[str]:
-    from resnet_inspect.tables.comparison import TABLES
-
-    return [name for name in TABLES if name.startswith(incomplete)]
-
-
-def command(
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL...",
-            help=f"{MODELS_HELP}; ratios are to the first.",
-            autocompletion=complete_model,
-        ),
-    ],
-    input: Annotated[str | None, INPUT] = None,
-    args: Args = None,
-    leaf: Leaf = None,
-    batch: Annotated[int, typer.Option(metavar="N", help="Samples in a batch.")] = 1,
-    dtype: Annotated[str, typer.Option(metavar="DTYPE", help="fp32, fp16, bf16, fp64.")] = "fp32",
-    convention: Convention = "macs",
-    only: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TABLE,..",
-            help="Tables to show: cost, memory, stage, where.  \\[default: all]",
-            autocompletion=_complete_table,
-        ),
-    ] = None,
-    format: Format = None,
-    output: Output = None,
+@command("compare")
+@models_options(help=f"{MODELS_HELP}; ratios are to the first.")
+@batch_option
+@dtype_option
+@convention_option
+@only_option(words_of("tables.comparison:TABLES"))
+@output_options
+def compare(
+    graphs: Sequence[LayerGraph],
+    batch: int,
+    dtype: str,
+    convention: str,
+    only: str | None,
+    format: str | None,
+    output: str | None,
 ) -> None:
-    """Set networks side by side: cost, memory, every stage, and where the cost sits.
+    """Set networks side by side: cost, memory and every stage.
 
     \b
     resnet-inspect compare resnet34 resnet50
+    resnet-inspect compare resnet50 'resnet50[shortcut=C]' --only cost
     resnet-inspect compare resnet50_v1 resnet50 resnet50d --only stage
     resnet-inspect compare resnet18 my_network.toml --batch 32 -o comparison.csv
     resnet-inspect compare resnet18 resnet50 --convention fvcore --only cost
     """
-    from resnet_inspect.tables.comparison import compare
-
-    graphs = load_all(models, input, args, leaf)
-    sheet = compare(graphs, batch=batch, dtype=dtype, convention=convention)
-    emit(sheet.only(only.split(",")) if only else sheet, format, output)
+    sheet = ri.compare(*graphs, batch=batch, dtype=dtype, convention=convention)
+    emit(picked(sheet, only), format, output)

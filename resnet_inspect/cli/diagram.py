@@ -2,174 +2,135 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
+import resnet_inspect as ri
 from resnet_inspect.cli.network_options import (
     Network,
-    check_code,
     complete_model,
-    load,
-    takes_network,
+    instead_of,
+    load_all,
+    network_options,
+    theme_option,
 )
+from resnet_inspect.cli.output import emit_drawing, output_option
+from resnet_inspect.cli.parameters import argument, command, option
 from resnet_inspect.errors import InspectError
-from resnet_inspect.pictures.diagrams.diagram import Diagram, block_diagram, diagram
+from resnet_inspect.networks.spec import BLOCKS, FIELDS
 from resnet_inspect.pictures.diagrams.draw import DIRECTIONS, LEVELS
 from resnet_inspect.pictures.diagrams.fills import COLOR_BY
-from resnet_inspect.pictures.diagrams.render import RENDERERS
+from resnet_inspect.pictures.diagrams.render import FORMATS, RENDERERS
 from resnet_inspect.pictures.themes import THEMES
 
 BLOCK = "block"
-"""What stands for a network's name where blocks are to be drawn."""
+"""What is written for a network's name to draw blocks."""
 
-# The fields of ResNetSpec that tell blocks of one kind and size apart.
-OF_A_BLOCK = (
-    "shortcut",
-    "shortcut_norm",
-    "stride_in",
-    "order",
-    "groups",
-    "group_width",
-    "se_reduction",
-    "activation",
-    "in_channels",
+_BLOCK = "One block (diagram block KIND)"
+
+
+def _complete_other(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    if context.params.get("model") == BLOCK:
+        return [kind for kind in BLOCKS if kind.startswith(incomplete)]
+    return complete_model(context, parameter, incomplete)
+
+
+@command("diagram")
+@network_options
+@argument(
+    "others",
+    nargs=-1,
+    metavar="[MODEL...]",
+    shell_complete=_complete_other,
+    help="One or two more to set next to it; kinds of block after 'block'.",
 )
-
-_ALONE = "One block (diagram block KIND)"
-
-
-def _choice(names: str, help: str, choices: Sequence[str]) -> Any:
-    def complete(incomplete: str) -> list[str]:
-        return [choice for choice in choices if choice.startswith(incomplete)]
-
-    text = f"{help}: {', '.join(choices)}."
-    return typer.Option(names, metavar="WORD", help=text, autocompletion=complete)
-
-
-def _number(name: str, help: str) -> Any:
-    return typer.Option(name, metavar="N", help=help, rich_help_panel=_ALONE)
-
-
-def _described(
+@output_option("The picture: svg, png, pdf or dot by its suffix; without one, DOT into a pipe.")
+@option("--compare", is_flag=True, hidden=True, help="Nothing: several networks are compared.")
+@option("--level", default="block", metavar="LEVEL", words=LEVELS, help="What has a box")
+@option("--expand", is_flag=True, help="Draw every one of identical blocks in a row.")
+@option("--color-by", default="stage", metavar="KEY", words=COLOR_BY, help="What fills mean")
+@option("--direction", default="TB", metavar="DIR", words=DIRECTIONS, help="Down or to the right")
+@theme_option(THEMES)
+@option(
+    *("--render", "renderer"),
+    default="pygraphviz",
+    metavar="TOOL",
+    words=RENDERERS,
+    help="In process, or by an installed dot",
+)
+@option("--format", metavar="FORMAT", words=FORMATS, help="Format, whatever the suffix")
+@option(
+    "--channels",
+    type=int,
+    metavar="N",
+    panel=_BLOCK,
+    unset="64 or 256",
+    help="Channels that leave it.",
+)
+@option("--size", type=int, metavar="N", panel=_BLOCK, unset="56", help="Side of its input.")
+@option("--stride", type=int, metavar="N", panel=_BLOCK, help="Its stride; above 1 it projects.")
+def diagram(
     network: Network,
-    others: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[MODEL..]",
-            help="One or two more to set beside it; kinds of block after 'block'.",
-            autocompletion=complete_model,
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="The picture: svg, png, pdf or dot by its suffix; without one, DOT to stdout.",
-        ),
-    ] = None,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Set the networks named side by side.")
-    ] = False,
-    level: Annotated[str, _choice("--level", "What has a box", LEVELS)] = "block",
-    expand: Annotated[
-        bool, typer.Option("--expand", help="Draw every one of identical blocks in a row.")
-    ] = False,
-    color_by: Annotated[str, _choice("--color-by", "What fills mean", COLOR_BY)] = "stage",
-    direction: Annotated[str, _choice("--direction", "Down or to the right", DIRECTIONS)] = "TB",
-    theme: Annotated[str, _choice("--theme", "Colours", tuple(THEMES))] = "light",
-    render: Annotated[
-        str, _choice("--render", "In process, or by an installed dot", RENDERERS)
-    ] = "pygraphviz",
-    format: Annotated[
-        str | None,
-        typer.Option(metavar="FORMAT", help="svg, png, pdf or dot, whatever the suffix."),
-    ] = None,
-    channels: Annotated[
-        int | None,
-        _number(
-            "--channels", "Channels that leave it; else 64 of a basic block, 256 of a bottleneck."
-        ),
-    ] = None,
-    size: Annotated[int, _number("--size", "Side of its input.")] = 56,
-    stride: Annotated[int, _number("--stride", "How it strides; above 1 it projects.")] = 1,
+    others: tuple[str, ...],
+    output: str | None,
+    compare: bool,
+    renderer: str,
+    format: str | None,
+    channels: int | None,
+    size: int | None,
+    stride: int | None,
+    **look: Any,
 ) -> None:
-    """Draw a network, networks side by side, or a residual block, with every shortcut in sight.
+    """Draw networks or a residual block, with every shortcut in sight.
 
     \b
     resnet-inspect diagram resnet34 -o resnet34.svg
     resnet-inspect diagram resnet152 --level stage --color-by macs -o heat.png
-    resnet-inspect diagram --compare plain34 resnet34 --expand -o figure3.pdf
+    resnet-inspect diagram plain34 resnet34 --expand -o figure3.pdf
     resnet-inspect diagram block bottleneck --channels 256 -o bottleneck.svg
     resnet-inspect diagram block basic --stride 2 --shortcut D -o projection.svg
     """
-
-
-_options = takes_network(_described)
-
-
-_OWN = tuple(inspect.signature(_described).parameters)[1:]
-
-
-@functools.wraps(_options)
-def command(**given: Any) -> None:
-    own = {name: given.pop(name) for name in _OWN}
-    model, depth, shape = given.pop("model"), given.pop("depth"), given.pop("input")
-    code = {"args": given.pop("args"), "leaf": given.pop("leaf")}
-    changes = {field: value for field, value in given.items() if value is not None}
-    if model == BLOCK:
-        if depth is not None or shape is not None:
-            raise InspectError("a block has no --depth and no --input; give --channels and --size")
-        drawn = _blocks(own, changes)
+    options = {"channels": channels, "size": size, "stride": stride}
+    sizes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if network.model == BLOCK:
+        look = {name: look[name] for name in ("color_by", "direction", "theme")}
+        drawing = ri.block_diagram(*others, **_block(network, others), **sizes, **look)
     else:
-        drawn = _networks(own, model, depth, shape, changes, code)
-    emit_drawing(drawn, own["output"], own["format"], own["render"])
+        if sizes:
+            raise InspectError(
+                f"--{next(iter(sizes))} is for a block; write diagram block basic or bottleneck"
+            )
+        if compare and not others:
+            raise InspectError("one network to compare; name another, as in plain34 resnet34")
+        drawing = ri.diagram(*_graphs(network, others), **look)
+    emit_drawing(drawing, output, format, renderer)
 
 
-def _networks(
-    own: dict[str, Any],
-    model: str | None,
-    depth: int | None,
-    shape: str | None,
-    changes: dict[str, Any],
-    code: dict[str, Any],
-) -> Diagram:
-    others = own["others"] or []
-    if own["compare"] and not others:
-        raise InspectError("one network to compare; name another, as in --compare plain34 resnet34")
-    check_code([model, *others], **code)
-    graphs = [load(model, depth, shape, changes, **code).graph]
-    graphs += [load(other, None, shape, changes, **code).graph for other in others]
-    look = {name: own[name] for name in ("level", "expand", "color_by", "direction", "theme")}
-    return diagram(*graphs, **look)
+def _graphs(network: Network, others: tuple[str, ...]) -> list[Any]:
+    """The networks to draw; raises InspectError for options that are for one, if there are more."""
+    if not others:
+        return [network.graph]
+    options = ["--depth"] if network.depth is not None else []
+    options += [FIELDS[name].option for name in network.changes]
+    if options:
+        raise InspectError(str(instead_of(options[0])))
+    models = [*filter(None, [network.model]), *others]
+    return list(load_all(models, network.input, network.args, network.leaf))
 
 
-def _blocks(own: dict[str, Any], changes: dict[str, Any]) -> Diagram:
-    if not own["others"]:
+def _block(network: Network, kinds: tuple[str, ...]) -> dict[str, Any]:
+    """The changes to a block's spec; raises InspectError for what is not about a block."""
+    if not kinds:
         raise InspectError("no kind of block; give 'block basic', 'block bottleneck' or both")
-    for field in changes:
-        if field not in OF_A_BLOCK:
-            option = field.replace("_", "-")
-            raise InspectError(f"--{option} is about whole networks; leave it out for a block")
-    entering = changes.pop("in_channels", None)
-    look = {name: own[name] for name in ("color_by", "direction", "theme")}
-    sizes = {name: own[name] for name in ("channels", "size", "stride")}
-    return block_diagram(*own["others"], entering=entering, **sizes, **look, **changes)
-
-
-def emit_drawing(
-    drawn: Diagram, output: str | None, format: str | None, renderer: str = "pygraphviz"
-) -> None:
-    """Write a drawing to a file, or to stdout; raises InspectError."""
-    if output is not None:
-        drawn.write(output, format, renderer)
-        return
-    if format in ("png", "pdf") and sys.stdout.isatty():
-        raise InspectError(f"{format} is nothing for a terminal; name a file with -o")
-    sys.stdout.buffer.write(drawn.render(format or "dot", renderer))
+    if network.depth is not None or network.input is not None:
+        raise InspectError("a block has no --depth and no --input; give --channels and --size")
+    for name in network.changes:
+        if not FIELDS[name].of_block:
+            raise InspectError(
+                f"{FIELDS[name].option} is about whole networks; leave it out for a block"
+            )
+    fields = network.fields
+    return {"entering": fields.pop("in_channels", None), **fields}

@@ -3,77 +3,75 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+import resnet_inspect as ri
 from resnet_inspect.cli.network_options import (
-    INPUT,
     MODELS_HELP,
-    Args,
-    Leaf,
+    code_options,
     complete_model,
+    input_option,
     load_all,
+    theme_option,
 )
-from resnet_inspect.cli.output import Output, emit
-
-PICTURES = ("svg", "png", "pdf", "dot")
-
+from resnet_inspect.cli.output import emit, emit_drawing, formats, output_option
+from resnet_inspect.cli.parameters import argument, command, option
+from resnet_inspect.pictures.diagrams.draw import DIRECTIONS, LEVELS
+from resnet_inspect.pictures.diagrams.render import FORMATS
+from resnet_inspect.pictures.themes import THEMES
 
 _PICTURE = "Picture (-o FILE.svg, .png, .pdf or .dot)"
 
 
-def command(
-    before: Annotated[
-        str,
-        typer.Argument(metavar="A", help=f"{MODELS_HELP}.", autocompletion=complete_model),
-    ],
-    after: Annotated[
-        str, typer.Argument(metavar="B", help="What it became.", autocompletion=complete_model)
-    ],
-    input: Annotated[str | None, INPUT] = None,
-    args: Args = None,
-    leaf: Leaf = None,
-    level: Annotated[
-        str,
-        typer.Option(metavar="LEVEL", help="stage, block or layer.", rich_help_panel=_PICTURE),
-    ] = "block",
-    expand: Annotated[
-        bool,
-        typer.Option(
-            "--expand", help="Draw every one of identical blocks.", rich_help_panel=_PICTURE
-        ),
-    ] = False,
-    direction: Annotated[
-        str, typer.Option(metavar="WORD", help="TB (down) or LR.", rich_help_panel=_PICTURE)
-    ] = "TB",
-    theme: Annotated[
-        str, typer.Option(metavar="WORD", help="light, dark or print.", rich_help_panel=_PICTURE)
-    ] = "light",
-    format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FORMAT", help="As of table, or a picture's.  \\[default: by the suffix of -o]"
-        ),
-    ] = None,
-    output: Output = None,
+def _formats() -> list[str]:
+    return [*formats(), *FORMATS]
+
+
+@command("diff")
+@argument("before", metavar="BEFORE", shell_complete=complete_model, help=f"{MODELS_HELP}.")
+@argument("after", metavar="AFTER", shell_complete=complete_model, help="What it became.")
+@input_option
+@option(
+    "--format",
+    metavar="FORMAT",
+    words=_formats,
+    unset="by the suffix of -o",
+    help="Format",
+)
+@output_option()
+@option("--level", default="block", metavar="LEVEL", words=LEVELS, panel=_PICTURE, help="Boxes")
+@option("--expand", is_flag=True, panel=_PICTURE, help="Draw every one of identical blocks.")
+@option(
+    *("--direction",), default="TB", metavar="DIR", words=DIRECTIONS, panel=_PICTURE, help="Flow"
+)
+@theme_option(THEMES, panel=_PICTURE)
+@code_options
+def diff(
+    before: str,
+    after: str,
+    input: str | None,
+    format: str | None,
+    output: str | None,
+    level: str,
+    expand: bool,
+    direction: str,
+    theme: str,
+    args: tuple[str, ...],
+    leaf: tuple[str, ...],
 ) -> None:
-    """Tell two networks apart: what was added, removed and changed, layer by layer.
+    """List or draw how two networks differ, layer by layer.
 
     \b
     resnet-inspect diff resnet50 resnet50d
+    resnet-inspect diff resnet50 'resnet50[stem=deep]'
     resnet-inspect diff resnet50 resnet50d -o differences.svg
     resnet-inspect diff resnet50 my_fork.model:resnet50 --input 3x224x224
     """
-    first, second = load_all([before, after], input, args, leaf)
+    graphs = load_all([before, after], input, args, leaf)
     suffix = Path(output).suffix.lower().removeprefix(".") if output else ""
-    if (format or suffix) not in PICTURES:
-        from resnet_inspect.tables.difference import diff
-
-        emit(diff(first, second), format, output)
-        return
-    from resnet_inspect.cli.diagram import emit_drawing
-    from resnet_inspect.pictures.diagrams.diagram import diff_diagram
-
-    look = {"level": level, "direction": direction, "theme": theme}
-    emit_drawing(diff_diagram(first, second, expand=expand, **look), output, format)
+    if (format or suffix) in FORMATS:
+        drawing = ri.diff_diagram(
+            *graphs, level=level, expand=expand, direction=direction, theme=theme
+        )
+        emit_drawing(drawing, output, format)
+    else:
+        emit(ri.diff(*graphs), format, output)

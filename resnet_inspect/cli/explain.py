@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
+import resnet_inspect as ri
+from resnet_inspect.cli.network_options import Network, network_options
+from resnet_inspect.cli.output import emit, output_options
+from resnet_inspect.cli.parameters import argument, command
+from resnet_inspect.errors import InspectError
+from resnet_inspect.networks import zoo
 
-from resnet_inspect.cli.network_options import Network, takes_network
-from resnet_inspect.cli.output import Format, Output, emit
+
+def _complete_part(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Blocks and layers of a network of the zoo."""
+    model = context.params.get("model")
+    if model not in zoo.ZOO:
+        return []
+    graph = ri.graph(model)
+    parts = [*(block.name for block in graph.blocks), *graph.by_name]
+    return [part for part in dict.fromkeys(parts) if part.startswith(incomplete)]
 
 
-@takes_network
-def command(
-    network: Network,
-    part: Annotated[
-        str, typer.Argument(metavar="LAYER", help="A layer or block, such as layer2.0.conv2.")
-    ],
-    format: Format = None,
-    output: Output = None,
-) -> None:
-    """Write a layer's or block's arithmetic out, formula by formula, with numbers put in.
+@command("explain")
+@network_options
+@argument(
+    "part",
+    required=False,
+    metavar="LAYER",
+    shell_complete=_complete_part,
+    help="A layer or block, such as layer2.0.conv2.",
+)
+@output_options
+def explain(network: Network, part: str | None, format: str | None, output: str | None) -> None:
+    """Write out the arithmetic of a layer or block, with numbers.
 
     \b
     resnet-inspect explain resnet50 layer2.0.conv2
     resnet-inspect explain resnet18 layer3.0
+    resnet-inspect explain --depth 18 layer3.0
     """
-    from resnet_inspect.tables.explanation import arithmetic
-
-    emit(arithmetic(network.graph, part), format, output)
+    if part is None and network.described:  # the only word is the layer
+        network, part = network._replace(model=None), network.model
+    if part is None:
+        raise InspectError("no layer; name a layer or block after the network, such as layer2.0")
+    emit(ri.explain(network.graph, part), format, output)

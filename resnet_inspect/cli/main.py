@@ -1,44 +1,48 @@
-"""The command line. A command is a file; each imports what it needs when it runs.
+"""The one boundary where errors become a line on stderr and an exit status.
 
-`main` is the one boundary where errors become a line on stderr and an exit status: 2 for input
-that cannot be used, 130 for Ctrl-C. Nothing but this package prints.
+2 is for input that cannot be used, 130 for Ctrl-C. Nothing but this package prints.
 """
 
 from __future__ import annotations
 
 import gc
+import io
 import sys
 from collections.abc import Sequence
-from typing import Any
+
+from resnet_inspect.errors import InspectError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     # What a command allocates it keeps until it ends; looking for garbage at the usual pace took a
-    # twentieth of the time of `table`.
+    # twentieth of the time of `table`. So this comes before click is imported.
     gc.set_threshold(100_000)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # an encoding may lack a character: print a '?'
+        sys.stdout.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit status."""
-    from typer import Abort, BadParameter
+    import click
 
     from resnet_inspect.cli.app import app
-    from resnet_inspect.errors import InspectError
 
-    # click's base of all complaints about the command line, for which typer has no name
-    usage_error: type[Any] = BadParameter.__mro__[2]
     try:
-        status = app(
+        status = app.main(
             list(arguments) or ["--help"], prog_name="resnet-inspect", standalone_mode=False
         )
         sys.stdout.flush()
     except InspectError as error:
         return _complain(str(error))
-    except usage_error as error:  # unknown commands and options, values of the wrong type
+    except click.NoSuchOption as error:
+        from resnet_inspect.cli.network_options import for_one_network
+
+        return _complain(for_one_network(error) or error.format_message())
+    except click.UsageError as error:  # unknown commands, values of the wrong type
         return _complain(error.format_message())
-    except Abort:
+    except click.Abort:
         return 130
     except BrokenPipeError:  # the reader of the pipe has gone, as `head` does
         _hush()

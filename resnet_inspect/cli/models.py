@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from resnet_inspect.cli.output import Format, Output, emit
-
-
-def _complete_family(incomplete: str) -> list[str]:
-    from resnet_inspect.networks.zoo import FAMILIES
-
-    return [family for family in FAMILIES if family.startswith(incomplete)]
+import resnet_inspect as ri
+from resnet_inspect.cli.output import emit, output_options
+from resnet_inspect.cli.parameters import command, option
+from resnet_inspect.networks.zoo import FAMILIES
 
 
-def command(
-    family: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FAMILY",
-            help="resnet, resnet-v1, wide, resnext, tweaks, se, preact, cifar, plain or notes.",
-            autocompletion=_complete_family,
-        ),
-    ] = None,
-    format: Format = None,
-    output: Output = None,
-) -> None:
-    """List the zoo: every network that is known by name, with where it was published.
+@command("models")
+@option("--family", metavar="FAMILY", words=FAMILIES, help="Only this family")
+@output_options
+def models(family: str | None, format: str | None, output: str | None) -> None:
+    """List the networks that have a name, and where they are from.
 
     \b
     resnet-inspect models
     resnet-inspect models --family preact
     resnet-inspect models --format json
     """
-    from resnet_inspect.tables.zoo import models
-
-    emit(models(family), format, output)
+    emit(ri.models(family), format, output)

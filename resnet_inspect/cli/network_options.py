@@ -1,286 +1,320 @@
-"""The options of every command about one network: which one, changed how, for what input.
-
-`takes_network` adds them to a command's signature, so they are described once.
-"""
+"""The options that say which network a command is about, or which networks."""
 
 from __future__ import annotations
 
 import ast
 import functools
-import inspect
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-import typer
+import click
 
+from resnet_inspect.api.networks import graph, is_code
+from resnet_inspect.cli.parameters import Function, Words, argument, option, words_of
+from resnet_inspect.counting.dtypes import DTYPES
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Shape
-from resnet_inspect.networks.spec import BIAS_PARTS, CHOICES, ResNetSpec
-
-
-class Network(NamedTuple):
-    """A network as asked for on the command line; rule says which one a depth stands for."""
-
-    graph: LayerGraph
-    rule: str | None = None
-
-
-def complete_model(incomplete: str) -> list[str]:
-    """Names of the zoo for shell completion."""
-    return [name for name in zoo.ZOO if name.startswith(incomplete)]
-
+from resnet_inspect.networks.spec import FIELDS, ResNetSpec
+from resnet_inspect.networks.spec_field import SpecField
 
 MODEL_HELP = (
-    "A name of the zoo ('resnet-inspect models' lists them), a TOML file, or a model of your own: "
-    "package.module:callable, or a .pt2 file of torch.export."
+    "A name of the zoo ('resnet-inspect models' lists them), resnet50[shortcut=C,stem=deep], "
+    "a TOML file, package.module:callable, or a .pt2 file of torch.export."
 )
 
 
-MODELS_HELP = "Names of the zoo, TOML files, package.module:callable, .pt2 files"
+MODELS_HELP = "Names of the zoo, resnet50[shortcut=C], TOML files, package.module:callable, .pt2"
 
-INPUT = typer.Option(
-    "--input", metavar="CxHxW", help="Input shape.  \\[default: what the network is published for]"
-)
-
-
-def complete_convention(incomplete: str) -> list[str]:
-    """Names of conventions for shell completion."""
-    from resnet_inspect.counting.conventions import CONVENTIONS
-
-    return [name for name in CONVENTIONS if name.startswith(incomplete)]
-
-
-Convention = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="Count as another tool does: fvcore, torchinfo, ptflops, deepspeed, .. "
-        "('resnet-inspect conventions' lists them).",
-        autocompletion=complete_convention,
-    ),
-]
-
-_WHICH = "Network (MODEL, or a depth, or one of your own)"
+_NETWORK = "Network (MODEL, a depth, or one of your own)"
 
 
 _CODE = "Code (MODEL is package.module:callable)"
 
-Args = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--args", metavar="KEY=VALUE", help="An argument of the callable.", rich_help_panel=_CODE
-    ),
-]
+
+_NO_OPTION = ("input_size",)
+"""Fields without an option: --input gives the size."""
 
 
-Leaf = Annotated[
-    list[str] | None,
-    typer.Option(
+class Network(NamedTuple):
+    """One network as a command line describes it: by a model or a depth, changed by options.
+
+    changes: fields of ResNetSpec, as text (flags: as bool).
+    """
+
+    model: str | None
+    depth: int | None
+    input: str | None
+    args: Sequence[str]
+    leaf: Sequence[str]
+    changes: Mapping[str, Any]
+
+    @property
+    def described(self) -> bool:
+        """Whether options describe a network without a model."""
+        return self.depth is not None or "blocks" in self.changes
+
+    @property
+    def rule(self) -> str | None:
+        """Which published network a depth means, in words."""
+        return zoo.by_depth(self.depth)[1] if self.depth is not None else None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The changes as values; raises SpecError."""
+        return {
+            name: value if isinstance(value, bool) else FIELDS[name].parse(value)
+            for name, value in self.changes.items()
+        }
+
+    @property
+    def graph(self) -> LayerGraph:
+        """The network; raises InspectError."""
+        check_code([self.model], self.args, self.leaf)
+        if self.model is not None and self.depth is not None:
+            raise InspectError(
+                f"both {self.model!r} and --depth {self.depth} name a network; give one of them"
+            )
+        if self.model is not None:
+            return load(self.model, self.input, self.args, self.leaf, self.fields)
+        if not self.described:
+            raise InspectError(
+                "no network; name one (such as resnet50), give --depth 50, or describe your own "
+                "with --blocks 3,4,6,3"
+            )
+        spec = ResNetSpec() if self.depth is None else zoo.by_depth(self.depth)[0]
+        return graph(spec, parse_shape(self.input), **self.fields)
+
+
+def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command with a first parameter `network` the options that describe one."""
+
+    @functools.wraps(function)
+    def command(**values: Any) -> Any:
+        named = {name: values.pop(name) for name in ("model", "depth", "input", "args", "leaf")}
+        changes = {name: values.pop(name) for name in FIELDS if name in values}
+        chosen = {name: value for name, value in changes.items() if value is not None}
+        return function(Network(**named, changes=chosen), **values)
+
+    for decorate in reversed(
+        [
+            argument(
+                "model",
+                required=False,
+                metavar="[MODEL]",
+                shell_complete=complete_model,
+                help=MODEL_HELP,
+            ),
+            input_option,
+            option(
+                *("--depth", "depth"),
+                type=int,
+                metavar="N",
+                panel=_NETWORK,
+                shell_complete=complete_depth,
+                help="A published depth.",
+            ),
+            *(_field_option(name) for name in FIELDS if name not in _NO_OPTION),
+            code_options,
+        ]
+    ):
+        command = decorate(command)
+    return command
+
+
+def models_options(
+    *, help: str = f"{MODELS_HELP}.", required: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command with a parameter `graphs` the options that name several networks."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def command(**values: Any) -> Any:
+            named = {name: values.pop(name) for name in ("models", "input", "args", "leaf")}
+            return function(graphs=load_all(**named), **values)
+
+        arguments = models_argument(required=required, help=help)
+        return arguments(input_option(code_options(command)))
+
+    return decorate
+
+
+def models_argument(*, required: bool, help: str) -> Callable[[Function], Function]:
+    """The names of several networks."""
+    return argument(
+        "models",
+        nargs=-1,
+        required=required,
+        metavar="MODEL..." if required else "[MODEL...]",
+        shell_complete=complete_model,
+        help=help,
+    )
+
+
+input_option = option(
+    "--input",
+    metavar="CxHxW",
+    unset="what the network is published for",
+    help="Input shape.",
+)
+
+
+def code_options(function: Function) -> Function:
+    """--args and --leaf, for networks that are traced."""
+    args = option(
+        "--args",
+        multiple=True,
+        metavar="KEY=VALUE",
+        panel=_CODE,
+        help="An argument of the callable; repeatable.",
+    )
+    leaf = option(
         "--leaf",
+        multiple=True,
         metavar="TYPE",
+        panel=_CODE,
         help="Take modules of this class as one uncounted layer each.",
-        rich_help_panel=_CODE,
-    ),
-]
+    )
+    return args(leaf(function))
 
 
-def _option(*names: str, metavar: str, help: str, choices: Sequence[str] = ()) -> Any:
-    def complete(incomplete: str) -> list[str]:
-        return [choice for choice in choices if choice.startswith(incomplete)]
+convention_option = option(
+    "--convention",
+    default="macs",
+    metavar="NAME",
+    words=words_of("counting.conventions:CONVENTIONS"),
+    help="Count as a tool does: fvcore, ptflops, .. ('resnet-inspect conventions').",
+)
 
-    shown = f"{help} ({', '.join(choices)})" if choices else help
-    return typer.Option(
-        *names, metavar=metavar, help=shown, rich_help_panel=_WHICH, autocompletion=complete
+
+batch_option = option("--batch", type=int, default=1, metavar="N", help="Samples in a batch.")
+
+
+dtype_option = option(
+    "--dtype", default="fp32", metavar="DTYPE", words=DTYPES, help="Type of values"
+)
+
+
+def theme_option(themes: Words, panel: str | None = None) -> Callable[[Function], Function]:
+    """--theme, one of these."""
+    return option(
+        "--theme", default="light", metavar="THEME", words=themes, panel=panel, help="Colours"
     )
 
 
-def _flag(names: str, help: str) -> Any:
-    return typer.Option(names, help=help, rich_help_panel=_WHICH)
-
-
-_FIELDS: dict[str, tuple[Any, Any]] = {
-    "name": (str, _option("--name", metavar="TEXT", help="What to call it.")),
-    "block": (
-        str,
-        _option("--block", metavar="KIND", help="Residual block", choices=CHOICES["block"]),
-    ),
-    "blocks": (str, _option("--blocks", metavar="N,N,..", help="Blocks of each stage.")),
-    "widths": (str, _option("--widths", metavar="N,N,..", help="Width of each stage.")),
-    "strides": (str, _option("--strides", metavar="N,N,..", help="Stride of each stage.")),
-    "stem": (str, _option("--stem", metavar="KIND", help="Stem", choices=CHOICES["stem"])),
-    "stem_width": (int, _option("--stem-width", metavar="N", help="Channels of the stem.")),
-    "stem_pool": (bool, _flag("--stem-pool/--no-stem-pool", "Max pooling after the stem.")),
-    "shortcut": (
-        str,
-        _option("--shortcut", metavar="OPTION", help="Shortcut", choices=CHOICES["shortcut"]),
-    ),
-    "shortcut_norm": (
-        bool,
-        _flag("--shortcut-norm/--no-shortcut-norm", "Batch norm after a projection."),
-    ),
-    "stride_in": (
-        str,
-        _option(
-            "--stride-in",
-            metavar="CONV",
-            help="Where a bottleneck strides",
-            choices=CHOICES["stride_in"],
-        ),
-    ),
-    "order": (
-        str,
-        _option("--order", metavar="ORDER", help="Activation order", choices=CHOICES["order"]),
-    ),
-    "groups": (int, _option("--groups", metavar="N", help="Groups of a bottleneck's 3x3.")),
-    "group_width": (int, _option("--group-width", metavar="N", help="Width per group.")),
-    "se_reduction": (
-        int,
-        _option("--se-reduction", metavar="N", help="Squeeze-and-excitation by N; 0 for none."),
-    ),
-    "activation": (
-        str,
-        _option("--activation", metavar="NAME", help="Activation", choices=CHOICES["activation"]),
-    ),
-    "bias": (
-        str,
-        _option(
-            "--bias",
-            metavar="PART,..",
-            help="Convolutions with a bias, or 'none'",
-            choices=BIAS_PARTS,
-        ),
-    ),
-    "in_channels": (int, _option("--in-channels", metavar="N", help="Channels of the input.")),
-    "classes": (int, _option("--classes", metavar="N", help="Classes.")),
-}
-"""The fields of ResNetSpec that have an option, with its type and its description."""
-
-
-def takes_network(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command with a first parameter `network` take the options that describe one."""
-
-    @functools.wraps(command)
-    def wrapper(**given: Any) -> None:
-        model, depth, shape = given.pop("model"), given.pop("depth"), given.pop("input")
-        args, leaf = given.pop("args"), given.pop("leaf")
-        changes = {field: given.pop(field) for field in _FIELDS}
-        chosen = {field: value for field, value in changes.items() if value is not None}
-        check_code([model], args, leaf)
-        command(load(model, depth, shape, chosen, args=args, leaf=leaf), **given)
-
-    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-    shared = [
-        _parameter("model", str, typer.Argument(help=MODEL_HELP, autocompletion=complete_model)),
-        *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own),
-        _parameter("input", str, INPUT),
-        _parameter("depth", int, _option("--depth", metavar="N", help="A published depth.")),
-        *(_parameter(field, kind, option) for field, (kind, option) in _FIELDS.items()),
-        inspect.Parameter("args", _KEYWORD, default=None, annotation=Args),
-        inspect.Parameter("leaf", _KEYWORD, default=None, annotation=Leaf),
-    ]
-    wrapper.__signature__ = inspect.Signature(shared)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in shared}
-    return wrapper
-
-
-_KEYWORD = inspect.Parameter.KEYWORD_ONLY
-
-
-def _parameter(name: str, kind: Any, info: Any) -> inspect.Parameter:
-    return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[kind | None, info],
+def _field_option(name: str) -> Callable[[Function], Function]:
+    about = FIELDS[name]
+    if about.kind == "flag":
+        no = about.option.replace("--", "--no-", 1)
+        return option(f"{about.option}/{no}", default=None, panel=_NETWORK, help=about.help)
+    return option(
+        *(about.option, about.name),
+        alias=_option_of(about.alias) if about.alias else "",
+        metavar=about.metavar,
+        panel=_NETWORK,
+        words=about.choices or None,
+        several=about.kind == "words",
+        help=about.help,
     )
+
+
+def _option_of(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def for_one_network(error: click.NoSuchOption) -> str | None:
+    """What to write instead of an option for one network on a command for several."""
+    command = error.ctx.command if error.ctx else None
+    if command is None or not {"models", "before"} & {param.name for param in command.params}:
+        return None
+    return instead_of(error.option_name)
+
+
+def instead_of(option: str) -> str | None:
+    """The inline name to write instead of an option for one network; None for other options."""
+    name = option.removeprefix("--").replace("-", "_")
+    if name == "depth":
+        return "--depth is for one network; write its name, such as resnet50"
+    for about in FIELDS.values():
+        if {name, name.removeprefix("no_")} & {about.name, about.alias} - {""}:
+            return f"{option} is for one network; write resnet50[{about.name}={_example(about)}]"
+    return None
+
+
+def _example(about: SpecField) -> str:
+    """A value that the field takes, other than its default."""
+    if about.kind == "flag":
+        return "no"
+    if about.example or not about.choices:
+        return about.example or "8"
+    return about.choices[(about.choices.index(about.default) + 1) % len(about.choices)]
+
+
+def complete_depth(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Depths that a published network has."""
+    return [str(depth) for depth in zoo.DEPTHS if str(depth).startswith(incomplete)]
+
+
+_OPEN = r"([^\[\]]+\[(?:.*,)?)(\w*)(=?)([^,\]]*)"
+"""A variant whose bracket is not closed: what precedes the last field, its name, '=', its value."""
+
+
+def complete_model(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Names of the zoo; after a bracket the fields of a network, and the choices of a field."""
+    written = re.fullmatch(_OPEN, incomplete)
+    if written is None:
+        return [name for name in zoo.ZOO if name.startswith(incomplete)]
+    base, name, equals, value = written.groups()
+    if not equals:
+        return [f"{base}{field}=" for field in FIELDS if field.startswith(name)]
+    about = FIELDS.get(name)
+    choices = () if about is None else ("yes", "no") if about.kind == "flag" else about.choices
+    return [f"{base}{name}={choice}" for choice in choices if choice.startswith(value)]
 
 
 def load(
-    model: str | None,
-    depth: int | None = None,
+    model: str,
     input_shape: str | None = None,
+    args: Sequence[str] = (),
+    leaf: Sequence[str] = (),
     changes: dict[str, Any] | None = None,
-    *,
-    args: Sequence[str] | None = None,
-    leaf: Sequence[str] | None = None,
-) -> Network:
-    """The network that a command line names; raises InspectError."""
-    from resnet_inspect.api import graph, is_code, resolve
-    from resnet_inspect.networks.resnet import layer_graph
-
-    fields = _parsed(changes or {})
+) -> LayerGraph:
+    """The graph of a network that a command line names; raises InspectError."""
     code = is_code(model)
-    shape = parse_shape(input_shape, any_axes=code) if input_shape is not None else None
-    if code and depth is None:
-        # Python started for a script looks where the script lies; a user's module lies here.
-        sys.path[:0] = [] if os.getcwd() in sys.path else [os.getcwd()]
-        given = parse_args(args or ())
-        return Network(graph(str(model), shape, args=given, leaves=leaf or (), **fields))
-    if model is not None and depth is not None:
-        raise InspectError(f"both {model!r} and --depth {depth} name a network; give one of them")
-    rule = None
-    if depth is not None:
-        spec, rule = zoo.by_depth(depth)
-        spec = spec.with_changes(fields)
-    elif model is not None:
-        spec = resolve(model, **fields)
-    elif "blocks" in fields:
-        spec = ResNetSpec().with_changes(fields)
-    else:
-        raise InspectError(
-            "no network; name one (such as resnet50), give --depth 50, or describe your own "
-            "with --blocks 3,4,6,3"
-        )
-    return Network(layer_graph(spec, shape), rule)
+    shape = parse_shape(input_shape, any_axes=code)
+    if not code:
+        return graph(model, shape, **changes or {})
+    # Python started for a script looks where the script lies; a user's module lies here.
+    sys.path[:0] = [] if os.getcwd() in sys.path else [os.getcwd()]
+    return graph(model, shape, args=parse_args(args), leaves=leaf, **changes or {})
 
 
 def load_all(
     models: Sequence[str],
-    input_shape: str | None = None,
-    args: Sequence[str] | None = None,
-    leaf: Sequence[str] | None = None,
+    input: str | None = None,
+    args: Sequence[str] = (),
+    leaf: Sequence[str] = (),
 ) -> list[LayerGraph]:
     """The graphs of all networks that a command line names; raises InspectError."""
     check_code(models, args, leaf)
-    return [load(model, None, input_shape, args=args, leaf=leaf).graph for model in models]
+    return [load(model, input, args, leaf) for model in models]
 
 
-def check_code(
-    models: Sequence[str | None], args: Sequence[str] | None, leaf: Sequence[str] | None
-) -> None:
+def check_code(models: Sequence[str | None], args: Sequence[str], leaf: Sequence[str]) -> None:
     """Raise InspectError where --args or --leaf are given and nothing is traced."""
-    from resnet_inspect.api import is_code
-
-    for option, given in (("--args", args), ("--leaf", leaf)):
-        if given and not any(map(is_code, models)):
+    for name, values in (("--args", args), ("--leaf", leaf)):
+        if values and not any(map(is_code, models)):
             raise InspectError(
-                f"{option} {given[0]} is for code that is traced; name package.module:callable"
+                f"{name} {values[0]} is for code that is traced; name package.module:callable"
             )
-
-
-def _parsed(changes: dict[str, Any]) -> dict[str, Any]:
-    fields = dict(changes)
-    for name in ("blocks", "widths", "strides"):
-        if name in fields:
-            fields[name] = parse_ints(fields[name], f"--{name}")
-    if "bias" in fields:
-        words = [word.strip() for word in fields["bias"].split(",")]
-        fields["bias"] = () if words == ["none"] else tuple(words)
-    return fields
-
-
-def parse_ints(text: str, option: str) -> tuple[int, ...]:
-    """(3, 4, 6, 3) from '3,4,6,3'; raises FormatError."""
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise FormatError(
-            f"{option} is {text!r}; give whole numbers and commas, such as 3,4,6,3"
-        ) from None
 
 
 def parse_args(texts: Sequence[str]) -> dict[str, Any]:
@@ -294,21 +328,28 @@ def parse_args(texts: Sequence[str]) -> dict[str, Any]:
         if not equals or not key.isidentifier():
             raise FormatError(f"--args is {text!r}; give key=value, such as width=64")
         try:
-            args[key] = ast.literal_eval(_WORDS.get(value.lower(), value))
+            args[key] = ast.literal_eval(_LITERALS.get(value.lower(), value))
         except (ValueError, SyntaxError):
             args[key] = value
     return args
 
 
-_WORDS = {"true": "True", "false": "False", "none": "None"}
+_LITERALS = {"true": "True", "false": "False", "none": "None"}
 
 
-def parse_shape(text: str, any_axes: bool = False) -> Shape:
-    """(3, 224, 224) from '3x224x224'; raises FormatError."""
-    try:
-        shape = tuple(int(part) for part in text.lower().replace("×", "x").split("x"))
-    except ValueError:
-        shape = ()
-    if not shape or (len(shape) != 3 and not any_axes):
+def parse_shape(text: str | None, *, any_axes: bool = False) -> Shape | None:
+    """(3, 224, 224) from '3x224x224', None from None; raises FormatError."""
+    if text is None:
+        return None
+    sizes = parse_sizes(text)
+    if not sizes or (len(sizes) != 3 and not any_axes):
         raise FormatError(f"--input is {text!r}; give channels x height x width, such as 3x224x224")
-    return shape
+    return sizes
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """(3, 224, 224) from '3x224x224'; () from what is not whole numbers."""
+    try:
+        return tuple(int(part) for part in text.lower().replace("×", "x").split("x"))
+    except ValueError:
+        return ()

@@ -1,87 +1,134 @@
-"""Where a command's table goes: the terminal, a pipe, or a file in some format."""
+"""Where a command's result goes: the terminal, a pipe, or a file in some format."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Protocol
 
-import typer
-
-from resnet_inspect.errors import unknown
+from resnet_inspect.cli.parameters import Function, Words, option, split
+from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.files import STDOUT, format_of, write_text
-from resnet_inspect.tables.table import Sheet, Table
-from resnet_inspect.tables.writers import FORMATS, SUFFIXES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-TERMINAL = "terminal"
+    from resnet_inspect.pictures.diagrams.diagram import Diagram
+    from resnet_inspect.tables.table import Sheet
 
+TERMINAL = "terminal"
 
 PIPED_WIDTH = 100
 """Columns where there is no terminal to ask and COLUMNS does not say."""
 
 
-def _complete_format(incomplete: str) -> list[str]:
-    return [name for name in (TERMINAL, *FORMATS) if name.startswith(incomplete)]
+class Shown(Protocol):
+    """What can be printed by rich, and written in a format: a table, or several."""
+
+    def to_text(self, format: str) -> str: ...
 
 
-Format = Annotated[
-    str | None,
-    typer.Option(
+def formats() -> tuple[str, ...]:
+    """What --format takes where a command gives tables."""
+    from resnet_inspect.tables.writers import FORMATS
+
+    return TERMINAL, *FORMATS
+
+
+def format_option(function: Function) -> Function:
+    """--format of a command that gives tables."""
+    return option(
         "--format",
         metavar="FORMAT",
-        help=f"{TERMINAL}, {', '.join(FORMATS)}.  "
-        f"\\[default: by the suffix of -o, else {TERMINAL}]",
-        autocompletion=_complete_format,
-    ),
-]
+        words=formats,
+        unset=f"by the suffix of -o, else {TERMINAL}",
+        help="Format",
+    )(function)
 
 
-Output = Annotated[
-    str | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write to a file, replacing it whole."),
-]
+def output_option(
+    help: str = "Write to a file, replacing it whole.",
+) -> Callable[[Function], Function]:
+    """-o; '-' is stdout."""
+    return option("--output", "-o", metavar="FILE", help=help)
+
+
+def output_options(function: Function) -> Function:
+    """--format and -o of a command that gives tables."""
+    return format_option(output_option()(function))
+
+
+def only_option(tables: Words) -> Callable[[Function], Function]:
+    """--only of a command that gives several tables, of these names."""
+    return option(
+        "--only",
+        metavar="TABLE,..",
+        words=tables,
+        several=True,
+        unset="all",
+        help="Tables to show",
+    )
+
+
+def picked(sheet: Sheet, tables: str | None) -> Sheet:
+    """The sheet with the tables that --only names; raises UnknownNameError."""
+    return sheet if tables is None else sheet.only(split(tables, "--only"))
 
 
 def chosen_format(format: str | None, output: str | None) -> str:
     """The format asked for, or that of the file's suffix; raises InspectError."""
     if format is not None:
-        if format not in (TERMINAL, *FORMATS):
-            raise unknown("format", format, (TERMINAL, *FORMATS))
+        if format not in formats():
+            raise unknown("format", format, formats())
         return format
-    if output is None or output == STDOUT or Path(output).suffix.lower() == ".txt":
+    if output in (None, STDOUT) or Path(str(output)).suffix.lower() == ".txt":
         return TERMINAL
-    return format_of(output, SUFFIXES)
+    from resnet_inspect.tables.writers import SUFFIXES
+
+    return format_of(str(output), SUFFIXES)
 
 
-def emit(table: Table | Sheet, format: str | None, output: str | None) -> None:
-    """Print a table or a sheet of them, or write it to a file."""
+def emit(shown: Shown, format: str | None, output: str | None) -> None:
+    """Print a table or several, or write them to a file; raises InspectError."""
     kind = chosen_format(format, output)
-    if output is None:
+    if output in (None, STDOUT):
         if kind == TERMINAL:
-            console().print(table)
+            console().print(shown)
         else:
-            sys.stdout.write(table.to_text(kind))
+            sys.stdout.write(shown.to_text(kind))
         return
-    write_text(output, _as_text(table) if kind == TERMINAL else table.to_text(kind))
+    write_text(str(output), _as_text(shown) if kind == TERMINAL else shown.to_text(kind))
+
+
+def emit_drawing(
+    drawing: Diagram, output: str | None, format: str | None, renderer: str = "pygraphviz"
+) -> None:
+    """Write a drawing to a file, or DOT to a pipe; raises InspectError."""
+    if output is None and sys.stdout.isatty():
+        if format is None:
+            raise InspectError("name a file, such as -o FILE.svg, or print DOT by --format dot")
+        if format in ("png", "pdf"):
+            raise InspectError(f"{format} cannot be shown in a terminal; name a file with -o")
+    if output in (None, STDOUT):
+        output, format = STDOUT, format or "dot"
+    drawing.write(output, format, renderer)
 
 
 def console(file: IO[str] | None = None) -> Console:
     """A console for stdout (or `file`) that keeps to 100 columns where there is no terminal."""
     from rich.console import Console
 
-    made = Console(file=file, highlight=False, soft_wrap=False)
-    if not made.is_terminal and "COLUMNS" not in os.environ:
-        made.width = PIPED_WIDTH
-    return made
+    console = Console(file=file, highlight=False, soft_wrap=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPED_WIDTH
+    return console
 
 
-def _as_text(table: Table | Sheet) -> str:
+def _as_text(shown: Shown) -> str:
     import io
 
     buffer = io.StringIO()
-    console(buffer).print(table)
+    console(buffer).print(shown)
     return buffer.getvalue()

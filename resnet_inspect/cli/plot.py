@@ -2,59 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
 
-import typer
+import click
 
+import resnet_inspect as ri
 from resnet_inspect.cli.network_options import (
-    INPUT,
     MODELS_HELP,
-    Args,
-    Convention,
-    Leaf,
-    complete_model,
-    load_all,
+    convention_option,
+    models_options,
+    theme_option,
 )
+from resnet_inspect.cli.output import output_option
+from resnet_inspect.cli.parameters import argument, command, option, words_of
+from resnet_inspect.errors import InspectError
+from resnet_inspect.files import STDOUT
+from resnet_inspect.networks.graph import LayerGraph
 
 
-def _complete_kind(incomplete: str) -> list[str]:
-    from resnet_inspect.pictures.plots.costs import KINDS
-
-    return [kind for kind in KINDS if kind.startswith(incomplete)]
-
-
-def command(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            metavar="KIND",
-            help="stages, cumulative, memory, field, zoo or blocks.",
-            autocompletion=_complete_kind,
-        ),
-    ],
-    output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="The picture: svg, png or pdf.")
-    ],
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[MODEL...]",
-            help=f"{MODELS_HELP}; none for zoo and blocks.",
-            autocompletion=complete_model,
-        ),
-    ] = None,
-    input: Annotated[str | None, INPUT] = None,
-    args: Args = None,
-    leaf: Leaf = None,
-    convention: Convention = "macs",
-    theme: Annotated[str, typer.Option(metavar="THEME", help="light or dark.")] = "light",
-    format: Annotated[
-        str | None,
-        typer.Option(metavar="FORMAT", help="svg, png or pdf.  \\[default: by the suffix of -o]"),
-    ] = None,
-    dpi: Annotated[int, typer.Option(metavar="N", min=10, max=1200, help="Of a png.")] = 144,
+@command("plot")
+@argument("kind", metavar="KIND", words=words_of("pictures.plots.costs:KINDS"), help="What to draw")
+@models_options(help=f"{MODELS_HELP}; none for zoo and blocks.", required=False)
+@output_option("The picture: svg, png or pdf by its suffix.")
+@convention_option
+@theme_option(("light", "dark"))
+@option(
+    "--format",
+    metavar="FORMAT",
+    words=words_of("pictures.plots.plot:FORMATS"),
+    help="Format, whatever the suffix",
+)
+@option(
+    "--dpi",
+    type=click.IntRange(10, 1200),
+    default=144,
+    metavar="N",
+    help="Dots per inch of a png.",
+)
+def plot(
+    kind: str,
+    graphs: Sequence[LayerGraph],
+    output: str | None,
+    convention: str,
+    theme: str,
+    format: str | None,
+    dpi: int,
 ) -> None:
-    """Draw where the cost sits: by stage, through depth, in memory, over the zoo.
+    """Plot where the cost is: by stage or depth, in memory, in the zoo.
 
     \b
     resnet-inspect plot stages resnet34 resnet50 -o stages.svg
@@ -62,7 +56,7 @@ def command(
     resnet-inspect plot field resnet18 resnet50 resnet152 -o field.pdf
     resnet-inspect plot zoo -o zoo.svg
     """
-    from resnet_inspect.pictures.plots.costs import plot
-
-    graphs = load_all(models or (), input, args, leaf)
-    plot(kind, graphs, theme=theme, convention=convention).write(output, format, dpi=dpi)
+    if output is None:
+        raise InspectError("name a file, such as -o FILE.svg (-o - with --format is stdout)")
+    plotted = ri.plot(kind, *graphs, theme=theme, convention=convention)
+    plotted.write(output, "svg" if (output, format) == (STDOUT, None) else format, dpi=dpi)

@@ -2,56 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-import typer
+import resnet_inspect as ri
+from resnet_inspect.cli.bench_options import (
+    DEVICES,
+    dtypes_option,
+    level_option,
+    plots_option,
+    write_plots,
+)
+from resnet_inspect.cli.network_options import Network, batch_option, network_options
+from resnet_inspect.cli.output import emit, output_options
+from resnet_inspect.cli.parameters import command, option
 
-from resnet_inspect.cli.bench_options import Plots, write_plots
-from resnet_inspect.cli.network_options import Network, takes_network
-from resnet_inspect.cli.output import Format, Output, emit
 
-
-@takes_network
-def command(
-    network: Network,
-    level: Annotated[str, typer.Option(metavar="LEVEL", help="layer, block or stage.")] = "layer",
-    batch: Annotated[int, typer.Option(metavar="N", help="Images in a batch.")] = 1,
-    dtype: Annotated[str, typer.Option(metavar="DTYPE", help="fp32, tf32, fp16, bf16.")] = "fp32",
-    fused: Annotated[
-        bool,
-        typer.Option(
-            "--fused", help="Batch norm, activation and addition fused into what they follow."
-        ),
-    ] = False,
-    device: Annotated[
-        str | None,
-        typer.Option(metavar="KIND", help="cuda or cpu.  \\[default: the latest stored]"),
-    ] = None,
-    ceilings: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Ceilings from this record.  \\[default: those stored by 'device']"
-        ),
-    ] = None,
-    plots: Plots = None,
-    format: Format = None,
-    output: Output = None,
+@command("roofline")
+@network_options
+@level_option()
+@batch_option
+@dtypes_option(several=False)
+@option(
+    "--fused",
+    is_flag=True,
+    help="Batch norm, activation and addition fused into what makes their input.",
+)
+@option(
+    "--device",
+    metavar="KIND",
+    words=DEVICES,
+    unset="the latest measured",
+    help="Device that was measured",
+)
+@option(
+    "--ceilings",
+    metavar="FILE",
+    unset="those stored by 'device'",
+    help="Ceilings from this record.",
+)
+@plots_option
+@output_options
+def roofline(
+    network: Network, plots: str | None, format: str | None, output: str | None, **settings: Any
 ) -> None:
-    """Show what bounds each layer on a measured device, and the least time it can take.
+    """Show what bounds each layer on a device, and its least time.
 
     \b
     resnet-inspect roofline resnet50
-    resnet-inspect roofline resnet50 --batch 256 --dtype bf16 --fused --level block
-    resnet-inspect roofline resnet18 --ceilings h200.jsonl
+    resnet-inspect roofline resnet50 --batch 256 --dtype bf16 --fused
+    resnet-inspect roofline resnet18 --ceilings h200.jsonl --level block
     """
-    from resnet_inspect.counting.roofline import roofline
-    from resnet_inspect.measuring.ceilings import ceilings_of, known_ceilings
-    from resnet_inspect.tables.roofline import table
-
-    found = ceilings_of(known_ceilings(ceilings, device))
-    made = roofline(network.graph, found, batch, dtype, fusing=fused)
-    emit(table(made, level), format, output)
+    bounds = ri.roofline(network.graph, **settings)
+    emit(bounds.view(), format, output)
     if plots is not None:
-        from resnet_inspect.pictures.plots.roofline import roofline_plot
-
-        write_plots(plots, [roofline_plot(made)])
+        write_plots(plots, bounds.plots())

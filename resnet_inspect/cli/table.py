@@ -2,78 +2,85 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from dataclasses import replace
 
-import typer
+import resnet_inspect as ri
+from resnet_inspect.cli.network_options import (
+    Network,
+    batch_option,
+    convention_option,
+    dtype_option,
+    network_options,
+)
+from resnet_inspect.cli.output import TERMINAL, chosen_format, emit, output_options
+from resnet_inspect.cli.parameters import command, option, split, words_of
 
-from resnet_inspect.cli.network_options import Convention, Network, takes_network
-from resnet_inspect.cli.output import TERMINAL, Format, Output, chosen_format, emit
+ALL = "all"
 
 
-def _complete_level(incomplete: str) -> list[str]:
-    from resnet_inspect.tables.network import LEVELS
+def _columns() -> Iterable[str]:
+    from resnet_inspect.tables.network import METRICS
 
-    return [level for level in LEVELS if level.startswith(incomplete)]
+    return ALL, *METRICS
 
 
-@takes_network
-def command(
+@command("table")
+@network_options
+@option(
+    "--level",
+    default="layer",
+    metavar="LEVEL",
+    words=words_of("tables.network:LEVELS"),
+    help="Rows",
+)
+@batch_option
+@dtype_option
+@convention_option
+@option(
+    "--columns",
+    metavar="KEY,..",
+    words=_columns,
+    several=True,
+    help="Columns to show; 'all' for every one that --format json has.",
+)
+@option("--all-ops", is_flag=True, help="Give batch norm and activation rows of their own.")
+@output_options
+def table(
     network: Network,
-    level: Annotated[
-        str,
-        typer.Option(
-            metavar="LEVEL",
-            help="layer, block, stage or network.",
-            autocompletion=_complete_level,
-        ),
-    ] = "layer",
-    batch: Annotated[int, typer.Option(metavar="N", help="Samples in a batch.")] = 1,
-    dtype: Annotated[str, typer.Option(metavar="DTYPE", help="fp32, fp16, bf16, fp64.")] = "fp32",
-    convention: Convention = "macs",
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY,..", help="Columns to show; 'all' for every one of --format json."
-        ),
-    ] = None,
-    all_ops: Annotated[
-        bool,
-        typer.Option(
-            "--all-ops",
-            help="Give batch norm and activation rows of their own (csv, json: always).",
-        ),
-    ] = False,
-    format: Format = None,
-    output: Output = None,
+    level: str,
+    batch: int,
+    dtype: str,
+    convention: str,
+    columns: str | None,
+    all_ops: bool,
+    format: str | None,
+    output: str | None,
 ) -> None:
-    """Print a network's layers with shapes, parameters, MACs and receptive fields.
+    """Print a network's layers: shapes, parameters, MACs, and more.
 
     \b
     resnet-inspect table resnet50
     resnet-inspect table --depth 34 --level stage
-    resnet-inspect table resnet18 --classes 10 --input 3x64x64 --batch 32 -o r18.csv
-    resnet-inspect table --blocks 2,2,2 --widths 16,32,64 --stem 3x3 --input 3x32x32
+    resnet-inspect table 'resnet50[shortcut=C,stem=deep]' --level stage
+    resnet-inspect table resnet18 --classes 10 --input 3x64x64 -o r18.csv
+    resnet-inspect table --blocks 2,2,2 --widths 16,32,64 --input 3x32x32
     resnet-inspect table resnet50 --convention fvcore --level stage
     resnet-inspect table my_network.toml --format json
     """
-    from resnet_inspect.tables.network import metrics, shown, table
-    from resnet_inspect.tables.writers import EXACT
-
     kind = chosen_format(format, output)
-    exact = kind in EXACT
-    whole = exact or columns == "all"
-    keys = tuple(metrics(network.graph, batch, convention)) if whole else shown(convention)
-    if columns not in (None, "all"):
-        keys = tuple(columns.split(","))
-    made = table(
+    everything = columns == ALL
+    table = ri.table(
         network.graph,
         level,
         batch=batch,
         dtype=dtype,
-        all_ops=all_ops or exact,
-        columns=keys,
+        all_ops=all_ops,
+        columns=None if columns is None or everything else split(columns, "--columns"),
         convention=convention,
     )
+    if everything:
+        table = replace(table, shown=())
     if network.rule and kind == TERMINAL:
-        made = made.noted(network.rule)
-    emit(made, format, output)
+        table = table.noted(network.rule)
+    emit(table, kind, output)

@@ -20,11 +20,12 @@ All counts are exact Python ints. A layer without a rule is uncounted, never zer
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, singledispatch
 from typing import NamedTuple
 
-from resnet_inspect.networks.graph import Layer
+from resnet_inspect.errors import ShapeError
+from resnet_inspect.networks.graph import Layer, LayerGraph, once
 from resnet_inspect.networks.ops import (
     Activation,
     Add,
@@ -41,9 +42,13 @@ from resnet_inspect.networks.ops import (
     ZeroPad,
     elements,
 )
+from resnet_inspect.networks.resnet import Part, connect, image_shape, layer_graph, layout
+from resnet_inspect.networks.spec import ResNetSpec
 
-TERMS = ("bias", "normalization", "activation", "pooling", "addition", "gating")
-"""The elementwise terms of FLOPs, in the order in which they are shown."""
+Shapes = tuple[Shape, ...]
+
+Counts = dict[str, int]
+"""Counts by field of Cost."""
 
 
 class Cost(NamedTuple):
@@ -73,20 +78,7 @@ class Cost(NamedTuple):
 
     def for_batch(self, batch: int) -> Cost:
         """The cost for `batch` samples: all but parameters, buffers and `uncounted` scales."""
-        return Cost(
-            self.params,
-            self.buffers,
-            self.macs * batch,
-            self.bias * batch,
-            self.normalization * batch,
-            self.activation * batch,
-            self.pooling * batch,
-            self.addition * batch,
-            self.gating * batch,
-            self.read * batch,
-            self.written * batch,
-            self.uncounted,
-        )
+        return self._replace(**{name: batch * getattr(self, name) for name in _SCALED})
 
     @property
     def flops(self) -> int:
@@ -96,14 +88,8 @@ class Cost(NamedTuple):
     @property
     def terms(self) -> dict[str, int]:
         """The elementwise terms of FLOPs by name."""
-        return {
-            "bias": self.bias,
-            "normalization": self.normalization,
-            "activation": self.activation,
-            "pooling": self.pooling,
-            "addition": self.addition,
-            "gating": self.gating,
-        }
+        counts: tuple[int, ...] = self
+        return dict(zip(TERMS, counts[_TERM_FIELDS], strict=True))
 
     def traffic(self, itemsize: int) -> int:
         """Bytes moved where nothing stays in cache: inputs and parameters read, outputs written.
@@ -120,115 +106,177 @@ class Cost(NamedTuple):
 
 ZERO = Cost()
 
+_TERM_FIELDS = slice(Cost._fields.index("macs") + 1, Cost._fields.index("read"))
+
+TERMS = Cost._fields[_TERM_FIELDS]
+"""The elementwise terms of FLOPs, in the order in which they are shown."""
+
+_SCALED = ("macs", *TERMS, "read", "written")
+
 
 def cost(layer: Layer, batch: int = 1) -> Cost:
     """What one layer costs for `batch` samples."""
-    single = _cached(layer.op, layer.input_shapes, layer.output_shape)
-    return single if batch == 1 else single.for_batch(batch)
+    return total((layer,), batch)
 
 
 def total(layers: Iterable[Layer], batch: int = 1) -> Cost:
     """The sum over layers. A module that is called twice holds its parameters once."""
-    parts: list[Cost] = []
-    seen: set[str] = set()
-    for layer in layers:
-        parts.append(cost(layer))
-        if layer.op.params:
-            if layer.path in seen:
-                parts.append(Cost(params=-parts[-1].params, buffers=-parts[-1].buffers))
-            seen.add(layer.path)
-    result = Cost(*map(sum, zip(*parts, strict=True)))
-    return result if batch == 1 else result.for_batch(batch)
+    tally = _Tally()
+    holders: set[str] = set()
+    for _, path, op, _, inputs, output in layers:
+        tally.count(op, inputs, output)
+        if op.params:
+            if path in holders:
+                tally.params -= op.params
+                tally.buffers -= op.buffers
+            holders.add(path)
+    single = tally.cost
+    return single if batch == 1 else single.for_batch(batch)
 
 
-@lru_cache(maxsize=8192)
-def _cached(op: Op, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    return rule(op, inputs, output)
+class _Tally:
+    """Adds up what layers cost for one sample, and is a `resnet.Builder` that does no more."""
+
+    def __init__(self) -> None:
+        self.params = self.buffers = self.uncounted = 0
+        self.done = dict.fromkeys(_SCALED, 0)
+        self.rules: dict[type[Op], Callable[[Op, Shapes, Shape], Counts | None]] = {}
+
+    def count(self, op: Op, inputs: Shapes, output: Shape) -> None:
+        self.params += op.params
+        self.buffers += op.buffers
+        kind, done = type(op), self.done
+        if kind not in self.rules:
+            self.rules[kind] = operations.dispatch(kind)
+        counts = self.rules[kind](op, inputs, output)
+        if counts is None:
+            self.uncounted += 1
+            return
+        for name, count in counts.items():
+            done[name] += count
+        if "read" not in counts:
+            done["read"] += elements(inputs[0]) if len(inputs) == 1 else sum(map(elements, inputs))
+            done["written"] += elements(output)
+
+    def add(self, op: Op, *inputs: Shape, name: str, path: str | None = None) -> Shape:
+        output = op.output_shape(*inputs)
+        self.count(op, inputs, output)
+        return output
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(self.params, self.buffers, uncounted=self.uncounted, **self.done)
+
+
+@lru_cache(maxsize=4096)
+def _part_cost(part: Part, shape: Shape) -> tuple[Cost, Shape]:
+    """What a part costs for one sample, and the shape that leaves it."""
+    tally = _Tally()
+    output = connect(tally, part, "", shape)
+    return tally.cost, output
+
+
+def spec_cost(spec: ResNetSpec, input_shape: Shape | None = None, batch: int = 1) -> Cost:
+    """What `graph_cost` gives for the network of a spec, without listing its layers.
+
+    Raises ShapeError where the input does not fit the network.
+    """
+    shape = image_shape(spec, input_shape)
+    parts = []
+    try:
+        for _, different, repeats in layout(spec):
+            for part in different:
+                single, shape = _part_cost(part, shape)
+                parts.append(single)
+            if repeats:
+                parts.append(Cost(*[repeats * count for count in parts[-1]]))
+    except ShapeError:
+        layer_graph(spec, input_shape)  # raises the same, naming network, input and layer
+        raise
+    single = Cost(*map(sum, zip(*parts, strict=True)))
+    return single if batch == 1 else single.for_batch(batch)
+
+
+@once
+def _graph_cost(graph: LayerGraph) -> Cost:
+    if graph.spec is None:
+        return total(graph.layers)
+    return spec_cost(graph.spec, graph.input_shape)
+
+
+def graph_cost(graph: LayerGraph, batch: int = 1) -> Cost:
+    """What `total` gives for all layers of a network; parts that repeat are counted once."""
+    single = _graph_cost(graph)
+    return single if batch == 1 else single.for_batch(batch)
 
 
 @singledispatch
-def rule(op: Op, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    """The cost of an op for one sample of the given shapes; register new ops here.
+def operations(op: Op, inputs: Shapes, output: Shape) -> Counts | None:
+    """The operations of an op for one sample of these shapes, by field of Cost; None if unknown.
 
-    The base case is the explicit 'unknown'.
+    Register new ops here. Counts that are left out are 0, except `read` and `written`: a rule
+    names both or neither, and where it names neither all inputs are read and the output is written.
     """
-    return Cost(params=op.params, buffers=op.buffers, uncounted=1)
+    return None
 
 
-def _moved(inputs: tuple[Shape, ...], output: Shape) -> tuple[int, int]:
-    return sum(map(elements, inputs)), elements(output)
-
-
-@rule.register(Conv2d)
-def _(op: Conv2d, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    read, written = _moved(inputs, output)
+@operations.register
+def _(op: Conv2d, inputs: Shapes, output: Shape) -> Counts:
     macs = op.weights * output[1] * output[2]
-    bias = written if op.bias else 0
-    return Cost(params=op.params, macs=macs, bias=bias, read=read, written=written)
+    return {"macs": macs, "bias": elements(output)} if op.bias else {"macs": macs}
 
 
-@rule.register(Linear)
-def _(op: Linear, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    read, written = _moved(inputs, output)
-    bias = written if op.bias else 0
+@operations.register
+def _(op: Linear, inputs: Shapes, output: Shape) -> Counts:
     macs = op.weights * elements(output[:-1])
-    return Cost(params=op.params, macs=macs, bias=bias, read=read, written=written)
+    return {"macs": macs, "bias": elements(output) if op.bias else 0}
 
 
-@rule.register(BatchNorm2d)
-def _(op: BatchNorm2d, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    read, written = _moved(inputs, output)
-    return Cost(
-        params=op.params,
-        buffers=op.buffers,
-        normalization=2 * written,
-        read=read,
-        written=written,
-    )
+@operations.register
+def _(op: BatchNorm2d, inputs: Shapes, output: Shape) -> Counts:
+    return {"normalization": 2 * elements(output)}
 
 
-@rule.register(Activation)
-def _(op: Activation, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    read, written = _moved(inputs, output)
-    return Cost(activation=written, read=read, written=written)
+@operations.register
+def _(op: Activation, inputs: Shapes, output: Shape) -> Counts:
+    return {"activation": elements(output)}
 
 
-@rule.register(MaxPool2d)
-def _(op: MaxPool2d, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    read, written = _moved(inputs, output)
-    return Cost(pooling=(elements(op.kernel) - 1) * written, read=read, written=written)
+@operations.register
+def _(op: MaxPool2d, inputs: Shapes, output: Shape) -> Counts:
+    return {"pooling": (elements(op.kernel) - 1) * elements(output)}
 
 
-@rule.register(AvgPool2d)
-def _(op: AvgPool2d, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    read, written = _moved(inputs, output)
-    return Cost(pooling=elements(op.kernel) * written, read=read, written=written)
+@operations.register
+def _(op: AvgPool2d, inputs: Shapes, output: Shape) -> Counts:
+    return {"pooling": elements(op.kernel) * elements(output)}
 
 
-@rule.register(GlobalAvgPool2d)
-def _(op: GlobalAvgPool2d, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    read, written = _moved(inputs, output)
-    return Cost(pooling=read, read=read, written=written)
+@operations.register
+def _(op: GlobalAvgPool2d, inputs: Shapes, output: Shape) -> Counts:
+    return {"pooling": elements(inputs[0])}
 
 
-@rule.register(Add)
-def _(op: Add, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    read, written = _moved(inputs, output)
-    return Cost(addition=written, read=read, written=written)
+@operations.register
+def _(op: Add, inputs: Shapes, output: Shape) -> Counts:
+    return {"addition": elements(output)}
 
 
-@rule.register(Scale)
-def _(op: Scale, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    read, written = _moved(inputs, output)
-    return Cost(gating=written, read=read, written=written)
+@operations.register
+def _(op: Scale, inputs: Shapes, output: Shape) -> Counts:
+    return {"gating": elements(output)}
 
 
-@rule.register(ZeroPad)
-def _(op: ZeroPad, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    kept = op.in_channels * output[1] * output[2]  # positions skipped by the stride are not read
-    return Cost(read=kept, written=elements(output))
+@operations.register
+def _(op: ZeroPad, inputs: Shapes, output: Shape) -> Counts:
+    # positions skipped by the stride are not read
+    return {"read": op.in_channels * output[1] * output[2], "written": elements(output)}
 
 
-@rule.register(Flatten)
-def _(op: Flatten, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    return ZERO  # a view
+VIEW = {"read": 0, "written": 0}
+"""The operations of an op that moves nothing."""
+
+
+@operations.register
+def _(op: Flatten, inputs: Shapes, output: Shape) -> Counts:
+    return VIEW

@@ -7,15 +7,17 @@ workspace that a convolution library takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import singledispatch
 from itertools import accumulate
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
-from resnet_inspect.counting.costs import total
+from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.dtypes import DTYPES, canonical_dtype
 from resnet_inspect.errors import unknown
-from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
+from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, once
 from resnet_inspect.networks.ops import (
     Activation,
     Add,
@@ -31,15 +33,20 @@ from resnet_inspect.networks.ops import (
     ZeroPad,
     elements,
 )
+from resnet_inspect.networks.resnet import layer_graph
 
 OPTIMIZERS: dict[str, int] = {"sgd": 0, "momentum": 1, "adam": 2}
 """Tensors that an optimizer keeps for each parameter: none, velocity, two moments."""
 
 INDEX = 8
-"""Bytes of an int64: max pooling writes where each maximum stood."""
+"""Bytes of an int64: max pooling writes where each maximum was."""
 
 STATISTIC = 4
 """Least bytes of a batch statistic: GPUs keep those of half precision in fp32 (CPUs in half)."""
+
+
+class _Rule(Protocol):
+    def dispatch(self, kind: type[Op], /) -> Callable[..., Any]: ...
 
 
 class Memory(NamedTuple):
@@ -78,26 +85,53 @@ class Memory(NamedTuple):
 def memory(graph: LayerGraph, batch: int = 1, dtype: str = "fp32") -> Memory:
     """The memory that a network needs for `batch` samples; raises UnknownNameError for dtypes."""
     itemsize = DTYPES[canonical_dtype(dtype)]
-    summed = total(graph.layers)
-    weights = summed.params * itemsize
-    timeline = alive(graph, batch, dtype)
+    cost = graph_cost(graph)
+    weights = cost.params * itemsize
+    short, _ = _shortened(graph)  # what is alive repeats with the blocks
+    timeline = live_bytes(short, batch, dtype)
     peak = max(range(len(timeline)), key=timeline.__getitem__)
     return Memory(
         weights=weights,
         buffers=_buffer_bytes(graph, itemsize),
         inference_peak=timeline[peak],
-        peak_at=graph.layers[peak].name,
+        peak_at=short.layers[peak].name,
         saved=saved_for_backward(graph, batch, dtype),
         gradients=weights,
         optimizers={name: count * weights for name, count in OPTIMIZERS.items()},
-        uncounted=summed.uncounted,
+        uncounted=cost.uncounted,
     )
+
+
+@once
+def _shortened(graph: LayerGraph) -> tuple[LayerGraph, Mapping[str, int]]:
+    """The network with one repeat in each stage, and how many layers a layer of it counts for.
+
+    The block that repeats is followed by an equal one, as are all but the last of its repeats, so
+    its layers count for theirs too. All other layers count only for themselves.
+    """
+    if graph.spec is None or all(stage.repeats <= 1 for stage in graph.stages):
+        return graph, {}
+    blocks = tuple([min(count, 3) for count in graph.spec.blocks])
+    short = layer_graph(replace(graph.spec, blocks=blocks), graph.input_shape)
+    times: dict[str, int] = {}
+    for stage, whole in zip(short.stages, graph.stages, strict=True):
+        if whole.repeats > 1:
+            times |= dict.fromkeys([x.name for x in stage.wired[-1].layers], whole.repeats)
+    return short, MappingProxyType(times)
+
+
+def _by_kind(graph: LayerGraph, rule: _Rule) -> dict[type[Op], Callable[..., Any]]:
+    """The cases of a rule that a network needs, so that none is looked up twice."""
+    return {kind: rule.dispatch(kind) for kind in {type(layer.op) for layer in graph.layers}}
 
 
 def _buffer_bytes(graph: LayerGraph, itemsize: int) -> int:
     """Running statistics in the network's dtype, and a counter of int64 for each batch norm."""
-    held = {layer.path: layer.op for layer in graph.layers if layer.op.buffers}
-    return sum(buffer_bytes(op, itemsize) for op in held.values())
+    short, times = _shortened(graph)
+    held = {layer.path: layer for layer in short.layers if layer.op.buffers}
+    return sum(
+        buffer_bytes(layer.op, itemsize) * times.get(layer.name, 1) for layer in held.values()
+    )
 
 
 @singledispatch
@@ -111,15 +145,16 @@ def _(op: BatchNorm2d, itemsize: int) -> int:
     return (op.buffers - 1) * itemsize + INDEX
 
 
-def storages(graph: LayerGraph, training: bool = False) -> dict[str, str]:
+@once
+def storages(graph: LayerGraph, training: bool = False) -> Mapping[str, str]:
     """For every layer the one whose memory its output lies in: itself, or what it overwrites."""
     owner = {INPUT: INPUT}
-    for layer in graph.layers:
-        owner[layer.name] = owner[layer.inputs[0]] if layer.op.shares(training) else layer.name
-    return owner
+    for name, _, op, inputs, _, _ in graph.layers:
+        owner[name] = owner[inputs[0]] if op.aliases_input(training) else name
+    return MappingProxyType(owner)
 
 
-def alive(graph: LayerGraph, batch: int = 1, dtype: str = "fp32") -> tuple[int, ...]:
+def live_bytes(graph: LayerGraph, batch: int = 1, dtype: str = "fp32") -> tuple[int, ...]:
     """Bytes of activations alive while each layer of an inference pass runs, in running order.
 
     A tensor lives from the layer that makes it to the last that reads it, and what is handed to a
@@ -128,43 +163,44 @@ def alive(graph: LayerGraph, batch: int = 1, dtype: str = "fp32") -> tuple[int, 
     """
     itemsize = DTYPES[canonical_dtype(dtype)]
     owner, until = storages(graph), _last_uses(graph)
-    size = {INPUT: elements(graph.input_shape)}
-    steps = len(graph.layers)
-    change = [0] * (steps + 1)
-    passing = [0] * steps
+    auxiliary = _by_kind(graph, auxiliary_bytes)
+    change = [0] * (len(graph.layers) + 1)
+    during = []
     for step, layer in enumerate(graph.layers):
         if owner[layer.name] == layer.name:
-            size[layer.name] = elements(layer.output_shape)
-            change[step] += size[layer.name] * itemsize
-            change[until[layer.name] + 1] -= size[layer.name] * itemsize
-        passing[step] = aside(layer.op, layer)
-    held = size[INPUT] * itemsize
-    levels = list(accumulate(change, initial=held))[1:]
-    return tuple((level + extra) * batch for level, extra in zip(levels, passing, strict=False))
+            size = elements(layer.output_shape) * itemsize
+            change[step] += size
+            change[until[layer.name] + 1] -= size
+        during.append(auxiliary[type(layer.op)](layer.op, layer))
+    levels = list(accumulate(change, initial=elements(graph.input_shape) * itemsize))[1:]
+    return tuple([(level + extra) * batch for level, extra in zip(levels, during, strict=False)])
 
 
-def _last_uses(graph: LayerGraph) -> dict[str, int]:
+@once
+def _last_uses(graph: LayerGraph) -> Mapping[str, int]:
     """The step until which each storage lives."""
     owner = storages(graph)
     made = {INPUT: -1} | {layer.name: step for step, layer in enumerate(graph.layers)}
+    containers = {layer.path: tuple(_containers(layer.path)) for layer in graph.layers}
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     for step, layer in enumerate(graph.layers):
-        for container in _containers(layer.path):
+        for container in containers[layer.path]:
             first.setdefault(container, step)
             last[container] = step
     until = {name: made[name] for name in owner}
     for step, layer in enumerate(graph.layers):
         for source in layer.inputs:
             ends = step
-            for container in _containers(layer.path):
+            for container in containers[layer.path]:
                 if made[source] < first[container]:  # handed in from outside
-                    ends = max(ends, last[container])
+                    ends = last[container]
+                    break  # the containers inside return before it does
             storage = owner[source]
             until[storage] = max(until[storage], ends)
     output = owner[graph.output.name]
     until[output] = len(graph.layers) - 1
-    return until
+    return MappingProxyType(until)
 
 
 def _containers(path: str) -> Iterator[str]:
@@ -184,38 +220,46 @@ def saved_for_backward(
     train mode also keeps each channel's mean and inverse deviation.
     """
     itemsize = DTYPES[canonical_dtype(dtype)]
-    owner = storages(graph, training)
-    kept: set[str] = set()
+    short, times = _shortened(graph)
+    owner = storages(short, training)
+    tensors, auxiliary, copies, moments = (
+        _by_kind(short, rule)
+        for rule in (saved_tensors, auxiliary_bytes, saved_copy_bytes, statistics)
+    )
+    saved: set[str] = set()
     extra = 0
-    for layer in graph.layers:
-        kept.update(owner[name] for name in keeps(layer.op, layer))
-        extra += aside(layer.op, layer) * batch
-        extra += copied(layer.op, layer, itemsize, batch)
+    for layer in short.layers:
+        op, kind = layer.op, type(layer.op)
+        saved.update([owner[name] for name in tensors[kind](op, layer)])
+        own = auxiliary[kind](op, layer) * batch + copies[kind](op, layer, itemsize, batch)
         if training:
-            extra += statistics(layer.op, layer, itemsize, batch)
-    shapes = {layer.name: layer.output_shape for layer in graph.layers}
-    shapes[INPUT] = graph.input_shape
-    return sum(elements(shapes[name]) for name in kept) * itemsize * batch + extra
+            own += moments[kind](op, layer, itemsize, batch)
+        if own:
+            extra += own * times.get(layer.name, 1)
+    shapes = {name: short.layer(name).output_shape for name in saved - {INPUT}}
+    shapes |= {INPUT: short.input_shape} if INPUT in saved else {}
+    entries = sum(elements(shape) * times.get(name, 1) for name, shape in shapes.items())
+    return entries * itemsize * batch + extra
 
 
 @singledispatch
-def aside(op: Op, layer: Layer) -> int:
-    """Bytes for each sample that an op writes beside its output, for its backward pass."""
+def auxiliary_bytes(op: Op, layer: Layer) -> int:
+    """Bytes for each sample that an op writes besides its output, for its backward pass."""
     return 0
 
 
-@aside.register
+@auxiliary_bytes.register
 def _(op: MaxPool2d, layer: Layer) -> int:
     return elements(layer.output_shape) * INDEX
 
 
 @singledispatch
-def copied(op: Op, layer: Layer, itemsize: int, batch: int) -> int:
-    """Bytes that an op copies before it overwrites them, since its backward pass needs them."""
+def saved_copy_bytes(op: Op, layer: Layer, itemsize: int, batch: int) -> int:
+    """Bytes of its input that an op copies before it overwrites them: its backward needs them."""
     return 0
 
 
-@copied.register
+@saved_copy_bytes.register
 def _(op: Activation, layer: Layer, itemsize: int, batch: int) -> int:
     needed = op.inplace and _kept_by(op) == "input"
     return elements(layer.output_shape) * itemsize * batch if needed else 0
@@ -229,7 +273,7 @@ def _kept_by(op: Activation) -> str:
 
 @singledispatch
 def statistics(op: Op, layer: Layer, itemsize: int, batch: int) -> int:
-    """Bytes that an op keeps beside that in train mode alone."""
+    """Bytes that an op saves only in train mode, besides all that."""
     return 0
 
 
@@ -239,34 +283,34 @@ def _(op: BatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
 
 
 @singledispatch
-def keeps(op: Op, layer: Layer) -> tuple[str, ...]:
+def saved_tensors(op: Op, layer: Layer) -> tuple[str, ...]:
     """The tensors, by the layers that make them, that an op keeps for its backward pass.
 
-    torch's derivatives.yaml says which. An op without a rule keeps nothing that is known of.
+    torch's derivatives.yaml says which. Of an op without a rule nothing is known.
     """
     return ()
 
 
-@keeps.register(Conv2d)
-@keeps.register(Linear)
-@keeps.register(BatchNorm2d)
-@keeps.register(MaxPool2d)
-@keeps.register(AvgPool2d)
-@keeps.register(Scale)
+@saved_tensors.register(Conv2d)
+@saved_tensors.register(Linear)
+@saved_tensors.register(BatchNorm2d)
+@saved_tensors.register(MaxPool2d)
+@saved_tensors.register(AvgPool2d)
+@saved_tensors.register(Scale)
 def _(op: Op, layer: Layer) -> tuple[str, ...]:
     return layer.inputs
 
 
-@keeps.register(Activation)
+@saved_tensors.register(Activation)
 def _(op: Activation, layer: Layer) -> tuple[str, ...]:
     if _kept_by(op) == "output":
         return (layer.name,)
     return () if op.inplace else layer.inputs  # in place it keeps a copy
 
 
-@keeps.register(Add)
-@keeps.register(Flatten)
-@keeps.register(GlobalAvgPool2d)
-@keeps.register(ZeroPad)
+@saved_tensors.register(Add)
+@saved_tensors.register(Flatten)
+@saved_tensors.register(GlobalAvgPool2d)
+@saved_tensors.register(ZeroPad)
 def _(op: Op, layer: Layer) -> tuple[str, ...]:
-    return ()  # their backward needs shapes alone
+    return ()  # their backward needs only shapes

@@ -9,31 +9,19 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from resnet_inspect.counting.costs import total
-from resnet_inspect.networks import zoo
+from resnet_inspect.counting.costs import graph_cost
+from resnet_inspect.networks import sources, zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Conv2d, Linear
 from resnet_inspect.networks.resnet import layer_graph
 
-HE2015 = "He 2015, Table 1"
-
-
-HE2015_PLAIN = "He 2015, section 3.3"
-
-
-HE2015_CIFAR = "He 2015, Table 6"
-
-
-HE2016 = "He 2016"
-
-
-CAFFE = "Caffe release"
-
-
-TORCHVISION = "torchvision"
-
-
-TRICKS = "He 2018, Table 5"
+HE2015 = sources.TABLE_1.short
+HE2015_PLAIN = sources.PLAIN.short
+HE2015_CIFAR = sources.HE2015.at("Table 6").short
+HE2016 = sources.HE2016.short
+CAFFE = sources.CAFFE.short
+TORCHVISION = sources.TORCHVISION.short
+TRICKS = sources.HE2018.at("Table 5").short
 
 UNITS: dict[str, int] = {"": 1, "M": 10**6, "G": 10**9}
 
@@ -121,10 +109,11 @@ def figures(model: str) -> tuple[Figure, ...]:
 
 def figures_of(graph: LayerGraph) -> tuple[Figure, ...]:
     """What was published, where the graph is the network that it was published of."""
-    if graph.name not in zoo.ZOO:
+    if graph.name not in PUBLISHED:
         return ()
     spec = zoo.spec(graph.name)
-    return figures(graph.name) if graph == layer_graph(spec) else ()
+    wired = graph.spec == spec and graph.input_shape == spec.input_shape
+    return figures(graph.name) if wired or graph == layer_graph(spec) else ()
 
 
 def published_quantity(graph: LayerGraph, quantity: str) -> int:
@@ -133,5 +122,5 @@ def published_quantity(graph: LayerGraph, quantity: str) -> int:
         return sum(
             layer.op.params for layer in graph.layers if isinstance(layer.op, (Conv2d, Linear))
         )
-    spent = total(graph.layers)
-    return {"params": spent.params, "macs": spent.macs}[quantity]
+    cost = graph_cost(graph)
+    return {"params": cost.params, "macs": cost.macs}[quantity]

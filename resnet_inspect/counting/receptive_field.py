@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import singledispatch
+from types import MappingProxyType
 from typing import NamedTuple
 
-from resnet_inspect.networks.graph import INPUT, LayerGraph
+from resnet_inspect.networks.graph import INPUT, LayerGraph, once
 from resnet_inspect.networks.ops import (
     Activation,
     Add,
@@ -99,6 +100,7 @@ class ReceptiveField(NamedTuple):
 _PIXEL = ReceptiveField(Field(1, 1, 0), Field(1, 1, 0))
 
 
+@once
 def receptive_fields(graph: LayerGraph) -> Mapping[str, ReceptiveField | None]:
     """The receptive field of every layer by its name; None where a layer on the way has no rule.
 
@@ -112,7 +114,7 @@ def receptive_fields(graph: LayerGraph) -> Mapping[str, ReceptiveField | None]:
         whole = len(known) == len(sources)
         fields[name] = rules[type(op)](op, known, shapes) if whole else None
     del fields[INPUT]
-    return fields
+    return MappingProxyType(fields)
 
 
 @singledispatch
@@ -178,6 +180,7 @@ def joined(first: ReceptiveField, second: ReceptiveField, shape: Shape) -> Recep
         if first.stride != second.stride:
             return None
         shape = (1, 1, 1)
-    return ReceptiveField(
-        first.height.joined(second.height, shape[1]), first.width.joined(second.width, shape[2])
-    )
+    height = first.height.joined(second.height, shape[1])
+    if shape[1] == shape[2] and first.height == first.width and second.height == second.width:
+        return ReceptiveField(height, height)  # nearly always
+    return ReceptiveField(height, first.width.joined(second.width, shape[2]))

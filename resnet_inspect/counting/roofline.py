@@ -137,7 +137,7 @@ def _fused_cost(group: Sequence[Layer], batch: int) -> Cost:
         return total(group, batch)
     first, second = group[0], group[1]
     folded = isinstance(first.op, Conv2d) and isinstance(second.op, BatchNorm2d)
-    done = sum((total((layer,)) for layer in group), ZERO)
+    cost = sum((total((layer,)) for layer in group), ZERO)
     inside = {layer.name for layer in group}
     read = sum(
         elements(shape)
@@ -145,25 +145,15 @@ def _fused_cost(group: Sequence[Layer], batch: int) -> Cost:
         for source, shape in zip(layer.inputs, layer.input_shapes, strict=True)
         if source not in inside
     )
-    params, bias, normalization = done.params, done.bias, done.normalization
     if folded and isinstance(first.op, Conv2d):
-        own = total((second,))
-        params += first.op.out_channels * (not first.op.bias) - own.params
-        bias = elements(first.output_shape)
-        normalization -= own.normalization
-    return Cost(
-        params=params,
-        macs=done.macs,
-        bias=bias,
-        normalization=normalization,
-        activation=done.activation,
-        pooling=done.pooling,
-        addition=done.addition,
-        gating=done.gating,
-        read=read,
-        written=elements(group[-1].output_shape),
-        uncounted=done.uncounted,
-    ).for_batch(batch)
+        norm = total((second,))
+        cost = cost._replace(
+            params=cost.params + first.op.out_channels * (not first.op.bias) - norm.params,
+            bias=elements(first.output_shape),
+            normalization=cost.normalization - norm.normalization,
+        )
+    written = elements(group[-1].output_shape)
+    return cost._replace(buffers=0, read=read, written=written).for_batch(batch)
 
 
 def bounds(parts: Iterable[Work], ceilings: Ceilings, dtype: str = "fp32") -> tuple[Bound, ...]:

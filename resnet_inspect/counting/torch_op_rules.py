@@ -7,15 +7,14 @@ a resampling is pooling. Products of activations (attention) are multiply-accumu
 
 from __future__ import annotations
 
-from resnet_inspect.counting.costs import ZERO, Cost
-from resnet_inspect.counting.costs import rule as cost_rule
+from resnet_inspect.counting.costs import VIEW, Counts, Shapes, operations
 from resnet_inspect.counting.memory import (
     INDEX,
     STATISTIC,
-    aside,
+    auxiliary_bytes,
     buffer_bytes,
-    copied,
-    keeps,
+    saved_copy_bytes,
+    saved_tensors,
     statistics,
 )
 from resnet_inspect.counting.receptive_field import Field, ReceptiveField, everywhere, joined
@@ -44,105 +43,95 @@ from resnet_inspect.networks.torch_ops import (
     View,
 )
 
-Shapes = tuple[Shape, ...]
-
-
 Fields = list[ReceptiveField]
 
 
 # --- costs ------------------------------------------------------------------------------------
 
 
-def _cost(op: Op, inputs: Shapes, output: Shape, **terms: int) -> Cost:
-    read = sum(map(elements, inputs))
-    return Cost(params=op.params, buffers=op.buffers, read=read, written=elements(output), **terms)
+@operations.register
+def _(op: Opaque, inputs: Shapes, output: Shape) -> Counts | None:
+    return None if op.macs is None else {"macs": op.macs}
 
 
-@cost_rule.register
-def _(op: Opaque, inputs: Shapes, output: Shape) -> Cost:
-    if op.macs is None:
-        return Cost(params=op.params, buffers=op.buffers, uncounted=1)
-    return _cost(op, inputs, output, macs=op.macs)
+@operations.register
+def _(op: Conv, inputs: Shapes, output: Shape) -> Counts:
+    macs = op.weights * elements(output[1:])
+    return {"macs": macs, "bias": elements(output) if op.bias else 0}
 
 
-@cost_rule.register
-def _(op: Conv, inputs: Shapes, output: Shape) -> Cost:
-    bias = elements(output) if op.bias else 0
-    return _cost(op, inputs, output, macs=op.weights * elements(output[1:]), bias=bias)
+@operations.register
+def _(op: ConvTranspose, inputs: Shapes, output: Shape) -> Counts:
+    macs = op.weights * elements(inputs[0][1:])
+    return {"macs": macs, "bias": elements(output) if op.bias else 0}
 
 
-@cost_rule.register
-def _(op: ConvTranspose, inputs: Shapes, output: Shape) -> Cost:
-    bias = elements(output) if op.bias else 0
-    return _cost(op, inputs, output, macs=op.weights * elements(inputs[0][1:]), bias=bias)
+@operations.register(BatchNorm)
+@operations.register(GroupNorm)
+@operations.register(LayerNorm)
+def _(op: Op, inputs: Shapes, output: Shape) -> Counts:
+    return {"normalization": 2 * elements(output)}
 
 
-@cost_rule.register(BatchNorm)
-@cost_rule.register(GroupNorm)
-@cost_rule.register(LayerNorm)
-def _(op: Op, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output, normalization=2 * elements(output))
+@operations.register
+def _(op: Function, inputs: Shapes, output: Shape) -> Counts:
+    return {"activation": elements(output)}
 
 
-@cost_rule.register
-def _(op: Function, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output, activation=elements(output))
+@operations.register(Dropout)
+@operations.register(View)
+def _(op: Op, inputs: Shapes, output: Shape) -> Counts:
+    return VIEW
 
 
-@cost_rule.register(Dropout)
-@cost_rule.register(View)
-def _(op: Op, inputs: Shapes, output: Shape) -> Cost:
-    return ZERO
-
-
-@cost_rule.register
-def _(op: Pool, inputs: Shapes, output: Shape) -> Cost:
+@operations.register
+def _(op: Pool, inputs: Shapes, output: Shape) -> Counts:
     each = elements(op.kernel) - (1 if op.type.startswith("Max") else 0)
-    return _cost(op, inputs, output, pooling=each * elements(output))
+    return {"pooling": each * elements(output)}
 
 
-@cost_rule.register
-def _(op: AdaptivePool, inputs: Shapes, output: Shape) -> Cost:
+@operations.register
+def _(op: AdaptivePool, inputs: Shapes, output: Shape) -> Counts:
     seen = op.windows(inputs[0]) * output[0]
-    return _cost(op, inputs, output, pooling=seen - (elements(output) if "Max" in op.type else 0))
+    return {"pooling": seen - (elements(output) if "Max" in op.type else 0)}
 
 
-@cost_rule.register
-def _(op: Reduce, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output, pooling=elements(inputs[0]))
+@operations.register
+def _(op: Reduce, inputs: Shapes, output: Shape) -> Counts:
+    return {"pooling": elements(inputs[0])}
 
 
-@cost_rule.register
-def _(op: Interpolate, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output, pooling=op.taps * elements(output) if op.taps > 1 else 0)
+@operations.register
+def _(op: Interpolate, inputs: Shapes, output: Shape) -> Counts:
+    return {"pooling": op.taps * elements(output) if op.taps > 1 else 0}
 
 
-@cost_rule.register(Concat)
-@cost_rule.register(Move)
-@cost_rule.register(Pad)
-def _(op: Op, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output)
+@operations.register(Concat)
+@operations.register(Move)
+@operations.register(Pad)
+def _(op: Op, inputs: Shapes, output: Shape) -> Counts:
+    return {}
 
 
 _TERM = {"mul": "gating", "div": "gating", "add": "addition", "sub": "addition"}
 
 
-@cost_rule.register
-def _(op: Arithmetic, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output, **{_TERM.get(op.function, "activation"): elements(output)})
+@operations.register
+def _(op: Arithmetic, inputs: Shapes, output: Shape) -> Counts:
+    return {_TERM.get(op.function, "activation"): elements(output)}
 
 
-@cost_rule.register
-def _(op: MatMul, inputs: Shapes, output: Shape) -> Cost:
-    return _cost(op, inputs, output, macs=elements(output) * inputs[0][-1])
+@operations.register
+def _(op: MatMul, inputs: Shapes, output: Shape) -> Counts:
+    return {"macs": elements(output) * inputs[0][-1]}
 
 
-@cost_rule.register
-def _(op: Attention, inputs: Shapes, output: Shape) -> Cost:
+@operations.register
+def _(op: Attention, inputs: Shapes, output: Shape) -> Counts:
     queries, keys, _ = inputs[:3]
     scores = elements(queries[:-1]) * keys[-2]
     macs = scores * queries[-1] + scores * output[-1]
-    return _cost(op, inputs, output, macs=macs, activation=scores)
+    return {"macs": macs, "activation": scores}
 
 
 # --- receptive fields -------------------------------------------------------------------------
@@ -251,25 +240,25 @@ def _(op: Op, fields: Fields, shapes: Shapes) -> ReceptiveField | None:
 # --- memory -----------------------------------------------------------------------------------
 
 
-@keeps.register(Opaque)
-@keeps.register(Concat)
-@keeps.register(Dropout)
-@keeps.register(Interpolate)
-@keeps.register(Move)
-@keeps.register(View)
+@saved_tensors.register(Opaque)
+@saved_tensors.register(Concat)
+@saved_tensors.register(Dropout)
+@saved_tensors.register(Interpolate)
+@saved_tensors.register(Move)
+@saved_tensors.register(View)
 def _(op: Op, layer: Layer) -> tuple[str, ...]:
     return ()  # shapes alone; of an opaque layer nothing is known
 
 
-@keeps.register(AdaptivePool)
-@keeps.register(Attention)
-@keeps.register(BatchNorm)
-@keeps.register(Conv)
-@keeps.register(ConvTranspose)
-@keeps.register(GroupNorm)
-@keeps.register(LayerNorm)
-@keeps.register(MatMul)
-@keeps.register(Pool)
+@saved_tensors.register(AdaptivePool)
+@saved_tensors.register(Attention)
+@saved_tensors.register(BatchNorm)
+@saved_tensors.register(Conv)
+@saved_tensors.register(ConvTranspose)
+@saved_tensors.register(GroupNorm)
+@saved_tensors.register(LayerNorm)
+@saved_tensors.register(MatMul)
+@saved_tensors.register(Pool)
 def _(op: Op, layer: Layer) -> tuple[str, ...]:
     return layer.inputs
 
@@ -280,14 +269,14 @@ _OF_OUTPUT = ("Tanh", "Softmax", "LogSoftmax", "Softmax2d", "exp", "rsqrt", "rec
 _OF_BOTH = ("sqrt", "std", "amax", "amin", "logsumexp", "norm")
 
 
-@keeps.register
+@saved_tensors.register
 def _(op: Function, layer: Layer) -> tuple[str, ...]:
     if op.name in _OF_OUTPUT or (op.name in ("SELU", "CELU") and op.inplace):
         return (layer.name,)
     return () if op.inplace else layer.inputs
 
 
-@keeps.register
+@saved_tensors.register
 def _(op: Arithmetic, layer: Layer) -> tuple[str, ...]:
     if op.function in ("add", "sub", "neg"):
         return ()
@@ -296,7 +285,7 @@ def _(op: Arithmetic, layer: Layer) -> tuple[str, ...]:
     return _kept(op.function, layer)
 
 
-@keeps.register
+@saved_tensors.register
 def _(op: Reduce, layer: Layer) -> tuple[str, ...]:
     return () if op.function in ("mean", "sum", "cumsum") else _kept(op.function, layer)
 
@@ -306,12 +295,12 @@ def _kept(function: str, layer: Layer) -> tuple[str, ...]:
     return (*kept, layer.name) if function in _OF_OUTPUT + _OF_BOTH else kept
 
 
-@keeps.register
+@saved_tensors.register
 def _(op: Pad, layer: Layer) -> tuple[str, ...]:
     return layer.inputs if op.mode in ("reflect", "replicate") else ()
 
 
-@copied.register
+@saved_copy_bytes.register
 def _(op: Function, layer: Layer, itemsize: int, batch: int) -> int:
     from_input = op.inplace and op.name not in ("SELU", "CELU")
     return elements(layer.output_shape) * itemsize * batch if from_input else 0
@@ -339,18 +328,18 @@ def _(op: Dropout, layer: Layer, itemsize: int, batch: int) -> int:
     return batch * itemsize * (1 if single else layer.output_shape[0])
 
 
-@aside.register
+@auxiliary_bytes.register
 def _(op: GroupNorm, layer: Layer) -> int:
     return 2 * op.groups * STATISTIC
 
 
-@aside.register
+@auxiliary_bytes.register
 def _(op: LayerNorm, layer: Layer) -> int:
     moments = 2 if op.type == "LayerNorm" else 1
     return moments * elements(layer.output_shape[: -len(op.size)]) * STATISTIC
 
 
-@aside.register(AdaptivePool)
-@aside.register(Pool)
+@auxiliary_bytes.register(AdaptivePool)
+@auxiliary_bytes.register(Pool)
 def _(op: AdaptivePool | Pool, layer: Layer) -> int:
     return elements(layer.output_shape) * INDEX if "Max" in op.type else 0

@@ -6,17 +6,53 @@ and shortcuts are plain to see; nothing is found by parsing names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field, fields
+from functools import cached_property, wraps
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from resnet_inspect.errors import ShapeError, unknown
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op, Shape, show_shape
+from resnet_inspect.networks.spec import ResNetSpec
 
 INPUT = "input"
-"""The name that stands for the network's input among a layer's inputs."""
+"""The name of the network's input among a layer's inputs."""
+
+STEM, HEAD = "Stem", "Head"
+"""Kinds of the blocks before and after the residual blocks."""
+
+
+class Facts:
+    """Frozen data that remembers what `once` worked out about it; copies start without."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+
+
+_Frozen = TypeVar("_Frozen", bound=Facts)
+_Settings = ParamSpec("_Settings")
+_Fact = TypeVar("_Fact")
+
+
+def once(
+    function: Callable[Concatenate[_Frozen, _Settings], _Fact],
+) -> Callable[Concatenate[_Frozen, _Settings], _Fact]:
+    """Work a fact about a block or graph out when it is first asked for, and remember it there.
+
+    The fact is shared by all who ask, so a function must return what nobody changes.
+    """
+
+    @wraps(function)
+    def remembered(about: _Frozen, /, *args: _Settings.args, **settings: _Settings.kwargs) -> _Fact:
+        facts: dict[Hashable, _Fact] = about.__dict__.setdefault("facts", {})
+        key = (function, args, *settings.items()) if args or settings else function
+        if key not in facts:
+            facts[key] = function(about, *args, **settings)
+        return facts[key]
+
+    return remembered
 
 
 class Layer(NamedTuple):
@@ -36,7 +72,15 @@ class Layer(NamedTuple):
     output_shape: Shape
 
 
-class Block(NamedTuple):
+class Wire(NamedTuple):
+    """What feeds a layer, where that is not itself a layer at hand: its name and shape."""
+
+    name: str
+    output_shape: Shape
+
+
+@dataclass(frozen=True)
+class Block(Facts):
     """A residual block, or the stem or the head.
 
     path is the module of the assembled model, or '' for layers that hang off the model itself.
@@ -51,13 +95,56 @@ class Block(NamedTuple):
     def output(self) -> Layer:
         return self.layers[-1]
 
+    @property
+    def is_stem(self) -> bool:
+        return self.kind == STEM
 
-class Stage(NamedTuple):
-    """Consecutive blocks at one resolution (stem, layer1 .., head)."""
+    @property
+    def is_head(self) -> bool:
+        return self.kind == HEAD
+
+    def repeated(self, name: str) -> Block:
+        """This block once more under another name and path, fed by its own output.
+
+        For blocks whose output has the shape of their input: no shape has to be inferred.
+        """
+        skip, entering = len(self.name), self.output.name
+        names = {layer.name: name + layer.name[skip:] for layer in self.layers}
+        layers = [
+            Layer(
+                names[own],
+                name + path[skip:],
+                op,
+                tuple([names.get(source, entering) for source in sources]),
+                shapes,
+                out,
+            )
+            for own, path, op, sources, shapes, out in self.layers
+        ]
+        return Block(name, name, self.kind, tuple(layers))
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Consecutive blocks at one resolution (stem, layer1 .., head).
+
+    wired: the blocks that differ. repeats: how many times the last of them runs again, fed by its
+    own output; such blocks are named <path>.<number>. Their layers are listed when `blocks` is
+    first asked for, so that a network of any depth is made at once. Stages are equal where their
+    blocks are.
+    """
 
     name: str
     path: str
-    blocks: tuple[Block, ...]
+    wired: tuple[Block, ...]
+    repeats: int = 0
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        blocks = list(self.wired)
+        for _ in range(self.repeats):
+            blocks.append(blocks[-1].repeated(f"{self.path}.{len(blocks)}"))
+        return tuple(blocks)
 
     @property
     def layers(self) -> Iterator[Layer]:
@@ -67,19 +154,43 @@ class Stage(NamedTuple):
     def output(self) -> Layer:
         return self.blocks[-1].output
 
+    @property
+    def leaving(self) -> Wire:
+        """What leaves the stage: its output's name and shape, found without listing `blocks`."""
+        last = self.wired[-1]
+        name, shape = last.output.name, last.output.output_shape
+        if self.repeats:
+            number = len(self.wired) + self.repeats - 1
+            name = f"{self.path}.{number}{name[len(last.name) :]}"
+        return Wire(name, shape)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Stage):
+            return NotImplemented
+        same = (self.name, self.path) == (other.name, other.path)
+        return same and self.blocks == other.blocks
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.path, self.blocks))
+
 
 @dataclass(frozen=True)
-class LayerGraph:
+class LayerGraph(Facts):
     """A network for one input shape.
 
-    maker: makes a new torch.nn.Module of a user's network, on torch's default device; None where
-    the ops say all that is needed to assemble it.
+    spec: the spec whose network this is, where it was wired from one. maker: makes a new
+    torch.nn.Module of a traced network, on torch's default device; None where the ops say all that
+    is needed to assemble it. Neither matters when graphs are compared.
     """
 
     name: str
     input_shape: Shape
     stages: tuple[Stage, ...]
     maker: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
+    spec: ResNetSpec | None = field(default=None, compare=False, repr=False)
+
+    _repr_html_: ClassVar[Callable[[LayerGraph], str]]
+    """What a notebook shows: a table, so the public functions set it from above the tables."""
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -97,6 +208,20 @@ class LayerGraph:
     def output(self) -> Layer:
         return self.layers[-1]
 
+    def __repr__(self) -> str:
+        shape, blocks = show_shape(self.input_shape), len(self.blocks)
+        layers = len(self.layers)
+        return f"<LayerGraph {self.name!r}: input {shape}, {blocks} blocks, {layers} layers>"
+
+    def __str__(self) -> str:
+        """A heading, and a line for each stage: its blocks by kind, and what leaves it."""
+        lines = [f"{self.name}, input {show_shape(self.input_shape)}"]
+        for stage in self.stages:
+            kinds = Counter(block.kind for block in stage.blocks)
+            blocks = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
+            lines.append(f"  {stage.name:8} {blocks:24} {show_shape(stage.output.output_shape)}")
+        return "\n".join(lines)
+
     def layer(self, name: str) -> Layer:
         """The layer of this name; raises UnknownNameError with the nearest names."""
         try:
@@ -113,24 +238,42 @@ class LayerGraph:
             raise unknown(f"block of {self.name}", name, blocks) from None
 
 
-class Wire(NamedTuple):
-    """A tensor on its way: the layer that made it, and its shape."""
+class BlockBuilder:
+    """Collects the layers of a block in running order: the one place where shapes are inferred."""
 
-    source: str
-    shape: Shape
+    def __init__(self) -> None:
+        self._layers: list[Layer] = []
+
+    def add(self, op: Op, *inputs: Layer | Wire, name: str, path: str | None = None) -> Layer:
+        """Append a layer; path defaults to the name. Raises ShapeError naming the layer."""
+        shapes: tuple[Shape, ...]
+        sources: tuple[str, ...]
+        if len(inputs) == 1:  # nearly always; a fifth faster
+            shapes, sources = (inputs[0].output_shape,), (inputs[0].name,)
+        else:
+            shapes = tuple([wire.output_shape for wire in inputs])
+            sources = tuple([wire.name for wire in inputs])
+        try:
+            out = op.output_shape(*shapes)
+        except ShapeError as error:
+            raise ShapeError(f"layer {name} ({op.kind}) {error}") from None
+        layer = Layer(name, path or name, op, sources, shapes, out)
+        self._layers.append(layer)
+        return layer
+
+    def block(self, name: str, path: str, kind: str) -> Block:
+        """The block that holds all layers added since the last one."""
+        layers, self._layers = tuple(self._layers), []
+        return Block(name, path, kind, layers)
 
 
-class GraphBuilder:
-    """Collects layers, blocks and stages in running order.
-
-    The one place where shapes are inferred, and the one boundary that adds the network and the
-    layer to a shape error.
-    """
+class GraphBuilder(BlockBuilder):
+    """Collects layers, blocks and stages of a network that no spec describes."""
 
     def __init__(self, name: str, input_shape: Shape) -> None:
+        super().__init__()
         self.name = name
         self.input_shape = input_shape
-        self._layers: list[Layer] = []
         self._blocks: list[Block] = []
         self._stages: list[Stage] = []
 
@@ -138,46 +281,16 @@ class GraphBuilder:
     def input(self) -> Wire:
         return Wire(INPUT, self.input_shape)
 
-    def add(self, op: Op, *inputs: Wire, name: str, path: str | None = None) -> Wire:
-        """Append a layer; path defaults to the name. Raises ShapeError naming the layer."""
-        shapes = tuple([wire.shape for wire in inputs])
+    def add(self, op: Op, *inputs: Layer | Wire, name: str, path: str | None = None) -> Layer:
+        """Append a layer; raises ShapeError naming the network, its input and the layer."""
         try:
-            out = op.output_shape(*shapes)
+            return super().add(op, *inputs, name=name, path=path)
         except ShapeError as error:
-            raise ShapeError(
-                f"{self.name} with input {'x'.join(map(str, self.input_shape))}: "
-                f"layer {name} ({op.kind}) {error}"
-            ) from None
-        sources = tuple([wire.source for wire in inputs])
-        self._layers.append(Layer(name, path or name, op, sources, shapes, out))
-        return Wire(name, out)
+            raise in_network(self.name, self.input_shape, error) from None
 
     def end_block(self, name: str, path: str, kind: str) -> None:
         """Close the block that holds all layers added since the last one was closed."""
-        self._blocks.append(Block(name, path, kind, tuple(self._layers)))
-        self._layers = []
-
-    def repeat_block(self, name: str) -> Wire:
-        """Append the last block once more under another name and path, fed by its own output.
-
-        For blocks that give what they take: nothing has to be inferred anew.
-        """
-        last = self._blocks[-1]
-        skip, entering = len(last.name), last.output.name
-        names = {layer.name: name + layer.name[skip:] for layer in last.layers}
-        self._layers = [
-            Layer(
-                names[own],
-                name + path[skip:],
-                op,
-                tuple([names.get(source, entering) for source in sources]),
-                shapes,
-                out,
-            )
-            for own, path, op, sources, shapes, out in last.layers
-        ]
-        self.end_block(name, name, last.kind)
-        return Wire(names[entering], last.output.output_shape)
+        self._blocks.append(self.block(name, path, kind))
 
     def end_stage(self, name: str, path: str) -> None:
         """Close the stage that holds all blocks closed since the last stage was."""
@@ -186,3 +299,8 @@ class GraphBuilder:
 
     def graph(self) -> LayerGraph:
         return LayerGraph(self.name, self.input_shape, tuple(self._stages))
+
+
+def in_network(name: str, input_shape: Shape, error: ShapeError) -> ShapeError:
+    """An error about a layer, with the network and its input before it."""
+    return ShapeError(f"{name} with input {show_shape(input_shape)}: {error}")

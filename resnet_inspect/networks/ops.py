@@ -2,14 +2,15 @@
 
 An op is frozen data. It knows its output shape and its parameters, and nothing of names, costs,
 torch or pictures; rules about ops (costs, receptive fields, memory, drawing, assembling) live in
-the rooms that need them. Shapes are (channels, height, width), or (features,) after flattening;
-the batch is no part of a shape. Shape arithmetic follows the PyTorch documentation of the layer of
+the wings that need them. Shapes are (channels, height, width), or (features,) after flattening;
+the batch is not part of a shape. Shape arithmetic follows the PyTorch documentation of the layer of
 the same name.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import ClassVar
 
 from resnet_inspect.errors import ShapeError
@@ -20,12 +21,8 @@ Shape = tuple[int, ...]
 Pair = tuple[int, int]
 
 
-def elements(shape: Shape) -> int:
-    """The number of elements of one sample of this shape."""
-    count = 1
-    for size in shape:
-        count *= size
-    return count
+elements = prod
+"""The number of elements of one sample of a shape."""
 
 
 def show_shape(shape: Shape) -> str:
@@ -48,7 +45,7 @@ class Op:
         """Whether it overwrites its first input, as torchvision's ReLU and residual addition do."""
         return False
 
-    def shares(self, training: bool) -> bool:
+    def aliases_input(self, training: bool) -> bool:
         """Whether its output lies in its first input's memory, in train or in eval mode."""
         return self.inplace
 
@@ -77,27 +74,26 @@ def _channels(shape: Shape, wanted: int) -> None:
         raise ShapeError(f"takes {wanted} channels, not an input of {show_shape(shape)}")
 
 
-def _slid(size: int, kernel: int, stride: int, padding: int, ceil: bool = False) -> int:
-    """Positions of a window that slides over `size` padded elements (0 or less: none fits)."""
-    room = size + 2 * padding - kernel
-    if not ceil:
-        return room // stride + 1
-    count = -(-room // stride) + 1
-    # A window that starts in the right-hand padding is dropped, as torch does.
-    return count - 1 if (count - 1) * stride >= size + padding else count
+def slid(shape: Shape, kernel: Shape, stride: Shape, padding: Shape, ceil: bool = False) -> Shape:
+    """Positions of a window along each axis after the channels (torch.nn.MaxPool2d's formula).
 
-
-def _window(shape: Shape, kernel: Pair, stride: Pair, padding: Pair, ceil: bool = False) -> Pair:
-    height = _slid(shape[1], kernel[0], stride[0], padding[0], ceil)
-    width = _slid(shape[2], kernel[1], stride[1], padding[1], ceil)
-    if height < 1 or width < 1:
-        least = [max(1, k - 2 * p) for k, p in zip(kernel, padding, strict=True)]
-        raise ShapeError(
-            f"slides a {show_shape(kernel)} window with padding {show_shape(padding)} over an "
-            f"input of {show_shape(shape)}; the least it fits is "
-            f"{shape[0]}x{show_shape(tuple(least))}"
-        )
-    return height, width
+    Raises ShapeError where it does not fit.
+    """
+    counts = []
+    for size, extent, step, edge in zip(shape[1:], kernel, stride, padding, strict=True):
+        room = size + 2 * edge - extent
+        count = (-(-room // step) if ceil else room // step) + 1
+        if ceil and (count - 1) * step >= size + edge:
+            count -= 1  # it would start in the right-hand padding, and torch drops it
+        if count < 1:
+            least = [max(1, k - 2 * p) for k, p in zip(kernel, padding, strict=True)]
+            raise ShapeError(
+                f"slides a {show_shape(kernel)} window with padding {show_shape(padding)} over "
+                f"an input of {show_shape(shape)}; the least it fits is "
+                f"{show_shape((shape[0], *least))}"
+            )
+        counts.append(count)
+    return tuple(counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +128,7 @@ class Conv2d(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
         _channels(shape, self.in_channels)
-        return (self.out_channels, *_window(shape, self.reach, self.stride, self.padding))
+        return (self.out_channels, *slid(shape, self.reach, self.stride, self.padding))
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +233,7 @@ class Pool2d(Op):
         (shape,) = shapes
         if len(shape) != 3:
             raise ShapeError(f"takes channels x height x width, not {show_shape(shape)}")
-        return (shape[0], *_window(shape, self.kernel, self.stride, self.padding, self.ceil))
+        return (shape[0], *slid(shape, self.kernel, self.stride, self.padding, self.ceil))
 
 
 class MaxPool2d(Pool2d):
@@ -269,7 +265,7 @@ class GlobalAvgPool2d(Op):
 class Flatten(Op):
     category: ClassVar[str] = "reshaping"
 
-    def shares(self, training: bool) -> bool:
+    def aliases_input(self, training: bool) -> bool:
         return True  # a view
 
     def output_shape(self, *shapes: Shape) -> Shape:

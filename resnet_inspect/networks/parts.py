@@ -37,7 +37,7 @@ def roles(graph: LayerGraph) -> Mapping[str, str]:
     for block in graph.blocks:
         for group in fold(block):
             main = main_layer(group)
-            if block.kind in ("Stem", "Head"):
+            if block.is_stem or block.is_head:
                 role = block.kind.lower()
             elif main.name in bypass:
                 role = "shortcuts"
@@ -97,11 +97,11 @@ def depths(graph: LayerGraph) -> Mapping[str, int]:
             before = max((reached[name] for name in inputs), default=0)
             weighted = isinstance(layer.op, (Conv2d, Linear)) and layer.name not in gates
             here = before + weighted
-            reached[layer.name] = min(here, 1) if block.kind == "Stem" else here
+            reached[layer.name] = min(here, 1) if block.is_stem else here
     del reached[INPUT]
     return reached
 
 
 def residual_blocks(graph: LayerGraph) -> int:
     """Blocks that are neither stem nor head."""
-    return sum(block.kind not in ("Stem", "Head") for block in graph.blocks)
+    return sum(not (block.is_stem or block.is_head) for block in graph.blocks)

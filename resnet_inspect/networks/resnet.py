@@ -8,11 +8,23 @@ scheme; their last batch norm is `norm`.
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import SupportsIndex
+from typing import NamedTuple, Protocol, SupportsIndex, TypeVar
 
 from resnet_inspect.errors import ShapeError
-from resnet_inspect.networks.graph import GraphBuilder, LayerGraph, Wire
+from resnet_inspect.networks.graph import (
+    HEAD,
+    INPUT,
+    STEM,
+    Block,
+    BlockBuilder,
+    Layer,
+    LayerGraph,
+    Stage,
+    Wire,
+    in_network,
+)
 from resnet_inspect.networks.ops import (
     ACTIVATIONS,
     Activation,
@@ -24,6 +36,7 @@ from resnet_inspect.networks.ops import (
     GlobalAvgPool2d,
     Linear,
     MaxPool2d,
+    Op,
     ReLU,
     Scale,
     Shape,
@@ -39,31 +52,138 @@ def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> LayerGrap
 
     Raises ShapeError where the input does not fit the network.
     """
-    shape = spec.input_shape if input_shape is None else tuple(input_shape)
+    shape = image_shape(spec, input_shape)
+    try:
+        stages = tuple(_stages(spec, Wire(INPUT, shape)))
+    except ShapeError as error:
+        raise in_network(spec.name, shape, error) from None
+    return LayerGraph(spec.name, shape, stages, spec=spec)
+
+
+def _stages(spec: ResNetSpec, wire: Wire) -> Iterator[Stage]:
+    for path, parts, repeats in layout(spec):
+        if len(parts) == 1 and parts[0].kind in (STEM, HEAD):
+            stage = Stage(path, "", (_block(parts[0], "", wire),))
+        else:
+            blocks = []
+            for number, part in enumerate(parts):
+                blocks.append(_block(part, f"{path}.{number}", wire))
+                wire = Wire(blocks[-1].output.name, blocks[-1].output.output_shape)
+            stage = Stage(path, path, tuple(blocks), repeats)
+        yield stage
+        wire = stage.leaving
+
+
+# Equal blocks of two networks are one block, as equal ops are one op: both are data.
+@lru_cache(maxsize=1024)
+def _block(part: Part, path: str, wire: Wire) -> Block:
+    net = BlockBuilder()
+    entering: Layer | Wire = wire
+    connect(net, part, path, entering)
+    return net.block(path or part.kind.lower(), path, part.kind)
+
+
+def image_shape(spec: ResNetSpec, input_shape: Shape | None) -> Shape:
+    """The shape of a network's input; raises ShapeError where it does not take what is given."""
+    if input_shape is None:
+        return spec.input_shape
+    shape = tuple(input_shape)
     if len(shape) != 3 or not all(isinstance(size, SupportsIndex) and size > 0 for size in shape):
         raise ShapeError(
-            f"input {show_shape(shape)} is no image; give channels x height x width, such as "
-            f"{show_shape(spec.input_shape)}"
+            f"input {show_shape(shape)} is not channels x height x width, such as "
+            f"{show_shape(spec.input_shape)}; the batch is not part of it"
         )
-    shape = tuple(
-        map(operator.index, shape)
-    )  # counts stay Python's ints, whatever whole numbers came in
+    # Counts stay Python's ints, whatever whole numbers came in.
+    shape = tuple(map(operator.index, shape))
     if shape[0] != spec.in_channels:
         raise ShapeError(
             f"input {show_shape(shape)} has {shape[0]} channels and {spec.name} takes "
             f"{spec.in_channels}; give an input of {spec.in_channels}, or in_channels={shape[0]}"
         )
-    net = GraphBuilder(spec.name, shape)
-    wire = _stem(net, spec)
+    return shape
+
+
+class Design(NamedTuple):
+    """The fields of ResNetSpec that hold for all blocks, stem and head alike.
+
+    Parts of networks are wired from these and from numbers, so that networks that differ in depth
+    or in the width of one stage share the parts that are equal.
+    """
+
+    block: str
+    stem: str
+    stem_width: int
+    stem_pool: bool | None
+    shortcut: str
+    shortcut_norm: bool
+    stride_in: str
+    order: str
+    groups: int
+    se_reduction: int
+    activation: str
+    bias: tuple[str, ...]
+    classes: int
+
+
+_DESIGN = operator.attrgetter(*Design._fields)
+
+
+class Part(NamedTuple):
+    """What a stem, a residual block or a head is wired from: equal parts are wired alike.
+
+    entering, inner, leaving: channels of its input, of a block's 3x3, and of its output.
+    """
+
+    design: Design
+    kind: str
+    entering: int
+    inner: int
+    leaving: int
+    stride: int
+
+
+class StageLayout(NamedTuple):
+    """The parts of a stage that differ, and how many times the last of them runs again."""
+
+    path: str
+    parts: tuple[Part, ...]
+    repeats: int
+
+
+def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
+    """The parts of a network in running order, stage by stage."""
+    design, kind = Design(*_DESIGN(spec)), block_kind(spec)
+    channels = spec.stem_width
+    yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
     for stage, count in enumerate(spec.blocks):
-        for index in range(count):
-            if index < 2:
-                wire = _block(net, spec, wire, stage, index)
-            else:  # from its second block on, a stage repeats itself
-                wire = net.repeat_block(f"layer{stage + 1}.{index}")
-        net.end_stage(f"layer{stage + 1}", f"layer{stage + 1}")
-    _head(net, spec, wire)
-    return net.graph()
+        inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
+        parts: tuple[Part, ...] = (
+            Part(design, kind, channels, inner, leaving, spec.strides[stage]),
+        )
+        if count > 1:  # from its second block on, a stage repeats itself
+            parts += (Part(design, kind, leaving, inner, leaving, 1),)
+        yield StageLayout(f"layer{stage + 1}", parts, max(0, count - 2))
+        channels = leaving
+    yield StageLayout("head", (Part(design, HEAD, channels, 0, spec.classes, 0),), 0)
+
+
+_Tensor = TypeVar("_Tensor")
+
+
+class Builder(Protocol[_Tensor]):
+    """What is told of every layer: lists it (BlockBuilder) or counts it (counting.costs)."""
+
+    def add(self, op: Op, *inputs: _Tensor, name: str, path: str | None = None) -> _Tensor:
+        """Take a layer of this op; gives its output."""
+
+
+def connect(net: Builder[_Tensor], part: Part, path: str, tensor: _Tensor) -> _Tensor:
+    """Wire a part: add its layers to a builder, fed by `tensor`; gives what leaves it."""
+    if part.kind == STEM:
+        return _stem(net, part, tensor)
+    if part.kind == HEAD:
+        return _head(net, part, tensor)
+    return _residual_block(net, part, path, tensor)
 
 
 def squeezed_channels(channels: int, reduction: int) -> int:
@@ -74,7 +194,7 @@ def squeezed_channels(channels: int, reduction: int) -> int:
     return max(8, int(channels / reduction + 4) // 8 * 8)
 
 
-# Repeated blocks share their ops: an op is data, and equal ops are the same op.
+# Equal ops are one op: an op is data.
 @lru_cache(maxsize=4096)
 def _conv(
     inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = False
@@ -87,6 +207,7 @@ _norm = lru_cache(maxsize=1024)(BatchNorm2d)
 
 
 _ADD, _SCALE, _SIGMOID, _GLOBAL, _FLATTEN = Add(), Scale(), Sigmoid(), GlobalAvgPool2d(), Flatten()
+_GATE_ACT = ReLU()
 
 
 def _act_path(act: Activation) -> str:
@@ -94,43 +215,38 @@ def _act_path(act: Activation) -> str:
     return "relu" if isinstance(act, ReLU) else "act"
 
 
-def _stem(net: GraphBuilder, spec: ResNetSpec) -> Wire:
-    act, bias, width = ACTIVATIONS[spec.activation], "stem" in spec.bias, spec.stem_width
-    wire = net.input
+def _stem(net: Builder[_Tensor], part: Part, tensor: _Tensor) -> _Tensor:
+    spec, width = part.design, part.leaving
+    act, bias = ACTIVATIONS[spec.activation], "stem" in spec.bias
     if spec.stem in ("deep", "tiered"):
         first = 3 * (width // 8) if spec.stem == "tiered" else width // 2
-        channels = (spec.in_channels, first, width // 2, width)
+        channels = (part.entering, first, width // 2, width)
         for i in range(3):
             conv = _conv(channels[i], channels[i + 1], 3, 2 if i == 0 else 1, bias=bias)
-            wire = net.add(conv, wire, name=f"conv1.{3 * i}")
+            tensor = net.add(conv, tensor, name=f"conv1.{3 * i}")
             if i < 2:
-                wire = net.add(_norm(channels[i + 1]), wire, name=f"conv1.{3 * i + 1}")
-                wire = net.add(act, wire, name=f"conv1.{3 * i + 2}")
+                tensor = net.add(_norm(channels[i + 1]), tensor, name=f"conv1.{3 * i + 1}")
+                tensor = net.add(act, tensor, name=f"conv1.{3 * i + 2}")
     else:
         kernel, stride = (7, 2) if spec.stem == "7x7" else (3, 1)
-        wire = net.add(
-            _conv(spec.in_channels, width, kernel, stride, bias=bias), wire, name="conv1"
-        )
+        conv = _conv(part.entering, width, kernel, stride, bias=bias)
+        tensor = net.add(conv, tensor, name="conv1")
     if spec.order == "post":  # a pre-activation block brings its own
-        wire = net.add(_norm(width), wire, name="bn1")
-        wire = net.add(act, wire, name=_act_path(act))
+        tensor = net.add(_norm(width), tensor, name="bn1")
+        tensor = net.add(act, tensor, name=_act_path(act))
     if spec.stem_pool:
-        wire = net.add(MaxPool2d((3, 3), (2, 2), (1, 1)), wire, name="maxpool")
-    net.end_block("stem", "", "Stem")
-    net.end_stage("stem", "")
-    return wire
+        tensor = net.add(MaxPool2d((3, 3), (2, 2), (1, 1)), tensor, name="maxpool")
+    return tensor
 
 
-def _head(net: GraphBuilder, spec: ResNetSpec, wire: Wire) -> None:
-    if spec.order == "pre":
-        act = ACTIVATIONS[spec.activation]
-        wire = net.add(_norm(wire.shape[0]), wire, name="norm")
-        wire = net.add(act, wire, name=_act_path(act))
-    wire = net.add(_GLOBAL, wire, name="avgpool")
-    wire = net.add(_FLATTEN, wire, name="flatten")
-    net.add(Linear(wire.shape[0], spec.classes), wire, name="fc")
-    net.end_block("head", "", "Head")
-    net.end_stage("head", "")
+def _head(net: Builder[_Tensor], part: Part, tensor: _Tensor) -> _Tensor:
+    if part.design.order == "pre":
+        act = ACTIVATIONS[part.design.activation]
+        tensor = net.add(_norm(part.entering), tensor, name="norm")
+        tensor = net.add(act, tensor, name=_act_path(act))
+    tensor = net.add(_GLOBAL, tensor, name="avgpool")
+    tensor = net.add(_FLATTEN, tensor, name="flatten")
+    return net.add(Linear(part.entering, part.leaving), tensor, name="fc")
 
 
 def block_kind(spec: ResNetSpec) -> str:
@@ -142,8 +258,8 @@ def block_kind(spec: ResNetSpec) -> str:
     return plain + before + squeeze + base
 
 
-def _residual_convs(spec: ResNetSpec, stage: int, entering: int, stride: int) -> list[Conv2d]:
-    inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
+def _residual_convs(part: Part) -> list[Conv2d]:
+    spec, entering, inner, leaving, stride = part.design, *part[2:]
     bias = "residual" in spec.bias
     if spec.block == "basic":
         return [_conv(entering, inner, 3, stride, bias=bias), _conv(inner, leaving, 3, bias=bias)]
@@ -155,70 +271,66 @@ def _residual_convs(spec: ResNetSpec, stage: int, entering: int, stride: int) ->
     ]
 
 
-def _block(net: GraphBuilder, spec: ResNetSpec, entering: Wire, stage: int, index: int) -> Wire:
-    path = f"layer{stage + 1}.{index}"
-    stride = spec.strides[stage] if index == 0 else 1
+def _residual_block(net: Builder[_Tensor], part: Part, path: str, entering: _Tensor) -> _Tensor:
+    spec = part.design
     act = ACTIVATIONS[spec.activation]
     act_path = f"{path}.{_act_path(act)}"
-    convs = _residual_convs(spec, stage, entering.shape[0], stride)
-    changes = stride != 1 or entering.shape[0] != spec.stage_channels(stage)
+    convs = _residual_convs(part)
+    changes = part.stride != 1 or part.entering != part.leaving
     projects = changes or spec.shortcut == "C"
 
-    wire = bypass = entering
+    tensor = bypass = entering
     for i, conv in enumerate(convs, start=1):
         if spec.order == "pre":
-            wire = net.add(_norm(wire.shape[0]), wire, name=f"{path}.bn{i}")
-            wire = net.add(act, wire, name=f"{act_path}{i}", path=act_path)
+            tensor = net.add(_norm(conv.in_channels), tensor, name=f"{path}.bn{i}")
+            tensor = net.add(act, tensor, name=f"{act_path}{i}", path=act_path)
             if i == 1 and projects and spec.shortcut != "A":
-                bypass = (
-                    wire  # a projection takes the activated input (He et al. 2016, section 4.1)
-                )
-        wire = net.add(conv, wire, name=f"{path}.conv{i}")
+                # a projection takes the activated input (He et al. 2016, section 4.1)
+                bypass = tensor
+        tensor = net.add(conv, tensor, name=f"{path}.conv{i}")
         if spec.order == "post":
-            wire = net.add(_norm(conv.out_channels), wire, name=f"{path}.bn{i}")
+            tensor = net.add(_norm(conv.out_channels), tensor, name=f"{path}.bn{i}")
             if i < len(convs):
-                wire = net.add(act, wire, name=f"{act_path}{i}", path=act_path)
+                tensor = net.add(act, tensor, name=f"{act_path}{i}", path=act_path)
     if spec.se_reduction:
-        wire = _squeeze_excite(net, spec, wire, f"{path}.se")
+        tensor = _squeeze_excite(net, part, f"{path}.se", tensor)
     if spec.shortcut != "none":
         if projects:
-            bypass = _shortcut(net, spec, bypass, wire.shape[0], stride, f"{path}.downsample")
-        wire = net.add(_ADD, wire, bypass, name=f"{path}.add")
+            bypass = _shortcut(net, part, f"{path}.downsample", bypass)
+        tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
     if spec.order == "post":
-        wire = net.add(act, wire, name=f"{act_path}{len(convs)}", path=act_path)
-    net.end_block(path, path, block_kind(spec))
-    return wire
+        tensor = net.add(act, tensor, name=f"{act_path}{len(convs)}", path=act_path)
+    return tensor
 
 
-def _shortcut(
-    net: GraphBuilder, spec: ResNetSpec, wire: Wire, channels: int, stride: int, path: str
-) -> Wire:
+def _shortcut(net: Builder[_Tensor], part: Part, path: str, tensor: _Tensor) -> _Tensor:
     """Options A, B, C (He et al. 2015, section 3.3) and D (He et al. 2018, Figure 2c)."""
-    entering = wire.shape[0]
+    spec, stride = part.design, part.stride
     if spec.shortcut == "A":
-        return net.add(ZeroPad(entering, channels, (stride, stride)), wire, name=path)
+        pad = ZeroPad(part.entering, part.leaving, (stride, stride))
+        return net.add(pad, tensor, name=path)
     number = 0
     if spec.shortcut == "D":
         if stride > 1:
             pool = AvgPool2d((stride, stride), (stride, stride), ceil=True)
-            wire = net.add(pool, wire, name=f"{path}.0")
+            tensor = net.add(pool, tensor, name=f"{path}.0")
             stride = 1
         number = 1  # timm keeps the pool's place where there is nothing to pool
-    conv = _conv(entering, channels, 1, stride, bias="shortcut" in spec.bias)
-    wire = net.add(conv, wire, name=f"{path}.{number}")
+    conv = _conv(part.entering, part.leaving, 1, stride, bias="shortcut" in spec.bias)
+    tensor = net.add(conv, tensor, name=f"{path}.{number}")
     if spec.order == "post" and spec.shortcut_norm:
-        wire = net.add(_norm(channels), wire, name=f"{path}.{number + 1}")
-    return wire
+        tensor = net.add(_norm(part.leaving), tensor, name=f"{path}.{number + 1}")
+    return tensor
 
 
-def _squeeze_excite(net: GraphBuilder, spec: ResNetSpec, wire: Wire, path: str) -> Wire:
+def _squeeze_excite(net: Builder[_Tensor], part: Part, path: str, tensor: _Tensor) -> _Tensor:
     """Squeeze-and-excitation (Hu et al. 2017, Figure 3), as 1x1 convolutions like timm's."""
-    channels = wire.shape[0]
-    hidden = squeezed_channels(channels, spec.se_reduction)
-    gate = net.add(_GLOBAL, wire, name=f"{path}.squeeze")
+    channels = part.leaving
+    hidden = squeezed_channels(channels, part.design.se_reduction)
+    gate = net.add(_GLOBAL, tensor, name=f"{path}.squeeze")
     gate = net.add(_conv(channels, hidden, 1, bias=True), gate, name=f"{path}.fc1")
     # timm activates the gate by ReLU whatever the network's activation, as the paper does.
-    gate = net.add(ReLU(), gate, name=f"{path}.act")
+    gate = net.add(_GATE_ACT, gate, name=f"{path}.act")
     gate = net.add(_conv(hidden, channels, 1, bias=True), gate, name=f"{path}.fc2")
     gate = net.add(_SIGMOID, gate, name=f"{path}.gate")
-    return net.add(_SCALE, wire, gate, name=f"{path}.scale")
+    return net.add(_SCALE, tensor, gate, name=f"{path}.scale")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from resnet_inspect.errors import SpecError, unknown
@@ -62,6 +63,6 @@ def block_graph(
         layer._replace(name=names[layer.name], inputs=tuple(names[name] for name in layer.inputs))
         for layer in block.layers
     )
-    renamed = block._replace(name=block.kind, layers=layers)
+    renamed = replace(block, name=block.kind, layers=layers)
     name = spec.name if "name" in changes else f"{block.kind}, {channels} channels"
     return LayerGraph(name, before.output_shape, (Stage("block", "", (renamed,)),))

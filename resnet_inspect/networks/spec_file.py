@@ -3,24 +3,26 @@
 base = "resnet50"
 blocks = [2, 2, 2, 2]
 shortcut = "D"
+
+`base` may have fields in brackets (naming.py).
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from resnet_inspect.errors import FormatError, InspectError
-from resnet_inspect.networks import zoo
-from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 
 
-def read(path: str | Path) -> ResNetSpec:
+def read(path: str | Path, base_named: Callable[[str], ResNetSpec]) -> ResNetSpec:
     """The spec that a file describes, named after the file unless it gives a name.
 
-    Raises FormatError with the file, the line and the key that cannot be used.
+    base_named: the network that `base` names. Raises FormatError with the file, the line and the
+    key that cannot be used.
     """
     path = Path(path)
     try:
@@ -40,20 +42,21 @@ def read(path: str | Path) -> ResNetSpec:
         raise FormatError(f"{path}{_place(str(error))}") from None
     base = fields.pop("base", None)
     try:
-        start = ResNetSpec() if base is None else _base(base)
+        start = ResNetSpec() if base is None else _base(base, base_named)
         return start.with_changes({"name": path.stem, **fields})
     except InspectError as error:
-        line = _line(text, str(error), [*fields, "base"])
-        raise FormatError(f"{path}{line}: {error}") from None
+        raise FormatError(f"{path}{_line(text, error)}: {error}") from None
 
 
-def _base(name: object) -> ResNetSpec:
+def _base(name: object, base_named: Callable[[str], ResNetSpec]) -> ResNetSpec:
     if not isinstance(name, str):
-        raise FormatError(f"base is {name!r}; give the name of a network in quotes")
+        raise FormatError(
+            f"base is {name!r}; give the name of a network in quotes", fields=("base",)
+        )
     try:
-        return zoo.spec(name)
+        return base_named(name)
     except InspectError as error:
-        raise FormatError(f"base: {error}") from None
+        raise FormatError(f"base: {error}", fields=("base",)) from None
 
 
 def _place(message: str) -> str:
@@ -64,14 +67,12 @@ def _place(message: str) -> str:
     return f", {match[2]}: {match[1][0].lower()}{match[1][1:]}"
 
 
-def _line(text: str, message: str, keys: Iterable[str]) -> str:
-    """', line 4' for the key that an error speaks of, if the file has it."""
-    found = []
-    for key in keys:
-        said = re.search(rf"(?<!\w){re.escape(key)}(?!\w)", message)
-        spot = re.search(rf"^\s*['\"]?{re.escape(key)}['\"]?\s*=", text, re.M)
-        if said and spot:
-            found.append((said.start(), text.count("\n", 0, spot.end()) + 1))
-    if not found:
-        return ""
-    return f", line {min(found)[1]}"
+def _line(text: str, error: InspectError) -> str:
+    """', line 4' for the first of an error's fields that the file has; '' if it has none."""
+    for field in error.fields:
+        alias = FIELDS[field].alias if field in FIELDS else ""
+        keys = "|".join(map(re.escape, filter(None, (field, alias))))
+        place = re.search(rf"^\s*['\"]?({keys})['\"]?\s*=", text, re.M)
+        if place is not None:
+            return f", line {text.count(chr(10), 0, place.end()) + 1}"
+    return ""

@@ -1,4 +1,4 @@
-"""The kinds of layer of traced networks, beside those of resnet_inspect.ops.
+"""The kinds of layer of traced networks, besides those of ops.py.
 
 As there, an op is frozen data: settings, parameters and shape arithmetic of the PyTorch layer of
 the same name. Tuples hold one number for each spatial axis, so that one class serves 1-D, 2-D and
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from resnet_inspect.errors import ShapeError
-from resnet_inspect.networks.ops import Activation, Op, Shape, elements, show_shape
+from resnet_inspect.networks.ops import Activation, Op, Shape, elements, show_shape, slid
 
 Sizes = tuple[int, ...]
 
@@ -22,26 +22,20 @@ def _fits(shape: Shape, axes: int, channels: int | None = None) -> None:
         raise ShapeError(f"takes {wanted} and {axes} axes, not an input of {show_shape(shape)}")
 
 
-def _slid(sizes: Sizes, reach: Sizes, stride: Sizes, padding: Sizes, ceil: bool = False) -> Sizes:
-    """Positions of a window along each axis, as torch.nn.MaxPool2d's documentation gives them."""
-    found = []
-    for size, extent, step, edge in zip(sizes, reach, stride, padding, strict=True):
-        room = size + 2 * edge - extent
-        count = (-(-room // step) if ceil else room // step) + 1
-        if ceil and (count - 1) * step >= size + edge:
-            count -= 1  # it would start in the right-hand padding
-        if count < 1:
-            raise ShapeError(
-                f"a {show_shape(reach)} window with padding {show_shape(padding)} does not fit "
-                f"an input of {show_shape(sizes)}"
-            )
-        found.append(count)
-    return tuple(found)
+class Typed(Op):
+    """An op that says what it is called in its field `type`."""
+
+    __slots__ = ()
+    type: str
+
+    @property
+    def kind(self) -> str:
+        return self.type
 
 
 @dataclass(frozen=True, slots=True)
-class Opaque(Op):
-    """A layer that no rule knows, or that is known by its numbers alone.
+class Opaque(Typed):
+    """A layer that no rule knows, or of which only numbers are known.
 
     type: what its author calls it. output: the shape that it gives. macs: multiply-accumulates for
     one sample where somebody gave them; None is unknown, never zero.
@@ -52,10 +46,6 @@ class Opaque(Op):
     params: int = 0
     buffers: int = 0
     macs: int | None = None
-
-    @property
-    def kind(self) -> str:
-        return self.type
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return self.output
@@ -108,7 +98,7 @@ class Conv(Op):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         _fits(shapes[0], len(self.kernel), self.in_channels)
-        return self.out_channels, *_slid(shapes[0][1:], self.reach, self.stride, self.padding)
+        return self.out_channels, *slid(shapes[0], self.reach, self.stride, self.padding)
 
 
 def _reach(kernel: Sizes, dilation: Sizes) -> Sizes:
@@ -158,8 +148,8 @@ class ConvTranspose(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class BatchNorm(Op):
-    """Batch norm over other than two axes, or without parameters or running statistics.
+class BatchNorm(Typed):
+    """Batch norm over one or three axes, or without parameters or running statistics.
 
     type: torch's name for it; params and buffers: entries that it holds.
     """
@@ -171,13 +161,9 @@ class BatchNorm(Op):
     params: int = 0
     buffers: int = 0
 
-    @property
-    def kind(self) -> str:
-        return self.type
-
 
 @dataclass(frozen=True, slots=True)
-class GroupNorm(Op):
+class GroupNorm(Typed):
     """Normalization over groups of channels and all positions (InstanceNorm: single channels)."""
 
     category: ClassVar[str] = "normalization"
@@ -186,10 +172,6 @@ class GroupNorm(Op):
     channels: int
     affine: bool = True
     type: str = "GroupNorm"
-
-    @property
-    def kind(self) -> str:
-        return self.type
 
     @property
     def params(self) -> int:
@@ -202,7 +184,7 @@ class GroupNorm(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class LayerNorm(Op):
+class LayerNorm(Typed):
     """Normalization over the last dimensions; RMSNorm scales and does not shift.
 
     size: those dimensions; params: entries of its scale and shift.
@@ -214,10 +196,6 @@ class LayerNorm(Op):
     params: int = 0
     type: str = "LayerNorm"
 
-    @property
-    def kind(self) -> str:
-        return self.type
-
     def output_shape(self, *shapes: Shape) -> Shape:
         if shapes[0][-len(self.size) :] != self.size:
             raise ShapeError(f"takes {show_shape(self.size)}, not {show_shape(shapes[0])}")
@@ -228,7 +206,7 @@ class LayerNorm(Op):
 class Function(Activation):
     """An activation that has no class of its own.
 
-    name: torch.nn's name for it. local: whether each element depends on itself alone (not so for
+    name: torch.nn's name for it. local: whether each element depends only on itself (not so for
     Softmax).
     """
 
@@ -242,7 +220,7 @@ class Function(Activation):
 
 
 @dataclass(frozen=True, slots=True)
-class Dropout(Op):
+class Dropout(Typed):
     """Dropout, stochastic depth and their like: they do nothing in an inference pass."""
 
     category: ClassVar[str] = "dropout"
@@ -250,17 +228,13 @@ class Dropout(Op):
     type: str = "Dropout"
     p: float = 0.5
 
-    def shares(self, training: bool) -> bool:
+    def aliases_input(self, training: bool) -> bool:
         return self.p == 0 or not training
-
-    @property
-    def kind(self) -> str:
-        return self.type
 
 
 @dataclass(frozen=True, slots=True)
-class Pool(Op):
-    """A pool over other than two axes, or with dilation. type: MaxPool1d, AvgPool3d, .."""
+class Pool(Typed):
+    """A pool over one or three axes, or with dilation. type: MaxPool1d, AvgPool3d, .."""
 
     category: ClassVar[str] = "pooling"
 
@@ -272,10 +246,6 @@ class Pool(Op):
     dilation: Sizes = ()
 
     @property
-    def kind(self) -> str:
-        return self.type
-
-    @property
     def reach(self) -> Sizes:
         """Extent of the dilated window."""
         return _reach(self.kernel, self.dilation)
@@ -283,21 +253,17 @@ class Pool(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         _fits(shapes[0], len(self.kernel))
         edges = self.padding
-        return shapes[0][0], *_slid(shapes[0][1:], self.reach, self.stride, edges, self.ceil)
+        return shapes[0][0], *slid(shapes[0], self.reach, self.stride, edges, self.ceil)
 
 
 @dataclass(frozen=True, slots=True)
-class AdaptivePool(Op):
+class AdaptivePool(Typed):
     """A pool with windows that give `size`. type: AdaptiveAvgPool2d, AdaptiveMaxPool1d, .."""
 
     category: ClassVar[str] = "pooling"
 
     type: str
     size: Sizes
-
-    @property
-    def kind(self) -> str:
-        return self.type
 
     def output_shape(self, *shapes: Shape) -> Shape:
         _fits(shapes[0], len(self.size))
@@ -332,7 +298,7 @@ class Reduce(Op):
 
 @dataclass(frozen=True, slots=True)
 class Concat(Op):
-    """Tensors one behind the other along a dimension (0: channels)."""
+    """Tensors one after another along a dimension (0: channels)."""
 
     dim: int = 0
 
@@ -374,7 +340,7 @@ class View(Op):
     function: str
     output: Shape
 
-    def shares(self, training: bool) -> bool:
+    def aliases_input(self, training: bool) -> bool:
         return True
 
     @property

@@ -12,44 +12,21 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from resnet_inspect.errors import UnknownNameError, unknown
+from resnet_inspect.networks.sources import CAFFE, HE2015, HE2016, HE2018, PLAIN, TABLE_1
 from resnet_inspect.networks.spec import ResNetSpec
 
-HE2015 = "He et al. 2015, arXiv 1512.03385, Table 1"
-
-
-CIFAR = "He et al. 2015, arXiv 1512.03385, section 4.2"
-
-
-PLAIN = "He et al. 2015, arXiv 1512.03385, section 3.3"
-
-
-CAFFE = "He et al. 2015, KaimingHe/deep-residual-networks"
-
-
-HE2016 = "He et al. 2016, arXiv 1603.05027"
-
-
+LAYERS = TABLE_1.full
+CIFAR = HE2015.at("section 4.2").full
+PLAIN_NETS = PLAIN.full
+V1 = CAFFE.full
+PREACT = HE2016.full
 WIDE = "Zagoruyko & Komodakis 2016, arXiv 1605.07146; torchvision"
-
-
 RESNEXT = "Xie et al. 2016, arXiv 1611.05431"
-
-
 V1_5 = "torchvision (v1.5: stride in the 3x3)"
-
-
-TRICKS = "He et al. 2018, arXiv 1812.01187, Figure 2; timm"
-
-
+TWEAKS = f"{HE2018.at('Figure 2').full}; timm"
 SE = "Hu et al. 2017, arXiv 1709.01507; timm"
-
-
 TIMM = "timm"
-
-
 D2L = "Dive into Deep Learning, section ResNet"
-
-
 NOTES = "course notes: ResNet-34 on MNIST"
 
 
@@ -63,71 +40,29 @@ class Entry(NamedTuple):
 
 # Layouts by depth (He et al. 2015, Table 1; He et al. 2016 for 200; the rest timm).
 _10: dict[str, Any] = {"blocks": (1, 1, 1, 1)}
-
-
 _14: dict[str, Any] = {"block": "bottleneck", "blocks": (1, 1, 1, 1)}
-
-
 _18: dict[str, Any] = {"blocks": (2, 2, 2, 2)}
-
-
 _26: dict[str, Any] = {"block": "bottleneck", "blocks": (2, 2, 2, 2)}
-
-
 _34: dict[str, Any] = {"blocks": (3, 4, 6, 3)}
-
-
 _50: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 4, 6, 3)}
-
-
 _101: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 4, 23, 3)}
-
-
 _152: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 8, 36, 3)}
-
-
 _200: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 24, 36, 3)}
-
-
 _269: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 30, 48, 8)}
 
 # Changes to a layout, by the letter or name that the field gives them.
 _V1: dict[str, Any] = {"stride_in": "1x1"}
-
-
 _C: dict[str, Any] = {"stem": "deep"}
-
-
 _D: dict[str, Any] = {"stem": "deep", "shortcut": "D"}
-
-
 _S: dict[str, Any] = {"stem": "deep", "stem_width": 128}
-
-
 _T: dict[str, Any] = {"stem": "tiered", "shortcut": "D"}
-
-
 _SE: dict[str, Any] = {"se_reduction": 16}
-
-
 _PRE: dict[str, Any] = {"order": "pre"}
-
-
 _PLAIN: dict[str, Any] = {"shortcut": "none"}
-
-
 _32x4: dict[str, Any] = {"groups": 32, "group_width": 4}
-
-
 _32x8: dict[str, Any] = {"groups": 32, "group_width": 8}
-
-
 _64x4: dict[str, Any] = {"groups": 64, "group_width": 4}
-
-
 _BIASED: dict[str, Any] = {"bias": ("stem", "residual", "shortcut"), "shortcut_norm": False}
-
-
 _SMALL: dict[str, Any] = {
     "stem": "3x3",
     "stem_width": 16,
@@ -135,8 +70,6 @@ _SMALL: dict[str, Any] = {
     "classes": 10,
     "input_size": (32, 32),
 }
-
-
 _PRE_SMALL: dict[str, Any] = {**_SMALL, **_PRE, **_V1, "block": "bottleneck"}
 
 
@@ -146,15 +79,15 @@ def _cifar(n: int) -> dict[str, Any]:
 
 ZOO: dict[str, Entry] = {
     # torchvision
-    "resnet18": Entry("resnet", HE2015, _18),
-    "resnet34": Entry("resnet", HE2015, _34),
+    "resnet18": Entry("resnet", LAYERS, _18),
+    "resnet34": Entry("resnet", LAYERS, _34),
     "resnet50": Entry("resnet", V1_5, _50),
     "resnet101": Entry("resnet", V1_5, _101),
     "resnet152": Entry("resnet", V1_5, _152),
-    # as published and released in 2015; the 50-layer release alone gives conv1 a bias
-    "resnet50_v1": Entry("resnet-v1", CAFFE, {**_50, **_V1, "bias": ("stem",)}),
-    "resnet101_v1": Entry("resnet-v1", CAFFE, {**_101, **_V1}),
-    "resnet152_v1": Entry("resnet-v1", CAFFE, {**_152, **_V1}),
+    # as published and released in 2015; only the 50-layer release gives conv1 a bias
+    "resnet50_v1": Entry("resnet-v1", V1, {**_50, **_V1, "bias": ("stem",)}),
+    "resnet101_v1": Entry("resnet-v1", V1, {**_101, **_V1}),
+    "resnet152_v1": Entry("resnet-v1", V1, {**_152, **_V1}),
     "wide_resnet50_2": Entry("wide", WIDE, {**_50, "group_width": 128}),
     "wide_resnet101_2": Entry("wide", WIDE, {**_101, "group_width": 128}),
     "resnext50_32x4d": Entry("resnext", RESNEXT, {**_50, **_32x4}),
@@ -172,8 +105,8 @@ ZOO: dict[str, Entry] = {
     "resnet26d": Entry("tweaks", TIMM, {**_26, **_D}),
     "resnet26t": Entry("tweaks", TIMM, {**_26, **_T}),
     "resnet34d": Entry("tweaks", TIMM, {**_34, **_D}),
-    "resnet50c": Entry("tweaks", TRICKS, {**_50, **_C}),
-    "resnet50d": Entry("tweaks", TRICKS, {**_50, **_D}),
+    "resnet50c": Entry("tweaks", TWEAKS, {**_50, **_C}),
+    "resnet50d": Entry("tweaks", TWEAKS, {**_50, **_D}),
     "resnet50s": Entry("tweaks", TIMM, {**_50, **_S}),
     "resnet50t": Entry("tweaks", TIMM, {**_50, **_T}),
     "resnet101c": Entry("tweaks", TIMM, {**_101, **_C}),
@@ -220,11 +153,11 @@ ZOO: dict[str, Entry] = {
     "resnet56_cifar": Entry("cifar", CIFAR, _cifar(9)),
     "resnet110_cifar": Entry("cifar", CIFAR, _cifar(18)),
     "resnet1202_cifar": Entry("cifar", CIFAR, _cifar(200)),
-    "resnet164": Entry("cifar", HE2016, {**_PRE_SMALL, "blocks": (18, 18, 18)}),
-    "resnet1001": Entry("cifar", HE2016, {**_PRE_SMALL, "blocks": (111, 111, 111)}),
+    "resnet164": Entry("cifar", PREACT, {**_PRE_SMALL, "blocks": (18, 18, 18)}),
+    "resnet1001": Entry("cifar", PREACT, {**_PRE_SMALL, "blocks": (111, 111, 111)}),
     # the same layers without shortcuts
-    "plain18": Entry("plain", PLAIN, {**_18, **_PLAIN}),
-    "plain34": Entry("plain", PLAIN, {**_34, **_PLAIN}),
+    "plain18": Entry("plain", PLAIN_NETS, {**_18, **_PLAIN}),
+    "plain34": Entry("plain", PLAIN_NETS, {**_34, **_PLAIN}),
     "plain20_cifar": Entry("plain", CIFAR, {**_cifar(3), **_PLAIN}),
     "plain32_cifar": Entry("plain", CIFAR, {**_cifar(5), **_PLAIN}),
     "plain44_cifar": Entry("plain", CIFAR, {**_cifar(7), **_PLAIN}),
@@ -278,9 +211,9 @@ def canonical(name: str) -> str:
 def entry(name: str) -> Entry:
     """The zoo's line for a name; raises UnknownNameError with the nearest names."""
     known = canonical(name)
-    found = ZOO.get(known) or _from_rule(known)
-    assert found is not None  # canonical() vouches for it
-    return found
+    line = ZOO.get(known) or _from_rule(known)
+    assert line is not None  # canonical() vouches for it
+    return line
 
 
 @lru_cache(maxsize=256)
@@ -299,7 +232,7 @@ def _from_rule(name: str) -> Entry | None:
     return Entry("plain" if plain else "cifar", CIFAR, fields)
 
 
-_DEPTHS: dict[int, str] = {
+DEPTHS: dict[int, str] = {
     10: "resnet10t",
     14: "resnet14t",
     18: "resnet18",
@@ -313,7 +246,7 @@ _DEPTHS: dict[int, str] = {
     269: "seresnet269d",
     1001: "resnet1001",
 }
-"""The network that a depth alone means; all others follow 6n+2."""
+"""The network that a depth means; all others follow 6n+2."""
 
 
 def by_depth(depth: int) -> tuple[ResNetSpec, str]:
@@ -321,11 +254,11 @@ def by_depth(depth: int) -> tuple[ResNetSpec, str]:
 
     Raises UnknownNameError with the nearest depths.
     """
-    name = _DEPTHS.get(depth, f"resnet{depth}_cifar")
+    name = DEPTHS.get(depth, f"resnet{depth}_cifar")
     if name in ZOO or _from_rule(name):
-        found = spec(name)
-        return found, f"depth {depth} is {name}: {_rule(found)}; {entry(name).source}"
-    known = sorted({*_DEPTHS, *range(8, 1203, 6)}, key=lambda d: (abs(d - depth), d))
+        described = spec(name)
+        return described, f"depth {depth} is {name}: {_rule(described)}; {entry(name).source}"
+    known = sorted({*DEPTHS, *range(8, 1203, 6)}, key=lambda d: (abs(d - depth), d))
     near = ", ".join(map(str, sorted(known[:3])))
     raise UnknownNameError(
         f"no published ResNet has depth {depth}; the nearest have {near} "
@@ -333,10 +266,10 @@ def by_depth(depth: int) -> tuple[ResNetSpec, str]:
     )
 
 
-def _rule(found: ResNetSpec) -> str:
-    blocks = found.blocks
-    layout = f"{found.block} blocks {','.join(map(str, blocks))}"
+def _rule(described: ResNetSpec) -> str:
+    blocks = described.blocks
+    layout = f"{described.block} blocks {','.join(map(str, blocks))}"
     if len(blocks) == 3:
-        each = 6 if found.block == "basic" else 9
+        each = 6 if described.block == "basic" else 9
         layout = f"{each}n+2 with n={blocks[0]}, {layout}"
     return layout

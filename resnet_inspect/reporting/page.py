@@ -95,11 +95,11 @@ def html(report: Report, pictures: Mapping[str, str]) -> str:
         svg = pictures[f"{path}.svg"]
         return Markup(inline_diagram(svg, alt, path.replace("/", "-"), diagrams, boxes))
 
-    faces = font_faces.search(pictures[f"{BLOCKS}/diagram.svg"])
+    faces = font_faces(pictures[f"{BLOCKS}/diagram.svg"])
     return environment.get_template("index.html.jinja").render(
         report=report,
         version=version("resnet-inspect"),
-        style=Markup(f"{faces[1] if faces else ''}\n{_palette(plots, diagrams)}\n{style}"),
+        style=Markup(f"{faces}\n{_palette(plots, diagrams)}\n{style}"),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         overview={

@@ -8,8 +8,8 @@ the dark theme.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from html import escape, unescape
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from resnet_inspect.networks.graph import LayerGraph
@@ -20,14 +20,9 @@ from resnet_inspect.pictures.themes import THEMES
 
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 
+_SVG = "{http://www.w3.org/2000/svg}"
 
-_NODE = re.compile(
-    r'<g id="(?P<id>[^"]*)" class="node (?P<kind>[^"]*)">\s*<title>(?P<title>[^<]*)</title>\s*'
-    r'(?P<inner><g id="[^"]*"><a xlink:title="(?P<note>[^"]*)">)?'
-)
-
-font_faces = re.compile(r"<style>(@font-face.*?)</style>", re.DOTALL)
-"""The fonts that a diagram carries; a page carries them once for all."""
+_XLINK = "{http://www.w3.org/1999/xlink}"
 
 Colours = dict[str, str]
 """A colour of the light theme -> the one that stands for it in the dark theme."""
@@ -73,12 +68,11 @@ def diagram_colours(light: Sequence[Diagram], dark: Sequence[Diagram]) -> Colour
 
 def inline_plot(svg: str, alt: str, prefix: str, colours: Mapping[str, str]) -> str:
     """A plot as an element of a page; alt says what it shows."""
-    svg = _element(svg)
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # What this style sheet says of every element, the page's says of plots.
-    svg = re.sub(r"<style type=.text/css.>.*?</style>", "", svg, flags=re.DOTALL)
-    label = f'role="img" aria-label="{escape(alt)}"'
-    return _finished(svg, f'class="plot" {label}', prefix, colours)
+    root = ET.fromstring(svg)
+    root.attrib = {"class": "plot", "role": "img", "aria-label": alt, **root.attrib}
+    _remove(root, f"{_SVG}metadata")
+    _remove(root, f"{_SVG}style")  # the page's style sheet says the same of plots
+    return _inline(root, prefix, colours)
 
 
 def inline_diagram(
@@ -86,49 +80,69 @@ def inline_diagram(
 ) -> str:
     """A diagram as an element of a page.
 
-    boxes: by the name of a node, the box that it is and the row that it stands for.
+    boxes: by the name of a node, the box that it is and the row that it links to.
     """
-    svg = _NODE.sub(_linked(boxes), font_faces.sub("", _element(svg), count=1))
-    label = f'role="group" aria-label="{escape(alt)}"'
-    return _finished(svg, f'class="diagram" {label}', prefix, colours)
+    root = ET.fromstring(svg)
+    root.attrib = {"class": "diagram", "role": "group", "aria-label": alt, **root.attrib}
+    _remove(root, f"{_SVG}style")  # font faces, which the page has once
+    for name, node in _nodes(root).items():
+        link = node.find(f"{_SVG}g/{_SVG}a")
+        title = node.find(f"{_SVG}title")
+        if link is None or title is None:
+            continue
+        title.text = link.get(f"{_XLINK}title", title.text)
+        if box := boxes.get(name):
+            node.attrib |= {"id": f"{BOX}{box.number}", "data-box": str(box.number)}
+            link.set("href", f"#{box.row}")
+    return _inline(root, prefix, colours)
 
 
-def _finished(svg: str, attributes: str, prefix: str, colours: Mapping[str, str]) -> str:
-    """With names that no other picture on the page has, and the page's colours."""
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
-    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
-    svg = re.sub(r'\bxlink:href="#([^"]+)"', rf'href="#{prefix}-\1"', svg)
-    svg = _COLOUR.sub(
-        lambda match: f"var({variable(match[0])})" if match[0] in colours else match[0], svg
-    )
-    return svg.replace("<svg ", f"<svg {attributes} ", 1)
+def font_faces(svg: str) -> str:
+    """The style sheet with the fonts that a diagram carries; '' where it carries none."""
+    return ET.fromstring(svg).findtext(f"{_SVG}style", "")
 
 
-def _element(svg: str) -> str:
-    """An SVG file's element alone, without comments."""
-    return re.sub(r"<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.DOTALL).strip()
+def _remove(root: ET.Element, tag: str) -> None:
+    for parent in list(root.iter()):
+        for child in parent.findall(tag):
+            parent.remove(child)
 
 
-def _linked(boxes: Mapping[str, Box]) -> Callable[[re.Match[str]], str]:
-    def replaced(match: re.Match[str]) -> str:
-        note = match["note"] or match["title"]
-        opening = match["inner"] or ""
-        box = boxes.get(unescape(match["title"]))
-        name, data = match["id"], ""
-        if box is not None and opening:
-            name, data = f"{BOX}{box.number}", f' data-box="{box.number}"'
-            opening = opening.replace("<a ", f'<a href="#{box.row}" ', 1)
-        return f'<g id="{name}" class="node {match["kind"]}"{data}><title>{note}</title>{opening}'
+def _nodes(root: ET.Element) -> dict[str, ET.Element]:
+    """The boxes of a diagram by the names of their nodes."""
+    return {
+        group.findtext(f"{_SVG}title", ""): group
+        for group in root.iter(f"{_SVG}g")
+        if group.get("class", "").startswith("node ")
+    }
 
-    return replaced
+
+def _inline(root: ET.Element, prefix: str, colours: Mapping[str, str]) -> str:
+    """The element as text, with ids that no other picture has and with the page's colours."""
+
+    def variable_of(match: re.Match[str]) -> str:
+        return f"var({variable(match[0])})" if match[0] in colours else match[0]
+
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(_SVG)  # HTML knows that an <svg> is SVG
+        attributes, element.attrib = element.attrib, {}
+        for key, value in attributes.items():
+            if key == "id":
+                value = f"{prefix}-{value}"
+            elif key == f"{_XLINK}href":
+                key, value = "href", f"#{prefix}-{value[1:]}"
+            elif key not in ("href", "aria-label", f"{_XLINK}title"):
+                value = _COLOUR.sub(variable_of, value.replace("url(#", f"url(#{prefix}-"))
+            element.set(key.replace(_XLINK, "xlink:"), value)
+    return ET.tostring(root, encoding="unicode")
 
 
 def nodes_of_layers(graph: LayerGraph, svg: str) -> dict[str, str]:
-    """For every layer the node that stands for it in a diagram of its network.
+    """For every layer the node of its box in a diagram of its network.
 
-    Blocks that are drawn once stand for all of their repeats.
+    Blocks that are drawn once have the boxes of all their repeats.
     """
-    there = {unescape(match["title"]) for match in _NODE.finditer(svg)}
+    there = _nodes(ET.fromstring(svg)).keys()
     return {
         layer.name: _node_of(drawn, shown.name, there)
         for stage in stages(graph)
@@ -139,7 +153,7 @@ def nodes_of_layers(graph: LayerGraph, svg: str) -> dict[str, str]:
     }
 
 
-def _node_of(unit: Unit, layer: str, there: set[str]) -> str:
+def _node_of(unit: Unit, layer: str, there: Set[str]) -> str:
     """A layer's own node, that of the shortcut it lies on, or its block's."""
     if identifier(layer) in there:
         return identifier(layer)

@@ -16,7 +16,7 @@ from resnet_inspect.counting.costs import cost, total
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Conv2d, Pair, show_shape
-from resnet_inspect.networks.spec import LARGEST
+from resnet_inspect.networks.spec_field import LARGEST
 from resnet_inspect.networks.wiring import shortcut
 from resnet_inspect.tables.block_sample import Sample, sample
 from resnet_inspect.tables.columns import Column, Value

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from resnet_inspect.counting.memory import Memory, alive, memory, saved_for_backward
+from resnet_inspect.counting.memory import Memory, live_bytes, memory, saved_for_backward
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
@@ -321,7 +321,7 @@ def merged(sequences: Iterable[Sequence[str]]) -> list[str]:
 def _stage_rows(network: Network) -> dict[str, dict[str, Value]]:
     graph = network.graph
     table = network.table("stage", "operation", "share", *_FROM_STAGE)
-    levels = alive(graph, network.batch, network.dtype)
+    levels = live_bytes(graph, network.batch, network.dtype)
     found: dict[str, dict[str, Value]] = {}
     missing, reached = set(network.uncounted), depths(graph)
     kept, done, before = 0, 0, 0

@@ -11,7 +11,7 @@ from functools import singledispatch
 from typing import NamedTuple
 
 from resnet_inspect.counting.costs import Cost, cost, total
-from resnet_inspect.counting.memory import keeps
+from resnet_inspect.counting.memory import saved_tensors
 from resnet_inspect.counting.receptive_field import ReceptiveField, receptive_fields
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
@@ -62,7 +62,7 @@ def arithmetic(graph: LayerGraph, part: str) -> Table:
         for source, shape in zip(layers[0].inputs, layers[0].input_shapes, strict=True)
     )
     kind = graph.block(part).kind if is_block else layers[0].op.kind
-    kept = {source for layer in layers for source in keeps(layer.op, layer)}
+    kept = {source for layer in layers for source in saved_tensors(layer.op, layer)}
     return Table(
         title=f"{graph.name} {part}: {kind}, {inputs} -> {show_shape(layers[-1].output_shape)}",
         columns=(

@@ -6,10 +6,10 @@ activation folded into it, a block, a stage, or the whole network. Every column 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from resnet_inspect.counting.costs import TERMS, Cost, cost, total
+from resnet_inspect.counting.costs import TERMS, Cost, cost, graph_cost, total
 from resnet_inspect.counting.dtypes import DTYPES, canonical_dtype
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.published import Figure, figures_of, published_quantity
@@ -19,7 +19,7 @@ from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph
 from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.networks.ops import Op, Pair, show_shape
-from resnet_inspect.tables.columns import Column, Value, show_bytes
+from resnet_inspect.tables.columns import Column, Record, Value, show_bytes
 from resnet_inspect.tables.table import Table
 
 LEVELS = ("layer", "block", "stage", "network")
@@ -81,7 +81,7 @@ def _share(row: Row) -> float | None:
 
 
 def _term(name: str) -> Callable[[Row], Value]:
-    return lambda row: _known(row, row.cost.terms[name])
+    return lambda row: _known(row, getattr(row.cost, name))
 
 
 def _op_names(row: Row) -> str:
@@ -136,6 +136,14 @@ METRICS: dict[str, Metric] = {
 SHOWN = ("name", "operation", "output_shape", "params", "macs", "share", "receptive_field")
 """The columns that people see unless they name others."""
 
+_FIELDS = ("receptive_field", "field_stride", "field_padding", "field_centre")
+
+_PLACED = ("name", "path", "block", *_FIELDS)
+"""The columns in which blocks that repeat differ."""
+
+Fields = Mapping[str, ReceptiveField | None]
+"""The receptive field of each layer, by its name."""
+
 _SUMMED = ("params", "macs", "flops", *TERMS, "activations", "activation_bytes", "traffic")
 
 _TERMS = "'resnet-inspect conventions' says what the terms of the formula are."
@@ -154,6 +162,8 @@ def metrics(graph: LayerGraph, batch: int = 1, convention: str = "macs") -> dict
     """
     own = {} if convention == "macs" else _of_convention(graph, batch, convention)
     missing = set(_uncounted(graph, convention))
+    if not own and not missing:
+        return METRICS
     if missing:
         own[UNCOUNTED] = (
             Column(UNCOUNTED, "Uncounted", "count"),
@@ -215,33 +225,31 @@ def table(
     if batch < 1:
         raise InspectError(f"batch is {batch}; give 1 or more")
     dtype = canonical_dtype(dtype)
-    rows = _rows(graph, level, batch, DTYPES[dtype], all_ops)
-    whole = _rows(graph, "network", batch, DTYPES[dtype], True)[0]
     known = metrics(graph, batch, convention)
     keys = list(known if columns is None else columns)
     for key in keys:
         if key not in known:
             raise unknown("column", key, known)
     chosen = {key: known[key] for key in keys}
-    figures = figures_of(graph) if batch == 1 else ()
+    fields = receptive_fields(graph) if any(key in _FIELDS for key in chosen) else {}
+    whole = _whole(graph, batch, DTYPES[dtype], fields)
+    rows = _rows(graph, level, batch, all_ops, whole, fields, chosen)
+    published = _published(graph) if batch == 1 else ()
     return Table(
         title=f"{graph.name}, input {show_shape(graph.input_shape)}, batch {batch}, {dtype} "
         f"({heading(convention, graph)})",
-        columns=tuple(column for column, _ in chosen.values()),
-        rows=tuple(
-            {"stage": row.stage} | {key: value(row) for key, (_, value) in chosen.items()}
-            for row in rows
-        ),
+        columns=tuple([column for column, _ in chosen.values()]),
+        rows=tuple(rows),
         total={"name": "total, at least" if whole.cost.uncounted else "total"}
         | {key: known[key][1](whole) for key in (*_SUMMED, COUNTED) if key in known},
-        references=_references(graph, figures, convention),
+        references=_references(published, convention),
         meta={
             "model": graph.name,
             "input": list(graph.input_shape),
             "batch": batch,
             "dtype": dtype,
             "convention": convention,
-            "published": [_checked(graph, figure) for figure in figures],
+            "published": [figure._asdict() | {"agrees": agrees} for figure, agrees in published],
         },
         notes=(*_memory_notes(graph, batch, dtype), *(() if convention == "macs" else (_TERMS,))),
         group="stage" if level == "layer" else None,
@@ -264,40 +272,97 @@ def heading(convention: str, graph: LayerGraph) -> str:
 
 def _uncounted(graph: LayerGraph, convention: str) -> tuple[str, ...]:
     if convention == "macs":
+        if not graph_cost(graph).uncounted:
+            return ()
         return tuple(layer.name for layer in graph.layers if cost(layer).uncounted)
     from resnet_inspect.counting import conventions
 
     return conventions.uncounted(graph.layers)
 
 
-def _rows(graph: LayerGraph, level: str, batch: int, itemsize: int, all_ops: bool) -> list[Row]:
-    fields = receptive_fields(graph)
-    whole = total(graph.layers, batch)
+def _whole(graph: LayerGraph, batch: int, itemsize: int, fields: Fields) -> Row:
+    """The row of the whole network."""
+    cost, field = graph_cost(graph, batch), fields.get(graph.output.name)
+    return Row(graph.name, "", "network", "", "", graph.layers, cost, field, cost, itemsize)
+
+
+def _rows(
+    graph: LayerGraph,
+    level: str,
+    batch: int,
+    all_ops: bool,
+    whole: Row,
+    fields: Fields,
+    chosen: Mapping[str, Metric],
+) -> list[Record]:
+    """The rows of a table at a level.
+
+    Those of a block that repeats are copies of the first one's, but for what depends on its place.
+    """
+    if level == "network":
+        return [_record(whole, chosen)]
 
     def row(
-        name: str, path: str, kind: str, stage: str, block: str, layers: tuple[Layer, ...]
+        name: str, path: str, kind: str, place: tuple[str, str], layers: tuple[Layer, ...]
     ) -> Row:
-        spent, field = total(layers, batch), fields[layers[-1].name]
-        return Row(name, path, kind, stage, block, layers, spent, field, whole, itemsize)
+        cost, field = total(layers, batch), fields.get(layers[-1].name)
+        return Row(name, path, kind, *place, layers, cost, field, whole.cost, whole.itemsize)
 
-    if level == "network":
-        return [row(graph.name, "", "network", "", "", graph.layers)]
-    rows = []
+    placed = [(key, value) for key, (_, value) in chosen.items() if key in _PLACED]
+    records: list[Record] = []
     for stage in graph.stages:
         if level == "stage":
-            kind = _stage_kind(stage.blocks)
-            rows.append(row(stage.name, stage.path, kind, stage.name, "", tuple(stage.layers)))
+            kind, layers = _stage_kind(stage.blocks), tuple(stage.layers)
+            records.append(
+                _record(row(stage.name, stage.path, kind, (stage.name, ""), layers), chosen)
+            )
             continue
-        for block in stage.blocks:
+        for block in stage.wired:
+            place = (stage.name, block.name)
             if level == "block":
-                rows.append(
-                    row(block.name, block.path, block.kind, stage.name, block.name, block.layers)
+                rows = [row(block.name, block.path, block.kind, place, block.layers)]
+            else:
+                groups = fold(block) if not all_ops else [(layer,) for layer in block.layers]
+                heads = map(main_layer, groups)
+                rows = [
+                    row(head.name, head.path, "layer", place, group)
+                    for head, group in zip(heads, groups, strict=True)
+                ]
+            records += (first := [_record(each, chosen) for each in rows])
+        if stage.repeats:
+            parts = list(zip(_spans(rows), rows, first, strict=True))
+        for block in stage.blocks[len(stage.wired) :]:
+            for (start, main, end), like, record in parts:
+                layers = block.layers[start:end]
+                part = block if level == "block" else block.layers[main]
+                field = fields.get(layers[-1].name)
+                moved = Row(
+                    part.name,
+                    part.path,
+                    like.kind,
+                    like.stage,
+                    block.name,
+                    layers,
+                    like.cost,
+                    field,
+                    whole.cost,
+                    whole.itemsize,
                 )
-                continue
-            for group in [(layer,) for layer in block.layers] if all_ops else fold(block):
-                head = main_layer(group)
-                rows.append(row(head.name, head.path, "layer", stage.name, block.name, group))
-    return rows
+                records.append({**record, **{key: value(moved) for key, value in placed}})
+    return records
+
+
+def _record(row: Row, chosen: Mapping[str, Metric]) -> Record:
+    return {"stage": row.stage} | {key: value(row) for key, (_, value) in chosen.items()}
+
+
+def _spans(rows: Sequence[Row]) -> Iterator[tuple[int, int, int]]:
+    """Where in their block the layers of rows begin, have their main one, and end."""
+    start = 0
+    for row in rows:
+        end = start + len(row.layers)
+        yield start, start + row.layers.index(main_layer(row.layers)), end
+        start = end
 
 
 def _stage_kind(blocks: Sequence[Block]) -> str:
@@ -306,32 +371,29 @@ def _stage_kind(blocks: Sequence[Block]) -> str:
     return count + "/".join(kinds)
 
 
-def _checked(graph: LayerGraph, figure: Figure) -> dict[str, Value]:
-    return {
-        "quantity": figure.quantity,
-        "value": figure.value,
-        "unit": figure.unit,
-        "source": figure.source,
-        "agrees": figure.agrees(published_quantity(graph, figure.quantity)),
-    }
+def _published(graph: LayerGraph) -> tuple[tuple[Figure, bool], ...]:
+    """What was published about a network, with whether our count agrees."""
+    return tuple(
+        (figure, figure.agrees(published_quantity(graph, figure.quantity)))
+        for figure in figures_of(graph)
+    )
 
 
 def _references(
-    graph: LayerGraph, figures: Sequence[Figure], convention: str
+    published: Sequence[tuple[Figure, bool]], convention: str
 ) -> tuple[dict[str, Value], ...]:
-    """A row below the total for each source, with whether ours agrees.
+    """A row below the total for each source, with whether our count agrees.
 
-    Published FLOPs are MACs and stand below no count of another convention.
+    Published FLOPs are MACs and are not compared with the count of another convention.
     """
     rows: dict[str, dict[str, Value]] = {}
-    for figure in figures:
+    for figure, agrees in published:
         if figure.quantity == "macs" and convention != "macs":
             continue
-        sign = "=" if figure.agrees(published_quantity(graph, figure.quantity)) else "≠"
         # Weights without batch norm are parameters too, of which the source left some out.
         key = "macs" if figure.quantity == "macs" else "params"
         name = figure.source + (", no BN" if figure.quantity == "weights" else "")
-        rows.setdefault(name, {"name": name})[key] = f"{sign} {figure.text}"
+        rows.setdefault(name, {"name": name})[key] = f"{'=' if agrees else '≠'} {figure.text}"
     return tuple(rows.values())
 
 

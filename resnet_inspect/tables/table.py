@@ -146,6 +146,14 @@ class Table:
             width=options.max_width,
         )
 
+    def __str__(self) -> str:
+        from resnet_inspect.tables.terminal import printed
+
+        return printed(self)
+
+    def __repr__(self) -> str:
+        return f"<Table {self.title!r}: {len(self.rows)} rows, {len(self.columns)} columns>"
+
     def _repr_html_(self) -> str:
         return self.to_text("html")
 
@@ -206,6 +214,14 @@ class Sheet:
             if number:
                 yield ""
             yield table
+
+    def __str__(self) -> str:
+        from resnet_inspect.tables.terminal import printed
+
+        return printed(self)
+
+    def __repr__(self) -> str:
+        return f"<Sheet {self.title!r}: {', '.join(self.tables)}>"
 
     def _repr_html_(self) -> str:
         return self.to_text("html")

@@ -1,4 +1,4 @@
-"""The command line as a process: output, exit status, errors of one line, pipes, start-up."""
+"""The command line: output, exit status, errors of one line, pipes, start-up."""
 
 from __future__ import annotations
 
@@ -6,40 +6,75 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from resnet_inspect.cli.app import COMMANDS
+import resnet_inspect as ri
+from resnet_inspect.cli.main import run
+from resnet_inspect.networks.zoo import ZOO
 
 
-def run(
-    *arguments: str, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Done:
+    """A command line that ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Cli = Callable[..., Done]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Run a command line in this process, as if there was no terminal."""
+    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments: str) -> Done:
+        status = run(arguments)
+        printed = capsys.readouterr()
+        return Done(status, printed.out, printed.err)
+
+    return call
+
+
+@pytest.fixture
+def refused(cli: Cli) -> Callable[..., str]:
+    """The one line on stderr of a command that must exit with 2 and print nothing else."""
+
+    def line(*arguments: str) -> str:
+        done = cli(*arguments)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert done.stderr.startswith("resnet-inspect: ")
+        assert done.stderr.count("\n") == 1
+        return done.stderr
+
+    return line
+
+
+Refused = Callable[..., str]
+
+
+def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a process of its own."""
     kept = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
     return subprocess.run(
         [sys.executable, "-m", "resnet_inspect", *arguments],
         capture_output=True,
-        text=True,
-        cwd=cwd,
+        encoding=environment.get("PYTHONIOENCODING", "utf-8"),
         env={**kept, **environment},
         check=False,
     )
 
 
-def _refused(*arguments: str, cwd: Path | None = None) -> str:
-    """The one line on stderr of a command that must exit with 2 and print nothing else."""
-    done = run(*arguments, cwd=cwd)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    assert done.stderr.startswith("resnet-inspect: ")
-    assert done.stderr.count("\n") == 1
-    return done.stderr
-
-
 def test_the_main_job() -> None:
-    done = run("table", "--depth", "34")
+    done = process("table", "--depth", "34")
     assert done.returncode == 0
     assert done.stderr == ""
     assert "\x1b" not in done.stdout  # no control codes in a pipe
@@ -52,31 +87,73 @@ def test_the_main_job() -> None:
 
 
 def test_colour_only_where_it_is_wanted() -> None:
-    assert "\x1b[" in run("table", "resnet18", FORCE_COLOR="1").stdout
-    plain = run("table", "resnet18", FORCE_COLOR="1", NO_COLOR="1").stdout
+    assert "\x1b[" in process("table", "resnet18", FORCE_COLOR="1").stdout
+    plain = process("table", "resnet18", FORCE_COLOR="1", NO_COLOR="1").stdout
     assert "\x1b[3" not in plain  # bold may stay, colours may not
 
 
 def test_narrow_terminals_lose_columns_not_lines() -> None:
-    wide = run("table", "resnet50", COLUMNS="100").stdout
-    narrow = run("table", "resnet50", COLUMNS="80").stdout
+    wide = process("table", "resnet50", COLUMNS="100").stdout
+    narrow = process("table", "resnet50", COLUMNS="80").stdout
     assert max(map(len, narrow.splitlines())) <= 80
     assert "of MACs" in wide
     assert "of MACs" not in narrow
     assert "4,089,184,256" in narrow
 
 
-def test_json_of_the_process_is_the_table() -> None:
-    import resnet_inspect as ri
-
-    done = run("table", "resnet50", "--format", "json", "--batch", "2")
+def test_json_of_the_process_is_the_table(cli: Cli) -> None:
+    done = cli("table", "resnet50", "--format", "json", "--batch", "2")
     assert json.loads(done.stdout) == json.loads(ri.table("resnet50", batch=2).to_text("json"))
+    every = cli("table", "resnet50", "--format", "csv", "--all-ops")
+    assert every.stdout == ri.table("resnet50", all_ops=True).to_text("csv")
 
 
-def test_models_in_json() -> None:
-    listed = json.loads(run("models", "--format", "json").stdout)
-    from resnet_inspect.networks.zoo import ZOO
+def test_all_columns(cli: Cli) -> None:
+    wanted = cli(
+        "table", "resnet18", "--level", "network", "--columns", "all", "--format", "markdown"
+    )
+    heads = [column.title for column in ri.table("resnet18").columns]
+    assert [word.strip() for word in wanted.stdout.splitlines()[2].split("|")[1:-1]] == heads
 
+
+def test_a_network_is_named_by_a_depth_or_blocks(cli: Cli) -> None:
+    by_name = cli("explain", "resnet18", "layer1.0").stdout
+    assert cli("explain", "--depth", "18", "layer1.0").stdout == by_name
+    own = cli("explain", "--blocks", "3,4,6,3", "--block", "bottleneck", "layer1.0")
+    assert "custom layer1.0: Bottleneck" in own.stdout
+
+
+def test_inline_networks_are_networks(cli: Cli) -> None:
+    name = "resnet50[shortcut=D,stem=deep]"
+    inline = json.loads(cli("table", name, "--format", "json").stdout)
+    assert inline["model"] == name
+    assert (
+        inline["rows"] == json.loads(cli("table", "resnet50d", "--format", "json").stdout)["rows"]
+    )
+    compared = json.loads(cli("compare", "resnet50", name, "--format", "json").stdout)
+    assert [row["model"] for row in compared["cost"]["rows"]] == ["resnet50", name]
+    changed = cli("table", name, "--stem", "7x7", "--format", "json")
+    assert json.loads(changed.stdout)["rows"] != inline["rows"]
+
+
+@pytest.mark.parametrize("arguments", [("table", "resnet18"), ("compare-blocks",)])
+def test_a_dash_is_stdout(arguments: tuple[str, ...], cli: Cli) -> None:
+    assert cli(*arguments, "-o", "-") == cli(*arguments)
+    csv = ("--format", "csv")
+    assert cli(*arguments, "-o", "-", *csv) == cli(*arguments, *csv)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("explain", "resnet50", "layer2.0.conv2"), ("compare-blocks",)]
+)
+def test_characters_that_an_encoding_lacks_are_replaced(arguments: tuple[str, ...]) -> None:
+    done = process(*arguments, PYTHONIOENCODING="gbk")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "?" in done.stdout
+
+
+def test_models_in_json(cli: Cli) -> None:
+    listed = json.loads(cli("models", "--format", "json").stdout)
     assert [row["name"] for row in listed] == list(ZOO)
     assert listed[0] == {
         "name": "resnet18",
@@ -89,30 +166,31 @@ def test_models_in_json() -> None:
     }
 
 
-def test_models_of_a_family() -> None:
-    listed = json.loads(run("models", "--family", "plain", "--format", "json").stdout)
+def test_models_of_a_family(cli: Cli) -> None:
+    listed = json.loads(cli("models", "--family", "plain", "--format", "json").stdout)
     assert {row["family"] for row in listed} == {"plain"}
     assert len(listed) == 7
 
 
-def test_explain() -> None:
-    done = run("explain", "resnet50", "layer2.0.conv2")
+def test_explain(cli: Cli) -> None:
+    done = cli("explain", "resnet50", "layer2.0.conv2")
     assert done.returncode == 0
     assert "128 × 128 × 3 × 3" in done.stdout
     assert "115,605,504" in done.stdout
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "md", "tex", "html", "txt"])
-def test_output_files(suffix: str, tmp_path: Path) -> None:
+def test_output_files(suffix: str, tmp_path: Path, cli: Cli) -> None:
     path = tmp_path / f"out.{suffix}"
-    done = run("table", "resnet18", "--level", "stage", "-o", str(path))
+    done = cli("table", "resnet18", "--level", "stage", "-o", str(path))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert "411041792" in path.read_text().replace(",", "")  # the MACs of layer2
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_network_of_ones_own(tmp_path: Path) -> None:
-    by_options = run(
+def test_a_network_of_ones_own(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    by_options = cli(
         *("table", "--blocks", "1,2", "--block", "bottleneck", "--widths", "8,16"),
         *("--stem", "3x3", "--stem-width", "8", "--shortcut", "D", "--order", "pre"),
         *("--activation", "leaky_relu", "--classes", "7", "--groups", "2", "--group-width", "32"),
@@ -124,15 +202,18 @@ def test_a_network_of_ones_own(tmp_path: Path) -> None:
         'shortcut = "D"\norder = "pre"\nactivation = "leaky_relu"\nclasses = 7\ngroups = 2\n'
         'group_width = 32\nse_reduction = 4\nbias = ["stem", "shortcut"]\ninput_size = [31, 17]\n'
     )
-    by_file = run("table", "mine.toml", "--format", "json", cwd=tmp_path)
+    by_file = cli("table", "mine.toml", "--format", "json")
     assert by_options.stderr == by_file.stderr == ""
     assert json.loads(by_options.stdout) == json.loads(by_file.stdout)
 
 
-def test_a_file_can_change_a_network_of_the_zoo(tmp_path: Path) -> None:
+def test_a_file_can_change_a_network_of_the_zoo(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "d.toml").write_text('base = "resnet50"\nstem = "deep"\nshortcut = "D"\n')
-    changed = json.loads(run("table", "d.toml", "--format", "json", cwd=tmp_path).stdout)
-    known = json.loads(run("table", "resnet50d", "--format", "json").stdout)
+    changed = json.loads(cli("table", "d.toml", "--format", "json").stdout)
+    known = json.loads(cli("table", "resnet50d", "--format", "json").stdout)
     assert changed["rows"] == known["rows"]
     assert changed["model"] == "d"
 
@@ -154,12 +235,12 @@ def test_a_file_can_change_a_network_of_the_zoo(tmp_path: Path) -> None:
         (("table", "resnet18", "--dtype", "fp12"), "unknown dtype 'fp12'"),
         (("table", "resnet18", "--batch", "0"), "batch is 0"),
         (("table", "resnet18", "--input", "224"), "give channels x height x width"),
-        (("table", "resnet18", "--input", "3x-1x9"), "is no image"),
+        (("table", "resnet18", "--input", "3x-1x9"), "is not channels x height x width"),
         (("table", "resnet18", "--input", "1x224x224"), "in_channels=1"),
-        (("table", "resnet18", "--no-such"), "No such option: --no-such"),
+        (("table", "resnet18", "--no-such"), "No such option '--no-such'"),
         (("table", "resnext50_32x4d", "--widths", "8,128,256,512"), "widths has 8"),
         (("table", "--blocks", "0,1,1,1"), "blocks has 0; allowed are 1 to"),
-        (("table", "--blocks", "a,b"), "--blocks is 'a,b'; give whole numbers"),
+        (("table", "--blocks", "a,b"), "blocks is 'a,b'; give whole numbers"),
         (("table", "--blocks", "1,1"), "give one for each stage"),
         (("table", "resnet18", "--shortcut", "E"), "unknown shortcut 'E'; choose from A, B, C, D"),
         (("table", "resnet18", "--classes", "-3"), "classes has -3; allowed are 1 to"),
@@ -168,11 +249,39 @@ def test_a_file_can_change_a_network_of_the_zoo(tmp_path: Path) -> None:
         (("table", "resnet18", "-o", "out.xyz"), "'out.xyz' has no suffix"),
         (("explain", "resnet18", "layer9"), "unknown layer or block"),
         (("models", "--family", "resnext50"), "unknown family 'resnext50'; did you mean resnext"),
-        (("tabel", "resnet18"), "Did you mean 'table'"),
+        (("explain", "resnet18"), "no layer; name a layer or block"),
+        (("explain",), "no layer"),
+        (("explain", "--depth", "18", "resnet18", "layer1.0"), "both 'resnet18' and --depth 18"),
+        (
+            ("compare", "resnet18", "resnet50", "--shortcut", "C"),
+            "--shortcut is for one network; write resnet50[shortcut=C]",
+        ),
+        (("diff", "resnet18", "resnet50", "--no-stem-pool"), "write resnet50[stem_pool=no]"),
+        (("plot", "stages", "resnet18", "--blocks", "1,1"), "write resnet50[blocks=3,4,6,3]"),
+        (("report", "--classes", "10", "-o", "out"), "--classes is for one network"),
+        (("bench", "resnet18", "--depth", "18"), "--depth is for one network; write its name"),
+        (("compare-blocks", "--shortcut", "C"), "No such option '--shortcut'"),
+        (("compare", "resnet18", "resnet18[shortcut=E]"), "unknown shortcut 'E'"),
+        (("compare", "resnet18", "--num-classes", "5"), "write resnet50[classes="),
+        (("compare",), "Missing argument 'MODEL...'"),
+        (("plot", "zoo"), "name a file, such as -o FILE.svg"),
+        (("plot", "stages"), "name a file"),
+        (("bench", "resnet18", "--batch", "1,b"), "--batch is '1,b'; give whole numbers"),
+        (("bench", "resnet18", "--dtype", "fp32,"), "--dtype is 'fp32,'; give words"),
+        (("results", "missing.jsonl"), "missing.jsonl"),
+        (("results", "a.jsonl", "--against", "b.jsonl", "--plots", "p"), "leave out --plots"),
+        (("tabel", "resnet18"), "unknown command 'tabel'; did you mean table?"),
     ],
 )
-def test_bad_input_is_one_line(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
-    assert says in _refused(*arguments, cwd=tmp_path)
+def test_bad_input_is_one_line(
+    arguments: tuple[str, ...],
+    says: str,
+    tmp_path: Path,
+    refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert says in refused(*arguments)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -191,19 +300,28 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], says: str, tmp_path: 
         ('shortcut = "B"\nstem = "9x9"\n', "bad.toml, line 2: unknown stem '9x9'"),
     ],
 )
-def test_bad_files_name_file_line_and_key(text: str, says: str, tmp_path: Path) -> None:
+def test_bad_files_name_file_line_and_key(
+    text: str, says: str, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.toml").write_text(text)
-    assert says in _refused("table", "bad.toml", cwd=tmp_path)
+    assert says in refused("table", "bad.toml")
 
 
-def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+def test_a_file_that_is_no_text(
+    tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe\x00")
-    assert "not UTF-8 text" in _refused("table", "bad.toml", cwd=tmp_path)
+    assert "not UTF-8 text" in refused("table", "bad.toml")
 
 
-def test_an_existing_file_survives_an_error(tmp_path: Path) -> None:
+def test_an_existing_file_survives_an_error(
+    tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "t.csv").write_text("kept")
-    _refused("table", "resnet18", "--level", "nope", "-o", "t.csv", cwd=tmp_path)
+    refused("table", "resnet18", "--level", "nope", "-o", "t.csv")
     assert (tmp_path / "t.csv").read_text() == "kept"
 
 
@@ -219,35 +337,10 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert done.stderr == ""
 
 
-def test_help_says_what_is_taken_where_nothing_is_given() -> None:
-    shown = " ".join(run("table", "--help", COLUMNS="160").stdout.split())
-    assert "[default: what the network is published for]" in shown
-    assert "[default: by the suffix of -o, else terminal]" in shown
-
-
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_every_command_has_help_with_examples(command: str) -> None:
-    done = run(*([command] if command else []), "--help", COLUMNS="120")
-    assert done.returncode == 0
-    assert done.stderr == ""
-    if command:
-        assert f"resnet-inspect {command} " in done.stdout.split("Usage:")[1].split("\n", 1)[1]
-
-
-def test_version() -> None:
+def test_version(cli: Cli) -> None:
     from resnet_inspect import __version__
 
-    assert run("--version").stdout == f"resnet-inspect {__version__}\n"
-
-
-def test_shell_completion() -> None:
-    completed = run(
-        _RESNET_INSPECT_COMPLETE="complete_bash",
-        COMP_WORDS="resnet-inspect table resnet15",
-        COMP_CWORD="2",
-    )
-    assert completed.stdout.split() == ["resnet152", "resnet152_v1", "resnet152c", "resnet152d",
-                                        "resnet152s"]  # fmt: skip
+    assert cli("--version").stdout == f"resnet-inspect {__version__}\n"
 
 
 _HEAVY = ("torch", "pandas", "numpy", "matplotlib", "graphviz", "pygraphviz", "tabulate", "jinja2")

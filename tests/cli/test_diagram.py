@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from resnet_inspect.cli import diagram as commanded
 from resnet_inspect.cli.main import run
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.pictures.diagrams import diagram as drawing
 from resnet_inspect.pictures.diagrams.diagram import block_diagram, diagram
 
 Draw = Callable[..., str]
@@ -106,13 +103,17 @@ def test_stdout_gets_dot_or_what_is_asked_for() -> None:
         (["resnet18", "--render", "dott"], "unknown renderer 'dott'; did you mean dot"),
         (["resnet18", "--format", "jpg"], "unknown format 'jpg'"),
         (["--compare", "resnet18"], "one network to compare; name another"),
+        (["resnet18", "resnet34", "--shortcut", "C"], "write resnet50[shortcut=C]"),
+        (["resnet34", "--depth", "18"], "both 'resnet34' and --depth 18"),
+        (["resnet34", "resnet50", "--depth", "18"], "--depth is for one network"),
+        (["resnet18", "--stride", "2"], "--stride is for a block"),
         (["resnet18", "resnet34", "resnet50", "resnet101"], "4 networks in one diagram"),
         (["block"], "no kind of block; give 'block basic'"),
         (["block", "bottlenek"], "unknown block 'bottlenek'; did you mean bottleneck"),
         (["block", "bottleneck", "--channels", "250"], "give a multiple of 4"),
         (["block", "basic", "--blocks", "2,2"], "--blocks is about whole networks"),
         (["block", "basic", "--depth", "18"], "a block has no --depth"),
-        (["resnet18", "--channels", "many"], "not a valid int"),
+        (["resnet18", "--channels", "many"], "not a valid integer"),
     ],
 )
 def test_what_cannot_be_drawn(
@@ -135,12 +136,17 @@ def test_files_that_cannot_be(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_names_the_choices(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["diagram", "--help"]) == 0
-    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for words in (drawing.LEVELS, drawing.COLOR_BY, drawing.DIRECTIONS, tuple(drawing.THEMES)):
-        assert f"{', '.join(words)}." in said
-    assert set(commanded.OF_A_BLOCK) <= set(inspect.signature(commanded.command).parameters)
+def test_a_terminal_is_asked_for_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert run(["diagram", "resnet18"]) == 2
+    assert capsys.readouterr().err.endswith("-o FILE.svg, or print DOT by --format dot\n")
+    assert run(["diagram", "resnet18", "--format", "png"]) == 2
+    assert "png cannot be shown in a terminal" in capsys.readouterr().err
+    for options in (["--format", "dot"], ["-o", "-"]):
+        assert run(["diagram", "resnet18", *options]) == 0
+        assert capsys.readouterr().out.startswith("digraph")
 
 
 def test_drawing_loads_neither_torch_nor_pandas(tmp_path: Path) -> None:

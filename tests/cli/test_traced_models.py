@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 import resnet_inspect as ri
+from resnet_inspect.api.networks import is_code
 from resnet_inspect.cli.main import run
 from resnet_inspect.cli.network_options import parse_args
 from resnet_inspect.errors import FormatError, InspectError
@@ -184,7 +185,7 @@ def test_latency_of_the_users_own_code(
     assert run(["bench", *ran, "--format", "json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert (row["status"], row["uncounted"]) == ("ok", 1)
-    assert run(["bench", "--show", record]) == 0
+    assert run(["results", record]) == 0
     assert "at least these for small" in " ".join(capsys.readouterr().out.split())
     assert "leave out --per-layer" in refused(capsys, "bench", *ran, "--per-layer")
     assert run(["ladder", *ran]) == 0
@@ -292,7 +293,7 @@ def test_arguments_are_literals_or_words() -> None:
             parse_args([wrong])
 
 
-def test_a_module_of_the_folder_at_hand_is_found_by_the_installed_command(here: Path) -> None:
+def test_the_installed_command_finds_a_module_of_the_folder(here: Path) -> None:
     code = "import sys; from resnet_inspect.cli.main import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", code, "table", f"{here}:small", *INPUT, "--format", "csv"],
@@ -309,7 +310,7 @@ def test_a_name_is_not_code() -> None:
     with pytest.raises(InspectError):
         ri.graph("resnet50:")
     for name in ("resnet50", "net.toml"):
-        assert not ri.api.is_code(name)  # type: ignore[attr-defined]
+        assert not is_code(name)
 
 
 # --- files --------------------------------------------------------------------------------------

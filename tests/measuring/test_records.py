@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import resnet_inspect as ri
-from resnet_inspect.cli.bench_options import progress
+from resnet_inspect.cli.bench_options import watched
 from resnet_inspect.cli.main import run as cli
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.measuring import sweep
@@ -152,7 +152,7 @@ def test_files_that_are_not_ours_are_refused_with_the_line_and_a_reason(
     with pytest.raises(FormatError, match=words) as caught:
         read(path)
     assert f"{path}:2" in str(caught.value)
-    assert cli(["bench", "--show", str(path)]) == 2
+    assert cli(["results", str(path)]) == 2
 
 
 def test_files_that_cannot_be_read_or_written(path: Path) -> None:
@@ -335,7 +335,7 @@ def test_the_committed_tables_are_what_the_committed_records_say(
     out = tmp_path / "out.md"
     models = ["resnet18", "resnet50"] if options and options[0] == "--against" else []
     shown = f"reports/latency/cpu/{record}.jsonl"
-    assert cli(["bench", *models, "--show", shown, *options, "-o", str(out)]) == 0
+    assert cli(["results", shown, *models, *options, "-o", str(out)]) == 0
     assert out.read_text() == (REPORTS / f"{table}.md").read_text()
 
 
@@ -370,7 +370,7 @@ def test_two_files_are_compared_case_by_case(path: Path) -> None:
     for name, group in (("old.jsonl", before), ("new.jsonl", after)):
         for one in group:
             append(path.with_name(name), one)
-    arguments = ["bench", "--show", str(path.with_name("old.jsonl"))]
+    arguments = ["results", str(path.with_name("old.jsonl"))]
     out = path.with_name("out.json")
     assert cli([*arguments, "--against", str(path.with_name("new.jsonl")), "-o", str(out)]) == 0
     assert [row["verdict"] for row in json.loads(out.read_text())["rows"]] == [
@@ -527,8 +527,8 @@ def test_showing_a_file_loads_neither_torch_nor_pandas(path: Path) -> None:
 def test_a_file_is_shown_of_some_networks_alone(path: Path) -> None:
     append(path, measured())
     out = path.with_name("out.csv")
-    assert cli(["bench", "resnet20_cifar", "--show", str(path), "-o", str(out)]) == 0
-    assert cli(["bench", "resnet18", "--show", str(path)]) == 2
+    assert cli(["results", str(path), "resnet20_cifar", "-o", str(out)]) == 0
+    assert cli(["results", str(path), "resnet18"]) == 2
     assert cli(["bench", "--against", str(path)]) == 2
     assert cli(["bench"]) == 2
 
@@ -544,14 +544,14 @@ def test_a_ctrl_c_that_falls_into_a_finalizer_is_not_lost(
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGINT)
 
-    with progress(3, "measuring") as (_, done):
-        done()
+    with watched("measuring", None) as progress:
+        progress.done(measured())
         ignored: list[Any] = []
         monkeypatch.setattr(sys, "unraisablehook", ignored.append)
         Finalized()
         assert [what.exc_type for what in ignored] == [KeyboardInterrupt]
         with pytest.raises(KeyboardInterrupt):
-            done()
+            progress.done(measured())
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -568,7 +568,7 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(path: Path) -> None:
     child.send_signal(signal.SIGINT)
     _, complaint = child.communicate(timeout=60)
     assert child.returncode == 130, complaint
-    assert "finished and kept" in complaint
+    assert "finished and saved" in complaint
     assert "Traceback" not in complaint
     finished = [made.case.batch for made in read(path)]
     assert finished

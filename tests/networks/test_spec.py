@@ -1,4 +1,4 @@
-"""What may be described, and what is refused: each valid description beside its invalid twin."""
+"""What may be described, and what is refused: each valid description with its invalid twin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import GraphBuilder
 from resnet_inspect.networks.ops import Add, Conv2d, Linear
 from resnet_inspect.networks.resnet import block_kind, layer_graph, squeezed_channels
-from resnet_inspect.networks.spec import DEEPEST, LARGEST, ResNetSpec
+from resnet_inspect.networks.spec import DEEPEST, ResNetSpec
+from resnet_inspect.networks.spec_field import LARGEST
 
 BOTTLENECK = {"block": "bottleneck"}
 
@@ -142,10 +143,15 @@ def test_a_field_that_there_is_not_is_named() -> None:
 
 # a network, a shape it takes, one it does not take, and what the message says
 SHAPES: list[tuple[str, tuple[Any, ...], tuple[Any, ...], str]] = [
-    ("resnet18", (3, 1, 1), (3, 0, 1), "input 3x0x1 is no image"),
-    ("resnet18", (3, 224, 160), (224, 160), "channels x height x width, such as 3x224x224"),
-    ("resnet18", (3, 224, 160), (3, 224.0, 160), "input 3x224.0x160 is no image"),
-    ("resnet18", (3, 224, 160), (3, -224, 160), "input 3x-224x160 is no image"),
+    ("resnet18", (3, 1, 1), (3, 0, 1), "input 3x0x1 is not channels x height x width"),
+    (
+        "resnet18",
+        (3, 224, 160),
+        (224, 160),
+        "channels x height x width, such as 3x224x224; the batch is not part of it",
+    ),
+    ("resnet18", (3, 224, 160), (3, 224.0, 160), "input 3x224.0x160 is not channels"),
+    ("resnet18", (3, 224, 160), (3, -224, 160), "input 3x-224x160 is not channels"),
     ("resnet18", (3, 32, 32), (1, 32, 32), "1 channels and resnet18 takes 3"),
     ("resnet34_mnist", (1, 28, 28), (3, 28, 28), "in_channels=3"),
 ]

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from resnet_inspect.errors import InspectError, UnknownNameError
 from resnet_inspect.files import OutputError
 from resnet_inspect.networks import zoo
-from resnet_inspect.networks.graph import INPUT, LayerGraph
+from resnet_inspect.networks.graph import INPUT, LayerGraph, Stage
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.pictures.diagrams.diagram import Diagram, diagram
 from resnet_inspect.pictures.diagrams.labels import clean
@@ -289,10 +290,12 @@ def test_a_name_with_markup_stays_a_name(name: str) -> None:
 def test_stages_blocks_and_layers_with_markup_stay_names(name: str, level: str) -> None:
     names = {layer.name: f"{name}{layer.name}" for layer in GRAPH.layers}
     stages = tuple(
-        stage._replace(
-            name=f"{stage.name}{name}",
-            blocks=tuple(
-                block._replace(
+        Stage(
+            f"{stage.name}{name}",
+            stage.path,
+            tuple(
+                replace(
+                    block,
                     name=f"{block.name}{name}",
                     kind=name,
                     layers=tuple(

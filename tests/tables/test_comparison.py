@@ -16,7 +16,7 @@ from strategies import specs
 
 import resnet_inspect as ri
 from resnet_inspect.cli.main import run
-from resnet_inspect.counting.memory import alive, memory
+from resnet_inspect.counting.memory import live_bytes, memory
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import GraphBuilder, LayerGraph
@@ -82,7 +82,7 @@ def test_memory_is_that_of_the_network() -> None:
         assert (row["weights"], row["kept"], row["peak"]) == (
             need.weights,
             need.saved,
-            max(alive(graph, 4)),
+            max(live_bytes(graph, 4)),
         )
         assert row["training"] == need.training("momentum")
         assert row["inference"] == need.weights + need.buffers + row["peak"]

@@ -66,5 +66,5 @@ def test_a_shared_module_is_explained_by_its_first_call() -> None:
 
 
 def test_unknown_parts_have_neighbours() -> None:
-    with pytest.raises(UnknownNameError, match=r"did you mean layer2\.0\.conv1"):
+    with pytest.raises(UnknownNameError, match=r"did you mean layer2\.0\.conv2"):
         ri.explain("resnet18", "layer2.0.conv3")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from resnet_inspect.counting.costs import cost, total
 from resnet_inspect.counting.receptive_field import receptive_fields
-from resnet_inspect.networks.graph import INPUT, LayerGraph
+from resnet_inspect.networks.graph import HEAD, INPUT, STEM, LayerGraph
 from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.pictures.diagrams.blocks import draw_block, draw_stage, stage_frame, stage_kind
 from resnet_inspect.pictures.diagrams.dot import (
@@ -179,7 +179,7 @@ def _numbered(parts: Sequence[DrawnStage]) -> Iterator[tuple[int | None, DrawnSt
     """Stages with their number among those that hold blocks; None for stem and head."""
     number = 0
     for stage in parts:
-        ends = all(unit.kind in ("Stem", "Head") for unit in stage.units)
+        ends = all(unit.kind in (STEM, HEAD) for unit in stage.units)
         yield (None if ends else number), stage
         number += not ends
 

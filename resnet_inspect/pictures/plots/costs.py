@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnet_inspect.counting import conventions
 from resnet_inspect.counting.costs import total
-from resnet_inspect.counting.memory import alive, memory
+from resnet_inspect.counting.memory import live_bytes, memory
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.graph import LayerGraph
@@ -235,7 +235,7 @@ def memory_through_depth(graphs: Sequence[LayerGraph]) -> Plot:
 
     def paint(figure: Figure, theme: Theme) -> None:
         panels = figure.subplots(len(graphs), 1, squeeze=False)[:, 0]
-        top = max(max(alive(graph)) for graph in graphs) / 2**20
+        top = max(max(live_bytes(graph)) for graph in graphs) / 2**20
         for number, (axes, graph) in enumerate(zip(panels, graphs, strict=True)):
             _memory_panel(axes, theme, graph, theme.series[number], top)
         panels[-1].set_xlabel("layers in the order in which they run")
@@ -257,7 +257,7 @@ def _peak_words(graph: LayerGraph) -> str:
 
 
 def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top: float) -> None:
-    levels = [level / 2**20 for level in alive(graph)]
+    levels = [level / 2**20 for level in live_bytes(graph)]
     edges = [step - 0.5 for step in range(len(levels) + 1)]
     axes.stairs(levels, edges, fill=True, color=colour, alpha=0.35, linewidth=0)
     axes.stairs(levels, edges, color=colour, linewidth=1.4)

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
-from resnet_inspect.networks.graph import Block, Layer, Stage
+from resnet_inspect.networks.graph import HEAD, STEM, Block, Layer, Stage
 from resnet_inspect.networks.ops import Activation, Shape
 from resnet_inspect.networks.wiring import is_chain, pieces
 
@@ -243,9 +243,9 @@ def _named(units: Sequence[_Unit]) -> list[tuple[_Unit, Block]]:
             path, kind = unit.frame.path, unit.frame.kind
             name = path or unit.layers[0].name
         elif at == 0 and len(units) > 1:
-            name, path, kind = "stem", "", "Stem"
+            name, path, kind = "stem", "", STEM
         elif at == len(units) - 1 and len(units) > 1:
-            name, path, kind = "head", "", "Head"
+            name, path, kind = "head", "", HEAD
         else:
             path, kind = unit.around, _kinds(unit.layers)
             name = path or unit.layers[0].name
@@ -258,7 +258,7 @@ def _named(units: Sequence[_Unit]) -> list[tuple[_Unit, Block]]:
 def _staged(blocks: Sequence[tuple[_Unit, Block]]) -> tuple[Stage, ...]:
     def place(pair: tuple[_Unit, Block]) -> tuple[str, str, Shape]:
         unit, block = pair
-        edge = block.kind if unit.frame is None and block.kind in ("Stem", "Head") else ""
+        edge = block.kind if unit.frame is None and (block.is_stem or block.is_head) else ""
         return edge, unit.container, _resolution(block.output.output_shape)
 
     runs = [(key, [block for _, block in run]) for key, run in groupby(blocks, key=place)]

@@ -502,9 +502,9 @@ def test_the_command_measures_shows_and_plots(capsys: pytest.CaptureFixture[str]
     assert len(read("bench.jsonl")) == 2
     assert cli(["bench", "resnet20_cifar", "--batch", "1,2", *quick, "--resume"]) == 0
     assert len(read("bench.jsonl")) == 2
-    assert cli(["bench", "--show", "bench.jsonl", "--format", "markdown"]) == 0
+    assert cli(["results", "bench.jsonl", "--format", "markdown"]) == 0
     assert "|       1 |" in capsys.readouterr().out
-    one = ["bench", "resnet20_cifar", "--show", "bench.jsonl", "--plots", "none"]
+    one = ["results", "bench.jsonl", "resnet20_cifar", "--plots", "none"]
     Path("bench.jsonl").write_text(read("bench.jsonl")[0].to_line())
     assert cli(one) == 0
     assert "nothing to plot" in capsys.readouterr().err
@@ -516,12 +516,10 @@ def test_the_command_measures_shows_and_plots(capsys: pytest.CaptureFixture[str]
     [
         (["--per-layer", "--mode", "compile"], "mode eager, not compile"),
         (["--per-layer", "--train"], "leave out --train"),
-        (["--per-layer", "--cross-check"], "leave out --cross-check"),
         (["--per-layer", "--level", "blocks"], "did you mean block"),
         (["--per-layer", "--record", "nowhere/b.jsonl"], "cannot write"),
         (["--per-layer", "--record", "/dev/null"], "no file that lines can be added to"),
         (["--threads", "0"], "threads is 0"),
-        (["--show", "b.jsonl", "--against", "c.jsonl", "--plots", "p"], "leave out --plots"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else "",
 )
@@ -637,13 +635,13 @@ def test_python_measures_records_and_reads() -> None:
     made = ri.bench("resnet20_cifar", batch=(1, 2), record="b.jsonl", **quick)
     assert list(made.to_pandas()["batch"]) == [1, 2]
     assert made.to_pandas()["median"].min() > 0
-    assert ri.read_bench("b.jsonl")["latency"].rows == made.rows
+    assert ri.read_bench("b.jsonl")["latency"].rows == made.table().rows
     again = ri.bench("resnet20_cifar", batch=(2, 1), record="b.jsonl", resume=True, **quick)
-    assert again.rows == made.rows[::-1], "nothing was left to measure"
+    assert again.table().rows == made.table().rows[::-1], "nothing was left to measure"
     assert len(read("b.jsonl")) == 2
     alone = ri.bench(GRAPH, dtype=("fp32", "bf16"), memory_format="nhwc", **quick)
-    assert [row["dtype"] for row in alone.rows] == ["fp32", "bf16"]
-    assert ri.bench(GRAPH, train=True, **quick).rows[0]["step"] == "training"
+    assert [row["dtype"] for row in alone.table().rows] == ["fp32", "bf16"]
+    assert ri.bench(GRAPH, train=True, **quick).table().rows[0]["step"] == "training"
 
 
 @pytest.mark.parametrize(

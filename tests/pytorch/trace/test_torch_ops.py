@@ -10,13 +10,12 @@ from saved import measured_saved
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from resnet_inspect.counting.costs import rule as cost_rule
-from resnet_inspect.counting.costs import total
-from resnet_inspect.counting.memory import keeps, saved_for_backward
+from resnet_inspect.counting.costs import cost, operations, total
+from resnet_inspect.counting.memory import saved_for_backward, saved_tensors
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.counting.receptive_field import rule as field_rule
 from resnet_inspect.networks import torch_ops as foreign
-from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
 from resnet_inspect.networks.ops import Op, elements
 from resnet_inspect.networks.torch_ops import Opaque
 from resnet_inspect.pytorch.trace.trace import trace
@@ -300,14 +299,15 @@ def test_there_are_foreign_ops() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_foreign_op_has_every_rule(kind: type[Op]) -> None:
-    for rule in (cost_rule, field_rule, keeps):
+    for rule in (operations, field_rule, saved_tensors):
         assert rule.dispatch(kind) is not rule.dispatch(Op)
 
 
 def test_opaque_numbers_given_are_counted() -> None:
     op = Opaque("Mine", (4, 2, 2), params=3, buffers=2, macs=50)
-    spent = cost_rule(op, ((3, 2, 2),), (4, 2, 2))
-    assert (spent.params, spent.buffers, spent.macs, spent.uncounted) == (3, 2, 50, 0)
-    assert (spent.read, spent.written) == (12, 16)
-    unknown = cost_rule(Opaque("Mine", (4, 2, 2), params=3), ((3, 2, 2),), (4, 2, 2))
+    known = cost(Layer("mine", "mine", op, (INPUT,), ((3, 2, 2),), (4, 2, 2)))
+    assert (known.params, known.buffers, known.macs, known.uncounted) == (3, 2, 50, 0)
+    assert (known.read, known.written) == (12, 16)
+    op = Opaque("Mine", (4, 2, 2), params=3)
+    unknown = cost(Layer("mine", "mine", op, (INPUT,), ((3, 2, 2),), (4, 2, 2)))
     assert (unknown.params, unknown.macs, unknown.uncounted) == (3, 0, 1)

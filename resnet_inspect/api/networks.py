@@ -1,0 +1,233 @@
+"""Networks: from any kind of model to its spec, its graph, or a torch module."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeGuard, Union, cast
+
+from resnet_inspect.errors import InspectError, ShapeError, unknown
+from resnet_inspect.networks import naming, zoo
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.spec import ResNetSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from resnet_inspect.tables.table import Table
+
+Model = Union[str, os.PathLike[str], ResNetSpec, LayerGraph, "torch.nn.Module"]
+"""A network: a name of the zoo, a TOML file, either with fields changed ('resnet50[stem=deep]'), a
+spec, a graph, a torch module, 'package.module:callable' for code that makes one, or a .pt2 file."""
+
+_CALLABLE = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
+
+
+def is_code(model: object) -> bool:
+    """Whether a name is of a user's own model: package.module:callable, or a .pt2 file."""
+    if not isinstance(model, (str, os.PathLike)):
+        return False
+    text = os.fspath(model)
+    return text.lower().endswith(".pt2") or re.fullmatch(_CALLABLE, text) is not None
+
+
+def has_spec(model: object) -> TypeGuard[str | os.PathLike[str] | ResNetSpec]:
+    """Whether a spec describes a model: a name, a TOML file, or a spec itself."""
+    return isinstance(model, (str, os.PathLike, ResNetSpec)) and not is_code(model)
+
+
+def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
+    """Names of the zoo that match a shell pattern, such as 'resnext*'; [] if none does.
+
+    Raises UnknownNameError for the family.
+    """
+    from fnmatch import fnmatchcase
+
+    if family is not None and family not in zoo.FAMILIES:
+        raise unknown("family", family, zoo.FAMILIES)
+    return [
+        name
+        for name, entry in zoo.ZOO.items()
+        if fnmatchcase(name, pattern.lower()) and family in (None, entry.family)
+    ]
+
+
+def models(family: str | None = None) -> Table:
+    """The zoo as a table; raises UnknownNameError for the family."""
+    from resnet_inspect.tables import zoo as zoo_table
+
+    return zoo_table.models(family)
+
+
+def spec(model: str | os.PathLike[str] | ResNetSpec, **changes: Any) -> ResNetSpec:
+    """The spec of a name or a TOML file, with fields changed.
+
+    Raises UnknownNameError, SpecError or FormatError; InspectError for models without a spec.
+    """
+    if not has_spec(model):
+        raise InspectError(f"{_name(model)} has no spec; give a name, a TOML file or a ResNetSpec")
+    described = model if isinstance(model, ResNetSpec) else naming.named(model)
+    return described.with_changes(changes)
+
+
+def graph(
+    model: Model,
+    input_shape: Shape | None = None,
+    *,
+    args: Mapping[str, Any] | None = None,
+    leaves: Sequence[str] = (),
+    **changes: Any,
+) -> LayerGraph:
+    """The LayerGraph of a network for inputs of (channels, height, width).
+
+    input_shape: by default what the network is published for. Code, modules and .pt2 files are
+    traced, as `trace` does: args are those of a callable, leaves are as `trace` has them. Raises
+    UnknownNameError, SpecError, FormatError, and ShapeError where the input does not fit.
+    """
+    shape = checked_shape(input_shape)
+    if is_code(model) or hasattr(model, "named_modules"):
+        if changes:
+            raise InspectError(
+                f"{_name(model)} is traced, so {next(iter(changes))!r} does not apply; "
+                "pass args instead"
+            )
+        return _traced(model, shape, args, leaves)
+    if args or leaves:
+        raise InspectError(
+            "arguments and leaves are for code that is traced (package.module:callable)"
+        )
+    if isinstance(model, LayerGraph):
+        if changes or shape not in (None, model.input_shape):
+            raise InspectError(
+                f"{model.name} is already a graph; change the spec and build the graph again"
+            )
+        return model
+    if not has_spec(model):
+        raise InspectError(
+            f"a {type(model).__name__} is not a network; give a name, a TOML file, a ResNetSpec, "
+            "a LayerGraph or a torch.nn.Module"
+        )
+    return layer_graph(spec(model, **changes), shape)
+
+
+def graphs(
+    models: Sequence[Model | Sequence[Model]], input_shape: Shape | None = None, **changes: Any
+) -> list[LayerGraph]:
+    """The graphs of some models, and of those in lists among them."""
+    return [graph(model, input_shape, **changes) for model in _flat(models)]
+
+
+def _flat(models: Sequence[Model | Sequence[Model]]) -> Iterator[Model]:
+    """Some models, and those in lists among them."""
+    for model in models:
+        if isinstance(model, (list, tuple)):
+            yield from model
+        else:
+            yield cast("Model", model)  # a str is a sequence too
+
+
+def trace(
+    module: torch.nn.Module, input_shape: Shape | None = None, *, leaves: Sequence[str] = ()
+) -> LayerGraph:
+    """The LayerGraph of any torch module for inputs of (channels, height, width).
+
+    The module is left as it was. leaves: names of module classes to take as one uncounted layer
+    each, such as one whose control flow depends on the data. Raises InspectError.
+    """
+    from resnet_inspect.pytorch.trace import trace as tracing
+
+    return tracing.trace(module, checked_shape(input_shape), leaves=leaves)
+
+
+def register_layer(*kinds: type[torch.nn.Module]) -> Callable[[Any], Any]:
+    """Teach `trace` a module: decorate a function from it and its input shapes to an op.
+
+        @resnet_inspect.register_layer(MyConv)
+        def _(layer, *shapes):
+            return Conv2d(layer.cin, layer.cout, (3, 3), padding=(1, 1))
+
+    Shapes are without the batch; ops are those of networks.ops and networks.torch_ops,
+    whose Opaque holds bare numbers: Opaque("MyConv", output shape, params=.., macs=..).
+    """
+    from resnet_inspect.pytorch.trace import trace as tracing
+
+    return tracing.register_layer(*kinds)
+
+
+def build(
+    model: Model,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    zero_gamma: bool = False,
+    **changes: Any,
+) -> torch.nn.Module:
+    """The torch.nn.Module of a network, initialised as published, in train mode.
+
+    device: where it is made ('meta' makes one without memory). zero_gamma: start every residual
+    branch at 0 (Goyal et al. 2017). State dict keys are torchvision's, or timm's for networks that
+    only timm has. Raises InspectError, also where torch is not installed.
+    """
+    from resnet_inspect.pytorch import assemble
+
+    return assemble.build(
+        graph(model, **changes), device=device, dtype=dtype, zero_gamma=zero_gamma
+    )
+
+
+def load_timm_preact(
+    state: Mapping[str, torch.Tensor], average_shortcut: bool = False
+) -> dict[str, torch.Tensor]:
+    """timm's state dict of a resnetv2 network, with the keys and shapes that `build` gives.
+
+    average_shortcut: for networks of shortcut D (their names end in d or t).
+    """
+    from resnet_inspect.pytorch.weights import from_timm_preact
+
+    return from_timm_preact(state, average_shortcut)
+
+
+def _as_html(network: LayerGraph) -> str:
+    """What a notebook shows of a graph: its table by stage."""
+    from resnet_inspect.tables.network import table
+
+    return table(network, "stage").to_text("html")
+
+
+LayerGraph._repr_html_ = _as_html
+
+
+def _traced(
+    model: Any, input_shape: Shape | None, args: Mapping[str, Any] | None, leaves: Sequence[str]
+) -> LayerGraph:
+    if is_code(model):
+        from resnet_inspect.pytorch.trace.load import load
+
+        return load(os.fspath(model), input_shape, args, leaves)
+    traced = trace(model, input_shape, leaves=leaves)
+    return replace(traced, maker=partial(deepcopy, model))
+
+
+def _name(model: object) -> str:
+    if isinstance(model, LayerGraph):
+        return model.name
+    return str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
+
+
+def checked_shape(shape: Any) -> Shape | None:
+    """A shape as a tuple; raises ShapeError for a single number."""
+    if shape is None:
+        return None
+    try:
+        sizes = tuple(shape)
+    except TypeError:
+        raise ShapeError(
+            f"input_shape is {shape!r}; give (channels, height, width), such as (3, 224, 224)"
+        ) from None
+    return sizes

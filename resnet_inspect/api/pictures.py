@@ -1,0 +1,154 @@
+"""Networks in pictures: diagrams, plots, and the report that holds both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from resnet_inspect.api.networks import Model, graph, graphs
+from resnet_inspect.errors import InspectError
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.ops import Pair, Shape
+
+if TYPE_CHECKING:
+    from resnet_inspect.pictures.diagrams.diagram import Diagram
+    from resnet_inspect.pictures.plots.plot import Plot
+
+
+def diagram(
+    *models: Model | Sequence[Model],
+    input_shape: Shape | None = None,
+    level: str = "block",
+    expand: bool = False,
+    color_by: str = "stage",
+    direction: str = "TB",
+    theme: str = "light",
+    **changes: Any,
+) -> Diagram:
+    """Draw a network, or two or three side by side: a value with .dot, .write(path), a display.
+
+    level: 'stage', 'block' or 'layer'. Identical blocks in a row are drawn once with their count,
+    unless `expand`. color_by: 'stage', 'op', or a heat map of 'macs', 'params' or 'activations'.
+    direction: 'TB' (down) or 'LR' (to the right). theme: 'light', 'dark', or 'print', which reads
+    in grey. changes: for every network.
+    """
+    from resnet_inspect.pictures.diagrams import diagram as drawing
+
+    return drawing.diagram(
+        *graphs(models, input_shape, **changes),
+        level=level,
+        expand=expand,
+        color_by=color_by,
+        direction=direction,
+        theme=theme,
+    )
+
+
+def diff_diagram(
+    before: Model,
+    after: Model,
+    *,
+    input_shape: Shape | None = None,
+    level: str = "block",
+    expand: bool = False,
+    direction: str = "TB",
+    theme: str = "light",
+) -> Diagram:
+    """Draw what `diff` finds: two networks side by side. Settings are as `diagram` has them."""
+    from resnet_inspect.pictures.diagrams import diagram as drawing
+
+    return drawing.diff_diagram(
+        graph(before, input_shape),
+        graph(after, input_shape),
+        level=level,
+        expand=expand,
+        direction=direction,
+        theme=theme,
+    )
+
+
+def block_diagram(
+    *kinds: str,
+    channels: int | None = None,
+    size: int | Pair = 56,
+    stride: int = 1,
+    entering: int | None = None,
+    color_by: str = "stage",
+    direction: str = "TB",
+    theme: str = "light",
+    **changes: Any,
+) -> Diagram:
+    """Draw residual blocks, 'basic', 'bottleneck' or both, with the arithmetic of their weights.
+
+    channels: those that leave the block (default: 64 and 256, as in He et al. 2015, Figure 5).
+    size: height and width of its input; entering: channels of it (default: as many as leave, or
+    half of them if it strides). The rest is as `diagram` has it.
+    """
+    from resnet_inspect.pictures.diagrams import diagram as drawing
+
+    return drawing.block_diagram(
+        *kinds,
+        channels=channels,
+        size=size,
+        stride=stride,
+        entering=entering,
+        color_by=color_by,
+        direction=direction,
+        theme=theme,
+        **changes,
+    )
+
+
+def plot(
+    kind: str,
+    *models: Model | Sequence[Model],
+    input_shape: Shape | None = None,
+    theme: str = "light",
+    convention: str = "macs",
+) -> Plot:
+    """Plot where the cost is: a value with .write(path), which a notebook shows.
+
+    kind: 'stages', 'cumulative', 'memory' or 'field' of some networks; 'zoo' or 'blocks' without
+    any. convention: what 'stages' and 'cumulative' count. theme:
+    'light', 'dark' or 'print'.
+    """
+    from resnet_inspect.pictures.plots import costs
+
+    networks = graphs(models, input_shape)
+    return costs.plot(kind, networks, theme=theme, convention=convention)
+
+
+def report(
+    *models: Model | Sequence[Model],
+    folder: str | os.PathLike[str] | None = None,
+    input_shape: Shape | None = None,
+    batch: int = 1,
+    dtype: str = "fp32",
+    convention: str = "macs",
+    command: str = "",
+    force: bool = False,
+) -> str:
+    """Write a folder about networks (default: the five classics); returns the path of its page.
+
+    It holds index.html, which needs nothing but itself, and Markdown, CSV and SVG. The folder may
+    also follow a list of models: report(["resnet18"], "out"). convention: count as another tool
+    does. command: what the page says it was made by. Files are replaced one by one; a folder that
+    holds something a report did not write is left as it is unless `force`.
+    """
+    from resnet_inspect.reporting.write import PAGE, write
+
+    if folder is None and len(models) == 2 and isinstance(models[0], (list, tuple)):
+        folder, models = cast("str", models[1]), models[:1]
+    if folder is None:
+        raise InspectError("a report needs a folder, such as folder='report'")
+    write(
+        graphs(models or zoo.CLASSICS, input_shape),
+        folder,
+        batch=batch,
+        dtype=dtype,
+        convention=convention,
+        command=command,
+        force=force,
+    )
+    return os.path.join(folder, PAGE)

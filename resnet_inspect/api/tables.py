@@ -1,0 +1,180 @@
+"""What networks cost, as values and as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from resnet_inspect.api.networks import Model, checked_shape, graph, graphs, has_spec, spec
+from resnet_inspect.errors import InspectError
+from resnet_inspect.measuring.progress import SILENT, Progress
+from resnet_inspect.networks.graph import Layer
+from resnet_inspect.networks.ops import Pair, Shape
+
+if TYPE_CHECKING:
+    from resnet_inspect.counting.conventions import Reported
+    from resnet_inspect.counting.costs import Cost
+    from resnet_inspect.counting.memory import Memory
+    from resnet_inspect.counting.receptive_field import ReceptiveField
+    from resnet_inspect.tables.table import Sheet, Table
+
+
+def cost(
+    model: Model | Layer, batch: int = 1, *, input_shape: Shape | None = None, **changes: Any
+) -> Cost:
+    """What a network, or one Layer of a graph, costs for `batch` samples, in exact integers.
+
+    Elements and operations by kind; .macs, .flops (2 x MACs), .traffic(bytes of an element).
+    """
+    from resnet_inspect.counting import costs
+
+    if isinstance(model, Layer):
+        return costs.cost(model, batch)
+    if has_spec(model):  # which needs no graph
+        return costs.spec_cost(spec(model, **changes), checked_shape(input_shape), batch)
+    return costs.graph_cost(graph(model, input_shape, **changes), batch)
+
+
+def memory(
+    model: Model,
+    batch: int = 1,
+    dtype: str = "fp32",
+    *,
+    input_shape: Shape | None = None,
+    **changes: Any,
+) -> Memory:
+    """The bytes of a network's parameters, buffers and activations for `batch` samples.
+
+    dtype: fp32, fp16, bf16 or fp64. .training("adam") is the sum for an optimiser.
+    """
+    from resnet_inspect.counting import memory as counting
+
+    return counting.memory(graph(model, input_shape, **changes), batch, dtype)
+
+
+def receptive_fields(
+    model: Model, *, input_shape: Shape | None = None, **changes: Any
+) -> Mapping[str, ReceptiveField | None]:
+    """The receptive field of each layer by its name, in pixels; None where none is known."""
+    from resnet_inspect.counting import receptive_field
+
+    return receptive_field.receptive_fields(graph(model, input_shape, **changes))
+
+
+def table(
+    model: Model,
+    level: str = "layer",
+    *,
+    input_shape: Shape | None = None,
+    batch: int = 1,
+    dtype: str = "fp32",
+    all_ops: bool = False,
+    columns: Sequence[str] | None = None,
+    convention: str = "macs",
+    args: Mapping[str, Any] | None = None,
+    leaves: Sequence[str] = (),
+    **changes: Any,
+) -> Table:
+    """A network's table at level 'layer', 'block', 'stage' or 'network'.
+
+    Counts are exact for `batch` samples. all_ops: give batch norm and activation rows of their
+    own; by default they share their convolution's. columns: keys of those wanted, in order; by
+    default records hold all, and people see a few. convention: count as another tool does
+    ('fvcore', 'ptflops', ..; `conventions` lists them), in a column 'counted'.
+    """
+    from resnet_inspect.tables import network
+
+    return network.table(
+        graph(model, input_shape, args=args, leaves=leaves, **changes),
+        level,
+        batch=batch,
+        dtype=dtype,
+        all_ops=all_ops,
+        columns=columns,
+        convention=convention,
+    )
+
+
+def explain(model: Model, part: str, *, input_shape: Shape | None = None, **changes: Any) -> Table:
+    """A layer's or block's arithmetic, formula by formula with numbers put in.
+
+    Raises UnknownNameError with the nearest layers and blocks.
+    """
+    from resnet_inspect.tables.explanation import arithmetic
+
+    return arithmetic(graph(model, input_shape, **changes), part)
+
+
+def compare(
+    *models: Model | Sequence[Model],
+    input_shape: Shape | None = None,
+    batch: int = 1,
+    dtype: str = "fp32",
+    convention: str = "macs",
+) -> Sheet:
+    """Two or more networks side by side: tables 'cost', 'memory', 'stage', 'where'.
+
+    Ratios are to the first. input_shape: the same for all (default: what each is published for).
+    Counts are exact for `batch` samples. convention: count as another tool does, in columns
+    'counted'.
+    """
+    from resnet_inspect.tables import comparison
+
+    networks = graphs(models, input_shape)
+    return comparison.compare(networks, batch=batch, dtype=dtype, convention=convention)
+
+
+def compare_blocks(channels: int = 256, size: int | Pair = 14) -> Sheet:
+    """The basic block against the bottleneck at `channels` and height x width, formulas and all.
+
+    Source: He et al. 2015, Figure 5. channels: a multiple of 4.
+    """
+    from resnet_inspect.tables import block_comparison
+
+    return block_comparison.compare_blocks(channels, size)
+
+
+def diff(before: Model, after: Model, *, input_shape: Shape | None = None) -> Table:
+    """What was added, removed and changed from one network to another, layer by layer.
+
+    The rows' parameters and MACs add up to the difference of the totals.
+    """
+    from resnet_inspect.tables import difference
+
+    return difference.diff(graph(before, input_shape), graph(after, input_shape))
+
+
+def reconcile(
+    model: Model,
+    *,
+    input_shape: Shape | None = None,
+    batch: int = 1,
+    measure: bool = True,
+    progress: Progress = SILENT,
+    **changes: Any,
+) -> Sheet:
+    """Why tools disagree about a network: every counter's total, taken apart into named terms.
+
+    measure: run the counters that are installed, where torch is; for the rest apply their
+    formulas. progress: told which counter runs. meta['discrepancies'] of the sheet says which
+    measured totals their formulas do not give.
+    """
+    from resnet_inspect.tables import reconciliation
+
+    network = graph(model, input_shape, **changes)
+    measured: dict[str, Reported] = {}
+    if measure:
+        try:
+            from resnet_inspect.pytorch import counters
+        except InspectError as error:  # no torch
+            progress.note(f"by formula only: {error}")
+        else:
+            measured = counters.measure(network, batch, lambda tool: progress.say(tool.title))
+    return reconciliation.reconcile(network, batch=batch, measured=measured)
+
+
+def conventions(*models: Model | Sequence[Model], input_shape: Shape | None = None) -> Sheet:
+    """The conventions by which tools and papers count, and what each gives for some networks."""
+    from resnet_inspect.tables import conventions as listing
+
+    return listing.conventions(graphs(models, input_shape))

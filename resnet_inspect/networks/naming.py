@@ -1,0 +1,88 @@
+"""Text -> ResNetSpec: what people write for a network that this package describes.
+
+    resnet50                          a name of the zoo
+    my_network.toml                   a TOML file
+    resnet50[shortcut=C,stem=deep]    either of them, with some fields changed
+
+Fields in brackets are those of FIELDS, values as their options on the command line take them. A
+comma separates fields where another field follows it: resnet18[blocks=2,2,2,2,shortcut=D].
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from resnet_inspect.errors import FormatError, InspectError
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.spec import ResNetSpec, field_named
+
+_PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
+
+
+def named(name: str | os.PathLike[str]) -> ResNetSpec:
+    """The spec of a name. A variant is named as it is written, in canonical form.
+
+    Raises UnknownNameError with the nearest names, SpecError, or FormatError.
+    """
+    text = os.fspath(name)
+    base, fields = divide(text)
+    if base.lower().endswith(_PICKLES):
+        raise FormatError(
+            f"{base} would be unpickled, which runs code in it; refused: name the code that makes "
+            "the model (package.module:callable), or a .pt2 file that torch.export.save wrote"
+        )
+    if base.lower().endswith(".toml"):
+        from resnet_inspect.networks.spec_file import read  # tomllib only where there is TOML
+
+        return _variant(read(base, _zoo_network), fields, text)
+    return _variant(zoo.spec(base), fields, text)
+
+
+def _zoo_network(text: str) -> ResNetSpec:
+    """A name of the zoo, or a variant of it: what a TOML file may start from."""
+    base, fields = divide(text)
+    return _variant(zoo.spec(base), fields, text)
+
+
+def divide(text: str) -> tuple[str, str | None]:
+    """'resnet50' and 'stem=deep' of 'resnet50[stem=deep]'; None for the fields of other names."""
+    base, bracket, fields = text.rstrip().rpartition("[")
+    if not bracket or "]" in fields[:-1]:  # a bracket of the path to a file
+        return text, None
+    if not fields.endswith("]"):
+        raise FormatError(
+            f"{text!r} lacks the closing bracket; give name[field=value,..], in quotes in a shell"
+        )
+    return base, fields[:-1]
+
+
+def _variant(base: ResNetSpec, fields: str | None, text: str) -> ResNetSpec:
+    if fields is None:
+        return base
+    try:
+        changes = parse_fields(fields)
+        name = f"{base.name}[{show_fields(changes)}]"
+        return base.with_changes({"name": name, **changes})
+    except InspectError as error:
+        raise type(error)(f"{text}: {error}", fields=error.fields) from None
+
+
+def parse_fields(text: str) -> dict[str, Any]:
+    """{'shortcut': 'C', 'blocks': (3, 4)} of 'shortcut=C, blocks=3,4'; raises InspectError."""
+    changes: dict[str, Any] = {}
+    for part in re.split(r",(?=\s*\w+\s*=)", text):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise FormatError(f"{part.strip()!r} is not field=value, such as shortcut=C")
+        about = field_named(key.strip())
+        if about.name in changes:
+            raise about.error("is given twice; give it once")
+        changes[about.name] = about.parse(value)
+    return changes
+
+
+def show_fields(changes: dict[str, Any]) -> str:
+    """The text of fields, as `parse_fields` reads it."""
+    return ",".join(f"{name}={field_named(name).show(value)}" for name, value in changes.items())

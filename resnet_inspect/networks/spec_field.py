@@ -1,0 +1,145 @@
+"""SpecField: what one field of a ResNetSpec takes, how it is read from text, and how it is told.
+
+`spec_field` declares one where the spec is defined; checks, TOML files, inline names and the
+command line's options read the descriptions that `described` collects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, Literal
+
+from resnet_inspect.errors import SpecError, unknown
+
+LARGEST = 2**20
+"""No width or size of a real network is near this; it catches slips before they cost gigabytes."""
+
+Kind = Literal["word", "words", "number", "numbers", "flag"]
+
+_TYPES: Mapping[Kind, type] = {
+    "word": str,
+    "words": str,
+    "number": int,
+    "numbers": int,
+    "flag": bool,
+}
+
+# What to give instead of a value that cannot be used: in Python or TOML, and as text.
+_VALUES = {"word": "a word in quotes", "number": "a whole number", "flag": "true or false"}
+_TEXTS = {
+    "number": "a whole number",
+    "numbers": "whole numbers and commas",
+    "flag": "true or false",
+}
+
+_FLAGS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecField:
+    """The description of a field.
+
+    kind: 'word' (one of `choices`; any text if there are none), 'words' (any of `choices`),
+    'number' or 'numbers' (whole, `least` to `most`), or 'flag'. default: None if the value follows
+    from other fields. help: one sentence, without choices and default; meanings: a few words for
+    a choice. metavar: what help shows for a value; example: a value as text. alias: another name
+    of the field. of_block: whether it also describes a residual block by itself.
+    """
+
+    name: str
+    kind: Kind
+    metavar: str
+    help: str
+    default: Any
+    choices: tuple[str, ...] = ()
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    least: int = 1
+    most: int = LARGEST
+    example: str = ""
+    alias: str = ""
+    of_block: bool = False
+
+    @property
+    def option(self) -> str:
+        """The option of the command line: --stem-width."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def plural(self) -> bool:
+        """Whether a value is a tuple."""
+        return self.kind in ("words", "numbers")
+
+    def parse(self, text: str) -> Any:
+        """The value that a text means: (3, 4, 6, 3) for '3,4,6,3', () for 'none', True for 'yes'.
+
+        Choices and bounds are not checked: ResNetSpec does. Raises SpecError.
+        """
+        text = text.strip()
+        if self.kind == "word":
+            return text
+        if self.kind == "words":
+            return () if text == "none" else tuple(word.strip() for word in text.split(","))
+        try:
+            if self.kind == "flag":
+                return _FLAGS[text.lower()]
+            return tuple(map(int, text.split(","))) if self.kind == "numbers" else int(text)
+        except (ValueError, KeyError):
+            example = f", such as {self.example}" if self.example else ""
+            raise self.error(f"is {text!r}; give {_TEXTS[self.kind]}{example}") from None
+
+    def show(self, value: Any) -> str:
+        """The text from which `parse` reads the value."""
+        if self.plural:
+            return ",".join(map(str, value)) or "none"
+        return str(value).lower() if self.kind == "flag" else str(value)
+
+    def checked(self, value: Any) -> Any:
+        """The value, a list as a tuple; raises SpecError or UnknownNameError if it is not allowed.
+
+        Values come from Python and TOML, so their types are checked as well. The default is always
+        allowed, and not checked here.
+        """
+        if self.plural and not isinstance(value, (list, tuple)):
+            raise self.error(f"is {value!r}; give a list, such as {self._listed}")
+        items: tuple[Any, ...] = tuple(value) if self.plural else (value,)
+        kind = _TYPES[self.kind]
+        for item in items:
+            fits = isinstance(item, kind) and (kind is bool or not isinstance(item, bool))
+            if not fits:
+                if self.plural:
+                    raise self.error(f"holds {item!r}; give a list, such as {self._listed}")
+                raise self.error(f"is {item!r}; give {_VALUES[self.kind]}")
+            if kind is int and not self.least <= item <= self.most:
+                raise self.error(f"has {item}; allowed are {self.least} to {self.most}")
+            if self.choices and item not in self.choices:
+                what = f"{self.name} part" if self.plural else self.name
+                raise unknown(what, item, self.choices, fields=(self.name,))
+        return items if self.plural else value
+
+    def error(self, message: str) -> SpecError:
+        """A SpecError about this field: its name, and the message."""
+        return SpecError(f"{self.name} {message}", fields=(self.name,))
+
+    @property
+    def _listed(self) -> str:
+        """The example as Python and TOML write it: [3, 4, 6, 3]."""
+        quote = '"' if self.kind == "words" else ""
+        return f"[{', '.join(f'{quote}{item}{quote}' for item in self.example.split(','))}]"
+
+
+def spec_field(default: Any, kind: Kind, metavar: str, help: str, **description: Any) -> Any:
+    """A dataclass field that carries its description; `description` is as SpecField has it."""
+    return field(
+        default=default, metadata={"kind": kind, "metavar": metavar, "help": help, **description}
+    )
+
+
+def described(spec: Any) -> dict[str, SpecField]:
+    """The descriptions of a spec's fields by name, in the order in which it declares them."""
+    return {item.name: _described(item) for item in fields(spec)}
+
+
+def _described(item: Field[Any]) -> SpecField:
+    assert item.default is not MISSING
+    return SpecField(name=item.name, default=item.default, **item.metadata)

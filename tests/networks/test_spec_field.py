@@ -1,0 +1,68 @@
+"""A field of a network is described once: one that is added shows up in checks, files and names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from resnet_inspect.errors import FormatError, SpecError, UnknownNameError
+from resnet_inspect.networks import naming, spec_file, zoo
+from resnet_inspect.networks.spec import FIELDS, ResNetSpec, field_named
+from resnet_inspect.networks.spec_field import SpecField, described, spec_field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wider(ResNetSpec):
+    """A spec with one field more."""
+
+    drop: int = spec_field(0, "number", "N", "Blocks to drop.", least=0, most=9, alias="dropped")
+
+
+@pytest.fixture
+def added(monkeypatch: pytest.MonkeyPatch) -> Iterator[SpecField]:
+    monkeypatch.setitem(FIELDS, "drop", described(Wider)["drop"])
+    for module in (zoo, spec_file):
+        monkeypatch.setattr(module, "ResNetSpec", Wider)
+    zoo.spec.cache_clear()
+    yield FIELDS["drop"]
+    zoo.spec.cache_clear()
+
+
+def test_an_added_field_is_everywhere(added: SpecField, tmp_path: Path) -> None:
+    assert added.option == "--drop"
+    assert Wider(drop=3).with_changes({"dropped": 4}) == Wider(drop=4)
+    with pytest.raises(SpecError, match="drop has 10; allowed are 0 to 9"):
+        Wider(drop=10)
+    with pytest.raises(SpecError, match="drop is True; give a whole number"):
+        Wider(drop=True)
+    with pytest.raises(UnknownNameError, match="'dropp'; did you mean drop"):
+        naming.named("resnet18[dropp=1]")
+
+    inline = naming.named("resnet18[drop=2,stem=deep]")
+    assert inline == zoo.spec("resnet18").with_changes(
+        {"name": "resnet18[drop=2,stem=deep]", "drop": 2, "stem": "deep"}
+    )
+
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "resnet18"\ndropped = 5\n')
+    assert naming.named(path) == zoo.spec("resnet18").with_changes({"name": "mine", "drop": 5})
+    path.write_text('base = "resnet18"\ndropped = 50\n')
+    with pytest.raises(FormatError, match="line 2: drop has 50"):
+        naming.named(path)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_descriptions_are_complete(name: str) -> None:
+    about = FIELDS[name]
+    assert about.help.endswith(".")
+    assert about.metavar or about.kind == "flag"
+    assert set(about.meanings) <= set(about.choices)
+    assert field_named(about.alias or name) is about
+    if about.default is not None:
+        default = getattr(ResNetSpec(), name)
+        assert about.parse(about.show(default)) == default == about.checked(default)
+    if about.plural:
+        assert about.checked(about.parse(about.example)) == about.parse(about.example)
