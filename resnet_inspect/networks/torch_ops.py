@@ -423,26 +423,3 @@ class Attention(Op):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return self.output
-
-
-__all__ = [
-    "AdaptivePool",
-    "Arithmetic",
-    "Attention",
-    "BatchNorm",
-    "Concat",
-    "Conv",
-    "ConvTranspose",
-    "Dropout",
-    "Function",
-    "GroupNorm",
-    "Interpolate",
-    "LayerNorm",
-    "MatMul",
-    "Move",
-    "Opaque",
-    "Pad",
-    "Pool",
-    "Reduce",
-    "View",
-]
