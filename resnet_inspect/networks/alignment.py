@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from resnet_inspect.networks.graph import INPUT, Block, Layer, LayerGraph, Stage
-from resnet_inspect.networks.ops import Activation, Op, show_shape
+from resnet_inspect.networks.ops import Op, show_shape
 
 ADDED, REMOVED, CHANGED, RESIZED, SAME = "added", "removed", "changed", "resized", "same"
 """What may have become of a layer; resized is the same op and wiring on another shape."""
@@ -17,29 +17,55 @@ ADDED, REMOVED, CHANGED, RESIZED, SAME = "added", "removed", "changed", "resized
 _T = TypeVar("_T")
 
 
+class Setting(NamedTuple):
+    """A setting that an op has otherwise than another; name is 'kind' for the kind of op."""
+
+    name: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        """Stride 2 → 1."""
+        words = f"{show_value(self.before)} → {show_value(self.after)}"
+        return words if self.name == "kind" else f"{self.name} {words}"
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A layer before and after; None where the other network has none.
 
-    what: how the second differs, in words. change: one of the words above. place: the stage and
-    block where it stands, after, or before where it was removed.
+    change: one of the words above. place: its stage and block, after, or before if it was removed.
+    settings, wiring: how the second differs, in what it is and in what it takes (in words).
     """
 
     before: Layer | None
     after: Layer | None
     change: str
-    what: tuple[str, ...]
     place: tuple[str, str]
+    settings: tuple[Setting, ...] = ()
+    wiring: tuple[str, ...] = ()
 
     @property
     def layer(self) -> Layer:
         """The layer as it is, or as it was."""
-        found = self.after or self.before
-        assert found is not None
-        return found
+        return _either(self.after, self.before)
+
+    @property
+    def what(self) -> tuple[str, ...]:
+        """How the second differs, in words."""
+        return (*map(str, self.settings), *self.wiring)
 
 
-_Found = list[tuple[Layer | None, Layer | None, tuple[str, str]]]
+_Aligned = list[tuple[Layer | None, Layer | None, tuple[str, str]]]
+"""Layers before and after, with their stage and block."""
+
+
+def _either(first: _T | None, second: _T | None) -> _T:
+    """The first if there is one; one of them there must be."""
+    chosen = second if first is None else first
+    assert chosen is not None
+    return chosen
+
 
 MOST = 400_000
 """Comparisons of layers that are worth it: two networks of 600 layers."""
@@ -47,23 +73,23 @@ MOST = 400_000
 
 def align(before: LayerGraph, after: LayerGraph) -> tuple[Pair, ...]:
     """Every layer of two graphs, paired where they belong together; block by block as they run."""
-    found = _by_blocks(before, after)
-    if _alone(found) and len(before.layers) * len(after.layers) <= MOST:
-        found = min((found, _throughout(before, after)), key=_alone)
-    became = {first.name: second.name for first, second, _ in found if first and second}
+    pairs = _by_blocks(before, after)
+    if _unpaired(pairs) and len(before.layers) * len(after.layers) <= MOST:
+        pairs = min((pairs, _throughout(before, after)), key=_unpaired)
+    became = {first.name: second.name for first, second, _ in pairs if first and second}
     became[INPUT] = INPUT
-    return tuple(_pair(first, second, place, became) for first, second, place in found)
+    return tuple(_pair(first, second, place, became) for first, second, place in pairs)
 
 
-def _alone(found: _Found) -> int:
-    """How many layers could be paired with more luck: the fewer of those added and removed."""
-    added = sum(before is None for before, _, _ in found)
-    removed = sum(after is None for _, after, _ in found)
+def _unpaired(pairs: _Aligned) -> int:
+    """How many layers another alignment might pair: the fewer of those added and removed."""
+    added = sum(before is None for before, _, _ in pairs)
+    removed = sum(after is None for _, after, _ in pairs)
     return min(added, removed)
 
 
-def _throughout(before: LayerGraph, after: LayerGraph) -> _Found:
-    """Layers aligned with layers, whatever blocks they stand in."""
+def _throughout(before: LayerGraph, after: LayerGraph) -> _Aligned:
+    """Layers aligned with layers, whatever blocks they are in."""
     places: dict[int, tuple[str, str]] = {}
     orders = []
     for graph in (before, after):
@@ -71,8 +97,8 @@ def _throughout(before: LayerGraph, after: LayerGraph) -> _Found:
         for stage in graph.stages:
             for block in stage.blocks:
                 places |= {id(layer): (stage.name, block.name) for layer in block.layers}
-    found = _aligned(orders[0], orders[1], _Likeness().layers)
-    return [(first, second, places[id(second or first)]) for first, second in found]
+    pairs = _aligned(orders[0], orders[1], _Likeness().layers)
+    return [(first, second, places[id(second or first)]) for first, second in pairs]
 
 
 def _wired(layers: Sequence[Layer]) -> list[Layer]:
@@ -95,58 +121,61 @@ def _wired(layers: Sequence[Layer]) -> list[Layer]:
     return list(order.values())
 
 
-def _by_blocks(before: LayerGraph, after: LayerGraph) -> _Found:
+def _by_blocks(before: LayerGraph, after: LayerGraph) -> _Aligned:
     """Stages aligned with stages, blocks with blocks inside of them, layers inside of those."""
-    found: _Found = []
+    pairs: _Aligned = []
     likeness = _Likeness()
     for old_stage, new_stage in _aligned(before.stages, after.stages, likeness.stages):
         old_blocks = old_stage.blocks if old_stage else ()
         new_blocks = new_stage.blocks if new_stage else ()
-        stage = (new_stage or old_stage).name  # type: ignore[union-attr]
+        stage = _either(new_stage, old_stage).name
         for old, new in _aligned(old_blocks, new_blocks, likeness.blocks):
-            block = (new or old).name  # type: ignore[union-attr]
+            block = _either(new, old).name
             old_layers = _wired(old.layers) if old else []
             new_layers = _wired(new.layers) if new else []
-            found.extend(
+            pairs.extend(
                 (first, second, (stage, block))
                 for first, second in _aligned(old_layers, new_layers, likeness.layers)
             )
-    return found
+    return pairs
 
 
 def _plain(op: Op) -> Op:
-    """An op without what is no part of the network: whether it overwrites its input."""
-    return replace(op, inplace=False) if op.inplace and is_dataclass(op) else op  # type: ignore[call-arg]
+    """An op as the network has it: whether it overwrites its input makes no difference."""
+    settings: Any = op  # not every Op has the field
+    return replace(settings, inplace=False) if op.inplace and is_dataclass(op) else op
 
 
 def _pair(
     before: Layer | None, after: Layer | None, place: tuple[str, str], became: dict[str, str]
 ) -> Pair:
     if before is None or after is None:
-        return Pair(before, after, ADDED if before is None else REMOVED, (), place)
-    what = (*_settings(before.op, after.op), *_wiring(before, after, became))
-    if what:
-        return Pair(before, after, CHANGED, what, place)
+        return Pair(before, after, ADDED if before is None else REMOVED, place)
+    settings = tuple(_settings(before.op, after.op))
+    wiring = tuple(_wiring(before, after, became))
+    if settings or wiring:
+        return Pair(before, after, CHANGED, place, settings, wiring)
     shapes = before.input_shapes, before.output_shape
     same = shapes == (after.input_shapes, after.output_shape)
-    return Pair(before, after, SAME if same else RESIZED, (), place)
+    return Pair(before, after, SAME if same else RESIZED, place)
 
 
-def _settings(before: Op, after: Op) -> Iterator[str]:
+def _settings(before: Op, after: Op) -> Iterator[Setting]:
     """How one op differs from another, setting by setting."""
     before, after = _plain(before), _plain(after)
     if before == after:
         return
     if type(before) is not type(after) or before.kind != after.kind:
-        yield f"{before.kind} → {after.kind}"
+        yield Setting("kind", before.kind, after.kind)
     shared = {field.name for field in fields(before)} & {field.name for field in fields(after)}
     for field in fields(after):
         old, new = getattr(before, field.name, None), getattr(after, field.name, None)
         if field.name in shared and old != new and field.name not in ("type", "name"):
-            yield f"{field.name} {_shown(old)} → {_shown(new)}"
+            yield Setting(field.name, old, new)
 
 
-def _shown(value: Any) -> str:
+def show_value(value: Any) -> str:
+    """A setting's value as text: 3 for (3, 3), 3x1, yes, none."""
     if isinstance(value, tuple):
         return str(value[0]) if len(set(value)) == 1 else show_shape(value)
     if value is None or isinstance(value, bool):
@@ -229,23 +258,17 @@ class _Likeness:
             return 1.0 + named
         if before.op.kind == after.op.kind:
             return 0.5 + named
-        return 0.2 + named if _family(before.op) == _family(after.op) != "" else 0.0
+        return 0.2 + named if before.op.category == after.op.category in _ALIKE else 0.0
+
+
+_ALIKE = ("convolution", "normalization", "activation", "pooling", "dropout")
+"""Categories whose ops may replace one another."""
 
 
 def _overlap(before: frozenset[tuple[object, int]], after: frozenset[tuple[object, int]]) -> float:
     """Dice's coefficient of two bags."""
     first, second = Counter(dict(before)), Counter(dict(after))
     return 2 * (first & second).total() / max(1, first.total() + second.total())
-
-
-def _family(op: Op) -> str:
-    """Kinds of layer that stand in for one another."""
-    if isinstance(op, Activation):
-        return "activation"
-    for family in ("Norm", "Pool", "Conv", "Dropout"):
-        if family in op.kind:
-            return family
-    return ""
 
 
 def marks(pairs: Sequence[Pair]) -> tuple[dict[str, str], dict[str, str]]:

@@ -15,7 +15,7 @@ from resnet_inspect.counting.conventions import (
 from resnet_inspect.counting.costs import total
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.tables.columns import Column, Value
-from resnet_inspect.tables.reconciliation import PUBLISHED, Row, counter_rows, publications
+from resnet_inspect.tables.reconciliation import PUBLISHED, Report, counter_rows, publications
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("conventions", "terms")
@@ -25,7 +25,7 @@ TABLES = ("conventions", "terms")
 def conventions(graphs: Sequence[LayerGraph] = ()) -> Sheet:
     """Every convention with its formula, and its total for each network; and the terms.
 
-    With networks, formulas have the terms of those networks alone.
+    With networks, formulas have only the terms of those networks.
     """
     terms: Terms = {}
     for graph in graphs:
@@ -96,7 +96,7 @@ def _totals(graphs: Sequence[LayerGraph], terms: Terms) -> Table:
     )
 
 
-def _described(row: Row, graphs: Sequence[LayerGraph], terms: Terms) -> dict[str, Value]:
+def _described(row: Report, graphs: Sequence[LayerGraph], terms: Terms) -> dict[str, Value]:
     convention = CONVENTIONS[row.name]
     reasons = [convention.why, *(why for term, why in convention.also.items() if term in terms)]
     printed = row.source == PUBLISHED

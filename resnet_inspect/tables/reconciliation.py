@@ -1,9 +1,9 @@
 """Why two tools disagree about one network: every counter's total, taken apart into named terms.
 
 A row has two possible sources. It is 'measured' where the tool was run on the network
-(pytorch/counters.py) and 'by formula' where its convention was applied to our own graph. A measured
-total that its formula does not give is a discrepancy: news about the tool, which counts otherwise
-than the version whose convention stands in conventions.py.
+(pytorch/counters.py) and 'by formula' where its convention was applied to the graph. A measured
+total that its formula does not give is a discrepancy: the tool has changed how it counts since the
+version that counting/conventions.py describes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ MEASURED, BY_FORMULA, PUBLISHED = "measured", "by formula", "published"
 """Sources of a row."""
 
 
-class Row(NamedTuple):
+class Report(NamedTuple):
     """A total that somebody reports, against the sum of its formula's terms.
 
     name: of its convention. weight: how often it counts a multiply-accumulate.
@@ -79,9 +79,9 @@ class Row(NamedTuple):
         sign = "≠ " if self.difference else "= "
         return sign + self.source if self.source == MEASURED else self.source
 
-    def measured(self, found: Mapping[str, Reported]) -> Row:
+    def measured(self, reports: Mapping[str, Reported]) -> Report:
         """This row with what was measured, where something was."""
-        report = found.get(self.name)
+        report = reports.get(self.name)
         if report is None or report.total is None:
             return self
         return self._replace(source=MEASURED, version=report.version, total=report.total)
@@ -98,17 +98,17 @@ def reconcile(
     """
     if batch < 1:
         raise InspectError(f"batch is {batch}; give 1 or more")
-    found = measured or {}
-    counters = counter_rows(graph, batch, found)
-    memory = [row.measured(found) for row in _memory(graph, batch)]
-    parameters = [row.measured(found) for row in _parameters(graph)]
+    reports = measured or {}
+    counters = counter_rows(graph, batch, reports)
+    memory = [row.measured(reports) for row in _memory(graph, batch)]
+    parameters = [row.measured(reports) for row in _parameters(graph)]
     missing = uncounted(graph.layers)
     # What leaves layers out is a lower bound, which no tool can contradict.
     news = [] if missing else _discrepancies([*counters, *memory, *parameters])
     about = f"{graph.name}, input {show_shape(graph.input_shape)}, batch {batch}"
     notes = (
         "Each total is the sum of its formula's terms.  = measured: by the tool itself, just now.",
-        *_failures(found),
+        *_failures(reports),
         *news,
     )
     tables = {
@@ -131,17 +131,17 @@ def reconcile(
 
 
 def counter_rows(
-    graph: LayerGraph, batch: int = 1, found: Mapping[str, Reported] | None = None
-) -> list[Row]:
+    graph: LayerGraph, batch: int = 1, reports: Mapping[str, Reported] | None = None
+) -> list[Report]:
     """A row for each counter and publication of operations.
 
-    Those that count a multiply-accumulate once stand first, then twice, then for training.
+    Those that count a multiply-accumulate once come first, then twice, then for training.
     """
-    rows = [*_papers(graph, batch), *(row.measured(found or {}) for row in _tools(graph, batch))]
+    rows = [*_papers(graph, batch), *(row.measured(reports or {}) for row in _tools(graph, batch))]
     return sorted(rows, key=lambda row: (row.weight, row.total))
 
 
-def _tools(graph: LayerGraph, batch: int) -> Iterator[Row]:
+def _tools(graph: LayerGraph, batch: int) -> Iterator[Report]:
     whole, single = total_terms(graph.layers, batch), total_terms(graph.layers)
     for convention in CONVENTIONS.values():
         if convention.name == "paper":
@@ -153,7 +153,7 @@ def _tools(graph: LayerGraph, batch: int) -> Iterator[Row]:
         yield _by_formula(convention, terms, convention.label, " ".join(reasons))
 
 
-def _papers(graph: LayerGraph, batch: int) -> Iterator[Row]:
+def _papers(graph: LayerGraph, batch: int) -> Iterator[Report]:
     """The papers' FLOPs of this network, or of the one that they call by its name."""
     for theirs, figure in publications(graph) if batch == 1 else ():
         if figure.quantity == "macs" and figure.source not in (CAFFE, TORCHVISION):
@@ -164,10 +164,10 @@ def _papers(graph: LayerGraph, batch: int) -> Iterator[Row]:
             yield row._replace(source=PUBLISHED, version="", formula=row.formula + whose)
 
 
-def _by_formula(convention: Convention, terms: Terms, label: str, why: str) -> Row:
+def _by_formula(convention: Convention, terms: Terms, label: str, why: str) -> Report:
     taken = used(convention, terms)
     count = weigh(taken, terms)
-    return Row(
+    return Report(
         convention.name,
         label,
         convention.version,
@@ -200,9 +200,9 @@ def _named(theirs: LayerGraph, ours: LayerGraph) -> str:
     return f"{theirs.name} as published" if same else theirs.name
 
 
-def _memory(graph: LayerGraph, batch: int) -> Iterator[Row]:
+def _memory(graph: LayerGraph, batch: int) -> Iterator[Report]:
     kept, terms = saved_for_backward(graph, batch), total_terms(graph.layers, batch)
-    yield Row(
+    yield Report(
         "saved",
         "kept for the backward pass",
         "",
@@ -211,12 +211,12 @@ def _memory(graph: LayerGraph, batch: int) -> Iterator[Row]:
         kept,
         "each tensor that a backward reads, once",
         "",
-        "What training really keeps beside parameters and buffers; measured by torch's hooks.",
+        "What training really keeps besides parameters and buffers; measured by torch's hooks.",
     )
     # Twice the 4 bytes of each output of a convolution, linear layer or batch norm.
     outputs: dict[str, int] = {term: 8 for term in ("Cb", "Cu", "Lb", "Lu", "K") if term in terms}
     size = weigh(outputs, terms)
-    yield Row(
+    yield Report(
         "torchinfo-memory",
         "torchinfo Forward/backward",
         CONVENTIONS["torchinfo"].version,
@@ -230,7 +230,7 @@ def _memory(graph: LayerGraph, batch: int) -> Iterator[Row]:
     )
 
 
-def _parameters(graph: LayerGraph) -> Iterator[Row]:
+def _parameters(graph: LayerGraph) -> Iterator[Report]:
     spent, weights = total(graph.layers), published_quantity(graph, "weights")
     trained, held = spent.params, spent.params + spent.buffers
     for name, label, count, why in (
@@ -244,21 +244,21 @@ def _parameters(graph: LayerGraph) -> Iterator[Row]:
             f"{spent.buffers:,} buffers more: running mean and variance, batches seen.",
         ),
     ):
-        yield Row(name, label, "", BY_FORMULA, count, count, "", "", why)
+        yield Report(name, label, "", BY_FORMULA, count, count, "", "", why)
 
 
-def _discrepancies(rows: Sequence[Row]) -> list[str]:
+def _discrepancies(rows: Sequence[Report]) -> list[str]:
     return [
         f"Discrepancy: {row.label} ({row.version}) reports {row.total:,}, and its formula gives "
-        f"{row.sum:,}: {row.difference:+,}. This version counts otherwise."
+        f"{row.sum:,}: {row.difference:+,}. This version counts differently."
         for row in rows
         if row.difference
     ]
 
 
-def _failures(found: Mapping[str, Reported]) -> list[str]:
+def _failures(reports: Mapping[str, Reported]) -> list[str]:
     names: dict[str, list[str]] = {}
-    for name, report in found.items():
+    for name, report in reports.items():
         if report.total is None:
             names.setdefault(report.failure, []).append(name)
     return [f"Not measured: {', '.join(some)} ({failure})" for failure, some in names.items()]
@@ -281,7 +281,7 @@ def _columns(kind: str) -> tuple[Column, ...]:
     )
 
 
-def _records(rows: Sequence[Row], macs: int | None = None) -> tuple[dict[str, Value], ...]:
+def _records(rows: Sequence[Report], macs: int | None = None) -> tuple[dict[str, Value], ...]:
     return tuple(
         {
             **row._asdict(),
@@ -294,7 +294,7 @@ def _records(rows: Sequence[Row], macs: int | None = None) -> tuple[dict[str, Va
 
 
 def _counter_table(
-    about: str, rows: Sequence[Row], macs: int, notes: tuple[str, ...], missing: tuple[str, ...]
+    about: str, rows: Sequence[Report], macs: int, notes: tuple[str, ...], missing: tuple[str, ...]
 ) -> Table:
     return Table(
         f"{about}, by every counter's own convention",
@@ -307,7 +307,7 @@ def _counter_table(
     )
 
 
-def _why_table(rows: Sequence[Row]) -> Table:
+def _why_table(rows: Sequence[Report]) -> Table:
     return Table(
         "Why each counts so",
         (Column("label", "Counter"), Column("why", "Why", "prose")),
@@ -316,7 +316,7 @@ def _why_table(rows: Sequence[Row]) -> Table:
     )
 
 
-def _quantity_table(title: str, rows: Sequence[Row], kind: str) -> Table:
+def _quantity_table(title: str, rows: Sequence[Report], kind: str) -> Table:
     columns = tuple(column for column in _columns(kind) if column.key != "ratio")
     return Table(
         title,
@@ -348,7 +348,7 @@ _QUANTITIES = {"params": "parameters", "macs": "MACs", "weights": "no batch norm
 def _published_table(graph: LayerGraph, batch: int) -> Table:
     found = list(publications(graph)) if batch == 1 else []
     others = [theirs for theirs in dict.fromkeys(theirs for theirs, _ in found) if theirs != graph]
-    none = "Nothing by this name." if batch == 1 else "Publications speak of one image."
+    none = "Nothing by this name." if batch == 1 else "Published figures are for a single image."
     return Table(
         "What was published",
         (
@@ -357,7 +357,7 @@ def _published_table(graph: LayerGraph, batch: int) -> Table:
             Column("printed", "Printed"),
             Column("model", "Network"),
             Column("exact", "Exactly", "count", rank=1),
-            Column("difference", "Ours less that", "count"),
+            Column("difference", "Difference", "count"),
         ),
         tuple(_publication(graph, theirs, figure) for theirs, figure in found),
         notes=() if found else (none,),

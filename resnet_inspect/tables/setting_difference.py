@@ -1,25 +1,30 @@
-"""What makes one network another, read off the two graphs, with what each change costs.
+"""How one network differs from another in a few words, with what each change costs.
 
-Layers are the same where they have the same name. Whatever differs falls into groups of layers that
-differ alike, so that the groups' costs add up to the difference of the networks' (a test does so).
+For networks that differ in settings rather than in layout; `difference` lists layer by layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from resnet_inspect.counting.costs import cost
-from resnet_inspect.networks.graph import Layer, LayerGraph
+from resnet_inspect.counting.costs import total
+from resnet_inspect.networks.alignment import (
+    ADDED,
+    REMOVED,
+    RESIZED,
+    SAME,
+    Pair,
+    Setting,
+    align,
+    show_value,
+)
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import show_shape
 
 
 class Difference(NamedTuple):
-    """What some layers of `ours` have that those of `theirs` have not.
-
-    what: in words; layers: their names; macs, params: ours less theirs.
-    """
+    """A change that some layers share. macs, params: what it adds."""
 
     what: str
     layers: tuple[str, ...]
@@ -29,7 +34,7 @@ class Difference(NamedTuple):
     def __str__(self) -> str:
         """Stride 1, not 2, in layer2.0.conv1 (+231,211,008 MACs)."""
         first, more = ", ".join(self.layers[:_NAMED]), len(self.layers) - _NAMED
-        which = "" if self.what in (_ADDED, _GONE) else "in "
+        which = "" if self.what in _WORDS.values() else "in "
         where = f" {which}{first}" + (f" and {more} more" if more > 0 else "") if first else ""
         costs = [
             f"{count:+,} {name}"
@@ -42,68 +47,54 @@ class Difference(NamedTuple):
 _NAMED = 4
 """As many layers are named; of more, the rest are counted."""
 
-
-def differences(theirs: LayerGraph, ours: LayerGraph) -> tuple[Difference, ...]:
-    """What turns `theirs` into `ours`, the costliest change first."""
-    groups: dict[str, list[tuple[Layer | None, Layer | None]]] = {}
-    for name in dict.fromkeys((*theirs.by_name, *ours.by_name)):
-        before, after = theirs.by_name.get(name), ours.by_name.get(name)
-        what = _what(before, after)
-        if what or _spent(before, after) != (0, 0):
-            groups.setdefault(what or _SIZES, []).append((before, after))
-    found = [_difference(what, pairs) for what, pairs in groups.items()]
-    if theirs.input_shape != ours.input_shape:
-        shapes = show_shape(ours.input_shape), show_shape(theirs.input_shape)
-        macs = sum(group.macs for group in found if group.what == _SIZES)
-        found = [group for group in found if group.what != _SIZES]
-        found.append(Difference(f"input {shapes[0]}, not {shapes[1]}", (), macs, 0))
-    return tuple(sorted(found, key=lambda group: -abs(group.macs)))
+_WORDS = {ADDED: "added layers", REMOVED: "no layers"}
+_SIZES = "maps of another size"
 
 
-_SIZES, _ADDED, _GONE = "maps of another size", "added layers", "no layers"
+def differences(before: LayerGraph, after: LayerGraph) -> tuple[Difference, ...]:
+    """What turns one network into another, the costliest change first; they add up (tested)."""
+    groups: dict[str, list[Pair]] = {}
+    for pair in align(before, after):
+        if pair.change != SAME:
+            groups.setdefault(_words(pair), []).append(pair)
+    resized = _difference(_SIZES, groups.pop(_SIZES, ()))
+    changes = [_difference(what, pairs) for what, pairs in groups.items()]
+    if before.input_shape != after.input_shape:
+        shapes = f"input {show_shape(after.input_shape)}, not {show_shape(before.input_shape)}"
+        changes.append(Difference(shapes, (), resized.macs, 0))
+    elif resized.layers:
+        changes.append(resized)
+    return tuple(sorted(changes, key=lambda change: -abs(change.macs)))
 
 
-def _difference(what: str, pairs: Iterable[tuple[Layer | None, Layer | None]]) -> Difference:
-    pairs = tuple(pairs)
-    spent = [_spent(before, after) for before, after in pairs]
-    names = tuple((after or before).name for before, after in pairs)  # type: ignore[union-attr]
-    return Difference(what, names, sum(s[0] for s in spent), sum(s[1] for s in spent))
+def _words(pair: Pair) -> str:
+    if pair.change == RESIZED:
+        return _SIZES
+    settings = [setting for setting in pair.settings if setting.name == "kind"] or pair.settings
+    return _WORDS.get(pair.change) or " and ".join((*map(_setting, settings), *pair.wiring))
 
 
-def _spent(before: Layer | None, after: Layer | None) -> tuple[int, int]:
-    """MACs and parameters of a layer less those of what stood there before."""
-    macs = params = 0
-    for layer, sign in ((after, 1), (before, -1)):
-        if layer is not None:
-            spent = cost(layer)
-            macs, params = macs + sign * spent.macs, params + sign * spent.params
-    return macs, params
+def _setting(setting: Setting) -> str:
+    """Stride 1, not 2, or bias, or no bias."""
+    words = setting.name.replace("_", " ")
+    if isinstance(setting.after, bool):
+        return words if setting.after else f"no {words}"
+    before, after = (
+        f"{value:,}" if isinstance(value, int) else show_value(value)
+        for value in (setting.before, setting.after)
+    )
+    change = f"{after}, not {before},"
+    return change if setting.name == "kind" else f"{words} {change}"
 
 
-def _what(before: Layer | None, after: Layer | None) -> str:
-    """How two layers of one name differ in kind or settings; '' if they do not."""
-    if before is None:
-        return _ADDED
-    if after is None:
-        return _GONE
-    if type(before.op) is not type(after.op):
-        return f"{after.op.kind}, not {before.op.kind},"
-    changes = [
-        _change(field.name, getattr(before.op, field.name), getattr(after.op, field.name))
-        for field in fields(after.op)
-        if getattr(before.op, field.name) != getattr(after.op, field.name)
-    ]
-    return " and ".join(changes)
+def _difference(what: str, pairs: Sequence[Pair]) -> Difference:
+    was = total([pair.before for pair in pairs if pair.before])
+    now = total([pair.after for pair in pairs if pair.after])
+    names = tuple(pair.layer.name for pair in pairs if pair.change != RESIZED or _moves(pair))
+    return Difference(what, names, now.macs - was.macs, now.params - was.params)
 
 
-def _change(field: str, before: object, after: object) -> str:
-    words = field.replace("_", " ")
-    if isinstance(after, bool):
-        return words if after else f"no {words}"
-    return f"{words} {_value(after)}, not {_value(before)},"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, tuple):
-        return str(value[0]) if len(set(value)) == 1 else show_shape(value)
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _moves(pair: Pair) -> bool:
+    """Whether a layer on another shape costs another number of MACs."""
+    macs = [total([layer]).macs for layer in (pair.before, pair.after) if layer]
+    return macs[0] != macs[-1]

@@ -1,6 +1,6 @@
 """What torch.export made of a model -> the recorded graph that lower.py takes.
 
-The program's own graph has values and module calls on every node; they are put as record.py puts
+The program's own graph has values and module calls on every node; they are put as recorder.py puts
 them, for one sample, whatever batch it was exported with.
 """
 

@@ -1,9 +1,9 @@
 """Torch functions -> ops: torch.add, F.relu, Tensor.view, torch.ops.aten.conv2d, ..
 
-A rule is found by the function's name. It takes the call and gives what a rule of a module gives:
-an op, several in a row, or None for a function that hands on what it takes. An op that does not
-give the shape or hold the parameters of the call is not taken for it (lower.py sees to that); for a
-call that it cannot read a rule raises ValueError. Both make the call an Opaque layer.
+A rule is found by the function's name. It takes the call and returns what a layer rule returns: an
+op, several in a row, or None for a function that returns its input. lower.py rejects an op that
+does not have the shape or the parameters of the call; for a call that it cannot read a rule raises
+ValueError. Both make the call an Opaque layer.
 """
 
 from __future__ import annotations

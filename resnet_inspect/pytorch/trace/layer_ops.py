@@ -1,4 +1,4 @@
-"""Ops of torch layers, from their settings; shared by the rules of modules and functions."""
+"""Ops of torch layers from their settings, for the rules of modules and of functions."""
 
 from __future__ import annotations
 

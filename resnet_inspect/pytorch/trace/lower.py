@@ -1,7 +1,7 @@
 """A recorded torch.fx graph -> LayerGraph: ops by rules, names, wiring; blocks by structure.
 
-Nodes carry `val` and `frames` (record.py says what they are); parameters, buffers and constants are
-get_attr nodes with `constant`. What no rule knows becomes Opaque.
+Nodes carry `val` and `frames` (recorder.py says what they are); parameters, buffers and constants
+are get_attr nodes with `constant`. A call without a rule becomes Opaque.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from resnet_inspect.pytorch.trace.shape_rules import NEW, SPLITS
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class Feed:
     """A tensor on its way: the draft that makes it (None: the input), and its shape."""
 
     draft: Draft | None
@@ -47,7 +47,7 @@ class Draft:
     label: str
     path: str
     op: Op
-    inputs: tuple[Wire, ...]
+    inputs: tuple[Feed, ...]
     output: Shape
     frames: tuple[Frame, ...]
     function: bool
@@ -66,7 +66,7 @@ def lower(graph: fx.Graph, name: str, input_shape: Shape, held: Held) -> LayerGr
 class _Lowering:
     def __init__(self, graph: fx.Graph, held: Held) -> None:
         self.graph, self.held = graph, held
-        self.wires: dict[fx.Node, Wire] = {}
+        self.feeds: dict[fx.Node, Feed] = {}
         self.splits: dict[fx.Node, str] = {}
         self.constants: dict[fx.Node, Constant] = {}
         self.made: list[Draft] = []
@@ -83,7 +83,7 @@ class _Lowering:
         needed: list[Draft] = []
         for node in self.graph.nodes:
             if node.op == "placeholder" and "constant" not in node.meta:
-                self.wires[node] = Wire(None, sample_shape(node.meta["val"]))
+                self.feeds[node] = Feed(None, sample_shape(node.meta["val"]))
             elif "constant" in node.meta:
                 self.constants[node] = node.meta["constant"]
             elif node.op == "call_module":
@@ -91,25 +91,25 @@ class _Lowering:
             elif node.op == "call_function":
                 self._function(node)
             elif node.op == "output":
-                outputs = [self.wires.get(source) for source in node.all_input_nodes]
-                needed = [wire.draft for wire in outputs if wire and wire.draft]
+                outputs = [self.feeds.get(source) for source in node.all_input_nodes]
+                needed = [feed.draft for feed in outputs if feed and feed.draft]
         return _reached(self.made, needed)
 
     def _module(self, node: fx.Node) -> None:
         path = str(node.target)
-        if not any(source in self.wires for source in node.all_input_nodes):
+        if not any(source in self.feeds for source in node.all_input_nodes):
             own = tuple(name for name in self.held.params if name.startswith(f"{path}."))
             given = _made(node, [self.constants[source] for source in node.all_input_nodes])
             self.constants[node] = Constant(given.shape, (*given.params, *own), given.buffers)
             return
-        wires = tuple(self.wires[source] for source in node.all_input_nodes)
-        self._add(node, path, path, node.meta["ops"], wires, function=False)
+        feeds = tuple(self.feeds[source] for source in node.all_input_nodes)
+        self._add(node, path, path, node.meta["ops"], feeds, function=False)
 
     def _function(self, node: fx.Node) -> None:
         sources = node.all_input_nodes
         if not _gives_tensors(node):
             return  # a size, an assertion
-        inputs = [source for source in sources if source in self.wires]
+        inputs = [source for source in sources if source in self.feeds]
         if not inputs:
             made_of = [self.constants[source] for source in sources if source in self.constants]
             self.constants[node] = _made(node, made_of)
@@ -123,25 +123,25 @@ class _Lowering:
             self._part(node, first)
             return
         if name in SPLITS:
-            self.wires[node], self.splits[node] = self.wires[first], name
+            self.feeds[node], self.splits[node] = self.feeds[first], name
             return
         call = self._call(node, name, inplace, inputs)
         ops = _ops(call)
-        wires = tuple(self.wires[source] for source in call.inputs)
+        feeds = tuple(self.feeds[source] for source in call.inputs)
         label, path = self._place(call, name)
-        self._add(node, label, path, ops, wires, function=True)
+        self._add(node, label, path, ops, feeds, function=True)
 
     def _part(self, node: fx.Node, whole: fx.Node) -> None:
         """One of the tensors that a function gives."""
-        wire, shape = self.wires[whole], sample_shape(node.meta["val"])
+        feed, shape = self.feeds[whole], sample_shape(node.meta["val"])
         if whole not in self.splits:
-            self.wires[node] = Wire(wire.draft, shape)
+            self.feeds[node] = Feed(feed.draft, shape)
             return
         name = self.splits[whole]
-        along_channels = wire.shape[1:] == shape[1:]
+        along_channels = feed.shape[1:] == shape[1:]
         op = View("chunk" if along_channels else name, shape)
         frame = node.meta["frames"][-1]
-        self._add(node, _under(frame.path, name), _under(frame.path, name), (op,), (wire,), True)
+        self._add(node, _under(frame.path, name), _under(frame.path, name), (op,), (feed,), True)
 
     def _call(self, node: fx.Node, name: str, inplace: bool, inputs: list[fx.Node]) -> Call:
         constants = {
@@ -156,7 +156,7 @@ class _Lowering:
         args, kwargs = tuple(node.args), dict(node.kwargs)
         bound = bind(node.target, name, args, kwargs)
         # The same tensor twice is two inputs: all_input_nodes would name it once.
-        ordered = [source for source in _nodes((args, kwargs)) if source in self.wires]
+        ordered = [source for source in _nodes((args, kwargs)) if source in self.feeds]
         return Call(node, name, inplace, ordered or inputs, constants, bound, params, buffers, held)
 
     def _place(self, call: Call, name: str) -> tuple[str, str]:
@@ -178,19 +178,19 @@ class _Lowering:
         label: str,
         path: str,
         ops: Sequence[Op],
-        wires: tuple[Wire, ...],
+        feeds: tuple[Feed, ...],
         function: bool,
     ) -> None:
         seen = sample_shape(first_tensor(node.meta["val"]))
         for at, op in enumerate(ops):
-            shapes = [wire.shape for wire in wires]
+            shapes = [feed.shape for feed in feeds]
             last = at == len(ops) - 1
             output = seen if last else op.output_shape(*shapes)
             tag = label if last else f"{label}.{op.kind.lower()}"
-            draft = Draft(tag, path, op, wires, output, node.meta["frames"], function)
+            draft = Draft(tag, path, op, feeds, output, node.meta["frames"], function)
             self.made.append(draft)
-            wires = (Wire(draft, output),)
-        self.wires[node] = Wire(wires[0].draft, seen)
+            feeds = (Feed(draft, output),)
+        self.feeds[node] = Feed(feeds[0].draft, seen)
 
 
 _LABELS = {"mul": "scale", "getitem": "slice"}
@@ -253,7 +253,7 @@ def _reached(made: Sequence[Draft], outputs: Iterable[Draft]) -> list[Draft]:
         draft = waiting.pop()
         if draft not in needed:
             needed.add(draft)
-            waiting.extend(wire.draft for wire in draft.inputs if wire.draft)
+            waiting.extend(feed.draft for feed in draft.inputs if feed.draft)
     return [draft for draft in made if draft in needed]
 
 
@@ -279,7 +279,7 @@ def _layers(drafts: Sequence[Draft]) -> list[Layer]:
         taken.add(name)
         names[draft] = name
         path = label if draft.function and label == draft.frames[-1].path else draft.path
-        sources = tuple(names[wire.draft] for wire in draft.inputs)
-        shapes = tuple(wire.shape for wire in draft.inputs)
+        sources = tuple(names[feed.draft] for feed in draft.inputs)
+        shapes = tuple(feed.shape for feed in draft.inputs)
         layers.append(Layer(name, path, draft.op, sources, shapes, draft.output))
     return layers

@@ -1,6 +1,6 @@
-"""A model's twin: the same module tree on meta tensors, so that running it touches nothing.
+"""A model's meta copy: the same module tree on meta tensors, so that running it touches nothing.
 
-The twin shares no module, parameter, buffer or container with the model. What its forward methods
+The copy shares no module, parameter, buffer or container with the model. What its forward methods
 do to it (count calls, fill caches, keep activations) stays in it, tensors take no memory, and it
 has no hooks, so none of the user's run. It is in eval mode, since inference is what is described.
 """
@@ -19,22 +19,22 @@ from torch import nn
 from resnet_inspect.errors import InspectError
 
 
-class _Twins:
-    """Twins by the identity of what they are twins of; originals stay alive in `model`."""
+class _Copies:
+    """Copies by the identity of their originals, which the model keeps alive."""
 
     def __init__(self) -> None:
         self.made: dict[int, Any] = {}
-        self.kept: list[Any] = []  # temporary objects, whose identities must not be used again
+        self.kept: list[Any] = []  # keeps temporary objects alive, so that no identity is reused
 
     def of(self, value: Any) -> Any:
         if type(value) in _PLAIN:
             return value
         if id(value) in self.made:
             return self.made[id(value)]
-        twin = self._make(value)
-        self.made[id(value)] = twin
+        copied = self._make(value)
+        self.made[id(value)] = copied
         self.kept.append(value)
-        return twin
+        return copied
 
     def _make(self, value: Any) -> Any:
         if isinstance(value, nn.Module):
@@ -44,12 +44,12 @@ class _Twins:
         if type(value) is tuple:
             return tuple(map(self.of, value))
         if isinstance(value, (list, deque)):
-            return self._filled(value, lambda twin: twin.extend(map(self.of, value)))
+            return self._filled(value, lambda copied: copied.extend(map(self.of, value)))
         if isinstance(value, set):
-            return self._filled(value, lambda twin: twin.update(map(self.of, value)))
+            return self._filled(value, lambda copied: copied.update(map(self.of, value)))
         if isinstance(value, dict):
             return self._filled(
-                value, lambda twin: twin.update((k, self.of(v)) for k, v in value.items())
+                value, lambda copied: copied.update((k, self.of(v)) for k, v in value.items())
             )
         if isinstance(value, types.MethodType) and isinstance(value.__self__, nn.Module):
             return types.MethodType(value.__func__, self.of(value.__self__))
@@ -59,12 +59,12 @@ class _Twins:
         return value
 
     def _filled(self, value: Any, fill: Any) -> Any:
-        """A container of the same type (default factories and the like included), filled anew."""
-        twin = copy.copy(value)
-        twin.clear()
-        self.made[id(value)] = twin  # before what it holds, which may hold it
-        fill(twin)
-        return twin
+        """A container of the same type (default factories included) with copies of its items."""
+        copied = copy.copy(value)
+        copied.clear()
+        self.made[id(value)] = copied  # before what it holds, which may hold it
+        fill(copied)
+        return copied
 
     def _module(self, module: nn.Module) -> nn.Module:
         if isinstance(module, torch.jit.ScriptModule):
@@ -75,19 +75,19 @@ class _Twins:
         if type(module).__name__ in _WRAPPED:
             wrapped: nn.Module = self.of(unwrapped(module))
             return wrapped
-        twin: nn.Module = object.__new__(type(module))
-        self.made[id(module)] = twin
-        state = twin.__dict__
+        copied: nn.Module = object.__new__(type(module))
+        self.made[id(module)] = copied
+        state = copied.__dict__
         for name, value in module.__dict__.items():
             hooks = name.startswith("_") and "_hooks" in name
             state[name] = type(value)() if hooks else self.of(value)
         state["training"] = False
         state["_compiled_call_impl"] = None  # what Module.compile leaves
-        return twin
+        return copied
 
 
 _PLAIN = (type(None), bool, int, float, str, type, types.FunctionType, torch.Size, torch.dtype)
-"""What is shared as it is, looked at first since it is most of what modules hold."""
+"""Types that are shared as they are; checked first, since most attributes are of these."""
 
 
 _WRAPPED = {
@@ -115,7 +115,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
     return module
 
 
-def twin_of(model: nn.Module) -> nn.Module:
-    """The model's twin; raises InspectError for TorchScript and lazy modules not yet run."""
-    twin: nn.Module = _Twins().of(model)
-    return twin
+def meta_copy(model: nn.Module) -> nn.Module:
+    """The model's meta copy; raises InspectError for TorchScript and lazy modules not yet run."""
+    copied: nn.Module = _Copies().of(model)
+    return copied

@@ -1,4 +1,4 @@
-"""Run a model's twin once on a meta tensor and write down what it does, as a torch.fx graph.
+"""Run a model's meta copy once on a meta tensor and record what it does as a torch.fx graph.
 
 The input is a real tensor without memory, of a subclass that hands every torch function to the
 recorder. Shapes, dtypes and isinstance are therefore what they are in an ordinary run, control flow
@@ -75,7 +75,7 @@ def _replaced(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:
 
 @dataclass
 class _Part:
-    """One of the twin's modules: its forward method before it was watched, and what it holds.
+    """One of the copy's modules: its forward method before it was watched, and what it holds.
 
     misfit: what its op has against the last input that it was given.
     """
@@ -121,12 +121,12 @@ class _Part:
 
 
 class Recorder:
-    """Runs the twin of a model; those of its modules in `leaves` are one opaque layer each."""
+    """Runs the meta copy of a model; its modules in `leaves` are one opaque layer each."""
 
     def __init__(
-        self, twin: nn.Module, model: nn.Module, leaves: frozenset[nn.Module] = frozenset()
+        self, copied: nn.Module, model: nn.Module, leaves: frozenset[nn.Module] = frozenset()
     ) -> None:
-        self.twin, self.model, self.leaves = twin, model, leaves
+        self.copied, self.model, self.leaves = copied, model, leaves
         self.graph = fx.Graph()
         self.frames: tuple[Frame, ...] = ()
         self.failed_in: tuple[Frame, ...] = ()
@@ -134,20 +134,20 @@ class Recorder:
         self.in_leaf = False
         self.constants: dict[int, fx.Node] = {}
         # Of tensors with several names the first counts.
-        buffers = [(id(tensor), (name, False)) for name, tensor in twin.named_buffers()]
-        learned = [(id(tensor), (name, True)) for name, tensor in twin.named_parameters()]
+        buffers = [(id(tensor), (name, False)) for name, tensor in copied.named_buffers()]
+        learned = [(id(tensor), (name, True)) for name, tensor in copied.named_parameters()]
         self.state = dict(buffers + learned)
-        self.twin_state: dict[int, Traced] = {}
+        self.traced_state: dict[int, Traced] = {}
 
     def run(self, shape: Shape, dtype: torch.dtype) -> fx.Graph:
         """The graph of one inference pass; raises InspectError where it cannot be followed."""
-        for path, module in self.twin.named_modules():
+        for path, module in self.copied.named_modules():
             self._watch(module, path)
         value = torch.empty((1, *shape), dtype=dtype, device="meta")
         entering = self._wrapped(value, self._noted(self.graph.placeholder("input"), value))
         try:
             with torch.no_grad(), torch.device("meta"):
-                result = self.twin.forward(entering)
+                result = self.copied.forward(entering)
         except Exception as error:
             raise explained(error, self.failed_in, type(self.model).__name__) from error
         if not isinstance(result, (torch.Tensor, tuple, list, dict)):
@@ -161,7 +161,7 @@ class Recorder:
         return self.graph
 
     def _watch(self, module: nn.Module, path: str) -> None:
-        """Have calls of one of the twin's modules, and of functions of its tensors, come here."""
+        """Have calls of one of the copy's modules, and of functions of its tensors, come here."""
         part = _Part(
             module,
             path,
@@ -278,12 +278,12 @@ class Recorder:
 
     def _stateful(self, tensor: torch.Tensor) -> Traced:
         """A parameter or buffer, traced, so that what is made of it is known to be."""
-        if id(tensor) not in self.twin_state:
+        if id(tensor) not in self.traced_state:
             traced = tensor.as_subclass(Traced)
             traced.node, traced.recorder = None, self
-            self.twin_state[id(tensor)] = self.twin_state[id(traced)] = traced
+            self.traced_state[id(tensor)] = self.traced_state[id(traced)] = traced
             self.state[id(traced)] = self.state[id(tensor)]
-        return self.twin_state[id(tensor)]
+        return self.traced_state[id(tensor)]
 
     def _tensor(self, value: torch.Tensor, node: fx.Node) -> Traced:
         # A function in place gives its argument back, which from now on is what the node made.

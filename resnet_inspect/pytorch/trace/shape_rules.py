@@ -1,6 +1,6 @@
 """Torch functions that compute nothing: views, copies to other places, joins, padding.
 
-Rules as in functions.py.
+Rules as in function_rules.py.
 """
 
 from __future__ import annotations

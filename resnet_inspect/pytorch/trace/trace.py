@@ -2,9 +2,9 @@
 
     graph = resnet_inspect.trace(torchvision.models.densenet121(), (3, 224, 224))
 
-A twin of the model (twin.py) runs once on a meta tensor, what it calls is recorded as a torch.fx
-graph (record.py), and rules turn its modules and functions into ops (modules.py, functions.py,
-lower.py). Blocks and stages come from structure.py.
+A copy of the model (meta_copy.py) runs once on a meta tensor, what it calls is recorded as a
+torch.fx graph (recorder.py), and rules turn its modules and functions into ops (module_rules.py,
+function_rules.py, shape_rules.py, lower.py). Blocks and stages come from blocks.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from resnet_inspect.pytorch.trace import module_rules as _modules  # noqa: F401 
 from resnet_inspect.pytorch.trace.calls import Held
 from resnet_inspect.pytorch.trace.exported import recorded
 from resnet_inspect.pytorch.trace.lower import lower
-from resnet_inspect.pytorch.trace.meta_copy import twin_of, unwrapped
+from resnet_inspect.pytorch.trace.meta_copy import meta_copy, unwrapped
 from resnet_inspect.pytorch.trace.recorder import Recorder
 from resnet_inspect.pytorch.trace.rules import register_layer
 
@@ -42,8 +42,8 @@ def trace(
     """The LayerGraph of a module for inputs of (channels, height, width), in eval mode.
 
     The module is not touched: a copy without memory, hooks or data runs. input_shape: any shape
-    without the batch; by default what the module says that it takes (ours and timm's do). name:
-    what to call the network, by default as its class. leaves: names of module classes to be taken
+    without the batch; by default what the module says (assembled and timm's models do). name: what
+    to call the network, by default as its class. leaves: names of module classes to be taken
     as one Opaque layer each, such as one whose control flow depends on the data. What a program of
     torch.export does is in it already, for the shape that it was exported with.
 
@@ -54,9 +54,9 @@ def trace(
         return _exported(module, input_shape, name or "exported", leaves)
     module = unwrapped(module)
     shape = _input_shape(module, input_shape)
-    twin = twin_of(module)
-    held = _held(twin)
-    graph = Recorder(twin, module, _leaves(twin, leaves)).run(shape, _dtype(module))
+    copied = meta_copy(module)
+    held = _held(copied)
+    graph = Recorder(copied, module, _leaves(copied, leaves)).run(shape, _dtype(module))
     return lower(graph, name or _name(module), shape, held)
 
 
@@ -69,7 +69,7 @@ def _exported(
     if given is not None and tuple(given) != shape:
         raise ShapeError(
             f"{name} was exported for {show_shape(shape)}, not {show_shape(tuple(given))}; "
-            "export it anew for another input"
+            "export it again for another input"
         )
     return lower(graph, name, shape, held)
 
@@ -85,12 +85,12 @@ def _input_shape(module: nn.Module, given: Shape | None) -> Shape:
             "the batch, such as 3x224x224"
         )
     if not shape or not all(type(size) is int and size > 0 for size in shape):
-        raise ShapeError(f"input {shape!r} is no shape; give sizes such as (3, 224, 224)")
+        raise ShapeError(f"input {shape!r} is not a shape; give sizes such as (3, 224, 224)")
     return tuple(shape)
 
 
 def _name(module: nn.Module) -> str:
-    """Ours carry their network's name."""
+    """The network's name, which assembled models carry, or the class's."""
     own = getattr(module, "network", None)
     return own if isinstance(own, str) else type(module).__name__
 
@@ -100,10 +100,10 @@ def _dtype(module: nn.Module) -> torch.dtype:
     return next((dtype for dtype in tensors if dtype.is_floating_point), torch.get_default_dtype())
 
 
-def _leaves(twin: nn.Module, names: Sequence[str]) -> frozenset[nn.Module]:
+def _leaves(copied: nn.Module, names: Sequence[str]) -> frozenset[nn.Module]:
     """The modules of these classes; raises UnknownNameError for a class that it does not have."""
     by_name: dict[str, list[nn.Module]] = {}
-    for part in twin.modules():
+    for part in copied.modules():
         kind = type(part)
         for known in (kind.__name__, f"{kind.__module__}.{kind.__qualname__}"):
             by_name.setdefault(known, []).append(part)
@@ -114,12 +114,12 @@ def _leaves(twin: nn.Module, names: Sequence[str]) -> frozenset[nn.Module]:
     return frozenset(part for name in names for part in by_name[name])
 
 
-def _held(twin: nn.Module) -> Held:
+def _held(copied: nn.Module) -> Held:
     return Held(
-        {name: tensor.numel() for name, tensor in twin.named_parameters()},
-        {name: tensor.numel() for name, tensor in twin.named_buffers()},
+        {name: tensor.numel() for name, tensor in copied.named_parameters()},
+        {name: tensor.numel() for name, tensor in copied.named_buffers()},
         {
             path: sum(tensor.numel() for tensor in part.buffers(recurse=False))
-            for path, part in twin.named_modules()
+            for path, part in copied.named_modules()
         },
     )
