@@ -151,7 +151,7 @@ def _summed(calls: Sequence[Call]) -> Cost:
             counts["written"] += prod(output)
     params = sum([op.params for op, _, _ in calls])
     buffers = sum([op.buffers for op, _, _ in calls])
-    return Cost(params, buffers, *counts.values(), uncounted)
+    return Cost(params, buffers, uncounted=uncounted, **counts)
 
 
 class _Calls(list[Call]):

@@ -52,7 +52,12 @@ def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> LayerGrap
 
     Raises ShapeError where the input does not fit the network.
     """
-    shape = image_shape(spec, input_shape)
+    return _wired(spec, image_shape(spec, input_shape))
+
+
+# A graph is data and remembers its facts, so those who ask for the same network share one.
+@lru_cache(maxsize=8)
+def _wired(spec: ResNetSpec, shape: Shape) -> LayerGraph:
     try:
         stages = tuple(_stages(spec, Wire(INPUT, shape)))
     except ShapeError as error:
