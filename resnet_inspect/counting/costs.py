@@ -117,7 +117,8 @@ _SCALED = ("macs", *TERMS, "read", "written")
 
 def cost(layer: Layer, batch: int = 1) -> Cost:
     """What one layer costs for `batch` samples."""
-    return total((layer,), batch)
+    single = _summed([(layer.op, layer.input_shapes, layer.output_shape)])
+    return single if batch == 1 else single.for_batch(batch)
 
 
 def total(layers: Iterable[Layer], batch: int = 1) -> Cost:
