@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import Any
 
 import click
 from rich_click import (
@@ -14,6 +16,8 @@ from rich_click import (
     RichOptionPanel,
 )
 
+from resnet_inspect.cli.parameters import Argument, Option, known
+
 LOOK = RichHelpConfiguration(
     text_markup=None,
     text_paragraph_linebreaks="\n\n",
@@ -24,51 +28,33 @@ LOOK = RichHelpConfiguration(
     style_commands_panel_border="dim",
 )
 
-
-def command_help(
-    command: click.Command, context: click.Context, params: Sequence[click.Parameter]
-) -> str:
-    """The help of one command; params: all of them, --help too, with their help in full."""
-    return _drawn(
-        RichCommand(
-            name=command.name,
-            params=list(params),
-            help=command.help,
-            panels=[
-                RichOptionPanel("Arguments", column_types=["metavar", "help"]),
-                RichOptionPanel("Options"),
-            ],
-            add_help_option=False,
-        ),
-        context,
-    )
+MOST = 12
+"""Words that a line of help lists; where there are more, the text says where to find them."""
 
 
-def group_help(
-    group: click.Group,
+def drawn(
+    command: click.Command,
     context: click.Context,
-    params: Sequence[click.Parameter],
-    panels: Mapping[str, Sequence[str]],
+    panels: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """The help of a group, its commands in panels by title."""
-    commands = {name: group.get_command(context, name) for name in group.list_commands(context)}
-    return _drawn(
-        RichGroup(
-            name=group.name,
-            commands={name: command for name, command in commands.items() if command is not None},
-            params=list(params),
-            help=group.help,
-            panels=[
-                *(RichCommandPanel(title, commands=list(names)) for title, names in panels.items()),
-                RichOptionPanel("Options"),
-            ],
-            add_help_option=False,
-        ),
-        context,
-    )
-
-
-def _drawn(shown: RichCommand, context: click.Context) -> str:
+    """The help of a command; panels: the commands of a group, by title."""
+    parts: dict[str, Any] = {
+        "name": command.name,
+        "params": [explained(param) for param in command.get_params(context)],
+        "help": command.help,
+        "add_help_option": False,
+    }
+    options: list[Any] = [
+        RichOptionPanel("Arguments", column_types=["metavar", "help"]),
+        RichOptionPanel("Options"),
+    ]
+    if isinstance(command, click.Group) and panels is not None:
+        titled = [RichCommandPanel(title, commands=list(names)) for title, names in panels.items()]
+        names = command.list_commands(context)
+        commands: Any = {name: command.get_command(context, name) for name in names}
+        shown: RichCommand = RichGroup(**parts, panels=[*titled, *options], commands=commands)
+    else:
+        shown = RichCommand(**parts, panels=options)
     settings = RichContext(
         shown,
         info_name=context.info_name,
@@ -77,3 +63,24 @@ def _drawn(shown: RichCommand, context: click.Context) -> str:
         rich_help_config=LOOK,
     )
     return shown.get_help(settings)
+
+
+def explained(param: click.Parameter) -> click.Parameter:
+    """A parameter whose help ends in the words that it takes, if they are few, or in how to say no.
+
+    Whoever reads it sees the choices once, from the place where they are defined.
+    """
+    if not isinstance(param, (Option, Argument)) or param.help is None:
+        return param
+    shown = copy(param)
+    if param.words is not None and len(words := known(param.words)) <= MOST:
+        shown.help = f"{param.help.removesuffix('.')}: {', '.join(words)}."
+    if isinstance(param, Argument):
+        shown.name = f"the {param.name}"  # rich-click shows a type where metavar and name are alike
+        return shown
+    shown.opts = [name for name in param.opts if name != param.alias]
+    if param.secondary_opts:
+        shown.help = f"{param.help} Off: {param.secondary_opts[0]}."
+    if param.unset:
+        shown.help = f"{shown.help} [default: {param.unset}]"
+    return shown

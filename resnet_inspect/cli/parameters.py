@@ -7,7 +7,6 @@ A parameter that takes one of a few known words names them once: the shell compl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from copy import copy
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -18,16 +17,18 @@ Words = Iterable[str] | Callable[[], Iterable[str]]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+
+def known(words: Words) -> list[str]:
+    """The words, found now."""
+    return list(words() if callable(words) else words)
 
 
-def completes(words: Words, *, several: bool = False) -> Complete:
+def completes(words: Words, several: bool) -> Callable[..., list[str]]:
     """Completion of one of these words, or with `several` of the last one after a comma."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
         before, comma, start = incomplete.rpartition(",") if several else ("", "", incomplete)
-        known = words() if callable(words) else words
-        return [before + comma + word for word in known if word.startswith(start)]
+        return [before + comma + word for word in known(words) if word.startswith(start)]
 
     return complete
 
@@ -35,12 +36,7 @@ def completes(words: Words, *, several: bool = False) -> Complete:
 def words_of(place: str) -> Callable[[], Iterable[str]]:
     """The words at 'tables.network:LEVELS' in the package, imported only when they are needed."""
     module, _, name = place.partition(":")
-
-    def words() -> Iterable[str]:
-        known: Iterable[str] = getattr(import_module(f"resnet_inspect.{module}"), name)
-        return known
-
-    return words
+    return lambda: tuple(getattr(import_module(f"resnet_inspect.{module}"), name))
 
 
 class Option(click.Option):
@@ -62,7 +58,7 @@ class Option(click.Option):
         **settings: Any,
     ) -> None:
         if words is not None:
-            settings.setdefault("shell_complete", completes(words, several=several))
+            settings.setdefault("shell_complete", completes(words, several))
         super().__init__([*names, alias] if alias else names, **settings)
         self.words, self.panel, self.unset, self.alias = words, panel, unset, alias
 
@@ -72,45 +68,18 @@ class Argument(click.Argument):
 
     def __init__(self, *args: Any, words: Words | None = None, **settings: Any) -> None:
         if words is not None:
-            settings.setdefault("shell_complete", completes(words))
+            settings.setdefault("shell_complete", completes(words, several=False))
         super().__init__(*args, **settings)
         self.words = words
-
-
-MOST = 12
-"""Words that a line of help lists; where there are more, the text says where to find them."""
-
-
-def explained(param: click.Parameter) -> click.Parameter:
-    """A parameter whose help ends in the words that it takes, if they are few, or in how to say no.
-
-    Whoever reads it sees the choices once, from the place where they are defined.
-    """
-    if not isinstance(param, (Option, Argument)) or param.help is None:
-        return param
-    shown = copy(param)
-    if isinstance(param, Argument):
-        shown.name = f"the {param.name}"  # rich-click shows a type where metavar and name are alike
-    if param.words is not None:
-        words = list(param.words() if callable(param.words) else param.words)
-        if len(words) <= MOST:
-            shown.help = f"{param.help.removesuffix('.')}: {', '.join(words)}."
-    if isinstance(param, Option) and param.alias:
-        shown.opts = [name for name in param.opts if name != param.alias]
-    if param.secondary_opts:
-        shown.help = f"{param.help} Off: {param.secondary_opts[0]}."
-    if isinstance(param, Option) and param.unset:
-        shown.help = f"{shown.help} [default: {param.unset}]"
-    return shown
 
 
 class Command(click.Command):
     """A command whose help is drawn by rich-click."""
 
     def get_help(self, ctx: click.Context) -> str:
-        from resnet_inspect.cli.help import command_help
+        from resnet_inspect.cli.help import drawn
 
-        return command_help(self, ctx, [explained(param) for param in self.get_params(ctx)])
+        return drawn(self, ctx)
 
 
 def command(name: str) -> Callable[[Callable[..., Any]], Command]:
@@ -129,6 +98,17 @@ def option(*names: str, **settings: Any) -> Callable[[Function], Function]:
 def argument(name: str, **settings: Any) -> Callable[[Function], Function]:
     """click.argument for an `Argument`."""
     return click.argument(name, cls=Argument, **settings)
+
+
+def together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    """One decorator for several; the first is the first in the help."""
+
+    def decorate(function: Any) -> Any:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
 
 
 def split(text: str, option: str) -> tuple[str, ...]:

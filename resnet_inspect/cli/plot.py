@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -43,10 +44,9 @@ def plot(
     kind: str,
     graphs: Sequence[LayerGraph],
     output: str | None,
-    convention: str,
-    theme: str,
     format: str | None,
     dpi: int,
+    **settings: Any,
 ) -> None:
     """Plot where the cost is: by stage or depth, in memory, in the zoo.
 
@@ -58,5 +58,5 @@ def plot(
     """
     if output is None:
         raise InspectError("name a file, such as -o FILE.svg (-o - with --format is stdout)")
-    plotted = ri.plot(kind, *graphs, theme=theme, convention=convention)
+    plotted = ri.plot(kind, *graphs, **settings)
     plotted.write(output, "svg" if (output, format) == (STDOUT, None) else format, dpi=dpi)

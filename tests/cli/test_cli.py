@@ -269,7 +269,6 @@ def test_a_file_can_change_a_network_of_the_zoo(
         (("bench", "resnet18", "--batch", "1,b"), "--batch is '1,b'; give whole numbers"),
         (("bench", "resnet18", "--dtype", "fp32,"), "--dtype is 'fp32,'; give words"),
         (("results", "missing.jsonl"), "missing.jsonl"),
-        (("results", "a.jsonl", "--against", "b.jsonl", "--plots", "p"), "leave out --plots"),
         (("tabel", "resnet18"), "unknown command 'tabel'; did you mean table?"),
     ],
 )
