@@ -12,6 +12,7 @@ from resnet_inspect.cli.network_options import Network, batch_option, network_op
 from resnet_inspect.cli.output import emit, note, only_option, output_options
 from resnet_inspect.cli.parameters import command, option, split
 from resnet_inspect.errors import unknown
+from resnet_inspect.measuring.progress import SILENT
 from resnet_inspect.tables.reconciliation import TABLES, WITH_MEASURED
 
 
@@ -51,7 +52,7 @@ def reconcile(
         if name not in TABLES:
             raise unknown("table", name, TABLES)
     measure = measure and not {*tables}.isdisjoint(WITH_MEASURED)
-    with watched("counting") if measure else nullcontext() as progress:
+    with watched("counting") if measure else nullcontext(SILENT) as progress:
         sheet = ri.reconcile(graph, batch=batch, measure=measure, progress=progress)
     emit(sheet.only(tables), format, output)
     for line in sheet.meta["discrepancies"]:
