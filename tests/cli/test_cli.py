@@ -394,6 +394,4 @@ def test_a_missing_torch_is_one_line_with_the_install_command(tmp_path: Path) ->
         "    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout == (
-        "this needs torch, which is not installed; pip install 'resnet-inspect[torch]'\n"
-    )
+    assert done.stdout == "this needs torch, which is not installed; pip install torch\n"
