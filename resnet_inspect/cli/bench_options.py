@@ -120,7 +120,7 @@ def shows_measured(
     return command
 
 
-class _Shown(Progress):
+class OnStderr(Progress):
     """Progress on stderr: notes, and a bar in a terminal or a line for each measurement elsewhere.
 
     Python drops an exception that is raised within a finalizer, of which torch has many: a Ctrl-C
@@ -185,7 +185,7 @@ def watched(of: str, record: str | None = None) -> Iterator[Progress]:
         # Redrawing takes a core's time, which a measurement of the CPU would feel.
         refresh_per_second=1,
     )
-    progress = _Shown(bar, of)
+    progress = OnStderr(bar, of)
     with bar, _on_ctrl_c(progress.interrupt):
         try:
             yield progress

@@ -10,19 +10,17 @@ import resnet_inspect as ri
 from resnet_inspect.cli.network_options import (
     Network,
     complete_model,
+    diagram_options,
     instead_of,
     load_all,
     network_options,
-    theme_option,
 )
 from resnet_inspect.cli.output import emit_drawing, output_option
 from resnet_inspect.cli.parameters import argument, command, option
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.spec import BLOCKS, FIELDS
-from resnet_inspect.pictures.diagrams.draw import DIRECTIONS, LEVELS
 from resnet_inspect.pictures.diagrams.fills import COLOR_BY
 from resnet_inspect.pictures.diagrams.render import FORMATS, RENDERERS
-from resnet_inspect.pictures.themes import THEMES
 
 BLOCK = "block"
 """What is written for a network's name to draw blocks."""
@@ -49,11 +47,8 @@ def _complete_other(
 )
 @output_option("The picture: svg, png, pdf or dot by its suffix; without one, DOT into a pipe.")
 @option("--compare", is_flag=True, hidden=True, help="Nothing: several networks are compared.")
-@option("--level", default="block", metavar="LEVEL", words=LEVELS, help="What has a box")
-@option("--expand", is_flag=True, help="Draw every one of identical blocks in a row.")
+@diagram_options()
 @option("--color-by", default="stage", metavar="KEY", words=COLOR_BY, help="What fills mean")
-@option("--direction", default="TB", metavar="DIR", words=DIRECTIONS, help="Down or to the right")
-@theme_option(THEMES)
 @option(
     *("--render", "renderer"),
     default="pygraphviz",

@@ -9,17 +9,13 @@ from resnet_inspect.cli.network_options import (
     MODELS_HELP,
     code_options,
     complete_model,
+    diagram_options,
     input_option,
     load_all,
-    theme_option,
 )
 from resnet_inspect.cli.output import emit, emit_drawing, formats, output_option
 from resnet_inspect.cli.parameters import argument, command, option
-from resnet_inspect.pictures.diagrams.draw import DIRECTIONS, LEVELS
 from resnet_inspect.pictures.diagrams.render import FORMATS
-from resnet_inspect.pictures.themes import THEMES
-
-_PICTURE = "Picture (-o FILE.svg, .png, .pdf or .dot)"
 
 
 @command("diff")
@@ -34,10 +30,7 @@ _PICTURE = "Picture (-o FILE.svg, .png, .pdf or .dot)"
     help="Format",
 )
 @output_option()
-@option("--level", default="block", metavar="LEVEL", words=LEVELS, panel=_PICTURE, help="Boxes")
-@option("--expand", is_flag=True, panel=_PICTURE, help="Draw every one of identical blocks.")
-@option("--direction", default="TB", metavar="DIR", words=DIRECTIONS, panel=_PICTURE, help="Flow")
-@theme_option(THEMES, panel=_PICTURE)
+@diagram_options("Picture (-o FILE.svg, .png, .pdf or .dot)")
 @code_options
 def diff(
     before: str,

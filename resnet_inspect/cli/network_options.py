@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 import click
 
 from resnet_inspect.api.networks import graph, is_code
-from resnet_inspect.cli.parameters import Function, Words, argument, option, together, words_of
+from resnet_inspect.cli.parameters import (
+    Function,
+    argument,
+    completes,
+    option,
+    together,
+    words_of,
+)
 from resnet_inspect.counting.dtypes import DTYPES
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.networks import zoo
@@ -96,7 +103,7 @@ def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=int,
             metavar="N",
             panel=_NETWORK,
-            shell_complete=complete_depth,
+            shell_complete=completes(lambda: map(str, zoo.DEPTHS)),
             help="A published depth.",
         ),
         # --input gives the size.
@@ -184,10 +191,42 @@ dtype_option = option(
 cost_options = together(batch_option, dtype_option, convention_option)
 
 
-def theme_option(themes: Words, panel: str | None = None) -> Callable[[Function], Function]:
-    """--theme, one of these."""
+def theme_option(panel: str | None = None) -> Callable[[Function], Function]:
+    """--theme of a picture."""
+    themes = words_of("pictures.themes:THEMES")
     return option(
         "--theme", default="light", metavar="THEME", words=themes, panel=panel, help="Colours"
+    )
+
+
+def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:
+    """--level, --expand, --direction and --theme."""
+    levels = words_of("pictures.diagrams.draw:LEVELS")
+    directions = words_of("pictures.diagrams.draw:DIRECTIONS")
+    return together(
+        option(
+            "--level",
+            default="block",
+            metavar="LEVEL",
+            words=levels,
+            panel=panel,
+            help="What has a box",
+        ),
+        option(
+            "--expand",
+            is_flag=True,
+            panel=panel,
+            help="Draw every one of identical blocks in a row.",
+        ),
+        option(
+            "--direction",
+            default="TB",
+            metavar="DIR",
+            words=directions,
+            panel=panel,
+            help="Down or to the right",
+        ),
+        theme_option(panel),
     )
 
 
@@ -232,13 +271,6 @@ def _example(about: SpecField) -> str:
     if about.example or not about.choices:
         return about.example or "8"
     return about.choices[(about.choices.index(about.default) + 1) % len(about.choices)]
-
-
-def complete_depth(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[str]:
-    """Depths that a published network has."""
-    return [str(depth) for depth in zoo.DEPTHS if str(depth).startswith(incomplete)]
 
 
 _OPEN = r"([^\[\]]+\[(?:.*,)?)(\w*)(=?)([^,\]]*)"

@@ -23,7 +23,7 @@ def known(words: Words) -> list[str]:
     return list(words() if callable(words) else words)
 
 
-def completes(words: Words, several: bool) -> Callable[..., list[str]]:
+def completes(words: Words, several: bool = False) -> Callable[..., list[str]]:
     """Completion of one of these words, or with `several` of the last one after a comma."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -68,7 +68,7 @@ class Argument(click.Argument):
 
     def __init__(self, *args: Any, words: Words | None = None, **settings: Any) -> None:
         if words is not None:
-            settings.setdefault("shell_complete", completes(words, several=False))
+            settings.setdefault("shell_complete", completes(words))
         super().__init__(*args, **settings)
         self.words = words
 

@@ -26,7 +26,7 @@ from resnet_inspect.networks.graph import LayerGraph
 @models_options(help=f"{MODELS_HELP}; none for zoo and blocks.", required=False)
 @output_option("The picture: svg, png or pdf by its suffix.")
 @convention_option
-@theme_option(words_of("pictures.themes:THEMES"))
+@theme_option()
 @option(
     "--format",
     metavar="FORMAT",
