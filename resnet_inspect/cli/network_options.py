@@ -12,14 +12,7 @@ from typing import Any, NamedTuple
 import click
 
 from resnet_inspect.api.networks import graph, is_code
-from resnet_inspect.cli.parameters import (
-    Function,
-    argument,
-    completes,
-    option,
-    together,
-    words_of,
-)
+from resnet_inspect.cli.parameters import Function, argument, completes, option, together, words_of
 from resnet_inspect.counting.dtypes import DTYPES
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.networks import zoo
@@ -150,10 +143,7 @@ def models_argument(*, required: bool, help: str) -> Callable[[Function], Functi
 
 
 input_option = option(
-    "--input",
-    metavar="CxHxW",
-    unset="what the network is published for",
-    help="Input shape.",
+    "--input", metavar="CxHxW", unset="what the network is published for", help="Input shape."
 )
 
 code_options = together(

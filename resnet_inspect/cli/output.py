@@ -60,12 +60,7 @@ output_options = together(
 def only_option(tables: Words) -> Callable[[Function], Function]:
     """--only of a command that gives several tables, of these names."""
     return option(
-        "--only",
-        metavar="TABLE,..",
-        words=tables,
-        several=True,
-        unset="all",
-        help="Tables to show",
+        "--only", metavar="TABLE,..", words=tables, several=True, unset="all", help="Tables to show"
     )
 
 

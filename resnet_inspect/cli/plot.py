@@ -34,11 +34,7 @@ from resnet_inspect.networks.graph import LayerGraph
     help="Format, whatever the suffix",
 )
 @option(
-    "--dpi",
-    type=click.IntRange(10, 1200),
-    default=144,
-    metavar="N",
-    help="Dots per inch of a png.",
+    "--dpi", type=click.IntRange(10, 1200), default=144, metavar="N", help="Dots per inch of a png."
 )
 def plot(
     kind: str,

@@ -41,11 +41,7 @@ def _columns() -> Iterable[str]:
 @option("--all-ops", is_flag=True, help="Give batch norm and activation rows of their own.")
 @output_options
 def table(
-    network: Network,
-    columns: str | None,
-    format: str | None,
-    output: str | None,
-    **settings: Any,
+    network: Network, columns: str | None, format: str | None, output: str | None, **settings: Any
 ) -> None:
     """Print a network's layers: shapes, parameters, MACs, and more.
 

@@ -15,9 +15,7 @@ from resnet_inspect.cli.main import run
 from resnet_inspect.measuring.records import Measurement, read
 
 
-def test_a_ctrl_c_that_falls_into_a_finalizer_is_not_lost(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_ctrl_c_that_falls_into_a_finalizer_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     class Finalized:
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGINT)

@@ -355,14 +355,8 @@ RUN = "from resnet_inspect.cli.main import run"
         ("import resnet_inspect; resnet_inspect.table('resnet50').records()", ()),
         (f"{RUN}; run(['table', '--depth', '34'])", ()),
         (f"{RUN}; run(['models'])", ()),
-        (
-            f"{RUN}; run(['table', 'resnet18', '--format', 'json'])",
-            (),
-        ),
-        (
-            f"{RUN}; run(['table', 'resnet18', '--format', 'latex'])",
-            ("tabulate",),
-        ),
+        (f"{RUN}; run(['table', 'resnet18', '--format', 'json'])", ()),
+        (f"{RUN}; run(['table', 'resnet18', '--format', 'latex'])", ("tabulate",)),
     ],
 )
 def test_start_up_loads_nothing_heavy(code: str, allowed: tuple[str, ...]) -> None:
