@@ -58,15 +58,14 @@ def _completion(context: click.Context, parameter: click.Parameter, shell: str |
     package_name="resnet-inspect", message="%(prog)s %(version)s", help="Print the version."
 )
 @option(
-    "--install-completion",
+    "--install-completion [SHELL]",
+    "Complete words in your shell, or in the one named",
     is_flag=False,
     flag_value="",
-    metavar="[SHELL]",
     words=words_of("cli.completion:SHELLS"),
     expose_value=False,
     is_eager=True,
     callback=_completion,
-    help="Complete words in your shell, or in the one named",
 )
 def app() -> None:
     """What exactly is in a ResNet, what it costs, and why tools disagree about it.

@@ -31,27 +31,12 @@ MODES = ("eager", "compile", "cudagraph", "compile+cudagraph")
 
 @command("bench")
 @models_options()
-@option("--batch", default="1", metavar="N,..", help="Images in a batch.")
+@option("--batch N,..", "Images in a batch.", default="1")
 @dtypes_option(several=True)
-@option(
-    "--memory-format",
-    default="nchw",
-    metavar="LAYOUT,..",
-    words=FORMATS,
-    several=True,
-    help="Layout",
-)
-@option("--mode", default="eager", metavar="MODE,..", words=MODES, several=True, help="Mode")
-@option(
-    "--train",
-    is_flag=True,
-    help="A training step: forward, backward, SGD; half precision by autocast.",
-)
-@option(
-    "--per-layer",
-    is_flag=True,
-    help="Every layer where it is, against the least time that the roofline allows.",
-)
+@option("--memory-format LAYOUT,..", "Layout", default="nchw", words=FORMATS, several=True)
+@option("--mode MODE,..", "Mode", default="eager", words=MODES, several=True)
+@option("--train", "A training step: forward, backward, SGD; half precision by autocast.")
+@option("--per-layer", "Every layer where it is, against the least time that the roofline allows.")
 @level_option("Rows of --per-layer")
 @shows_measured
 @record_options

@@ -31,71 +31,55 @@ _RECORD = "The record"
 
 device_options = together(
     option(
-        "--device",
-        metavar="DEVICE",
+        "--device DEVICE",
+        "Device, or cuda:1",
         words=DEVICES,
         panel=_HOW,
         unset="a GPU if there is one",
-        help="Device, or cuda:1",
     ),
-    option("--threads", type=int, metavar="N", panel=_HOW, unset="torch's", help="CPU threads."),
+    option("--threads N", "CPU threads.", type=int, panel=_HOW, unset="torch's"),
 )
 
 sampling_options = together(
     device_options,
     option(
-        "--budget",
-        type=float,
-        default=10.0,
-        metavar="SECONDS",
-        panel=_HOW,
-        help="For the runs of each measurement, of which there are at least six; warm-up takes up "
+        "--budget SECONDS",
+        "For the runs of each measurement, of which there are at least six; warm-up takes up "
         "to half as much.",
+        default=10.0,
+        panel=_HOW,
     ),
     option(
-        "--half-width",
-        type=float,
+        "--half-width SHARE",
+        "Stop when the median is known to within this share of itself, at 95%.",
         default=0.01,
-        metavar="SHARE",
         panel=_HOW,
-        help="Stop when the median is known to within this share of itself, at 95%.",
     ),
 )
 
 record_options = together(
     option(
-        "--record",
+        "--record FILE",
+        "JSON Lines, to which each measurement is added as soon as it is finished.",
         default="bench.jsonl",
-        metavar="FILE",
         panel=_RECORD,
-        help="JSON Lines, to which each measurement is added as soon as it is finished.",
     ),
-    option(
-        "--resume", is_flag=True, panel=_RECORD, help="Leave out what the record already holds."
-    ),
+    option("--resume", "Leave out what the record already holds.", panel=_RECORD),
 )
 
 
 def level_option(help: str = "Rows") -> Callable[[Function], Function]:
     """--level of what is measured layer by layer."""
-    return option(
-        "--level",
-        default="layer",
-        metavar="LEVEL",
-        words=words_of("tables.roofline:LEVELS"),
-        help=help,
-    )
+    return option("--level LEVEL", help, default="layer", words=words_of("tables.roofline:LEVELS"))
 
 
 def dtypes_option(*, several: bool) -> Callable[[Function], Function]:
     """--dtype of what runs on a device."""
-    metavar = "DTYPE,.." if several else "DTYPE"
-    return option(
-        "--dtype", default="fp32", metavar=metavar, words=DTYPES, several=several, help="Precision"
-    )
+    shown = "--dtype DTYPE,.." if several else "--dtype DTYPE"
+    return option(shown, "Precision", default="fp32", words=DTYPES, several=several)
 
 
-plots_option = option("--plots", metavar="FOLDER", help="Write plots (SVG) into a folder.")
+plots_option = option("--plots FOLDER", "Write plots (SVG) into a folder.")
 
 
 def shows_measured(

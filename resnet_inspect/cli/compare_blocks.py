@@ -10,14 +10,8 @@ from resnet_inspect.errors import FormatError
 
 
 @command("compare-blocks")
-@option(
-    "--channels",
-    type=int,
-    default=256,
-    metavar="N",
-    help="Channels that enter and leave the block.",
-)
-@option("--size", default="14", metavar="N|HxW", help="Height and width of the block's output.")
+@option("--channels N", "Channels that enter and leave the block.", default=256)
+@option("--size N|HxW", "Height and width of the block's output.", default="14")
 @shows_some_of(words_of("tables.block_comparison:TABLES"))
 def compare_blocks(channels: int, size: str) -> ri.Sheet:
     """Compare the basic block with the bottleneck, with formulas.

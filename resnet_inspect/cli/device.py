@@ -12,8 +12,8 @@ from resnet_inspect.cli.parameters import command, option
 
 @command("device")
 @device_options
-@option("--refresh", is_flag=True, help="Measure again what is stored.")
-@option("--record", metavar="FILE", help="JSON Lines to add the ceilings to as well.")
+@option("--refresh", "Measure again what is stored.")
+@option("--record FILE", "JSON Lines to add the ceilings to as well.")
 @shows
 def device(device: str | None, **settings: Any) -> Shown:
     """Measure what a device can do at best: arithmetic, copies.

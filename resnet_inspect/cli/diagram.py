@@ -39,34 +39,26 @@ def _complete_other(
 @command("diagram")
 @network_options
 @argument(
-    "others",
+    "others [MODEL...]",
+    "One or two more to set next to it; kinds of block after 'block'.",
     nargs=-1,
-    metavar="[MODEL...]",
     shell_complete=_complete_other,
-    help="One or two more to set next to it; kinds of block after 'block'.",
 )
 @output_option("The picture: svg, png, pdf or dot by its suffix; without one, DOT into a pipe.")
-@option("--compare", is_flag=True, hidden=True, help="Nothing: several networks are compared.")
+@option("--compare", "Nothing: several networks are compared.", hidden=True)
 @diagram_options()
-@option("--color-by", default="stage", metavar="KEY", words=COLOR_BY, help="What fills mean")
+@option("--color-by KEY", "What fills mean", default="stage", words=COLOR_BY)
 @option(
-    *("--render", "renderer"),
+    "--render TOOL",
+    "In process, or by an installed dot",
     default="pygraphviz",
-    metavar="TOOL",
     words=RENDERERS,
-    help="In process, or by an installed dot",
+    to="renderer",
 )
-@option("--format", metavar="FORMAT", words=FORMATS, help="Format, whatever the suffix")
-@option(
-    "--channels",
-    type=int,
-    metavar="N",
-    panel=_BLOCK,
-    unset="64 or 256",
-    help="Channels that leave it.",
-)
-@option("--size", type=int, metavar="N", panel=_BLOCK, unset="56", help="Side of its input.")
-@option("--stride", type=int, metavar="N", panel=_BLOCK, help="Its stride; above 1 it projects.")
+@option("--format FORMAT", "Format, whatever the suffix", words=FORMATS)
+@option("--channels N", "Channels that leave it.", type=int, panel=_BLOCK, unset="64 or 256")
+@option("--size N", "Side of its input.", type=int, panel=_BLOCK, unset="56")
+@option("--stride N", "Its stride; above 1 it projects.", type=int, panel=_BLOCK)
 def diagram(
     network: Network,
     others: tuple[str, ...],

@@ -19,15 +19,11 @@ from resnet_inspect.pictures.diagrams.render import FORMATS
 
 
 @command("diff")
-@argument("before", metavar="BEFORE", shell_complete=complete_model, help=f"{MODELS_HELP}.")
-@argument("after", metavar="AFTER", shell_complete=complete_model, help="What it became.")
+@argument("before BEFORE", f"{MODELS_HELP}.", shell_complete=complete_model)
+@argument("after AFTER", "What it became.", shell_complete=complete_model)
 @input_option
 @option(
-    "--format",
-    metavar="FORMAT",
-    words=lambda: (*formats(), *FORMATS),
-    unset="by the suffix of -o",
-    help="Format",
+    "--format FORMAT", "Format", words=lambda: (*formats(), *FORMATS), unset="by the suffix of -o"
 )
 @output_option()
 @diagram_options("Picture (-o FILE.svg, .png, .pdf or .dot)")

@@ -27,11 +27,10 @@ def _complete_part(
 @command("explain")
 @network_options
 @argument(
-    "part",
+    "part LAYER",
+    "A layer or block, such as layer2.0.conv2.",
     required=False,
-    metavar="LAYER",
     shell_complete=_complete_part,
-    help="A layer or block, such as layer2.0.conv2.",
 )
 @shows
 def explain(network: Network, part: str | None) -> ri.Table:

@@ -9,7 +9,7 @@ from resnet_inspect.networks.zoo import FAMILIES
 
 
 @command("models")
-@option("--family", metavar="FAMILY", words=FAMILIES, help="Only this family")
+@option("--family FAMILY", "Only this family", words=FAMILIES)
 @shows
 def models(family: str | None) -> ri.Table:
     """List the networks that have a name, and where they are from.

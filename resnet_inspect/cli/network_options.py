@@ -83,21 +83,14 @@ def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command with a parameter `network` the options that describe one."""
 
     @together(
-        argument(
-            "model",
-            required=False,
-            metavar="[MODEL]",
-            shell_complete=complete_model,
-            help=MODEL_HELP,
-        ),
+        argument("model [MODEL]", MODEL_HELP, required=False, shell_complete=complete_model),
         input_option,
         option(
-            *("--depth", "depth"),
+            "--depth N",
+            "A published depth.",
             type=int,
-            metavar="N",
             panel=_NETWORK,
             shell_complete=completes(lambda: map(str, zoo.DEPTHS)),
-            help="A published depth.",
         ),
         # --input gives the size.
         *(_field_option(about) for name, about in FIELDS.items() if name != "input_size"),
@@ -132,51 +125,35 @@ def models_options(
 
 def models_argument(*, required: bool, help: str) -> Callable[[Function], Function]:
     """The names of several networks."""
-    return argument(
-        "models",
-        nargs=-1,
-        required=required,
-        metavar="MODEL..." if required else "[MODEL...]",
-        shell_complete=complete_model,
-        help=help,
-    )
+    shown = "models MODEL..." if required else "models [MODEL...]"
+    return argument(shown, help, nargs=-1, required=required, shell_complete=complete_model)
 
 
-input_option = option(
-    "--input", metavar="CxHxW", unset="what the network is published for", help="Input shape."
-)
+input_option = option("--input CxHxW", "Input shape.", unset="what the network is published for")
 
 code_options = together(
     option(
-        "--args",
-        multiple=True,
-        metavar="KEY=VALUE",
-        panel=_CODE,
-        help="An argument of the callable; repeatable.",
+        "--args KEY=VALUE", "An argument of the callable; repeatable.", multiple=True, panel=_CODE
     ),
     option(
-        "--leaf",
+        "--leaf TYPE",
+        "Take modules of this class as one uncounted layer each.",
         multiple=True,
-        metavar="TYPE",
         panel=_CODE,
-        help="Take modules of this class as one uncounted layer each.",
     ),
 )
 """For networks that are traced."""
 
 convention_option = option(
-    "--convention",
+    "--convention NAME",
+    "Count as a tool does: fvcore, ptflops, .. ('resnet-inspect conventions').",
     default="macs",
-    metavar="NAME",
     words=words_of("counting.conventions:CONVENTIONS"),
-    help="Count as a tool does: fvcore, ptflops, .. ('resnet-inspect conventions').",
 )
 
-batch_option = option("--batch", type=int, default=1, metavar="N", help="Samples in a batch.")
+batch_option = option("--batch N", "Samples in a batch.", default=1)
 
-dtype_option = option(
-    "--dtype", default="fp32", metavar="DTYPE", words=DTYPES, help="Type of values"
-)
+dtype_option = option("--dtype DTYPE", "Type of values", default="fp32", words=DTYPES)
 
 cost_options = together(batch_option, dtype_option, convention_option)
 
@@ -184,9 +161,7 @@ cost_options = together(batch_option, dtype_option, convention_option)
 def theme_option(panel: str | None = None) -> Callable[[Function], Function]:
     """--theme of a picture."""
     themes = words_of("pictures.themes:THEMES")
-    return option(
-        "--theme", default="light", metavar="THEME", words=themes, panel=panel, help="Colours"
-    )
+    return option("--theme THEME", "Colours", default="light", words=themes, panel=panel)
 
 
 def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:
@@ -194,27 +169,10 @@ def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:
     levels = words_of("pictures.diagrams.draw:LEVELS")
     directions = words_of("pictures.diagrams.draw:DIRECTIONS")
     return together(
+        option("--level LEVEL", "What has a box", default="block", words=levels, panel=panel),
+        option("--expand", "Draw every one of identical blocks in a row.", panel=panel),
         option(
-            "--level",
-            default="block",
-            metavar="LEVEL",
-            words=levels,
-            panel=panel,
-            help="What has a box",
-        ),
-        option(
-            "--expand",
-            is_flag=True,
-            panel=panel,
-            help="Draw every one of identical blocks in a row.",
-        ),
-        option(
-            "--direction",
-            default="TB",
-            metavar="DIR",
-            words=directions,
-            panel=panel,
-            help="Down or to the right",
+            "--direction DIR", "Down or to the right", default="TB", words=directions, panel=panel
         ),
         theme_option(panel),
     )
@@ -223,15 +181,15 @@ def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:
 def _field_option(about: SpecField) -> Callable[[Function], Function]:
     if about.kind == "flag":
         no = about.option.replace("--", "--no-", 1)
-        return option(f"{about.option}/{no}", default=None, panel=_NETWORK, help=about.help)
+        return option(f"{about.option}/{no}", about.help, default=None, panel=_NETWORK)
     return option(
-        *(about.option, about.name),
+        f"{about.option} {about.metavar}",
+        about.help,
+        to=about.name,
         alias="--" + about.alias.replace("_", "-") if about.alias else "",
-        metavar=about.metavar,
         panel=_NETWORK,
         words=about.choices or None,
         several=about.kind == "words",
-        help=about.help,
     )
 
 

@@ -41,16 +41,12 @@ def output_option(
     help: str = "Write to a file, replacing it whole.",
 ) -> Callable[[Function], Function]:
     """-o; '-' is stdout."""
-    return option("--output", "-o", metavar="FILE", help=help)
+    return option("--output -o FILE", help)
 
 
 output_options = together(
     option(
-        "--format",
-        metavar="FORMAT",
-        words=formats,
-        unset=f"by the suffix of -o, else {TERMINAL}",
-        help="Format",
+        "--format FORMAT", "Format", words=formats, unset=f"by the suffix of -o, else {TERMINAL}"
     ),
     output_option(),
 )
@@ -59,9 +55,7 @@ output_options = together(
 
 def only_option(tables: Words) -> Callable[[Function], Function]:
     """--only of a command that gives several tables, of these names."""
-    return option(
-        "--only", metavar="TABLE,..", words=tables, several=True, unset="all", help="Tables to show"
-    )
+    return option("--only TABLE,..", "Tables to show", words=tables, several=True, unset="all")
 
 
 def shows(function: Callable[..., Shown]) -> Callable[..., None]:

@@ -90,14 +90,25 @@ def command(name: str) -> Callable[[Callable[..., Any]], Command]:
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 
-def option(*names: str, **settings: Any) -> Callable[[Function], Function]:
-    """click.option for an `Option`."""
-    return click.option(*names, cls=Option, **settings)
+def option(
+    declared: str, help: str | None = None, *, to: str | None = None, **settings: Any
+) -> Callable[[Function], Function]:
+    """An `Option` as help shows it: option("--output -o FILE", "Where to."); a flag has no FILE.
+
+    to: the parameter that it sets, where that has another name.
+    """
+    words = declared.split(" ")
+    metavar = None if words[-1].startswith("-") else words.pop()
+    if metavar is None:
+        settings["is_flag"] = True
+    names = [*words, to] if to else words
+    return click.option(*names, cls=Option, metavar=metavar, help=help, **settings)
 
 
-def argument(name: str, **settings: Any) -> Callable[[Function], Function]:
-    """click.argument for an `Argument`."""
-    return click.argument(name, cls=Argument, **settings)
+def argument(declared: str, help: str, **settings: Any) -> Callable[[Function], Function]:
+    """An `Argument` as help shows it, after its parameter: argument("record FILE", "A record.")."""
+    name, metavar = declared.split(" ")
+    return click.argument(name, cls=Argument, metavar=metavar, help=help, **settings)
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:

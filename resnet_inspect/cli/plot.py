@@ -22,20 +22,15 @@ from resnet_inspect.networks.graph import LayerGraph
 
 
 @command("plot")
-@argument("kind", metavar="KIND", words=words_of("pictures.plots.costs:KINDS"), help="What to draw")
+@argument("kind KIND", "What to draw", words=words_of("pictures.plots.costs:KINDS"))
 @models_options(help=f"{MODELS_HELP}; none for zoo and blocks.", required=False)
 @output_option("The picture: svg, png or pdf by its suffix.")
 @convention_option
 @theme_option()
 @option(
-    "--format",
-    metavar="FORMAT",
-    words=words_of("pictures.plots.plot:FORMATS"),
-    help="Format, whatever the suffix",
+    "--format FORMAT", "Format, whatever the suffix", words=words_of("pictures.plots.plot:FORMATS")
 )
-@option(
-    "--dpi", type=click.IntRange(10, 1200), default=144, metavar="N", help="Dots per inch of a png."
-)
+@option("--dpi N", "Dots per inch of a png.", type=click.IntRange(10, 1200), default=144)
 def plot(
     kind: str,
     graphs: Sequence[LayerGraph],

@@ -21,8 +21,8 @@ from resnet_inspect.tables.reconciliation import TABLES, WITH_MEASURED
 @batch_option
 @option(
     "--measure/--no-measure",
+    "Run the counters that are installed, or only apply their formulas.",
     default=True,
-    help="Run the counters that are installed, or only apply their formulas.",
 )
 @only_option(TABLES)
 @output_options

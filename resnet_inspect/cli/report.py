@@ -16,9 +16,9 @@ from resnet_inspect.networks.graph import LayerGraph
 
 @command("report")
 @models_options(help=f"{MODELS_HELP}; the five classics if none.", required=False)
-@option("--output", "-o", "folder", required=True, metavar="DIR", help="The folder to write.")
+@option("--output -o DIR", "The folder to write.", required=True, to="folder")
 @cost_options
-@option("--force", is_flag=True, help="Write into a folder that holds other files, over them.")
+@option("--force", "Write into a folder that holds other files, over them.")
 @click.pass_context
 def report(
     context: click.Context, /, graphs: Sequence[LayerGraph], folder: str, **settings: Any

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 @command("results")
-@argument("record", metavar="FILE", help="What bench, ladder or device recorded (JSON Lines).")
+@argument("record FILE", "What bench, ladder or device recorded (JSON Lines).")
 @models_argument(required=False, help="Only these networks.")
-@option("--against", metavar="FILE", help="Compare with this record, case by case.")
+@option("--against FILE", "Compare with this record, case by case.")
 @level_option("Rows of bench --per-layer")
 @shows_measured
 def results(

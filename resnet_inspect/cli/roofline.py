@@ -19,24 +19,9 @@ if TYPE_CHECKING:
 @level_option()
 @batch_option
 @dtypes_option(several=False)
-@option(
-    "--fused",
-    is_flag=True,
-    help="Batch norm, activation and addition fused into what makes their input.",
-)
-@option(
-    "--device",
-    metavar="KIND",
-    words=DEVICES,
-    unset="the latest measured",
-    help="Device that was measured",
-)
-@option(
-    "--ceilings",
-    metavar="FILE",
-    unset="those stored by 'device'",
-    help="Ceilings from this record.",
-)
+@option("--fused", "Batch norm, activation and addition fused into what makes their input.")
+@option("--device KIND", "Device that was measured", words=DEVICES, unset="the latest measured")
+@option("--ceilings FILE", "Ceilings from this record.", unset="those stored by 'device'")
 @shows_measured
 def roofline(network: Network, **settings: Any) -> tuple[Shown, NetworkRoofline]:
     """Show what bounds each layer on a device, and its least time.

@@ -23,22 +23,15 @@ def _columns() -> Iterable[str]:
 
 @command("table")
 @network_options
-@option(
-    "--level",
-    default="layer",
-    metavar="LEVEL",
-    words=words_of("tables.network:LEVELS"),
-    help="Rows",
-)
+@option("--level LEVEL", "Rows", default="layer", words=words_of("tables.network:LEVELS"))
 @cost_options
 @option(
-    "--columns",
-    metavar="KEY,..",
+    "--columns KEY,..",
+    "Columns to show; 'all' for every one that --format json has.",
     words=_columns,
     several=True,
-    help="Columns to show; 'all' for every one that --format json has.",
 )
-@option("--all-ops", is_flag=True, help="Give batch norm and activation rows of their own.")
+@option("--all-ops", "Give batch norm and activation rows of their own.")
 @output_options
 def table(
     network: Network, columns: str | None, format: str | None, output: str | None, **settings: Any
