@@ -10,7 +10,7 @@ from importlib import import_module
 
 import click
 
-from resnet_inspect.cli.parameters import SETTINGS, option, words_of
+from resnet_inspect.cli.parameters import SETTINGS, explained, option, words_of
 from resnet_inspect.errors import unknown
 
 PANELS: dict[str, tuple[str, ...]] = {
@@ -42,7 +42,7 @@ class Commands(click.Group):
     def get_help(self, ctx: click.Context) -> str:
         from resnet_inspect.cli.help import drawn
 
-        return drawn(self, ctx, PANELS)
+        return drawn(self, ctx, [explained(param) for param in self.get_params(ctx)], PANELS)
 
 
 def _completion(context: click.Context, parameter: click.Parameter, shell: str | None) -> None:

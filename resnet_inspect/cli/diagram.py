@@ -18,6 +18,7 @@ from resnet_inspect.cli.network_options import (
 from resnet_inspect.cli.output import emit_drawing, output_option
 from resnet_inspect.cli.parameters import argument, command, option
 from resnet_inspect.errors import InspectError
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.spec import BLOCKS, FIELDS
 from resnet_inspect.pictures.diagrams.fills import COLOR_BY
 from resnet_inspect.pictures.diagrams.render import FORMATS, RENDERERS
@@ -66,10 +67,7 @@ def diagram(
     compare: bool,
     renderer: str,
     format: str | None,
-    channels: int | None,
-    size: int | None,
-    stride: int | None,
-    **look: Any,
+    **settings: Any,
 ) -> None:
     """Draw networks or a residual block, with every shortcut in sight.
 
@@ -80,10 +78,10 @@ def diagram(
     resnet-inspect diagram block bottleneck --channels 256 -o bottleneck.svg
     resnet-inspect diagram block basic --stride 2 --shortcut D -o projection.svg
     """
-    options = {"channels": channels, "size": size, "stride": stride}
-    sizes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    sizes = {name: settings.pop(name) for name in ("channels", "size", "stride")}
+    sizes = {name: value for name, value in sizes.items() if value is not None}
     if network.model == BLOCK:
-        look = {name: look[name] for name in ("color_by", "direction", "theme")}
+        look = {name: settings[name] for name in ("color_by", "direction", "theme")}
         drawing = ri.block_diagram(*others, **_block(network, others), **sizes, **look)
     else:
         if sizes:
@@ -92,11 +90,11 @@ def diagram(
             )
         if compare and not others:
             raise InspectError("one network to compare; name another, as in plain34 resnet34")
-        drawing = ri.diagram(*_graphs(network, others), **look)
+        drawing = ri.diagram(*_graphs(network, others), **settings)
     emit_drawing(drawing, output, format, renderer)
 
 
-def _graphs(network: Network, others: tuple[str, ...]) -> list[Any]:
+def _graphs(network: Network, others: tuple[str, ...]) -> list[LayerGraph]:
     """The networks to draw; raises InspectError for options that are for one, if there are more."""
     if not others:
         return [network.graph]
@@ -105,7 +103,7 @@ def _graphs(network: Network, others: tuple[str, ...]) -> list[Any]:
     if options:
         raise InspectError(str(instead_of(options[0])))
     models = [*filter(None, [network.model]), *others]
-    return list(load_all(models, network.input, network.args, network.leaf))
+    return load_all(models, network.input, network.args, network.leaf)
 
 
 def _block(network: Network, kinds: tuple[str, ...]) -> dict[str, Any]:

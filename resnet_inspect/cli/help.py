@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from typing import Any
 
 import click
@@ -16,8 +15,6 @@ from rich_click import (
     RichOptionPanel,
 )
 
-from resnet_inspect.cli.parameters import Argument, Option, known
-
 LOOK = RichHelpConfiguration(
     text_markup=None,
     text_paragraph_linebreaks="\n\n",
@@ -28,19 +25,20 @@ LOOK = RichHelpConfiguration(
     style_commands_panel_border="dim",
 )
 
-MOST = 12
-"""Words that a line of help lists; where there are more, the text says where to find them."""
-
 
 def drawn(
     command: click.Command,
     context: click.Context,
+    params: Sequence[click.Parameter],
     panels: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """The help of a command; panels: the commands of a group, by title."""
+    """The help of a command; params: all of them, --help too, with their help in full.
+
+    panels: the commands of a group, by title.
+    """
     parts: dict[str, Any] = {
         "name": command.name,
-        "params": [explained(param) for param in command.get_params(context)],
+        "params": list(params),
         "help": command.help,
         "add_help_option": False,
     }
@@ -63,24 +61,3 @@ def drawn(
         rich_help_config=LOOK,
     )
     return shown.get_help(settings)
-
-
-def explained(param: click.Parameter) -> click.Parameter:
-    """A parameter whose help ends in the words that it takes, if they are few, or in how to say no.
-
-    Whoever reads it sees the choices once, from the place where they are defined.
-    """
-    if not isinstance(param, (Option, Argument)) or param.help is None:
-        return param
-    shown = copy(param)
-    if param.words is not None and len(words := known(param.words)) <= MOST:
-        shown.help = f"{param.help.removesuffix('.')}: {', '.join(words)}."
-    if isinstance(param, Argument):
-        shown.name = f"the {param.name}"  # rich-click shows a type where metavar and name are alike
-        return shown
-    shown.opts = [name for name in param.opts if name != param.alias]
-    if param.secondary_opts:
-        shown.help = f"{param.help} Off: {param.secondary_opts[0]}."
-    if param.unset:
-        shown.help = f"{shown.help} [default: {param.unset}]"
-    return shown

@@ -195,10 +195,9 @@ def _field_option(about: SpecField) -> Callable[[Function], Function]:
 
 def for_one_network(error: click.NoSuchOption) -> str | None:
     """What to write instead of an option for one network on a command for several."""
-    command = error.ctx.command if error.ctx else None
-    if command is None or not {"models", "before"} & {param.name for param in command.params}:
-        return None
-    return instead_of(error.option_name)
+    params = error.ctx.command.params if error.ctx else ()
+    several = {"models", "before"} & {param.name for param in params}
+    return instead_of(error.option_name) if several else None
 
 
 def instead_of(option: str) -> str | None:

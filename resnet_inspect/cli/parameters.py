@@ -7,6 +7,7 @@ A parameter that takes one of a few known words names them once: the shell compl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -73,13 +74,38 @@ class Argument(click.Argument):
         self.words = words
 
 
+MOST = 12
+"""Words that a line of help lists; where there are more, the text says where to find them."""
+
+
+def explained(param: click.Parameter) -> click.Parameter:
+    """A parameter whose help ends in the words that it takes, if they are few, or in how to say no.
+
+    Whoever reads it sees the choices once, from the place where they are defined.
+    """
+    if not isinstance(param, (Option, Argument)) or param.help is None:
+        return param
+    shown = copy(param)
+    if param.words is not None and len(words := known(param.words)) <= MOST:
+        shown.help = f"{param.help.removesuffix('.')}: {', '.join(words)}."
+    if isinstance(param, Argument):
+        shown.name = f"the {param.name}"  # rich-click shows a type where metavar and name are alike
+        return shown
+    shown.opts = [name for name in param.opts if name != param.alias]
+    if param.secondary_opts:
+        shown.help = f"{param.help} Off: {param.secondary_opts[0]}."
+    if param.unset:
+        shown.help = f"{shown.help} [default: {param.unset}]"
+    return shown
+
+
 class Command(click.Command):
     """A command whose help is drawn by rich-click."""
 
     def get_help(self, ctx: click.Context) -> str:
         from resnet_inspect.cli.help import drawn
 
-        return drawn(self, ctx)
+        return drawn(self, ctx, [explained(param) for param in self.get_params(ctx)])
 
 
 def command(name: str) -> Callable[[Callable[..., Any]], Command]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +14,6 @@ from resnet_inspect.networks import zoo
 ALL = "all"
 
 
-def _columns() -> Iterable[str]:
-    from resnet_inspect.tables.network import METRICS
-
-    return ALL, *METRICS
-
-
 @command("table")
 @network_options
 @option("--level LEVEL", "Rows", default="layer", words=words_of("tables.network:LEVELS"))
@@ -28,7 +21,7 @@ def _columns() -> Iterable[str]:
 @option(
     "--columns KEY,..",
     "Columns to show; 'all' for every one that --format json has.",
-    words=_columns,
+    words=lambda: (ALL, *words_of("tables.network:METRICS")()),
     several=True,
 )
 @option("--all-ops", "Give batch norm and activation rows of their own.")
