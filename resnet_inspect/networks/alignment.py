@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -142,8 +142,7 @@ def _by_blocks(before: LayerGraph, after: LayerGraph) -> _Aligned:
 
 def _plain(op: Op) -> Op:
     """An op as the network has it: whether it overwrites its input makes no difference."""
-    settings: Any = op  # not every Op has the field
-    return replace(settings, inplace=False) if op.inplace and is_dataclass(op) else op
+    return op.replace(inplace=False) if op.inplace and "inplace" in op.defaults else op
 
 
 def _pair(
@@ -167,11 +166,10 @@ def _settings(before: Op, after: Op) -> Iterator[Setting]:
         return
     if type(before) is not type(after) or before.kind != after.kind:
         yield Setting("kind", before.kind, after.kind)
-    shared = {field.name for field in fields(before)} & {field.name for field in fields(after)}
-    for field in fields(after):
-        old, new = getattr(before, field.name, None), getattr(after, field.name, None)
-        if field.name in shared and old != new and field.name not in ("type", "name"):
-            yield Setting(field.name, old, new)
+    earlier = before.settings
+    for name, new in after.settings.items():
+        if name in earlier and earlier[name] != new and name not in ("type", "name"):
+            yield Setting(name, earlier[name], new)
 
 
 def show_value(value: Any) -> str:

@@ -7,9 +7,6 @@ the same name. Tuples hold one number for each spatial axis, so that one class s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks.ops import Activation, Op, Shape, elements, show_shape, slid
 
@@ -23,9 +20,8 @@ def _fits(shape: Shape, axes: int, channels: int | None = None) -> None:
 
 
 class Typed(Op):
-    """An op that says what it is called in its field `type`."""
+    """An op that says what it is called in its setting `type`."""
 
-    __slots__ = ()
     type: str
 
     @property
@@ -33,28 +29,20 @@ class Typed(Op):
         return self.type
 
 
-class Seen(Op):
-    """An op whose shapes alone do not say what it gives: it holds the shape that was seen."""
+class ByFunction(Op):
+    """An op that torch has as a function: mul, permute, mean, ..; output: the shape seen."""
 
-    __slots__ = ()
-    output: Shape
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
-
-
-class ByFunction(Seen):
-    """An op that torch has as a function: mul, permute, mean, .."""
-
-    __slots__ = ()
     function: str
+    output: Shape
 
     @property
     def kind(self) -> str:
         return self.function.capitalize()
 
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
 
-@dataclass(frozen=True, slots=True)
+
 class Opaque(Typed):
     """A layer that no rule knows, or of which only numbers are known.
 
@@ -62,7 +50,6 @@ class Opaque(Typed):
     one sample where somebody gave them; None is unknown, never zero.
     """
 
-    type: str
     output: Shape
     params: int = 0
     buffers: int = 0
@@ -72,7 +59,6 @@ class Opaque(Typed):
         return self.output
 
 
-@dataclass(frozen=True, slots=True)
 class Conv(Op):
     """Convolution over any number of axes.
 
@@ -80,7 +66,7 @@ class Conv(Op):
     where these are not the kernel and bias themselves: (0, 9) for a fixed 3x3 blur.
     """
 
-    category: ClassVar[str] = "convolution"
+    category = "convolution"
 
     in_channels: int
     out_channels: int
@@ -127,11 +113,10 @@ def _reach(kernel: Sizes, dilation: Sizes) -> Sizes:
     return tuple(d * (k - 1) + 1 for k, d in zip(kernel, spread, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
 class ConvTranspose(Op):
     """Transposed convolution: each input position adds a kernel to the output."""
 
-    category: ClassVar[str] = "convolution"
+    category = "convolution"
 
     in_channels: int
     out_channels: int
@@ -168,31 +153,32 @@ class ConvTranspose(Op):
         )
 
 
-@dataclass(frozen=True, slots=True)
 class BatchNorm(Typed):
     """Batch norm over one or three axes, or without parameters or running statistics.
 
     type: torch's name for it; params and buffers: entries that it holds.
     """
 
-    category: ClassVar[str] = "normalization"
+    category = "normalization"
 
-    type: str
     channels: int
     params: int = 0
     buffers: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class GroupNorm(Typed):
+class GroupNorm(Op):
     """Normalization over groups of channels and all positions (InstanceNorm: single channels)."""
 
-    category: ClassVar[str] = "normalization"
+    category = "normalization"
 
     groups: int
     channels: int
     affine: bool = True
     type: str = "GroupNorm"
+
+    @property
+    def kind(self) -> str:
+        return self.type
 
     @property
     def params(self) -> int:
@@ -204,18 +190,21 @@ class GroupNorm(Typed):
         return shapes[0]
 
 
-@dataclass(frozen=True, slots=True)
-class LayerNorm(Typed):
+class LayerNorm(Op):
     """Normalization over the last dimensions; RMSNorm scales and does not shift.
 
     size: those dimensions; params: entries of its scale and shift.
     """
 
-    category: ClassVar[str] = "normalization"
+    category = "normalization"
 
     size: Sizes
     params: int = 0
     type: str = "LayerNorm"
+
+    @property
+    def kind(self) -> str:
+        return self.type
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if shapes[0][-len(self.size) :] != self.size:
@@ -223,7 +212,6 @@ class LayerNorm(Typed):
         return shapes[0]
 
 
-@dataclass(frozen=True, slots=True)
 class Function(Activation):
     """An activation that has no class of its own.
 
@@ -240,11 +228,10 @@ class Function(Activation):
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
 class Dropout(Typed):
     """Dropout, stochastic depth and their like: they do nothing in an inference pass."""
 
-    category: ClassVar[str] = "dropout"
+    category = "dropout"
 
     type: str = "Dropout"
     p: float = 0.5
@@ -253,13 +240,11 @@ class Dropout(Typed):
         return self.p == 0 or not training
 
 
-@dataclass(frozen=True, slots=True)
 class Pool(Typed):
     """A pool over one or three axes, or with dilation. type: MaxPool1d, AvgPool3d, .."""
 
-    category: ClassVar[str] = "pooling"
+    category = "pooling"
 
-    type: str
     kernel: Sizes
     stride: Sizes
     padding: Sizes
@@ -277,13 +262,11 @@ class Pool(Typed):
         return shapes[0][0], *slid(shapes[0], self.reach, self.stride, edges, self.ceil)
 
 
-@dataclass(frozen=True, slots=True)
 class AdaptivePool(Typed):
     """A pool with windows that give `size`. type: AdaptiveAvgPool2d, AdaptiveMaxPool1d, .."""
 
-    category: ClassVar[str] = "pooling"
+    category = "pooling"
 
-    type: str
     size: Sizes
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -302,15 +285,10 @@ class AdaptivePool(Typed):
         return covered
 
 
-@dataclass(frozen=True, slots=True)
 class Reduce(ByFunction):
     """A reduction over some dimensions: mean, sum, var, amax, .."""
 
-    function: str
-    output: Shape
 
-
-@dataclass(frozen=True, slots=True)
 class Concat(Op):
     """Tensors one after another along a dimension (0: channels)."""
 
@@ -326,7 +304,6 @@ class Concat(Op):
         return tuple(joined)
 
 
-@dataclass(frozen=True, slots=True)
 class Arithmetic(ByFunction):
     """Elementwise arithmetic of tensors, numbers and learned constants, with broadcasting.
 
@@ -334,36 +311,26 @@ class Arithmetic(ByFunction):
     (ConvNeXt's layer scale, a position embedding).
     """
 
-    function: str
-    output: Shape
     params: int = 0
     inplace: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class View(ByFunction):
     """The same elements, or some of them, in another shape or order; nothing is moved."""
-
-    function: str
-    output: Shape
 
     def aliases_input(self, training: bool) -> bool:
         return True
 
 
-@dataclass(frozen=True, slots=True)
 class Move(ByFunction):
     """Elements copied to other places: roll, repeat, pixel_shuffle, ..; moved and not computed.
 
     params: entries of learned constants among them, such as a class token.
     """
 
-    function: str
-    output: Shape
     params: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class Pad(Op):
     """More elements before and after each of the last axes.
 
@@ -384,16 +351,17 @@ class Pad(Op):
         return tuple(sizes)
 
 
-@dataclass(frozen=True, slots=True)
-class Interpolate(Seen):
+class Interpolate(Op):
     """Resampling to another resolution. taps: input positions that make an output."""
 
     mode: str
     output: Shape
     taps: int = 1
 
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
 
-@dataclass(frozen=True, slots=True)
+
 class MatMul(Op):
     """Product of two activations over their last two dimensions, with the others broadcast."""
 
@@ -405,8 +373,10 @@ class MatMul(Op):
         return self.output
 
 
-@dataclass(frozen=True, slots=True)
-class Attention(Seen):
+class Attention(Op):
     """Scaled dot-product attention of queries, keys and values (.., length, features)."""
 
     output: Shape
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
