@@ -66,7 +66,7 @@ def _(op: Opaque, inputs: Shapes, output: Shape) -> Counts | None:
 @operations.register(Conv)
 @operations.register(ConvTranspose)
 def _(op: Conv | ConvTranspose, inputs: Shapes, output: Shape) -> Counts:
-    positions = output[1:] if isinstance(op, Conv) else inputs[0][1:]
+    positions = (inputs[0] if isinstance(op, ConvTranspose) else output)[1:]
     return {"macs": op.weights * elements(positions), "bias": elements(output) if op.bias else 0}
 
 

@@ -154,25 +154,34 @@ def slid(shape: Shape, kernel: Shape, stride: Shape, padding: Shape, ceil: bool 
     return tuple(counts)
 
 
-class Conv2d(Op):
+class Convolution(Op):
+    """What convolutions over any number of axes have in common."""
+
     category = "convolution"
     in_channels: int
     out_channels: int
-    kernel: Pair
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
+    kernel: Shape
+    stride: Shape
+    padding: Shape
     groups: int = 1
     bias: bool = False
-    dilation: Pair = (1, 1)
+    dilation: Shape = ()
 
     @property
     def weights(self) -> int:
-        """Entries of the kernel tensor, out x in/groups x height x width."""
+        """Entries of the kernel tensor: out x in/groups x kernel, or transposed."""
         return self.out_channels * (self.in_channels // self.groups) * elements(self.kernel)
 
     @property
     def params(self) -> int:
         return self.weights + (self.out_channels if self.bias else 0)
+
+
+class Conv2d(Convolution):
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
 
     @property
     def reach(self) -> Pair:

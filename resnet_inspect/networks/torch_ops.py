@@ -8,7 +8,14 @@ the same name. Tuples hold one number for each spatial axis, so that one class s
 from __future__ import annotations
 
 from resnet_inspect.errors import ShapeError
-from resnet_inspect.networks.ops import Activation, Op, Shape, elements, show_shape, slid
+from resnet_inspect.networks.ops import (
+    Activation,
+    Convolution,
+    Op,
+    Shape,
+    show_shape,
+    slid,
+)
 
 Sizes = tuple[int, ...]
 
@@ -59,23 +66,13 @@ class Opaque(Typed):
         return self.output
 
 
-class Conv(Op):
+class Conv(Convolution):
     """Convolution over any number of axes.
 
     made_of: entries of the parameters and of the buffers that its kernel and bias are made of,
     where these are not the kernel and bias themselves: (0, 9) for a fixed 3x3 blur.
     """
 
-    category = "convolution"
-
-    in_channels: int
-    out_channels: int
-    kernel: Sizes
-    stride: Sizes
-    padding: Sizes
-    groups: int = 1
-    bias: bool = False
-    dilation: Sizes = ()
     made_of: tuple[int, int] | None = None
 
     @property
@@ -84,19 +81,12 @@ class Conv(Op):
         return f"{'Fixed' if fixed else ''}Conv{len(self.kernel)}d"
 
     @property
-    def weights(self) -> int:
-        """Entries of the kernel tensor."""
-        return self.out_channels * (self.in_channels // self.groups) * elements(self.kernel)
-
-    @property
     def params(self) -> int:
-        if self.made_of is not None:
-            return self.made_of[0]
-        return self.weights + (self.out_channels if self.bias else 0)
+        return super().params if self.made_of is None else self.made_of[0]
 
     @property
     def buffers(self) -> int:
-        return self.made_of[1] if self.made_of is not None else 0
+        return 0 if self.made_of is None else self.made_of[1]
 
     @property
     def reach(self) -> Sizes:
@@ -113,40 +103,20 @@ def _reach(kernel: Sizes, dilation: Sizes) -> Sizes:
     return tuple(d * (k - 1) + 1 for k, d in zip(kernel, spread, strict=True))
 
 
-class ConvTranspose(Op):
+class ConvTranspose(Convolution):
     """Transposed convolution: each input position adds a kernel to the output."""
 
-    category = "convolution"
-
-    in_channels: int
-    out_channels: int
-    kernel: Sizes
-    stride: Sizes
-    padding: Sizes
-    output_padding: Sizes
-    groups: int = 1
-    bias: bool = False
-    dilation: Sizes = ()
+    output_padding: Sizes = ()
 
     @property
     def kind(self) -> str:
         return f"ConvTranspose{len(self.kernel)}d"
 
-    @property
-    def weights(self) -> int:
-        """Entries of the kernel tensor, in x out/groups x kernel."""
-        return self.in_channels * (self.out_channels // self.groups) * elements(self.kernel)
-
-    @property
-    def params(self) -> int:
-        return self.weights + (self.out_channels if self.bias else 0)
-
     def output_shape(self, *shapes: Shape) -> Shape:
         _fits(shapes[0], len(self.kernel), self.in_channels)
+        more = self.output_padding or (0,) * len(self.kernel)
         reach = _reach(self.kernel, self.dilation)
-        axes = zip(
-            shapes[0][1:], self.stride, self.padding, reach, self.output_padding, strict=True
-        )
+        axes = zip(shapes[0][1:], self.stride, self.padding, reach, more, strict=True)
         return (
             self.out_channels,
             *((size - 1) * step - 2 * edge + far + more for size, step, edge, far, more in axes),
