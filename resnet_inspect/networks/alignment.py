@@ -125,18 +125,12 @@ def _by_blocks(before: LayerGraph, after: LayerGraph) -> _Aligned:
     """Stages aligned with stages, blocks with blocks inside of them, layers inside of those."""
     pairs: _Aligned = []
     likeness = _Likeness()
-    for old_stage, new_stage in _aligned(before.stages, after.stages, likeness.stages):
-        old_blocks = old_stage.blocks if old_stage else ()
-        new_blocks = new_stage.blocks if new_stage else ()
-        stage = _either(new_stage, old_stage).name
-        for old, new in _aligned(old_blocks, new_blocks, likeness.blocks):
-            block = _either(new, old).name
-            old_layers = _wired(old.layers) if old else []
-            new_layers = _wired(new.layers) if new else []
-            pairs.extend(
-                (first, second, (stage, block))
-                for first, second in _aligned(old_layers, new_layers, likeness.layers)
-            )
+    for stages in _aligned(before.stages, after.stages, likeness.contents):
+        old_blocks, new_blocks = (stage.blocks if stage else () for stage in stages)
+        for blocks in _aligned(old_blocks, new_blocks, likeness.contents):
+            place = _either(*reversed(stages)).name, _either(*reversed(blocks)).name
+            old, new = (_wired(block.layers) if block else [] for block in blocks)
+            pairs.extend((*layers, place) for layers in _aligned(old, new, likeness.layers))
     return pairs
 
 
@@ -239,16 +233,10 @@ class _Likeness:
             self._bags[id(thing)] = frozenset(counts.items())
         return self._bags[id(thing)]
 
-    def _contents(self, before: Stage | Block, after: Stage | Block) -> float:
+    def contents(self, before: Stage | Block, after: Stage | Block) -> float:
         like = self._ratio(self._bag(before), self._bag(after))
         named = _NAME if before.name == after.name else 0.0
         return like + named if like > 0.2 or named else 0.0
-
-    def stages(self, before: Stage, after: Stage) -> float:
-        return self._contents(before, after)
-
-    def blocks(self, before: Block, after: Block) -> float:
-        return self._contents(before, after)
 
     def layers(self, before: Layer, after: Layer) -> float:
         named = _NAME if before.name.rpartition(".")[2] == after.name.rpartition(".")[2] else 0.0
