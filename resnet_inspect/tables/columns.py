@@ -44,6 +44,11 @@ class Column(NamedTuple):
         return self.kind not in ("text", "prose", "shape", "share")
 
 
+def columns(kind: str, rank: int = 0, /, **titles: str) -> tuple[Column, ...]:
+    """Columns of one kind and rank, by key: columns("count", params="Parameters", macs="MACs")."""
+    return tuple(Column(key, title, kind, rank) for key, title in titles.items())
+
+
 def show(value: Value, kind: str) -> str:
     """A value as people read it: 1,814,073,344; 64x112x112; 97.5 MiB; 12.3%."""
     if value is None:

@@ -39,7 +39,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.tables.columns import Column, Value
-from resnet_inspect.tables.setting_difference import differences
+from resnet_inspect.tables.difference import in_words
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("counters", "terms", "why", "published", "memory", "parameters")
@@ -363,8 +363,7 @@ def _published_table(graph: LayerGraph, batch: int) -> Table:
         notes=() if found else (none,),
     ).noted(
         *(
-            f"From {_named(theirs, graph)} to {graph.name} here: "
-            + "; ".join(map(str, differences(theirs, graph)))
+            f"From {_named(theirs, graph)} to {graph.name} here: {in_words(theirs, graph)}"
             for theirs in others
         )
     )

@@ -25,15 +25,14 @@ def csv_text(keys: Sequence[str], rows: Iterable[Record]) -> str:
     import csv
     import io
 
+    def flat(value: Value) -> Value:
+        return show_shape(value) if isinstance(value, tuple) else value
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(keys)
-    writer.writerows([_flat(row[key]) for key in keys] for row in rows)
+    writer.writerows([flat(row[key]) for key in keys] for row in rows)
     return text.getvalue()
-
-
-def _flat(value: Value) -> Value:
-    return show_shape(value) if isinstance(value, tuple) else value
 
 
 def json_text(data: Any) -> str:
