@@ -192,8 +192,7 @@ def _layers(channels: int, size: Pair) -> Table:
         (
             Column("block", "Block"),
             Column("layer", "Layer", rank=5),
-            Column("does", "Does"),
-            Column("numbers", "k × k × in × out"),
+            *columns("text", does="Does", numbers="k × k × in × out"),
             Column("weights", "Weights", "count"),
             Column("macs_numbers", "weights × H × W", rank=4),
             Column("macs", "MACs", "count"),
@@ -273,8 +272,7 @@ def _formulas(channels: int, size: Pair) -> Table:
     return Table(
         f"Formulas, with C = {channels}, H x W = {show_shape(size)}, one sample ({MACS})",
         (
-            Column("quantity", "Quantity"),
-            Column("block", "Block"),
+            *columns("text", quantity="Quantity", block="Block"),
             Column("written", "Formula", rank=1),
             Column("closed", "Closed form"),
             Column("value", "=", "count"),
@@ -340,8 +338,7 @@ def _projections(channels: int, size: Pair) -> Table:
     return Table(
         f"What a shortcut costs at {channels} channels {_at(size)} ({MACS})",
         (
-            Column("block", "Block"),
-            Column("shortcut", "Shortcut"),
+            *columns("text", block="Block", shortcut="Shortcut"),
             Column("entering", "Entering", "shape", 3),
             Column("weights", "Weights", "count"),
             Column("params", "With BN", "count", 2),

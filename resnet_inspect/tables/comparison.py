@@ -240,8 +240,7 @@ def _stages(networks: Sequence[Network]) -> Table:
     return Table(
         f"By stage ({_heading(networks)})",
         (
-            Column("stage", "Stage"),
-            Column("model", "Network"),
+            *columns("text", stage="Stage", model="Network"),
             Column("blocks", "Blocks", rank=6),
             Column("depth", "Depth", "count", 9),
             Column("output_shape", "Output", "shape", 3),
@@ -313,8 +312,7 @@ def _roles(networks: Sequence[Network]) -> Table:
     return Table(
         f"Where the cost sits ({_heading(networks)})",
         (
-            Column("role", "Part"),
-            Column("model", "Network"),
+            *columns("text", role="Part", model="Network"),
             Column("layers", "Layers", "count", 6),
             *_PARAMS,
             Column("params_share", "of params", "share", 4),

@@ -14,8 +14,14 @@ from resnet_inspect.counting.conventions import (
 )
 from resnet_inspect.counting.costs import total
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.tables.columns import Column, Value
-from resnet_inspect.tables.reconciliation import PUBLISHED, Report, counter_rows, publications
+from resnet_inspect.tables.columns import Column, Value, columns
+from resnet_inspect.tables.reconciliation import (
+    PUBLISHED,
+    Report,
+    counter_rows,
+    publications,
+    reasons,
+)
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("conventions", "terms")
@@ -27,15 +33,13 @@ def conventions(graphs: Sequence[LayerGraph] = ()) -> Sheet:
 
     With networks, formulas have only the terms of those networks.
     """
-    terms: Terms = {}
+    terms: Terms = {} if graphs else dict.fromkeys(TERMS, 1)
     for graph in graphs:
         terms |= total_terms(graph.layers)
-    if not graphs:
-        terms = dict.fromkeys(TERMS, 1)
     return Sheet(
         "Conventions",
         {
-            "conventions": _totals(graphs, terms) if graphs else _listing(),
+            "conventions": _totals(graphs, terms) if graphs else _listing(terms),
             "terms": Table(
                 "The terms",
                 (Column("term", "Term"), Column("is", "What it counts", "prose")),
@@ -45,12 +49,11 @@ def conventions(graphs: Sequence[LayerGraph] = ()) -> Sheet:
     )
 
 
-def _listing() -> Table:
+def _listing(terms: Terms) -> Table:
     return Table(
         f"{len(CONVENTIONS)} conventions, by the names that --convention takes",
         (
-            Column("name", "Name"),
-            Column("label", "Counts as"),
+            *columns("text", name="Name", label="Counts as"),
             Column("version", "Version", rank=2),
             Column("formula", "Formula", "prose", rank=1),
             Column("why", "Why", "prose"),
@@ -61,7 +64,7 @@ def _listing() -> Table:
                 "label": convention.label,
                 "version": convention.version,
                 "formula": formula(convention.coefficients),
-                "why": " ".join((convention.why, *convention.also.values())),
+                "why": reasons(convention, terms),
                 "weight": convention.coefficients["C"],
             }
             for convention in sorted(CONVENTIONS.values(), key=lambda c: c.coefficients["C"])
@@ -98,12 +101,11 @@ def _totals(graphs: Sequence[LayerGraph], terms: Terms) -> Table:
 
 def _described(row: Report, graphs: Sequence[LayerGraph], terms: Terms) -> dict[str, Value]:
     convention = CONVENTIONS[row.name]
-    reasons = [convention.why, *(why for term, why in convention.also.items() if term in terms)]
     printed = row.source == PUBLISHED
     return {
         "label": row.label,
         "formula": formula(used(convention, terms)),
-        "why": _printed(graphs, row.label) if printed else " ".join(reasons),
+        "why": _printed(graphs, row.label) if printed else reasons(convention, terms),
         "weight": row.weight,
     }
 
@@ -111,9 +113,9 @@ def _described(row: Report, graphs: Sequence[LayerGraph], terms: Terms) -> dict[
 def _printed(graphs: Sequence[LayerGraph], source: str) -> str:
     """What a publication printed of each network, and of which it was where that is another."""
     parts = [
-        figure.text if theirs == graph else f"{figure.text} ({theirs.name})"
+        figure.text if network == graph else f"{figure.text} ({network.name})"
         for graph in graphs
-        for theirs, figure in publications(graph)
+        for network, figure in publications(graph)
         if figure.source == source and figure.quantity == "macs"
     ]
     return f"Printed as {', '.join(parts)}. {CONVENTIONS['paper'].why}"

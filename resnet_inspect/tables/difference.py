@@ -28,7 +28,7 @@ from resnet_inspect.networks.alignment import (
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.networks.ops import show_shape
-from resnet_inspect.tables.columns import Column
+from resnet_inspect.tables.columns import Column, columns
 from resnet_inspect.tables.table import Table
 
 SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~", RESIZED: "="}
@@ -51,15 +51,10 @@ def diff(before: LayerGraph, after: LayerGraph) -> Table:
     return Table(
         title=f"{before.name} → {after.name}, input {_inputs(before, after)}",
         columns=(
-            Column("stage", "Stage"),
-            Column("block", "Block"),
-            Column("change", ""),
-            Column("name", "Layer"),
-            Column("before", "Was"),
-            Column("after", "Is"),
+            *columns("text", stage="Stage", block="Block", change="", name="Layer"),
+            *columns("text", before="Was", after="Is"),
             Column("what", "What changed", "prose"),
-            Column("params", "Parameters", "count"),
-            Column("macs", "MACs", "count"),
+            *columns("count", params="Parameters", macs="MACs"),
         ),
         rows=tuple(rows),
         total={"name": "difference", **_added(before.layers, after.layers)},
