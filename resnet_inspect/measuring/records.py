@@ -17,6 +17,7 @@ from typing import IO, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from resnet_inspect.counting.roofline import Ceilings, Roofline, Row
 from resnet_inspect.errors import FormatError
@@ -35,8 +36,7 @@ Status = Literal["ok", "out of memory", "failed"]
 class Case(Struct, frozen=True):
     """What is run. input: (channels, height, width); step: 'inference' or 'training'.
 
-    mode: eager, compile, cudagraph or compile+cudagraph. folded: batch norm is folded into the
-    convolutions.
+    mode: eager, compile, cudagraph or compile+cudagraph. folded: batch norm into convolutions.
     """
 
     model: str
@@ -50,10 +50,8 @@ class Case(Struct, frozen=True):
 
     def __str__(self) -> str:
         words = [self.model, f"batch {self.batch}", self.dtype, self.memory_format, self.mode]
-        if self.step == "training":
-            words.append("training")
-        if self.folded:
-            words.append("folded")
+        words += ["training"] if self.step == "training" else []
+        words += ["folded"] if self.folded else []
         return " ".join(words)
 
 
@@ -129,8 +127,7 @@ class CaseMeasurement(Measurement, frozen=True, kw_only=True, dict=True):
     """A case that was run.
 
     network: the graph's fingerprint. macs: of the whole batch; uncounted: layers without a known
-    cost. ceiling: FLOP/s at best in this dtype, where it was known. sample: the times, None where
-    the status is not ok.
+    cost. ceiling: FLOP/s at best in this dtype, if known. sample: None where status is not ok.
     """
 
     case: Case
@@ -156,8 +153,9 @@ class CaseMeasurement(Measurement, frozen=True, kw_only=True, dict=True):
     @property
     def load(self) -> float | None:
         """Runnable threads, the fewer of before and after: compiling leaves its own behind."""
-        loads = [at.load for at in (self.before, self.after) if at.load is not None]
-        return min(loads, default=None)
+        return min(
+            (at.load for at in (self.before, self.after) if at.load is not None), default=None
+        )
 
 
 class Latency(CaseMeasurement, frozen=True, kw_only=True, tag="latency"):
@@ -171,9 +169,8 @@ class LadderStep(CaseMeasurement, frozen=True, kw_only=True, tag="ladder"):
     """One step of a ladder. run: what all steps of one ladder share.
 
     left_out: why the device cannot try other steps, by their names. ratios: this step's time to
-    that of the best step before, interleaved. error: 2-norm of the difference of the outputs to
-    those of fp32 eager, relative to theirs. gain: against the best step before; speedup: against
-    the first step.
+    that of the best step before, interleaved. error: 2-norm of the outputs' difference to those of
+    fp32 eager, relative. gain: against the best step before; speedup: against the first.
     """
 
     run: str
@@ -213,27 +210,14 @@ class LayerTimes(Struct, frozen=True, dict=True):
 
     def row(self) -> Row:
         """The layer as a row of a roofline, with its median seconds."""
-        return Row(
-            name=self.name,
-            stage=self.stage,
-            block=self.block,
-            ops=(self.layer_op,),
-            output_shape=self.output_shape,
-            macs=self.macs,
-            flops=self.flops,
-            bytes=self.bytes,
-            uncounted=self.uncounted,
-            bound=self.bound,
-            least=self.least,
-            measured=median(self.times),
-        )
+        known = {key: getattr(self, key) for key in Row._fields if key not in ("ops", "measured")}
+        return Row(**known, ops=(self.layer_op,), measured=median(self.times))
 
 
 class Layers(CaseMeasurement, frozen=True, kw_only=True, tag="layers"):
     """The times of every layer of a case; no layers where the status is not ok.
 
-    whole: median seconds of the network run as usual; of_whole: the sum of the layers relative to
-    it. rate: FLOP/s; bandwidth, cache_bandwidth: bytes/s; floor, fused_floor: seconds.
+    The other fields are those of counting.roofline.Roofline.
     """
 
     whole: float | None
@@ -248,21 +232,9 @@ class Layers(CaseMeasurement, frozen=True, kw_only=True, tag="layers"):
     @property
     def roofline(self) -> Roofline:
         """The roofline with the median seconds of each layer."""
-        return Roofline(
-            model=self.case.model,
-            input=self.case.input,
-            batch=self.case.batch,
-            dtype=self.case.dtype,
-            device=self.device.name,
-            rate=self.rate,
-            bandwidth=self.bandwidth,
-            cache_bandwidth=self.cache_bandwidth,
-            floor=self.floor,
-            fused_floor=self.fused_floor,
-            rows=tuple(layer.row() for layer in self.layers),
-            whole=self.whole,
-            of_whole=self.of_whole,
-        )
+        known = {**asdict(self.case), **asdict(self)}
+        known |= {"device": self.device.name, "rows": tuple(layer.row() for layer in self.layers)}
+        return Roofline(**{key: known[key] for key in Roofline._fields if key in known})
 
 
 class Product(Struct, frozen=True, tag_field="is", tag="matrix product"):
@@ -338,9 +310,6 @@ def pairs(
         {(one.case, one.network): one for one in select(side, Latency)} for side in (before, after)
     )
     return [(one, new[key]) for key, one in old.items() if key in new]
-
-
-# --- files ---------------------------------------------------------------------------------------
 
 
 class _Head(Struct):
@@ -439,8 +408,7 @@ def check_record(path: str | os.PathLike[str]) -> Sequence[Measurement]:
         raise FormatError(f"{os.fspath(path)!r} is not a regular file")
     records = read(path) if exists else ()
     try:
-        with open(path, "ab"):
-            pass
+        open(path, "ab").close()
         if not exists:
             place.resolve().unlink()  # what a link points to, not the link
     except OSError as error:

@@ -18,15 +18,9 @@ _COLUMNS = (
 
 def ceilings(record: DeviceCeilings) -> Table:
     """What a device was measured to do at best."""
-    launch, kernels = record.launch, [record.fastest[dtype] for dtype in record.rates]
+    launch, fastest = record.launch, record.fastest
     rows = [
-        (
-            f"arithmetic, {dtype}",
-            f"{show_rate(rate)}FLOP/s",
-            rate,
-            "FLOP/s",
-            str(record.fastest[dtype]),
-        )
+        (f"arithmetic, {dtype}", f"{show_rate(rate)}FLOP/s", rate, "FLOP/s", str(fastest[dtype]))
         for dtype, rate in record.rates.items()
     ]
     rows += [
