@@ -1,14 +1,14 @@
 """Measurements as JSON Lines: one record a line, written as soon as it is there, never rewritten.
 
-A record holds all that is needed to judge it: what was run, the raw times, the device with its
-clocks and temperature before and after, versions and settings. Files of another schema are refused;
-a last line that was cut short, when the process was killed, is ignored.
+A record holds all that is needed to judge it: what was run, the raw times, the device and its
+condition, versions and settings. Files of another schema are refused; a last line that was cut
+short, when the process was killed, is ignored.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -56,7 +56,7 @@ class Case(Struct, frozen=True):
 
 
 class Device(Struct, frozen=True, omit_defaults=True):
-    """A device and what its speed depends on; None where it does not apply or is not known.
+    """A device; None where a field does not apply or is not known.
 
     threads: of the CPU that torch uses. memory, cache: bytes (cache: the last before memory).
     """
@@ -166,7 +166,7 @@ class Latency(CaseMeasurement, frozen=True, kw_only=True, tag="latency"):
 
 
 class LadderStep(CaseMeasurement, frozen=True, kw_only=True, tag="ladder"):
-    """One step of a ladder. run: what all steps of one ladder share.
+    """One step of a ladder; all steps of one ladder have the same run.
 
     left_out: why the device cannot try other steps, by their names. ratios: this step's time to
     that of the best step before, interleaved. error: 2-norm of the outputs' difference to those of
@@ -215,10 +215,7 @@ class LayerTimes(Struct, frozen=True, dict=True):
 
 
 class Layers(CaseMeasurement, frozen=True, kw_only=True, tag="layers"):
-    """The times of every layer of a case; no layers where the status is not ok.
-
-    The other fields are those of counting.roofline.Roofline.
-    """
+    """The times of every layer, none where the case failed; the rest as counting's Roofline."""
 
     whole: float | None
     of_whole: float | None
@@ -302,22 +299,13 @@ def ladders(measurements: Iterable[Measurement]) -> list[list[LadderStep]]:
     return list(runs.values())
 
 
-def pairs(
-    before: Iterable[Measurement], after: Iterable[Measurement]
-) -> list[tuple[Latency, Latency]]:
-    """The latencies of equal cases in two files; of a case measured several times, the last."""
-    old, new = (
-        {(one.case, one.network): one for one in select(side, Latency)} for side in (before, after)
-    )
-    return [(one, new[key]) for key, one in old.items() if key in new]
-
-
 class _Head(Struct):
     schema: Any = None
 
 
 _decode_head = msgspec.json.Decoder(_Head).decode
-_decode = msgspec.json.Decoder(Latency | LadderStep | Layers | DeviceCeilings).decode
+_Record = Latency | LadderStep | Layers | DeviceCeilings
+_decode: Callable[[bytes], Measurement] = msgspec.json.Decoder(_Record).decode
 
 
 def to_line(measurement: Measurement) -> bytes:
@@ -361,10 +349,7 @@ def _cut_short(line: bytes) -> bool:
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
-    """The records of a file, in the order in which they were made.
-
-    Raises FormatError, with the line and the field, if it is not such a file or of another schema.
-    """
+    """The records of a file, in order; raises FormatError with the line and the field."""
     name = os.fspath(path)
     try:
         *lines, last = Path(path).read_bytes().split(b"\n")
@@ -386,12 +371,11 @@ def _parsed(line: bytes, where: str) -> Measurement:
                 f"{where} is of schema {schema}, and this version reads schema {SCHEMA}; "
                 "measure again into another file, or read it with the version that wrote it"
             )
-        record: Measurement = _decode(line)
-        return record
+        return _decode(line)
     except msgspec.ValidationError as error:
         what, _, at = str(error).replace("`", "").partition(" - at $.")
-        field = f"{at}: " if at else ""
-        raise FormatError(f"{where} is not a measurement: {field}{what.lower()}") from None
+        problem = f"{at}: {what.lower()}" if at else what.lower()
+        raise FormatError(f"{where} is not a measurement: {problem}") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise FormatError(f"{where} is not valid JSON") from None
 
@@ -399,12 +383,11 @@ def _parsed(line: bytes, where: str) -> Measurement:
 def check_record(path: str | os.PathLike[str]) -> Sequence[Measurement]:
     """The records of a file to which more will be added: none if there is no file yet.
 
-    Called before anything is measured. Raises FormatError if the file is something else or of
-    another schema, OutputError if it cannot be written.
+    Raises FormatError if it is something else or of another schema, OutputError if it cannot be
+    written.
     """
     place = Path(path)
-    exists = place.exists()
-    if exists and not place.is_file():
+    if (exists := place.exists()) and not place.is_file():
         raise FormatError(f"{os.fspath(path)!r} is not a regular file")
     records = read(path) if exists else ()
     try:

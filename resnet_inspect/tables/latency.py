@@ -11,7 +11,6 @@ from resnet_inspect.measuring.records import (
     CaseMeasurement,
     Latency,
     Measurement,
-    pairs,
     select,
 )
 from resnet_inspect.measuring.statistics import LEAST_DIFFERENCE, differs
@@ -205,10 +204,14 @@ def comparison(
 ) -> Table:
     """The cases that both files have, pairwise; a speed-up above 1 means that the second is faster.
 
-    A difference counts where the medians' intervals do not overlap and it is more than
-    LEAST_DIFFERENCE. Raises InspectError where the files have no case in common.
+    Of a case measured several times the last is compared. A difference counts where the medians'
+    intervals do not overlap and it is more than LEAST_DIFFERENCE. Raises InspectError where the
+    files have no case in common.
     """
-    matched = pairs(before, after)
+    old, new = (
+        {(one.case, one.network): one for one in select(side, Latency)} for side in (before, after)
+    )
+    matched = [(one, new[key]) for key, one in old.items() if key in new]
     if not matched:
         raise InspectError(f"{names[0]!r} and {names[1]!r} have no case in common")
     rows = [_pair(*pair) for pair in matched]

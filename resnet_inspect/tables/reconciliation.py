@@ -38,7 +38,7 @@ from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.tables.columns import Column, Value, columns
+from resnet_inspect.tables.columns import Column, Kind, Value, columns
 from resnet_inspect.tables.difference import in_words
 from resnet_inspect.tables.table import Sheet, Table
 
@@ -269,7 +269,7 @@ def _failures(reports: Mapping[str, Reported]) -> list[str]:
     return [f"Not measured: {', '.join(some)} ({failure})" for failure, some in names.items()]
 
 
-def _columns(kind: str) -> tuple[Column, ...]:
+def _columns(kind: Kind) -> tuple[Column, ...]:
     return (
         *columns("text", name="Name", label="Counter"),
         Column("version", "Version", rank=4),
@@ -289,7 +289,7 @@ def _record(row: Report, macs: int = 0) -> dict[str, Value]:
     return {**row._asdict(), **more}
 
 
-def _quantity_table(title: str, rows: Sequence[Report], kind: str) -> Table:
+def _quantity_table(title: str, rows: Sequence[Report], kind: Kind) -> Table:
     columns = tuple(column for column in _columns(kind) if column.key != "ratio")
     shown = ("label", "total", "checked", "difference", "why")
     return Table(title, columns, tuple(map(_record, rows)), shown=shown)

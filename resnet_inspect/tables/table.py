@@ -142,13 +142,9 @@ class Table(Printable):
             return writers.json_text(self.records() if bare else self.to_dict())
         if format not in writers.PROSE:
             raise unknown("format", format, writers.FORMATS)
-        return writers.PROSE[format](
-            self.title,
-            self.visible,
-            writers.cells(self.visible, self.rows),
-            writers.cells(self.visible, self.below),
-            (*self.notes, *([self.caveat] if self.partial else [])),
-        )
+        rows, below = (writers.cells(self.visible, part) for part in (self.rows, self.below))
+        notes = (*self.notes, *([self.caveat] if self.partial else []))
+        return writers.PROSE[format](writers.Page(self.title, self.visible, rows, below, notes))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from resnet_inspect.tables.terminal import render
