@@ -23,7 +23,7 @@ from resnet_inspect.networks.spec_field import LARGEST
 from resnet_inspect.networks.wiring import shortcut
 from resnet_inspect.tables.columns import Column, Value, columns
 from resnet_inspect.tables.network import MACS
-from resnet_inspect.tables.ratios import against_first, ratio, ratio_column
+from resnet_inspect.tables.ratios import against_first, ratio, with_ratio
 from resnet_inspect.tables.table import Sheet, Table
 from resnet_inspect.tables.variants import options
 
@@ -151,14 +151,11 @@ def _blocks(channels: int, size: Pair) -> Table:
             Column("block", "Block"),
             Column("channels", "Channels", "count", 3),
             Column("inside", "In 3x3", "count", 4),
-            Column("weights", "Weights", "count"),
-            ratio_column("weights"),
+            *with_ratio(Column("weights", "Weights", "count")),
             Column("params", "With BN", "count", 2),
-            Column("macs", "MACs", "count"),
-            ratio_column("macs"),
+            *with_ratio(Column("macs", "MACs", "count")),
             Column("flops", "FLOPs", "count", 6),
-            Column("activations", "Activations", "count"),
-            ratio_column("activations", 1),
+            *with_ratio(Column("activations", "Activations", "count"), 1),
         ),
         against_first(rows, "weights", "macs", "activations"),
         notes=(
@@ -360,14 +357,14 @@ def _projection_rows(channels: int, size: Pair) -> Iterator[dict[str, Value]]:
         entering = channels // stride
         part = sample(kind, channels, size, entering=entering, stride=stride, option=option)
         layers = shortcut(part.block) or ()
-        spent = total(layers)
+        extra = total(layers)
         yield {
             "block": kind,
             "shortcut": words,
             "entering": part.block.layers[0].input_shapes[0],
             "weights": sum(layer.op.weights for layer in layers if isinstance(layer.op, Conv2d)),
-            "params": spent.params,
-            "macs": spent.macs,
-            "share": spent.macs / part.cost.macs,
-            "activations": spent.written,
+            "params": extra.params,
+            "macs": extra.macs,
+            "share": extra.macs / part.cost.macs,
+            "activations": extra.written,
         }

@@ -1,8 +1,8 @@
 """Networks side by side: what each costs in all, what memory it needs, and where the cost sits.
 
-Every count comes from the networks' own tables (network_table.py); what is added here is ratios to
+Every count comes from the networks' own tables (network.py); what is added here is ratios to
 the first network and sums by the role that a layer plays. Where a network has layers that no rule
-counts, its figures are lower bounds, and no ratio is made of them.
+counts, its figures are lower bounds and have no ratio.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from resnet_inspect.networks.ops import GlobalAvgPool2d, show_shape
 from resnet_inspect.networks.parts import ROLES, depth, depths, residual_blocks, roles
 from resnet_inspect.tables import network as network_table
 from resnet_inspect.tables.columns import Column, Record, Value, columns
-from resnet_inspect.tables.ratios import against_first, ratio, ratio_column
+from resnet_inspect.tables.ratios import against_first, ratio, with_ratio
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("cost", "memory", "stage", "where")
@@ -130,12 +130,11 @@ def _heading(networks: Sequence[Network]) -> str:
     return headings.pop() if len(headings) == 1 else networks[0].counted.title
 
 
-_PARAMS = (Column("params", "Parameters", "count"), ratio_column("params", 2))
+_PARAMS = with_ratio(Column("params", "Parameters", "count"), 2)
 
 
 def _counted(networks: Sequence[Network]) -> tuple[Column, Column]:
-    column = networks[0].counted
-    return column, ratio_column(column.key, 1)
+    return with_ratio(networks[0].counted, 1)
 
 
 def _share_of(networks: Sequence[Network], rank: int = 0) -> Column:
@@ -176,8 +175,7 @@ def _costs(networks: Sequence[Network]) -> Table:
             *_PARAMS,
             *_counted(networks),
             Column(per_param, "MACs/param" if count == "macs" else "per param", "ratio", 4),
-            Column("flops", "FLOPs", "count", 5),
-            ratio_column("flops", 7),
+            *with_ratio(Column("flops", "FLOPs", "count", 5), 7),
             *_uncounted(networks),
         ),
         against_first(rows, "params", count, "flops"),
@@ -207,16 +205,13 @@ def _memories(networks: Sequence[Network]) -> Table:
         "Activations, memory and receptive field",
         (
             Column("model", "Network"),
-            Column("activations", "Activations", "count"),
-            ratio_column("activations", 2),
+            *with_ratio(Column("activations", "Activations", "count"), 2),
             Column("weights", "Weights", "bytes", 3),
             Column("peak", "Peak", "bytes", 4),
             Column("peak_at", "Peak at", rank=7),
-            Column("inference", "Inference", "bytes"),
-            ratio_column("inference", 2),
+            *with_ratio(Column("inference", "Inference", "bytes"), 2),
             Column("kept", "Kept", "bytes", 5),
-            Column("training", "Training", "bytes"),
-            ratio_column("training", 2),
+            *with_ratio(Column("training", "Training", "bytes"), 2),
             Column("receptive_field", "Field", "pair", 1),
             *_uncounted(networks),
         ),
@@ -248,8 +243,7 @@ def _stages(networks: Sequence[Network]) -> Table:
             *_counted(networks),
             _share_of(networks, 5),
             Column("flops", "FLOPs", "count", 11),
-            Column("activations", "Activations", "count", 8),
-            ratio_column("activations", 9),
+            *with_ratio(Column("activations", "Activations", "count", 8), 9),
             *columns("bytes", 10, peak="Peak", kept="Kept"),
             Column("receptive_field", "Field", "pair", 7),
             *_uncounted(networks),
@@ -260,7 +254,7 @@ def _stages(networks: Sequence[Network]) -> Table:
 
 
 def merged(sequences: Iterable[Sequence[str]]) -> list[str]:
-    """Every name once: those that a sequence adds stand behind the ones that they follow there."""
+    """Every name once: those that a sequence adds come after the ones that they follow there."""
     order: list[str] = []
     for names in sequences:
         at = 0

@@ -2,7 +2,7 @@
 
 Stages are aligned with stages, blocks with blocks inside of them and layers with layers inside of
 those, each so that what is paired is most alike (a global alignment: Needleman & Wunsch 1970);
-where blocks are cut otherwise, layers with layers throughout. What things are called only breaks
+where blocks are cut differently, layers with layers throughout. What things are called only breaks
 ties, and layers are taken in the order of their wiring, so neither a fork that renames its modules
 nor one that runs the shortcut first is another network.
 """

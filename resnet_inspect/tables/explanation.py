@@ -178,12 +178,12 @@ def _with_bias(op: Conv2d | Linear, out: int) -> Formula:
 
 def _multiplied(layer: Layer, formula: str, numbers: str) -> list[Formula]:
     """The MACs of a layer as its formula says, with what follows from them."""
-    spent = cost(layer)
-    bias = f" + {spent.bias:,}" if spent.bias else ""
+    own = cost(layer)
+    bias = f" + {own.bias:,}" if own.bias else ""
     flops = "2 × MACs + bias additions" if bias else "2 × MACs"
     return [
-        Formula("MACs", formula, numbers, spent.macs),
-        Formula("FLOPs", flops, f"2 × {spent.macs:,}{bias}", spent.flops),
+        Formula("MACs", formula, numbers, own.macs),
+        Formula("FLOPs", flops, f"2 × {own.macs:,}{bias}", own.flops),
         _activations(layer),
     ]
 

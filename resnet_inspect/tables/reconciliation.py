@@ -236,8 +236,8 @@ def _memory(graph: LayerGraph, batch: int) -> tuple[Report, Report]:
 
 
 def _parameters(graph: LayerGraph) -> Iterator[Report]:
-    spent, weights = total(graph.layers), published_quantity(graph, "weights")
-    trained, held = spent.params, spent.params + spent.buffers
+    whole, weights = total(graph.layers), published_quantity(graph, "weights")
+    trained, held = whole.params, whole.params + whole.buffers
     for name, label, count, why in (
         ("weights", "without batch norm", weights, "Convolution and linear layers alone."),
         ("parameters", "torch parameters()", trained, f"{trained - weights:,} of batch norm more."),
@@ -246,7 +246,7 @@ def _parameters(graph: LayerGraph) -> Iterator[Report]:
             "state-dict",
             "torch state_dict()",
             held,
-            f"{spent.buffers:,} buffers more: running mean and variance, batches seen.",
+            f"{whole.buffers:,} buffers more: running mean and variance, batches seen.",
         ),
     ):
         yield Report(name, label, count, count, why)
