@@ -17,7 +17,6 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.tables.columns import Column, Value, columns
 from resnet_inspect.tables.reconciliation import (
     PUBLISHED,
-    Report,
     counter_rows,
     publications,
     reasons,
@@ -36,17 +35,13 @@ def conventions(graphs: Sequence[LayerGraph] = ()) -> Sheet:
     terms: Terms = {} if graphs else dict.fromkeys(TERMS, 1)
     for graph in graphs:
         terms |= total_terms(graph.layers)
-    return Sheet(
-        "Conventions",
-        {
-            "conventions": _totals(graphs, terms) if graphs else _listing(terms),
-            "terms": Table(
-                "The terms",
-                (Column("term", "Term"), Column("is", "What it counts", "prose")),
-                tuple({"term": term, "is": TERMS[term]} for term in TERMS if term in terms),
-            ),
-        },
+    listed = Table(
+        "The terms",
+        (Column("term", "Term"), Column("is", "What it counts", "prose")),
+        tuple({"term": term, "is": TERMS[term]} for term in TERMS if term in terms),
     )
+    first = _totals(graphs, terms) if graphs else _listing(terms)
+    return Sheet("Conventions", {"conventions": first, "terms": listed})
 
 
 def _listing(terms: Terms) -> Table:
@@ -83,7 +78,13 @@ def _totals(graphs: Sequence[LayerGraph], terms: Terms) -> Table:
         macs = total(graph.layers).macs
         for row in counter_rows(graph):
             if row.label not in rows:
-                rows[row.label] = _described(row, graphs, terms)
+                convention, printed = CONVENTIONS[row.name], row.source == PUBLISHED
+                rows[row.label] = {
+                    "label": row.label,
+                    "formula": formula(used(convention, terms)),
+                    "why": _printed(graphs, row.label) if printed else reasons(convention, terms),
+                    "weight": row.weight,
+                }
                 order[row.label] = row.weight, row.total / max(macs, 1)
             rows[row.label][key] = row.total
     return Table(
@@ -97,17 +98,6 @@ def _totals(graphs: Sequence[LayerGraph], terms: Terms) -> Table:
         tuple(rows[label] for label in sorted(rows, key=order.__getitem__)),
         group="weight",
     )
-
-
-def _described(row: Report, graphs: Sequence[LayerGraph], terms: Terms) -> dict[str, Value]:
-    convention = CONVENTIONS[row.name]
-    printed = row.source == PUBLISHED
-    return {
-        "label": row.label,
-        "formula": formula(used(convention, terms)),
-        "why": _printed(graphs, row.label) if printed else reasons(convention, terms),
-        "weight": row.weight,
-    }
 
 
 def _printed(graphs: Sequence[LayerGraph], source: str) -> str:

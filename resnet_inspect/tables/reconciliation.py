@@ -116,9 +116,7 @@ def reconcile(
         "counters": Table(
             f"{about}, by every counter's own convention",
             _columns("count"),
-            tuple(
-                {**_record(row), "ratio": row.total / macs if macs else None} for row in counters
-            ),
+            tuple(_record(row, macs) for row in counters),
             notes=notes,
             group="weight",
             partial=missing,
@@ -238,16 +236,12 @@ def _memory(graph: LayerGraph, batch: int) -> tuple[Report, Report]:
 def _parameters(graph: LayerGraph) -> Iterator[Report]:
     whole, weights = total(graph.layers), published_quantity(graph, "weights")
     trained, held = whole.params, whole.params + whole.buffers
+    buffers = f"{whole.buffers:,} buffers more: running mean and variance, batches seen."
     for name, label, count, why in (
         ("weights", "without batch norm", weights, "Convolution and linear layers alone."),
         ("parameters", "torch parameters()", trained, f"{trained - weights:,} of batch norm more."),
         ("torchinfo-parameters", "torchinfo Total params", trained, "The same."),
-        (
-            "state-dict",
-            "torch state_dict()",
-            held,
-            f"{whole.buffers:,} buffers more: running mean and variance, batches seen.",
-        ),
+        ("state-dict", "torch state_dict()", held, buffers),
     ):
         yield Report(name, label, count, count, why)
 
