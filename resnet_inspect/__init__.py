@@ -26,17 +26,14 @@ if TYPE_CHECKING:
     from resnet_inspect.api.networks import graph as graph
     from resnet_inspect.api.networks import list_models as list_models
     from resnet_inspect.api.networks import load_timm_preact as load_timm_preact
-    from resnet_inspect.api.networks import models as models
     from resnet_inspect.api.networks import register_layer as register_layer
     from resnet_inspect.api.networks import spec as spec
     from resnet_inspect.api.networks import trace as trace
-    from resnet_inspect.api.pictures import block_diagram as block_diagram
     from resnet_inspect.api.pictures import diagram as diagram
     from resnet_inspect.api.pictures import diff_diagram as diff_diagram
     from resnet_inspect.api.pictures import plot as plot
     from resnet_inspect.api.pictures import report as report
     from resnet_inspect.api.tables import compare as compare
-    from resnet_inspect.api.tables import compare_blocks as compare_blocks
     from resnet_inspect.api.tables import conventions as conventions
     from resnet_inspect.api.tables import cost as cost
     from resnet_inspect.api.tables import diff as diff
@@ -56,22 +53,20 @@ if TYPE_CHECKING:
     from resnet_inspect.networks.graph import Stage as Stage
     from resnet_inspect.networks.spec import ResNetSpec as ResNetSpec
     from resnet_inspect.networks.torch_ops import Opaque as Opaque
+    from resnet_inspect.pictures.diagrams.diagram import block_diagram as block_diagram
+    from resnet_inspect.tables.block_comparison import compare_blocks as compare_blocks
     from resnet_inspect.tables.columns import Column as Column
     from resnet_inspect.tables.table import Sheet as Sheet
     from resnet_inspect.tables.table import Table as Table
+    from resnet_inspect.tables.zoo import models as models
 
     __version__: str
 
 _PUBLIC = {
     "api.measurements": "bench device ladder read_bench roofline",
-    "api.networks": (
-        "Model build graph list_models load_timm_preact models register_layer spec trace"
-    ),
-    "api.pictures": "block_diagram diagram diff_diagram plot report",
-    "api.tables": (
-        "compare compare_blocks conventions cost diff explain "
-        "memory receptive_fields reconcile table"
-    ),
+    "api.networks": "Model build graph list_models load_timm_preact register_layer spec trace",
+    "api.pictures": "diagram diff_diagram plot report",
+    "api.tables": ("compare conventions cost diff explain memory receptive_fields reconcile table"),
     "counting.costs": "Cost total",
     "counting.memory": "Memory",
     "counting.receptive_field": "ReceptiveField",
@@ -79,8 +74,11 @@ _PUBLIC = {
     "errors": "InspectError",
     "networks.graph": "Block Layer LayerGraph Stage",
     "networks.spec": "ResNetSpec",
+    "pictures.diagrams.diagram": "block_diagram",
+    "tables.block_comparison": "compare_blocks",
     "tables.columns": "Column",
     "tables.table": "Sheet Table",
+    "tables.zoo": "models",
 }
 """The public names by the module that defines them (a test holds the imports above to it)."""
 

@@ -123,7 +123,6 @@ def test_shapes_are_refused_in_one_line(shape: Any, says: str) -> None:
         (lambda: ri.graph(3), "a int is not a network"),
         (lambda: ri.graph("resnet18", leaves=["X"]), "are for code that is traced"),
         (lambda: ri.list_models(family="resnets"), "unknown family 'resnets'"),
-        (lambda: ri.report("resnet18"), "a report needs a folder"),
         (lambda: ri.bench([]), "no network to measure"),
     ],
 )
@@ -158,14 +157,14 @@ def test_variants_carry_no_published_figures() -> None:
         assert not ri.table(variant).references
 
 
-def test_report_takes_a_list_and_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_report_takes_a_list_or_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls: list[tuple[list[str], Any]] = []
     monkeypatch.setattr(
         "resnet_inspect.reporting.write.write",
         lambda graphs, folder, **settings: calls.append(([g.name for g in graphs], folder)),
     )
     out = str(tmp_path)
-    assert ri.report(["resnet18"], out) == ri.report("resnet18", folder=out)
+    assert ri.report(["resnet18"], folder=out) == ri.report("resnet18", folder=out)
     assert ri.report(folder=out) == str(tmp_path / "index.html")
     assert calls == [(["resnet18"], out), (["resnet18"], out), (list(zoo.CLASSICS), out)]
 

@@ -38,10 +38,9 @@ def bench(
     peak, and on a GPU joules an image. train: a step of forward, backward and SGD. per_layer: every
     layer against the least time that the roofline allows. device: 'cuda' or 'cpu' (default: a GPU
     if there is one). budget: seconds for each; half_width: of the interval, at which it stops
-    before that. record: a JSON Lines file to which each measurement is added as soon as it is
-    finished; resume: leave out what it already holds. `read_bench` reads it. Running out of memory
-    is a row that says so. A mode that compiles makes torch forget what it compiled before. Raises
-    InspectError.
+    before that. record: a JSON Lines file to which each measurement is added at once, for
+    `read_bench`; resume: leave out what it holds. Running out of memory is a row that says so. A
+    mode that compiles makes torch forget what it compiled before. Raises InspectError.
     """
     from resnet_inspect.measuring.sweep import grid
     from resnet_inspect.pytorch.bench.sweep import run_sweep
@@ -94,8 +93,7 @@ def ladder(
 
     fp32 eager, TF32, channels_last, bf16, fp16, batch norm folded, torch.compile, CUDA graphs: each
     step is tried on top of those kept before; its outputs are checked against those of fp32.
-    resume: continue behind the steps that the record holds. The other arguments are those of
-    `bench`; changes: fields of ResNetSpec. Raises InspectError.
+    resume: continue behind the steps that the record holds. The rest is as `bench` has it.
     """
     from resnet_inspect.pytorch.bench.sweep import run_ladder
     from resnet_inspect.reporting.measurements import Measurements
@@ -154,8 +152,7 @@ def roofline(
 
     level: 'layer', 'block' or 'stage'. fused: batch norm, activation and addition as part of the
     kernel that makes their input. device: 'cuda' or 'cpu' (default: the latest that `device`
-    measured); ceilings: a record to take them from instead. changes: fields of ResNetSpec. Needs no
-    torch. Raises InspectError, also where no ceilings were measured.
+    measured); ceilings: a record to take them from instead. Needs no torch. Raises InspectError.
     """
     from resnet_inspect.counting.roofline import roofline as bounds
     from resnet_inspect.measuring.ceilings import load_ceilings

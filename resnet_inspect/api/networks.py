@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeGuard, Union, cast
 
 from resnet_inspect.errors import InspectError, ShapeError, unknown
@@ -19,8 +20,6 @@ from resnet_inspect.networks.spec import ResNetSpec
 
 if TYPE_CHECKING:
     import torch
-
-    from resnet_inspect.tables.table import Table
 
 Model = Union[str, os.PathLike[str], ResNetSpec, LayerGraph, "torch.nn.Module"]
 """A network: a name of the zoo, a TOML file, either with fields changed ('resnet50[stem=deep]'), a
@@ -58,13 +57,6 @@ def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
     ]
 
 
-def models(family: str | None = None) -> Table:
-    """The zoo as a table; raises UnknownNameError for the family."""
-    from resnet_inspect.tables import zoo as zoo_table
-
-    return zoo_table.models(family)
-
-
 def spec(model: str | os.PathLike[str] | ResNetSpec, **changes: Any) -> ResNetSpec:
     """The spec of a name or a TOML file, with fields changed.
 
@@ -97,7 +89,12 @@ def graph(
                 f"{_name(model)} is traced, so {next(iter(changes))!r} does not apply; "
                 "pass args instead"
             )
-        return _traced(model, shape, args, leaves)
+        if is_code(model):
+            from resnet_inspect.pytorch.trace.load import load
+
+            return load(os.fspath(cast("str", model)), shape, args, leaves)
+        module = cast("torch.nn.Module", model)
+        return replace(trace(module, shape, leaves=leaves), maker=partial(deepcopy, module))
     if args or leaves:
         raise InspectError(
             "arguments and leaves are for code that is traced (package.module:callable)"
@@ -120,16 +117,9 @@ def graphs(
     models: Sequence[Model | Sequence[Model]], input_shape: Shape | None = None, **changes: Any
 ) -> list[LayerGraph]:
     """The graphs of some models, and of those in lists among them."""
-    return [graph(model, input_shape, **changes) for model in _flat(models)]
-
-
-def _flat(models: Sequence[Model | Sequence[Model]]) -> Iterator[Model]:
-    """Some models, and those in lists among them."""
-    for model in models:
-        if isinstance(model, (list, tuple)):
-            yield from model
-        else:
-            yield cast("Model", model)  # a str is a sequence too
+    lists = (model if isinstance(model, (list, tuple)) else (model,) for model in models)
+    flat = cast("Iterable[Model]", chain.from_iterable(lists))  # a str is a sequence too
+    return [graph(model, input_shape, **changes) for model in flat]
 
 
 def trace(
@@ -203,17 +193,6 @@ def _as_html(network: LayerGraph) -> str:
 LayerGraph._repr_html_ = _as_html
 
 
-def _traced(
-    model: Any, input_shape: Shape | None, args: Mapping[str, Any] | None, leaves: Sequence[str]
-) -> LayerGraph:
-    if is_code(model):
-        from resnet_inspect.pytorch.trace.load import load
-
-        return load(os.fspath(model), input_shape, args, leaves)
-    traced = trace(model, input_shape, leaves=leaves)
-    return replace(traced, maker=partial(deepcopy, model))
-
-
 def _name(model: object) -> str:
     if isinstance(model, LayerGraph):
         return model.name
@@ -222,12 +201,9 @@ def _name(model: object) -> str:
 
 def checked_shape(shape: Any) -> Shape | None:
     """A shape as a tuple; raises ShapeError for a single number."""
-    if shape is None:
-        return None
     try:
-        sizes = tuple(shape)
+        return None if shape is None else tuple(shape)
     except TypeError:
         raise ShapeError(
             f"input_shape is {shape!r}; give (channels, height, width), such as (3, 224, 224)"
         ) from None
-    return sizes

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.api.networks import Model, graph, graphs
-from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
-from resnet_inspect.networks.ops import Pair, Shape
+from resnet_inspect.networks.ops import Shape
 
 if TYPE_CHECKING:
     from resnet_inspect.pictures.diagrams.diagram import Diagram
@@ -68,38 +67,6 @@ def diff_diagram(
     )
 
 
-def block_diagram(
-    *kinds: str,
-    channels: int | None = None,
-    size: int | Pair = 56,
-    stride: int = 1,
-    entering: int | None = None,
-    color_by: str = "stage",
-    direction: str = "TB",
-    theme: str = "light",
-    **changes: Any,
-) -> Diagram:
-    """Draw residual blocks, 'basic', 'bottleneck' or both, with the arithmetic of their weights.
-
-    channels: those that leave the block (default: 64 and 256, as in He et al. 2015, Figure 5).
-    size: height and width of its input; entering: channels of it (default: as many as leave, or
-    half of them if it strides). The rest is as `diagram` has it.
-    """
-    from resnet_inspect.pictures.diagrams import diagram as drawing
-
-    return drawing.block_diagram(
-        *kinds,
-        channels=channels,
-        size=size,
-        stride=stride,
-        entering=entering,
-        color_by=color_by,
-        direction=direction,
-        theme=theme,
-        **changes,
-    )
-
-
 def plot(
     kind: str,
     *models: Model | Sequence[Model],
@@ -110,8 +77,7 @@ def plot(
     """Plot where the cost is: a value with .write(path), which a notebook shows.
 
     kind: 'stages', 'cumulative', 'memory' or 'field' of some networks; 'zoo' or 'blocks' without
-    any. convention: what 'stages' and 'cumulative' count. theme:
-    'light', 'dark' or 'print'.
+    any. convention: what 'stages' and 'cumulative' count. theme: 'light', 'dark' or 'print'.
     """
     from resnet_inspect.pictures.plots import costs
 
@@ -121,7 +87,7 @@ def plot(
 
 def report(
     *models: Model | Sequence[Model],
-    folder: str | os.PathLike[str] | None = None,
+    folder: str | os.PathLike[str],
     input_shape: Shape | None = None,
     batch: int = 1,
     dtype: str = "fp32",
@@ -131,17 +97,12 @@ def report(
 ) -> str:
     """Write a folder about networks (default: the five classics); returns the path of its page.
 
-    It holds index.html, which needs nothing but itself, and Markdown, CSV and SVG. The folder may
-    also follow a list of models: report(["resnet18"], "out"). convention: count as another tool
-    does. command: what the page says it was made by. Files are replaced one by one; a folder that
-    holds something a report did not write is left as it is unless `force`.
+    It holds index.html, which needs nothing but itself, and Markdown, CSV and SVG. convention:
+    count as another tool does. command: what the page says it was made by. Files are replaced one
+    by one; a folder that holds something a report did not write is left as it is unless `force`.
     """
     from resnet_inspect.reporting.write import PAGE, write
 
-    if folder is None and len(models) == 2 and isinstance(models[0], (list, tuple)):
-        folder, models = cast("str", models[1]), models[:1]
-    if folder is None:
-        raise InspectError("a report needs a folder, such as folder='report'")
     write(
         graphs(models or zoo.CLASSICS, input_shape),
         folder,

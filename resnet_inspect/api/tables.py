@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.api.networks import Model, checked_shape, graph, graphs, has_spec, spec
 from resnet_inspect.errors import InspectError
+from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.ops import Pair, Shape
+from resnet_inspect.networks.ops import Shape
 
 if TYPE_CHECKING:
     from resnet_inspect.counting.conventions import Reported
     from resnet_inspect.counting.costs import Cost
     from resnet_inspect.counting.memory import Memory
     from resnet_inspect.counting.receptive_field import ReceptiveField
-    from resnet_inspect.measuring.progress import Progress
     from resnet_inspect.tables.table import Sheet, Table
 
 
@@ -120,18 +120,9 @@ def compare(
     """
     from resnet_inspect.tables import comparison
 
-    networks = graphs(models, input_shape)
-    return comparison.compare(networks, batch=batch, dtype=dtype, convention=convention)
-
-
-def compare_blocks(channels: int = 256, size: int | Pair = 14) -> Sheet:
-    """The basic block against the bottleneck at `channels` and height x width, formulas and all.
-
-    Source: He et al. 2015, Figure 5. channels: a multiple of 4.
-    """
-    from resnet_inspect.tables import block_comparison
-
-    return block_comparison.compare_blocks(channels, size)
+    return comparison.compare(
+        graphs(models, input_shape), batch=batch, dtype=dtype, convention=convention
+    )
 
 
 def diff(before: Model, after: Model, *, input_shape: Shape | None = None) -> Table:
@@ -150,7 +141,7 @@ def reconcile(
     input_shape: Shape | None = None,
     batch: int = 1,
     measure: bool = True,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     **changes: Any,
 ) -> Sheet:
     """Why tools disagree about a network: every counter's total, taken apart into named terms.
@@ -159,10 +150,8 @@ def reconcile(
     formulas. progress: told which counter runs. meta['discrepancies'] of the sheet says which
     measured totals their formulas do not give.
     """
-    from resnet_inspect.measuring.progress import SILENT
     from resnet_inspect.tables import reconciliation
 
-    progress = progress or SILENT
     network = graph(model, input_shape, **changes)
     measured: dict[str, Reported] = {}
     if measure:

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import click
 
-from resnet_inspect.cli.parameters import SETTINGS, Option, explained, words_of
+from resnet_inspect.cli.parameters import SETTINGS, explained, option, words_of
 from resnet_inspect.errors import unknown
 
 PANELS: dict[str, tuple[str, ...]] = {
@@ -32,31 +32,17 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            if ctx.resilient_parsing:  # the shell completes a line with a typing error
+                return None
+            raise unknown("command", cmd_name, COMMANDS)
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(f"resnet_inspect.cli.{name}"), name)
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise unknown("command", args[0], COMMANDS)
-        return super().resolve_command(ctx, args)
-
     def get_help(self, ctx: click.Context) -> str:
-        from resnet_inspect.cli.help import group_help
+        from resnet_inspect.cli.help import drawn
 
-        params = [explained(param) for param in self.get_params(ctx)]
-        return group_help(self, ctx, params, PANELS)
-
-
-def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:
-        from importlib.metadata import version
-
-        print(f"resnet-inspect {version('resnet-inspect')}")
-        context.exit()
+        return drawn(self, ctx, [explained(param) for param in self.get_params(ctx)], PANELS)
 
 
 def _completion(context: click.Context, parameter: click.Parameter, shell: str | None) -> None:
@@ -68,25 +54,18 @@ def _completion(context: click.Context, parameter: click.Parameter, shell: str |
 
 
 @click.group("resnet-inspect", cls=Commands, context_settings=SETTINGS)
-@click.option(
-    "--version",
-    is_flag=True,
-    expose_value=False,
-    is_eager=True,
-    callback=_version,
-    help="Print the version.",
+@click.version_option(
+    package_name="resnet-inspect", message="%(prog)s %(version)s", help="Print the version."
 )
-@click.option(
-    "--install-completion",
-    cls=Option,
+@option(
+    "--install-completion [SHELL]",
+    "Complete words in your shell, or in the one named",
     is_flag=False,
     flag_value="",
-    metavar="[SHELL]",
     words=words_of("cli.completion:SHELLS"),
     expose_value=False,
     is_eager=True,
     callback=_completion,
-    help="Complete words in your shell, or in the one named",
 )
 def app() -> None:
     """What exactly is in a ResNet, what it costs, and why tools disagree about it.

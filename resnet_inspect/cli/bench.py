@@ -3,57 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import (
-    LEVELS,
     dtypes_option,
     level_option,
-    plots_option,
     record_options,
     sampling_options,
+    shows_measured,
     watched,
-    write_plots,
 )
 from resnet_inspect.cli.network_options import models_options
-from resnet_inspect.cli.output import emit, output_options
+from resnet_inspect.cli.output import Shown
 from resnet_inspect.cli.parameters import command, option, split
 from resnet_inspect.errors import FormatError, unknown
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.tables.roofline import LEVELS
+
+if TYPE_CHECKING:
+    from resnet_inspect.reporting.measurements import Measurements
 
 FORMATS = ("nchw", "nhwc", "channels_last")
-
 
 MODES = ("eager", "compile", "cudagraph", "compile+cudagraph")
 
 
 @command("bench")
 @models_options()
-@option("--batch", default="1", metavar="N,..", help="Images in a batch.")
+@option("--batch N,..", "Images in a batch.", default="1")
 @dtypes_option(several=True)
-@option(
-    "--memory-format",
-    default="nchw",
-    metavar="LAYOUT,..",
-    words=FORMATS,
-    several=True,
-    help="Layout",
-)
-@option("--mode", default="eager", metavar="MODE,..", words=MODES, several=True, help="Mode")
-@option(
-    "--train",
-    is_flag=True,
-    help="A training step: forward, backward, SGD; half precision by autocast.",
-)
-@option(
-    "--per-layer",
-    is_flag=True,
-    help="Every layer where it is, against the least time that the roofline allows.",
-)
+@option("--memory-format LAYOUT,..", "Layout", default="nchw", words=FORMATS, several=True)
+@option("--mode MODE,..", "Mode", default="eager", words=MODES, several=True)
+@option("--train", "A training step: forward, backward, SGD; half precision by autocast.")
+@option("--per-layer", "Every layer where it is, against the least time that the roofline allows.")
 @level_option("Rows of --per-layer")
-@plots_option
-@output_options
+@shows_measured
 @record_options
 @sampling_options
 def bench(
@@ -63,12 +48,9 @@ def bench(
     memory_format: str,
     mode: str,
     level: str,
-    plots: str | None,
-    format: str | None,
-    output: str | None,
     record: str,
     **settings: Any,
-) -> None:
+) -> tuple[Shown, Measurements]:
     """Measure latency, how sure it is, throughput, memory, energy.
 
     'resnet-inspect results' shows what was measured before.
@@ -92,9 +74,7 @@ def bench(
             progress=progress,
             **settings,
         )
-    emit(measurements.view(level), format, output)
-    if plots is not None:
-        write_plots(plots, measurements.plots())
+    return measurements.view(level), measurements
 
 
 def _batches(text: str) -> tuple[int, ...]:

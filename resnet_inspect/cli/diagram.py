@@ -10,19 +10,18 @@ import resnet_inspect as ri
 from resnet_inspect.cli.network_options import (
     Network,
     complete_model,
+    diagram_options,
     instead_of,
     load_all,
     network_options,
-    theme_option,
 )
 from resnet_inspect.cli.output import emit_drawing, output_option
 from resnet_inspect.cli.parameters import argument, command, option
 from resnet_inspect.errors import InspectError
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.spec import BLOCKS, FIELDS
-from resnet_inspect.pictures.diagrams.draw import DIRECTIONS, LEVELS
 from resnet_inspect.pictures.diagrams.fills import COLOR_BY
 from resnet_inspect.pictures.diagrams.render import FORMATS, RENDERERS
-from resnet_inspect.pictures.themes import THEMES
 
 BLOCK = "block"
 """What is written for a network's name to draw blocks."""
@@ -41,37 +40,26 @@ def _complete_other(
 @command("diagram")
 @network_options
 @argument(
-    "others",
+    "others [MODEL...]",
+    "One or two more to set next to it; kinds of block after 'block'.",
     nargs=-1,
-    metavar="[MODEL...]",
     shell_complete=_complete_other,
-    help="One or two more to set next to it; kinds of block after 'block'.",
 )
 @output_option("The picture: svg, png, pdf or dot by its suffix; without one, DOT into a pipe.")
-@option("--compare", is_flag=True, hidden=True, help="Nothing: several networks are compared.")
-@option("--level", default="block", metavar="LEVEL", words=LEVELS, help="What has a box")
-@option("--expand", is_flag=True, help="Draw every one of identical blocks in a row.")
-@option("--color-by", default="stage", metavar="KEY", words=COLOR_BY, help="What fills mean")
-@option("--direction", default="TB", metavar="DIR", words=DIRECTIONS, help="Down or to the right")
-@theme_option(THEMES)
+@option("--compare", "Nothing: several networks are compared.", hidden=True)
+@diagram_options()
+@option("--color-by KEY", "What fills mean", default="stage", words=COLOR_BY)
 @option(
-    *("--render", "renderer"),
+    "--render TOOL",
+    "In process, or by an installed dot",
     default="pygraphviz",
-    metavar="TOOL",
     words=RENDERERS,
-    help="In process, or by an installed dot",
+    to="renderer",
 )
-@option("--format", metavar="FORMAT", words=FORMATS, help="Format, whatever the suffix")
-@option(
-    "--channels",
-    type=int,
-    metavar="N",
-    panel=_BLOCK,
-    unset="64 or 256",
-    help="Channels that leave it.",
-)
-@option("--size", type=int, metavar="N", panel=_BLOCK, unset="56", help="Side of its input.")
-@option("--stride", type=int, metavar="N", panel=_BLOCK, help="Its stride; above 1 it projects.")
+@option("--format FORMAT", "Format, whatever the suffix", words=FORMATS)
+@option("--channels N", "Channels that leave it.", type=int, panel=_BLOCK, unset="64 or 256")
+@option("--size N", "Side of its input.", type=int, panel=_BLOCK, unset="56")
+@option("--stride N", "Its stride; above 1 it projects.", type=int, panel=_BLOCK)
 def diagram(
     network: Network,
     others: tuple[str, ...],
@@ -79,10 +67,7 @@ def diagram(
     compare: bool,
     renderer: str,
     format: str | None,
-    channels: int | None,
-    size: int | None,
-    stride: int | None,
-    **look: Any,
+    **settings: Any,
 ) -> None:
     """Draw networks or a residual block, with every shortcut in sight.
 
@@ -93,10 +78,10 @@ def diagram(
     resnet-inspect diagram block bottleneck --channels 256 -o bottleneck.svg
     resnet-inspect diagram block basic --stride 2 --shortcut D -o projection.svg
     """
-    options = {"channels": channels, "size": size, "stride": stride}
-    sizes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    sizes = {name: settings.pop(name) for name in ("channels", "size", "stride")}
+    sizes = {name: value for name, value in sizes.items() if value is not None}
     if network.model == BLOCK:
-        look = {name: look[name] for name in ("color_by", "direction", "theme")}
+        look = {name: settings[name] for name in ("color_by", "direction", "theme")}
         drawing = ri.block_diagram(*others, **_block(network, others), **sizes, **look)
     else:
         if sizes:
@@ -105,11 +90,11 @@ def diagram(
             )
         if compare and not others:
             raise InspectError("one network to compare; name another, as in plain34 resnet34")
-        drawing = ri.diagram(*_graphs(network, others), **look)
+        drawing = ri.diagram(*_graphs(network, others), **settings)
     emit_drawing(drawing, output, format, renderer)
 
 
-def _graphs(network: Network, others: tuple[str, ...]) -> list[Any]:
+def _graphs(network: Network, others: tuple[str, ...]) -> list[LayerGraph]:
     """The networks to draw; raises InspectError for options that are for one, if there are more."""
     if not others:
         return [network.graph]
@@ -118,7 +103,7 @@ def _graphs(network: Network, others: tuple[str, ...]) -> list[Any]:
     if options:
         raise InspectError(str(instead_of(options[0])))
     models = [*filter(None, [network.model]), *others]
-    return list(load_all(models, network.input, network.args, network.leaf))
+    return load_all(models, network.input, network.args, network.leaf)
 
 
 def _block(network: Network, kinds: tuple[str, ...]) -> dict[str, Any]:

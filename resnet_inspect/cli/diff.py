@@ -2,48 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import resnet_inspect as ri
 from resnet_inspect.cli.network_options import (
     MODELS_HELP,
     code_options,
     complete_model,
+    diagram_options,
     input_option,
     load_all,
-    theme_option,
 )
 from resnet_inspect.cli.output import emit, emit_drawing, formats, output_option
 from resnet_inspect.cli.parameters import argument, command, option
-from resnet_inspect.pictures.diagrams.draw import DIRECTIONS, LEVELS
 from resnet_inspect.pictures.diagrams.render import FORMATS
-from resnet_inspect.pictures.themes import THEMES
-
-_PICTURE = "Picture (-o FILE.svg, .png, .pdf or .dot)"
-
-
-def _formats() -> list[str]:
-    return [*formats(), *FORMATS]
 
 
 @command("diff")
-@argument("before", metavar="BEFORE", shell_complete=complete_model, help=f"{MODELS_HELP}.")
-@argument("after", metavar="AFTER", shell_complete=complete_model, help="What it became.")
+@argument("before BEFORE", f"{MODELS_HELP}.", shell_complete=complete_model)
+@argument("after AFTER", "What it became.", shell_complete=complete_model)
 @input_option
 @option(
-    "--format",
-    metavar="FORMAT",
-    words=_formats,
-    unset="by the suffix of -o",
-    help="Format",
+    "--format FORMAT", "Format", words=lambda: (*formats(), *FORMATS), unset="by the suffix of -o"
 )
 @output_option()
-@option("--level", default="block", metavar="LEVEL", words=LEVELS, panel=_PICTURE, help="Boxes")
-@option("--expand", is_flag=True, panel=_PICTURE, help="Draw every one of identical blocks.")
-@option(
-    *("--direction",), default="TB", metavar="DIR", words=DIRECTIONS, panel=_PICTURE, help="Flow"
-)
-@theme_option(THEMES, panel=_PICTURE)
+@diagram_options("Picture (-o FILE.svg, .png, .pdf or .dot)")
 @code_options
 def diff(
     before: str,
@@ -51,12 +34,9 @@ def diff(
     input: str | None,
     format: str | None,
     output: str | None,
-    level: str,
-    expand: bool,
-    direction: str,
-    theme: str,
     args: tuple[str, ...],
     leaf: tuple[str, ...],
+    **look: Any,
 ) -> None:
     """List or draw how two networks differ, layer by layer.
 
@@ -67,11 +47,8 @@ def diff(
     resnet-inspect diff resnet50 my_fork.model:resnet50 --input 3x224x224
     """
     graphs = load_all([before, after], input, args, leaf)
-    suffix = Path(output).suffix.lower().removeprefix(".") if output else ""
+    suffix = str(output).lower().rpartition(".")[2]
     if (format or suffix) in FORMATS:
-        drawing = ri.diff_diagram(
-            *graphs, level=level, expand=expand, direction=direction, theme=theme
-        )
-        emit_drawing(drawing, output, format)
+        emit_drawing(ri.diff_diagram(*graphs, **look), output, format)
     else:
         emit(ri.diff(*graphs), format, output)

@@ -6,7 +6,7 @@ import click
 
 import resnet_inspect as ri
 from resnet_inspect.cli.network_options import Network, network_options
-from resnet_inspect.cli.output import emit, output_options
+from resnet_inspect.cli.output import shows
 from resnet_inspect.cli.parameters import argument, command
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
@@ -27,14 +27,13 @@ def _complete_part(
 @command("explain")
 @network_options
 @argument(
-    "part",
+    "part LAYER",
+    "A layer or block, such as layer2.0.conv2.",
     required=False,
-    metavar="LAYER",
     shell_complete=_complete_part,
-    help="A layer or block, such as layer2.0.conv2.",
 )
-@output_options
-def explain(network: Network, part: str | None, format: str | None, output: str | None) -> None:
+@shows
+def explain(network: Network, part: str | None) -> ri.Table:
     """Write out the arithmetic of a layer or block, with numbers.
 
     \b
@@ -46,4 +45,4 @@ def explain(network: Network, part: str | None, format: str | None, output: str 
         network, part = network._replace(model=None), network.model
     if part is None:
         raise InspectError("no layer; name a layer or block after the network, such as layer2.0")
-    emit(ri.explain(network.graph, part), format, output)
+    return ri.explain(network.graph, part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 from rich_click import (
@@ -25,50 +26,33 @@ LOOK = RichHelpConfiguration(
 )
 
 
-def command_help(
-    command: click.Command, context: click.Context, params: Sequence[click.Parameter]
-) -> str:
-    """The help of one command; params: all of them, --help too, with their help in full."""
-    return _drawn(
-        RichCommand(
-            name=command.name,
-            params=list(params),
-            help=command.help,
-            panels=[
-                RichOptionPanel("Arguments", column_types=["metavar", "help"]),
-                RichOptionPanel("Options"),
-            ],
-            add_help_option=False,
-        ),
-        context,
-    )
-
-
-def group_help(
-    group: click.Group,
+def drawn(
+    command: click.Command,
     context: click.Context,
     params: Sequence[click.Parameter],
-    panels: Mapping[str, Sequence[str]],
+    panels: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """The help of a group, its commands in panels by title."""
-    commands = {name: group.get_command(context, name) for name in group.list_commands(context)}
-    return _drawn(
-        RichGroup(
-            name=group.name,
-            commands={name: command for name, command in commands.items() if command is not None},
-            params=list(params),
-            help=group.help,
-            panels=[
-                *(RichCommandPanel(title, commands=list(names)) for title, names in panels.items()),
-                RichOptionPanel("Options"),
-            ],
-            add_help_option=False,
-        ),
-        context,
-    )
+    """The help of a command; params: all of them, --help too, with their help in full.
 
-
-def _drawn(shown: RichCommand, context: click.Context) -> str:
+    panels: the commands of a group, by title.
+    """
+    parts: dict[str, Any] = {
+        "name": command.name,
+        "params": list(params),
+        "help": command.help,
+        "add_help_option": False,
+    }
+    options: list[Any] = [
+        RichOptionPanel("Arguments", column_types=["metavar", "help"]),
+        RichOptionPanel("Options"),
+    ]
+    if isinstance(command, click.Group) and panels is not None:
+        titled = [RichCommandPanel(title, commands=list(names)) for title, names in panels.items()]
+        names = command.list_commands(context)
+        commands: Any = {name: command.get_command(context, name) for name in names}
+        shown: RichCommand = RichGroup(**parts, panels=[*titled, *options], commands=commands)
+    else:
+        shown = RichCommand(**parts, panels=options)
     settings = RichContext(
         shown,
         info_name=context.info_name,

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import (
-    plots_option,
     record_options,
     sampling_options,
+    shows_measured,
     watched,
-    write_plots,
 )
 from resnet_inspect.cli.network_options import Network, batch_option, network_options
-from resnet_inspect.cli.output import emit, output_options
+from resnet_inspect.cli.output import Shown
 from resnet_inspect.cli.parameters import command
+
+if TYPE_CHECKING:
+    from resnet_inspect.reporting.measurements import Measurements
 
 
 @command("ladder")
 @network_options
 @batch_option
-@plots_option
-@output_options
+@shows_measured
 @record_options
 @sampling_options
-def ladder(
-    network: Network,
-    plots: str | None,
-    format: str | None,
-    output: str | None,
-    record: str,
-    **settings: Any,
-) -> None:
+def ladder(network: Network, record: str, **settings: Any) -> tuple[Shown, Measurements]:
     """Measure a network step by step, from naive to fastest.
 
     fp32 eager, TF32, channels_last, bf16, fp16, batch norm folded into convolutions, torch.compile,
@@ -45,6 +39,4 @@ def ladder(
     graph = network.graph
     with watched("measuring", record) as progress:
         measurements = ri.ladder(graph, record=record, progress=progress, **settings)
-    emit(measurements.view(), format, output)
-    if plots is not None:
-        write_plots(plots, measurements.plots())
+    return measurements, measurements

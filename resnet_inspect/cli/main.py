@@ -51,8 +51,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _complain(message: str) -> int:
-    line = " ".join(message.split())
-    print(f"resnet-inspect: {line}", file=sys.stderr)
+    from resnet_inspect.cli.output import note
+
+    note(" ".join(message.split()))
     return 2
 
 

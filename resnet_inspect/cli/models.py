@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import resnet_inspect as ri
-from resnet_inspect.cli.output import emit, output_options
+from resnet_inspect.cli.output import shows
 from resnet_inspect.cli.parameters import command, option
 from resnet_inspect.networks.zoo import FAMILIES
 
 
 @command("models")
-@option("--family", metavar="FAMILY", words=FAMILIES, help="Only this family")
-@output_options
-def models(family: str | None, format: str | None, output: str | None) -> None:
+@option("--family FAMILY", "Only this family", words=FAMILIES)
+@shows
+def models(family: str | None) -> ri.Table:
     """List the networks that have a name, and where they are from.
 
     \b
@@ -19,4 +19,4 @@ def models(family: str | None, format: str | None, output: str | None) -> None:
     resnet-inspect models --family preact
     resnet-inspect models --format json
     """
-    emit(ri.models(family), format, output)
+    return ri.models(family)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-import functools
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any, NamedTuple
 
 import click
 
 from resnet_inspect.api.networks import graph, is_code
-from resnet_inspect.cli.parameters import Function, Words, argument, option, words_of
+from resnet_inspect.cli.parameters import Function, argument, completes, option, together, words_of
 from resnet_inspect.counting.dtypes import DTYPES
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.networks import zoo
@@ -32,12 +31,7 @@ MODELS_HELP = "Names of the zoo, resnet50[shortcut=C], TOML files, package.modul
 
 _NETWORK = "Network (MODEL, a depth, or one of your own)"
 
-
 _CODE = "Code (MODEL is package.module:callable)"
-
-
-_NO_OPTION = ("input_size",)
-"""Fields without an option: --input gives the size."""
 
 
 class Network(NamedTuple):
@@ -59,11 +53,6 @@ class Network(NamedTuple):
         return self.depth is not None or "blocks" in self.changes
 
     @property
-    def rule(self) -> str | None:
-        """Which published network a depth means, in words."""
-        return zoo.by_depth(self.depth)[1] if self.depth is not None else None
-
-    @property
     def fields(self) -> dict[str, Any]:
         """The changes as values; raises SpecError."""
         return {
@@ -74,13 +63,13 @@ class Network(NamedTuple):
     @property
     def graph(self) -> LayerGraph:
         """The network; raises InspectError."""
-        check_code([self.model], self.args, self.leaf)
+        _check_code([self.model], self.args, self.leaf)
         if self.model is not None and self.depth is not None:
             raise InspectError(
                 f"both {self.model!r} and --depth {self.depth} name a network; give one of them"
             )
         if self.model is not None:
-            return load(self.model, self.input, self.args, self.leaf, self.fields)
+            return _load(self.model, self.input, self.args, self.leaf, **self.fields)
         if not self.described:
             raise InspectError(
                 "no network; name one (such as resnet50), give --depth 50, or describe your own "
@@ -91,38 +80,29 @@ class Network(NamedTuple):
 
 
 def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command with a first parameter `network` the options that describe one."""
+    """Give a command with a parameter `network` the options that describe one."""
 
-    @functools.wraps(function)
+    @together(
+        argument("model [MODEL]", MODEL_HELP, required=False, shell_complete=complete_model),
+        input_option,
+        option(
+            "--depth N",
+            "A published depth.",
+            type=int,
+            panel=_NETWORK,
+            shell_complete=completes(lambda: map(str, zoo.DEPTHS)),
+        ),
+        # --input gives the size.
+        *(_field_option(about) for name, about in FIELDS.items() if name != "input_size"),
+        code_options,
+    )
+    @wraps(function)
     def command(**values: Any) -> Any:
         named = {name: values.pop(name) for name in ("model", "depth", "input", "args", "leaf")}
         changes = {name: values.pop(name) for name in FIELDS if name in values}
         chosen = {name: value for name, value in changes.items() if value is not None}
-        return function(Network(**named, changes=chosen), **values)
+        return function(network=Network(**named, changes=chosen), **values)
 
-    for decorate in reversed(
-        [
-            argument(
-                "model",
-                required=False,
-                metavar="[MODEL]",
-                shell_complete=complete_model,
-                help=MODEL_HELP,
-            ),
-            input_option,
-            option(
-                *("--depth", "depth"),
-                type=int,
-                metavar="N",
-                panel=_NETWORK,
-                shell_complete=complete_depth,
-                help="A published depth.",
-            ),
-            *(_field_option(name) for name in FIELDS if name not in _NO_OPTION),
-            code_options,
-        ]
-    ):
-        command = decorate(command)
     return command
 
 
@@ -132,106 +112,92 @@ def models_options(
     """Give a command with a parameter `graphs` the options that name several networks."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
+        @together(models_argument(required=required, help=help), input_option, code_options)
+        @wraps(function)
         def command(**values: Any) -> Any:
             named = {name: values.pop(name) for name in ("models", "input", "args", "leaf")}
             return function(graphs=load_all(**named), **values)
 
-        arguments = models_argument(required=required, help=help)
-        return arguments(input_option(code_options(command)))
+        return command
 
     return decorate
 
 
 def models_argument(*, required: bool, help: str) -> Callable[[Function], Function]:
     """The names of several networks."""
-    return argument(
-        "models",
-        nargs=-1,
-        required=required,
-        metavar="MODEL..." if required else "[MODEL...]",
-        shell_complete=complete_model,
-        help=help,
-    )
+    shown = "models MODEL..." if required else "models [MODEL...]"
+    return argument(shown, help, nargs=-1, required=required, shell_complete=complete_model)
 
 
-input_option = option(
-    "--input",
-    metavar="CxHxW",
-    unset="what the network is published for",
-    help="Input shape.",
+input_option = option("--input CxHxW", "Input shape.", unset="what the network is published for")
+
+code_options = together(
+    option(
+        "--args KEY=VALUE", "An argument of the callable; repeatable.", multiple=True, panel=_CODE
+    ),
+    option(
+        "--leaf TYPE",
+        "Take modules of this class as one uncounted layer each.",
+        multiple=True,
+        panel=_CODE,
+    ),
 )
-
-
-def code_options(function: Function) -> Function:
-    """--args and --leaf, for networks that are traced."""
-    args = option(
-        "--args",
-        multiple=True,
-        metavar="KEY=VALUE",
-        panel=_CODE,
-        help="An argument of the callable; repeatable.",
-    )
-    leaf = option(
-        "--leaf",
-        multiple=True,
-        metavar="TYPE",
-        panel=_CODE,
-        help="Take modules of this class as one uncounted layer each.",
-    )
-    return args(leaf(function))
-
+"""For networks that are traced."""
 
 convention_option = option(
-    "--convention",
+    "--convention NAME",
+    "Count as a tool does: fvcore, ptflops, .. ('resnet-inspect conventions').",
     default="macs",
-    metavar="NAME",
     words=words_of("counting.conventions:CONVENTIONS"),
-    help="Count as a tool does: fvcore, ptflops, .. ('resnet-inspect conventions').",
 )
 
+batch_option = option("--batch N", "Samples in a batch.", default=1)
 
-batch_option = option("--batch", type=int, default=1, metavar="N", help="Samples in a batch.")
+dtype_option = option("--dtype DTYPE", "Type of values", default="fp32", words=DTYPES)
 
-
-dtype_option = option(
-    "--dtype", default="fp32", metavar="DTYPE", words=DTYPES, help="Type of values"
-)
+cost_options = together(batch_option, dtype_option, convention_option)
 
 
-def theme_option(themes: Words, panel: str | None = None) -> Callable[[Function], Function]:
-    """--theme, one of these."""
-    return option(
-        "--theme", default="light", metavar="THEME", words=themes, panel=panel, help="Colours"
+def theme_option(panel: str | None = None) -> Callable[[Function], Function]:
+    """--theme of a picture."""
+    themes = words_of("pictures.themes:THEMES")
+    return option("--theme THEME", "Colours", default="light", words=themes, panel=panel)
+
+
+def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:
+    """--level, --expand, --direction and --theme."""
+    levels = words_of("pictures.diagrams.draw:LEVELS")
+    directions = words_of("pictures.diagrams.draw:DIRECTIONS")
+    return together(
+        option("--level LEVEL", "What has a box", default="block", words=levels, panel=panel),
+        option("--expand", "Draw every one of identical blocks in a row.", panel=panel),
+        option(
+            "--direction DIR", "Down or to the right", default="TB", words=directions, panel=panel
+        ),
+        theme_option(panel),
     )
 
 
-def _field_option(name: str) -> Callable[[Function], Function]:
-    about = FIELDS[name]
+def _field_option(about: SpecField) -> Callable[[Function], Function]:
     if about.kind == "flag":
         no = about.option.replace("--", "--no-", 1)
-        return option(f"{about.option}/{no}", default=None, panel=_NETWORK, help=about.help)
+        return option(f"{about.option}/{no}", about.help, default=None, panel=_NETWORK)
     return option(
-        *(about.option, about.name),
-        alias=_option_of(about.alias) if about.alias else "",
-        metavar=about.metavar,
+        f"{about.option} {about.metavar}",
+        about.help,
+        to=about.name,
+        alias="--" + about.alias.replace("_", "-") if about.alias else "",
         panel=_NETWORK,
         words=about.choices or None,
         several=about.kind == "words",
-        help=about.help,
     )
-
-
-def _option_of(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def for_one_network(error: click.NoSuchOption) -> str | None:
     """What to write instead of an option for one network on a command for several."""
-    command = error.ctx.command if error.ctx else None
-    if command is None or not {"models", "before"} & {param.name for param in command.params}:
-        return None
-    return instead_of(error.option_name)
+    params = error.ctx.command.params if error.ctx else ()
+    several = {"models", "before"} & {param.name for param in params}
+    return instead_of(error.option_name) if several else None
 
 
 def instead_of(option: str) -> str | None:
@@ -254,13 +220,6 @@ def _example(about: SpecField) -> str:
     return about.choices[(about.choices.index(about.default) + 1) % len(about.choices)]
 
 
-def complete_depth(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[str]:
-    """Depths that a published network has."""
-    return [str(depth) for depth in zoo.DEPTHS if str(depth).startswith(incomplete)]
-
-
 _OPEN = r"([^\[\]]+\[(?:.*,)?)(\w*)(=?)([^,\]]*)"
 """A variant whose bracket is not closed: what precedes the last field, its name, '=', its value."""
 
@@ -280,23 +239,6 @@ def complete_model(
     return [f"{base}{name}={choice}" for choice in choices if choice.startswith(value)]
 
 
-def load(
-    model: str,
-    input_shape: str | None = None,
-    args: Sequence[str] = (),
-    leaf: Sequence[str] = (),
-    changes: dict[str, Any] | None = None,
-) -> LayerGraph:
-    """The graph of a network that a command line names; raises InspectError."""
-    code = is_code(model)
-    shape = parse_shape(input_shape, any_axes=code)
-    if not code:
-        return graph(model, shape, **changes or {})
-    # Python started for a script looks where the script lies; a user's module lies here.
-    sys.path[:0] = [] if os.getcwd() in sys.path else [os.getcwd()]
-    return graph(model, shape, args=parse_args(args), leaves=leaf, **changes or {})
-
-
 def load_all(
     models: Sequence[str],
     input: str | None = None,
@@ -304,11 +246,22 @@ def load_all(
     leaf: Sequence[str] = (),
 ) -> list[LayerGraph]:
     """The graphs of all networks that a command line names; raises InspectError."""
-    check_code(models, args, leaf)
-    return [load(model, input, args, leaf) for model in models]
+    _check_code(models, args, leaf)
+    return [_load(model, input, args, leaf) for model in models]
 
 
-def check_code(models: Sequence[str | None], args: Sequence[str], leaf: Sequence[str]) -> None:
+def _load(
+    model: str, input: str | None, args: Sequence[str], leaf: Sequence[str], **changes: Any
+) -> LayerGraph:
+    if not is_code(model):
+        return graph(model, parse_shape(input), **changes)
+    # Python started for a script looks where the script lies; a user's module lies here.
+    sys.path[:0] = [] if os.getcwd() in sys.path else [os.getcwd()]
+    shape = parse_shape(input, any_axes=True)
+    return graph(model, shape, args=parse_args(args), leaves=leaf, **changes)
+
+
+def _check_code(models: Sequence[str | None], args: Sequence[str], leaf: Sequence[str]) -> None:
     """Raise InspectError where --args or --leaf are given and nothing is traced."""
     for name, values in (("--args", args), ("--leaf", leaf)):
         if values and not any(map(is_code, models)):
@@ -322,19 +275,19 @@ def parse_args(texts: Sequence[str]) -> dict[str, Any]:
 
     Values are Python literals, or true, false and none; anything else is text.
     """
+    from ast import literal_eval  # only for code
+
+    literals = {"true": "True", "false": "False", "none": "None"}
     args: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.isidentifier():
             raise FormatError(f"--args is {text!r}; give key=value, such as width=64")
         try:
-            args[key] = ast.literal_eval(_LITERALS.get(value.lower(), value))
+            args[key] = literal_eval(literals.get(value.lower(), value))
         except (ValueError, SyntaxError):
             args[key] = value
     return args
-
-
-_LITERALS = {"true": "True", "false": "False", "none": "None"}
 
 
 def parse_shape(text: str | None, *, any_axes: bool = False) -> Shape | None:

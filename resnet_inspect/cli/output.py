@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Protocol
+from functools import wraps
+from io import StringIO
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from resnet_inspect.cli.parameters import Function, Words, option, split
+from resnet_inspect.cli.parameters import Function, Words, option, split, together
 from resnet_inspect.errors import InspectError, unknown
 
 if TYPE_CHECKING:
@@ -35,44 +37,51 @@ def formats() -> tuple[str, ...]:
     return TERMINAL, *FORMATS
 
 
-def format_option(function: Function) -> Function:
-    """--format of a command that gives tables."""
-    return option(
-        "--format",
-        metavar="FORMAT",
-        words=formats,
-        unset=f"by the suffix of -o, else {TERMINAL}",
-        help="Format",
-    )(function)
-
-
 def output_option(
     help: str = "Write to a file, replacing it whole.",
 ) -> Callable[[Function], Function]:
     """-o; '-' is stdout."""
-    return option("--output", "-o", metavar="FILE", help=help)
+    return option("--output -o FILE", help)
 
 
-def output_options(function: Function) -> Function:
-    """--format and -o of a command that gives tables."""
-    return format_option(output_option()(function))
+output_options = together(
+    option(
+        "--format FORMAT", "Format", words=formats, unset=f"by the suffix of -o, else {TERMINAL}"
+    ),
+    output_option(),
+)
+"""--format and -o of a command that gives tables."""
 
 
 def only_option(tables: Words) -> Callable[[Function], Function]:
     """--only of a command that gives several tables, of these names."""
-    return option(
-        "--only",
-        metavar="TABLE,..",
-        words=tables,
-        several=True,
-        unset="all",
-        help="Tables to show",
-    )
+    return option("--only TABLE,..", "Tables to show", words=tables, several=True, unset="all")
 
 
-def picked(sheet: Sheet, tables: str | None) -> Sheet:
-    """The sheet with the tables that --only names; raises UnknownNameError."""
-    return sheet if tables is None else sheet.only(split(tables, "--only"))
+def shows(function: Callable[..., Shown]) -> Callable[..., None]:
+    """Give a command that returns a table, or several, --format and -o to say where they go."""
+
+    @output_options
+    @wraps(function)
+    def command(*, format: str | None, output: str | None, **values: Any) -> None:
+        chosen_format(format, output)  # refused before anything runs
+        emit(function(**values), format, output)
+
+    return command
+
+
+def shows_some_of(tables: Words) -> Callable[[Callable[..., Sheet]], Callable[..., None]]:
+    """As `shows`, for a command that returns a Sheet of these tables: with --only."""
+
+    def decorate(function: Callable[..., Sheet]) -> Callable[..., None]:
+        @wraps(function)
+        def command(*, only: str | None, **values: Any) -> Shown:
+            sheet = function(**values)
+            return sheet if only is None else sheet.only(split(only, "--only"))
+
+        return only_option(tables)(shows(command))
+
+    return decorate
 
 
 def chosen_format(format: str | None, output: str | None) -> str:
@@ -121,10 +130,13 @@ def emit_drawing(
         if format in ("png", "pdf"):
             raise InspectError(f"{format} cannot be shown in a terminal; name a file with -o")
     if _is_stdout(output):
-        from resnet_inspect.files import STDOUT
-
-        output, format = STDOUT, format or "dot"
+        output, format = "-", format or "dot"
     drawing.write(str(output), format, renderer)
+
+
+def note(words: str) -> None:
+    """A line on stderr."""
+    print(f"resnet-inspect: {words}", file=sys.stderr)
 
 
 def console(file: IO[str] | None = None) -> Console:
@@ -138,8 +150,6 @@ def console(file: IO[str] | None = None) -> Console:
 
 
 def _as_text(shown: Shown) -> str:
-    import io
-
-    buffer = io.StringIO()
+    buffer = StringIO()
     console(buffer).print(shown)
     return buffer.getvalue()

@@ -18,16 +18,18 @@ Words = Iterable[str] | Callable[[], Iterable[str]]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+
+def known(words: Words) -> list[str]:
+    """The words, found now."""
+    return list(words() if callable(words) else words)
 
 
-def completes(words: Words, *, several: bool = False) -> Complete:
+def completes(words: Words, several: bool = False) -> Callable[..., list[str]]:
     """Completion of one of these words, or with `several` of the last one after a comma."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
         before, comma, start = incomplete.rpartition(",") if several else ("", "", incomplete)
-        known = words() if callable(words) else words
-        return [before + comma + word for word in known if word.startswith(start)]
+        return [before + comma + word for word in known(words) if word.startswith(start)]
 
     return complete
 
@@ -35,12 +37,7 @@ def completes(words: Words, *, several: bool = False) -> Complete:
 def words_of(place: str) -> Callable[[], Iterable[str]]:
     """The words at 'tables.network:LEVELS' in the package, imported only when they are needed."""
     module, _, name = place.partition(":")
-
-    def words() -> Iterable[str]:
-        known: Iterable[str] = getattr(import_module(f"resnet_inspect.{module}"), name)
-        return known
-
-    return words
+    return lambda: tuple(getattr(import_module(f"resnet_inspect.{module}"), name))
 
 
 class Option(click.Option):
@@ -62,7 +59,7 @@ class Option(click.Option):
         **settings: Any,
     ) -> None:
         if words is not None:
-            settings.setdefault("shell_complete", completes(words, several=several))
+            settings.setdefault("shell_complete", completes(words, several))
         super().__init__([*names, alias] if alias else names, **settings)
         self.words, self.panel, self.unset, self.alias = words, panel, unset, alias
 
@@ -89,17 +86,15 @@ def explained(param: click.Parameter) -> click.Parameter:
     if not isinstance(param, (Option, Argument)) or param.help is None:
         return param
     shown = copy(param)
+    if param.words is not None and len(words := known(param.words)) <= MOST:
+        shown.help = f"{param.help.removesuffix('.')}: {', '.join(words)}."
     if isinstance(param, Argument):
         shown.name = f"the {param.name}"  # rich-click shows a type where metavar and name are alike
-    if param.words is not None:
-        words = list(param.words() if callable(param.words) else param.words)
-        if len(words) <= MOST:
-            shown.help = f"{param.help.removesuffix('.')}: {', '.join(words)}."
-    if isinstance(param, Option) and param.alias:
-        shown.opts = [name for name in param.opts if name != param.alias]
+        return shown
+    shown.opts = [name for name in param.opts if name != param.alias]
     if param.secondary_opts:
         shown.help = f"{param.help} Off: {param.secondary_opts[0]}."
-    if isinstance(param, Option) and param.unset:
+    if param.unset:
         shown.help = f"{shown.help} [default: {param.unset}]"
     return shown
 
@@ -108,9 +103,9 @@ class Command(click.Command):
     """A command whose help is drawn by rich-click."""
 
     def get_help(self, ctx: click.Context) -> str:
-        from resnet_inspect.cli.help import command_help
+        from resnet_inspect.cli.help import drawn
 
-        return command_help(self, ctx, [explained(param) for param in self.get_params(ctx)])
+        return drawn(self, ctx, [explained(param) for param in self.get_params(ctx)])
 
 
 def command(name: str) -> Callable[[Callable[..., Any]], Command]:
@@ -121,14 +116,36 @@ def command(name: str) -> Callable[[Callable[..., Any]], Command]:
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 
-def option(*names: str, **settings: Any) -> Callable[[Function], Function]:
-    """click.option for an `Option`."""
-    return click.option(*names, cls=Option, **settings)
+def option(
+    declared: str, help: str | None = None, *, to: str | None = None, **settings: Any
+) -> Callable[[Function], Function]:
+    """An `Option` as help shows it: option("--output -o FILE", "Where to."); a flag has no FILE.
+
+    to: the parameter that it sets, where that has another name.
+    """
+    words = declared.split(" ")
+    metavar = None if words[-1].startswith("-") else words.pop()
+    if metavar is None:
+        settings["is_flag"] = True
+    names = [*words, to] if to else words
+    return click.option(*names, cls=Option, metavar=metavar, help=help, **settings)
 
 
-def argument(name: str, **settings: Any) -> Callable[[Function], Function]:
-    """click.argument for an `Argument`."""
-    return click.argument(name, cls=Argument, **settings)
+def argument(declared: str, help: str, **settings: Any) -> Callable[[Function], Function]:
+    """An `Argument` as help shows it, after its parameter: argument("record FILE", "A record.")."""
+    name, metavar = declared.split(" ")
+    return click.argument(name, cls=Argument, metavar=metavar, help=help, **settings)
+
+
+def together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    """One decorator for several; the first is the first in the help."""
+
+    def decorate(function: Any) -> Any:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
 
 
 def split(text: str, option: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -21,32 +22,22 @@ from resnet_inspect.networks.graph import LayerGraph
 
 
 @command("plot")
-@argument("kind", metavar="KIND", words=words_of("pictures.plots.costs:KINDS"), help="What to draw")
+@argument("kind KIND", "What to draw", words=words_of("pictures.plots.costs:KINDS"))
 @models_options(help=f"{MODELS_HELP}; none for zoo and blocks.", required=False)
 @output_option("The picture: svg, png or pdf by its suffix.")
 @convention_option
-@theme_option(words_of("pictures.themes:THEMES"))
+@theme_option()
 @option(
-    "--format",
-    metavar="FORMAT",
-    words=words_of("pictures.plots.plot:FORMATS"),
-    help="Format, whatever the suffix",
+    "--format FORMAT", "Format, whatever the suffix", words=words_of("pictures.plots.plot:FORMATS")
 )
-@option(
-    "--dpi",
-    type=click.IntRange(10, 1200),
-    default=144,
-    metavar="N",
-    help="Dots per inch of a png.",
-)
+@option("--dpi N", "Dots per inch of a png.", type=click.IntRange(10, 1200), default=144)
 def plot(
     kind: str,
     graphs: Sequence[LayerGraph],
     output: str | None,
-    convention: str,
-    theme: str,
     format: str | None,
     dpi: int,
+    **settings: Any,
 ) -> None:
     """Plot where the cost is: by stage or depth, in memory, in the zoo.
 
@@ -58,5 +49,5 @@ def plot(
     """
     if output is None:
         raise InspectError("name a file, such as -o FILE.svg (-o - with --format is stdout)")
-    plotted = ri.plot(kind, *graphs, theme=theme, convention=convention)
+    plotted = ri.plot(kind, *graphs, **settings)
     plotted.write(output, "svg" if (output, format) == (STDOUT, None) else format, dpi=dpi)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import nullcontext
 
 import click
 
 import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import watched
 from resnet_inspect.cli.network_options import Network, batch_option, network_options
-from resnet_inspect.cli.output import emit, only_option, output_options
+from resnet_inspect.cli.output import emit, note, only_option, output_options
 from resnet_inspect.cli.parameters import command, option, split
 from resnet_inspect.errors import unknown
+from resnet_inspect.measuring.progress import SILENT
 from resnet_inspect.tables.reconciliation import TABLES, WITH_MEASURED
 
 
@@ -20,8 +21,8 @@ from resnet_inspect.tables.reconciliation import TABLES, WITH_MEASURED
 @batch_option
 @option(
     "--measure/--no-measure",
+    "Run the counters that are installed, or only apply their formulas.",
     default=True,
-    help="Run the counters that are installed, or only apply their formulas.",
 )
 @only_option(TABLES)
 @output_options
@@ -50,13 +51,11 @@ def reconcile(
     for name in tables:  # before anything runs
         if name not in TABLES:
             raise unknown("table", name, TABLES)
-    if measure and {*tables} & {*WITH_MEASURED}:
-        with watched("counting") as progress:
-            sheet = ri.reconcile(graph, batch=batch, progress=progress)
-    else:
-        sheet = ri.reconcile(graph, batch=batch, measure=False)
+    measure = measure and not {*tables}.isdisjoint(WITH_MEASURED)
+    with watched("counting") if measure else nullcontext(SILENT) as progress:
+        sheet = ri.reconcile(graph, batch=batch, measure=measure, progress=progress)
     emit(sheet.only(tables), format, output)
     for line in sheet.meta["discrepancies"]:
-        print(f"resnet-inspect: {line}", file=sys.stderr)
+        note(line)
     if sheet.meta["discrepancies"]:
         context.exit(1)

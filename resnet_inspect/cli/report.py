@@ -9,24 +9,16 @@ from typing import Any
 import click
 
 import resnet_inspect as ri
-from resnet_inspect.cli.network_options import (
-    MODELS_HELP,
-    batch_option,
-    convention_option,
-    dtype_option,
-    models_options,
-)
+from resnet_inspect.cli.network_options import MODELS_HELP, cost_options, models_options
 from resnet_inspect.cli.parameters import command, option
 from resnet_inspect.networks.graph import LayerGraph
 
 
 @command("report")
 @models_options(help=f"{MODELS_HELP}; the five classics if none.", required=False)
-@option("--output", "-o", "folder", required=True, metavar="DIR", help="The folder to write.")
-@batch_option
-@dtype_option
-@convention_option
-@option("--force", is_flag=True, help="Write into a folder that holds other files, over them.")
+@option("--output -o DIR", "The folder to write.", required=True, to="folder")
+@cost_options
+@option("--force", "Write into a folder that holds other files, over them.")
 @click.pass_context
 def report(
     context: click.Context, /, graphs: Sequence[LayerGraph], folder: str, **settings: Any
@@ -45,7 +37,9 @@ def _command(context: click.Context) -> str:
     words = ["resnet-inspect", "report", *context.params["models"]]
     for param in context.command.params:
         value = context.params[str(param.name)]
-        if param.name in ("models", "folder", "force") or value == param.get_default(context):
+        if param.name in ("models", "folder", "force"):
+            continue
+        if value in (None, (), param.get_default(context)):
             continue
         for text in value if isinstance(value, tuple) else (value,):
             words += [param.opts[0], str(text)]

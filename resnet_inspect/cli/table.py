@@ -2,60 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import resnet_inspect as ri
-from resnet_inspect.cli.network_options import (
-    Network,
-    batch_option,
-    convention_option,
-    dtype_option,
-    network_options,
-)
+from resnet_inspect.cli.network_options import Network, cost_options, network_options
 from resnet_inspect.cli.output import TERMINAL, chosen_format, emit, output_options
 from resnet_inspect.cli.parameters import command, option, split, words_of
+from resnet_inspect.networks import zoo
 
 ALL = "all"
 
 
-def _columns() -> Iterable[str]:
-    from resnet_inspect.tables.network import METRICS
-
-    return ALL, *METRICS
-
-
 @command("table")
 @network_options
+@option("--level LEVEL", "Rows", default="layer", words=words_of("tables.network:LEVELS"))
+@cost_options
 @option(
-    "--level",
-    default="layer",
-    metavar="LEVEL",
-    words=words_of("tables.network:LEVELS"),
-    help="Rows",
-)
-@batch_option
-@dtype_option
-@convention_option
-@option(
-    "--columns",
-    metavar="KEY,..",
-    words=_columns,
+    "--columns KEY,..",
+    "Columns to show; 'all' for every one that --format json has.",
+    words=lambda: (ALL, *words_of("tables.network:METRICS")()),
     several=True,
-    help="Columns to show; 'all' for every one that --format json has.",
 )
-@option("--all-ops", is_flag=True, help="Give batch norm and activation rows of their own.")
+@option("--all-ops", "Give batch norm and activation rows of their own.")
 @output_options
 def table(
-    network: Network,
-    level: str,
-    batch: int,
-    dtype: str,
-    convention: str,
-    columns: str | None,
-    all_ops: bool,
-    format: str | None,
-    output: str | None,
+    network: Network, columns: str | None, format: str | None, output: str | None, **settings: Any
 ) -> None:
     """Print a network's layers: shapes, parameters, MACs, and more.
 
@@ -68,18 +40,10 @@ def table(
     resnet-inspect table resnet50 --convention fvcore --level stage
     resnet-inspect table my_network.toml --format json
     """
-    everything = columns == ALL
-    table = ri.table(
-        network.graph,
-        level,
-        batch=batch,
-        dtype=dtype,
-        all_ops=all_ops,
-        columns=None if columns is None or everything else split(columns, "--columns"),
-        convention=convention,
-    )
-    if everything:
+    wanted = None if columns in (None, ALL) else split(str(columns), "--columns")
+    table = ri.table(network.graph, columns=wanted, **settings)
+    if columns == ALL:
         table = replace(table, shown=())
-    if network.rule and chosen_format(format, output) == TERMINAL:
-        table = table.noted(network.rule)
+    if network.depth is not None and chosen_format(format, output) == TERMINAL:
+        table = table.noted(zoo.by_depth(network.depth)[1])
     emit(table, format, output)

@@ -9,8 +9,9 @@ the zoo and on random networks; the tests run it again. Names, coefficients and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache, singledispatch
+from functools import lru_cache, partial, singledispatch
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -42,6 +43,8 @@ from resnet_inspect.networks.ops import (
     ZeroPad,
     elements,
 )
+
+Shapes = tuple[Shape, ...]
 
 Terms = dict[str, int]
 """Term -> count."""
@@ -91,16 +94,16 @@ class Convention(NamedTuple):
     """How a counter or publication arrives at a total.
 
     name: what --convention takes. tool, version: whose it is, and the version that was found to
-    count so. reports: what it calls its total. coefficients: how often it takes each term. why:
-    what is particular about it, in a sentence; also: sentences for terms that not every network
-    has. per_image: whether it reports on one image whatever the batch.
+    count so. reports: what it calls its total. formula: how often it takes each term. why: what is
+    particular about it, in a sentence; also: sentences for terms that not every network has.
+    per_image: whether it reports on one image whatever the batch.
     """
 
     name: str
     tool: str
     version: str
     reports: str
-    coefficients: Mapping[str, int]
+    formula: str
     why: str
     per_image: bool = False
     also: Mapping[str, str] = MappingProxyType({})
@@ -110,139 +113,76 @@ class Convention(NamedTuple):
         """Whose, and what: fvcore flops."""
         return f"{self.tool} {self.reports}"
 
+    @property
+    def coefficients(self) -> Mapping[str, int]:
+        """How often it takes each term: {"C": 1, "L": 1, "K": 2} for C + L + 2K."""
+        return _read(self.formula)
 
-_ONE_EACH = dict.fromkeys(("R", "R6", "Lr", "El", "Ge", "Si", "Ms", "Hs", "Sg"), 1)
+
+@lru_cache(maxsize=64)
+def _read(formula: str) -> Mapping[str, int]:
+    parts = re.findall(r"(-?) ?(\d*)([A-Z]\w*)", formula)
+    return MappingProxyType({term: int(f"{sign}{times or 1}") for sign, times, term in parts})
 
 
-_DEEPSPEED: dict[str, int] = {
-    "C": 2, "L": 2, "Cb": 1, "K": 2, "R": 1, "Lr": 1, "El": 1, "Ge": 1, "Si": 1,
-    "Mi": 1, "Pi": 1, "Ai": 1,
-}  # fmt: skip
+_DEEPSPEED = "2C + 2L + Cb + 2K + R + Lr + El + Ge + Si + Mi + Pi + Ai"
 
 CONVENTIONS: dict[str, Convention] = {
     convention.name: convention
     for convention in (
-        Convention(
-            "macs", "resnet-inspect", "", "MACs",
-            {"C": 1, "L": 1},
-            "Multiply-accumulates of convolution and linear layers; nothing else.",
-        ),
-        Convention(
-            "paper", "He et al. 2015", "Table 1", "FLOPs",
-            {"C": 1, "L": 1},
-            "The papers' FLOPs are multiply-adds: each counts once.",
-        ),
-        Convention(
-            "torchvision", "torchvision", "0.28", "GFLOPS",
-            {"C": 1, "L": 1},
-            "Printed with the weights as GFLOPS; a multiply-add counts once.",
-        ),
-        Convention(
-            "calflops-macs", "calflops", "0.3.2", "macs",
-            {"C": 1, "L": 1},
-            "Its macs are macs; its flops are more than twice as many.",
-        ),
-        Convention(
-            "deepspeed-macs", "DeepSpeed", "0.19.8", "macs",
-            {"C": 1, "L": 1},
-            "Its macs are macs; its flops are more than twice as many.",
-        ),
-        Convention(
-            "ptflops-aten", "ptflops", "0.7.5", "macs (aten)",
-            {"C": 1, "L": 1, "Cb": 1, "Lb": 1},
+        Convention("macs", "resnet-inspect", "", "MACs", "C + L",
+            "Multiply-accumulates of convolution and linear layers; nothing else."),
+        Convention("paper", "He et al. 2015", "Table 1", "FLOPs", "C + L",
+            "The papers' FLOPs are multiply-adds: each counts once."),
+        Convention("torchvision", "torchvision", "0.28", "GFLOPS", "C + L",
+            "Printed with the weights as GFLOPS; a multiply-add counts once."),
+        Convention("calflops-macs", "calflops", "0.3.2", "macs", "C + L",
+            "Its macs are macs; its flops are more than twice as many."),
+        Convention("deepspeed-macs", "DeepSpeed", "0.19.8", "macs", "C + L",
+            "Its macs are macs; its flops are more than twice as many."),
+        Convention("ptflops-aten", "ptflops", "0.7.5", "macs (aten)", "C + L + Cb + Lb",
             "Convolutions and matrix products with their biases, nothing between them.",
-            per_image=True,
-        ),
-        Convention(
-            "pycls", "pycls", "2022", "flops",
-            {"C": 1, "L": 1, "Cc": 1, "Lb": 1},
-            "Adds biases; a convolution's count once a channel, not at every position.",
-        ),
-        Convention(
-            "torchinfo", "torchinfo", "1.8.0", "mult-adds",
-            {"C": 1, "L": 1, "Cb": 1, "Lb": 1, "Kp": 1},
-            "Batch norm counts its parameters, not the elements it works on.",
-        ),
-        Convention(
-            "fvcore", "fvcore", "0.1.5", "flops",
-            {"C": 1, "L": 1, "K": 2, "Ai": 1},
-            "Multiply-adds called flops; batch norm counts 2 an element, global pools 1.",
-        ),
-        Convention(
-            "timm", "timm", "2026", "infer_gmacs",
-            {"C": 1, "L": 1, "K": 2, "Ai": 1},
-            "Counted by fvcore, and printed in timm's tables of results.",
-        ),
-        Convention(
-            "torchscan-macs", "torchscan", "0.2.0", "MACs",
-            {"C": 1, "L": 1, "K": 2, "Mk": 1, "Mo": -1, "Pk": 1, "Po": 1, "Ai": 1, "Ao": 1},
-            "Batch norm and pools count too; a pool's kernel k is read as k, not k x k.",
-        ),
-        Convention(
-            "ptflops", "ptflops", "0.7.5", "macs (pytorch)",
-            {
-                "C": 1, "L": 1, "Cb": 1, "Lb": 1, "K": 2, "R": 2, "R6": 1, "Lr": 1, "El": 2,
-                "Ge": 2, "Si": 1, "Mi": 2, "Pi": 2, "Ai": 2,
-            },
+            per_image=True),
+        Convention("pycls", "pycls", "2022", "flops", "C + L + Cc + Lb",
+            "Adds biases; a convolution's count once a channel, not at every position."),
+        Convention("torchinfo", "torchinfo", "1.8.0", "mult-adds", "C + L + Cb + Lb + Kp",
+            "Batch norm counts its parameters, not the elements it works on."),
+        Convention("fvcore", "fvcore", "0.1.5", "flops", "C + L + 2K + Ai",
+            "Multiply-adds called flops; batch norm counts 2 an element, global pools 1."),
+        Convention("timm", "timm", "2026", "infer_gmacs", "C + L + 2K + Ai",
+            "Counted by fvcore, and printed in timm's tables of results."),
+        Convention("torchscan-macs", "torchscan", "0.2.0", "MACs",
+            "C + L + 2K + Mk - Mo + Pk + Po + Ai + Ao",
+            "Batch norm and pools count too; a pool's kernel k is read as k, not k x k."),
+        Convention("ptflops", "ptflops", "0.7.5", "macs (pytorch)",
+            "C + L + Cb + Lb + 2K + 2R + R6 + Lr + 2El + 2Ge + Si + 2Mi + 2Pi + 2Ai",
             "Hook and patched function both count: each ReLU and each pool goes in twice.",
-            per_image=True,
-        ),
-        Convention(
-            "thop", "thop", "0.1.1", "macs",
-            {"C": 1, "L": 1, "K": 4, "Po": 1, "Ai": 1, "Ao": 1},
-            "Called macs, yet batch norm counts 4 an element: 2, doubled for its scale.",
-        ),
-        Convention(
-            "fvcore-train", "fvcore", "0.1.5", "flops (train)",
-            {"C": 1, "L": 1, "K": 5, "Ai": 1},
-            "In train mode batch norm counts 5 an element, as its statistics are taken.",
-        ),
-        Convention(
-            "torch", "torch", "2.13", "FLOPs (forward)",
-            {"C": 2, "L": 2},
-            "Two for each multiply-accumulate; no bias, norm, activation or pool.",
-        ),
-        Convention(
-            "deepspeed", "DeepSpeed", "0.19.8", "flops",
-            _DEEPSPEED,
-            "Two for each multiply-accumulate; batch norm, ReLU and what pools read.",
-        ),
-        Convention(
-            "calflops", "calflops", "0.3.2", "flops",
-            _DEEPSPEED,
-            "DeepSpeed's rules, without DeepSpeed.",
-        ),
-        Convention(
-            "flops", "resnet-inspect", "", "FLOPs",
-            {
-                "C": 2, "L": 2, "Cb": 1, "Lb": 1, "K": 2, **_ONE_EACH,
-                "Mw": 1, "Mo": -1, "Pw": 1, "Ai": 1, "E": 1, "X": 1,
-            },
-            "Two for each multiply-accumulate; every elementwise operation by name.",
-        ),
-        Convention(
-            "torchscan", "torchscan", "0.2.0", "FLOPs",
-            {
-                "C": 2, "L": 2, "Cu": -1, "Lu": -1, "K": 4, "Kc": 2, "R": 1, "R6": 2, "Lr": 4,
-                "El": 6, "Sg": 4, "Mk": 1, "Mo": -1, "Pk": 1, "Po": 1, "Ai": 1, "Ao": 1,
-            },
-            "n products have n - 1 sums; batch norm counts 4 an element, 2 a channel.",
-        ),
-        Convention(
-            "torchlens", "TorchLens", "2.36.1", "FLOPs",
-            {
-                "C": 2, "L": 2, "Cb": 1, "Lb": 1, "K": 5, "R": 1, "R6": 1, "Lr": 1, "El": 9,
-                "Ge": 14, "Si": 5, "Ms": 8, "Hs": 4, "Sg": 4, "Mk": 1, "Pk": 1, "Ai": 1,
-                "E": 1, "X": 1,
-            },
-            "Batch norm counts 5 an element; the one tool to see the residual additions.",
-        ),
-        Convention(
-            "torch-train", "torch", "2.13", "FLOPs (training)",
-            {"C": 6, "L": 6, "S": -2, "G": 2},
+            per_image=True),
+        Convention("thop", "thop", "0.1.1", "macs", "C + L + 4K + Po + Ai + Ao",
+            "Called macs, yet batch norm counts 4 an element: 2, doubled for its scale."),
+        Convention("fvcore-train", "fvcore", "0.1.5", "flops (train)", "C + L + 5K + Ai",
+            "In train mode batch norm counts 5 an element, as its statistics are taken."),
+        Convention("torch", "torch", "2.13", "FLOPs (forward)", "2C + 2L",
+            "Two for each multiply-accumulate; no bias, norm, activation or pool."),
+        Convention("deepspeed", "DeepSpeed", "0.19.8", "flops", _DEEPSPEED,
+            "Two for each multiply-accumulate; batch norm, ReLU and what pools read."),
+        Convention("calflops", "calflops", "0.3.2", "flops", _DEEPSPEED,
+            "DeepSpeed's rules, without DeepSpeed."),
+        Convention("flops", "resnet-inspect", "", "FLOPs",
+            "2C + 2L + Cb + Lb + 2K + R + R6 + Lr + El + Ge + Si + Ms + Hs + Sg + Mw - Mo + Pw"
+            " + Ai + E + X",
+            "Two for each multiply-accumulate; every elementwise operation by name."),
+        Convention("torchscan", "torchscan", "0.2.0", "FLOPs",
+            "2C + 2L - Cu - Lu + 4K + 2Kc + R + 2R6 + 4Lr + 6El + 4Sg + Mk - Mo + Pk + Po + Ai"
+            " + Ao",
+            "n products have n - 1 sums; batch norm counts 4 an element, 2 a channel."),
+        Convention("torchlens", "TorchLens", "2.36.1", "FLOPs",
+            "2C + 2L + Cb + Lb + 5K + R + R6 + Lr + 9El + 14Ge + 5Si + 8Ms + 4Hs + 4Sg + Mk + Pk"
+            " + Ai + E + X",
+            "Batch norm counts 5 an element; the one tool to see the residual additions."),
+        Convention("torch-train", "torch", "2.13", "FLOPs (training)", "6C + 6L - 2S + 2G",
             "Backward costs twice forward; the network's input needs no gradient.",
-            also={"G": "A grouped convolution's weight gradient counts as if it had one group."},
-        ),
+            also={"G": "A grouped convolution's weight gradient counts as if it had one group."}),
     )
 }  # fmt: skip
 """Every convention by name, from the fewest terms to the most."""
@@ -260,22 +200,20 @@ def convention(name: str) -> Convention:
 
 def formula(coefficients: Mapping[str, int]) -> str:
     """Coefficients as people write them: 2C + 2L - Cu + 4K."""
-    parts: list[str] = []
-    for term, factor in coefficients.items():
-        sign = "- " if factor < 0 else "+ " if parts else ""
-        times = str(abs(factor)) if abs(factor) != 1 else ""
-        parts.append(f"{sign}{times}{term}")
-    return " ".join(parts) or "0"
+    return _written(coefficients, "", coefficients)
 
 
 def numbers(coefficients: Mapping[str, int], terms: Mapping[str, int]) -> str:
     """A formula with its terms' counts put in: 2 × 4,087,136,256 + 2 × 2,048,000 - 11,113,984."""
-    parts: list[str] = []
-    for term, factor in coefficients.items():
-        sign = "- " if factor < 0 else "+ " if parts else ""
-        times = f"{abs(factor)} × " if abs(factor) != 1 else ""
-        parts.append(f"{sign}{times}{terms.get(term, 0):,}")
-    return " ".join(parts) or "0"
+    return _written(coefficients, " × ", [f"{terms.get(term, 0):,}" for term in coefficients])
+
+
+def _written(coefficients: Mapping[str, int], times: str, shown: Iterable[str]) -> str:
+    parts = (
+        f"{'-' if factor < 0 else '+'} {f'{abs(factor)}{times}' if abs(factor) != 1 else ''}{term}"
+        for factor, term in zip(coefficients.values(), shown, strict=True)
+    )
+    return " ".join(parts).removeprefix("+ ") or "0"
 
 
 def weigh(coefficients: Mapping[str, int], terms: Mapping[str, int]) -> int:
@@ -312,22 +250,22 @@ def total_terms(layers: Iterable[Layer], batch: int = 1) -> Terms:
 
 def terms(layer: Layer, batch: int = 1) -> Terms | None:
     """The terms of one layer for `batch` samples; None where no rule knows it."""
-    found = _cached(layer.op, layer.input_shapes, layer.output_shape, layer.inputs == (INPUT,))
-    if found is None or batch == 1:
-        return found
-    return {term: amount * (1 if term in ONCE else batch) for term, amount in found.items()}
+    single = _cached(layer.op, layer.input_shapes, layer.output_shape, layer.inputs == (INPUT,))
+    if single is None or batch == 1:
+        return single
+    return {term: amount * (1 if term in ONCE else batch) for term, amount in single.items()}
 
 
 @lru_cache(maxsize=8192)
-def _cached(op: Op, inputs: tuple[Shape, ...], output: Shape, first: bool) -> Terms | None:
-    found = rule(op, inputs, output)
-    if found and first:
-        found["S"] = found.get("C", 0) + found.get("L", 0)
-    return found
+def _cached(op: Op, inputs: Shapes, output: Shape, first: bool) -> Terms | None:
+    counts = rule(op, inputs, output)
+    if counts and first:
+        counts["S"] = counts.get("C", 0) + counts.get("L", 0)
+    return counts
 
 
 @singledispatch
-def rule(op: Op, inputs: tuple[Shape, ...], output: Shape) -> Terms | None:
+def rule(op: Op, inputs: Shapes, output: Shape) -> Terms | None:
     """The terms of an op for one sample of the given shapes; register new ops here.
 
     The base case is the explicit 'unknown'.
@@ -336,7 +274,7 @@ def rule(op: Op, inputs: tuple[Shape, ...], output: Shape) -> Terms | None:
 
 
 @rule.register(Conv2d)
-def _(op: Conv2d, inputs: tuple[Shape, ...], output: Shape) -> Terms:
+def _(op: Conv2d, inputs: Shapes, output: Shape) -> Terms:
     macs, written = op.weights * elements(output[1:]), elements(output)
     more = {"G": macs * (op.groups - 1)} if op.groups > 1 else {}
     if op.bias:
@@ -345,15 +283,10 @@ def _(op: Conv2d, inputs: tuple[Shape, ...], output: Shape) -> Terms:
 
 
 @rule.register(Linear)
-def _(op: Linear, inputs: tuple[Shape, ...], output: Shape) -> Terms | None:
+def _(op: Linear, inputs: Shapes, output: Shape) -> Terms | None:
     if len(output) != 1:
         return None  # in each place of a sequence; the tools differ, and none was measured
     return {"L": op.weights, "Lb" if op.bias else "Lu": elements(output)}
-
-
-@rule.register(BatchNorm2d)
-def _(op: BatchNorm2d, inputs: tuple[Shape, ...], output: Shape) -> Terms:
-    return {"K": elements(output), "Kp": op.params, "Kc": op.channels}
 
 
 ACTIVATIONS: dict[type[Activation], str] = {
@@ -370,16 +303,11 @@ ACTIVATIONS: dict[type[Activation], str] = {
 """The term of each activation: tools agree on none of them."""
 
 
-def _activation(op: Op, inputs: tuple[Shape, ...], output: Shape) -> Terms:
-    assert isinstance(op, Activation)
-    return {ACTIVATIONS[type(op)]: elements(output)}
+for _kind, _term in ACTIVATIONS.items():
+    rule.register(_kind, lambda op, inputs, output, term=_term: {term: elements(output)})
 
 
-for _kind in ACTIVATIONS:
-    rule.register(_kind)(_activation)
-
-
-def _pool(op: Pool2d, inputs: tuple[Shape, ...], output: Shape, letter: str) -> Terms:
+def _pool(letter: str, op: Pool2d, inputs: Shapes, output: Shape) -> Terms:
     read, written, area = elements(inputs[0]), elements(output), elements(op.kernel)
     # torchvision and timm give a square kernel as one int, which some tools take for its area.
     side = op.kernel[0] if op.kernel[0] == op.kernel[1] else area
@@ -391,35 +319,20 @@ def _pool(op: Pool2d, inputs: tuple[Shape, ...], output: Shape, letter: str) -> 
     }
 
 
-@rule.register(MaxPool2d)
-def _(op: MaxPool2d, inputs: tuple[Shape, ...], output: Shape) -> Terms:
-    return _pool(op, inputs, output, "M")
-
-
-@rule.register(AvgPool2d)
-def _(op: AvgPool2d, inputs: tuple[Shape, ...], output: Shape) -> Terms:
-    return _pool(op, inputs, output, "P")
-
-
-@rule.register(GlobalAvgPool2d)
-def _(op: GlobalAvgPool2d, inputs: tuple[Shape, ...], output: Shape) -> Terms:
-    return {"Ai": elements(inputs[0]), "Ao": elements(output)}
-
-
-@rule.register(Add)
-def _(op: Add, inputs: tuple[Shape, ...], output: Shape) -> Terms:
-    return {"E": elements(output)}
-
-
-@rule.register(Scale)
-def _(op: Scale, inputs: tuple[Shape, ...], output: Shape) -> Terms:
-    return {"X": elements(output)}
-
-
-@rule.register(Flatten)
-@rule.register(ZeroPad)
-def _(op: Op, inputs: tuple[Shape, ...], output: Shape) -> Terms:
-    return {}  # moves and zeros, which nobody counts
+rule.register(MaxPool2d, partial(_pool, "M"))
+rule.register(AvgPool2d, partial(_pool, "P"))
+rule.register(
+    GlobalAvgPool2d, lambda op, inputs, output: {"Ai": elements(inputs[0]), "Ao": elements(output)}
+)
+rule.register(
+    BatchNorm2d,
+    lambda op, inputs, output: {"K": elements(output), "Kp": op.params, "Kc": op.channels},
+)
+rule.register(Add, lambda op, inputs, output: {"E": elements(output)})
+rule.register(Scale, lambda op, inputs, output: {"X": elements(output)})
+# Moves and zeros, which nobody counts:
+rule.register(Flatten, lambda op, inputs, output: {})
+rule.register(ZeroPad, lambda op, inputs, output: {})
 
 
 class Reported(NamedTuple):

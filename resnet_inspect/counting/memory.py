@@ -140,7 +140,7 @@ def buffer_bytes(op: Op, itemsize: int) -> int:
     return op.buffers * itemsize
 
 
-@buffer_bytes.register
+@buffer_bytes.register(BatchNorm2d)
 def _(op: BatchNorm2d, itemsize: int) -> int:
     return (op.buffers - 1) * itemsize + INDEX
 
@@ -248,7 +248,7 @@ def auxiliary_bytes(op: Op, layer: Layer) -> int:
     return 0
 
 
-@auxiliary_bytes.register
+@auxiliary_bytes.register(MaxPool2d)
 def _(op: MaxPool2d, layer: Layer) -> int:
     return elements(layer.output_shape) * INDEX
 
@@ -259,7 +259,7 @@ def saved_copy_bytes(op: Op, layer: Layer, itemsize: int, batch: int) -> int:
     return 0
 
 
-@saved_copy_bytes.register
+@saved_copy_bytes.register(Activation)
 def _(op: Activation, layer: Layer, itemsize: int, batch: int) -> int:
     needed = op.inplace and _kept_by(op) == "input"
     return elements(layer.output_shape) * itemsize * batch if needed else 0
@@ -277,7 +277,7 @@ def statistics(op: Op, layer: Layer, itemsize: int, batch: int) -> int:
     return 0
 
 
-@statistics.register
+@statistics.register(BatchNorm2d)
 def _(op: BatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
     return 2 * op.channels * max(itemsize, STATISTIC)
 
@@ -291,14 +291,11 @@ def saved_tensors(op: Op, layer: Layer) -> tuple[str, ...]:
     return ()
 
 
-@saved_tensors.register(Conv2d)
-@saved_tensors.register(Linear)
-@saved_tensors.register(BatchNorm2d)
-@saved_tensors.register(MaxPool2d)
-@saved_tensors.register(AvgPool2d)
-@saved_tensors.register(Scale)
-def _(op: Op, layer: Layer) -> tuple[str, ...]:
-    return layer.inputs
+_kind: type[Op]
+for _kind in (Conv2d, Linear, BatchNorm2d, MaxPool2d, AvgPool2d, Scale):
+    saved_tensors.register(_kind, lambda op, layer: layer.inputs)
+for _kind in (Add, Flatten, GlobalAvgPool2d, ZeroPad):  # their backward needs only shapes
+    saved_tensors.register(_kind, lambda op, layer: ())
 
 
 @saved_tensors.register(Activation)
@@ -306,11 +303,3 @@ def _(op: Activation, layer: Layer) -> tuple[str, ...]:
     if _kept_by(op) == "output":
         return (layer.name,)
     return () if op.inplace else layer.inputs  # in place it keeps a copy
-
-
-@saved_tensors.register(Add)
-@saved_tensors.register(Flatten)
-@saved_tensors.register(GlobalAvgPool2d)
-@saved_tensors.register(ZeroPad)
-def _(op: Op, layer: Layer) -> tuple[str, ...]:
-    return ()  # their backward needs only shapes

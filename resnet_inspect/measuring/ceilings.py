@@ -56,12 +56,11 @@ class CeilingsCache(NamedTuple):
 
 def latest(records: Iterable[Measurement], **device: Any) -> DeviceCeilings | None:
     """The last ceilings of a device with these fields, such as kind="cpu" or threads=2."""
-    fitting = [
-        record
-        for record in select(records, DeviceCeilings)
-        if all(getattr(record.device, key) == value for key, value in device.items())
-    ]
-    return fitting[-1] if fitting else None
+    last = None
+    for record in select(records, DeviceCeilings):
+        if all(getattr(record.device, key) == value for key, value in device.items()):
+            last = record
+    return last
 
 
 def load_ceilings(
@@ -72,11 +71,11 @@ def load_ceilings(
     Raises InspectError if there are none.
     """
     device = {"kind": kind} if kind else {}
-    ceilings = (
-        CeilingsCache.of_user().load(**device) if path is None else latest(read(path), **device)
-    )
+    if path is None:
+        where, ceilings = "stored", CeilingsCache.of_user().load(**device)
+    else:
+        where, ceilings = f"in {os.fspath(path)!r}", latest(read(path), **device)
     if ceilings is None:
-        where = f"in {os.fspath(path)!r}" if path is not None else "stored"
         of = f" of {kind}" if kind else ""
         raise InspectError(f"no ceilings{of} {where}; 'resnet-inspect device' measures them")
     return ceilings

@@ -1,14 +1,14 @@
 """Measurements as JSON Lines: one record a line, written as soon as it is there, never rewritten.
 
-A record holds all that is needed to judge it: what was run, the raw times, the device with its
-clocks and temperature before and after, versions and settings. Files of another schema are refused;
-a last line that was cut short, when the process was killed, is ignored.
+A record holds all that is needed to judge it: what was run, the raw times, the device and its
+condition, versions and settings. Files of another schema are refused; a last line that was cut
+short, when the process was killed, is ignored.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import IO, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from resnet_inspect.counting.roofline import Ceilings, Roofline, Row
 from resnet_inspect.errors import FormatError
@@ -35,8 +36,7 @@ Status = Literal["ok", "out of memory", "failed"]
 class Case(Struct, frozen=True):
     """What is run. input: (channels, height, width); step: 'inference' or 'training'.
 
-    mode: eager, compile, cudagraph or compile+cudagraph. folded: batch norm is folded into the
-    convolutions.
+    mode: eager, compile, cudagraph or compile+cudagraph. folded: batch norm into convolutions.
     """
 
     model: str
@@ -50,15 +50,13 @@ class Case(Struct, frozen=True):
 
     def __str__(self) -> str:
         words = [self.model, f"batch {self.batch}", self.dtype, self.memory_format, self.mode]
-        if self.step == "training":
-            words.append("training")
-        if self.folded:
-            words.append("folded")
+        words += ["training"] if self.step == "training" else []
+        words += ["folded"] if self.folded else []
         return " ".join(words)
 
 
 class Device(Struct, frozen=True, omit_defaults=True):
-    """A device and what its speed depends on; None where it does not apply or is not known.
+    """A device; None where a field does not apply or is not known.
 
     threads: of the CPU that torch uses. memory, cache: bytes (cache: the last before memory).
     """
@@ -129,8 +127,7 @@ class CaseMeasurement(Measurement, frozen=True, kw_only=True, dict=True):
     """A case that was run.
 
     network: the graph's fingerprint. macs: of the whole batch; uncounted: layers without a known
-    cost. ceiling: FLOP/s at best in this dtype, where it was known. sample: the times, None where
-    the status is not ok.
+    cost. ceiling: FLOP/s at best in this dtype, if known. sample: None where status is not ok.
     """
 
     case: Case
@@ -156,8 +153,9 @@ class CaseMeasurement(Measurement, frozen=True, kw_only=True, dict=True):
     @property
     def load(self) -> float | None:
         """Runnable threads, the fewer of before and after: compiling leaves its own behind."""
-        loads = [at.load for at in (self.before, self.after) if at.load is not None]
-        return min(loads, default=None)
+        return min(
+            (at.load for at in (self.before, self.after) if at.load is not None), default=None
+        )
 
 
 class Latency(CaseMeasurement, frozen=True, kw_only=True, tag="latency"):
@@ -168,12 +166,11 @@ class Latency(CaseMeasurement, frozen=True, kw_only=True, tag="latency"):
 
 
 class LadderStep(CaseMeasurement, frozen=True, kw_only=True, tag="ladder"):
-    """One step of a ladder. run: what all steps of one ladder share.
+    """One step of a ladder; all steps of one ladder have the same run.
 
     left_out: why the device cannot try other steps, by their names. ratios: this step's time to
-    that of the best step before, interleaved. error: 2-norm of the difference of the outputs to
-    those of fp32 eager, relative to theirs. gain: against the best step before; speedup: against
-    the first step.
+    that of the best step before, interleaved. error: 2-norm of the outputs' difference to those of
+    fp32 eager, relative. gain: against the best step before; speedup: against the first.
     """
 
     run: str
@@ -213,28 +210,12 @@ class LayerTimes(Struct, frozen=True, dict=True):
 
     def row(self) -> Row:
         """The layer as a row of a roofline, with its median seconds."""
-        return Row(
-            name=self.name,
-            stage=self.stage,
-            block=self.block,
-            ops=(self.layer_op,),
-            output_shape=self.output_shape,
-            macs=self.macs,
-            flops=self.flops,
-            bytes=self.bytes,
-            uncounted=self.uncounted,
-            bound=self.bound,
-            least=self.least,
-            measured=median(self.times),
-        )
+        known = {key: getattr(self, key) for key in Row._fields if key not in ("ops", "measured")}
+        return Row(**known, ops=(self.layer_op,), measured=median(self.times))
 
 
 class Layers(CaseMeasurement, frozen=True, kw_only=True, tag="layers"):
-    """The times of every layer of a case; no layers where the status is not ok.
-
-    whole: median seconds of the network run as usual; of_whole: the sum of the layers relative to
-    it. rate: FLOP/s; bandwidth, cache_bandwidth: bytes/s; floor, fused_floor: seconds.
-    """
+    """The times of every layer, none where the case failed; the rest as counting's Roofline."""
 
     whole: float | None
     of_whole: float | None
@@ -248,21 +229,9 @@ class Layers(CaseMeasurement, frozen=True, kw_only=True, tag="layers"):
     @property
     def roofline(self) -> Roofline:
         """The roofline with the median seconds of each layer."""
-        return Roofline(
-            model=self.case.model,
-            input=self.case.input,
-            batch=self.case.batch,
-            dtype=self.case.dtype,
-            device=self.device.name,
-            rate=self.rate,
-            bandwidth=self.bandwidth,
-            cache_bandwidth=self.cache_bandwidth,
-            floor=self.floor,
-            fused_floor=self.fused_floor,
-            rows=tuple(layer.row() for layer in self.layers),
-            whole=self.whole,
-            of_whole=self.of_whole,
-        )
+        known = {**asdict(self.case), **asdict(self)}
+        known |= {"device": self.device.name, "rows": tuple(layer.row() for layer in self.layers)}
+        return Roofline(**{key: known[key] for key in Roofline._fields if key in known})
 
 
 class Product(Struct, frozen=True, tag_field="is", tag="matrix product"):
@@ -330,25 +299,13 @@ def ladders(measurements: Iterable[Measurement]) -> list[list[LadderStep]]:
     return list(runs.values())
 
 
-def pairs(
-    before: Iterable[Measurement], after: Iterable[Measurement]
-) -> list[tuple[Latency, Latency]]:
-    """The latencies of equal cases in two files; of a case measured several times, the last."""
-    old, new = (
-        {(one.case, one.network): one for one in select(side, Latency)} for side in (before, after)
-    )
-    return [(one, new[key]) for key, one in old.items() if key in new]
-
-
-# --- files ---------------------------------------------------------------------------------------
-
-
 class _Head(Struct):
     schema: Any = None
 
 
 _decode_head = msgspec.json.Decoder(_Head).decode
-_decode = msgspec.json.Decoder(Latency | LadderStep | Layers | DeviceCeilings).decode
+_Record = Latency | LadderStep | Layers | DeviceCeilings
+_decode: Callable[[bytes], Measurement] = msgspec.json.Decoder(_Record).decode
 
 
 def to_line(measurement: Measurement) -> bytes:
@@ -392,10 +349,7 @@ def _cut_short(line: bytes) -> bool:
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
-    """The records of a file, in the order in which they were made.
-
-    Raises FormatError, with the line and the field, if it is not such a file or of another schema.
-    """
+    """The records of a file, in order; raises FormatError with the line and the field."""
     name = os.fspath(path)
     try:
         *lines, last = Path(path).read_bytes().split(b"\n")
@@ -417,12 +371,11 @@ def _parsed(line: bytes, where: str) -> Measurement:
                 f"{where} is of schema {schema}, and this version reads schema {SCHEMA}; "
                 "measure again into another file, or read it with the version that wrote it"
             )
-        record: Measurement = _decode(line)
-        return record
+        return _decode(line)
     except msgspec.ValidationError as error:
         what, _, at = str(error).replace("`", "").partition(" - at $.")
-        field = f"{at}: " if at else ""
-        raise FormatError(f"{where} is not a measurement: {field}{what.lower()}") from None
+        problem = f"{at}: {what.lower()}" if at else what.lower()
+        raise FormatError(f"{where} is not a measurement: {problem}") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise FormatError(f"{where} is not valid JSON") from None
 
@@ -430,17 +383,15 @@ def _parsed(line: bytes, where: str) -> Measurement:
 def check_record(path: str | os.PathLike[str]) -> Sequence[Measurement]:
     """The records of a file to which more will be added: none if there is no file yet.
 
-    Called before anything is measured. Raises FormatError if the file is something else or of
-    another schema, OutputError if it cannot be written.
+    Raises FormatError if it is something else or of another schema, OutputError if it cannot be
+    written.
     """
     place = Path(path)
-    exists = place.exists()
-    if exists and not place.is_file():
+    if (exists := place.exists()) and not place.is_file():
         raise FormatError(f"{os.fspath(path)!r} is not a regular file")
     records = read(path) if exists else ()
     try:
-        with open(path, "ab"):
-            pass
+        open(path, "ab").close()
         if not exists:
             place.resolve().unlink()  # what a link points to, not the link
     except OSError as error:

@@ -42,11 +42,10 @@ class StoppingRule:
     """When to stop.
 
     half_width: of the median's interval, relative to the median. confidence: of that interval.
-    budget: seconds for measuring, after which it ends whatever the interval, if there are the least
-    runs; warmup: seconds for the warm-up likewise. least_warmup: seconds before which no time is
-    taken for steady. least, most: runs that are kept; 6 is the fewest that give an interval at 95%.
-    tolerance: how far the medians of two windows may differ in steady state. burst: seconds of runs
-    between two looks at the clock.
+    budget: seconds for measuring, after which it ends if there are the least runs; warmup: seconds
+    for the warm-up, which takes at least least_warmup. least, most: runs that are kept; 6 is the
+    fewest that give an interval at 95%. tolerance: how far the medians of two windows may differ in
+    steady state. burst: seconds of runs between two looks at the clock.
     """
 
     half_width: float = 0.01
@@ -62,10 +61,8 @@ class StoppingRule:
     def checked(self) -> StoppingRule:
         """The rule itself; raises InspectError for a value that no measurement can meet."""
         if not 0 < self.half_width < 1:
-            raise InspectError(
-                f"half width is {self.half_width:g}; give a share of the median between 0 and 1, "
-                "such as 0.01"
-            )
+            what = "give a share of the median between 0 and 1, such as 0.01"
+            raise InspectError(f"half width is {self.half_width:g}; {what}")
         if not 0 < self.confidence < 1:
             raise InspectError(f"confidence is {self.confidence:g}; give one between 0 and 1")
         if self.budget <= 0:
@@ -78,8 +75,8 @@ class Sample:
     """Seconds of each run.
 
     first: the very first, which compiles, tunes and allocates. warmup: those up to steady state;
-    steady: whether that was found within the budget. times: those that count; converged: whether
-    their interval is as narrow as was asked for.
+    steady: whether it was reached. times: those that count; converged: whether their interval is
+    as narrow as was asked for.
     """
 
     first: float

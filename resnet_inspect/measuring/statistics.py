@@ -100,16 +100,7 @@ def summary(times: Sequence[float], confidence: float = 0.95) -> Summary:
     low, high = median_interval(times, confidence, worth) or (None, None)
     # With linear interpolation (Hyndman & Fan 1996, type 7: NumPy's default).
     cuts = quantiles(times, n=100, method="inclusive") if len(times) > 1 else [*times] * 99
-    return Summary(
-        runs=len(times),
-        independent=worth,
-        median=median(times),
-        p10=cuts[9],
-        p90=cuts[89],
-        p99=cuts[98],
-        low=low,
-        high=high,
-    )
+    return Summary(len(times), worth, median(times), cuts[9], cuts[89], cuts[98], low, high)
 
 
 LEAST_DIFFERENCE = 0.01

@@ -6,7 +6,7 @@ Pure: what measures a case is handed in.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import NamedTuple, TypeVar
 
@@ -25,6 +25,7 @@ from resnet_inspect.networks.op_data import fingerprint
 
 Task = tuple[LayerGraph, Case]
 Kind = TypeVar("Kind", bound=CaseMeasurement)
+Kept = TypeVar("Kept", bound=Measurement)
 
 
 class Environment(NamedTuple):
@@ -39,13 +40,6 @@ class Environment(NamedTuple):
         return cls(record.device.name, record.settings.threads, record.software.torch)
 
 
-_Key = tuple[Case, str, Environment]
-
-
-def _key(record: CaseMeasurement) -> _Key:
-    return record.case, record.network, Environment.of(record)
-
-
 def grid(
     graphs: Sequence[LayerGraph],
     batches: Sequence[int] = (1,),
@@ -55,13 +49,12 @@ def grid(
     step: str = "inference",
 ) -> list[Task]:
     """Every combination once; the last of these vary fastest."""
-    tasks: dict[tuple[str, Case], Task] = {}
-    for graph in graphs:
-        digest = fingerprint(graph)
-        for batch, dtype, layout, mode in product(batches, dtypes, memory_formats, modes):
-            case = Case(graph.name, graph.input_shape, batch, dtype, layout, mode, step)
-            tasks[digest, case] = graph, case
-    return list(tasks.values())
+    tasks = [
+        (graph, Case(graph.name, graph.input_shape, *settings, step))
+        for graph in graphs
+        for settings in product(batches, dtypes, memory_formats, modes)
+    ]
+    return list({_key(task): task for task in tasks}.values())
 
 
 def remaining(
@@ -74,12 +67,8 @@ def remaining(
 
     Running out of memory is a result; what failed is tried again.
     """
-    done = {_key(record) for record in select(records, kind) if record.status != "failed"}
-    return [
-        (graph, case)
-        for graph, case in tasks
-        if (case, fingerprint(graph), environment) not in done
-    ]
+    done = _last(kind, environment, [r for r in select(records, kind) if r.status != "failed"])
+    return [task for task in tasks if _key(task) not in done]
 
 
 def results(
@@ -89,9 +78,20 @@ def results(
     records: Sequence[Measurement],
 ) -> list[Kind]:
     """What was measured here of these tasks: the last of each, in the tasks' order."""
-    last = {_key(record): record for record in select(records, kind)}
-    keys = [(case, fingerprint(graph), environment) for graph, case in tasks]
-    return [last[key] for key in keys if key in last]
+    last = _last(kind, environment, records)
+    return [last[key] for key in map(_key, tasks) if key in last]
+
+
+def _key(task: Task) -> tuple[Case, str]:
+    return task[1], fingerprint(task[0])
+
+
+def _last(
+    kind: type[Kind], environment: Environment, records: Iterable[Measurement]
+) -> dict[tuple[Case, str], Kind]:
+    """The last measurement here of each case and network."""
+    here = (one for one in select(records, kind) if Environment.of(one) == environment)
+    return {(one.case, one.network): one for one in here}
 
 
 def steps_done(
@@ -126,9 +126,6 @@ def run(
         progress.say(str(case))
         measurements.append(keep(measure(graph, case), record, progress))
     return measurements
-
-
-Kept = TypeVar("Kept", bound=Measurement)
 
 
 def keep(measurement: Kept, record: str | os.PathLike[str] | None, progress: Progress) -> Kept:

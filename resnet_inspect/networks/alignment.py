@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -125,25 +125,18 @@ def _by_blocks(before: LayerGraph, after: LayerGraph) -> _Aligned:
     """Stages aligned with stages, blocks with blocks inside of them, layers inside of those."""
     pairs: _Aligned = []
     likeness = _Likeness()
-    for old_stage, new_stage in _aligned(before.stages, after.stages, likeness.stages):
-        old_blocks = old_stage.blocks if old_stage else ()
-        new_blocks = new_stage.blocks if new_stage else ()
-        stage = _either(new_stage, old_stage).name
-        for old, new in _aligned(old_blocks, new_blocks, likeness.blocks):
-            block = _either(new, old).name
-            old_layers = _wired(old.layers) if old else []
-            new_layers = _wired(new.layers) if new else []
-            pairs.extend(
-                (first, second, (stage, block))
-                for first, second in _aligned(old_layers, new_layers, likeness.layers)
-            )
+    for stages in _aligned(before.stages, after.stages, likeness.contents):
+        old_blocks, new_blocks = (stage.blocks if stage else () for stage in stages)
+        for blocks in _aligned(old_blocks, new_blocks, likeness.contents):
+            place = _either(*reversed(stages)).name, _either(*reversed(blocks)).name
+            old, new = (_wired(block.layers) if block else [] for block in blocks)
+            pairs.extend((*layers, place) for layers in _aligned(old, new, likeness.layers))
     return pairs
 
 
 def _plain(op: Op) -> Op:
     """An op as the network has it: whether it overwrites its input makes no difference."""
-    settings: Any = op  # not every Op has the field
-    return replace(settings, inplace=False) if op.inplace and is_dataclass(op) else op
+    return op.replace(inplace=False) if op.inplace and "inplace" in op.defaults else op
 
 
 def _pair(
@@ -167,11 +160,10 @@ def _settings(before: Op, after: Op) -> Iterator[Setting]:
         return
     if type(before) is not type(after) or before.kind != after.kind:
         yield Setting("kind", before.kind, after.kind)
-    shared = {field.name for field in fields(before)} & {field.name for field in fields(after)}
-    for field in fields(after):
-        old, new = getattr(before, field.name, None), getattr(after, field.name, None)
-        if field.name in shared and old != new and field.name not in ("type", "name"):
-            yield Setting(field.name, old, new)
+    earlier = before.settings
+    for name, new in after.settings.items():
+        if name in earlier and earlier[name] != new and name not in ("type", "name"):
+            yield Setting(name, earlier[name], new)
 
 
 def show_value(value: Any) -> str:
@@ -241,16 +233,10 @@ class _Likeness:
             self._bags[id(thing)] = frozenset(counts.items())
         return self._bags[id(thing)]
 
-    def _contents(self, before: Stage | Block, after: Stage | Block) -> float:
+    def contents(self, before: Stage | Block, after: Stage | Block) -> float:
         like = self._ratio(self._bag(before), self._bag(after))
         named = _NAME if before.name == after.name else 0.0
         return like + named if like > 0.2 or named else 0.0
-
-    def stages(self, before: Stage, after: Stage) -> float:
-        return self._contents(before, after)
-
-    def blocks(self, before: Block, after: Block) -> float:
-        return self._contents(before, after)
 
     def layers(self, before: Layer, after: Layer) -> float:
         named = _NAME if before.name.rpartition(".")[2] == after.name.rpartition(".")[2] else 0.0

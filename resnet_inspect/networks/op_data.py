@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
 from typing import Any
 
 from resnet_inspect.errors import InspectError
@@ -12,12 +11,8 @@ from resnet_inspect.networks.ops import Op
 
 
 def settings(op: Op) -> dict[str, Any]:
-    """The fields of an op that differ from their defaults, by name."""
-    return {
-        field.name: getattr(op, field.name)
-        for field in fields(op)
-        if field.default is MISSING or getattr(op, field.name) != field.default
-    }
+    """The settings of an op that differ from their defaults, by name."""
+    return {name: value for name, value in op.settings.items() if value != op.defaults[name]}
 
 
 def op_data(op: Op) -> dict[str, Any]:

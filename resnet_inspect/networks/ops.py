@@ -9,18 +9,17 @@ the same name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, FrozenInstanceError, field
 from functools import lru_cache
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 
 from resnet_inspect.errors import ShapeError
 
 Shape = tuple[int, ...]
 
-
 Pair = tuple[int, int]
-
 
 elements = prod
 """The number of elements of one sample of a shape."""
@@ -31,9 +30,18 @@ def show_shape(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Op:
-    """A kind of layer with its settings."""
+    """A kind of layer with its settings, as frozen data: equal where kind and settings are.
+
+    A subclass declares its settings as a dataclass does, without the decorator: making some 15
+    dataclasses takes longer than all else that importing this package does.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Every setting's default by name, dataclasses.MISSING where it has none."""
+
+    _positional: ClassVar[tuple[str, ...]] = ()
 
     arity: ClassVar[int] = 1
     """How many tensors it takes."""
@@ -69,6 +77,56 @@ class Op:
         """The shape that comes out; raises ShapeError where the inputs do not fit."""
         return shapes[0]
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting's value by name."""
+        return dict(vars(self))
+
+    def replace(self, **changes: Any) -> Self:
+        """This op with some settings changed."""
+        return type(self)(**{**vars(self), **changes})
+
+    def __init_subclass__(cls) -> None:
+        defaults, positional = dict(cls.defaults), dict.fromkeys(cls._positional)
+        for name, kind in cls.__annotations__.items():
+            if "ClassVar" in str(kind):
+                continue
+            default = vars(cls).get(name, MISSING)
+            if isinstance(default, Field):  # a setting by keyword only
+                default = default.default
+            else:
+                positional[name] = None
+            defaults[name] = default
+            setattr(cls, name, default)  # in place of a property, such as params
+        cls.defaults, cls._positional = defaults, tuple(positional)
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        given = dict(zip(self._positional, values, strict=False)) | named
+        settings = {**self.defaults, **given}
+        wrong = len(given) < len(values) + len(named)  # too many, or one given twice
+        if wrong or len(settings) > len(self.defaults) or MISSING in settings.values():
+            raise TypeError(
+                f"{type(self).__name__} takes ({', '.join(self.defaults)}), not "
+                f"({', '.join([*map(repr, values), *map(repr, named)])})"
+            )
+        vars(self).update(settings)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return vars(self) == vars(other) if type(self) is type(other) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__qualname__}({settings})"
+
 
 def _channels(shape: Shape, wanted: int) -> None:
     if len(shape) != 3 or shape[0] != wanted:
@@ -103,26 +161,34 @@ def _positions(sizes: Shape, kernel: Shape, stride: Shape, padding: Shape, ceil:
     return tuple(counts)
 
 
-@dataclass(frozen=True, slots=True)
-class Conv2d(Op):
-    category: ClassVar[str] = "convolution"
+class Convolution(Op):
+    """What convolutions over any number of axes have in common."""
+
+    category = "convolution"
     in_channels: int
     out_channels: int
-    kernel: Pair
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
+    kernel: Shape
+    stride: Shape
+    padding: Shape
     groups: int = 1
     bias: bool = False
-    dilation: Pair = (1, 1)
+    dilation: Shape = ()
 
     @property
     def weights(self) -> int:
-        """Entries of the kernel tensor, out x in/groups x height x width."""
+        """Entries of the kernel tensor: out x in/groups x kernel, or transposed."""
         return self.out_channels * (self.in_channels // self.groups) * elements(self.kernel)
 
     @property
     def params(self) -> int:
         return self.weights + (self.out_channels if self.bias else 0)
+
+
+class Conv2d(Convolution):
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
 
     @property
     def reach(self) -> Pair:
@@ -138,9 +204,8 @@ class Conv2d(Op):
         return (self.out_channels, *slid(shape, self.reach, self.stride, self.padding))
 
 
-@dataclass(frozen=True, slots=True)
 class BatchNorm2d(Op):
-    category: ClassVar[str] = "normalization"
+    category = "normalization"
     channels: int
 
     @property
@@ -156,20 +221,18 @@ class BatchNorm2d(Op):
         return shapes[0]
 
 
-@dataclass(frozen=True, slots=True)
 class Activation(Op):
     """An elementwise function without parameters."""
 
-    category: ClassVar[str] = "activation"
+    category = "activation"
 
     inplace: bool = field(default=False, kw_only=True)
 
-    keeps: ClassVar[str] = "input"
+    keeps = "input"
     """What its backward pass needs (torch's derivatives.yaml): its 'input', its 'output', or
     'either', which is its input, or its output where that overwrites the input."""
 
 
-@dataclass(frozen=True, slots=True)
 class ReLU(Activation):
     inplace: bool = field(default=True, kw_only=True)
     keeps = "output"
@@ -179,14 +242,12 @@ class ReLU6(Activation):
     """Not in place: torch's backward needs its input, so overwriting would keep a copy anyway."""
 
 
-@dataclass(frozen=True, slots=True)
 class LeakyReLU(Activation):
     negative_slope: float = 0.01
     inplace: bool = field(default=True, kw_only=True)
     keeps = "either"
 
 
-@dataclass(frozen=True, slots=True)
 class ELU(Activation):
     alpha: float = 1.0
     inplace: bool = field(default=True, kw_only=True)
@@ -225,11 +286,10 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class Pool2d(Op):
     """A window that slides over each channel."""
 
-    category: ClassVar[str] = "pooling"
+    category = "pooling"
 
     kernel: Pair
     stride: Pair
@@ -247,18 +307,16 @@ class MaxPool2d(Pool2d):
     pass
 
 
-@dataclass(frozen=True, slots=True)
 class AvgPool2d(Pool2d):
     """Average over a window, by default over the part of it that lies on the input."""
 
     count_padding: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class GlobalAvgPool2d(Op):
     """Average over all positions: torch's AdaptiveAvgPool2d(1), or a mean that drops them."""
 
-    category: ClassVar[str] = "pooling"
+    category = "pooling"
 
     keepdim: bool = True
 
@@ -270,7 +328,7 @@ class GlobalAvgPool2d(Op):
 
 
 class Flatten(Op):
-    category: ClassVar[str] = "reshaping"
+    category = "reshaping"
 
     def aliases_input(self, training: bool) -> bool:
         return True  # a view
@@ -279,11 +337,10 @@ class Flatten(Op):
         return (elements(shapes[0]),)
 
 
-@dataclass(frozen=True, slots=True)
 class Linear(Op):
     """A matrix applied to the last dimension, in each place where there are several."""
 
-    category: ClassVar[str] = "linear"
+    category = "linear"
 
     in_features: int
     out_features: int
@@ -305,13 +362,12 @@ class Linear(Op):
         return (*shape[:-1], self.out_features)
 
 
-@dataclass(frozen=True, slots=True)
 class Add(Op):
     """The residual addition: the residual first, the shortcut second."""
 
-    category: ClassVar[str] = "addition and gating"
+    category = "addition and gating"
 
-    arity: ClassVar[int] = 2
+    arity = 2
     inplace: bool = True
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -323,9 +379,9 @@ class Add(Op):
 class Scale(Op):
     """Each channel times its gate: (C, H, W) x (C, 1, 1)."""
 
-    category: ClassVar[str] = "addition and gating"
+    category = "addition and gating"
 
-    arity: ClassVar[int] = 2
+    arity = 2
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if shapes[1] != (shapes[0][0], 1, 1):
@@ -333,7 +389,6 @@ class Scale(Op):
         return shapes[0]
 
 
-@dataclass(frozen=True, slots=True)
 class ZeroPad(Op):
     """Shortcut option A: every `stride`-th position, new channels filled with zeros.
 
@@ -341,7 +396,7 @@ class ZeroPad(Op):
     channels, as in the authors' successor code (fb.resnet.torch).
     """
 
-    category: ClassVar[str] = "reshaping"
+    category = "reshaping"
 
     in_channels: int
     out_channels: int

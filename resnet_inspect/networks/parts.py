@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import INPUT, LayerGraph
-from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale, show_shape
+from resnet_inspect.networks.op_labels import convolution_size
+from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale
 from resnet_inspect.networks.wiring import Wiring
 
 ROLES = (
@@ -33,7 +34,7 @@ def roles(graph: LayerGraph) -> Mapping[str, str]:
     """
     wiring = Wiring(graph.layers)
     bypass, gates = _shortcuts(graph, wiring), _gates(graph, wiring)
-    found: dict[str, str] = {}
+    playing: dict[str, str] = {}
     for block in graph.blocks:
         for group in fold(block):
             main = main_layer(group)
@@ -45,27 +46,22 @@ def roles(graph: LayerGraph) -> Mapping[str, str]:
                 role = "squeeze and excitation"
             else:
                 role = _role(main.op)
-            found.update((layer.name, role) for layer in group)
-    return {layer.name: found[layer.name] for layer in graph.layers}
+            playing.update((layer.name, role) for layer in group)
+    return {layer.name: playing[layer.name] for layer in graph.layers}
 
 
 def _role(op: Op) -> str:
     """The role of an op on the main path."""
     if isinstance(op, Conv2d):
-        kernel = show_shape(op.kernel)
-        return f"{kernel if kernel in ('1x1', '3x3') else 'other'} convolutions"
+        return f"{convolution_size(op)} convolutions"
     return "linear layers" if isinstance(op, Linear) else "all else"
 
 
 def _shortcuts(graph: LayerGraph, wiring: Wiring) -> set[str]:
     """The layers that only a shortcut runs."""
     additions = [layer for layer in graph.layers if isinstance(layer.op, Add)]
-    return {
-        layer.name
-        for addition in additions
-        for cut in wiring.shortcuts(addition)
-        for layer in cut.layers
-    }
+    cuts = (cut for addition in additions for cut in wiring.shortcuts(addition))
+    return {layer.name for cut in cuts for layer in cut.layers}
 
 
 def _gates(graph: LayerGraph, wiring: Wiring) -> set[str]:

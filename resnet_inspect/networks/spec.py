@@ -48,8 +48,7 @@ class ResNetSpec:
         "word",
         "KIND",
         "Residual block.",
-        choices=tuple(BLOCKS),
-        meanings={"basic": "two 3x3", "bottleneck": "1x1, 3x3, 1x1"},
+        {"basic": "two 3x3", "bottleneck": "1x1, 3x3, 1x1"},
     )
     blocks: tuple[int, ...] = spec_field(
         (2, 2, 2, 2), "numbers", "N,N,..", "Blocks in each stage.", most=DEEPEST, example="3,4,6,3"
@@ -69,8 +68,7 @@ class ResNetSpec:
         "word",
         "KIND",
         "Stem.",
-        choices=("7x7", "3x3", "deep", "tiered"),
-        meanings={
+        {
             "7x7": "stride 2",
             "3x3": "stride 1, for small images",
             "deep": "three 3x3",
@@ -86,8 +84,7 @@ class ResNetSpec:
         "word",
         "OPTION",
         "Shortcut.",
-        choices=("A", "B", "C", "D", "none"),
-        meanings={
+        {
             "A": "zero padding",
             "B": "projection where the shape changes",
             "C": "projection everywhere",
@@ -104,8 +101,7 @@ class ResNetSpec:
         "word",
         "CONV",
         "Convolution in which a bottleneck strides.",
-        choices=("1x1", "3x3"),
-        meanings={"1x1": "2015", "3x3": "v1.5"},
+        {"1x1": "2015", "3x3": "v1.5"},
         of_block=True,
     )
     order: str = spec_field(
@@ -113,8 +109,7 @@ class ResNetSpec:
         "word",
         "ORDER",
         "Activation after or before the convolutions.",
-        choices=("post", "pre"),
-        meanings={"post": "2015", "pre": "2016"},
+        {"post": "2015", "pre": "2016"},
         of_block=True,
     )
     groups: int = spec_field(1, "number", "N", "Groups of a bottleneck's 3x3.", of_block=True)
@@ -125,14 +120,14 @@ class ResNetSpec:
         0, "number", "N", "Squeeze-and-excitation by N; 0 for none.", least=0, of_block=True
     )
     activation: str = spec_field(
-        "relu", "word", "NAME", "Activation.", choices=tuple(ACTIVATIONS), of_block=True
+        "relu", "word", "NAME", "Activation.", tuple(ACTIVATIONS), of_block=True
     )
     bias: tuple[str, ...] = spec_field(
         (),
         "words",
         "PART,..",
         "Convolutions with a bias, or 'none'.",
-        choices=("stem", "residual", "shortcut"),
+        ("stem", "residual", "shortcut"),
         example="stem,residual,shortcut",
     )
     in_channels: int = spec_field(3, "number", "N", "Channels of the input.", of_block=True)

@@ -6,9 +6,10 @@ command line's options read the descriptions that `described` collects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import field, fields
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from resnet_inspect.errors import SpecError, unknown
 
@@ -17,7 +18,7 @@ LARGEST = 2**20
 
 Kind = Literal["word", "words", "number", "numbers", "flag"]
 
-_TYPES: Mapping[Kind, type] = {
+_TYPES: Mapping[Kind, Any] = {
     "word": str,
     "words": str,
     "number": int,
@@ -27,17 +28,12 @@ _TYPES: Mapping[Kind, type] = {
 
 # What to give instead of a value that cannot be used: in Python or TOML, and as text.
 _VALUES = {"word": "a word in quotes", "number": "a whole number", "flag": "true or false"}
-_TEXTS = {
-    "number": "a whole number",
-    "numbers": "whole numbers and commas",
-    "flag": "true or false",
-}
+_TEXTS = {**_VALUES, "numbers": "whole numbers and commas"}
 
 _FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpecField:
+class SpecField(NamedTuple):
     """The description of a field.
 
     kind: 'word' (one of `choices`; any text if there are none), 'words' (any of `choices`),
@@ -53,7 +49,7 @@ class SpecField:
     help: str
     default: Any
     choices: tuple[str, ...] = ()
-    meanings: Mapping[str, str] = field(default_factory=dict)
+    meanings: Mapping[str, str] = MappingProxyType({})
     least: int = 1
     most: int = LARGEST
     example: str = ""
@@ -105,8 +101,7 @@ class SpecField:
         items: tuple[Any, ...] = tuple(value) if self.plural else (value,)
         kind = _TYPES[self.kind]
         for item in items:
-            fits = isinstance(item, kind) and (kind is bool or not isinstance(item, bool))
-            if not fits:
+            if not isinstance(item, kind) or (kind is int and isinstance(item, bool)):
                 if self.plural:
                     raise self.error(f"holds {item!r}; give a list, such as {self._listed}")
                 raise self.error(f"is {item!r}; give {_VALUES[self.kind]}")
@@ -128,18 +123,20 @@ class SpecField:
         return f"[{', '.join(f'{quote}{item}{quote}' for item in self.example.split(','))}]"
 
 
-def spec_field(default: Any, kind: Kind, metavar: str, help: str, **description: Any) -> Any:
-    """A dataclass field that carries its description; `description` is as SpecField has it."""
-    return field(
-        default=default, metadata={"kind": kind, "metavar": metavar, "help": help, **description}
-    )
+def spec_field(
+    default: Any,
+    kind: Kind,
+    metavar: str,
+    help: str,
+    choices: Sequence[str] | Mapping[str, str] = (),
+    **description: Any,
+) -> Any:
+    """A dataclass field that carries its description; choices: their meanings, if a mapping."""
+    meanings = choices if isinstance(choices, Mapping) else {}
+    about = SpecField("", kind, metavar, help, default, tuple(choices), meanings, **description)
+    return field(default=default, metadata={"about": about})
 
 
 def described(spec: Any) -> dict[str, SpecField]:
     """The descriptions of a spec's fields by name, in the order in which it declares them."""
-    return {item.name: _described(item) for item in fields(spec)}
-
-
-def _described(item: Field[Any]) -> SpecField:
-    assert item.default is not MISSING
-    return SpecField(name=item.name, default=item.default, **item.metadata)
+    return {item.name: item.metadata["about"]._replace(name=item.name) for item in fields(spec)}

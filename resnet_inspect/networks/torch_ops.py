@@ -7,11 +7,15 @@ the same name. Tuples hold one number for each spatial axis, so that one class s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from resnet_inspect.errors import ShapeError
-from resnet_inspect.networks.ops import Activation, Op, Shape, elements, show_shape, slid
+from resnet_inspect.networks.ops import (
+    Activation,
+    Convolution,
+    Op,
+    Shape,
+    show_shape,
+    slid,
+)
 
 Sizes = tuple[int, ...]
 
@@ -23,9 +27,8 @@ def _fits(shape: Shape, axes: int, channels: int | None = None) -> None:
 
 
 class Typed(Op):
-    """An op that says what it is called in its field `type`."""
+    """An op that says what it is called in its setting `type`."""
 
-    __slots__ = ()
     type: str
 
     @property
@@ -33,28 +36,20 @@ class Typed(Op):
         return self.type
 
 
-class Seen(Op):
-    """An op whose shapes alone do not say what it gives: it holds the shape that was seen."""
+class ByFunction(Op):
+    """An op that torch has as a function: mul, permute, mean, ..; output: the shape seen."""
 
-    __slots__ = ()
-    output: Shape
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
-
-
-class ByFunction(Seen):
-    """An op that torch has as a function: mul, permute, mean, .."""
-
-    __slots__ = ()
     function: str
+    output: Shape
 
     @property
     def kind(self) -> str:
         return self.function.capitalize()
 
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
 
-@dataclass(frozen=True, slots=True)
+
 class Opaque(Typed):
     """A layer that no rule knows, or of which only numbers are known.
 
@@ -62,7 +57,6 @@ class Opaque(Typed):
     one sample where somebody gave them; None is unknown, never zero.
     """
 
-    type: str
     output: Shape
     params: int = 0
     buffers: int = 0
@@ -72,24 +66,13 @@ class Opaque(Typed):
         return self.output
 
 
-@dataclass(frozen=True, slots=True)
-class Conv(Op):
+class Conv(Convolution):
     """Convolution over any number of axes.
 
     made_of: entries of the parameters and of the buffers that its kernel and bias are made of,
     where these are not the kernel and bias themselves: (0, 9) for a fixed 3x3 blur.
     """
 
-    category: ClassVar[str] = "convolution"
-
-    in_channels: int
-    out_channels: int
-    kernel: Sizes
-    stride: Sizes
-    padding: Sizes
-    groups: int = 1
-    bias: bool = False
-    dilation: Sizes = ()
     made_of: tuple[int, int] | None = None
 
     @property
@@ -98,19 +81,12 @@ class Conv(Op):
         return f"{'Fixed' if fixed else ''}Conv{len(self.kernel)}d"
 
     @property
-    def weights(self) -> int:
-        """Entries of the kernel tensor."""
-        return self.out_channels * (self.in_channels // self.groups) * elements(self.kernel)
-
-    @property
     def params(self) -> int:
-        if self.made_of is not None:
-            return self.made_of[0]
-        return self.weights + (self.out_channels if self.bias else 0)
+        return super().params if self.made_of is None else self.made_of[0]
 
     @property
     def buffers(self) -> int:
-        return self.made_of[1] if self.made_of is not None else 0
+        return 0 if self.made_of is None else self.made_of[1]
 
     @property
     def reach(self) -> Sizes:
@@ -127,72 +103,52 @@ def _reach(kernel: Sizes, dilation: Sizes) -> Sizes:
     return tuple(d * (k - 1) + 1 for k, d in zip(kernel, spread, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class ConvTranspose(Op):
+class ConvTranspose(Convolution):
     """Transposed convolution: each input position adds a kernel to the output."""
 
-    category: ClassVar[str] = "convolution"
-
-    in_channels: int
-    out_channels: int
-    kernel: Sizes
-    stride: Sizes
-    padding: Sizes
-    output_padding: Sizes
-    groups: int = 1
-    bias: bool = False
-    dilation: Sizes = ()
+    output_padding: Sizes = ()
 
     @property
     def kind(self) -> str:
         return f"ConvTranspose{len(self.kernel)}d"
 
-    @property
-    def weights(self) -> int:
-        """Entries of the kernel tensor, in x out/groups x kernel."""
-        return self.in_channels * (self.out_channels // self.groups) * elements(self.kernel)
-
-    @property
-    def params(self) -> int:
-        return self.weights + (self.out_channels if self.bias else 0)
-
     def output_shape(self, *shapes: Shape) -> Shape:
         _fits(shapes[0], len(self.kernel), self.in_channels)
+        more = self.output_padding or (0,) * len(self.kernel)
         reach = _reach(self.kernel, self.dilation)
-        axes = zip(
-            shapes[0][1:], self.stride, self.padding, reach, self.output_padding, strict=True
-        )
+        axes = zip(shapes[0][1:], self.stride, self.padding, reach, more, strict=True)
         return (
             self.out_channels,
             *((size - 1) * step - 2 * edge + far + more for size, step, edge, far, more in axes),
         )
 
 
-@dataclass(frozen=True, slots=True)
 class BatchNorm(Typed):
     """Batch norm over one or three axes, or without parameters or running statistics.
 
     type: torch's name for it; params and buffers: entries that it holds.
     """
 
-    category: ClassVar[str] = "normalization"
+    category = "normalization"
 
-    type: str
     channels: int
     params: int = 0
     buffers: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class GroupNorm(Typed):
+class GroupNorm(Op):
     """Normalization over groups of channels and all positions (InstanceNorm: single channels)."""
 
-    category: ClassVar[str] = "normalization"
+    category = "normalization"
 
     groups: int
     channels: int
     affine: bool = True
     type: str = "GroupNorm"
+
+    @property
+    def kind(self) -> str:
+        return self.type
 
     @property
     def params(self) -> int:
@@ -204,18 +160,21 @@ class GroupNorm(Typed):
         return shapes[0]
 
 
-@dataclass(frozen=True, slots=True)
-class LayerNorm(Typed):
+class LayerNorm(Op):
     """Normalization over the last dimensions; RMSNorm scales and does not shift.
 
     size: those dimensions; params: entries of its scale and shift.
     """
 
-    category: ClassVar[str] = "normalization"
+    category = "normalization"
 
     size: Sizes
     params: int = 0
     type: str = "LayerNorm"
+
+    @property
+    def kind(self) -> str:
+        return self.type
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if shapes[0][-len(self.size) :] != self.size:
@@ -223,7 +182,6 @@ class LayerNorm(Typed):
         return shapes[0]
 
 
-@dataclass(frozen=True, slots=True)
 class Function(Activation):
     """An activation that has no class of its own.
 
@@ -240,11 +198,10 @@ class Function(Activation):
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
 class Dropout(Typed):
     """Dropout, stochastic depth and their like: they do nothing in an inference pass."""
 
-    category: ClassVar[str] = "dropout"
+    category = "dropout"
 
     type: str = "Dropout"
     p: float = 0.5
@@ -253,13 +210,11 @@ class Dropout(Typed):
         return self.p == 0 or not training
 
 
-@dataclass(frozen=True, slots=True)
 class Pool(Typed):
     """A pool over one or three axes, or with dilation. type: MaxPool1d, AvgPool3d, .."""
 
-    category: ClassVar[str] = "pooling"
+    category = "pooling"
 
-    type: str
     kernel: Sizes
     stride: Sizes
     padding: Sizes
@@ -277,13 +232,11 @@ class Pool(Typed):
         return shapes[0][0], *slid(shapes[0], self.reach, self.stride, edges, self.ceil)
 
 
-@dataclass(frozen=True, slots=True)
 class AdaptivePool(Typed):
     """A pool with windows that give `size`. type: AdaptiveAvgPool2d, AdaptiveMaxPool1d, .."""
 
-    category: ClassVar[str] = "pooling"
+    category = "pooling"
 
-    type: str
     size: Sizes
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -302,15 +255,10 @@ class AdaptivePool(Typed):
         return covered
 
 
-@dataclass(frozen=True, slots=True)
 class Reduce(ByFunction):
     """A reduction over some dimensions: mean, sum, var, amax, .."""
 
-    function: str
-    output: Shape
 
-
-@dataclass(frozen=True, slots=True)
 class Concat(Op):
     """Tensors one after another along a dimension (0: channels)."""
 
@@ -326,7 +274,6 @@ class Concat(Op):
         return tuple(joined)
 
 
-@dataclass(frozen=True, slots=True)
 class Arithmetic(ByFunction):
     """Elementwise arithmetic of tensors, numbers and learned constants, with broadcasting.
 
@@ -334,36 +281,26 @@ class Arithmetic(ByFunction):
     (ConvNeXt's layer scale, a position embedding).
     """
 
-    function: str
-    output: Shape
     params: int = 0
     inplace: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class View(ByFunction):
     """The same elements, or some of them, in another shape or order; nothing is moved."""
-
-    function: str
-    output: Shape
 
     def aliases_input(self, training: bool) -> bool:
         return True
 
 
-@dataclass(frozen=True, slots=True)
 class Move(ByFunction):
     """Elements copied to other places: roll, repeat, pixel_shuffle, ..; moved and not computed.
 
     params: entries of learned constants among them, such as a class token.
     """
 
-    function: str
-    output: Shape
     params: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class Pad(Op):
     """More elements before and after each of the last axes.
 
@@ -384,16 +321,17 @@ class Pad(Op):
         return tuple(sizes)
 
 
-@dataclass(frozen=True, slots=True)
-class Interpolate(Seen):
+class Interpolate(Op):
     """Resampling to another resolution. taps: input positions that make an output."""
 
     mode: str
     output: Shape
     taps: int = 1
 
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
 
-@dataclass(frozen=True, slots=True)
+
 class MatMul(Op):
     """Product of two activations over their last two dimensions, with the others broadcast."""
 
@@ -405,8 +343,10 @@ class MatMul(Op):
         return self.output
 
 
-@dataclass(frozen=True, slots=True)
-class Attention(Seen):
+class Attention(Op):
     """Scaled dot-product attention of queries, keys and values (.., length, features)."""
 
     output: Shape
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output

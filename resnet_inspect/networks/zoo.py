@@ -147,22 +147,16 @@ ZOO: dict[str, Entry] = {
     "resnetv2_152": Entry("preact", TIMM, {**_152, **_PRE}),
     "resnetv2_152d": Entry("preact", TIMM, {**_152, **_PRE, **_D}),
     # CIFAR: 6n+2 basic layers, 9n+2 pre-activation bottleneck layers
-    "resnet20_cifar": Entry("cifar", CIFAR, _cifar(3)),
-    "resnet32_cifar": Entry("cifar", CIFAR, _cifar(5)),
-    "resnet44_cifar": Entry("cifar", CIFAR, _cifar(7)),
-    "resnet56_cifar": Entry("cifar", CIFAR, _cifar(9)),
-    "resnet110_cifar": Entry("cifar", CIFAR, _cifar(18)),
-    "resnet1202_cifar": Entry("cifar", CIFAR, _cifar(200)),
+    **{f"resnet{6 * n + 2}_cifar": Entry("cifar", CIFAR, _cifar(n)) for n in (3, 5, 7, 9, 18, 200)},
     "resnet164": Entry("cifar", PREACT, {**_PRE_SMALL, "blocks": (18, 18, 18)}),
     "resnet1001": Entry("cifar", PREACT, {**_PRE_SMALL, "blocks": (111, 111, 111)}),
     # the same layers without shortcuts
     "plain18": Entry("plain", PLAIN_NETS, {**_18, **_PLAIN}),
     "plain34": Entry("plain", PLAIN_NETS, {**_34, **_PLAIN}),
-    "plain20_cifar": Entry("plain", CIFAR, {**_cifar(3), **_PLAIN}),
-    "plain32_cifar": Entry("plain", CIFAR, {**_cifar(5), **_PLAIN}),
-    "plain44_cifar": Entry("plain", CIFAR, {**_cifar(7), **_PLAIN}),
-    "plain56_cifar": Entry("plain", CIFAR, {**_cifar(9), **_PLAIN}),
-    "plain110_cifar": Entry("plain", CIFAR, {**_cifar(18), **_PLAIN}),
+    **{
+        f"plain{6 * n + 2}_cifar": Entry("plain", CIFAR, {**_cifar(n), **_PLAIN})
+        for n in (3, 5, 7, 9, 18)
+    },
     # from courses
     "resnet18_d2l": Entry("notes", D2L, {**_18, **_BIASED, "in_channels": 1, "classes": 10}),
     "resnet34_mnist": Entry(
@@ -171,20 +165,12 @@ ZOO: dict[str, Entry] = {
 }
 
 ALIASES: dict[str, str] = {
-    "resnet50b": "resnet50",
-    "resnet101b": "resnet101",
-    "resnet152b": "resnet152",
-    "resnet50_v1.5": "resnet50",
-    "resnet101_v1.5": "resnet101",
-    "resnet152_v1.5": "resnet152",
+    **{f"resnet{depth}b": f"resnet{depth}" for depth in (50, 101, 152)},
+    **{f"resnet{depth}_v1.5": f"resnet{depth}" for depth in (50, 101, 152)},
     "wide_resnet50": "wide_resnet50_2",
     "wide_resnet101": "wide_resnet101_2",
     "resnext50": "resnext50_32x4d",
-    "preact_resnet18": "resnetv2_18",
-    "preact_resnet34": "resnetv2_34",
-    "preact_resnet50": "resnetv2_50",
-    "preact_resnet101": "resnetv2_101",
-    "preact_resnet152": "resnetv2_152",
+    **{f"preact_resnet{depth}": f"resnetv2_{depth}" for depth in (18, 34, 50, 101, 152)},
 }
 
 FAMILIES = tuple(dict.fromkeys(entry.family for entry in ZOO.values()))
@@ -235,14 +221,7 @@ def _from_rule(name: str) -> Entry | None:
 DEPTHS: dict[int, str] = {
     10: "resnet10t",
     14: "resnet14t",
-    18: "resnet18",
-    26: "resnet26",
-    34: "resnet34",
-    50: "resnet50",
-    101: "resnet101",
-    152: "resnet152",
-    164: "resnet164",
-    200: "resnet200",
+    **{depth: f"resnet{depth}" for depth in (18, 26, 34, 50, 101, 152, 164, 200)},
     269: "seresnet269d",
     1001: "resnet1001",
 }
@@ -256,8 +235,7 @@ def by_depth(depth: int) -> tuple[ResNetSpec, str]:
     """
     name = DEPTHS.get(depth, f"resnet{depth}_cifar")
     if name in ZOO or _from_rule(name):
-        described = spec(name)
-        return described, f"depth {depth} is {name}: {_rule(described)}; {entry(name).source}"
+        return spec(name), f"depth {depth} is {name}: {_rule(spec(name))}; {entry(name).source}"
     known = sorted({*DEPTHS, *range(8, 1203, 6)}, key=lambda d: (abs(d - depth), d))
     near = ", ".join(map(str, sorted(known[:3])))
     raise UnknownNameError(

@@ -8,32 +8,92 @@ the one block of a network of one stage, so nothing here knows what is inside th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
+from typing import NamedTuple
 
-from resnet_inspect.counting.costs import cost, total
+from resnet_inspect.counting.costs import Cost, cost, total
 from resnet_inspect.errors import InspectError
-from resnet_inspect.networks.graph import Layer
+from resnet_inspect.networks.graph import Block, Layer
 from resnet_inspect.networks.ops import Conv2d, Pair, show_shape
+from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.networks.spec_field import LARGEST
 from resnet_inspect.networks.wiring import shortcut
-from resnet_inspect.tables.block_sample import Sample, sample
-from resnet_inspect.tables.columns import Column, Value
+from resnet_inspect.tables.columns import Column, Value, columns
 from resnet_inspect.tables.network import MACS
-from resnet_inspect.tables.ratios import against_first, ratio
+from resnet_inspect.tables.ratios import against_first, ratio, with_ratio
 from resnet_inspect.tables.table import Sheet, Table
 from resnet_inspect.tables.variants import options
 
 KINDS = ("bottleneck", "basic")
 
 GROWTH_CHANNELS = (64, 128, 256, 512, 1024, 2048)
-
-
 GROWTH_SIZES = (7, 14, 28, 56, 112)
 
 TABLES = ("blocks", "layers", "formulas", "growth", "projections", "options")
 """The tables of a comparison of blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A residual block by itself. channels: of its output; cost: of all its layers, one sample."""
+
+    kind: str
+    channels: int
+    block: Block
+    cost: Cost
+
+    @property
+    def convs(self) -> tuple[tuple[Layer, Conv2d], ...]:
+        """The convolutions on the residual path."""
+        bypass = {layer.name for layer in shortcut(self.block) or ()}
+        return tuple(
+            (layer, layer.op)
+            for layer in self.block.layers
+            if isinstance(layer.op, Conv2d) and layer.name not in bypass
+        )
+
+    @property
+    def weights(self) -> int:
+        """Entries of its convolutions' kernels on the residual path."""
+        return sum(conv.weights for _, conv in self.convs)
+
+    @property
+    def inside(self) -> int:
+        """Channels of its 3x3 convolutions."""
+        return max((conv for _, conv in self.convs), key=lambda conv: conv.kernel).in_channels
+
+    @property
+    def size(self) -> Pair:
+        """Height and width of what leaves it."""
+        return self.block.output.output_shape[1], self.block.output.output_shape[2]
+
+
+def sample(
+    kind: str,
+    channels: int,
+    size: Pair,
+    *,
+    entering: int | None = None,
+    stride: int = 1,
+    option: str = "B",
+) -> Sample:
+    """A block of `kind` that gives `channels` at height and width `size`.
+
+    entering: channels of its input (default: the same); option: its shortcut where the shape
+    changes (with 'C' everywhere). Raises SpecError for channels that the block cannot have.
+    """
+    (block,) = block_graph(
+        kind,
+        channels,
+        (size[0] * stride, size[1] * stride),
+        entering=channels if entering is None else entering,
+        stride=stride,
+        shortcut=option,
+    ).blocks
+    return Sample(kind, channels, block, total(block.layers))
 
 
 def compare_blocks(channels: int = 256, size: int | Pair = 14) -> Sheet:
@@ -67,11 +127,23 @@ def _at(size: Pair) -> str:
 
 def _blocks(channels: int, size: Pair) -> Table:
     """At equal channels, and the paper's pairing: a basic block of a quarter of the channels."""
-    pairing = channels // 4
+    blocks = {
+        "bottleneck": sample("bottleneck", channels, size),
+        "basic, as many channels": sample("basic", channels, size),
+        "basic, the paper's pairing": sample("basic", channels // 4, size),
+    }
     rows: list[dict[str, Value]] = [
-        _described("bottleneck", sample("bottleneck", channels, size)),
-        _described("basic, as many channels", sample("basic", channels, size)),
-        _described("basic, the paper's pairing", sample("basic", pairing, size)),
+        {
+            "block": name,
+            "channels": block.channels,
+            "inside": block.inside,
+            "weights": block.weights,
+            "params": block.cost.params,
+            "macs": block.cost.macs,
+            "flops": block.cost.flops,
+            "activations": block.cost.written,
+        }
+        for name, block in blocks.items()
     ]
     return Table(
         f"Basic block against bottleneck {_at(size)} ({MACS})",
@@ -79,14 +151,11 @@ def _blocks(channels: int, size: Pair) -> Table:
             Column("block", "Block"),
             Column("channels", "Channels", "count", 3),
             Column("inside", "In 3x3", "count", 4),
-            Column("weights", "Weights", "count"),
-            Column("weights_ratio", "ratio", "ratio"),
+            *with_ratio(Column("weights", "Weights", "count")),
             Column("params", "With BN", "count", 2),
-            Column("macs", "MACs", "count"),
-            Column("macs_ratio", "ratio", "ratio"),
+            *with_ratio(Column("macs", "MACs", "count")),
             Column("flops", "FLOPs", "count", 6),
-            Column("activations", "Activations", "count"),
-            Column("activations_ratio", "ratio", "ratio", 1),
+            *with_ratio(Column("activations", "Activations", "count"), 1),
         ),
         against_first(rows, "weights", "macs", "activations"),
         notes=(
@@ -97,37 +166,22 @@ def _blocks(channels: int, size: Pair) -> Table:
     )
 
 
-def _described(name: str, block: Sample) -> dict[str, Value]:
-    return {
-        "block": name,
-        "channels": block.channels,
-        "inside": block.inside,
-        "weights": block.weights,
-        "params": block.cost.params,
-        "macs": block.cost.macs,
-        "flops": block.cost.flops,
-        "activations": block.cost.written,
-    }
-
-
 def _layers(channels: int, size: Pair) -> Table:
     rows: list[dict[str, Value]] = []
     for kind in KINDS:
         block = sample(kind, channels, size)
         for layer, conv in block.convs:
-            spent = cost(layer)
+            macs, sides = cost(layer).macs, (conv.in_channels, conv.out_channels)
             rows.append(
                 {
                     "block": kind,
                     "layer": layer.name.rpartition(".")[2],
                     "does": _purpose(conv),
-                    "numbers": " × ".join(
-                        map(str, (*conv.kernel, conv.in_channels, conv.out_channels))
-                    ),
+                    "numbers": " × ".join(map(str, (*conv.kernel, *sides))),
                     "weights": conv.weights,
                     "macs_numbers": f"{conv.weights:,} × {size[0]} × {size[1]}",
-                    "macs": spent.macs,
-                    "share": spent.macs / block.cost.macs,
+                    "macs": macs,
+                    "share": macs / block.cost.macs,
                 }
             )
     return Table(
@@ -135,8 +189,7 @@ def _layers(channels: int, size: Pair) -> Table:
         (
             Column("block", "Block"),
             Column("layer", "Layer", rank=5),
-            Column("does", "Does"),
-            Column("numbers", "k × k × in × out"),
+            *columns("text", does="Does", numbers="k × k × in × out"),
             Column("weights", "Weights", "count"),
             Column("macs_numbers", "weights × H × W", rank=4),
             Column("macs", "MACs", "count"),
@@ -159,47 +212,38 @@ def _purpose(conv: Conv2d) -> str:
     return f"{kernel} {verb} {conv.in_channels} to {conv.out_channels}"
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A count of a block that grows as a power of its channels, times H x W or not.
-
-    written: its terms as arithmetic in C, H and W, or '' where they are as the coefficient says.
-    """
+class Quantity(NamedTuple):
+    """A count of a block that grows as a power of its channels, times H x W or not."""
 
     name: str
     power: int
     spatial: bool
-    count: Callable[[Sample], int]
-    written: Callable[[Sample], str] = lambda block: ""
+    value: Callable[[Sample], int]
 
     def closed(self, block: Sample) -> str:
         """The count in closed form: 17/16 C², derived from the block's own count."""
         positions = block.size[0] * block.size[1] if self.spatial else 1
-        factor = Fraction(self.count(block), block.channels**self.power * positions)
+        factor = Fraction(self.value(block), block.channels**self.power * positions)
         symbol = {1: "C", 2: "C²"}[self.power] + (" H W" if self.spatial else "")
         return f"{factor} {symbol}"
 
 
 def _weights_in_c(block: Sample) -> str:
     """1×1×C×C/4 + 3×3×C/4×C/4 + 1×1×C/4×C"""
+
+    def in_c(channels: int) -> str:
+        part = Fraction(channels, block.channels)
+        top = "C" if part.numerator == 1 else f"{part.numerator}C"
+        return top if part.denominator == 1 else f"{top}/{part.denominator}"
+
     return " + ".join(
-        "×".join((*map(str, conv.kernel), *(_in_c(n, block) for n in _sides(conv))))
+        "×".join((*map(str, conv.kernel), in_c(conv.in_channels), in_c(conv.out_channels)))
         for _, conv in block.convs
     )
 
 
-def _sides(conv: Conv2d) -> Pair:
-    return conv.in_channels, conv.out_channels
-
-
-def _in_c(channels: int, block: Sample) -> str:
-    part = Fraction(channels, block.channels)
-    top = "C" if part.numerator == 1 else f"{part.numerator}C"
-    return top if part.denominator == 1 else f"{top}/{part.denominator}"
-
-
 QUANTITIES = (
-    Quantity("weights", 2, False, lambda block: block.weights, _weights_in_c),
+    Quantity("weights", 2, False, lambda block: block.weights),
     Quantity("batch norm", 1, False, lambda block: block.cost.params - block.weights),
     Quantity("MACs", 2, True, lambda block: block.cost.macs),
     Quantity("activations", 1, True, lambda block: block.cost.written),
@@ -210,23 +254,22 @@ def _formulas(channels: int, size: Pair) -> Table:
     rows: list[dict[str, Value]] = []
     blocks = {kind: sample(kind, channels, size) for kind in KINDS}
     for quantity in QUANTITIES:
-        counts = {kind: quantity.count(block) for kind, block in blocks.items()}
-        for kind, block in blocks.items():
-            rows.append(
-                {
-                    "quantity": quantity.name,
-                    "block": kind,
-                    "written": quantity.written(block),
-                    "closed": quantity.closed(block),
-                    "value": counts[kind],
-                    "ratio": ratio(counts[kind], counts[KINDS[0]]),
-                }
-            )
+        base = quantity.value(blocks[KINDS[0]])
+        rows.extend(
+            {
+                "quantity": quantity.name,
+                "block": kind,
+                "written": _weights_in_c(block) if quantity.name == "weights" else "",
+                "closed": quantity.closed(block),
+                "value": quantity.value(block),
+                "ratio": ratio(quantity.value(block), base),
+            }
+            for kind, block in blocks.items()
+        )
     return Table(
         f"Formulas, with C = {channels}, H x W = {show_shape(size)}, one sample ({MACS})",
         (
-            Column("quantity", "Quantity"),
-            Column("block", "Block"),
+            *columns("text", quantity="Quantity", block="Block"),
             Column("written", "Formula", rank=1),
             Column("closed", "Closed form"),
             Column("value", "=", "count"),
@@ -265,12 +308,10 @@ def _growth(channels: int, size: Pair) -> Table:
             Column("with", "With", rank=2),
             Column("channels", "Channels", "count"),
             Column("size", "Size", "shape"),
-            Column("basic_weights", "Basic weights", "count"),
-            Column("bottleneck_weights", "Bottleneck", "count"),
-            Column("basic_macs", "Basic MACs", "count"),
-            Column("bottleneck_macs", "Bottleneck", "count"),
-            Column("basic_activations", "Basic act.", "count", 1),
-            Column("bottleneck_activations", "Bottleneck", "count", 1),
+            *columns("count", basic_weights="Basic weights", bottleneck_weights="Bottleneck"),
+            *columns("count", basic_macs="Basic MACs", bottleneck_macs="Bottleneck"),
+            *columns("count", 1, basic_activations="Basic act."),
+            *columns("count", 1, bottleneck_activations="Bottleneck"),
         ),
         tuple(
             {"with": what, "channels": count, "size": pair, **_both(count, pair)}
@@ -280,30 +321,21 @@ def _growth(channels: int, size: Pair) -> Table:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A shortcut whose cost is shown: its option, in words, and whether it starts a stage."""
-
-    option: str
-    words: str
-    starts_stage: bool
-
-
-_CASES = (
-    _Case("B", "identity", False),
-    _Case("C", "option C, 1x1 in every block", False),
-    _Case("A", "option A, zeros", True),
-    _Case("B", "option B, 1x1 with stride 2", True),
-    _Case("D", "option D, average and 1x1", True),
+_SHORTCUTS = (
+    ("B", 1, "identity"),
+    ("C", 1, "option C, 1x1 in every block"),
+    ("A", 2, "option A, zeros"),
+    ("B", 2, "option B, 1x1 with stride 2"),
+    ("D", 2, "option D, average and 1x1"),
 )
+"""Shortcuts whose cost is shown: option, stride (2 starts a stage), and the same in words."""
 
 
 def _projections(channels: int, size: Pair) -> Table:
     return Table(
         f"What a shortcut costs at {channels} channels {_at(size)} ({MACS})",
         (
-            Column("block", "Block"),
-            Column("shortcut", "Shortcut"),
+            *columns("text", block="Block", shortcut="Shortcut"),
             Column("entering", "Entering", "shape", 3),
             Column("weights", "Weights", "count"),
             Column("params", "With BN", "count", 2),
@@ -321,25 +353,18 @@ def _projections(channels: int, size: Pair) -> Table:
 
 
 def _projection_rows(channels: int, size: Pair) -> Iterator[dict[str, Value]]:
-    for kind in KINDS:
-        for case in _CASES:
-            entering, stride = (channels // 2, 2) if case.starts_stage else (channels, 1)
-            block = sample(
-                kind, channels, size, entering=entering, stride=stride, option=case.option
-            )
-            layers = shortcut(block.block) or ()
-            spent = total(layers)
-            yield {
-                "block": kind,
-                "shortcut": case.words,
-                "entering": block.block.layers[0].input_shapes[0],
-                "weights": _kernel_entries(layers),
-                "params": spent.params,
-                "macs": spent.macs,
-                "share": spent.macs / block.cost.macs,
-                "activations": spent.written,
-            }
-
-
-def _kernel_entries(layers: Sequence[Layer]) -> int:
-    return sum(layer.op.weights for layer in layers if isinstance(layer.op, Conv2d))
+    for kind, (option, stride, words) in product(KINDS, _SHORTCUTS):
+        entering = channels // stride
+        part = sample(kind, channels, size, entering=entering, stride=stride, option=option)
+        layers = shortcut(part.block) or ()
+        extra = total(layers)
+        yield {
+            "block": kind,
+            "shortcut": words,
+            "entering": part.block.layers[0].input_shapes[0],
+            "weights": sum(layer.op.weights for layer in layers if isinstance(layer.op, Conv2d)),
+            "params": extra.params,
+            "macs": extra.macs,
+            "share": extra.macs / part.cost.macs,
+            "activations": extra.written,
+        }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from resnet_inspect.networks.ops import show_shape
 
@@ -11,37 +11,36 @@ Value = str | int | float | bool | tuple[Any, ...] | None
 
 Record = Mapping[str, Value]
 
-KINDS = {
-    "text": "words",
-    "prose": "words that may wrap",
-    "count": "an exact int",
-    "shape": "channels x height x width",
-    "pair": "height and width, or one number where they are equal",
-    "bytes": "bytes",
-    "share": "a part of the total, 0 to 1; a bar where there is room",
-    "ratio": "a ratio",
-    "number": "a float",
-    "percent": "a share that is not a part of the total",
-    "seconds": "a time",
-    "rate": "operations or bytes in a second",
-}
-"""What a column may hold."""
+Words = Literal["text", "prose"]
+"""Words; prose may wrap."""
+
+Numbers = Literal["count", "bytes", "ratio", "number", "percent", "seconds", "rate"]
+"""An exact int; bytes; floats: a ratio, any number, a share of no total, a time, a rate."""
+
+Kind = Words | Numbers | Literal["shape", "pair", "share"]
+"""What a column may hold. shape: channels x height x width; pair: height and width, or one number
+where they are equal; share: a part of the total, 0 to 1, with a bar where there is room."""
 
 
 class Column(NamedTuple):
-    """key: its name in data; title: its heading; kind: one of KINDS.
+    """key: its name in data; title: its heading.
 
     rank: how soon a narrow terminal drops it (0 never, higher sooner).
     """
 
     key: str
     title: str
-    kind: str = "text"
+    kind: Kind = "text"
     rank: int = 0
 
     @property
     def numeric(self) -> bool:
         return self.kind not in ("text", "prose", "shape", "share")
+
+
+def columns(kind: Kind, rank: int = 0, /, **titles: str) -> tuple[Column, ...]:
+    """Columns of one kind and rank, by key: columns("count", params="Parameters", macs="MACs")."""
+    return tuple(Column(key, title, kind, rank) for key, title in titles.items())
 
 
 def show(value: Value, kind: str) -> str:

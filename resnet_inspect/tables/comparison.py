@@ -1,8 +1,8 @@
 """Networks side by side: what each costs in all, what memory it needs, and where the cost sits.
 
-Every count comes from the networks' own tables (network_table.py); what is added here is ratios to
+Every count comes from the networks' own tables (network.py); what is added here is ratios to
 the first network and sums by the role that a layer plays. Where a network has layers that no rule
-counts, its figures are lower bounds, and no ratio is made of them.
+counts, its figures are lower bounds and have no ratio.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from resnet_inspect.counting.memory import Memory, live_bytes, memory, saved_for_backward
+from resnet_inspect.counting.memory import live_bytes, memory, saved_for_backward
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import GlobalAvgPool2d, show_shape
 from resnet_inspect.networks.parts import ROLES, depth, depths, residual_blocks, roles
 from resnet_inspect.tables import network as network_table
-from resnet_inspect.tables.columns import Column, Record, Value
-from resnet_inspect.tables.ratios import against_first, ratio, ratio_column
+from resnet_inspect.tables.columns import Column, Record, Value, columns
+from resnet_inspect.tables.ratios import against_first, ratio, with_ratio
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("cost", "memory", "stage", "where")
@@ -67,10 +67,6 @@ class Network:
         """The layers that no rule counts."""
         return self.as_row.partial
 
-    @cached_property
-    def memory(self) -> Memory:
-        return memory(self.graph, self.batch, self.dtype)
-
     @property
     def counted(self) -> Column:
         """The column of what the convention counts."""
@@ -104,24 +100,19 @@ def overview(
     }
     shapes = list(dict.fromkeys(show_shape(graph.input_shape) for graph in graphs))
     about = f"input {' and '.join(shapes)}, batch {batch}, {first.meta['dtype']}"
-    made = {
-        "cost": _costs(networks),
-        "memory": _memories(networks),
-        "stage": _stages(networks),
-        "where": _roles(networks),
-    }
+    makers = (_costs, _memories, _stages, _roles)
     partial = tuple(
         f"{network.graph.name}: {layer}" for network in networks for layer in network.uncounted
     )
     tables = {
         name: replace(
-            table,
+            table := make(networks),
             title=f"{table.title}, {about}",
             columns=tuple(column for column in table.columns if not _idle(column, networks)),
             meta=meta,
             partial=partial,
         )
-        for name, table in made.items()
+        for name, make in zip(TABLES, makers, strict=True)
     }
     return Sheet(" against ".join(dict.fromkeys(graph.name for graph in graphs)), tables, meta)
 
@@ -139,12 +130,11 @@ def _heading(networks: Sequence[Network]) -> str:
     return headings.pop() if len(headings) == 1 else networks[0].counted.title
 
 
-_PARAMS = (Column("params", "Parameters", "count"), ratio_column("params", 2))
+_PARAMS = with_ratio(Column("params", "Parameters", "count"), 2)
 
 
 def _counted(networks: Sequence[Network]) -> tuple[Column, Column]:
-    column = networks[0].counted
-    return column, ratio_column(column.key, 1)
+    return with_ratio(networks[0].counted, 1)
 
 
 def _share_of(networks: Sequence[Network], rank: int = 0) -> Column:
@@ -159,53 +149,44 @@ def _uncounted(networks: Sequence[Network]) -> tuple[Column, ...]:
 
 
 def _costs(networks: Sequence[Network]) -> Table:
-    rows: list[dict[str, Value]] = []
-    count = networks[0].counted
-    per_param = f"{count.key}_per_param"
-    for network in networks:
-        row = network.whole
-        rows.append(
-            {
-                "model": network.graph.name,
-                "input": network.graph.input_shape,
-                "depth": depth(network.graph),
-                "blocks": residual_blocks(network.graph),
-                **{key: row[key] for key in ("params", count.key, "flops")},
-                per_param: ratio(row[count.key], row["params"]),
-                "uncounted": len(network.uncounted),
-            }
-        )
+    count = networks[0].count
+    per_param = f"{count}_per_param"
+    rows: list[dict[str, Value]] = [
+        {
+            "model": network.graph.name,
+            "input": network.graph.input_shape,
+            "depth": depth(network.graph),
+            "blocks": residual_blocks(network.graph),
+            **{key: network.whole[key] for key in ("params", count, "flops")},
+            per_param: ratio(network.whole[count], network.whole["params"]),
+            "uncounted": len(network.uncounted),
+        }
+        for network in networks
+    ]
+    notes = ["FLOPs are 2 x MACs and the elementwise operations."] if count == "macs" else []
+    notes += ["Ratios are to the first."] if len(networks) > 1 else []
     differ = len({network.graph.input_shape for network in networks}) > 1
     return Table(
         f"Cost ({_heading(networks)})",
         (
             Column("model", "Network"),
             Column("input", "Input", "shape", 0 if differ else 6),
-            Column("depth", "Depth", "count", 3),
-            Column("blocks", "Blocks", "count", 3),
+            *columns("count", 3, depth="Depth", blocks="Blocks"),
             *_PARAMS,
             *_counted(networks),
-            Column(per_param, "MACs/param" if count.key == "macs" else "per param", "ratio", 4),
-            Column("flops", "FLOPs", "count", 5),
-            ratio_column("flops", 7),
+            Column(per_param, "MACs/param" if count == "macs" else "per param", "ratio", 4),
+            *with_ratio(Column("flops", "FLOPs", "count", 5), 7),
             *_uncounted(networks),
         ),
-        against_first(rows, "params", count.key, "flops"),
-        notes=(
-            *(
-                ["FLOPs are 2 x MACs and the elementwise operations."]
-                if count.key == "macs"
-                else []
-            ),
-            *(["Ratios are to the first."] if len(networks) > 1 else []),
-        ),
+        against_first(rows, "params", count, "flops"),
+        notes=tuple(notes),
     )
 
 
 def _memories(networks: Sequence[Network]) -> Table:
     rows: list[dict[str, Value]] = []
     for network in networks:
-        need = network.memory
+        need = memory(network.graph, network.batch, network.dtype)
         rows.append(
             {
                 "model": network.graph.name,
@@ -224,16 +205,13 @@ def _memories(networks: Sequence[Network]) -> Table:
         "Activations, memory and receptive field",
         (
             Column("model", "Network"),
-            Column("activations", "Activations", "count"),
-            ratio_column("activations", 2),
+            *with_ratio(Column("activations", "Activations", "count"), 2),
             Column("weights", "Weights", "bytes", 3),
             Column("peak", "Peak", "bytes", 4),
             Column("peak_at", "Peak at", rank=7),
-            Column("inference", "Inference", "bytes"),
-            ratio_column("inference", 2),
+            *with_ratio(Column("inference", "Inference", "bytes"), 2),
             Column("kept", "Kept", "bytes", 5),
-            Column("training", "Training", "bytes"),
-            ratio_column("training", 2),
+            *with_ratio(Column("training", "Training", "bytes"), 2),
             Column("receptive_field", "Field", "pair", 1),
             *_uncounted(networks),
         ),
@@ -247,20 +225,17 @@ def _memories(networks: Sequence[Network]) -> Table:
 
 
 def _stages(networks: Sequence[Network]) -> Table:
-    names = merged([stage.name for stage in network.graph.stages] for network in networks)
     by_name = [_stage_rows(network) for network in networks]
     rows: list[dict[str, Value]] = []
-    for name in names:
+    for name in merged([*stages] for stages in by_name):
         of_stage = [stages[name] for stages in by_name if name in stages]
-        if name not in by_name[0]:  # nothing to be a ratio to
-            rows.extend(of_stage)
-            continue
-        rows.extend(against_first(of_stage, "params", networks[0].count, "activations"))
+        # A stage that the first network lacks has nothing to be a ratio to.
+        keys = ("params", networks[0].count, "activations") if name in by_name[0] else ()
+        rows.extend(against_first(of_stage, *keys))
     return Table(
         f"By stage ({_heading(networks)})",
         (
-            Column("stage", "Stage"),
-            Column("model", "Network"),
+            *columns("text", stage="Stage", model="Network"),
             Column("blocks", "Blocks", rank=6),
             Column("depth", "Depth", "count", 9),
             Column("output_shape", "Output", "shape", 3),
@@ -268,10 +243,8 @@ def _stages(networks: Sequence[Network]) -> Table:
             *_counted(networks),
             _share_of(networks, 5),
             Column("flops", "FLOPs", "count", 11),
-            Column("activations", "Activations", "count", 8),
-            ratio_column("activations", 9),
-            Column("peak", "Peak", "bytes", 10),
-            Column("kept", "Kept", "bytes", 10),
+            *with_ratio(Column("activations", "Activations", "count", 8), 9),
+            *columns("bytes", 10, peak="Peak", kept="Kept"),
             Column("receptive_field", "Field", "pair", 7),
             *_uncounted(networks),
         ),
@@ -281,7 +254,7 @@ def _stages(networks: Sequence[Network]) -> Table:
 
 
 def merged(sequences: Iterable[Sequence[str]]) -> list[str]:
-    """Every name once: those that a sequence adds stand behind the ones that they follow there."""
+    """Every name once: those that a sequence adds come after the ones that they follow there."""
     order: list[str] = []
     for names in sequences:
         at = 0
@@ -296,7 +269,7 @@ def _stage_rows(network: Network) -> dict[str, dict[str, Value]]:
     graph = network.graph
     table = network.table("stage", "operation", "share", *_FROM_STAGE)
     levels = live_bytes(graph, network.batch, network.dtype)
-    found: dict[str, dict[str, Value]] = {}
+    rows: dict[str, dict[str, Value]] = {}
     missing, reached = set(network.uncounted), depths(graph)
     kept, done, before = 0, 0, 0
     for number, (stage, row) in enumerate(zip(graph.stages, table.rows, strict=True), start=1):
@@ -304,7 +277,7 @@ def _stage_rows(network: Network) -> dict[str, dict[str, Value]]:
         # A network cut off behind a stage keeps what the stages before it and this one keep.
         so_far = LayerGraph(graph.name, graph.input_shape, graph.stages[:number])
         saved = saved_for_backward(so_far, network.batch, network.dtype)
-        found[stage.name] = {
+        rows[stage.name] = {
             "stage": stage.name,
             "model": graph.name,
             "blocks": row["operation"],
@@ -316,15 +289,10 @@ def _stage_rows(network: Network) -> dict[str, dict[str, Value]]:
             "uncounted": sum(layer.name in missing for layer in layers),
         }
         kept, done, before = saved, done + len(layers), reached[stage.output.name]
-    return found
+    return rows
 
 
-_FROM_STAGE = (
-    "output_shape",
-    "flops",
-    "activations",
-    "receptive_field",
-)
+_FROM_STAGE = ("output_shape", "flops", "activations", "receptive_field")
 
 
 def _roles(networks: Sequence[Network]) -> Table:
@@ -332,14 +300,13 @@ def _roles(networks: Sequence[Network]) -> Table:
     count = networks[0].count
     rows: list[dict[str, Value]] = []
     for role in ROLES:
-        here = [row for found in sums for row in found if row["role"] == role]
+        here = [row for of_network in sums for row in of_network if row["role"] == role]
         if any(row["params"] or row[count] or row["uncounted"] for row in here):
             rows.extend(against_first(here, "params", count))
     return Table(
         f"Where the cost sits ({_heading(networks)})",
         (
-            Column("role", "Part"),
-            Column("model", "Network"),
+            *columns("text", role="Part", model="Network"),
             Column("layers", "Layers", "count", 6),
             *_PARAMS,
             Column("params_share", "of params", "share", 4),
@@ -358,21 +325,16 @@ def _roles(networks: Sequence[Network]) -> Table:
 
 def _role_sums(network: Network) -> Iterator[dict[str, Value]]:
     """The layers of each role, added up from the network's own table."""
-    table, whole = network.table("layer", "name"), network.whole
-    rows = {str(row["name"]): row for row in table.rows}
-    parts: dict[str, list[str]] = {role: [] for role in ROLES}
-    for name, role in roles(network.graph).items():
-        parts[role].append(name)
+    count, missing = network.count, set(network.uncounted)
+    rows = {row["name"]: row for row in network.table("layer", "name").rows}
+    parts = roles(network.graph)
 
     def summed(names: Sequence[str], key: str) -> Value:
         known = [value for name in names if isinstance(value := rows[name][key], int)]
         return sum(known) if known or not names else None
 
-    def share(part: Value, key: str) -> float | None:
-        return None if network.uncounted and key == count else ratio(part, whole[key])
-
-    count, missing = network.count, set(network.uncounted)
-    for role, names in parts.items():
+    for role in ROLES:
+        names = [name for name in parts if parts[name] == role]
         params, counted = summed(names, "params"), summed(names, count)
         yield {
             "role": role,
@@ -380,8 +342,8 @@ def _role_sums(network: Network) -> Iterator[dict[str, Value]]:
             "layers": len(names),
             "params": params,
             count: counted,
-            "params_share": share(params, "params"),
-            "share": share(counted, count),
+            "params_share": ratio(params, network.whole["params"]),
+            "share": None if missing else ratio(counted, network.whole[count]),
             "uncounted": sum(name in missing for name in names),
         }
 

@@ -14,8 +14,13 @@ from resnet_inspect.counting.conventions import (
 )
 from resnet_inspect.counting.costs import total
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.tables.columns import Column, Value
-from resnet_inspect.tables.reconciliation import PUBLISHED, Report, counter_rows, publications
+from resnet_inspect.tables.columns import Column, Value, columns
+from resnet_inspect.tables.reconciliation import (
+    PUBLISHED,
+    counter_rows,
+    publications,
+    reasons,
+)
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("conventions", "terms")
@@ -27,30 +32,23 @@ def conventions(graphs: Sequence[LayerGraph] = ()) -> Sheet:
 
     With networks, formulas have only the terms of those networks.
     """
-    terms: Terms = {}
+    terms: Terms = {} if graphs else dict.fromkeys(TERMS, 1)
     for graph in graphs:
         terms |= total_terms(graph.layers)
-    if not graphs:
-        terms = dict.fromkeys(TERMS, 1)
-    return Sheet(
-        "Conventions",
-        {
-            "conventions": _totals(graphs, terms) if graphs else _listing(),
-            "terms": Table(
-                "The terms",
-                (Column("term", "Term"), Column("is", "What it counts", "prose")),
-                tuple({"term": term, "is": TERMS[term]} for term in TERMS if term in terms),
-            ),
-        },
+    listed = Table(
+        "The terms",
+        (Column("term", "Term"), Column("is", "What it counts", "prose")),
+        tuple({"term": term, "is": TERMS[term]} for term in TERMS if term in terms),
     )
+    first = _totals(graphs, terms) if graphs else _listing(terms)
+    return Sheet("Conventions", {"conventions": first, "terms": listed})
 
 
-def _listing() -> Table:
+def _listing(terms: Terms) -> Table:
     return Table(
         f"{len(CONVENTIONS)} conventions, by the names that --convention takes",
         (
-            Column("name", "Name"),
-            Column("label", "Counts as"),
+            *columns("text", name="Name", label="Counts as"),
             Column("version", "Version", rank=2),
             Column("formula", "Formula", "prose", rank=1),
             Column("why", "Why", "prose"),
@@ -61,7 +59,7 @@ def _listing() -> Table:
                 "label": convention.label,
                 "version": convention.version,
                 "formula": formula(convention.coefficients),
-                "why": " ".join((convention.why, *convention.also.values())),
+                "why": reasons(convention, terms),
                 "weight": convention.coefficients["C"],
             }
             for convention in sorted(CONVENTIONS.values(), key=lambda c: c.coefficients["C"])
@@ -80,7 +78,13 @@ def _totals(graphs: Sequence[LayerGraph], terms: Terms) -> Table:
         macs = total(graph.layers).macs
         for row in counter_rows(graph):
             if row.label not in rows:
-                rows[row.label] = _described(row, graphs, terms)
+                convention, printed = CONVENTIONS[row.name], row.source == PUBLISHED
+                rows[row.label] = {
+                    "label": row.label,
+                    "formula": formula(used(convention, terms)),
+                    "why": _printed(graphs, row.label) if printed else reasons(convention, terms),
+                    "weight": row.weight,
+                }
                 order[row.label] = row.weight, row.total / max(macs, 1)
             rows[row.label][key] = row.total
     return Table(
@@ -96,24 +100,12 @@ def _totals(graphs: Sequence[LayerGraph], terms: Terms) -> Table:
     )
 
 
-def _described(row: Report, graphs: Sequence[LayerGraph], terms: Terms) -> dict[str, Value]:
-    convention = CONVENTIONS[row.name]
-    reasons = [convention.why, *(why for term, why in convention.also.items() if term in terms)]
-    printed = row.source == PUBLISHED
-    return {
-        "label": row.label,
-        "formula": formula(used(convention, terms)),
-        "why": _printed(graphs, row.label) if printed else " ".join(reasons),
-        "weight": row.weight,
-    }
-
-
 def _printed(graphs: Sequence[LayerGraph], source: str) -> str:
     """What a publication printed of each network, and of which it was where that is another."""
     parts = [
-        figure.text if theirs == graph else f"{figure.text} ({theirs.name})"
+        figure.text if network == graph else f"{figure.text} ({network.name})"
         for graph in graphs
-        for theirs, figure in publications(graph)
+        for network, figure in publications(graph)
         if figure.source == source and figure.quantity == "macs"
     ]
     return f"Printed as {', '.join(parts)}. {CONVENTIONS['paper'].why}"

@@ -2,7 +2,7 @@
 
 Stages are aligned with stages, blocks with blocks inside of them and layers with layers inside of
 those, each so that what is paired is most alike (a global alignment: Needleman & Wunsch 1970);
-where blocks are cut otherwise, layers with layers throughout. What things are called only breaks
+where blocks are cut differently, layers with layers throughout. What things are called only breaks
 ties, and layers are taken in the order of their wiring, so neither a fork that renames its modules
 nor one that runs the shortcut first is another network.
 """
@@ -10,18 +10,26 @@ nor one that runs the shortcut first is another network.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from resnet_inspect.counting.costs import Cost, cost, total
-from resnet_inspect.networks.alignment import ADDED, CHANGED, REMOVED, RESIZED, SAME, Pair, align
-from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.counting.costs import cost, total
+from resnet_inspect.networks.alignment import (
+    ADDED,
+    CHANGED,
+    REMOVED,
+    RESIZED,
+    SAME,
+    Pair,
+    Setting,
+    align,
+    show_value,
+)
+from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.networks.ops import show_shape
-from resnet_inspect.tables.columns import Column
+from resnet_inspect.tables.columns import Column, columns
 from resnet_inspect.tables.table import Table
-
-# --- the table -----------------------------------------------------------------------------------
 
 SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~", RESIZED: "="}
 
@@ -33,32 +41,23 @@ def diff(before: LayerGraph, after: LayerGraph) -> Table:
     rows add up to the difference of the networks' totals.
     """
     pairs = align(before, after)
-    told = [pair for pair in pairs if pair.change in (ADDED, REMOVED, CHANGED)]
-    rows = [_row(pair) for pair in told] + _resized_rows(pairs)
+    rows: list[dict[str, Any]] = []
+    for stage in dict.fromkeys(pair.place[0] for pair in pairs):
+        of_stage = [pair for pair in pairs if pair.place[0] == stage]
+        resized = [pair for pair in of_stage if pair.change == RESIZED]
+        rows += [_row(pair) for pair in of_stage if pair.change not in (RESIZED, SAME)]
+        rows += [_resized_row(stage, resized)] if resized else []
     count = Counter(pair.change for pair in pairs)
-    was, now = total(before.layers), total(after.layers)
-    uncounted = [pair.layer.name for pair in pairs if cost(pair.layer).uncounted]
-    order = {stage: at for at, stage in enumerate(dict.fromkeys(p.place[0] for p in pairs))}
-    rows.sort(key=lambda row: order[str(row["stage"])])
     return Table(
         title=f"{before.name} → {after.name}, input {_inputs(before, after)}",
         columns=(
-            Column("stage", "Stage"),
-            Column("block", "Block"),
-            Column("change", ""),
-            Column("name", "Layer"),
-            Column("before", "Was"),
-            Column("after", "Is"),
+            *columns("text", stage="Stage", block="Block", change="", name="Layer"),
+            *columns("text", before="Was", after="Is"),
             Column("what", "What changed", "prose"),
-            Column("params", "Parameters", "count"),
-            Column("macs", "MACs", "count"),
+            *columns("count", params="Parameters", macs="MACs"),
         ),
         rows=tuple(rows),
-        total={
-            "name": "difference",
-            "params": now.params - was.params,
-            "macs": now.macs - was.macs,
-        },
+        total={"name": "difference", **_added(before.layers, after.layers)},
         meta={
             "before": before.name,
             "after": after.name,
@@ -67,7 +66,7 @@ def diff(before: LayerGraph, after: LayerGraph) -> Table:
         notes=(_summary(count),),
         group="stage",
         shown=("change", "name", "before", "after", "what", "params", "macs"),
-        partial=tuple(uncounted),
+        partial=tuple(pair.layer.name for pair in pairs if cost(pair.layer).uncounted),
     )
 
 
@@ -85,7 +84,6 @@ def _summary(count: Counter[str]) -> str:
 
 
 def _row(pair: Pair) -> dict[str, Any]:
-    spent = _difference([pair])
     return {
         "stage": pair.place[0],
         "block": pair.place[1],
@@ -94,36 +92,75 @@ def _row(pair: Pair) -> dict[str, Any]:
         "before": describe(pair.before.op) if pair.before else "",
         "after": describe(pair.after.op) if pair.after else "",
         "what": "; ".join(pair.what) or pair.change,
-        "params": spent.params,
-        "macs": spent.macs,
+        **_added_by([pair]),
     }
 
 
-def _resized_rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
-    rows = []
-    for stage in dict.fromkeys(pair.place[0] for pair in pairs):
-        resized = [pair for pair in pairs if pair.change == RESIZED and pair.place[0] == stage]
-        if resized:
-            spent = _difference(resized)
-            count = f"{len(resized)} layers" if len(resized) > 1 else "1 layer"
-            rows.append(
-                {
-                    "stage": stage,
-                    "block": "",
-                    "change": SIGNS[RESIZED],
-                    "name": count,
-                    "before": "",
-                    "after": "",
-                    "what": "the same on other shapes",
-                    "params": spent.params,
-                    "macs": spent.macs,
-                }
-            )
-    return rows
+def _resized_row(stage: str, pairs: Sequence[Pair]) -> dict[str, Any]:
+    row = dict.fromkeys(("block", "before", "after"), "") | {"stage": stage, **_added_by(pairs)}
+    name = f"{len(pairs)} layers" if len(pairs) > 1 else "1 layer"
+    return row | {"change": SIGNS[RESIZED], "name": name, "what": "the same on other shapes"}
 
 
-def _difference(pairs: Sequence[Pair]) -> Cost:
-    """What the second network's layers cost more than the first's."""
-    was = total([pair.before for pair in pairs if pair.before])
-    now = total([pair.after for pair in pairs if pair.after])
-    return Cost(params=now.params - was.params, macs=now.macs - was.macs)
+def _added_by(pairs: Sequence[Pair]) -> dict[str, int]:
+    before = [pair.before for pair in pairs if pair.before]
+    return _added(before, [pair.after for pair in pairs if pair.after])
+
+
+def _added(before: Iterable[Layer], after: Iterable[Layer]) -> dict[str, int]:
+    """The parameters and MACs that the second layers have more than the first."""
+    was, now = total(before), total(after)
+    return {"params": now.params - was.params, "macs": now.macs - was.macs}
+
+
+def in_words(before: LayerGraph, after: LayerGraph) -> str:
+    """The changes that turn one network into another, the costliest first.
+
+    For networks that differ in settings: stride 1, not 2, in layer2.0.conv1 (+231,211,008 MACs).
+    """
+    groups: dict[str, list[Pair]] = {}
+    moved: list[Pair] = []
+    for pair in align(before, after):
+        if pair.change in (ADDED, REMOVED, CHANGED):
+            groups.setdefault(_shared_change(pair), []).append(pair)
+        elif _added_by([pair])["macs"]:
+            moved.append(pair)
+    changes = [(what + _names(pairs), _added_by(pairs)) for what, pairs in groups.items()]
+    if before.input_shape != after.input_shape:
+        shapes = f"input {show_shape(after.input_shape)}, not {show_shape(before.input_shape)}"
+        changes.append((shapes, _added_by(moved)))
+    elif moved:
+        changes.append((f"maps of another size in {_names(moved)}", _added_by(moved)))
+    changes.sort(key=lambda change: -abs(change[1]["macs"]))
+    return "; ".join(f"{what} ({_costs(**costs)})" for what, costs in changes)
+
+
+def _names(pairs: Sequence[Pair], most: int = 4) -> str:
+    names = ", ".join(pair.layer.name for pair in pairs[:most])
+    return names + (f" and {len(pairs) - most} more" if len(pairs) > most else "")
+
+
+def _costs(macs: int, params: int) -> str:
+    counts = [f"{macs:+,} MACs"] if macs else []
+    counts += [f"{params:+,} parameters"] if params else []
+    return ", ".join(counts) or "no MACs"
+
+
+def _shared_change(pair: Pair) -> str:
+    """What a layer may have in common with others: 'stride 1, not 2, in '."""
+    if pair.change != CHANGED:
+        return "added layers " if pair.change == ADDED else "no layers "
+    settings = [setting for setting in pair.settings if setting.name == "kind"] or pair.settings
+    return " and ".join((*map(_setting, settings), *pair.wiring)) + " in "
+
+
+def _setting(setting: Setting) -> str:
+    """Stride 1, not 2, or bias, or no bias."""
+    words = setting.name.replace("_", " ")
+    if isinstance(setting.after, bool):
+        return words if setting.after else f"no {words}"
+    before, after = (
+        f"{value:,}" if isinstance(value, int) else show_value(value)
+        for value in (setting.before, setting.after)
+    )
+    return ("" if setting.name == "kind" else f"{words} ") + f"{after}, not {before},"

@@ -6,11 +6,11 @@ the count that the rest of the package gives (a test does so).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import singledispatch
 from typing import NamedTuple
 
-from resnet_inspect.counting.costs import Cost, cost, total
+from resnet_inspect.counting.costs import cost, total
 from resnet_inspect.counting.memory import saved_tensors
 from resnet_inspect.counting.receptive_field import ReceptiveField, receptive_fields
 from resnet_inspect.errors import unknown
@@ -30,6 +30,7 @@ from resnet_inspect.networks.ops import (
     Scale,
     Shape,
     ZeroPad,
+    elements,
     show_shape,
 )
 from resnet_inspect.tables.columns import Column
@@ -49,14 +50,15 @@ def arithmetic(graph: LayerGraph, part: str) -> Table:
     """The arithmetic of a layer or block by name; raises UnknownNameError with the nearest."""
     layers, is_block = _part(graph, part)
     fields = receptive_fields(graph)
-    rows: list[dict[str, str | int]] = []
-    for layer in layers:
-        written = (*formulas(layer.op, layer), *_field_formulas(layer, fields))
+    rows = [
+        (layer.name, formula)
+        for layer in layers
+        for formula in (*formulas(layer.op, layer), *_field_formulas(layer, fields))
         # A block is about its weights and MACs; the rest it adds up, and each layer has in full.
-        wanted = [formula for formula in written if not is_block or formula.quantity in _OF_BLOCK]
-        rows.extend(_row(layer.name, formula) for formula in wanted)
+        if not is_block or formula.quantity in _OF_BLOCK
+    ]
     if is_block:
-        rows.extend(_row(part, formula) for formula in _sums(layers))
+        rows += [(part, formula) for formula in _sums(layers)]
     inputs = ", ".join(
         f"{source} ({show_shape(shape)})"
         for source, shape in zip(layers[0].inputs, layers[0].input_shapes, strict=True)
@@ -72,7 +74,7 @@ def arithmetic(graph: LayerGraph, part: str) -> Table:
             Column("numbers", "With numbers", "prose"),
             Column("value", "=", "count"),
         ),
-        rows=tuple(rows),
+        rows=tuple({"layer": name, **formula._asdict()} for name, formula in rows),
         meta={"model": graph.name, "part": part, "input": list(graph.input_shape)},
         notes=(
             "One sample. FLOPs are 2 x MACs and the elementwise operations above.",
@@ -98,68 +100,40 @@ def _part(graph: LayerGraph, part: str) -> tuple[tuple[Layer, ...], bool]:
     raise unknown(f"layer or block of {graph.name}", part, [*graph.by_name, *blocks])
 
 
-def _row(layer: str, formula: Formula) -> dict[str, str | int]:
-    return {
-        "layer": layer,
-        "quantity": formula.quantity,
-        "formula": formula.formula,
-        "numbers": formula.numbers,
-        "value": formula.value,
-    }
-
-
-def _sums(layers: tuple[Layer, ...]) -> list[Formula]:
+def _sums(layers: tuple[Layer, ...]) -> Iterator[Formula]:
     """What a block's layers add up to."""
-    parts = [cost(layer) for layer in layers]
     whole = total(layers)
-
-    def summed(name: str, field: str) -> Formula:
-        values = [getattr(part, field) for part in parts if getattr(part, field)]
-        return Formula(
-            f"{name} in all",
-            "sum over layers",
-            " + ".join(f"{value:,}" for value in values) or "0",
-            getattr(whole, field),
-        )
-
-    return [
-        summed("parameters", "params"),
-        summed("MACs", "macs"),
-        summed("FLOPs", "flops"),
-        summed("activations", "written"),
-    ]
+    for name, field in (
+        ("parameters", "params"),
+        ("MACs", "macs"),
+        ("FLOPs", "flops"),
+        ("activations", "written"),
+    ):
+        values = [value for layer in layers if (value := getattr(cost(layer), field))]
+        numbers = " + ".join(f"{value:,}" for value in values) or "0"
+        yield Formula(f"{name} in all", "sum over layers", numbers, getattr(whole, field))
 
 
-def _product(*factors: int) -> str:
+def _product(*factors: int | str) -> str:
     return " × ".join(map(str, factors))
 
 
-def _extent(
-    names: str, size: int, kernel: int, stride: int, padding: int, ceil: bool, result: int
-) -> Formula:
-    formula = f"{'⌈' if ceil else '⌊'}({names} + 2p - k) / s{'⌉' if ceil else '⌋'} + 1"
-    room = f"({size} + 2×{padding} - {kernel})"
-    # Rounding up is written as what it is in integers: minus the floor of the negative.
-    quotient = f"-(-{room} // {stride})" if ceil else f"{room} // {stride}"
-    side = "height" if names == "H" else "width"
-    return Formula(f"output {side}", formula, f"{quotient} + 1", result)
-
-
-def _extents(op: Conv2d | Pool2d, layer: Layer) -> list[Formula]:
+def _extents(op: Conv2d | Pool2d, layer: Layer) -> Iterator[Formula]:
     kernel = op.reach if isinstance(op, Conv2d) else op.kernel
     ceil = isinstance(op, Pool2d) and op.ceil
-    (_, height, width), out = layer.input_shapes[0], layer.output_shape
-    tall = _extent("H", height, kernel[0], op.stride[0], op.padding[0], ceil, out[1])
-    wide = _extent("W", width, kernel[1], op.stride[1], op.padding[1], ceil, out[2])
-    return [tall, wide]
+    for axis, (name, side) in enumerate((("H", "height"), ("W", "width"))):
+        inside = f"{name} + 2p - k"
+        formula = f"⌈({inside}) / s⌉ + 1" if ceil else f"⌊({inside}) / s⌋ + 1"
+        size, stride = layer.input_shapes[0][1 + axis], op.stride[axis]
+        room = f"({size} + 2×{op.padding[axis]} - {kernel[axis]})"
+        # Rounding up is written as what it is in integers: minus the floor of the negative.
+        numbers = f"-(-{room} // {stride}) + 1" if ceil else f"{room} // {stride} + 1"
+        yield Formula(f"output {side}", formula, numbers, layer.output_shape[1 + axis])
 
 
 def _elementwise(quantity: str, per: str, factor: int, shape: Shape) -> Formula:
     numbers = (factor, *shape) if factor != 1 else shape
-    value = factor
-    for size in shape:
-        value *= size
-    return Formula(quantity, per, _product(*numbers), value)
+    return Formula(quantity, per, _product(*numbers), factor * elements(shape))
 
 
 def _activations(layer: Layer) -> Formula:
@@ -175,47 +149,51 @@ def formulas(op: Op, layer: Layer) -> list[Formula]:
 
 @formulas.register(Conv2d)
 def _(op: Conv2d, layer: Layer) -> list[Formula]:
-    spent, (out, height, width) = cost(layer), layer.output_shape
-    inside = f"{op.in_channels} // {op.groups}" if op.groups > 1 else str(op.in_channels)
-    shown = f"({inside})" if op.groups > 1 else inside
-    per = "C_out × C_in/groups × k_h × k_w" if op.groups > 1 else "C_out × C_in × k_h × k_w"
-    weights = f"{out} × {shown} × {op.kernel[0]} × {op.kernel[1]}"
-    rows = [*_extents(op, layer), Formula("weights", per, weights, op.weights)]
-    if op.bias:
-        rows.append(Formula("bias", "C_out", str(out), out))
-        rows.append(Formula("parameters", "weights + bias", f"{op.weights:,} + {out}", op.params))
-        rows.append(_elementwise("bias additions", "C_out × H × W", 1, layer.output_shape))
-    macs = f"{op.weights:,} × {height} × {width}"
-    rows.append(Formula("MACs", "weights × H_out × W_out", macs, spent.macs))
-    return [*rows, _flops(spent), _activations(layer)]
+    out, height, width = layer.output_shape
+    grouped = op.groups > 1
+    per = "C_out × C_in/groups × k_h × k_w" if grouped else "C_out × C_in × k_h × k_w"
+    inside = f"({op.in_channels} // {op.groups})" if grouped else op.in_channels
+    weights = Formula("weights", per, _product(out, inside, *op.kernel), op.weights)
+    macs = "weights × H_out × W_out", f"{op.weights:,} × {height} × {width}"
+    bias = [
+        Formula("bias", "C_out", str(out), out),
+        _with_bias(op, out),
+        _elementwise("bias additions", "C_out × H × W", 1, layer.output_shape),
+    ]
+    return [*_extents(op, layer), weights, *(bias if op.bias else ()), *_multiplied(layer, *macs)]
 
 
 @formulas.register(Linear)
 def _(op: Linear, layer: Layer) -> list[Formula]:
-    spent = cost(layer)
-    sizes = _product(op.in_features, op.out_features)
-    rows = [Formula("weights", "in × out", sizes, op.weights)]
-    if op.bias:
-        numbers = f"{op.weights:,} + {op.out_features}"
-        rows.append(Formula("parameters", "weights + bias", numbers, op.params))
-        rows.append(Formula("bias additions", "out", str(op.out_features), op.out_features))
-    rows.append(Formula("MACs", "weights", f"{op.weights:,}", spent.macs))
-    return [*rows, _flops(spent), _activations(layer)]
+    out = op.out_features
+    weights = Formula("weights", "in × out", _product(op.in_features, out), op.weights)
+    bias = [_with_bias(op, out), Formula("bias additions", "out", str(out), out)]
+    macs = _multiplied(layer, "weights", f"{op.weights:,}")
+    return [weights, *(bias if op.bias else ()), *macs]
 
 
-def _flops(spent: Cost) -> Formula:
-    bias = f" + {spent.bias:,}" if spent.bias else ""
-    formula = "2 × MACs + bias additions" if bias else "2 × MACs"
-    return Formula("FLOPs", formula, f"2 × {spent.macs:,}{bias}", spent.flops)
+def _with_bias(op: Conv2d | Linear, out: int) -> Formula:
+    return Formula("parameters", "weights + bias", f"{op.weights:,} + {out}", op.params)
+
+
+def _multiplied(layer: Layer, formula: str, numbers: str) -> list[Formula]:
+    """The MACs of a layer as its formula says, with what follows from them."""
+    own = cost(layer)
+    bias = f" + {own.bias:,}" if own.bias else ""
+    flops = "2 × MACs + bias additions" if bias else "2 × MACs"
+    return [
+        Formula("MACs", formula, numbers, own.macs),
+        Formula("FLOPs", flops, f"2 × {own.macs:,}{bias}", own.flops),
+        _activations(layer),
+    ]
 
 
 @formulas.register(BatchNorm2d)
 def _(op: BatchNorm2d, layer: Layer) -> list[Formula]:
+    held = f"2 × {op.channels}"
     return [
-        Formula("parameters", "2 × C (scale, shift)", _product(2, op.channels), op.params),
-        Formula(
-            "buffers", "2 × C + 1 (mean, variance, count)", f"2 × {op.channels} + 1", op.buffers
-        ),
+        Formula("parameters", "2 × C (scale, shift)", held, op.params),
+        Formula("buffers", "2 × C + 1 (mean, variance, count)", f"{held} + 1", op.buffers),
         _elementwise("FLOPs", "2 × C × H × W", 2, layer.output_shape),
         _activations(layer),
     ]
@@ -260,8 +238,7 @@ def _(op: ZeroPad, layer: Layer) -> list[Formula]:
 
 @formulas.register(Flatten)
 def _(op: Op, layer: Layer) -> list[Formula]:
-    shape = layer.input_shapes[0]
-    return [_elementwise("features", "C × H × W", 1, shape)]
+    return [_elementwise("features", "C × H × W", 1, layer.input_shapes[0])]
 
 
 def _field_formulas(layer: Layer, fields: Mapping[str, ReceptiveField | None]) -> list[Formula]:
@@ -276,9 +253,6 @@ def _field_formulas(layer: Layer, fields: Mapping[str, ReceptiveField | None]) -
     return [
         Formula("receptive field", "field + (k - 1) × stride", numbers, field.height.size),
         Formula(
-            "field stride",
-            "stride × s",
-            _product(step, layer.op.stride[0]),
-            field.height.stride,
+            "field stride", "stride × s", f"{step} × {layer.op.stride[0]}", field.height.stride
         ),
     ]

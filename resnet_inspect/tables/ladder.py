@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resnet_inspect.measuring.records import LadderStep
-from resnet_inspect.tables.columns import Column, Value
+from resnet_inspect.tables.columns import Column, Value, columns
 from resnet_inspect.tables.latency import CONVENTION, busy, devices, failures, figures
 from resnet_inspect.tables.table import Table
 
@@ -14,14 +14,12 @@ _COLUMNS = (
     Column("median", "Median", "seconds"),
     Column("half_width", "±", "percent", 2),
     Column("images_per_second", "Images/s", "number"),
-    Column("gain", "Step's gain", "ratio"),
-    Column("speedup", "So far", "ratio"),
+    *columns("ratio", gain="Step's gain", speedup="So far"),
     Column("flops_per_second", "FLOP/s", "rate", 3),
     Column("of_ceiling", "of peak", "percent", 4),
-    Column("error", "Error", "text", 1),
-    Column("relative_error", "Relative error", "number", 9),
-    Column("tolerance", "Tolerance", "number", 9),
-    Column("verdict", "Verdict", "text"),
+    Column("error", "Error", rank=1),
+    *columns("number", 9, relative_error="Relative error", tolerance="Tolerance"),
+    Column("verdict", "Verdict"),
     Column("kept", "Kept", rank=9),
 )
 
@@ -35,11 +33,10 @@ def ladder(steps: Sequence[LadderStep]) -> Table:
     gain: against the best step before, interleaved; speedup: the gains of the kept steps so far,
     multiplied.
     """
-    rows = [_row(step) for step in steps]
-    first = steps[0]
-    hidden = {*_HIDDEN}
-    if all(row["of_ceiling"] is None for row in rows):
-        hidden.add("of_ceiling")
+    rows, first = [_row(step) for step in steps], steps[0]
+    unknown = ["of_ceiling"] if all(row["of_ceiling"] is None for row in rows) else []
+    hidden = (*_HIDDEN, *unknown)
+    speedups = [step.speedup for step in steps if step.kept and step.speedup is not None]
     return Table(
         title=f"Ladder of {first.case.model}, batch {first.case.batch}, "
         f"{', '.join(devices([first]))}",
@@ -49,7 +46,7 @@ def ladder(steps: Sequence[LadderStep]) -> Table:
         notes=(
             *(f"Not run: {name} ({reason})." for name, reason in first.left_out.items()),
             *failures({step.step: step for step in steps}),
-            *_best(steps),
+            *(f"{last:.2f} times as fast as the first step." for last in speedups[-1:]),
             *busy(steps),
             "Gain is against the best step before, in turns; 'so far' multiplies those kept.",
             "Medians of different steps also include what the machine drifted between them.",
@@ -75,11 +72,6 @@ def _row(step: LadderStep) -> dict[str, Value]:
         "verdict": step.verdict,
         "kept": step.kept,
     }
-
-
-def _best(steps: Sequence[LadderStep]) -> tuple[str, ...]:
-    speedups = [step.speedup for step in steps if step.kept and step.speedup is not None]
-    return (f"{speedups[-1]:.2f} times as fast as the first step.",) if speedups else ()
 
 
 def _against(error: float, tolerance: float) -> str:

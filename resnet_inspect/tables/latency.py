@@ -8,16 +8,13 @@ from msgspec.structs import asdict
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.records import (
-    Case,
     CaseMeasurement,
     Latency,
     Measurement,
-    pairs,
     select,
 )
 from resnet_inspect.measuring.statistics import LEAST_DIFFERENCE, differs
-from resnet_inspect.networks.ops import show_shape
-from resnet_inspect.tables.columns import Column, Value
+from resnet_inspect.tables.columns import Column, Value, columns, show
 from resnet_inspect.tables.table import Table
 
 CONVENTION = "FLOP/s are 2 x MACs of convolution and linear layers"
@@ -39,28 +36,23 @@ _LATENCY = (
     Column("reason", "Reason", "prose", 9),
     Column("median", "Median", "seconds"),
     Column("half_width", "±", "percent"),
-    Column("low", "Low", "seconds", 9),
-    Column("high", "High", "seconds", 9),
+    *columns("seconds", 9, low="Low", high="High"),
     Column("p10", "p10", "seconds", 5),
     Column("p90", "p90", "seconds", 3),
     Column("p99", "p99", "seconds", 1),
     Column("runs", "Runs", "count", 7),
     Column("independent", "Independent", "count", 9),
-    Column("steady", "Steady", rank=9),
-    Column("converged", "Converged", rank=9),
+    *columns("text", 9, steady="Steady", converged="Converged"),
     Column("first", "First run", "seconds", 9),
     Column("images_per_second", "Images/s", "number"),
     Column("flops_per_second", "FLOP/s", "rate", 1),
     Column("of_ceiling", "of peak", "percent", 2),
     Column("peak_memory", "Memory", "bytes", 6),
     Column("joules", "J/image", "number", 6),
-    Column("macs", "MACs", "count", 9),
-    Column("uncounted", "Uncounted", "count", 9),
-    Column("params", "Parameters", "count", 9),
+    *columns("count", 9, macs="MACs", uncounted="Uncounted", params="Parameters"),
     Column("device", "Device", rank=9),
     Column("threads", "Threads", "count", 9),
-    Column("torch", "torch", rank=9),
-    Column("made", "Made", rank=9),
+    *columns("text", 9, torch="torch", made="Made"),
 )
 
 _ALWAYS = ("model", "batch")
@@ -71,19 +63,11 @@ _IN_TITLE = ("input", "dtype", "memory_format", "mode", "step")
 _WHERE = ("device", "threads", "torch")
 """In the title in any case, and in a column if they are not the same for all rows."""
 
-_FIGURES = (
-    "median",
-    "half_width",
-    "p10",
-    "p90",
-    "p99",
-    "runs",
-    "images_per_second",
-    "flops_per_second",
-    "of_ceiling",
-    "peak_memory",
-    "joules",
-)
+_SPEED = ("images_per_second", "flops_per_second", "of_ceiling")
+
+_FIGURES = ("median", "half_width", "p10", "p90", "p99", "runs", *_SPEED, "peak_memory", "joules")
+
+_OF_RECORD = ("status", "reason", "peak_memory", "joules", "macs", "uncounted", "params", "made")
 
 _SUMMARY = ("median", "half_width", "low", "high", "p10", "p90", "p99", "runs", "independent")
 
@@ -100,8 +84,8 @@ def latencies(measurements: Iterable[Measurement]) -> Table:
     rows = [_row(record) for record in records]
     same = [key for key in (*_IN_TITLE, *_WHERE) if len({row[key] for row in rows}) == 1]
     empty = [key for key in _FIGURES if all(row[key] is None for row in rows)]
-    hidden = {*same, *empty}
-    shared = [_in_words(records[0].case, key) for key in _IN_TITLE if key in same]
+    shown = (key for key in (*_ALWAYS, *_IN_TITLE, *_WHERE, *_FIGURES) if key not in same + empty)
+    shared = [show(rows[0][key], "shape") for key in _IN_TITLE if key in same]
     return Table(
         title=", ".join(["Latency", *devices(records), *shared]),
         columns=_LATENCY,
@@ -109,83 +93,55 @@ def latencies(measurements: Iterable[Measurement]) -> Table:
         meta={"devices": devices(records), "convention": CONVENTION},
         notes=(*_notes(records), f"{CONVENTION}; percentiles of the device's own clock."),
         group="model" if len({row["model"] for row in rows}) > 1 else None,
-        shown=tuple(key for key in (*_ALWAYS, *_IN_TITLE, *_WHERE, *_FIGURES) if key not in hidden),
+        shown=tuple(shown),
     )
 
 
-def _in_words(case: Case, key: str) -> str:
-    return show_shape(case.input) if key == "input" else str(getattr(case, key))
-
-
 def _by_network(records: Sequence[Latency]) -> list[Latency]:
-    places: dict[str, int] = {}
-    for record in records:
-        places.setdefault(record.case.model, len(places))
-    return sorted(records, key=lambda record: places[record.case.model])
+    names = [record.case.model for record in records]
+    return sorted(records, key=lambda record: names.index(record.case.model))
 
 
 def figures(record: CaseMeasurement) -> dict[str, Value]:
     """What the times say, by column; None for all of it where there are no times."""
     times = record.summary
-    values: dict[str, Value] = {key: getattr(times, key) if times else None for key in _SUMMARY}
-    speed = record.flops / times.median if times else None
-    return values | {
-        "images_per_second": record.case.batch / times.median if times else None,
+    if times is None:
+        return dict.fromkeys((*_SUMMARY, *_SPEED))
+    speed = record.flops / times.median
+    return {
+        **{key: getattr(times, key) for key in _SUMMARY},
+        "images_per_second": record.case.batch / times.median,
         "flops_per_second": speed,
         "of_ceiling": speed / record.ceiling if speed and record.ceiling else None,
     }
 
 
 def _row(record: Latency) -> dict[str, Value]:
-    sample = record.sample
     return {
         **asdict(record.case),
-        "status": record.status,
-        "reason": record.reason,
         **figures(record),
-        "steady": sample.steady if sample else None,
-        "converged": sample.converged if sample else None,
-        "first": sample.first if sample else None,
-        "peak_memory": record.peak_memory,
-        "joules": record.joules,
-        "macs": record.macs,
-        "uncounted": record.uncounted,
-        "params": record.params,
+        **{key: getattr(record, key) for key in _OF_RECORD},
+        **{key: getattr(record.sample, key, None) for key in ("steady", "converged", "first")},
         "device": record.device.name,
         "threads": record.settings.threads,
         "torch": record.software.torch,
-        "made": record.made,
     }
 
 
-# --- notes ---------------------------------------------------------------------------------------
-
-
 def _notes(records: Sequence[Latency]) -> tuple[str, ...]:
-    timed = [record for record in records if record.sample is not None]
+    timed = [(str(r.case), r.sample, r.summary) for r in records if r.sample and r.summary]
+    unsteady = [case for case, sample, _ in timed if not sample.steady]
+    wide = [case for case, sample, _ in timed if not sample.converged]
+    drifted = [case for case, _, times in timed if times.independent < times.runs]
     partial = dict.fromkeys(record.case.model for record in records if record.uncounted)
+    lower = f"FLOP/s are at least these for {', '.join(partial)}: not all is counted."
+    drift = "Drifted, so their runs count as fewer and the interval is wider"
     return (
         *failures({str(record.case): record for record in records}),
-        *_of_some(
-            "Not in steady state when the warm-up's time was over",
-            [record for record in timed if record.sample and not record.sample.steady],
-            len(timed),
-        ),
-        *_of_some(
-            "Interval wider than asked for when the time was over",
-            [record for record in timed if record.sample and not record.sample.converged],
-            len(timed),
-        ),
-        *_of_some(
-            "Drifted, so their runs count as fewer and the interval is wider",
-            [one for one in timed if one.summary and one.summary.independent < one.summary.runs],
-            len(timed),
-        ),
-        *(
-            [f"FLOP/s are at least these for {', '.join(partial)}: not all is counted."]
-            if partial
-            else []
-        ),
+        *_of_some("Not in steady state when the warm-up's time was over", unsteady, len(timed)),
+        *_of_some("Interval wider than asked for when the time was over", wide, len(timed)),
+        *_of_some(drift, drifted, len(timed)),
+        *([lower] if partial else []),
         *busy(records),
     )
 
@@ -199,27 +155,18 @@ def failures(records: Mapping[str, CaseMeasurement]) -> list[str]:
     ]
 
 
-def _of_some(words: str, records: Sequence[Latency], of: int) -> list[str]:
+def _of_some(words: str, cases: Sequence[str], of: int) -> list[str]:
     """A note that holds for some cases: named, or counted where they are too many to be read."""
-    names = [str(record.case) for record in records]
-    if not names:
-        return []
-    if len(names) > 1 and len(names) == of:
+    which = "; ".join(cases) if len(cases) <= 3 else f"{len(cases)} of {of}"
+    if len(cases) == of > 1:
         which = "all"
-    else:
-        which = "; ".join(names) if len(names) <= 3 else f"{len(names)} of {of}"
-    return [f"{words}: {which}."]
+    return [f"{words}: {which}."] if cases else []
 
 
 def busy(records: Sequence[CaseMeasurement]) -> tuple[str, ...]:
     """A note if other runnable threads competed for the CPU."""
-    loads = [
-        record.load
-        for record in records
-        if record.device.kind == "cpu"
-        and record.load is not None
-        and record.load > record.settings.threads + 0.5
-    ]
+    on_cpu = [(r.load, r.settings.threads) for r in records if r.device.kind == "cpu"]
+    loads = [load for load, threads in on_cpu if load is not None and load > threads + 0.5]
     if not loads:
         return ()
     part = f"{len(loads)} of {len(records)}" if len(loads) < len(records) else "all"
@@ -257,15 +204,22 @@ def comparison(
 ) -> Table:
     """The cases that both files have, pairwise; a speed-up above 1 means that the second is faster.
 
-    A difference counts where the medians' intervals do not overlap and it is more than
-    LEAST_DIFFERENCE. Raises InspectError where the files have no case in common.
+    Of a case measured several times the last is compared. A difference counts where the medians'
+    intervals do not overlap and it is more than LEAST_DIFFERENCE. Raises InspectError where the
+    files have no case in common.
     """
-    matched = pairs(before, after)
+    old, new = (
+        {(one.case, one.network): one for one in select(side, Latency)} for side in (before, after)
+    )
+    matched = [(one, new[key]) for key, one in old.items() if key in new]
     if not matched:
         raise InspectError(f"{names[0]!r} and {names[1]!r} have no case in common")
     rows = [_pair(*pair) for pair in matched]
-    same = [column.key for column in _CASE if column.key not in _ALWAYS]
-    hidden = {key for key in same if len({row[key] for row in rows}) == 1}
+    hidden = [
+        key
+        for key in (column.key for column in _CASE)
+        if key not in _ALWAYS and len({row[key] for row in rows}) == 1
+    ]
     sides = [", ".join(devices(side)) for side in zip(*matched, strict=True)]
     return Table(
         title=f"{names[0]} against {names[1]}",
@@ -285,10 +239,10 @@ def _pair(before: Latency, after: Latency) -> dict[str, Value]:
     old, new = before.summary, after.summary
     return {
         **asdict(before.case),
-        "before": old.median if old else None,
-        "before_half_width": old.half_width if old else None,
-        "after": new.median if new else None,
-        "after_half_width": new.half_width if new else None,
+        "before": old and old.median,
+        "before_half_width": old and old.half_width,
+        "after": new and new.median,
+        "after_half_width": new and new.half_width,
         "speedup": old.median / new.median if old and new else None,
         "verdict": _verdict(before, after),
     }

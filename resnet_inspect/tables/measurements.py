@@ -24,9 +24,7 @@ def measurements(records: Sequence[Measurement], level: str = "layer") -> Sheet:
 
     level: rows of 'layers', one of roofline.LEVELS. Raises InspectError for no records.
     """
-    tables: dict[str, Table] = {}
-    if select(records, Latency):
-        tables["latency"] = latencies(records)
+    tables = {"latency": latencies(records)} if select(records, Latency) else {}
     tables |= _numbered("ladder", ladders_of(records), ladder)
     tables |= _numbered("layers", select(records, Layers), partial(layers, level=level))
     tables |= _numbered("ceilings", select(records, DeviceCeilings), ceilings)

@@ -30,6 +30,6 @@ def against_first(rows: Sequence[dict[str, Value]], *keys: str) -> tuple[dict[st
     return tuple(compared)
 
 
-def ratio_column(key: str, rank: int = 0) -> Column:
-    """The column of the ratios of a count."""
-    return Column(f"{key}_ratio", "ratio", "ratio", rank)
+def with_ratio(column: Column, rank: int = 0) -> tuple[Column, Column]:
+    """A count's column, and that of its ratios to the first, which has this rank."""
+    return column, Column(f"{column.key}_ratio", "ratio", "ratio", rank)

@@ -38,8 +38,8 @@ from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.tables.columns import Column, Value
-from resnet_inspect.tables.setting_difference import differences
+from resnet_inspect.tables.columns import Column, Kind, Value, columns
+from resnet_inspect.tables.difference import in_words
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("counters", "terms", "why", "published", "memory", "parameters")
@@ -60,13 +60,13 @@ class Report(NamedTuple):
 
     name: str
     label: str
-    version: str
-    source: str
     total: int
     sum: int
-    formula: str
-    numbers: str
     why: str
+    formula: str = ""
+    numbers: str = ""
+    version: str = ""
+    source: str = BY_FORMULA
     weight: int = 1
 
     @property
@@ -106,17 +106,29 @@ def reconcile(
     # What leaves layers out is a lower bound, which no tool can contradict.
     news = [] if missing else _discrepancies([*counters, *memory, *parameters])
     about = f"{graph.name}, input {show_shape(graph.input_shape)}, batch {batch}"
+    macs = total(graph.layers, batch).macs
     notes = (
         "Each total is the sum of its formula's terms.  = measured: by the tool itself, just now.",
         *_failures(reports),
         *news,
     )
     tables = {
-        "counters": _counter_table(
-            about, counters, total(graph.layers, batch).macs, notes, missing
+        "counters": Table(
+            f"{about}, by every counter's own convention",
+            _columns("count"),
+            tuple(_record(row, macs) for row in counters),
+            notes=notes,
+            group="weight",
+            partial=missing,
+            shown=("label", "version", "total", "ratio", "formula", "checked", "difference"),
         ),
         "terms": _term_table(graph, batch),
-        "why": _why_table(counters),
+        "why": Table(
+            "Why each counts so",
+            (Column("label", "Counter"), Column("why", "Why", "prose")),
+            tuple({"label": row.label, "why": row.why, "weight": row.weight} for row in counters),
+            group="weight",
+        ),
         "published": _published_table(graph, batch),
         "memory": _quantity_table("Memory that a training pass keeps", memory, "bytes"),
         "parameters": _quantity_table("Parameters", parameters, "count"),
@@ -147,38 +159,41 @@ def _tools(graph: LayerGraph, batch: int) -> Iterator[Report]:
         if convention.name == "paper":
             continue
         terms = single if convention.per_image else whole
-        reasons = [convention.why, *(why for term, why in convention.also.items() if term in terms)]
+        why = reasons(convention, terms)
         if terms != whole:
-            reasons.append("Of one image, whatever the batch.")
-        yield _by_formula(convention, terms, convention.label, " ".join(reasons))
+            why += " Of one image, whatever the batch."
+        yield _by_formula(convention, terms, why)
+
+
+def reasons(convention: Convention, terms: Terms) -> str:
+    """Why a convention counts as it does, in the sentences that hold for these terms."""
+    particular = [why for term, why in convention.also.items() if term in terms]
+    return " ".join((convention.why, *particular))
 
 
 def _papers(graph: LayerGraph, batch: int) -> Iterator[Report]:
     """The papers' FLOPs of this network, or of the one that they call by its name."""
-    for theirs, figure in publications(graph) if batch == 1 else ():
+    for network, figure in publications(graph) if batch == 1 else ():
         if figure.quantity == "macs" and figure.source not in (CAFFE, TORCHVISION):
             why = f"Printed as {figure.text}; the papers' FLOPs are multiply-adds."
-            terms = total_terms(theirs.layers)
-            row = _by_formula(CONVENTIONS["paper"], terms, figure.source, why)
-            whose = "" if theirs == graph else f" of {_named(theirs, graph)}"
-            yield row._replace(source=PUBLISHED, version="", formula=row.formula + whose)
+            row = _by_formula(CONVENTIONS["paper"], total_terms(network.layers), why)
+            whose = "" if network == graph else f" of {_named(network, graph)}"
+            formula = row.formula + whose
+            yield row._replace(label=figure.source, source=PUBLISHED, version="", formula=formula)
 
 
-def _by_formula(convention: Convention, terms: Terms, label: str, why: str) -> Report:
-    taken = used(convention, terms)
-    count = weigh(taken, terms)
-    return Report(
-        convention.name,
-        label,
-        convention.version,
-        BY_FORMULA,
-        count,
-        count,
-        formula(taken),
-        numbers(taken, terms),
-        why,
-        convention.coefficients["C"],
-    )
+def _by_formula(convention: Convention, terms: Terms, why: str) -> Report:
+    row = _weighed(convention.name, convention.label, used(convention, terms), terms, why)
+    return row._replace(version=convention.version, weight=convention.coefficients["C"])
+
+
+def _weighed(
+    name: str, label: str, coefficients: Mapping[str, int], terms: Terms, why: str
+) -> Report:
+    """A report of the sum of some terms."""
+    count = weigh(coefficients, terms)
+    written = formula(coefficients), numbers(coefficients, terms)
+    return Report(name, label, count, count, why, *written)
 
 
 def publications(graph: LayerGraph) -> Iterator[tuple[LayerGraph, Figure]]:
@@ -190,61 +205,45 @@ def publications(graph: LayerGraph) -> Iterator[tuple[LayerGraph, Figure]]:
     name = graph.name.removesuffix("_v1")
     for relative in sorted({name, f"{name}_v1"}, key=lambda other: other != graph.name):
         if relative in zoo.ZOO:
-            theirs = layer_graph(zoo.spec(relative))
-            yield from ((theirs, figure) for figure in figures(relative))
+            network = layer_graph(zoo.spec(relative))
+            yield from ((network, figure) for figure in figures(relative))
 
 
-def _named(theirs: LayerGraph, ours: LayerGraph) -> str:
-    """What to call the network that was published, where it may go by the name of ours."""
-    same = theirs.name == ours.name and theirs != ours
-    return f"{theirs.name} as published" if same else theirs.name
+def _named(published: LayerGraph, graph: LayerGraph) -> str:
+    """What to call a published network, which may go by the name of the one in question."""
+    same = published.name == graph.name and published != graph
+    return f"{published.name} as published" if same else published.name
 
 
-def _memory(graph: LayerGraph, batch: int) -> Iterator[Report]:
+def _memory(graph: LayerGraph, batch: int) -> tuple[Report, Report]:
     kept, terms = saved_for_backward(graph, batch), total_terms(graph.layers, batch)
-    yield Report(
+    saved = Report(
         "saved",
         "kept for the backward pass",
-        "",
-        BY_FORMULA,
         kept,
         kept,
-        "each tensor that a backward reads, once",
-        "",
         "What training really keeps besides parameters and buffers; measured by torch's hooks.",
+        "each tensor that a backward reads, once",
     )
     # Twice the 4 bytes of each output of a convolution, linear layer or batch norm.
     outputs: dict[str, int] = {term: 8 for term in ("Cb", "Cu", "Lb", "Lu", "K") if term in terms}
-    size = weigh(outputs, terms)
-    yield Report(
-        "torchinfo-memory",
-        "torchinfo Forward/backward",
-        CONVENTIONS["torchinfo"].version,
-        BY_FORMULA,
-        size,
-        size,
-        formula(outputs),
-        numbers(outputs, terms),
-        (f"{size / kept:.2f} times that: " if kept else "")
-        + "all outputs of layers with parameters, and as much for their gradients.",
-    )
+    times = f"{weigh(outputs, terms) / kept:.2f} times that: " if kept else ""
+    why = f"{times}all outputs of layers with parameters, and as much for their gradients."
+    shown = _weighed("torchinfo-memory", "torchinfo Forward/backward", outputs, terms, why)
+    return saved, shown._replace(version=CONVENTIONS["torchinfo"].version)
 
 
 def _parameters(graph: LayerGraph) -> Iterator[Report]:
-    spent, weights = total(graph.layers), published_quantity(graph, "weights")
-    trained, held = spent.params, spent.params + spent.buffers
+    whole, weights = total(graph.layers), published_quantity(graph, "weights")
+    trained, held = whole.params, whole.params + whole.buffers
+    buffers = f"{whole.buffers:,} buffers more: running mean and variance, batches seen."
     for name, label, count, why in (
         ("weights", "without batch norm", weights, "Convolution and linear layers alone."),
         ("parameters", "torch parameters()", trained, f"{trained - weights:,} of batch norm more."),
         ("torchinfo-parameters", "torchinfo Total params", trained, "The same."),
-        (
-            "state-dict",
-            "torch state_dict()",
-            held,
-            f"{spent.buffers:,} buffers more: running mean and variance, batches seen.",
-        ),
+        ("state-dict", "torch state_dict()", held, buffers),
     ):
-        yield Report(name, label, "", BY_FORMULA, count, count, "", "", why)
+        yield Report(name, label, count, count, why)
 
 
 def _discrepancies(rows: Sequence[Report]) -> list[str]:
@@ -264,66 +263,30 @@ def _failures(reports: Mapping[str, Reported]) -> list[str]:
     return [f"Not measured: {', '.join(some)} ({failure})" for failure, some in names.items()]
 
 
-def _columns(kind: str) -> tuple[Column, ...]:
+def _columns(kind: Kind) -> tuple[Column, ...]:
     return (
-        Column("name", "Name"),
-        Column("label", "Counter"),
+        *columns("text", name="Name", label="Counter"),
         Column("version", "Version", rank=4),
-        Column("source", "Source"),
-        Column("checked", "Source"),
+        *columns("text", source="Source", checked="Source"),
         Column("total", "Total", kind),
         Column("ratio", "× MACs", "ratio", rank=2),
-        Column("formula", "Formula", "prose"),
-        Column("numbers", "With numbers", "prose"),
+        *columns("prose", formula="Formula", numbers="With numbers"),
         Column("sum", "Sum", kind),
         Column("difference", "Diff.", "count", rank=3),
         Column("why", "Why", "prose"),
     )
 
 
-def _records(rows: Sequence[Report], macs: int | None = None) -> tuple[dict[str, Value], ...]:
-    return tuple(
-        {
-            **row._asdict(),
-            "difference": row.difference,
-            "checked": row.checked,
-            "ratio": row.total / macs if macs else None,
-        }
-        for row in rows
-    )
+def _record(row: Report, macs: int = 0) -> dict[str, Value]:
+    times = row.total / macs if macs else None
+    more = {"difference": row.difference, "checked": row.checked, "ratio": times}
+    return {**row._asdict(), **more}
 
 
-def _counter_table(
-    about: str, rows: Sequence[Report], macs: int, notes: tuple[str, ...], missing: tuple[str, ...]
-) -> Table:
-    return Table(
-        f"{about}, by every counter's own convention",
-        _columns("count"),
-        _records(rows, macs),
-        notes=notes,
-        group="weight",
-        partial=missing,
-        shown=("label", "version", "total", "ratio", "formula", "checked", "difference"),
-    )
-
-
-def _why_table(rows: Sequence[Report]) -> Table:
-    return Table(
-        "Why each counts so",
-        (Column("label", "Counter"), Column("why", "Why", "prose")),
-        tuple({"label": row.label, "why": row.why, "weight": row.weight} for row in rows),
-        group="weight",
-    )
-
-
-def _quantity_table(title: str, rows: Sequence[Report], kind: str) -> Table:
+def _quantity_table(title: str, rows: Sequence[Report], kind: Kind) -> Table:
     columns = tuple(column for column in _columns(kind) if column.key != "ratio")
-    return Table(
-        title,
-        columns,
-        _records(rows),
-        shown=("label", "total", "checked", "difference", "why"),
-    )
+    shown = ("label", "total", "checked", "difference", "why")
+    return Table(title, columns, tuple(map(_record, rows)), shown=shown)
 
 
 def _term_table(graph: LayerGraph, batch: int) -> Table:
@@ -346,37 +309,32 @@ _QUANTITIES = {"params": "parameters", "macs": "MACs", "weights": "no batch norm
 
 
 def _published_table(graph: LayerGraph, batch: int) -> Table:
-    found = list(publications(graph)) if batch == 1 else []
-    others = [theirs for theirs in dict.fromkeys(theirs for theirs, _ in found) if theirs != graph]
+    published = list(publications(graph)) if batch == 1 else []
     none = "Nothing by this name." if batch == 1 else "Published figures are for a single image."
+    changes = [
+        f"From {_named(other, graph)} to {graph.name} here: {in_words(other, graph)}"
+        for other in dict.fromkeys(network for network, _ in published)
+        if other != graph
+    ]
     return Table(
         "What was published",
         (
-            Column("source", "Source"),
-            Column("of", "Of"),
-            Column("printed", "Printed"),
-            Column("model", "Network"),
+            *columns("text", source="Source", of="Of", printed="Printed", model="Network"),
             Column("exact", "Exactly", "count", rank=1),
             Column("difference", "Difference", "count"),
         ),
-        tuple(_publication(graph, theirs, figure) for theirs, figure in found),
-        notes=() if found else (none,),
-    ).noted(
-        *(
-            f"From {_named(theirs, graph)} to {graph.name} here: "
-            + "; ".join(map(str, differences(theirs, graph)))
-            for theirs in others
-        )
+        tuple(_publication(graph, *publication) for publication in published),
+        notes=tuple(changes) if published else (none,),
     )
 
 
-def _publication(ours: LayerGraph, theirs: LayerGraph, figure: Figure) -> dict[str, Value]:
-    exact = published_quantity(theirs, figure.quantity)
+def _publication(graph: LayerGraph, published: LayerGraph, figure: Figure) -> dict[str, Value]:
+    exact = published_quantity(published, figure.quantity)
     return {
         "source": figure.source,
         "of": _QUANTITIES[figure.quantity],
         "printed": f"{'=' if figure.agrees(exact) else '≠'} {figure.text}",
-        "model": _named(theirs, ours),
+        "model": _named(published, graph),
         "exact": exact,
-        "difference": published_quantity(ours, figure.quantity) - exact,
+        "difference": published_quantity(graph, figure.quantity) - exact,
     }

@@ -10,7 +10,7 @@ from resnet_inspect.counting.roofline import Roofline, Row
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.networks.ops import show_shape
-from resnet_inspect.tables.columns import Column, Value, show_rate, show_seconds
+from resnet_inspect.tables.columns import Column, columns, show_rate, show_seconds
 from resnet_inspect.tables.table import Table
 
 LEVELS = ("layer", "block", "stage")
@@ -20,11 +20,9 @@ up to."""
 LOSERS = 5
 """How many of those that lose most are named below the table."""
 
-
 _COLUMNS = (
     Column("name", "Layer"),
-    Column("stage", "Stage", rank=9),
-    Column("block", "Block", rank=9),
+    *columns("text", 9, stage="Stage", block="Block"),
     Column("operation", "Operation", rank=2),
     Column("output_shape", "Output", "shape", 4),
     Column("macs", "MACs", "count", 9),
@@ -35,14 +33,12 @@ _COLUMNS = (
     Column("least", "Least", "seconds"),
 )
 
-
 _MEASURED = (
     Column("measured", "Measured", "seconds"),
     Column("of_bound", "of bound", "percent"),
     Column("lost", "Lost", "seconds"),
     Column("share_lost", "of lost", "share", 2),
 )
-
 
 _SHOWN = ("name", "operation", "output_shape", "flops", "bytes", "intensity", "bound", "least")
 
@@ -54,18 +50,21 @@ def table(bounds: Roofline, level: str = "layer") -> Table:
     """
     if level not in LEVELS:
         raise unknown("level", level, LEVELS)
-    timed = bounds.timed
     rows = [_record(part, level) for part in _parts(bounds.rows, level)]
-    lost = sum(max(0.0, row["lost"]) for row in rows) if timed else 0.0
+    lost = sum(max(0.0, row["lost"]) for row in rows) if bounds.timed else 0.0
     for row in rows:
         row["share_lost"] = max(0.0, row["lost"]) / lost if lost else None
+    measured = _MEASURED if bounds.timed else ()
     kernels = "fused into kernels, " if bounds.fusing else ""
     return Table(
         title=f"Roofline of {bounds.model}, input {show_shape(bounds.input)}, "
         f"batch {bounds.batch}, {bounds.dtype}, {kernels}{bounds.device}",
-        columns=(*_COLUMNS, *(_MEASURED if timed else ())),
+        columns=(*_COLUMNS, *measured),
         rows=tuple(rows),
-        total=_total(bounds),
+        total={
+            "name": "total",
+            **_sums(bounds.rows, bounds.fused_floor if bounds.fusing else bounds.floor),
+        },
         meta={
             key: value
             for key, value in bounds._asdict().items()
@@ -74,7 +73,7 @@ def table(bounds: Roofline, level: str = "layer") -> Table:
         notes=(*_losers(rows, lost), *_notes(bounds)),
         group="stage" if level == "layer" else None,
         partial=tuple(row.name for row in bounds.rows if row.uncounted),
-        shown=(*_SHOWN, *(column.key for column in _MEASURED if timed)),
+        shown=(*_SHOWN, *(column.key for column in measured)),
     )
 
 
@@ -91,31 +90,18 @@ def _place(row: Row, level: str) -> str:
 def _record(rows: Sequence[Row], level: str) -> dict[str, Any]:
     # Of several layers, what most of their least time is spent on.
     waits = {by: sum(row.least for row in rows if row.bound == by) for by in ("compute", "memory")}
-    last = rows[-1]
-    least = sum(row.least for row in rows)
-    flops, moved = sum(row.flops for row in rows), sum(row.bytes for row in rows)
+    least, last = sum(row.least for row in rows), rows[-1]
+    sums = _sums(rows, least)
     label = " ".join(describe(op) for op in last.ops)
-    record: dict[str, Any] = {
+    return sums | {
         "name": _place(last, level),
         "stage": last.stage,
         "block": last.block,
         "operation": label if level == "layer" else f"{len(rows)} layers",
         "output_shape": last.output_shape,
-        "macs": sum(row.macs for row in rows),
-        "flops": flops,
-        "bytes": moved,
-        "least": least,
-        "intensity": flops / moved if moved else None,
+        "intensity": sums["flops"] / sums["bytes"] if sums["bytes"] else None,
         "bound": max(waits, key=waits.__getitem__) if least else "",
     }
-    seconds = _seconds(rows)
-    if seconds is not None:
-        record |= {
-            "measured": seconds,
-            "of_bound": least / seconds if seconds else None,
-            "lost": seconds - least,
-        }
-    return record
 
 
 def _seconds(rows: Sequence[Row]) -> float | None:
@@ -124,19 +110,15 @@ def _seconds(rows: Sequence[Row]) -> float | None:
     return sum(times) if times else None
 
 
-def _total(bounds: Roofline) -> dict[str, Value]:
-    least = bounds.fused_floor if bounds.fusing else bounds.floor
-    total: dict[str, Value] = {
-        "name": "total",
-        "least": least,
-        "macs": sum(row.macs for row in bounds.rows),
-        "flops": sum(row.flops for row in bounds.rows),
-        "bytes": sum(row.bytes for row in bounds.rows),
-    }
-    seconds = _seconds(bounds.rows)
+def _sums(rows: Sequence[Row], least: float) -> dict[str, Any]:
+    """What rows add up to, against the least seconds that they take."""
+    sums: dict[str, Any] = {"least": least}
+    sums |= {key: sum(getattr(row, key) for row in rows) for key in ("macs", "flops", "bytes")}
+    seconds = _seconds(rows)
     if seconds is not None:
-        total |= {"measured": seconds, "of_bound": least / seconds, "lost": seconds - least}
-    return total
+        of_bound = least / seconds if seconds else None
+        sums |= {"measured": seconds, "of_bound": of_bound, "lost": seconds - least}
+    return sums
 
 
 def _losers(rows: Sequence[dict[str, Any]], lost: float) -> tuple[str, ...]:
@@ -150,18 +132,15 @@ def _losers(rows: Sequence[dict[str, Any]], lost: float) -> tuple[str, ...]:
 
 def _notes(bounds: Roofline) -> tuple[str, ...]:
     floors = f"{show_seconds(bounds.floor)} layer by layer, {show_seconds(bounds.fused_floor)}"
-    rates = bounds.rate, bounds.bandwidth, bounds.cache_bandwidth
-    compute, memory, cache = map(show_rate, rates)
-    notes = [
+    compute, memory, cache = map(show_rate, (bounds.rate, bounds.bandwidth, bounds.cache_bandwidth))
+    seconds, whole = _seconds(bounds.rows), []
+    if bounds.whole is not None and seconds is not None:
+        share = f"{bounds.of_whole:.1%} of the run beside each pass"
+        run = f"the network runs in {show_seconds(bounds.whole)} ({share})"
+        whole = [f"Layers add up to {show_seconds(seconds)}; {run}."]
+    return (
+        *whole,
         f"Floor: {floors} with batch norm, activation and addition fused.",
         f"Ceilings: {compute}FLOP/s in {bounds.dtype}; {memory}B/s in memory, {cache}B/s in cache.",
         "FLOPs are 2 x MACs + elementwise terms.",
-    ]
-    seconds = _seconds(bounds.rows)
-    if bounds.whole is not None and seconds is not None:
-        notes.insert(
-            0,
-            f"Layers add up to {show_seconds(seconds)}; the network runs in "
-            f"{show_seconds(bounds.whole)} ({bounds.of_whole:.1%} of the run beside each pass).",
-        )
-    return tuple(notes)
+    )

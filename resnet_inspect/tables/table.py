@@ -20,8 +20,35 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 
+class Printable:
+    """What tables and sheets share: a file, a notebook and `print` show their text."""
+
+    def to_text(self, format: str) -> str:
+        """The text in one of writers.FORMATS; raises UnknownNameError."""
+        raise NotImplementedError
+
+    def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write to a file, in the format of its suffix if none is given; replaces it whole.
+
+        Raises UnknownNameError for the format, FormatError for the suffix, OutputError where the
+        file cannot be written.
+        """
+        from resnet_inspect.files import format_of, write_text
+        from resnet_inspect.tables.writers import SUFFIXES
+
+        write_text(path, self.to_text(format or format_of(path, SUFFIXES)))
+
+    def __str__(self) -> str:
+        from resnet_inspect.tables.terminal import printed
+
+        return printed(self)
+
+    def _repr_html_(self) -> str:
+        return self.to_text("html")
+
+
 @dataclass(frozen=True)
-class Table:
+class Table(Printable):
     """Rows under columns, with what is needed to understand them.
 
     title: the heading, which names the convention. total: a last row that adds up the others.
@@ -45,18 +72,17 @@ class Table:
     @property
     def visible(self) -> tuple[Column, ...]:
         """The columns that people see."""
-        if not self.shown:
-            return self.columns
-        known = {column.key: column for column in self.columns}
-        return tuple(known[key] for key in self.shown)
+        return self.select(self.shown).columns if self.shown else self.columns
 
     def select(self, keys: Iterable[str]) -> Table:
         """The table with only these columns; raises UnknownNameError with the nearest keys."""
         known = {column.key: column for column in self.columns}
-        for key in (keys := list(keys)):
+        columns = []
+        for key in keys:
             if key not in known:
                 raise unknown("column", key, known)
-        return replace(self, columns=tuple(known[key] for key in keys), shown=())
+            columns.append(known[key])
+        return replace(self, columns=tuple(columns), shown=())
 
     def noted(self, *notes: str) -> Table:
         """The table with more notes below it."""
@@ -120,21 +146,9 @@ class Table:
             return writers.json_text(self.records() if bare else self.to_dict())
         if format not in writers.PROSE:
             raise unknown("format", format, writers.FORMATS)
-        return writers.PROSE[format](
-            self.title,
-            self.visible,
-            writers.cells(self.visible, self.rows),
-            writers.cells(self.visible, self.below),
-            (*self.notes, *([self.caveat] if self.partial else [])),
-        )
-
-    def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
-        """Write to a file, in the format of its suffix if none is given; replaces it whole.
-
-        Raises UnknownNameError for the format, FormatError for the suffix, OutputError where the
-        file cannot be written.
-        """
-        _write(self, path, format)
+        rows, below = (writers.cells(self.visible, part) for part in (self.rows, self.below))
+        notes = (*self.notes, *([self.caveat] if self.partial else []))
+        return writers.PROSE[format](writers.Page(self.title, self.visible, rows, below, notes))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from resnet_inspect.tables.terminal import render
@@ -150,20 +164,12 @@ class Table:
             width=options.max_width,
         )
 
-    def __str__(self) -> str:
-        from resnet_inspect.tables.terminal import printed
-
-        return printed(self)
-
     def __repr__(self) -> str:
         return f"<Table {self.title!r}: {len(self.rows)} rows, {len(self.columns)} columns>"
 
-    def _repr_html_(self) -> str:
-        return self.to_text("html")
-
 
 @dataclass(frozen=True)
-class Sheet:
+class Sheet(Printable):
     """Tables by name, in reading order; meta holds for all of them, by name."""
 
     title: str
@@ -203,14 +209,6 @@ class Sheet:
             return json_text(self.to_dict())
         return "\n".join(table.to_text(format) for table in self.tables.values())
 
-    def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
-        """Write to a file, in the format of its suffix if none is given; replaces it whole.
-
-        Raises UnknownNameError for the format, FormatError for the suffix, OutputError where the
-        file cannot be written.
-        """
-        _write(self, path, format)
-
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> Iterator[RenderableType]:
@@ -219,20 +217,5 @@ class Sheet:
                 yield ""
             yield table
 
-    def __str__(self) -> str:
-        from resnet_inspect.tables.terminal import printed
-
-        return printed(self)
-
     def __repr__(self) -> str:
         return f"<Sheet {self.title!r}: {', '.join(self.tables)}>"
-
-    def _repr_html_(self) -> str:
-        return self.to_text("html")
-
-
-def _write(table: Table | Sheet, path: str | os.PathLike[str], format: str | None) -> None:
-    from resnet_inspect.files import format_of, write_text
-    from resnet_inspect.tables.writers import SUFFIXES
-
-    write_text(path, table.to_text(format or format_of(path, SUFFIXES)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
-from typing import NamedTuple
 
 from rich.console import Console, Group, RenderableType
 from rich.segment import Segment, Segments
@@ -41,13 +40,20 @@ def bar(share: float, width: int = BAR) -> str:
     return ("█" * whole + (_PARTS[rest] if rest else "")).ljust(width)
 
 
-def printed(view: RenderableType, width: int = WIDTH) -> str:
+def printed(view: object, width: int = WIDTH) -> str:
     """What a terminal of `width` columns shows of something, without colours."""
+    text = StringIO()
     # In a notebook rich would display it there instead of writing it.
-    console = Console(file=StringIO(), width=width, color_system=None, force_jupyter=False)
-    with console.capture() as capture:
-        console.print(view, highlight=False)
-    return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
+    console = Console(file=text, width=width, color_system=None, force_jupyter=False)
+    console.print(view, highlight=False)
+    return "\n".join(line.rstrip() for line in text.getvalue().rstrip("\n").split("\n"))
+
+
+Cell = list[tuple[str, str]]
+"""Texts that follow one another, each with its style."""
+
+Line = tuple[list[Cell], str]
+"""A row's cells, and its style."""
 
 
 def render(
@@ -66,47 +72,24 @@ def render(
     groups: the rows, set apart; total, references: those below them; caveat: a note in yellow.
     """
     rows = [row for group in groups for row in group]
-    all_rows = [*rows, *([total] if total else []), *references]
-    widths = {column.key: _needed(all_rows, column) for column in columns}
+    below = [(total, "bold")] if total else []
+    below += [(row, _verdict(row)) for row in references]
+    widths = {c.key: _needed([*rows, *(row for row, _ in below)], c) for c in columns}
     columns = _fitting(columns, widths, width)
     greatest = {column.key: _greatest(rows, column) for column in columns}
-    sections = [[_line(row, columns, greatest) for row in group] for group in groups]
-    sections.append(
-        [
-            *([_line(total, columns, style="bold")] if total is not None else []),
-            *(_line(row, columns, style=_verdict(row)) for row in references),
-        ]
-    )
+    sections = [[(_line(row, columns, greatest), "") for row in group] for group in groups]
+    sections.append([(_line(row, columns, {}), style) for row, style in below])
     fits = sum(widths[column.key] for column in columns) - GAP <= width
     prose = any(column.kind == "prose" for column in columns)
-    view = (_aligned if fits and not prose else _wrapped)(columns, widths, sections)
-    below = [Text(caveat, style="yellow")] if caveat else []
-    below += [Text(note, style="dim") for note in notes]
+    draw = _aligned if fits and not prose else _wrapped
+    texts = [Text(caveat, style="yellow")] if caveat else []
+    texts += [Text(note, style="dim") for note in notes]
     yield Text(title, style="bold")
     yield Text()
-    yield Group(view, *([Text()] if below else []), *below)
-
-
-Part = tuple[str, str]
-"""Text of a cell, and its style."""
-
-
-class _Line(NamedTuple):
-    """A row of cells, each in parts."""
-
-    cells: tuple[tuple[Part, ...], ...]
-    style: str
-
-
-def _line(
-    row: Record,
-    columns: Sequence[Column],
-    greatest: Mapping[str, float] | None = None,
-    style: str = "",
-) -> _Line:
-    return _Line(
-        tuple(_cell(row, column, (greatest or {}).get(column.key, 0.0)) for column in columns),
-        style,
+    yield Group(
+        draw(columns, widths, [section for section in sections if section]),
+        *([Text()] if texts else []),
+        *texts,
     )
 
 
@@ -116,38 +99,36 @@ def _verdict(row: Record) -> str:
 
 
 def _aligned(
-    columns: Sequence[Column], widths: Mapping[str, int], sections: Sequence[Sequence[_Line]]
+    columns: Sequence[Column], widths: Mapping[str, int], sections: Sequence[Sequence[Line]]
 ) -> RenderableType:
     """Lines of cells, as `_wrapped` draws them where none wraps, in a tenth of the time."""
     sizes = [widths[column.key] - GAP for column in columns]
     length = sum(sizes) + GAP * (len(columns) - 1)
-    head = _Line(tuple(((column.title, ""),) for column in columns), "bold")
-    segments = [*_segments(head, columns, sizes), Segment.line()]
-    segments += [Segment("─" * length), Segment.line()]
-    filled = [section for section in sections if section]
-    for number, section in enumerate(filled):
+    head: Line = [[(column.title, "")] for column in columns], "bold"
+    segments = [*_segments(head, columns, sizes), Segment("─" * length + "\n")]
+    for number, section in enumerate(sections):
         if number:
-            segments += [Segment(" " * length), Segment.line()]
+            segments.append(Segment(" " * length + "\n"))
         for line in section:
-            segments += [*_segments(line, columns, sizes), Segment.line()]
+            segments += _segments(line, columns, sizes)
     return Segments(segments)
 
 
-def _segments(line: _Line, columns: Sequence[Column], sizes: Sequence[int]) -> Iterator[Segment]:
+def _segments(line: Line, columns: Sequence[Column], sizes: Sequence[int]) -> Iterator[Segment]:
+    cells, row_style = line
     gap = ""
-    for column, size, parts in zip(columns, sizes, line.cells, strict=True):
-        style = f"{line.style} bold" if column is columns[0] else line.style
-        pad = " " * (size - sum(len(text) for text, _ in parts))
+    for column, size, cell in zip(columns, sizes, cells, strict=True):
+        style = f"{row_style} bold" if column is columns[0] else row_style
+        pad = " " * (size - sum(len(text) for text, _ in cell))
         yield Segment(gap + pad if column.numeric else gap)
-        for text, own in parts:
+        for text, own in cell:
             yield Segment(text, Style.parse(f"{style} {own}".strip()))
-        if not column.numeric:
-            yield Segment(pad)
-        gap = " " * GAP
+        gap = " " * GAP if column.numeric else pad + " " * GAP
+    yield Segment(gap[GAP:] + "\n")
 
 
 def _wrapped(
-    columns: Sequence[Column], widths: Mapping[str, int], sections: Sequence[Sequence[_Line]]
+    columns: Sequence[Column], widths: Mapping[str, int], sections: Sequence[Sequence[Line]]
 ) -> RenderableType:
     """A table of rich's, which wraps prose and cuts off what does not fit."""
     from rich import box
@@ -167,29 +148,31 @@ def _wrapped(
             style="bold" if column is columns[0] else "",
         )
     for section in sections:
-        for line in section:
-            view.add_row(*(Text.assemble(*parts) for parts in line.cells), style=line.style)
+        for cells, style in section:
+            view.add_row(*(Text.assemble(*cell) for cell in cells), style=style)
         view.add_section()
     return view
 
 
 def _greatest(rows: Sequence[Record], column: Column) -> float:
     """The greatest share of a column, for which its bar is full; 0 in columns without bars."""
-    if column.kind != "share":
-        return 0.0
-    values = [row.get(column.key) for row in rows]
+    values = [row.get(column.key) for row in rows] if column.kind == "share" else []
     return max((value for value in values if isinstance(value, float)), default=0.0)
 
 
-def _cell(row: Record, column: Column, greatest: float) -> tuple[Part, ...]:
-    """The parts of a cell: its value, and a bar where its column has bars."""
+def _line(row: Record, columns: Sequence[Column], greatest: Mapping[str, float]) -> list[Cell]:
+    return [_cell(row, column, greatest.get(column.key, 0.0)) for column in columns]
+
+
+def _cell(row: Record, column: Column, greatest: float) -> Cell:
+    """A value, and a bar where its column has bars."""
     if column.key not in row:
-        return ()
+        return []
     value = row[column.key]
     text = show(value, column.kind)
     if isinstance(value, float) and greatest:
-        return (f"{text:>6} ", ""), (bar(value / greatest), "cyan")
-    return ((text, "dim" if value in (0, None) else ""),)
+        return [(f"{text:>6} ", ""), (bar(value / greatest), "cyan")]
+    return [(text, "dim" if value in (0, None) else "")]
 
 
 def _needed(rows: Sequence[Record], column: Column) -> int:
@@ -209,8 +192,8 @@ def _fitting(
     """All columns, or as many as fit: the highest rank goes first."""
     kept = list(columns)
     while sum(widths[column.key] for column in kept) - GAP > width:
-        droppable = [column for column in kept if column.rank > 0]
-        if not droppable:
+        last = max(kept, key=lambda column: column.rank)
+        if not last.rank:
             break
-        kept.remove(max(droppable, key=lambda column: column.rank))
+        kept.remove(last)
     return tuple(kept)

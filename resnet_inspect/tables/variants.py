@@ -5,7 +5,7 @@ from __future__ import annotations
 from resnet_inspect.counting.costs import total
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.tables.columns import Column, Value
+from resnet_inspect.tables.columns import Column, Value, columns
 from resnet_inspect.tables.network import MACS
 from resnet_inspect.tables.table import Table
 
@@ -42,13 +42,10 @@ def options() -> Table:
     return Table(
         f"Shortcut options in whole networks, input 3x224x224, one sample ({MACS})",
         (
-            Column("model", "Network"),
-            Column("option", "Option"),
+            *columns("text", model="Network", option="Option"),
             Column("is", "Shortcut", rank=1),
-            Column("params", "Parameters", "count"),
-            Column("params_more", "more", "count"),
-            Column("macs", "MACs", "count"),
-            Column("macs_more", "more", "count"),
+            *columns("count", params="Parameters", params_more="more"),
+            *columns("count", macs="MACs", macs_more="more"),
         ),
         tuple(rows),
         group="model",

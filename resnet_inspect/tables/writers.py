@@ -6,13 +6,23 @@ HTML hold what people read: cells of text under columns, with a title and notes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.tables.columns import Column, Record, Value, show
 
 Cells = Sequence[Sequence[str]]
+
+
+class Page(NamedTuple):
+    """What people read: the text of a table."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Cells
+    totals: Cells
+    notes: Sequence[str]
 
 
 def cells(columns: Sequence[Column], rows: Iterable[Record]) -> list[list[str]]:
@@ -25,15 +35,14 @@ def csv_text(keys: Sequence[str], rows: Iterable[Record]) -> str:
     import csv
     import io
 
+    def flat(value: Value) -> Value:
+        return show_shape(value) if isinstance(value, tuple) else value
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(keys)
-    writer.writerows([_flat(row[key]) for key in keys] for row in rows)
+    writer.writerows([flat(row[key]) for key in keys] for row in rows)
     return text.getvalue()
-
-
-def _flat(value: Value) -> Value:
-    return show_shape(value) if isinstance(value, tuple) else value
 
 
 def json_text(data: Any) -> str:
@@ -56,32 +65,28 @@ def _tabulated(columns: Sequence[Column], body: Cells, style: str) -> str:
     return str(text)
 
 
-def _markdown(
-    title: str, columns: Sequence[Column], rows: Cells, totals: Cells, notes: Sequence[str]
-) -> str:
+def _markdown(page: Page) -> str:
     def escape(text: str) -> str:
         return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
-    escaped = [[escape(cell) for cell in row] for row in (*rows, *totals)]
-    headed = [column._replace(title=escape(column.title)) for column in columns]
-    below = "".join(f"\n{escape(note)}\n" for note in notes)
-    return f"**{escape(title)}**\n\n{_tabulated(headed, escaped, 'github')}\n{below}"
+    rows = [[escape(cell) for cell in row] for row in (*page.rows, *page.totals)]
+    headed = [column._replace(title=escape(column.title)) for column in page.columns]
+    below = "".join(f"\n{escape(note)}\n" for note in page.notes)
+    return f"**{escape(page.title)}**\n\n{_tabulated(headed, rows, 'github')}\n{below}"
 
 
-def _latex(
-    title: str, columns: Sequence[Column], rows: Cells, totals: Cells, notes: Sequence[str]
-) -> str:
-    comments = "".join(f"% {line}\n" for note in (title, *notes) for line in note.splitlines())
-    return f"{comments}{_tabulated(columns, [*rows, *totals], 'latex_booktabs')}\n"
+def _latex(page: Page) -> str:
+    lines = [line for text in (page.title, *page.notes) for line in text.splitlines()]
+    rows = [*page.rows, *page.totals]
+    comments = "".join(f"% {line}\n" for line in lines)
+    return f"{comments}{_tabulated(page.columns, rows, 'latex_booktabs')}\n"
 
 
-def _html(
-    title: str, columns: Sequence[Column], rows: Cells, totals: Cells, notes: Sequence[str]
-) -> str:
+def _html(page: Page) -> str:
     from jinja2 import Environment
 
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_HTML)
-    return page.render(title=title, columns=columns, rows=rows, totals=totals, notes=notes)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_HTML).render(page._asdict())
 
 
 _HTML = """\
@@ -112,12 +117,8 @@ _HTML = """\
 """
 
 
-PROSE: dict[str, Callable[[str, Sequence[Column], Cells, Cells, Sequence[str]], str]] = {
-    "markdown": _markdown,
-    "latex": _latex,
-    "html": _html,
-}
-"""Formats for people: writers of title, columns, rows, rows of totals, and notes."""
+PROSE = {"markdown": _markdown, "latex": _latex, "html": _html}
+"""Formats for people."""
 
 EXACT = ("csv", "json")
 """Formats for programs, which take every layer and every column."""

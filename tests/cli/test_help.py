@@ -104,7 +104,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> SpecField:
 
 def test_an_added_field_is_an_option(added: SpecField) -> None:
     seen: list[Network] = []
-    probe = command("probe")(network_options(seen.append))
+    probe = command("probe")(network_options(lambda network: seen.append(network)))
     probe.main(["resnet18", "--drop", "half"], standalone_mode=False)
     assert seen[0].fields == {"drop": "half"}
     (param,) = (param for param in probe.params if param.name == "drop")

@@ -51,5 +51,7 @@ def test_results_against_another_record(capsys: pytest.CaptureFixture[str]) -> N
     first, second = str(RECORDS / "latency.jsonl"), str(RECORDS / "repeats.jsonl")
     assert run(["results", first, "--against", second, "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"]
+    assert run(["results", first, "--against", second, "--plots", "figures"]) == 2
+    assert "leave out --plots" in capsys.readouterr().err
     assert run(["results", first, "resnet19"]) == 2
     assert "did you mean resnet18" in capsys.readouterr().err

@@ -117,7 +117,7 @@ def test_formulas_as_people_write_them() -> None:
     assert conventions.formula({}) == conventions.numbers({}, {}) == "0"
 
 
-ABSTRACT = {ops.Op, ops.Activation, ops.Pool2d}
+ABSTRACT = {ops.Op, ops.Activation, ops.Convolution, ops.Pool2d}
 
 
 def test_every_op_has_its_terms() -> None:

@@ -17,7 +17,6 @@ from resnet_inspect.measuring.records import (
     SCHEMA,
     append,
     check_record,
-    pairs,
     read,
     to_line,
 )
@@ -147,15 +146,6 @@ def test_checking_a_new_record_creates_no_file(path: Path) -> None:
     for odd in (path.parent, Path("/dev/null")):
         with pytest.raises(FormatError, match="not a regular file"):
             check_record(odd)
-
-
-def test_of_a_case_measured_twice_the_last_is_compared() -> None:
-    first, second = latency(), latency(times=(1.0,) * 8)
-    assert pairs([first], [first, second]) == [(first, second)]
-
-
-def test_networks_of_one_name_that_differ_are_not_compared() -> None:
-    assert pairs([latency()], [latency(network="something else")]) == []
 
 
 def test_a_summary_is_of_the_times_that_count() -> None:

@@ -19,8 +19,7 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.wiring import shortcut
-from resnet_inspect.tables.block_comparison import TABLES
-from resnet_inspect.tables.block_sample import sample
+from resnet_inspect.tables.block_comparison import TABLES, sample
 
 FACTS = json.loads((Path(__file__).parents[1] / "facts" / "published.json").read_text("utf-8"))
 

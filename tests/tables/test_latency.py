@@ -125,3 +125,15 @@ def test_reading_a_file_loads_neither_torch_nor_pandas(path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Median" in done.stdout
+
+
+def test_of_a_case_measured_twice_the_last_is_compared() -> None:
+    first, second = latency(), latency(times=(1.0,) * 8)
+    (row,) = comparison([first], [first, second], ("a", "b")).records()
+    assert row["before"] == 0.011
+    assert row["after"] == 1.0
+
+
+def test_networks_of_one_name_that_differ_are_not_compared() -> None:
+    with pytest.raises(InspectError, match="no case in common"):
+        comparison([latency()], [latency(network="something else")], ("a", "b"))

@@ -133,10 +133,11 @@ def block_diagram(
     color_by: str = "stage",
     **changes: Any,
 ) -> Diagram:
-    """Draw residual blocks with the arithmetic of their weights (He et al. 2015, Figure 5).
+    """Draw residual blocks, 'basic', 'bottleneck' or both, with the arithmetic of their weights.
 
-    kinds: 'basic', 'bottleneck' or both. Everything else is as block_graph has it. Raises
-    InspectError.
+    channels: those that leave the block (default: 64 and 256, as in He et al. 2015, Figure 5).
+    size: height and width of its input; entering: channels of it (default: as many as leave, or
+    half of them if it strides). changes: fields of ResNetSpec. Raises InspectError.
     """
     graphs = [
         block_graph(kind, channels, size, entering=entering, stride=stride, **changes)

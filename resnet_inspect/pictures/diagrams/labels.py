@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from html import escape as _escape
 
 from resnet_inspect.counting.costs import cost
@@ -61,7 +60,7 @@ def unit_lines(unit: Unit, strides: bool = True) -> list[str]:
     kept = [layer.op for layer in unit.residual if not light(layer)]
     ops = [op for op in kept if not isinstance(op, (Add, Scale))]
     if not strides:
-        ops = [replace(op, stride=(1, 1)) if isinstance(op, Conv2d) else op for op in ops]
+        ops = [op.replace(stride=(1, 1)) if isinstance(op, Conv2d) else op for op in ops]
     lines = [caption(op) for op in ops]
     gate = [layer.op for layer in unit.gates if isinstance(layer.op, (Conv2d, Linear))]
     if gate:

@@ -179,9 +179,7 @@ def _note_of_device(asked: str | None, kind: str, progress: Progress) -> None:
     if asked is None and kind == "cpu":
         progress.note(f"{machine.no_gpu()}, so the CPU is measured")
     if kind == "cuda" and find_spec("pynvml") is None:
-        progress.note(
-            "clocks, temperature and energy need nvidia-ml-py; pip install 'resnet-inspect[nvidia]'"
-        )
+        progress.note("clocks, temperature and energy need nvidia-ml-py; pip install nvidia-ml-py")
 
 
 def _known(record: str | os.PathLike[str] | None, resume: bool) -> Sequence[Measurement]:

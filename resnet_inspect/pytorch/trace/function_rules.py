@@ -221,10 +221,10 @@ def _transposed(call: Call, weight: Shape, axes: int) -> Op:
         weight[2:],
         sizes(call.get("stride", 1), axes),
         sizes(call.get("padding", 0), axes),
-        sizes(call.get("output_padding", 0), axes),
         groups,
         call.bound.get("bias") is not None,
         sizes(call.get("dilation", 1), axes),
+        output_padding=sizes(call.get("output_padding", 0), axes),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from resnet_inspect.networks.ops import (
@@ -113,7 +112,7 @@ def convolution(
     conv = Conv(in_channels, out_channels, kernel, stride, edges, groups, bias, dilation)
     op: Op = conv
     if made_of not in (None, (conv.params, 0)):
-        op = replace(conv, made_of=made_of)
+        op = conv.replace(made_of=made_of)
     elif len(kernel) == 2:
         op = Conv2d(
             in_channels,
