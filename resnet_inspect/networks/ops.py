@@ -140,11 +140,10 @@ def slid(shape: Shape, kernel: Shape, stride: Shape, padding: Shape, ceil: bool 
     """
     counts = _positions(shape[1:], kernel, stride, padding, ceil)
     if min(counts, default=1) < 1:
-        least = [max(1, k - 2 * p) for k, p in zip(kernel, padding, strict=True)]
+        least = (shape[0], *(max(1, k - 2 * p) for k, p in zip(kernel, padding, strict=True)))
         raise ShapeError(
             f"slides a {show_shape(kernel)} window with padding {show_shape(padding)} over "
-            f"an input of {show_shape(shape)}; the least it fits is "
-            f"{show_shape((shape[0], *least))}"
+            f"an input of {show_shape(shape)}; the least it fits is {show_shape(least)}"
         )
     return counts
 
