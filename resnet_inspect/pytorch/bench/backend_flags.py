@@ -52,9 +52,10 @@ def _settings(dtype: str, threads: int | None) -> list[_Setting]:
     entered while the two disagree.)
     """
     tf32 = dtype == "tf32"
-    cudnn, mkldnn = backends.cudnn, backends.mkldnn
+    cudnn: Any = backends.cudnn
+    mkldnn: Any = backends.mkldnn
     matmul = torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
-    wanted = [
+    wanted: list[_Setting] = [
         _flag(cudnn, "benchmark", True),
         _flag(cudnn, "deterministic", False),
         _flag(cudnn, "allow_tf32", tf32),
