@@ -180,8 +180,7 @@ def _resumed(
 
 def _example(case: Case, device: torch.device) -> torch.Tensor:
     """The same numbers for every step, as the case wants them."""
-    generator = torch.Generator(device=device).manual_seed(workload.SEED + 1)
-    example = torch.randn(case.batch, *case.input, device=device, generator=generator)
+    example = workload.random(device, case.batch, *case.input, seed=workload.SEED + 1)
     return example.to(DTYPES[case.dtype], memory_format=workload.FORMATS[case.memory_format])
 
 
