@@ -174,8 +174,7 @@ def _container(path: str, layers: Sequence[Layer], kinds: dict[str, str]) -> nn.
 
 def _is_chain(calls: list[tuple[str, tuple[Layer, ...]]], children: dict[str, nn.Module]) -> bool:
     """Whether each call takes just what the one before gave, and each is a module of its own."""
-    names = [child for child, _ in calls]
-    own = len(set(names)) == len(names) and set(names) == set(children)
+    own = sorted(child for child, _ in calls) == sorted(children)
     return own and is_chain([members for _, members in calls])
 
 
