@@ -45,7 +45,7 @@ def _command(context: click.Context) -> str:
     words = ["resnet-inspect", "report", *context.params["models"]]
     for param in context.command.params:
         value = context.params[str(param.name)]
-        if param.name in ("models", "folder", "force") or value == param.get_default(context):
+        if param.name in ("models", "folder", "force") or value in (None, param.default):
             continue
         for text in value if isinstance(value, tuple) else (value,):
             words += [param.opts[0], str(text)]

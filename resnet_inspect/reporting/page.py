@@ -123,10 +123,7 @@ def _resource(name: str) -> str:
 
 def _diagram_colours(report: Report) -> Colours:
     light = [*(part.diagram for part in report.parts), report.block_diagram]
-    dark = [
-        *(part.diagram_in_the_dark for part in report.parts),
-        report.block_diagram_in_the_dark,
-    ]
+    dark = [*(part.diagram_in_the_dark for part in report.parts), report.block_diagram_in_the_dark]
     return diagram_colours(light, dark)
 
 

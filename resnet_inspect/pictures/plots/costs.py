@@ -36,11 +36,7 @@ MOST = 6
 
 
 def plot(
-    kind: str,
-    graphs: Sequence[LayerGraph] = (),
-    *,
-    theme: str = "light",
-    convention: str = "macs",
+    kind: str, graphs: Sequence[LayerGraph] = (), *, theme: str = "light", convention: str = "macs"
 ) -> Plot:
     """A plot of one of KINDS; 'zoo' and 'blocks' need no networks.
 

@@ -136,11 +136,7 @@ def batch_plot(variants: Variants) -> Plot:
 
 
 def _batch_lines(
-    latency: Axes,
-    throughput: Axes,
-    theme: Theme,
-    models: Sequence[str],
-    group: Sequence[Latency],
+    latency: Axes, throughput: Axes, theme: Theme, models: Sequence[str], group: Sequence[Latency]
 ) -> None:
     """A line for each network, with a colour and a marker that are its own in every column."""
     for number, model in enumerate(models):
