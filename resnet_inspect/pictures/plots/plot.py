@@ -19,6 +19,8 @@ from resnet_inspect.files import format_of, write_bytes
 from resnet_inspect.pictures.themes import Theme, theme_named
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 FORMATS = ("svg", "png", "pdf")
@@ -44,6 +46,7 @@ FONT = "Arimo"
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 HATCHES = ("", "///", "...", "xxx", "---", "\\\\\\")
+SUPTITLE: dict[str, Any] = {"x": 0.01, "ha": "left", "fontweight": "bold"}
 DASHES: tuple[Any, ...] = (
     "-",
     (0, (6, 2)),
@@ -57,6 +60,32 @@ DASHES: tuple[Any, ...] = (
 def backed(theme: Theme) -> dict[str, Any]:
     """A patch of page behind a text that may lie on lines."""
     return {"facecolor": theme.page, "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
+
+
+def note(
+    axes: Axes, text: str, at: tuple[Any, Any], offset: tuple[float, float], **look: Any
+) -> None:
+    """Words at a point of the data, moved by so many points of the page."""
+    axes.annotate(text, at, offset, **{"textcoords": "offset points", "fontsize": 9, **look})
+
+
+def shared_legend(figure: Figure, axes: Axes, **look: Any) -> None:
+    """One legend for all panels, of what is drawn on some axes."""
+    figure.legend(*axes.get_legend_handles_labels(), **look)
+
+
+def log_log(axes: Axes) -> None:
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+
+
+def plain_numbers(axis: Axis) -> None:
+    """1, 2, 5, 10 on a logarithmic axis rather than powers of ten."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{value:,g}")
 
 
 @dataclass(frozen=True)
