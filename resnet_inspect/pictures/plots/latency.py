@@ -60,8 +60,6 @@ def _split(latencies: Sequence[Latency]) -> list[Variants]:
     What varies most is compared within a plot; each combination of the rest has plots of its own,
     and so has each input, device and torch.
     """
-    if not latencies:
-        return []
     counts = {key: len({getattr(one.case, key) for one in latencies}) for key in _VARY}
     within = max(_VARY, key=lambda key: counts[key])
     plots: dict[tuple[Any, ...], dict[str, list[Latency]]] = {}

@@ -1,6 +1,6 @@
 """The roofline as a picture: a device's roof, and a network's layers under it.
 
-A plot_style.Plot of what roofline_table holds; matplotlib is loaded when it is drawn.
+A plot.Plot of what the table holds; matplotlib is loaded when it is drawn.
 """
 
 from __future__ import annotations
