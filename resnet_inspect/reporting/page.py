@@ -46,13 +46,19 @@ class Cell(NamedTuple):
     bar: float | None = None
 
 
-class Row(NamedTuple):
-    """A row of a table. box, link: its box in the diagram, and the box's address."""
+class Link(NamedTuple):
+    """What ties a row to a diagram: its address, its box's number, and the box's address."""
 
-    cells: tuple[Cell, ...]
     id: str = ""
     box: int | None = None
     link: str = ""
+
+
+class Row(NamedTuple):
+    """A row of a table, and what ties it to a diagram."""
+
+    cells: tuple[Cell, ...]
+    tie: Link = Link()
 
 
 class Group(NamedTuple):
@@ -148,14 +154,15 @@ def _section(part: Part, pictures: Mapping[str, str]) -> Section:
     slug = part.slug
     nodes = nodes_of_layers(part.graph, pictures[f"{slug}/diagram.svg"])
     boxes: dict[str, Box] = {}
-    numbers = []
+    links = []
     for number, row in enumerate(part.layers.rows):
-        box = boxes.setdefault(nodes[str(row["name"])], Box(len(boxes), row_address(slug, number)))
-        numbers.append(box.number)
+        address = f"{slug}-row-{number}"
+        box = boxes.setdefault(nodes[str(row["name"])], Box(len(boxes), address)).number
+        links.append(Link(address, box, f"{slug}-diagram-{BOX}{box}"))
     return Section(
         part,
         view(f"{slug}/stages", part.stages),
-        view(f"{slug}/layers", part.layers, _stage_sums(part), Linked(slug, tuple(numbers))),
+        view(f"{slug}/layers", part.layers, _stage_sums(part), links),
         view(f"{slug}/published", part.published) if part.published else None,
         boxes,
     )
@@ -174,35 +181,16 @@ def _stage_sums(part: Part) -> dict[str, str]:
     }
 
 
-class Linked(NamedTuple):
-    """What ties a table to a diagram: the network's slug, and for every row the box's number."""
-
-    slug: str
-    boxes: tuple[int, ...]
-
-    def row(self, number: int, cells: tuple[Cell, ...]) -> Row:
-        box = self.boxes[number]
-        return Row(cells, row_address(self.slug, number), box, box_address(self.slug, box))
-
-
-def row_address(slug: str, number: int) -> str:
-    return f"{slug}-row-{number}"
-
-
-def box_address(slug: str, number: int) -> str:
-    return f"{slug}-diagram-{BOX}{number}"
-
-
 def view(
-    key: str, table: Table, sums: Mapping[str, str] | None = None, linked: Linked | None = None
+    key: str, table: Table, sums: Mapping[str, str] | None = None, links: Sequence[Link] = ()
 ) -> View:
     """A table for the page.
 
-    sums: makes its groups fold, and follows each one's name. linked: ties its rows to boxes.
+    sums: makes its groups fold, and follows each one's name. links: of its rows, to boxes.
     """
     columns, greatest = table.visible, _greatest(table)
     cells = [_cells(record, columns, greatest) for record in table.rows]
-    rows = [linked.row(*row) for row in enumerate(cells)] if linked else list(map(Row, cells))
+    rows = list(map(Row, cells, links) if links else map(Row, cells))
     names = [str(record.get(table.group)) if table.group else "" for record in table.rows]
     together = groupby(zip(names, rows, strict=True), key=itemgetter(0))
     return View(

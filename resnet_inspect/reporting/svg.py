@@ -139,12 +139,10 @@ def nodes_of_layers(graph: LayerGraph, svg: str) -> dict[str, str]:
     """
     there = _nodes(ET.fromstring(svg)).keys()
     return {
-        layer.name: _node_of(drawn, shown.name, there)
+        layer.name: _node_of(unit, drawn.name, there)
         for stage in stages(graph)
         for run in stage.runs
-        for repeat in run.repeats
-        for unit, drawn in zip(repeat, run.drawn, strict=True)
-        for layer, shown in zip(unit.layers, drawn.layers, strict=True)
+        for unit, drawn, layer in run.pairs
     }
 
 

@@ -147,10 +147,8 @@ def draw_block(canvas: Canvas, run: Run, number: int | None) -> list[str]:
 
 def share_anchors(canvas: Canvas, run: Run) -> None:
     """What any of a run's units puts out comes out of the one that is drawn."""
-    for units in run.repeats[1:]:
-        for drawn, hidden in zip(run.drawn, units, strict=True):
-            for layer, same in zip(drawn.layers, hidden.layers, strict=True):
-                canvas.anchors[same.name] = canvas.anchors[layer.name]
+    for _, drawn, layer in run.pairs:
+        canvas.anchors[layer.name] = canvas.anchors[drawn.name]
 
 
 def _block(canvas: Canvas, unit: Unit, number: int | None) -> str:

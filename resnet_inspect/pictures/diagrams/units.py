@@ -82,6 +82,14 @@ class Run:
     def count(self) -> int:
         return len(self.repeats)
 
+    @property
+    def pairs(self) -> Iterator[tuple[Unit, Layer, Layer]]:
+        """Every layer of every repeat, after the unit and the layer that are drawn for it."""
+        for repeat in self.repeats:
+            for drawn, unit in zip(self.drawn, repeat, strict=True):
+                for shown, layer in zip(drawn.layers, unit.layers, strict=True):
+                    yield drawn, shown, layer
+
 
 @dataclass(frozen=True, slots=True)
 class DrawnStage:
