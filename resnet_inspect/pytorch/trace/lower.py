@@ -140,8 +140,8 @@ class _Lowering:
         name = self.splits[whole]
         along_channels = feed.shape[1:] == shape[1:]
         op = View("chunk" if along_channels else name, shape)
-        frame = node.meta["frames"][-1]
-        self._add(node, _under(frame.path, name), _under(frame.path, name), (op,), (feed,), True)
+        label = _under(node.meta["frames"][-1].path, name)
+        self._add(node, label, label, (op,), (feed,), function=True)
 
     def _call(self, node: fx.Node, name: str, inplace: bool, inputs: list[fx.Node]) -> Call:
         constants = {
@@ -210,7 +210,8 @@ def _ops(call: Call) -> tuple[Op, ...]:
             shapes = call.shapes
             for op in ops:
                 shapes = [op.output_shape(*shapes)]
-            if not ops or (shapes[0] == call.output and _learned(ops) == call.params):
+            learned = sum(op.params for op in ops)
+            if not ops or (shapes[0] == call.output and learned == call.params):
                 return ops
         except (ValueError, KeyError, TypeError, IndexError):
             pass  # a way of calling it that the rule does not know
@@ -223,10 +224,6 @@ def _gives_tensors(node: fx.Node) -> bool:
     value = node.meta.get("val")
     parts = value if isinstance(value, (tuple, list)) else (value,)
     return any(isinstance(part, torch.Tensor) for part in parts)
-
-
-def _learned(ops: Sequence[Op]) -> int:
-    return sum(op.params for op in ops)
 
 
 def _made(node: fx.Node, parts: Sequence[Constant]) -> Constant:
