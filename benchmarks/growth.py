@@ -3,7 +3,8 @@
     python benchmarks/growth.py [--runs 5]
 
 One stage of so many bottlenecks, for inputs of 3x64x64; medians of runs that take the sizes in
-turn. Fails where ten times as many blocks take more than twenty times as long, past the first.
+turn. Each network has another name, so that no graph is known from before. Fails where ten times
+as many blocks take more than twenty times as long, past the first.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from itertools import count
 
 import resnet_inspect as ri
 from resnet_inspect.counting.costs import graph_cost
@@ -21,11 +23,16 @@ from resnet_inspect.tables.network import SHOWN
 
 SIZES = (100, 1_000, 10_000)
 STEEPEST = 20
+NUMBERS = count()
 
 
 def graph(blocks: int) -> ri.LayerGraph:
     spec = ResNetSpec(
-        name="deep", block="bottleneck", blocks=(blocks,), widths=(16,), input_size=(64, 64)
+        name=f"deep{next(NUMBERS)}",
+        block="bottleneck",
+        blocks=(blocks,),
+        widths=(16,),
+        input_size=(64, 64),
     )
     return layer_graph(spec)
 
@@ -48,12 +55,12 @@ def main() -> None:
     runs = parser.parse_args().runs
     print(f"{'ms':32}" + "".join(f"{size:>12,}" for size in SIZES))
     steep = []
-    for name, count in COUNTS.items():
+    for name, work in COUNTS.items():
         seconds: dict[int, list[float]] = {size: [] for size in SIZES}
         for _ in range(runs):
             for size in SIZES:
                 before = time.process_time()
-                count(size)
+                work(size)
                 seconds[size].append(time.process_time() - before)
         middle = [1e3 * statistics.median(seconds[size]) for size in SIZES]
         print(f"{name:32}" + "".join(f"{value:12,.2f}" for value in middle))

@@ -20,8 +20,9 @@ All counts are exact Python ints. A layer without a rule is uncounted, never zer
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache, singledispatch
+from math import prod
 from typing import NamedTuple
 
 from resnet_inspect.errors import ShapeError
@@ -116,64 +117,58 @@ _SCALED = ("macs", *TERMS, "read", "written")
 
 def cost(layer: Layer, batch: int = 1) -> Cost:
     """What one layer costs for `batch` samples."""
-    return total((layer,), batch)
+    single = _summed([(layer.op, layer.input_shapes, layer.output_shape)])
+    return single if batch == 1 else single.for_batch(batch)
 
 
 def total(layers: Iterable[Layer], batch: int = 1) -> Cost:
     """The sum over layers. A module that is called twice holds its parameters once."""
-    tally = _Tally()
-    holders: set[str] = set()
-    for _, path, op, _, inputs, output in layers:
-        tally.count(op, inputs, output)
-        if op.params:
-            if path in holders:
-                tally.params -= op.params
-                tally.buffers -= op.buffers
-            holders.add(path)
-    single = tally.cost
+    layers = tuple(layers)
+    single = _summed([(op, inputs, output) for _, _, op, _, inputs, output in layers])
+    if len(holders := {layer.path: layer.op for layer in layers}) < len(layers):
+        held = [(op.params, op.buffers) for op in holders.values()]
+        params, buffers = map(sum, zip(*held, strict=True))
+        single = single._replace(params=params, buffers=buffers)
     return single if batch == 1 else single.for_batch(batch)
 
 
-class _Tally:
-    """Adds up what layers cost for one sample, and is a `resnet.Builder` that does no more."""
+Call = tuple[Op, Shapes, Shape]
+"""An op with the shapes that enter it and the one that leaves it."""
 
-    def __init__(self) -> None:
-        self.params = self.buffers = self.uncounted = 0
-        self.done = dict.fromkeys(_SCALED, 0)
-        self.rules: dict[type[Op], Callable[[Op, Shapes, Shape], Counts | None]] = {}
 
-    def count(self, op: Op, inputs: Shapes, output: Shape) -> None:
-        self.params += op.params
-        self.buffers += op.buffers
-        kind, done = type(op), self.done
-        if kind not in self.rules:
-            self.rules[kind] = operations.dispatch(kind)
-        counts = self.rules[kind](op, inputs, output)
-        if counts is None:
-            self.uncounted += 1
-            return
-        for name, count in counts.items():
-            done[name] += count
-        if "read" not in counts:
-            done["read"] += elements(inputs[0]) if len(inputs) == 1 else sum(map(elements, inputs))
-            done["written"] += elements(output)
+def _summed(calls: Sequence[Call]) -> Cost:
+    """What calls cost for one sample."""
+    counts, uncounted = dict.fromkeys(_SCALED, 0), 0
+    rules = {kind: operations.dispatch(kind) for kind in {type(op) for op, _, _ in calls}}
+    for op, inputs, output in calls:
+        own = rules[type(op)](op, inputs, output)
+        if own is None:
+            uncounted += 1
+            continue
+        for name, count in own.items():
+            counts[name] += count
+        if "read" not in own:
+            counts["read"] += prod(inputs[0]) if len(inputs) == 1 else sum(map(prod, inputs))
+            counts["written"] += prod(output)
+    params = sum([op.params for op, _, _ in calls])
+    buffers = sum([op.buffers for op, _, _ in calls])
+    return Cost(params, buffers, uncounted=uncounted, **counts)
+
+
+class _Calls(list[Call]):
+    """A `resnet.Builder` that lists calls and no layers: outputs are their shapes."""
 
     def add(self, op: Op, *inputs: Shape, name: str, path: str | None = None) -> Shape:
         output = op.output_shape(*inputs)
-        self.count(op, inputs, output)
+        self.append((op, inputs, output))
         return output
-
-    @property
-    def cost(self) -> Cost:
-        return Cost(self.params, self.buffers, uncounted=self.uncounted, **self.done)
 
 
 @lru_cache(maxsize=4096)
 def _part_cost(part: Part, shape: Shape) -> tuple[Cost, Shape]:
     """What a part costs for one sample, and the shape that leaves it."""
-    tally = _Tally()
-    output = connect(tally, part, "", shape)
-    return tally.cost, output
+    output = connect(calls := _Calls(), part, "", shape)
+    return _summed(calls), output
 
 
 def spec_cost(spec: ResNetSpec, input_shape: Shape | None = None, batch: int = 1) -> Cost:

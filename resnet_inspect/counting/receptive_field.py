@@ -15,7 +15,7 @@ wherever it stands: its stride is 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import singledispatch
 from types import MappingProxyType
 from typing import NamedTuple
@@ -75,6 +75,12 @@ class Field(NamedTuple):
         end = max(self.start + self.size, other.start + other.size)
         return Field(end - start, self.stride, start)
 
+    def later(self, step: Field, repeats: int) -> Field:
+        """The field so many repeats later, each of which adds the step's size and start."""
+        return Field(
+            self.size + repeats * step.size, self.stride, self.start + repeats * step.start
+        )
+
 
 class ReceptiveField(NamedTuple):
     height: Field
@@ -96,25 +102,76 @@ class ReceptiveField(NamedTuple):
     def centre(self) -> tuple[float, float]:
         return (self.height.centre, self.width.centre)
 
+    def later(self, step: ReceptiveField, repeats: int) -> ReceptiveField:
+        """The field so many repeats later."""
+        height = self.height.later(step.height, repeats)
+        if self.width == self.height and step.width == step.height:
+            return ReceptiveField(height, height)  # nearly always
+        return ReceptiveField(height, self.width.later(step.width, repeats))
+
 
 _PIXEL = ReceptiveField(Field(1, 1, 0), Field(1, 1, 0))
 
 
+Fields = Mapping[str, ReceptiveField | None]
+
+
 @once
-def receptive_fields(graph: LayerGraph) -> Mapping[str, ReceptiveField | None]:
+def receptive_fields(graph: LayerGraph) -> Fields:
     """The receptive field of every layer by its name; None where a layer on the way has no rule.
 
     Only images have one: a network that takes other than (channels, height, width) has none.
     """
-    entering = _PIXEL if len(graph.input_shape) == 3 else None
-    fields: dict[str, ReceptiveField | None] = {INPUT: entering}
-    rules = {kind: rule.dispatch(kind) for kind in {type(layer.op) for layer in graph.layers}}
-    for name, _, op, sources, shapes, _ in graph.layers:
-        known = [field for source in sources if (field := fields[source]) is not None]
-        whole = len(known) == len(sources)
-        fields[name] = rules[type(op)](op, known, shapes) if whole else None
-    del fields[INPUT]
+    wired, steps = wired_fields(graph)
+    fields: dict[str, ReceptiveField | None] = {}
+    for stage in graph.stages:
+        fields |= {layer.name: wired[layer.name] for x in stage.wired for layer in x.layers}
+        first = [wired[layer.name] for layer in stage.wired[-1].layers]
+        for repeats, block in enumerate(stage.blocks[len(stage.wired) :], start=1):
+            later = [later_field(field, steps[stage.name], repeats) for field in first]
+            fields |= {layer.name: field for layer, field in zip(block.layers, later, strict=True)}
     return MappingProxyType(fields)
+
+
+@once
+def wired_fields(graph: LayerGraph) -> tuple[Fields, Fields]:
+    """The fields of the layers that stages are wired from, by name; and each stage's step.
+
+    The step is what each repeat of a stage's last block adds to that block's fields. It is always
+    the same: such a block does not stride, and rules add to sizes and starts or compare them.
+    """
+    fields: dict[str, ReceptiveField | None] = {
+        INPUT: _PIXEL if len(graph.input_shape) == 3 else None
+    }
+    steps: dict[str, ReceptiveField | None] = {}
+    rules: dict[type[Op], Callable[..., ReceptiveField | None]] = {}
+    for stage in graph.stages:
+        for block in stage.wired:
+            for name, _, op, sources, shapes, _ in block.layers:
+                known = [field for source in sources if (field := fields[source]) is not None]
+                if (kind := type(op)) not in rules:
+                    rules[kind] = rule.dispatch(kind)
+                whole = len(known) == len(sources)
+                fields[name] = rules[kind](op, known, shapes) if whole else None
+        if stage.repeats:
+            last = stage.wired[-1]
+            before, after = fields[last.layers[0].inputs[0]], fields[last.output.name]
+            steps[stage.name] = before and after and _step(before, after)
+            fields[stage.leaving.name] = later_field(after, steps[stage.name], stage.repeats)
+    return MappingProxyType(fields), MappingProxyType(steps)
+
+
+def _step(before: ReceptiveField, after: ReceptiveField) -> ReceptiveField:
+    return ReceptiveField(
+        *(Field(b.size - a.size, 0, b.start - a.start) for a, b in zip(before, after, strict=True))
+    )
+
+
+def later_field(
+    field: ReceptiveField | None, step: ReceptiveField | None, repeats: int
+) -> ReceptiveField | None:
+    """A field so many repeats later: unknown where the block's input or output is."""
+    return field.later(step, repeats) if field and step else None
 
 
 @singledispatch

@@ -206,7 +206,7 @@ class LayerGraph(Facts):
 
     @property
     def output(self) -> Layer:
-        return self.layers[-1]
+        return self.stages[-1].output
 
     def __repr__(self) -> str:
         shape, blocks = show_shape(self.input_shape), len(self.blocks)

@@ -10,6 +10,7 @@ the same name.
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar, Self, dataclass_transform
 
@@ -94,19 +95,25 @@ def slid(shape: Shape, kernel: Shape, stride: Shape, padding: Shape, ceil: bool 
 
     Raises ShapeError where it does not fit.
     """
+    counts = _positions(shape[1:], kernel, stride, padding, ceil)
+    if min(counts, default=1) < 1:
+        least = [max(1, k - 2 * p) for k, p in zip(kernel, padding, strict=True)]
+        raise ShapeError(
+            f"slides a {show_shape(kernel)} window with padding {show_shape(padding)} over "
+            f"an input of {show_shape(shape)}; the least it fits is "
+            f"{show_shape((shape[0], *least))}"
+        )
+    return counts
+
+
+@lru_cache(maxsize=1024)
+def _positions(sizes: Shape, kernel: Shape, stride: Shape, padding: Shape, ceil: bool) -> Shape:
     counts = []
-    for size, extent, step, edge in zip(shape[1:], kernel, stride, padding, strict=True):
+    for size, extent, step, edge in zip(sizes, kernel, stride, padding, strict=True):
         room = size + 2 * edge - extent
         count = (-(-room // step) if ceil else room // step) + 1
         if ceil and (count - 1) * step >= size + edge:
             count -= 1  # it would start in the right-hand padding, and torch drops it
-        if count < 1:
-            least = [max(1, k - 2 * p) for k, p in zip(kernel, padding, strict=True)]
-            raise ShapeError(
-                f"slides a {show_shape(kernel)} window with padding {show_shape(padding)} over "
-                f"an input of {show_shape(shape)}; the least it fits is "
-                f"{show_shape((shape[0], *least))}"
-            )
         counts.append(count)
     return tuple(counts)
 
@@ -143,10 +150,10 @@ class Conv2d(Convolution):
     @property
     def reach(self) -> Pair:
         """Extent of the dilated kernel."""
-        return (
-            self.dilation[0] * (self.kernel[0] - 1) + 1,
-            self.dilation[1] * (self.kernel[1] - 1) + 1,
-        )
+        if self.dilation == (1, 1):
+            return self.kernel
+        (height, width), (down, across) = self.kernel, self.dilation
+        return down * (height - 1) + 1, across * (width - 1) + 1
 
     def output_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes

@@ -52,7 +52,12 @@ def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> LayerGrap
 
     Raises ShapeError where the input does not fit the network.
     """
-    shape = image_shape(spec, input_shape)
+    return _wired(spec, image_shape(spec, input_shape))
+
+
+# A graph is data and remembers its facts, so those who ask for the same network share one.
+@lru_cache(maxsize=8)
+def _wired(spec: ResNetSpec, shape: Shape) -> LayerGraph:
     try:
         stages = tuple(_stages(spec, Wire(INPUT, shape)))
     except ShapeError as error:
@@ -259,15 +264,15 @@ def block_kind(spec: ResNetSpec) -> str:
 
 
 def _residual_convs(part: Part) -> list[Conv2d]:
-    spec, entering, inner, leaving, stride = part.design, *part[2:]
+    spec, _, entering, inner, leaving, stride = part
     bias = "residual" in spec.bias
     if spec.block == "basic":
-        return [_conv(entering, inner, 3, stride, bias=bias), _conv(inner, leaving, 3, bias=bias)]
+        return [_conv(entering, inner, 3, stride, 1, bias), _conv(inner, leaving, 3, 1, 1, bias)]
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
     return [
-        _conv(entering, inner, 1, early, bias=bias),
+        _conv(entering, inner, 1, early, 1, bias),
         _conv(inner, inner, 3, late, spec.groups, bias),
-        _conv(inner, leaving, 1, bias=bias),
+        _conv(inner, leaving, 1, 1, 1, bias),
     ]
 
 
@@ -316,7 +321,7 @@ def _shortcut(net: Builder[_Tensor], part: Part, path: str, tensor: _Tensor) -> 
             tensor = net.add(pool, tensor, name=f"{path}.0")
             stride = 1
         number = 1  # timm keeps the pool's place where there is nothing to pool
-    conv = _conv(part.entering, part.leaving, 1, stride, bias="shortcut" in spec.bias)
+    conv = _conv(part.entering, part.leaving, 1, stride, 1, "shortcut" in spec.bias)
     tensor = net.add(conv, tensor, name=f"{path}.{number}")
     if spec.order == "post" and spec.shortcut_norm:
         tensor = net.add(_norm(part.leaving), tensor, name=f"{path}.{number + 1}")

@@ -13,10 +13,14 @@ from resnet_inspect.counting.costs import TERMS, Cost, cost, graph_cost, total
 from resnet_inspect.counting.dtypes import DTYPES, canonical_dtype
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.published import Figure, figures_of, published_quantity
-from resnet_inspect.counting.receptive_field import ReceptiveField, receptive_fields
+from resnet_inspect.counting.receptive_field import (
+    ReceptiveField,
+    later_field,
+    wired_fields,
+)
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.fusion import fold, main_layer
-from resnet_inspect.networks.graph import Block, Layer, LayerGraph
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.tables.columns import Column, Record, Value, show_bytes
@@ -44,9 +48,7 @@ class Row(NamedTuple):
 
 
 def _operation(row: Row) -> str:
-    if row.kind != "layer":
-        return row.kind
-    return " ".join(describe(layer.op) for layer in row.layers)
+    return " ".join([describe(x.op) for x in row.layers]) if row.kind == "layer" else row.kind
 
 
 def _setting(name: str) -> Callable[[Row], Value]:
@@ -59,19 +61,14 @@ def _field(name: str) -> Callable[[Row], Value]:
     return lambda row: getattr(row.field, name) if row.field else None
 
 
-def _macs(row: Row) -> int | None:
-    return _known(row, row.cost.macs)
-
-
-def _known(row: Row, count: int) -> int | None:
+def _known(row: Row, count: Value) -> Value:
     """Unknown is never zero: a row of nothing but uncounted layers has no count."""
-    return None if row.cost.uncounted == len(row.layers) else count
+    uncounted = row.cost.uncounted
+    return None if uncounted and uncounted == len(row.layers) else count
 
 
 def _share(row: Row) -> float | None:
-    if row.whole.macs == 0:
-        return None
-    return row.cost.macs / row.whole.macs
+    return row.cost.macs / row.whole.macs if row.whole.macs else None
 
 
 def _term(name: str) -> Callable[[Row], Value]:
@@ -79,7 +76,7 @@ def _term(name: str) -> Callable[[Row], Value]:
 
 
 def _op_names(row: Row) -> str:
-    return "+".join(layer.op.kind for layer in row.layers) if row.kind == "layer" else row.kind
+    return "+".join([x.op.kind for x in row.layers]) if row.kind == "layer" else row.kind
 
 
 Metric = tuple[Column, Callable[[Row], Value]]
@@ -102,7 +99,7 @@ METRICS: dict[str, Metric] = {
         (Column("input_shape", "Input", "shape", 5), lambda row: row.layers[0].input_shapes[0]),
         (Column("output_shape", "Output", "shape"), lambda row: row.layers[-1].output_shape),
         (Column("params", "Parameters", "count"), lambda row: row.cost.params),
-        (Column("macs", "MACs", "count"), _macs),
+        (Column("macs", "MACs", "count"), _term("macs")),
         (Column("share", "of MACs", "share", 3), _share),
         (Column("flops", "FLOPs", "count", 4), lambda row: _known(row, row.cost.flops)),
         *((Column(term, term.capitalize(), "count"), _term(term)) for term in TERMS),
@@ -117,7 +114,7 @@ METRICS: dict[str, Metric] = {
         ),
         (
             Column("intensity", "FLOPs/byte", "ratio"),
-            lambda row: row.cost.intensity(row.itemsize) if _macs(row) is not None else None,
+            lambda row: _known(row, row.cost.intensity(row.itemsize)),
         ),
         (Column("receptive_field", "Field", "pair", 2), _field("size")),
         (Column("field_stride", "F. stride", "pair"), _field("stride")),
@@ -130,13 +127,22 @@ METRICS: dict[str, Metric] = {
 SHOWN = ("name", "operation", "output_shape", "params", "macs", "share", "receptive_field")
 """The columns that people see unless they name others."""
 
-_FIELDS = ("receptive_field", "field_stride", "field_padding", "field_centre")
+_FIELDS = {
+    "receptive_field": "size",
+    "field_stride": "stride",
+    "field_padding": "padding",
+    "field_centre": "centre",
+}
+"""The columns of receptive fields, and what each reads of one."""
 
-_PLACED = ("name", "path", "block", *_FIELDS)
-"""The columns in which blocks that repeat differ."""
+_NAMES = ("name", "path", "block")
+"""The other columns in which blocks that repeat differ."""
 
-Fields = Mapping[str, ReceptiveField | None]
-"""The receptive field of each layer, by its name."""
+Chosen = Mapping[str, Callable[[Row], Value]]
+"""How the columns that somebody asked for read a row."""
+
+Part = tuple[Stage | Block | Layer, tuple[Layer, ...], Cost]
+"""What a row is about and is named after, its layers, and what they cost for one sample."""
 
 _SUMMED = ("params", "macs", "flops", *TERMS, "activations", "activation_bytes", "traffic")
 
@@ -224,15 +230,16 @@ def table(
     for key in keys:
         if key not in known:
             raise unknown("column", key, known)
-    chosen = {key: known[key] for key in keys}
-    fields = receptive_fields(graph) if any(key in _FIELDS for key in chosen) else {}
-    whole = _whole(graph, batch, DTYPES[dtype], fields)
-    rows = _rows(graph, level, batch, all_ops, whole, fields, chosen)
+    chosen = {key: known[key][1] for key in keys}
+    partial = _uncounted(graph, convention)
+    listed = level == "network" or bool(partial) or convention != "macs"
+    whole = _whole(graph, batch, DTYPES[dtype], listed)
+    rows = _rows(graph, level, batch, all_ops, whole, chosen)
     published = _published(graph) if batch == 1 else ()
     return Table(
         title=f"{graph.name}, input {show_shape(graph.input_shape)}, batch {batch}, {dtype} "
         f"({heading(convention, graph)})",
-        columns=tuple([column for column, _ in chosen.values()]),
+        columns=tuple([known[key][0] for key in keys]),
         rows=tuple(rows),
         total={"name": "total, at least" if whole.cost.uncounted else "total"}
         | {key: known[key][1](whole) for key in (*_SUMMED, COUNTED) if key in known},
@@ -247,7 +254,7 @@ def table(
         },
         notes=(*_memory_notes(graph, batch, dtype), *(() if convention == "macs" else (_TERMS,))),
         group="stage" if level == "layer" else None,
-        partial=_uncounted(graph, convention),
+        partial=partial,
         shown=shown(convention) if columns is None else (),
     )
 
@@ -274,87 +281,76 @@ def _uncounted(graph: LayerGraph, convention: str) -> tuple[str, ...]:
     return conventions.uncounted(graph.layers)
 
 
-def _whole(graph: LayerGraph, batch: int, itemsize: int, fields: Fields) -> Row:
-    """The row of the whole network."""
-    cost, field = graph_cost(graph, batch), fields.get(graph.output.name)
-    return Row(graph.name, "", "network", "", "", graph.layers, cost, field, cost, itemsize)
+def _whole(graph: LayerGraph, batch: int, itemsize: int, listed: bool) -> Row:
+    """The row of the whole network; sums need none of its layers, so they may stay unlisted."""
+    cost = graph_cost(graph, batch)
+    field = wired_fields(graph)[0][graph.stages[-1].leaving.name] if listed else None
+    layers = graph.layers if listed else ()
+    return Row(graph.name, "", "network", "", "", layers, cost, field, cost, itemsize)
+
+
+@once
+def _parts(block: Block, level: str, all_ops: bool) -> tuple[Part, ...]:
+    """What a block has rows about, at level 'block' or 'layer'."""
+    if level == "block":
+        return ((block, block.layers, total(block.layers)),)
+    groups = [(layer,) for layer in block.layers] if all_ops else fold(block)
+    return tuple([(main_layer(group), group, total(group)) for group in groups])
 
 
 def _rows(
-    graph: LayerGraph,
-    level: str,
-    batch: int,
-    all_ops: bool,
-    whole: Row,
-    fields: Fields,
-    chosen: Mapping[str, Metric],
+    graph: LayerGraph, level: str, batch: int, all_ops: bool, whole: Row, chosen: Chosen
 ) -> list[Record]:
-    """The rows of a table at a level.
-
-    Those of a block that repeats are copies of the first one's, but for what depends on its place.
-    """
+    """The rows of a table at a level."""
     if level == "network":
         return [_record(whole, chosen)]
+    fields, steps = wired_fields(graph) if any(key in _FIELDS for key in chosen) else ({}, {})
 
-    def row(
-        name: str, path: str, kind: str, place: tuple[str, str], layers: tuple[Layer, ...]
-    ) -> Row:
-        cost, field = total(layers, batch), fields.get(layers[-1].name)
-        return Row(name, path, kind, *place, layers, cost, field, whole.cost, whole.itemsize)
+    def row(part: Part, kind: str, stage: str, block: str) -> Row:
+        (about, layers, cost), field = part, fields.get(part[1][-1].name)
+        cost = cost if batch == 1 else cost.for_batch(batch)
+        place = (about.name, about.path, kind, stage, block)
+        return Row(*place, layers, cost, field, whole.cost, whole.itemsize)
 
-    placed = [(key, value) for key, (_, value) in chosen.items() if key in _PLACED]
     records: list[Record] = []
     for stage in graph.stages:
         if level == "stage":
-            kind, layers = _stage_kind(stage.blocks), tuple(stage.layers)
-            records.append(
-                _record(row(stage.name, stage.path, kind, (stage.name, ""), layers), chosen)
-            )
+            part: Part = (stage, layers := tuple(stage.layers), total(layers))
+            records.append(_record(row(part, _stage_kind(stage.blocks), stage.name, ""), chosen))
             continue
         for block in stage.wired:
-            place = (stage.name, block.name)
-            if level == "block":
-                rows = [row(block.name, block.path, block.kind, place, block.layers)]
-            else:
-                groups = fold(block) if not all_ops else [(layer,) for layer in block.layers]
-                heads = map(main_layer, groups)
-                rows = [
-                    row(head.name, head.path, "layer", place, group)
-                    for head, group in zip(heads, groups, strict=True)
-                ]
+            kind, parts = block.kind if level == "block" else "layer", _parts(block, level, all_ops)
+            rows = [row(part, kind, stage.name, block.name) for part in parts]
             records += (first := [_record(each, chosen) for each in rows])
         if stage.repeats:
-            parts = list(zip(_spans(rows), rows, first, strict=True))
-        for block in stage.blocks[len(stage.wired) :]:
-            for (start, main, end), like, record in parts:
-                layers = block.layers[start:end]
-                part = block if level == "block" else block.layers[main]
-                field = fields.get(layers[-1].name)
-                moved = Row(
-                    *(part.name, part.path, like.kind, like.stage, block.name, layers),
-                    *(like.cost, field, whole.cost, whole.itemsize),
-                )
-                records.append({**record, **{key: value(moved) for key, value in placed}})
+            records += _repeats(stage, rows, first, steps.get(stage.name))
     return records
 
 
-def _record(row: Row, chosen: Mapping[str, Metric]) -> Record:
-    return {"stage": row.stage} | {key: value(row) for key, (_, value) in chosen.items()}
+def _repeats(
+    stage: Stage, rows: Sequence[Row], first: Sequence[Record], step: ReceptiveField | None
+) -> Iterator[Record]:
+    """The rows of a stage's repeats: `first`, those of the block that they repeat, moved."""
+    skip = len(stage.wired[-1].name)
+    tails = [[(key, str(row[key])[skip:]) for key in _NAMES if key in row] for row in first]
+    columns = [(key, name) for key, name in _FIELDS.items() if key in first[0]]
+    for repeat in range(1, stage.repeats + 1):
+        path = f"{stage.path}.{len(stage.wired) + repeat - 1}"
+        moved: dict[ReceptiveField | None, Record] = {}
+        for field in {row.field for row in rows}:
+            later = later_field(field, step, repeat)
+            moved[field] = {key: getattr(later, name, None) for key, name in columns}
+        for row, record, ends in zip(rows, first, tails, strict=True):
+            yield {**record, **{key: path + end for key, end in ends}, **moved[row.field]}
 
 
-def _spans(rows: Sequence[Row]) -> Iterator[tuple[int, int, int]]:
-    """Where in their block the layers of rows begin, have their main one, and end."""
-    start = 0
-    for row in rows:
-        end = start + len(row.layers)
-        yield start, start + row.layers.index(main_layer(row.layers)), end
-        start = end
+def _record(row: Row, chosen: Chosen) -> Record:
+    return {"stage": row.stage} | {key: value(row) for key, value in chosen.items()}
 
 
 def _stage_kind(blocks: Sequence[Block]) -> str:
-    kinds = list(dict.fromkeys(block.kind for block in blocks))
-    count = f"{len(blocks)} x " if len(blocks) > 1 else ""
-    return count + "/".join(kinds)
+    kinds = "/".join(dict.fromkeys(block.kind for block in blocks))
+    return f"{len(blocks)} x {kinds}" if len(blocks) > 1 else kinds
 
 
 def _published(graph: LayerGraph) -> tuple[tuple[Figure, bool], ...]:
@@ -383,6 +379,7 @@ def _references(
     return tuple(rows.values())
 
 
+@once
 def _memory_notes(graph: LayerGraph, batch: int, dtype: str) -> tuple[str, str]:
     need = memory(graph, batch, dtype)
     partial = "at least " if need.uncounted else ""

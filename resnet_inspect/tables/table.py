@@ -90,8 +90,12 @@ class Table(Printable):
 
     def records(self) -> list[dict[str, Value]]:
         """The rows as dicts of exact values, by column key."""
-        keys = [column.key for column in self.columns]
-        return [{key: row.get(key) for key in keys} for row in self.rows]
+        blank: dict[str, Value] = dict.fromkeys([column.key for column in self.columns])
+        filled = [{**blank, **row} for row in self.rows]  # with all that rows have besides
+        return [
+            each if len(each) == len(blank) else {key: each[key] for key in blank}
+            for each in filled
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """The meta entries, `rows` and `total`, in types that JSON has."""
