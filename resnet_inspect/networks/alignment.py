@@ -136,7 +136,7 @@ def _by_blocks(before: LayerGraph, after: LayerGraph) -> _Aligned:
 
 def _plain(op: Op) -> Op:
     """An op as the network has it: whether it overwrites its input makes no difference."""
-    return op.replace(inplace=False) if op.inplace and "inplace" in op.defaults else op
+    return op.replace(inplace=False) if op.inplace and "inplace" in op.settings else op
 
 
 def _pair(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 from resnet_inspect.errors import InspectError
@@ -12,7 +13,8 @@ from resnet_inspect.networks.ops import Op
 
 def settings(op: Op) -> dict[str, Any]:
     """The settings of an op that differ from their defaults, by name."""
-    return {name: value for name, value in op.settings.items() if value != op.defaults[name]}
+    defaults = {field.name: field.default for field in fields(op)}
+    return {name: value for name, value in op.settings.items() if value != defaults[name]}
 
 
 def op_data(op: Op) -> dict[str, Any]:

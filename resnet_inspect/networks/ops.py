@@ -9,11 +9,10 @@ the same name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, FrozenInstanceError, field
+from dataclasses import Field, dataclass, field
 from functools import lru_cache
 from math import prod
-from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
+from typing import Any, ClassVar, Self, dataclass_transform
 
 from resnet_inspect.errors import ShapeError
 
@@ -34,14 +33,10 @@ def show_shape(shape: Shape) -> str:
 class Op:
     """A kind of layer with its settings, as frozen data: equal where kind and settings are.
 
-    A subclass declares its settings as a dataclass does, without the decorator: making some 15
-    dataclasses takes longer than all else that importing this package does.
+    Every subclass is a frozen dataclass, without writing the decorator.
     """
 
-    defaults: ClassVar[Mapping[str, Any]] = {}
-    """Every setting's default by name, dataclasses.MISSING where it has none."""
-
-    _positional: ClassVar[tuple[str, ...]] = ()
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     arity: ClassVar[int] = 1
     """How many tensors it takes."""
@@ -87,45 +82,7 @@ class Op:
         return type(self)(**{**vars(self), **changes})
 
     def __init_subclass__(cls) -> None:
-        defaults, positional = dict(cls.defaults), dict.fromkeys(cls._positional)
-        for name, kind in cls.__annotations__.items():
-            if "ClassVar" in str(kind):
-                continue
-            default = vars(cls).get(name, MISSING)
-            if isinstance(default, Field):  # a setting by keyword only
-                default = default.default
-            else:
-                positional[name] = None
-            defaults[name] = default
-            setattr(cls, name, default)  # in place of a property, such as params
-        cls.defaults, cls._positional = defaults, tuple(positional)
-
-    def __init__(self, *values: Any, **named: Any) -> None:
-        given = dict(zip(self._positional, values, strict=False)) | named
-        settings = {**self.defaults, **given}
-        wrong = len(given) < len(values) + len(named)  # too many, or one given twice
-        if wrong or len(settings) > len(self.defaults) or MISSING in settings.values():
-            raise TypeError(
-                f"{type(self).__name__} takes ({', '.join(self.defaults)}), not "
-                f"({', '.join([*map(repr, values), *map(repr, named)])})"
-            )
-        vars(self).update(settings)
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise FrozenInstanceError(f"cannot delete field {name!r}")
-
-    def __eq__(self, other: object) -> bool:
-        return vars(self) == vars(other) if type(self) is type(other) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash((type(self), *vars(self).values()))
-
-    def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"{type(self).__qualname__}({settings})"
+        dataclass(frozen=True)(cls)
 
 
 def _channels(shape: Shape, wanted: int) -> None:

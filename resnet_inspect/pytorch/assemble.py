@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import copy
 import operator
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import singledispatch
 from itertools import groupby
 from typing import Any, Literal
 
@@ -45,103 +44,39 @@ from resnet_inspect.networks.wiring import is_chain, sources
 from resnet_inspect.pytorch.zero_pad import ZeroPadShortcut
 
 
-@singledispatch
-def module(op: Op) -> nn.Module:
-    """The torch.nn module of an op; register new ops here. Ops of `FUNCTIONS` have none."""
-    raise TypeError(f"no torch module for {op.kind}")
+def _average(op: GlobalAvgPool2d) -> nn.Module:
+    pool = nn.AdaptiveAvgPool2d(1)
+    return pool if op.keepdim else nn.Sequential(pool, nn.Flatten())
 
 
-@module.register
-def _(op: Conv2d) -> nn.Module:
-    return nn.Conv2d(
+MODULES: dict[type[Op], Callable[[Any], nn.Module]] = {
+    Conv2d: lambda op: nn.Conv2d(
         op.in_channels,
         op.out_channels,
         op.kernel,
         op.stride,
         op.padding,
-        dilation=op.dilation,
-        groups=op.groups,
-        bias=op.bias,
-    )
-
-
-@module.register
-def _(op: BatchNorm2d) -> nn.Module:
-    return nn.BatchNorm2d(op.channels)
-
-
-@module.register
-def _(op: Linear) -> nn.Module:
-    return nn.Linear(op.in_features, op.out_features, bias=op.bias)
-
-
-@module.register
-def _(op: MaxPool2d) -> nn.Module:
-    return nn.MaxPool2d(op.kernel, op.stride, op.padding, ceil_mode=op.ceil)
-
-
-@module.register
-def _(op: AvgPool2d) -> nn.Module:
-    return nn.AvgPool2d(
-        op.kernel, op.stride, op.padding, ceil_mode=op.ceil, count_include_pad=op.count_padding
-    )
-
-
-@module.register
-def _(op: GlobalAvgPool2d) -> nn.Module:
-    pool = nn.AdaptiveAvgPool2d(1)
-    return pool if op.keepdim else nn.Sequential(pool, nn.Flatten())
-
-
-@module.register
-def _(op: ZeroPad) -> nn.Module:
-    return ZeroPadShortcut(op.in_channels, op.out_channels, op.stride)
-
-
-@module.register
-def _(op: ReLU) -> nn.Module:
-    return nn.ReLU(inplace=op.inplace)
-
-
-@module.register
-def _(op: ReLU6) -> nn.Module:
-    return nn.ReLU6(inplace=op.inplace)
-
-
-@module.register
-def _(op: LeakyReLU) -> nn.Module:
-    return nn.LeakyReLU(op.negative_slope, inplace=op.inplace)
-
-
-@module.register
-def _(op: ELU) -> nn.Module:
-    return nn.ELU(op.alpha, inplace=op.inplace)
-
-
-@module.register
-def _(op: GELU) -> nn.Module:
-    return nn.GELU()
-
-
-@module.register
-def _(op: SiLU) -> nn.Module:
-    return nn.SiLU(inplace=op.inplace)
-
-
-@module.register
-def _(op: Mish) -> nn.Module:
-    return nn.Mish(inplace=op.inplace)
-
-
-@module.register
-def _(op: Hardswish) -> nn.Module:
-    return nn.Hardswish(inplace=op.inplace)
-
-
-@module.register
-def _(op: Sigmoid) -> nn.Module:
-    return nn.Sigmoid()
-
+        op.dilation,
+        op.groups,
+        op.bias,
+    ),
+    BatchNorm2d: lambda op: nn.BatchNorm2d(op.channels),
+    Linear: lambda op: nn.Linear(op.in_features, op.out_features, op.bias),
+    MaxPool2d: lambda op: nn.MaxPool2d(op.kernel, op.stride, op.padding, ceil_mode=op.ceil),
+    AvgPool2d: lambda op: nn.AvgPool2d(op.kernel, op.stride, op.padding, op.ceil, op.count_padding),
+    GlobalAvgPool2d: _average,
+    ZeroPad: lambda op: ZeroPadShortcut(op.in_channels, op.out_channels, op.stride),
+    ReLU: lambda op: nn.ReLU(op.inplace),
+    ReLU6: lambda op: nn.ReLU6(op.inplace),
+    LeakyReLU: lambda op: nn.LeakyReLU(op.negative_slope, op.inplace),
+    ELU: lambda op: nn.ELU(op.alpha, op.inplace),
+    GELU: lambda op: nn.GELU(),
+    SiLU: lambda op: nn.SiLU(op.inplace),
+    Mish: lambda op: nn.Mish(op.inplace),
+    Hardswish: lambda op: nn.Hardswish(op.inplace),
+    Sigmoid: lambda op: nn.Sigmoid(),
+}
+"""The torch.nn module of each op."""
 
 FUNCTIONS: dict[type[Op], Callable[[Any], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     Add: lambda op: (operator.iadd if op.inplace else operator.add, ()),
@@ -151,23 +86,30 @@ FUNCTIONS: dict[type[Op], Callable[[Any], tuple[Callable[..., Any], tuple[Any, .
 """Ops that have no module: the function that computes them and its settings."""
 
 
+def module(op: Op) -> nn.Module:
+    """The torch.nn module of an op; ops of `FUNCTIONS` have none."""
+    if type(op) not in MODULES:
+        raise TypeError(f"no torch module for {op.kind}")
+    return MODULES[type(op)](op)
+
+
 class Assembled(fx.GraphModule):
     """A GraphModule that prints, copies and pickles as an ordinary module does.
 
     fx's own pickling traces the code again, which loses the class's name and turns the in-place
     addition into another; its copying loses hooks. Here all that a module has is kept, and the
-    code is generated anew from the calls.
+    code is generated again from the graph.
     """
 
     __str__ = nn.Module.__repr__
 
     def __reduce__(self) -> tuple[Any, ...]:
-        kept = {key: value for key, value in vars(self).items() if key not in ("_graph", "_code")}
-        return _unfilled, (type(self).__name__,), kept | {"_calls": _calls(self.graph)}
+        state = {key: value for key, value in vars(self).items() if key != "_code"}
+        return _unfilled, (type(self).__name__,), state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         kept = dict(state)
-        graph = _graph(kept.pop("_calls"))
+        graph = kept.pop("_graph")
         super().__setstate__(kept)  # type: ignore[no-untyped-call]
         self.graph = graph  # generates forward
 
@@ -176,7 +118,7 @@ class Assembled(fx.GraphModule):
         # The same parts in dictionaries of its own: data parallelism fills them with others.
         own = {key: dict(state[key]) for key in ("_parameters", "_buffers", "_modules")}
         copied: Assembled = make(*arguments)
-        copied.__setstate__(state | own)
+        copied.__setstate__(state | own | {"_graph": copy.deepcopy(self.graph)})
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Assembled:
@@ -192,46 +134,6 @@ def _unfilled(name: str) -> Assembled:
     part = Assembled.__new__(Assembled)
     type(part).__name__ = name
     return part
-
-
-@dataclass(frozen=True)
-class _Result:
-    """Stands for what a call gave, where its node cannot travel."""
-
-    name: str
-
-
-def _calls(graph: fx.Graph) -> list[tuple[Any, ...]]:
-    """The nodes of a graph as plain data: what each does, with what, and its name."""
-
-    def plain(node: fx.Node) -> Any:
-        return _Result(node.name)
-
-    return [
-        (
-            node.op,
-            node.target,
-            fx.node.map_arg(node.args, plain),
-            fx.node.map_arg(node.kwargs, plain),
-            node.name,
-        )
-        for node in graph.nodes
-    ]
-
-
-def _graph(calls: list[tuple[Any, ...]]) -> fx.Graph:
-    """The graph that these calls were written from."""
-    graph = fx.Graph()
-    nodes: dict[str, fx.Node] = {}
-
-    def filled(arguments: Any) -> Any:
-        return fx.node.map_aggregate(
-            arguments, lambda part: nodes[part.name] if isinstance(part, _Result) else part
-        )
-
-    for op, target, args, kwargs, name in calls:
-        nodes[name] = graph.create_node(op, target, filled(args), filled(kwargs), name=name)
-    return graph
 
 
 def assemble(graph: LayerGraph) -> nn.Module:
@@ -266,20 +168,13 @@ def _container(path: str, layers: Sequence[Layer], kinds: dict[str, str]) -> nn.
             calls.append((child, (layer,)))
     own_name = kinds.get(path) or ("SqueezeExcitation" if path else "ResNet")
     if path and path not in kinds and _is_chain(calls, children):
-        return nn.Sequential(_ordered(children))
+        return nn.Sequential(OrderedDict(children))
     return Assembled(children, _forward(calls), class_name=own_name)
-
-
-def _ordered(children: dict[str, nn.Module]) -> Any:
-    from collections import OrderedDict  # what nn.Sequential takes names from
-
-    return OrderedDict(children)
 
 
 def _is_chain(calls: list[tuple[str, tuple[Layer, ...]]], children: dict[str, nn.Module]) -> bool:
     """Whether each call takes just what the one before gave, and each is a module of its own."""
-    names = [child for child, _ in calls]
-    own = len(set(names)) == len(names) and set(names) == set(children)
+    own = sorted(child for child, _ in calls) == sorted(children)
     return own and is_chain([members for _, members in calls])
 
 

@@ -12,6 +12,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -30,13 +31,12 @@ Totals = dict[str, int]
 class Tool(NamedTuple):
     """A counter that may be installed.
 
-    title: its name in messages; package: the name to import; distribution: the name to install.
-    run: takes the network and the batch, and returns what it reports, by the names in `reports`.
+    title: its name in messages; package: the name to import and to install. run: takes the network
+    and the batch, and returns what it reports, by the names in `reports`.
     """
 
     title: str
     package: str
-    distribution: str
     reports: tuple[str, ...]
     run: Callable[[LayerGraph, int], Totals]
 
@@ -48,7 +48,7 @@ class Tool(NamedTuple):
     def version(self) -> str:
         """The installed version, without a local part such as +cpu; '' if it is not known."""
         try:
-            return version(self.distribution).partition("+")[0]
+            return version(self.package).partition("+")[0]
         except PackageNotFoundError:
             return ""
 
@@ -139,11 +139,15 @@ def _input(graph: LayerGraph, batch: int, device: str = "cpu") -> Tensor:
     return torch.zeros((batch, *graph.input_shape), device=device)
 
 
+def _on_meta(graph: LayerGraph, batch: int) -> tuple[nn.Module, Tensor]:
+    """The network and an input, for tools that read only shapes."""
+    return new_model(graph, "meta"), _input(graph, batch, "meta")
+
+
 def _torch(graph: LayerGraph, batch: int) -> Totals:
     from torch.utils.flop_counter import FlopCounterMode
 
-    # It reads only shapes, so the model needs no memory.
-    model, x = new_model(graph, "meta"), _input(graph, batch, "meta")
+    model, x = _on_meta(graph, batch)
     with FlopCounterMode(display=False) as counter:
         y = model(x)
         forward = counter.get_total_flops()
@@ -178,7 +182,7 @@ def _torch_saved(graph: LayerGraph, batch: int) -> Totals:
 def _torchinfo(graph: LayerGraph, batch: int) -> Totals:
     import torchinfo
 
-    model, x = new_model(graph, "meta"), _input(graph, batch, "meta")
+    model, x = _on_meta(graph, batch)
     summary = torchinfo.summary(model, input_data=x, device="meta", verbose=0)
     return {
         "torchinfo": summary.total_mult_adds,
@@ -195,51 +199,37 @@ def _fvcore(graph: LayerGraph, batch: int, training: bool = False) -> Totals:
     return {"fvcore-train" if training else "fvcore": int(analysis.total())}
 
 
-def _fvcore_train(graph: LayerGraph, batch: int) -> Totals:
-    return _fvcore(graph, batch, training=True)
-
-
 def _thop(graph: LayerGraph, batch: int) -> Totals:
     import thop
 
-    model, x = new_model(graph, "meta"), _input(graph, batch, "meta")
+    model, x = _on_meta(graph, batch)
     macs, _ = thop.profile(model, (x,), verbose=False)
     return {"thop": int(macs)}
 
 
-def _ptflops(graph: LayerGraph, backend: str) -> int:
+def _ptflops(graph: LayerGraph, batch: int) -> Totals:
     from ptflops import get_model_complexity_info
 
-    macs, _ = get_model_complexity_info(
-        new_model(graph),
-        graph.input_shape,
-        print_per_layer_stat=False,
-        as_strings=False,
-        backend=backend,
-    )
-    return int(macs)
+    def macs(backend: str) -> int:
+        options = {"print_per_layer_stat": False, "as_strings": False, "backend": backend}
+        return int(get_model_complexity_info(new_model(graph), graph.input_shape, **options)[0])
 
-
-def _ptflops_both(graph: LayerGraph, batch: int) -> Totals:
-    return {"ptflops": _ptflops(graph, "pytorch"), "ptflops-aten": _ptflops(graph, "aten")}
+    return {"ptflops": macs("pytorch"), "ptflops-aten": macs("aten")}
 
 
 def _calflops(graph: LayerGraph, batch: int) -> Totals:
     from calflops import calculate_flops
 
-    flops, macs, _ = calculate_flops(
-        new_model(graph),
-        input_shape=(batch, *graph.input_shape),
-        print_results=False,
-        output_as_string=False,
-    )
+    shape = (batch, *graph.input_shape)
+    options = {"print_results": False, "output_as_string": False}
+    flops, macs, _ = calculate_flops(new_model(graph), input_shape=shape, **options)
     return {"calflops": int(flops), "calflops-macs": int(macs)}
 
 
 def _torchscan(graph: LayerGraph, batch: int) -> Totals:
     from torchscan import crawl_module
 
-    model, x = new_model(graph, "meta"), _input(graph, batch, "meta")
+    model, x = _on_meta(graph, batch)
     totals = crawl_module(model, args=(x,))["totals"]
     # Where a module is unknown to it (option A's padding) it says so, and gives what it knows.
     flops, macs = totals["module_flops"], totals["macs"]
@@ -250,47 +240,38 @@ def _torchlens(graph: LayerGraph, batch: int) -> Totals:
     import torchlens
     from torchlens.options import CaptureOptions
 
-    traced = torchlens.trace(
-        new_model(graph),
-        _input(graph, batch),
-        save=None,
-        capture=CaptureOptions(unwrap_when_done=True),
-    )
+    capture = CaptureOptions(unwrap_when_done=True)
+    traced = torchlens.trace(new_model(graph), _input(graph, batch), save=None, capture=capture)
     return {"torchlens": int(traced.total_flops_forward)}
 
 
 def _deepspeed(graph: LayerGraph, batch: int) -> Totals:
     from deepspeed.profiling.flops_profiler import get_model_profile
 
-    flops, macs, _ = get_model_profile(
-        new_model(graph),
-        input_shape=(batch, *graph.input_shape),
-        print_profile=False,
-        as_string=False,
-        warm_up=0,
-    )
+    shape = (batch, *graph.input_shape)
+    options = {"print_profile": False, "as_string": False, "warm_up": 0}
+    flops, macs, _ = get_model_profile(new_model(graph), input_shape=shape, **options)
     return {"deepspeed": int(flops), "deepspeed-macs": int(macs)}
 
 
 TOOLS: tuple[Tool, ...] = (
-    Tool("torch parameters", "torch", "torch", ("parameters", "state-dict"), _torch_tensors),
-    Tool("torch FlopCounterMode", "torch", "torch", ("torch", "torch-train"), _torch),
-    Tool("torch saved tensors", "torch", "torch", ("saved",), _torch_saved),
+    Tool("torch parameters", "torch", ("parameters", "state-dict"), _torch_tensors),
+    Tool("torch FlopCounterMode", "torch", ("torch", "torch-train"), _torch),
+    Tool("torch saved tensors", "torch", ("saved",), _torch_saved),
     Tool(
-        "torchinfo",
         "torchinfo",
         "torchinfo",
         ("torchinfo", "torchinfo-memory", "torchinfo-parameters"),
         _torchinfo,
     ),
-    Tool("fvcore", "fvcore", "fvcore", ("fvcore",), _fvcore),
-    Tool("fvcore in train mode", "fvcore", "fvcore", ("fvcore-train",), _fvcore_train),
-    Tool("thop", "thop", "thop", ("thop",), _thop),
-    Tool("ptflops", "ptflops", "ptflops", ("ptflops", "ptflops-aten"), _ptflops_both),
-    Tool("calflops", "calflops", "calflops", ("calflops", "calflops-macs"), _calflops),
-    Tool("DeepSpeed", "deepspeed", "deepspeed", ("deepspeed", "deepspeed-macs"), _deepspeed),
-    Tool("torchscan", "torchscan", "torchscan", ("torchscan", "torchscan-macs"), _torchscan),
-    Tool("TorchLens", "torchlens", "torchlens", ("torchlens",), _torchlens),
+    Tool("fvcore", "fvcore", ("fvcore",), _fvcore),
+    Tool("fvcore in train mode", "fvcore", ("fvcore-train",), partial(_fvcore, training=True)),
+    Tool("thop", "thop", ("thop",), _thop),
+    Tool("ptflops", "ptflops", ("ptflops", "ptflops-aten"), _ptflops),
+    Tool("calflops", "calflops", ("calflops", "calflops-macs"), _calflops),
+    Tool("DeepSpeed", "deepspeed", ("deepspeed", "deepspeed-macs"), _deepspeed),
+    Tool("torchscan", "torchscan", ("torchscan", "torchscan-macs"), _torchscan),
+    Tool("TorchLens", "torchlens", ("torchlens",), _torchlens),
 )
 """Every counter that can be run."""
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
@@ -29,6 +30,13 @@ OVERVIEW, BLOCKS, CONVENTIONS = "overview", "blocks", "conventions"
 """What a report has besides networks, by the folders of their files."""
 
 
+class Drawing(NamedTuple):
+    """A diagram in the light theme, and the same in the dark."""
+
+    light: Diagram
+    dark: Diagram
+
+
 @dataclass(frozen=True)
 class Part:
     """What a report says of one network.
@@ -44,8 +52,7 @@ class Part:
     layers: Table
     every_layer: Table
     published: Table | None
-    diagram: Diagram
-    diagram_in_the_dark: Diagram
+    drawing: Drawing
     memory: Plot
 
     @property
@@ -65,9 +72,12 @@ class Report:
     parts: tuple[Part, ...]
     blocks: Sheet
     block_plot: Plot
-    block_diagram: Diagram
-    block_diagram_in_the_dark: Diagram
+    block_drawing: Drawing
     conventions: Sheet
+
+    @property
+    def drawings(self) -> list[Drawing]:
+        return [*(part.drawing for part in self.parts), self.block_drawing]
 
 
 def contents(
@@ -102,14 +112,15 @@ def contents(
         ),
         blocks=compare_blocks(),
         block_plot=plot("blocks"),
-        block_diagram=_two_blocks("light"),
-        block_diagram_in_the_dark=_two_blocks("dark"),
+        block_drawing=_drawing(
+            partial(block_diagram, "basic", "bottleneck", channels=256, size=14)
+        ),
         conventions=conventions(graphs),
     )
 
 
-def _two_blocks(theme: str) -> Diagram:
-    return block_diagram("basic", "bottleneck", channels=256, size=14, theme=theme)
+def _drawing(draw: Callable[..., Diagram]) -> Drawing:
+    return Drawing(draw(theme="light"), draw(theme="dark"))
 
 
 def _part(slug: str, graph: LayerGraph, table: Callable[..., Table], convention: str) -> Part:
@@ -123,8 +134,7 @@ def _part(slug: str, graph: LayerGraph, table: Callable[..., Table], convention:
         layers=replace(layers, shown=columns),
         every_layer=table("layer"),
         published=published(graph),
-        diagram=diagram(graph),
-        diagram_in_the_dark=diagram(graph, theme="dark"),
+        drawing=_drawing(partial(diagram, graph)),
         memory=plot("memory", [graph]),
     )
 
@@ -148,7 +158,10 @@ def _columns(convention: str) -> tuple[str, ...]:
 def _about(graph: LayerGraph) -> str:
     """A network in a line: how deep it is, and where it was published."""
     size = f"{depth(graph)} layers with weights, {residual_blocks(graph)} blocks"
-    known = graph.name in zoo.ZOO and graph == layer_graph(zoo.spec(graph.name), graph.input_shape)
+    if graph.name not in zoo.ZOO:
+        return f"{size}."
+    spec = zoo.spec(graph.name)
+    known = graph.spec == spec or graph == layer_graph(spec, graph.input_shape)
     return f"{size}. Source: {zoo.entry(graph.name).source}." if known else f"{size}."
 
 

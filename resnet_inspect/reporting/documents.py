@@ -11,16 +11,16 @@ import re
 from collections.abc import Iterator
 
 from resnet_inspect.reporting.contents import BLOCKS, CONVENTIONS, OVERVIEW, Part, Report
-from resnet_inspect.tables.table import Table
+from resnet_inspect.tables.table import Sheet, Table
 
 
 def pictures(report: Report) -> dict[str, str]:
     """The SVG files of a report by their paths."""
     found = {f"{OVERVIEW}/{name}.svg": plot.to_svg() for name, plot in report.plots.items()}
     for part in report.parts:
-        found[f"{part.slug}/diagram.svg"] = part.diagram.render().decode("utf-8")
+        found[f"{part.slug}/diagram.svg"] = part.drawing.light.render().decode("utf-8")
         found[f"{part.slug}/memory.svg"] = part.memory.to_svg()
-    found[f"{BLOCKS}/diagram.svg"] = report.block_diagram.render().decode("utf-8")
+    found[f"{BLOCKS}/diagram.svg"] = report.block_drawing.light.render().decode("utf-8")
     found[f"{BLOCKS}/growth.svg"] = report.block_plot.to_svg()
     return found
 
@@ -30,12 +30,12 @@ def documents(report: Report) -> dict[str, str]:
     found = {
         "README.md": _readme(report),
         f"{BLOCKS}/README.md": _blocks(report),
-        f"{CONVENTIONS}/README.md": _conventions(report),
+        f"{CONVENTIONS}/README.md": _document("Conventions", *_markdown(report.conventions)),
     }
     for part in report.parts:
         found[f"{part.slug}/README.md"] = _network(part)
-        found[f"{part.slug}/diagram.dot"] = part.diagram.dot
-    found[f"{BLOCKS}/diagram.dot"] = report.block_diagram.dot
+        found[f"{part.slug}/diagram.dot"] = part.drawing.light.dot
+    found[f"{BLOCKS}/diagram.dot"] = report.block_drawing.light.dot
     for path, table in _tables(report):
         found[f"{path}.csv"] = table.to_text("csv")
     return found
@@ -46,7 +46,7 @@ def _tables(report: Report) -> Iterator[tuple[str, Table]]:
         yield f"{OVERVIEW}/{name}", table
     for part in report.parts:
         yield f"{part.slug}/layers", part.every_layer
-        if part.published is not None:
+        if part.published:
             yield f"{part.slug}/published", part.published
     for folder, sheet in ((BLOCKS, report.blocks), (CONVENTIONS, report.conventions)):
         for name, table in sheet.tables.items():
@@ -65,56 +65,52 @@ def _picture(alt: str, path: str) -> str:
     return f"![{plain(alt)}]({path})\n"
 
 
+def _markdown(sheet: Sheet) -> list[str]:
+    return [table.to_text("markdown") for table in sheet.tables.values()]
+
+
+def _document(title: str, *parts: str) -> str:
+    return "\n".join((f"# {plain(title)}\n", *parts))
+
+
 def _readme(report: Report) -> str:
-    lines = [f"# {plain(report.title)}\n", f"{plain(report.about)}.\n"]
-    lines.append("All of it in one page: [index.html](index.html).\n")
-    if report.command:
-        lines.append(f"Made by `{report.command.replace('`', '')}`.\n")
-    lines.append("## Overview\n")
-    lines.extend(table.to_text("markdown") for table in report.overview.tables.values())
-    lines.extend(
-        _picture(plot.alt, f"{OVERVIEW}/{name}.svg") for name, plot in report.plots.items()
-    )
-    lines.append("## Networks\n")
-    lines.extend(
+    plots = [_picture(plot.alt, f"{OVERVIEW}/{name}.svg") for name, plot in report.plots.items()]
+    networks = [
         f"- [{plain(part.name)}]({part.slug}/README.md): {plain(part.about)}"
         for part in report.parts
+    ]
+    return _document(
+        report.title,
+        f"{plain(report.about)}.\n",
+        "All of it in one page: [index.html](index.html).\n",
+        *([f"Made by `{report.command.replace('`', '')}`.\n"] if report.command else []),
+        "## Overview\n",
+        *_markdown(report.overview),
+        *plots,
+        "## Networks\n",
+        *networks,
+        "\n## Blocks and conventions\n",
+        f"- [{plain(report.blocks.title)}]({BLOCKS}/README.md)",
+        f"- [What others count in these networks]({CONVENTIONS}/README.md)\n",
     )
-    lines.append("\n## Blocks and conventions\n")
-    lines.append(f"- [{plain(report.blocks.title)}]({BLOCKS}/README.md)")
-    lines.append(f"- [What others count in these networks]({CONVENTIONS}/README.md)\n")
-    return "\n".join(lines)
 
 
 def _network(part: Part) -> str:
-    return "\n".join(
-        [
-            f"# {plain(part.name)}\n",
-            f"{plain(part.about)}\n",
-            part.stages.to_text("markdown"),
-            _picture(f"Diagram of {part.name}", "diagram.svg"),
-            part.layers.to_text("markdown"),
-            _picture(part.memory.alt, "memory.svg"),
-            *([part.published.to_text("markdown")] if part.published is not None else []),
-        ]
+    return _document(
+        part.name,
+        f"{plain(part.about)}\n",
+        part.stages.to_text("markdown"),
+        _picture(f"Diagram of {part.name}", "diagram.svg"),
+        part.layers.to_text("markdown"),
+        _picture(part.memory.alt, "memory.svg"),
+        *([part.published.to_text("markdown")] if part.published else []),
     )
 
 
 def _blocks(report: Report) -> str:
-    return "\n".join(
-        [
-            f"# {plain(report.blocks.title)}\n",
-            _picture("The two blocks of He et al. 2015, Figure 5", "diagram.svg"),
-            _picture(report.block_plot.alt, "growth.svg"),
-            *(table.to_text("markdown") for table in report.blocks.tables.values()),
-        ]
-    )
-
-
-def _conventions(report: Report) -> str:
-    return "\n".join(
-        [
-            "# Conventions\n",
-            *(table.to_text("markdown") for table in report.conventions.tables.values()),
-        ]
+    return _document(
+        report.blocks.title,
+        _picture("The two blocks of He et al. 2015, Figure 5", "diagram.svg"),
+        _picture(report.block_plot.alt, "growth.svg"),
+        *_markdown(report.blocks),
     )

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.resources import files
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from resnet_inspect.networks.ops import elements
@@ -30,7 +32,7 @@ from resnet_inspect.reporting.svg import (
 )
 from resnet_inspect.tables.columns import Column, Record, Value, show
 from resnet_inspect.tables.network import COUNTED
-from resnet_inspect.tables.table import Table
+from resnet_inspect.tables.table import Sheet, Table
 
 
 class Cell(NamedTuple):
@@ -44,13 +46,19 @@ class Cell(NamedTuple):
     bar: float | None = None
 
 
-class Row(NamedTuple):
-    """A row of a table. box, link: its box in the diagram, and the box's address."""
+class Link(NamedTuple):
+    """What ties a row to a diagram: its address, its box's number, and the box's address."""
 
-    cells: tuple[Cell, ...]
     id: str = ""
     box: int | None = None
     link: str = ""
+
+
+class Row(NamedTuple):
+    """A row of a table, and what ties it to a diagram."""
+
+    cells: tuple[Cell, ...]
+    tie: Link = Link()
 
 
 class Group(NamedTuple):
@@ -86,7 +94,7 @@ def html(report: Report, pictures: Mapping[str, str]) -> str:
         undefined=StrictUndefined,
     )
     script, style = _resource("report.js"), _resource("report.css")
-    plots, diagrams = plot_colours(), _diagram_colours(report)
+    plots, diagrams = plot_colours(), diagram_colours(report.drawings)
 
     def picture(path: str, alt: str) -> Markup:
         return Markup(inline_plot(pictures[f"{path}.svg"], alt, path.replace("/", "-"), plots))
@@ -102,49 +110,34 @@ def html(report: Report, pictures: Mapping[str, str]) -> str:
         style=Markup(f"{faces}\n{_palette(plots, diagrams)}\n{style}"),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        overview={
-            name: view(f"{OVERVIEW}/{name}", table)
-            for name, table in report.overview.tables.items()
-        },
-        blocks=[view(f"{BLOCKS}/{name}", table) for name, table in report.blocks.tables.items()],
+        overview=_views(OVERVIEW, report.overview),
+        blocks=list(_views(BLOCKS, report.blocks).values()),
         parts=[_section(part, pictures) for part in report.parts],
-        conventions=[
-            view(f"{CONVENTIONS}/{name}", table)
-            for name, table in report.conventions.tables.items()
-        ],
+        conventions=list(_views(CONVENTIONS, report.conventions).values()),
         picture=picture,
         drawing=drawing,
     )
+
+
+def _views(folder: str, sheet: Sheet) -> dict[str, View]:
+    return {name: view(f"{folder}/{name}", table) for name, table in sheet.tables.items()}
 
 
 def _resource(name: str) -> str:
     return (files("resnet_inspect.reporting") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _diagram_colours(report: Report) -> Colours:
-    light = [*(part.diagram for part in report.parts), report.block_diagram]
-    dark = [
-        *(part.diagram_in_the_dark for part in report.parts),
-        report.block_diagram_in_the_dark,
-    ]
-    return diagram_colours(light, dark)
-
-
 def _palette(plots: Colours, diagrams: Colours) -> str:
     """The colours of pictures as variables: their own, and in the dark the other theme's."""
 
-    def rule(selector: str, pairs: Iterator[tuple[str, str]]) -> str:
-        body = ";".join(f"{variable(name)}:{colour}" for name, colour in pairs)
-        return f"{selector}{{{body}}}"
+    def rules(dark: bool) -> str:
+        lines = []
+        for selector, colours in ((".plot", plots), (".diagram", diagrams)):
+            pairs = ((variable(own), other if dark else own) for own, other in colours.items())
+            lines.append(f"{selector}{{{';'.join(map(':'.join, pairs))}}}")
+        return "".join(lines)
 
-    def both(selector: str, colours: Colours) -> tuple[str, str]:
-        return (
-            rule(selector, ((name, name) for name in colours)),
-            rule(selector, iter(colours.items())),
-        )
-
-    light, dark = zip(both(".plot", plots), both(".diagram", diagrams), strict=True)
-    return f"{''.join(light)}\n@media screen and (prefers-color-scheme:dark){{{''.join(dark)}}}"
+    return f"{rules(False)}\n@media screen and (prefers-color-scheme:dark){{{rules(True)}}}"
 
 
 class Section(NamedTuple):
@@ -158,20 +151,19 @@ class Section(NamedTuple):
 
 
 def _section(part: Part, pictures: Mapping[str, str]) -> Section:
-    nodes = nodes_of_layers(part.graph, pictures[f"{part.slug}/diagram.svg"])
+    slug = part.slug
+    nodes = nodes_of_layers(part.graph, pictures[f"{slug}/diagram.svg"])
     boxes: dict[str, Box] = {}
-    of_row: list[int] = []
+    links = []
     for number, row in enumerate(part.layers.rows):
-        node = nodes[str(row["name"])]
-        box = boxes.setdefault(node, Box(len(boxes), row_address(part.slug, number)))
-        of_row.append(box.number)
+        address = f"{slug}-row-{number}"
+        box = boxes.setdefault(nodes[str(row["name"])], Box(len(boxes), address)).number
+        links.append(Link(address, box, f"{slug}-diagram-{BOX}{box}"))
     return Section(
         part,
-        view(f"{part.slug}/stages", part.stages),
-        view(
-            f"{part.slug}/layers", part.layers, _stage_sums(part), Linked(part.slug, tuple(of_row))
-        ),
-        view(f"{part.slug}/published", part.published) if part.published is not None else None,
+        view(f"{slug}/stages", part.stages),
+        view(f"{slug}/layers", part.layers, _stage_sums(part), links),
+        view(f"{slug}/published", part.published) if part.published else None,
         boxes,
     )
 
@@ -179,80 +171,53 @@ def _section(part: Part, pictures: Mapping[str, str]) -> Section:
 def _stage_sums(part: Part) -> dict[str, str]:
     """What a stage's name is followed by above its rows, from the table of stages."""
     columns = {column.key: column for column in part.stages.columns}
+    counts = [(key, columns[key].title) for key in ("macs", COUNTED) if key in columns]
     return {
         str(row["name"]): ", ".join(
             f"{show(row[key], columns[key].kind)} {words}"
-            for key, words in (("params", "parameters"), *_counts(columns))
+            for key, words in (("params", "parameters"), *counts)
         )
         for row in part.stages.rows
     }
 
 
-def _counts(columns: Mapping[str, Column]) -> list[tuple[str, str]]:
-    """The column of what is counted, and what that is called."""
-    return [(key, columns[key].title) for key in ("macs", COUNTED) if key in columns]
-
-
-class Linked(NamedTuple):
-    """What ties a table to a diagram: the network's slug, and for every row the box's number."""
-
-    slug: str
-    boxes: tuple[int, ...]
-
-    def row(self, number: int, cells: tuple[Cell, ...]) -> Row:
-        box = self.boxes[number]
-        return Row(cells, row_address(self.slug, number), box, box_address(self.slug, box))
-
-
-def row_address(slug: str, number: int) -> str:
-    return f"{slug}-row-{number}"
-
-
-def box_address(slug: str, number: int) -> str:
-    return f"{slug}-diagram-{BOX}{number}"
-
-
 def view(
-    key: str, table: Table, sums: Mapping[str, str] | None = None, linked: Linked | None = None
+    key: str, table: Table, sums: Mapping[str, str] | None = None, links: Sequence[Link] = ()
 ) -> View:
     """A table for the page.
 
-    sums: makes its groups fold, and follows each one's name. linked: ties its rows to boxes.
+    sums: makes its groups fold, and follows each one's name. links: of its rows, to boxes.
     """
     columns, greatest = table.visible, _greatest(table)
-    groups: list[tuple[str, list[Row]]] = []
-    for number, record in enumerate(table.rows):
-        name = str(record.get(table.group)) if table.group else ""
-        if not groups or groups[-1][0] != name:
-            groups.append((name, []))
-        cells = _cells(record, columns, greatest)
-        groups[-1][1].append(linked.row(number, cells) if linked else Row(cells))
+    cells = [_cells(record, columns, greatest) for record in table.rows]
+    rows = list(map(Row, cells, links) if links else map(Row, cells))
+    names = [str(record.get(table.group)) if table.group else "" for record in table.rows]
+    together = groupby(zip(names, rows, strict=True), key=itemgetter(0))
     return View(
         key=key,
         title=table.title,
         columns=columns,
         groups=tuple(
-            Group(name, sums.get(name, "") if sums else "", tuple(rows)) for name, rows in groups
+            Group(name, sums.get(name, "") if sums else "", tuple(row for _, row in group))
+            for name, group in together
         ),
-        totals=tuple(_cells(record, columns) for record in table.below),
+        totals=tuple(_cells(record, columns, {}) for record in table.below),
         notes=(*([table.caveat] if table.partial else []), *table.notes),
         folds=sums is not None,
     )
 
 
 def _cells(
-    record: Record, columns: Sequence[Column], greatest: Mapping[str, float] | None = None
+    record: Record, columns: Sequence[Column], greatest: Mapping[str, float]
 ) -> tuple[Cell, ...]:
-    made = []
-    for column in columns:
-        if column.key not in record:
-            made.append(Cell(""))
-            continue
-        value, bar = record[column.key], None
-        if greatest and column.key in greatest and isinstance(value, float):
-            bar = round(value / greatest[column.key], 4)
-        made.append(Cell(show(value, column.kind), _sorted_by(value, column.kind), bar))
-    return tuple(made)
+    def cell(key: str, kind: str) -> Cell:
+        if key not in record:
+            return Cell("")
+        value, most = record[key], greatest.get(key)
+        bar = round(value / most, 4) if most and isinstance(value, float) else None
+        return Cell(show(value, kind), _sorted_by(value, kind), bar)
+
+    return tuple(cell(column.key, column.kind) for column in columns)
 
 
 def _greatest(table: Table) -> dict[str, float]:

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.pictures.diagrams.diagram import Diagram
 from resnet_inspect.pictures.diagrams.dot import identifier
 from resnet_inspect.pictures.diagrams.units import Unit, stages
 from resnet_inspect.pictures.themes import THEMES
+from resnet_inspect.reporting.contents import Drawing
 
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
-
 _SVG = "{http://www.w3.org/2000/svg}"
-
 _XLINK = "{http://www.w3.org/1999/xlink}"
 
 Colours = dict[str, str]
@@ -53,17 +51,14 @@ def plot_colours() -> Colours:
     return dict(zip(light, dark, strict=True))
 
 
-def diagram_colours(light: Sequence[Diagram], dark: Sequence[Diagram]) -> Colours:
-    """The colours of diagrams, from the same drawings in both themes.
-
-    Where one light colour has several dark ones, the first of them is taken.
-    """
-    found: Colours = {}
-    for one, other in zip(light, dark, strict=True):
-        pairs = zip(_COLOUR.findall(one.dot), _COLOUR.findall(other.dot), strict=True)
-        for bright, dim in pairs:
-            found.setdefault(bright, dim)
-    return found
+def diagram_colours(drawings: Iterable[Drawing]) -> Colours:
+    """The colours of diagrams; of several dark ones for a light one, the first is taken."""
+    colours: Colours = {}
+    for drawing in drawings:
+        light, dark = (_COLOUR.findall(diagram.dot) for diagram in drawing)
+        for bright, dim in zip(light, dark, strict=True):
+            colours.setdefault(bright, dim)
+    return colours
 
 
 def inline_plot(svg: str, alt: str, prefix: str, colours: Mapping[str, str]) -> str:
@@ -144,12 +139,10 @@ def nodes_of_layers(graph: LayerGraph, svg: str) -> dict[str, str]:
     """
     there = _nodes(ET.fromstring(svg)).keys()
     return {
-        layer.name: _node_of(drawn, shown.name, there)
+        layer.name: _node_of(unit, drawn.name, there)
         for stage in stages(graph)
         for run in stage.runs
-        for repeat in run.repeats
-        for unit, drawn in zip(repeat, run.drawn, strict=True)
-        for layer, shown in zip(unit.layers, drawn.layers, strict=True)
+        for unit, drawn, layer in run.pairs
     }
 
 

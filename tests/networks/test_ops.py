@@ -1,4 +1,4 @@
-"""An op is frozen data, declared as a dataclass is but without the decorator."""
+"""An op is a frozen dataclass, declared without the decorator."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_settings_are_inherited_and_replace_properties() -> None:
     ids=["too few", "too many", "unknown", "twice"],
 )
 def test_settings_that_do_not_fit_are_refused(make: Callable[[], Op]) -> None:
-    with pytest.raises(TypeError, match=r"takes \("):
+    with pytest.raises(TypeError, match="argument"):
         make()
 
 

@@ -34,7 +34,7 @@ pytestmark = [
 def tool(request: pytest.FixtureRequest) -> counters.Tool:
     found: counters.Tool = request.param
     if not found.installed:
-        pytest.skip(f"{found.distribution} is not installed")
+        pytest.skip(f"{found.package} is not installed")
     return found
 
 

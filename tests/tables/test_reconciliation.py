@@ -129,7 +129,7 @@ def test_what_a_tool_patches_is_put_back(capsys: pytest.CaptureFixture[str]) -> 
         raise RuntimeError("it broke\nand said more")
 
     relu, own = torch.nn.functional.relu, "__add__" in vars(torch.Tensor)
-    tool = counters.Tool("careless", "torch", "torch", ("careless",), patching)
+    tool = counters.Tool("careless", "torch", ("careless",), patching)
     found = counters.run(tool, ri.graph("resnet20_cifar"))["careless"]
     assert found.total is None
     assert found.failure == "RuntimeError: it broke"

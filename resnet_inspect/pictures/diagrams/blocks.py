@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
+from operator import itemgetter
 
 from resnet_inspect.counting.costs import ZERO
 from resnet_inspect.networks.wiring import Shortcut
@@ -23,6 +26,8 @@ from resnet_inspect.pictures.themes import mix, text_on
 from resnet_inspect.tables.columns import compact
 from resnet_inspect.tables.network import Row
 
+FRAME = {"labeljust": "r", "peripheries": "1", "style": "rounded,filled"}
+
 
 def stage_kind(stage: DrawnStage) -> str:
     """The kinds of a stage's blocks in a word."""
@@ -40,39 +45,23 @@ def stage_frame(
     count = len(stage.stage.blocks)
     words = sized(f"  {count} block{'s' if count > 1 else ''}", SMALL, theme.muted)
     title = sized(labels.short(name), "13", heavy=True)
-    # Only beside shortcuts is there room for both in a line.
+    # Only next to shortcuts is there room for both in a line.
     wide = len(name) <= 8 and any(unit.shortcuts for unit in stage.units)
     label = title + words if wide else table([title, words], align="RIGHT")
     tint = canvas.fills.stage(number) if canvas.fills.by == "stage" else theme.quiet
-    return canvas.cluster(
-        name,
-        label=f"<{label}>",
-        labeljust="r",
-        peripheries="1",
-        style="rounded,filled",
-        color=mix(mix(theme.page, tint, 0.7), theme.ink, 0.12),
-        fillcolor=mix(theme.page, tint, theme.tint),
-        margin="10",
-        tooltip=labels.tip(f"stage {name}"),
-    )
+    edge = mix(mix(theme.page, tint, 0.7), theme.ink, 0.12)
+    look = {"color": edge, "fillcolor": mix(theme.page, tint, theme.tint), "margin": "10"}
+    return canvas.cluster(name, label, **FRAME, **look, tooltip=labels.tip(f"stage {name}"))
 
 
 def repeat_frame(canvas: Canvas, run: Run, label: str) -> AbstractContextManager[Canvas]:
     """A frame around units that are drawn once for several."""
     first, last = run.drawn[0].name, run.repeats[-1][-1].name
     note = f"block {first}" if run.count == 1 else f"{first} to {last}: {run.count} times the same"
-    return canvas.cluster(
-        f"{first}/frame",
-        label=f"<{label}>",
-        labeljust="r",
-        peripheries="1",
-        style="rounded,filled",
-        fillcolor=canvas.theme.page,
-        color=canvas.theme.muted,
-        penwidth="1.3",
-        margin="14" if canvas.prefix else "9",  # arcs swing wider where ranks are aligned
-        tooltip=labels.tip(note),
-    )
+    margin = "14" if canvas.prefix else "9"  # arcs swing wider where ranks are aligned
+    look = {"fillcolor": canvas.theme.page, "color": canvas.theme.muted, "penwidth": "1.3"}
+    look |= {"margin": margin, "tooltip": labels.tip(note)}
+    return canvas.cluster(f"{first}/frame", label, **FRAME, **look)
 
 
 def draw_stage(canvas: Canvas, stage: DrawnStage, number: int | None) -> str:
@@ -106,14 +95,12 @@ def draw_stage(canvas: Canvas, stage: DrawnStage, number: int | None) -> str:
 
 def _layouts(stage: DrawnStage, strides: bool) -> list[tuple[list[str], int]]:
     """The different blocks of a stage by what they compute, strides left out, with their counts."""
-    found: list[tuple[list[str], int]] = []
-    for run in stage.runs:
-        words = [line for unit in run.drawn for line in labels.unit_lines(unit, strides)]
-        if found and found[-1][0] == words:
-            found[-1] = (words, found[-1][1] + run.count)
-        else:
-            found.append((words, run.count))
-    return found
+    layouts = [
+        ([line for unit in run.drawn for line in labels.unit_lines(unit, strides)], run.count)
+        for run in stage.runs
+    ]
+    alike = groupby(layouts, key=itemgetter(0))
+    return [(words, sum(count for _, count in runs)) for words, runs in alike]
 
 
 def _bracketed(body: str, count: int, ink: str) -> str:
@@ -126,11 +113,11 @@ def _bracketed(body: str, count: int, ink: str) -> str:
 
 def _shortcut_strip(canvas: Canvas, stage: DrawnStage) -> str:
     """A stage's shortcuts by kind, each with its stroke, on the colour of the page."""
-    counts: dict[tuple[str, str], int] = {}
-    for unit in stage.units:
-        for cut in unit.shortcuts:
-            key = cut.kind, labels.shortcut_words(cut.layers)
-            counts[key] = counts.get(key, 0) + 1
+    counts = Counter(
+        (cut.kind, labels.shortcut_words(cut.layers))
+        for unit in stage.units
+        for cut in unit.shortcuts
+    )
     if not counts:
         return ""
     theme = canvas.theme
@@ -160,10 +147,8 @@ def draw_block(canvas: Canvas, run: Run, number: int | None) -> list[str]:
 
 def share_anchors(canvas: Canvas, run: Run) -> None:
     """What any of a run's units puts out comes out of the one that is drawn."""
-    for units in run.repeats[1:]:
-        for drawn, hidden in zip(run.drawn, units, strict=True):
-            for layer, same in zip(drawn.layers, hidden.layers, strict=True):
-                canvas.anchors[same.name] = canvas.anchors[layer.name]
+    for _, drawn, layer in run.pairs:
+        canvas.anchors[layer.name] = canvas.anchors[drawn.name]
 
 
 def _block(canvas: Canvas, unit: Unit, number: int | None) -> str:
@@ -199,10 +184,9 @@ def _block_lines(canvas: Canvas, unit: Unit, row: Row) -> list[str]:
 
 
 def _figures(canvas: Canvas, row: Row) -> str:
-    figures = labels.numbers(row.cost.params, row.cost.macs, row.cost.uncounted)
     if canvas.fills.by == "activations":
-        figures = f"{compact(row.cost.written)} activations"
-    return figures
+        return f"{compact(row.cost.written)} activations"
+    return labels.numbers(row.cost.params, row.cost.macs, row.cost.uncounted)
 
 
 def _enter(canvas: Canvas, unit: Unit, box: str) -> str:

@@ -70,10 +70,7 @@ class Diagram:
         return render(self.dot, format, renderer)
 
     def write(
-        self,
-        path: str | os.PathLike[str],
-        format: str | None = None,
-        renderer: str = "pygraphviz",
+        self, path: str | os.PathLike[str], format: str | None = None, renderer: str = "pygraphviz"
     ) -> None:
         """Write the picture in the format of the file's suffix; replaces it whole.
 
@@ -148,12 +145,7 @@ def block_diagram(
 
 
 def _style(
-    level: str,
-    direction: str,
-    theme: str,
-    color_by: str,
-    expand: bool,
-    arithmetic: bool = False,
+    level: str, direction: str, theme: str, color_by: str, expand: bool, arithmetic: bool = False
 ) -> Style:
     if level not in LEVELS:
         raise unknown("level", level, LEVELS)

@@ -234,18 +234,16 @@ class Canvas:
         }
 
     @contextmanager
-    def cluster(self, name: str, **look: str) -> Iterator[Canvas]:
-        """A frame around what is drawn inside."""
+    def cluster(self, name: str, label: str, **look: str) -> Iterator[Canvas]:
+        """A frame around what is drawn inside, with a label of HTML-like text."""
         self._write(f"subgraph {quoted(f'cluster_{self.node_id(name)}')} {{")
         inside = replace(self, indent=f"{self.indent}\t", members=set())
-        inside._write(f"graph [{attributes(look)}]")
+        inside._write(f"graph [{attributes({'label': f'<{label}>', **look})}]")
         yield inside
         self._write("}")
 
 
 _UNSAFE = str.maketrans({":": "∶", "\\": "∖", "<": "‹", ">": "›"})
-
-
 _SAFE = re.compile(r"[\w./ -]*", re.ASCII).fullmatch
 
 

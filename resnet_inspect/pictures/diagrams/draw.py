@@ -1,7 +1,7 @@
 """LayerGraphs -> DOT: networks as their stages, their blocks, or their layers.
 
 The main path runs straight; whatever runs beside it (shortcuts, gates) leaves it at a point and is
-drawn at its side. Every level draws the same units (structure.py), with more or less inside.
+drawn at its side. Every level draws the same units (units.py), with more or less inside.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     import graphviz
 
 LEVELS = ("stage", "block", "layer")
-
-
 DIRECTIONS = ("TB", "LR")
 
 CROWDED = 5000
@@ -59,9 +57,8 @@ def draw(graphs: Sequence[LayerGraph], style: Style) -> str:
     shortcuts = {
         cut.kind for stage in every_stage for unit in stage.units for cut in unit.shortcuts
     }
-    dot = graphviz.Digraph(
-        identifier(" and ".join(graph.name for graph in graphs)), **_defaults(style)
-    )
+    names = " and ".join(graph.name for graph in graphs)
+    dot = graphviz.Digraph(identifier(names), **_defaults(style))
     canvases = [
         Canvas(
             dot,
@@ -94,9 +91,8 @@ def draw(graphs: Sequence[LayerGraph], style: Style) -> str:
 def _framed(canvas: Canvas, parts: Sequence[DrawnStage]) -> Rows:
     """Draw a network, among others in a frame of its own; returns its stages' boxes."""
     if canvas.prefix:
-        words = heading(canvas.graph, canvas.whole, canvas.style)
-        label = f"<{table(words, align='LEFT')}>"
-        with canvas.cluster("network", label=label, peripheries="0", margin="16") as inside:
+        label = table(heading(canvas.graph, canvas.whole, canvas.style), align="LEFT")
+        with canvas.cluster("network", label, peripheries="0", margin="16") as inside:
             rows = _network(inside, parts)
     else:
         rows = _network(canvas, parts)

@@ -75,9 +75,8 @@ def fills_for(by: str, theme: Theme, contents: Iterable[BoxContent]) -> Fills:
     if by not in (*COLOR_BY, CHANGE):
         raise unknown("colouring", by, COLOR_BY)
     if by in AMOUNTS:
-        return Fills(
-            by, theme, {}, max((AMOUNTS[by][1](content.cost) for content in contents), default=0)
-        )
+        amounts = (AMOUNTS[by][1](content.cost) for content in contents)
+        return Fills(by, theme, {}, max(amounts, default=0))
     if by in ("stage", CHANGE):
         return Fills(by, theme, {}, 0)
     kinds = dict.fromkeys(content.category for content in contents)

@@ -14,11 +14,7 @@ from resnet_inspect.pictures.themes import on_ramp
 from resnet_inspect.tables.columns import compact
 
 _WORDS = {"padding": "zero padding"}
-
-
 _STEPS = 20
-
-
 _GAP = "    "
 
 
@@ -61,14 +57,9 @@ def legend(style: Style, fills: Fills, kinds: Collection[str]) -> list[str]:
         bar = "".join(sized("█", SMALL, on_ramp(theme.ramp, share)) for share in shares)
         most = f" {compact(fills.highest)} {AMOUNTS[fills.by][0]} in a {style.level}"
         lines.append(word("0 ") + bar + word(most))
-    elif fills.by == CHANGE:
-        changes = {**theme.changes, "the same": theme.quiet}
-        swatches = [sized("■", "13", fill) + word(f" {name}") for name, fill in changes.items()]
-        lines.append(word(_GAP).join(swatches))
-    elif fills.by == "op":
-        swatches = [
-            sized("■", "13", fill) + word(f" {kind}") for kind, fill in fills.categories.items()
-        ]
+    elif fills.by in ("op", CHANGE):
+        meanings = fills.categories or {**theme.changes, "the same": theme.quiet}
+        swatches = [sized("■", "13", fill) + word(f" {name}") for name, fill in meanings.items()]
         # Two short lines where one would be wider than the picture.
         half = len(swatches) if len(swatches) < 5 else -(-len(swatches) // 2)
         lines += [word(_GAP).join(swatches[at : at + half]) for at in range(0, len(swatches), half)]

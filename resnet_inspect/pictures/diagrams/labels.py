@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from html import escape as _escape
+from itertools import groupby
 
 from resnet_inspect.counting.costs import cost
 from resnet_inspect.networks.graph import Layer
@@ -74,13 +75,10 @@ LINES = 8
 
 def folded(lines: Sequence[str]) -> list[str]:
     """Equal lines in a row as one with its count, and no more than LINES."""
-    runs: list[tuple[str, int]] = []
-    for line in lines:
-        if runs and runs[-1][0] == line and len(lines) > 3:
-            runs[-1] = (line, runs[-1][1] + 1)
-        else:
-            runs.append((line, 1))
-    shown = [f"{line}  × {count}" if count > 1 else line for line, count in runs]
+    shown = list(lines)
+    if len(lines) > 3:
+        runs = [(line, len(list(same))) for line, same in groupby(lines)]
+        shown = [f"{line}  × {count}" if count > 1 else line for line, count in runs]
     if len(shown) > LINES:
         shown[LINES - 1 :] = [f"… {len(shown) - LINES + 1} more"]
     return shown
@@ -88,13 +86,10 @@ def folded(lines: Sequence[str]) -> list[str]:
 
 def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
     """Channels through a gate: 256 → 16 → 256."""
-    sides = [
-        (op.in_channels, op.out_channels)
-        if isinstance(op, Conv2d)
-        else (op.in_features, op.out_features)
-        for op in ops
-    ]
-    return " → ".join(map(str, (sides[0][0], *(out for _, out in sides))))
+    first, *_ = ops
+    entering = first.in_channels if isinstance(first, Conv2d) else first.in_features
+    leaving = [op.out_channels if isinstance(op, Conv2d) else op.out_features for op in ops]
+    return " → ".join(map(str, (entering, *leaving)))
 
 
 def shortcut_words(layers: Iterable[Layer]) -> str:
@@ -132,10 +127,8 @@ FACTS = (
     "traffic",
     "intensity",
 )
-
-
 SIGHT = ("receptive_field", "field_stride")
-"""The columns of the table (network_table.METRICS) that a tooltip shows: what follows from ops and
+"""The columns of the table (network.METRICS) that a tooltip shows: what follows from ops and
 shapes, and what depends on the place in the network."""
 
 
@@ -146,12 +139,10 @@ def tooltip(row: Row) -> str:
 
 def columns(row: Row, keys: Iterable[str]) -> list[str]:
     """Some columns of a row with their titles, left out where they have no value."""
-    lines = []
-    for column, value in map(METRICS.__getitem__, keys):
-        found = value(row)
-        if found is not None:
-            lines.append(f"{column.title}: {show(found, column.kind)}")
-    return lines
+    cells = ((column, value(row)) for column, value in map(METRICS.__getitem__, keys))
+    return [
+        f"{column.title}: {show(cell, column.kind)}" for column, cell in cells if cell is not None
+    ]
 
 
 def chained(lines: Sequence[str]) -> list[str]:

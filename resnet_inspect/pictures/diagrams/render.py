@@ -21,8 +21,6 @@ from resnet_inspect.errors import InspectError, unknown
 FORMATS = ("svg", "png", "pdf", "dot")
 
 SUFFIXES = {f".{name}": name for name in FORMATS}
-
-
 RENDERERS = ("pygraphviz", "dot")
 
 PNG_DPI = 144
@@ -32,8 +30,6 @@ LARGEST_BITMAP = 32767
 """Dots that cairo can draw along a side."""
 
 _WEIGHTS = {"Regular": "normal", "Bold": "bold"}
-
-
 _BEYOND = re.compile("[^\x00-\u017f\u0384-\u045f\u2010-\u2026\u2192\u2212\u2236\u2588\u25a0\ufffd]")
 """Characters that Arimo, cut to what is common in names, lacks."""
 
@@ -161,8 +157,7 @@ def _use_own_fonts(dot: str) -> None:
 
 def _with_fonts(svg: bytes) -> bytes:
     """An SVG that carries the font of its text."""
-    start = svg.index(b"<svg")
-    at = svg.index(b">", start) + 1
+    at = svg.index(b">", svg.index(b"<svg")) + 1
     return svg[:at] + b"\n" + _font_faces() + svg[at:]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from types import MappingProxyType
 
 from resnet_inspect.networks.graph import INPUT, Block, Layer, LayerGraph, Stage
@@ -81,6 +82,14 @@ class Run:
     def count(self) -> int:
         return len(self.repeats)
 
+    @property
+    def pairs(self) -> Iterator[tuple[Unit, Layer, Layer]]:
+        """Every layer of every repeat, after the unit and the layer that are drawn for it."""
+        for repeat in self.repeats:
+            for drawn, unit in zip(self.drawn, repeat, strict=True):
+                for shown, layer in zip(drawn.layers, unit.layers, strict=True):
+                    yield drawn, shown, layer
+
 
 @dataclass(frozen=True, slots=True)
 class DrawnStage:
@@ -106,14 +115,12 @@ def stages(
         [unit for block in stage.blocks for unit in units_of(block, wiring)]
         for stage in graph.stages
     ]
-    alike = (
-        {} if expand else _likenesses([unit for units in parts for unit in units], wiring, marks)
-    )
-    found = []
-    for stage, units in zip(graph.stages, parts, strict=True):
-        runs = [Run(((unit,),)) for unit in units] if expand else _runs(units, alike)
-        found.append(DrawnStage(stage, tuple(runs)))
-    return tuple(found)
+    if expand:
+        runs = [[Run(((unit,),)) for unit in units] for units in parts]
+    else:
+        alike = _likenesses([*chain(*parts)], wiring, marks)
+        runs = [_runs(units, alike) for units in parts]
+    return tuple(map(DrawnStage, graph.stages, map(tuple, runs)))
 
 
 LONGEST = 6
@@ -170,20 +177,16 @@ def _unit(
     name: str, kind: str, layers: tuple[Layer, ...], additions: Sequence[Layer], wiring: Wiring
 ) -> Unit:
     inside = {layer.name for layer in layers}
-    cuts = tuple(
-        cut
-        for addition in additions
-        if addition.name in inside
-        for cut in wiring.shortcuts(addition)
+    ends = [addition for addition in additions if addition.name in inside]
+    scales = [layer for layer in layers if isinstance(layer.op, Scale)]
+    gates = chain.from_iterable(map(wiring.gate, scales))
+    return Unit(
+        name,
+        kind,
+        layers,
+        shortcuts=tuple(chain.from_iterable(map(wiring.shortcuts, ends))),
+        gates=tuple(layer for layer in gates if layer.name in inside),
     )
-    gates = tuple(
-        member
-        for layer in layers
-        if isinstance(layer.op, Scale)
-        for member in wiring.gate(layer)
-        if member.name in inside
-    )
-    return Unit(name, kind, layers, cuts, gates)
 
 
 def _likenesses(

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.networks.ops import Pair, show_shape
-from resnet_inspect.pictures.plots.plot import DASHES, MARKERS, Plot, backed
+from resnet_inspect.pictures.plots.plot import (
+    DASHES,
+    MARKERS,
+    Plot,
+    backed,
+    log_log,
+    note,
+    shared_legend,
+)
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.block_comparison import compare_blocks
 from resnet_inspect.tables.columns import show_round
@@ -38,8 +46,7 @@ def blocks(channels: int = 256, size: int | Pair = 14) -> Plot:
                     marker=MARKERS[number],
                     label="basic block: 3x3, 3x3" if number == 0 else "bottleneck: 1x1, 3x3, 1x1",
                 )
-            axes.set_xscale("log")
-            axes.set_yscale("log")
+            log_log(axes)
             axes.set_title(title)
             axes.minorticks_off()
             axes.set_xlabel("height and width" if heights is tall else "channels")
@@ -47,8 +54,7 @@ def blocks(channels: int = 256, size: int | Pair = 14) -> Plot:
             axes.set_xticks(ticks, names)
             axes.yaxis.set_major_formatter(lambda value, _: show_round(value))
             _mark_ratio(axes, theme, ticks[len(ticks) // 2], heights[len(ticks) // 2], key)
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=2)
+        shared_legend(figure, panels[0], loc="outside upper center", ncols=2)
 
     row = sheet["blocks"].records()[1]
     return Plot(
@@ -67,18 +73,7 @@ def _side_text(side: Pair) -> str:
 def _mark_ratio(axes: Axes, theme: Theme, at: Any, row: Any, key: str) -> None:
     """An arrow between the two lines that says how far apart they are."""
     low, high = row[f"bottleneck_{key}"], row[f"basic_{key}"]
-    axes.annotate(
-        "",
-        (at, low * 1.25),
-        (at, high / 1.25),
-        arrowprops={"arrowstyle": "<->", "color": theme.muted, "shrinkA": 0, "shrinkB": 0},
-    )
-    axes.annotate(
-        f"{high / low:.2f} ×",
-        (at, low**0.36 * high**0.64),
-        (6, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=9,
-        bbox=backed(theme),
-    )
+    arrow = {"arrowstyle": "<->", "color": theme.muted, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", (at, low * 1.25), (at, high / 1.25), arrowprops=arrow)
+    middle = (at, low**0.36 * high**0.64)
+    note(axes, f"{high / low:.2f} ×", middle, (6, 0), va="center", bbox=backed(theme))

@@ -20,7 +20,15 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import GlobalAvgPool2d, show_shape
 from resnet_inspect.networks.parts import depths, roles
 from resnet_inspect.pictures.plots.blocks import blocks
-from resnet_inspect.pictures.plots.plot import DASHES, HATCHES, MARKERS, Plot, backed
+from resnet_inspect.pictures.plots.plot import (
+    DASHES,
+    HATCHES,
+    MARKERS,
+    Plot,
+    backed,
+    note,
+    shared_legend,
+)
 from resnet_inspect.pictures.plots.zoo import zoo
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import network as network_table
@@ -36,11 +44,7 @@ MOST = 6
 
 
 def plot(
-    kind: str,
-    graphs: Sequence[LayerGraph] = (),
-    *,
-    theme: str = "light",
-    convention: str = "macs",
+    kind: str, graphs: Sequence[LayerGraph] = (), *, theme: str = "light", convention: str = "macs"
 ) -> Plot:
     """A plot of one of KINDS; 'zoo' and 'blocks' need no networks.
 
@@ -98,26 +102,22 @@ def _measures(convention: str) -> tuple[Measure, Measure]:
 
 def stages(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
     """MACs (or what a convention counts) and parameters of every stage."""
-    tables = [network_table.table(graph, "stage", convention=convention) for graph in graphs]
-    names = merged([str(row["name"]) for row in table.rows] for table in tables)
+    rows: list[Sequence[Any]] = [
+        network_table.table(graph, "stage", convention=convention).rows for graph in graphs
+    ]
+    names = merged([str(row["name"]) for row in stages] for stages in rows)
+    named = list(zip(map(_label, graphs), rows, strict=True))
     measures = _measures(convention)
 
     def paint(figure: Figure, theme: Theme) -> None:
         panels = figure.subplots(1, 2)
         for axes, measure in zip(panels, measures, strict=True):
-            _bars(axes, theme, graphs, tables, names, measure.key, measure.unit)
+            _bars(axes, theme, named, names, measure)
             axes.set_title(f"{measure.title} by stage")
             axes.set_ylabel(measure.axis)
         if len(graphs) > 1:
-            handles, labels = panels[0].get_legend_handles_labels()
-            figure.legend(
-                handles,
-                labels,
-                loc="outside upper center",
-                ncols=min(5, len(graphs)),
-                handlelength=1.4,
-                columnspacing=1.4,
-            )
+            look = {"ncols": min(5, len(graphs)), "handlelength": 1.4, "columnspacing": 1.4}
+            shared_legend(figure, panels[0], loc="outside upper center", **look)
 
     return Plot(
         "stages",
@@ -130,30 +130,21 @@ def stages(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
 def _bars(
     axes: Axes,
     theme: Theme,
-    graphs: Sequence[LayerGraph],
-    tables: Sequence[Any],
-    names: Sequence[str],
-    key: str,
-    unit: float,
+    networks: Sequence[tuple[str, Sequence[Any]]],
+    stages: Sequence[str],
+    measure: Measure,
 ) -> None:
-    width = 0.86 / len(graphs)
-    for number, (graph, table) in enumerate(zip(graphs, tables, strict=True)):
-        counts = {row["name"]: row[key] for row in table.rows}
-        at = [names.index(name) + (number + 0.5) * width - 0.43 for name in counts]
-        heights = [(count or 0) / unit for count in counts.values()]
-        axes.bar(
-            at,
-            heights,
-            width * 0.92,
-            label=_label(graph),
-            color=theme.series[number],
-            hatch=HATCHES[number],
-            edgecolor=theme.page,
-            linewidth=0,
-        )
-    crowded = sum(map(len, names)) > 45
+    """A group of bars for each stage; networks: their labels and rows."""
+    width = 0.86 / len(networks)
+    for number, (label, rows) in enumerate(networks):
+        counts = {row["name"]: row[measure.key] for row in rows}
+        at = [stages.index(name) + (number + 0.5) * width - 0.43 for name in counts]
+        heights = [(count or 0) / measure.unit for count in counts.values()]
+        look: dict[str, Any] = {"color": theme.series[number], "hatch": HATCHES[number]}
+        axes.bar(at, heights, width * 0.92, label=label, edgecolor=theme.page, linewidth=0, **look)
+    crowded = sum(map(len, stages)) > 45
     slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(names)), names, **(slant if crowded else {}))
+    axes.set_xticks(range(len(stages)), stages, **(slant if crowded else {}))
     axes.grid(False, axis="x")
     axes.tick_params(axis="x", length=0)
 
@@ -229,16 +220,8 @@ def _label_ends(axes: Axes, theme: Theme, ends: Sequence[End], wide: float) -> N
             if at - half < far and at + half > left:
                 height = max(height, level + top * 0.066)
         placed.append((at - half, at + half, height))
-        axes.text(
-            at,
-            height,
-            end.text,
-            fontsize=9,
-            fontweight="bold",
-            ha="center",
-            va="bottom",
-            bbox=backed(theme),
-        )
+        look: dict[str, Any] = {"fontsize": 9, "fontweight": "bold", "bbox": backed(theme)}
+        axes.text(at, height, end.text, ha="center", va="bottom", **look)
 
 
 def memory_through_depth(graphs: Sequence[LayerGraph]) -> Plot:
@@ -275,16 +258,8 @@ def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top:
     peak = max(range(len(levels)), key=levels.__getitem__)
     axes.plot([peak], [levels[peak]], marker="v", color=theme.ink, markersize=7, clip_on=False)
     right = peak < 0.5 * len(levels)
-    axes.annotate(
-        f"peak {_peak_words(graph)}",
-        (peak, levels[peak]),
-        (-4 if right else 4, 6),
-        textcoords="offset points",
-        ha="left" if right else "right",
-        va="bottom",
-        fontsize=9,
-        bbox=backed(theme),
-    )
+    look = {"ha": "left" if right else "right", "va": "bottom", "bbox": backed(theme)}
+    note(axes, f"peak {_peak_words(graph)}", (peak, levels[peak]), (-4 if right else 4, 6), **look)
     axes.set_title(f"{graph.name}: activations alive, input {show_shape(graph.input_shape)}, fp32")
     axes.set_ylabel("MiB")
     axes.set_ylim(0, top * 1.24)
@@ -326,16 +301,8 @@ def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
             axes.axhline(side, color=theme.ink, linewidth=1.2, linestyle=(0, (5, 3)))
         _label_ends(axes, theme, ends, 7.6)
         for side in inputs:
-            axes.annotate(
-                f"the input's {side} pixels",
-                (1, side),
-                (0, 3),
-                textcoords="offset points",
-                xycoords=axes.get_yaxis_transform(),
-                ha="right",
-                va="bottom",
-                fontsize=9,
-            )
+            look = {"xycoords": axes.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+            note(axes, f"the input's {side} pixels", (1, side), (0, 3), **look)
         axes.set_title("Receptive field through depth")
         axes.set_xlabel("depth in layers with weights")
         axes.set_ylabel("input pixels")

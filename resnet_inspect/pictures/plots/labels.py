@@ -11,16 +11,16 @@ from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from resnet_inspect.pictures.plots.plot import note
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Spot = tuple[float, float]
-"""A place on the page, in points."""
+"""A place: on the page in points, or in the data's coordinates."""
 
 FONT_SIZE = 8.0
-
 _HEIGHT = FONT_SIZE * 1.16
-
 _MARKER = 4.0
 """Half the side of what a marker takes, in points."""
 
@@ -34,20 +34,12 @@ class Box(NamedTuple):
     top: float
 
     def meets(self, other: Box) -> bool:
-        return (
-            self.left < other.right
-            and other.left < self.right
-            and self.bottom < other.top
-            and other.bottom < self.top
-        )
+        across = self.left < other.right and other.left < self.right
+        return across and self.bottom < other.top and other.bottom < self.top
 
     def inside(self, other: Box) -> bool:
-        return (
-            self.left >= other.left
-            and self.bottom >= other.bottom
-            and self.right <= other.right
-            and self.top <= other.top
-        )
+        across = other.left <= self.left and self.right <= other.right
+        return across and other.bottom <= self.bottom and self.top <= other.top
 
 
 class Place(NamedTuple):
@@ -108,7 +100,7 @@ def placed(
     return boxes
 
 
-def label_around(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+def label_around(axes: Axes, points: Mapping[str, Spot]) -> None:
     """Label points by name, each at a side of its own, inside axes whose layout is done."""
     edges = (float(edge) * _scale(axes) for edge in axes.get_window_extent().extents)
     ordered = dict(sorted(points.items(), key=lambda named: named[1], reverse=True))
@@ -116,10 +108,7 @@ def label_around(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
 
 
 def label_above(
-    axes: Axes,
-    points: Mapping[str, tuple[float, float]],
-    marks: Iterable[tuple[float, float]],
-    backing: dict[str, Any],
+    axes: Axes, points: Mapping[str, Spot], marks: Iterable[Spot], backing: dict[str, Any]
 ) -> None:
     """Label points by name, each above its own, clear of all marks and other labels.
 
@@ -127,34 +116,26 @@ def label_above(
     a label, which may lie on lines.
     """
     ordered = dict(sorted(points.items(), key=lambda named: named[1][1]))
-    _annotate(axes, ordered, marks, ABOVE, _ANYWHERE, backing)
-
-
-_ANYWHERE = Box(-inf, -inf, inf, inf)
+    _annotate(axes, ordered, marks, ABOVE, Box(-inf, -inf, inf, inf), bbox=backing)
 
 
 def _annotate(
     axes: Axes,
-    points: Mapping[str, tuple[float, float]],
-    marks: Iterable[tuple[float, float]],
+    points: Mapping[str, Spot],
+    marks: Iterable[Spot],
     places: Sequence[Place],
     frame: Box,
-    backing: dict[str, Any] | None = None,
+    **look: Any,
 ) -> None:
-    spots = {text: _spot(axes, point) for text, point in points.items()}
-    boxes = placed(spots, [_spot(axes, mark) for mark in marks], places, frame)
-    for text, box in boxes.items():
-        axes.annotate(
-            text,
-            points[text],
-            ((box.left + box.right) / 2 - spots[text][0], box.bottom - spots[text][1]),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=FONT_SIZE,
-            bbox=backing,
-            annotation_clip=False,
-        )
+    def on_page(point: Spot) -> Spot:
+        across, up = axes.transData.transform(point) * _scale(axes)
+        return float(across), float(up)
+
+    spots = {text: on_page(point) for text, point in points.items()}
+    for text, box in placed(spots, map(on_page, marks), places, frame).items():
+        offset = (box.left + box.right) / 2 - spots[text][0], box.bottom - spots[text][1]
+        place = {"ha": "center", "va": "bottom", "annotation_clip": False}
+        note(axes, text, points[text], offset, fontsize=FONT_SIZE, **place, **look)
 
 
 def _scale(axes: Axes) -> float:
@@ -162,12 +143,6 @@ def _scale(axes: Axes) -> float:
     figure = axes.get_figure(root=True)
     assert figure is not None
     return 72 / figure.dpi
-
-
-def _spot(axes: Axes, point: tuple[float, float]) -> Spot:
-    """Where a point of the data is on the page."""
-    across, up = axes.transData.transform(point) * _scale(axes)
-    return float(across), float(up)
 
 
 @lru_cache(maxsize=512)

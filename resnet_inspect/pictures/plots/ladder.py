@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from resnet_inspect.measuring.records import LadderStep
-from resnet_inspect.pictures.plots.plot import Plot
+from resnet_inspect.pictures.plots.plot import Plot, note
 from resnet_inspect.pictures.themes import Theme
 
 if TYPE_CHECKING:
@@ -58,15 +58,8 @@ def _bar(axes: Axes, theme: Theme, place: int, step: LadderStep, level: float) -
         axes.bar(place, height - level, _WIDTH, bottom=level, color=theme.series[2 if place else 0])
     else:
         axes.bar(place, height, _WIDTH, color=theme.page, edgecolor=theme.series[1], hatch="///")
-    axes.annotate(
-        _label(step),
-        (place, height),
-        (0, 4),
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        fontsize=8.5,
-    )
+    look = {"ha": "center", "va": "bottom", "fontsize": 8.5}
+    note(axes, _label(step), (place, height), (0, 4), **look)
     return height if step.kept else level
 
 

@@ -13,8 +13,19 @@ from resnet_inspect.measuring.records import Case, Latency
 from resnet_inspect.measuring.sweep import Environment
 from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.pictures.plots.labels import label_above
-from resnet_inspect.pictures.plots.plot import DASHES, MARKERS, Plot, backed
+from resnet_inspect.pictures.plots.plot import (
+    DASHES,
+    MARKERS,
+    SUPTITLE,
+    Plot,
+    backed,
+    log_log,
+    note,
+    plain_numbers,
+    shared_legend,
+)
 from resnet_inspect.pictures.themes import Theme
+from resnet_inspect.tables.columns import show_round
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,10 +46,6 @@ def latency_plots(records: Sequence[Latency]) -> list[Plot]:
     return plots
 
 
-def _device(record: Latency) -> str:
-    return record.device.name
-
-
 Variants = Mapping[str, Sequence[Latency]]
 """Latencys by what else than the network and the batch tells them apart, in words."""
 
@@ -53,8 +60,6 @@ def _split(latencies: Sequence[Latency]) -> list[Variants]:
     What varies most is compared within a plot; each combination of the rest has plots of its own,
     and so has each input, device and torch.
     """
-    if not latencies:
-        return []
     counts = {key: len({getattr(one.case, key) for one in latencies}) for key in _VARY}
     within = max(_VARY, key=lambda key: counts[key])
     plots: dict[tuple[Any, ...], dict[str, list[Latency]]] = {}
@@ -73,9 +78,10 @@ def _all(variants: Variants) -> list[Latency]:
     return [record for group in variants.values() for record in group]
 
 
-def _same(variants: Variants) -> tuple[str, str]:
-    """What all measurements of a plot share: as words for a title, and as part of a name."""
-    first, *rest = (record.case for record in _all(variants))
+def _same(variants: Variants) -> tuple[str, str, str]:
+    """What a plot's measurements share: device, and case as words and as part of a name."""
+    records = _all(variants)
+    first, *rest = (record.case for record in records)
     shared = [
         str(getattr(first, key))
         for key in _VARY
@@ -83,7 +89,7 @@ def _same(variants: Variants) -> tuple[str, str]:
     ]
     usual = {getattr(_USUAL, key) for key in _VARY}
     name = "".join(f"-{word}" for word in shared if word not in usual)
-    return ", ".join((show_shape(first.input), *shared)), name
+    return records[0].device.name, ", ".join((show_shape(first.input), *shared)), name
 
 
 def batch_plot(variants: Variants) -> Plot:
@@ -91,43 +97,38 @@ def batch_plot(variants: Variants) -> Plot:
     records = _all(variants)
     models = list(dict.fromkeys(one.case.model for one in records))
     batches = sorted({one.case.batch for one in records})
-    words, name = _same(variants)
+    device, words, name = _same(variants)
     single = len(variants) == 1
 
     def paint(figure: Figure, theme: Theme) -> None:
         shape = (1, 2) if single else (2, len(variants))
-        grid = figure.subplots(
-            *shape, squeeze=False, sharex=True, sharey=False if single else "row"
-        )
+        shared: Any = {"sharex": True, "sharey": False if single else "row"}
+        grid = figure.subplots(*shape, squeeze=False, **shared)
         above, below = ([grid[0, 0]], [grid[0, 1]]) if single else grid
-        for latency, throughput, (variant, group) in zip(
-            above, below, variants.items(), strict=True
-        ):
+        columns = zip(above, below, variants.items(), strict=True)
+        for latency, throughput, (variant, group) in columns:
             _batch_lines(latency, throughput, theme, models, group)
             latency.set_title("Latency: median, p10 to p90 shaded" if single else variant)
             for axes in (latency, throughput):
-                _log(axes, batches)
+                log_log(axes)
+                axes.set_xticks(batches, [str(batch) for batch in batches])
+                axes.minorticks_off()
+                plain_numbers(axes.yaxis)
         above[0].set_ylabel("milliseconds")
         below[0].set_ylabel("images per second")
         if single:
             below[0].set_title("Throughput")
         for axes in grid[-1]:
             axes.set_xlabel("batch")
-        handles, labels = above[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(models)))
+        look = {"loc": "outside lower center", "ncols": min(5, len(models))}
+        shared_legend(figure, above[0], **look)
         if not single:
-            figure.suptitle(
-                "Latency (median, p10 to p90 shaded) and throughput\n"
-                f"{_device(records[0])}, {words}",
-                fontsize=11,
-                fontweight="bold",
-                x=0.01,
-                ha="left",
-            )
+            title = "Latency (median, p10 to p90 shaded) and throughput"
+            figure.suptitle(f"{title}\n{device}, {words}", **SUPTITLE, fontsize=11)
 
     return Plot(
         f"batch{name}",
-        f"Latency and throughput against batch on {_device(records[0])}, {words}: "
+        f"Latency and throughput against batch on {device}, {words}: "
         + ", ".join(models)
         + ("." if single else f"; side by side {', '.join(variants)}."),
         (9.6, 4.2) if single else (min(12.0, 1.4 + 4.0 * len(variants)), 7.4),
@@ -136,11 +137,7 @@ def batch_plot(variants: Variants) -> Plot:
 
 
 def _batch_lines(
-    latency: Axes,
-    throughput: Axes,
-    theme: Theme,
-    models: Sequence[str],
-    group: Sequence[Latency],
+    latency: Axes, throughput: Axes, theme: Theme, models: Sequence[str], group: Sequence[Latency]
 ) -> None:
     """A line for each network, with a colour and a marker that are its own in every column."""
     for number, model in enumerate(models):
@@ -154,33 +151,10 @@ def _batch_lines(
             "marker": MARKERS[number % len(MARKERS)],
         }
         latency.plot(batches, [one.median * 1e3 for one in sums], label=model, **style)
-        latency.fill_between(
-            batches,
-            [one.p10 * 1e3 for one in sums],
-            [one.p90 * 1e3 for one in sums],
-            color=colour,
-            alpha=0.2,
-            linewidth=0,
-        )
+        low, high = zip(*((one.p10 * 1e3, one.p90 * 1e3) for one in sums), strict=True)
+        latency.fill_between(batches, low, high, color=colour, alpha=0.2, linewidth=0)
         speeds = [batch / one.median for batch, one in zip(batches, sums, strict=True)]
         throughput.plot(batches, speeds, **style)
-
-
-def _log(axes: Axes, batches: Sequence[int]) -> None:
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xticks(batches, [str(batch) for batch in batches])
-    axes.minorticks_off()
-    _plain_numbers(axes.yaxis)
-
-
-def _plain_numbers(axis: Any) -> None:
-    """1, 2, 5, 10 rather than powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
 _BESIDE = 1.035
@@ -197,40 +171,39 @@ def throughput_plot(variants: Variants) -> Plot:
     }
     records = _all(variants)
     batches = sorted({one.case.batch for one in records})
-    words, name = _same(variants)
+    device, words, name = _same(variants)
 
     def paint(figure: Figure, theme: Theme) -> None:
         axes = figure.subplots()
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        log_log(axes)
         places = [place for place, _ in map(_point, records)]
         room = max(1.3, (max(places) / min(places)) ** 0.14)  # also where all cost equally much
         axes.set_xlim(min(places) / room, max(places) * room)
         best: dict[str, tuple[float, float]] = {}
-        points = []
+        points: list[tuple[float, float]] = []
         for number, group in enumerate(variants.values()):
             shift = _BESIDE ** (number - (len(variants) - 1) / 2)
             colour = theme.series[number % len(theme.series)]
-            points.append(_throughput_points(axes, colour, batches, group, shift))
-            for one in group:
-                point = _point(one)
-                known = best.get(one.case.model, point)
-                best[one.case.model] = max(known, point, key=lambda at: at[1])
+            points += _throughput_points(axes, colour, batches, group, shift)
+        for one in records:
+            point = _point(one)
+            known = best.get(one.case.model, point)
+            best[one.case.model] = max(known, point, key=lambda at: at[1])
         axes.margins(y=0.14)
         _speed_lines(axes, theme)
         for axis in (axes.xaxis, axes.yaxis):
-            _plain_numbers(axis)
+            plain_numbers(axis)
         axes.set_xlabel("GMACs of an image")
         axes.set_ylabel("images per second")
-        axes.set_title(f"Throughput against MACs\n{_device(records[0])}, {words}")
+        axes.set_title(f"Throughput against MACs\n{device}, {words}")
         _throughput_legend(figure, theme, list(variants), batches)
         # Names are put where the points are known to stand.
         figure.draw_without_rendering()
-        label_above(axes, best, [at for one in points for at in one], backed(theme))
+        label_above(axes, best, points, backed(theme))
 
     return Plot(
         f"throughput{name}",
-        f"Images per second against GMACs of an image on {_device(records[0])}, {words}, "
+        f"Images per second against GMACs of an image on {device}, {words}, "
         f"with lines of equal FLOP/s ({MACS}).",
         (7.6, 5.2),
         paint,
@@ -266,16 +239,9 @@ def _throughput_legend(
         Line2D([], [], color=theme.series[number % len(theme.series)], linewidth=5, label=variant)
         for number, variant in enumerate(variants)
     ]
+    look: dict[str, Any] = {"color": theme.muted, "linestyle": "none", "markersize": 6}
     markers = [
-        Line2D(
-            [],
-            [],
-            color=theme.muted,
-            marker=MARKERS[number % len(MARKERS)],
-            linestyle="none",
-            markersize=6,
-            label=f"batch {batch}",
-        )
+        Line2D([], [], marker=MARKERS[number % len(MARKERS)], label=f"batch {batch}", **look)
         for number, batch in enumerate(batches)
     ]
     rows = [row for row in (colours, markers) if len(row) > 1]
@@ -290,7 +256,8 @@ def _throughput_legend(
 def _point(record: Latency) -> tuple[float, float]:
     """GMACs of an image, and images per second."""
     batch = record.case.batch
-    return record.macs / batch / 1e9, batch / _median(record)
+    assert record.summary is not None
+    return record.macs / batch / 1e9, batch / record.summary.median
 
 
 def _speed_lines(axes: Axes, theme: Theme) -> None:
@@ -305,21 +272,11 @@ def _speed_lines(axes: Axes, theme: Theme) -> None:
                 continue
             axes.plot((left, right), ends, color=theme.grid, linewidth=1, zorder=0)
             # Beside the plot, or at its foot, where it is out of the way of the networks' names.
-            at = min(right, teraflops * 1e3 / 2 / low)
-            side: dict[str, Any] = {"xytext": (4, 0), "ha": "left", "va": "center"}
-            foot: dict[str, Any] = {"xytext": (-3, 3), "ha": "right", "va": "bottom"}
-            axes.annotate(
-                f"{teraflops * 1e3:g} GFLOP/s" if teraflops < 1 else f"{teraflops:g} TFLOP/s",
-                (at, teraflops * 1e3 / 2 / at),
-                textcoords="offset points",
-                fontsize=8,
-                color=theme.muted,
-                **(side if at == right else foot),
-            )
+            x = min(right, teraflops * 1e3 / 2 / low)
+            side: dict[str, Any] = {"offset": (4, 0), "ha": "left", "va": "center"}
+            foot: dict[str, Any] = {"offset": (-3, 3), "ha": "right", "va": "bottom"}
+            look = {"fontsize": 8, "color": theme.muted, **(side if x == right else foot)}
+            words = f"{show_round(teraflops * 1e12)}FLOP/s"
+            note(axes, words, (x, teraflops * 1e3 / 2 / x), **look)
     axes.set_xlim(left, right)
     axes.set_ylim(low, high)
-
-
-def _median(record: Latency) -> float:
-    assert record.summary is not None
-    return record.summary.median

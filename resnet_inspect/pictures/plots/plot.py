@@ -12,17 +12,18 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.errors import unknown
 from resnet_inspect.files import format_of, write_bytes
 from resnet_inspect.pictures.themes import Theme, theme_named
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 FORMATS = ("svg", "png", "pdf")
-
 SUFFIXES = {f".{name}": name for name in FORMATS}
 
 # What a file says of its making, less the date and the version of matplotlib.
@@ -32,20 +33,20 @@ _METADATA: dict[str, dict[str, None]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 
+_COLOURED = {
+    "page": "axes.facecolor figure.facecolor savefig.facecolor",
+    "ink": "axes.labelcolor axes.titlecolor text.color xtick.labelcolor ytick.labelcolor",
+    "muted": "axes.edgecolor xtick.color ytick.color",
+    "grid": "grid.color",
+}
+"""matplotlib's settings that have a colour of the theme; plain.mplstyle holds all others."""
+
 FONT = "Arimo"
 """As wide as Arial and Liberation Sans, so that the text of an SVG fits wherever it is shown."""
 
-_BEHIND = "DejaVu Sans"
-"""matplotlib's own, for letters that the first does not have."""
-
-_IN_A_BROWSER = f"{FONT}, Arial, 'Liberation Sans', Helvetica, '{_BEHIND}', sans-serif"
-
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
-
-
 HATCHES = ("", "///", "...", "xxx", "---", "\\\\\\")
-
-
+SUPTITLE: dict[str, Any] = {"x": 0.01, "ha": "left", "fontweight": "bold"}
 DASHES: tuple[Any, ...] = (
     "-",
     (0, (6, 2)),
@@ -59,6 +60,32 @@ DASHES: tuple[Any, ...] = (
 def backed(theme: Theme) -> dict[str, Any]:
     """A patch of page behind a text that may lie on lines."""
     return {"facecolor": theme.page, "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
+
+
+def note(
+    axes: Axes, text: str, at: tuple[Any, Any], offset: tuple[float, float], **look: Any
+) -> None:
+    """Words at a point of the data, moved by so many points of the page."""
+    axes.annotate(text, at, offset, **{"textcoords": "offset points", "fontsize": 9, **look})
+
+
+def shared_legend(figure: Figure, axes: Axes, **look: Any) -> None:
+    """One legend for all panels, of what is drawn on some axes."""
+    figure.legend(*axes.get_legend_handles_labels(), **look)
+
+
+def log_log(axes: Axes) -> None:
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+
+
+def plain_numbers(axis: Axis) -> None:
+    """1, 2, 5, 10 on a logarithmic axis rather than powers of ten."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{value:,g}")
 
 
 @dataclass(frozen=True)
@@ -79,6 +106,7 @@ class Plot:
         """The file's bytes, equal for equal plots; raises UnknownNameError for the format."""
         import io
 
+        from matplotlib.backend_bases import get_registered_canvas_class
         from matplotlib.figure import Figure
 
         if format not in FORMATS:
@@ -88,7 +116,9 @@ class Plot:
         with _settings(theme, self.name):
             figure = Figure(figsize=self.size, dpi=dpi, layout="constrained")
             self.paint(figure, theme)
-            _print(figure, format, buffer)
+            # savefig would draw twice, first to find a layout, which drawing does by itself.
+            canvas: Any = get_registered_canvas_class(format)(figure)
+            getattr(canvas, f"print_{format}")(buffer, metadata=_METADATA[format])
         drawn = buffer.getvalue()
         return _with_fallbacks(drawn) if format == "svg" else drawn
 
@@ -109,30 +139,10 @@ class Plot:
         return self.to_svg()
 
 
-def _print(figure: Figure, format: str, buffer: BinaryIO) -> None:
-    """Draw a figure into a file.
-
-    Figure.savefig would draw it twice, first to find a layout, which drawing does by itself.
-    """
-    canvas: Any
-    if format == "svg":
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-        canvas = FigureCanvasSVG(figure)
-    elif format == "pdf":
-        from matplotlib.backends.backend_pdf import FigureCanvasPdf
-
-        canvas = FigureCanvasPdf(figure)
-    else:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        canvas = FigureCanvasAgg(figure)
-    getattr(canvas, f"print_{format}")(buffer, metadata=_METADATA[format])
-
-
 def _with_fallbacks(svg: bytes) -> bytes:
     """Fonts of the same width for readers who do not have Arimo."""
-    return svg.replace(f"'{FONT}', '{_BEHIND}'".encode(), _IN_A_BROWSER.encode())
+    browsers = b"Arimo, Arial, 'Liberation Sans', Helvetica, 'DejaVu Sans', sans-serif"
+    return svg.replace(b"'Arimo', 'DejaVu Sans'", browsers)
 
 
 @contextmanager
@@ -140,52 +150,17 @@ def _settings(theme: Theme, name: str) -> Iterator[None]:
     """matplotlib's defaults and this package's, whatever the user's own settings are."""
     import warnings
 
-    import matplotlib
+    from matplotlib import style
 
-    with warnings.catch_warnings(), matplotlib.rc_context():
+    settings = {"svg.hashsalt": f"resnet-inspect {name}"}
+    for colour, keys in _COLOURED.items():
+        settings |= dict.fromkeys(keys.split(), getattr(theme, colour))
+    styles: list[Any] = ["resnet_inspect.pictures.plots.plain", settings]
+    with warnings.catch_warnings(), style.context(styles, after_reset=True):
         # A name may hold letters that neither font has; a browser finds them elsewhere.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        matplotlib.rcdefaults()
         _load_font()
-        matplotlib.rcParams.update(_rc(theme, name))
         yield
-
-
-def _rc(theme: Theme, name: str) -> Any:
-    return {
-        "svg.hashsalt": f"resnet-inspect {name}",
-        "svg.fonttype": "none",
-        "pdf.fonttype": 42,
-        "font.family": [FONT, _BEHIND],
-        "text.parse_math": False,  # a name with dollar signs stays a name
-        "font.size": 10,
-        "axes.titlesize": 11,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "axes.labelsize": 10,
-        "axes.facecolor": theme.page,
-        "figure.facecolor": theme.page,
-        "savefig.facecolor": theme.page,
-        "axes.edgecolor": theme.muted,
-        "axes.labelcolor": theme.ink,
-        "axes.titlecolor": theme.ink,
-        "text.color": theme.ink,
-        "xtick.color": theme.muted,
-        "ytick.color": theme.muted,
-        "xtick.labelcolor": theme.ink,
-        "ytick.labelcolor": theme.ink,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "grid.color": theme.grid,
-        "grid.linewidth": 0.8,
-        "lines.linewidth": 2.0,
-        "lines.markersize": 5,
-        "hatch.linewidth": 0.7,
-        "legend.frameon": False,
-        "figure.constrained_layout.w_pad": 0.08,
-    }
 
 
 def _load_font() -> None:

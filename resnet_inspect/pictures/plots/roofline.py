@@ -1,6 +1,6 @@
 """The roofline as a picture: a device's roof, and a network's layers under it.
 
-A plot_style.Plot of what roofline_table holds; matplotlib is loaded when it is drawn.
+A plot.Plot of what the table holds; matplotlib is loaded when it is drawn.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_inspect.counting.roofline import Roofline, Row
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.op_labels import KERNEL_CATEGORIES, kernel_category
-from resnet_inspect.pictures.plots.plot import DASHES, MARKERS, Plot
+from resnet_inspect.pictures.plots.plot import DASHES, MARKERS, Plot, log_log, note
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.columns import show_rate, show_seconds
 
@@ -32,8 +32,7 @@ def roofline_plot(bounds: Roofline) -> Plot:
 
     def paint(figure: Figure, theme: Theme) -> None:
         axes = figure.subplots()
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        log_log(axes)
         intensities = [row.flops / row.bytes for row in rows]
         lowest = min(intensities) / 5
         highest = max(bounds.rate / bounds.bandwidth * 4, max(intensities) * 1.6)
@@ -69,8 +68,8 @@ def roofline_plot(bounds: Roofline) -> Plot:
 
 
 def _roof(axes: Axes, theme: Theme, bounds: Roofline, lowest: float, highest: float) -> None:
-    left: dict[str, Any] = {"xytext": (-6, 2), "ha": "right", "va": "bottom"}
-    right: dict[str, Any] = {"xytext": (6, -2), "ha": "left", "va": "top"}
+    left: dict[str, Any] = {"offset": (-6, 2), "ha": "right", "va": "bottom"}
+    right: dict[str, Any] = {"offset": (6, -2), "ha": "left", "va": "top"}
     for speed, where, dash, side in (
         (bounds.cache_bandwidth, "in a cache", DASHES[1], left),
         (bounds.bandwidth, "in memory", DASHES[0], right),
@@ -80,18 +79,9 @@ def _roof(axes: Axes, theme: Theme, bounds: Roofline, lowest: float, highest: fl
         roof = [min(bounds.rate, speed * x) / 1e9 for x in points]
         axes.plot(points, roof, color=theme.ink, linewidth=1.8, linestyle=dash, zorder=1)
         beside = (ridge / 3, speed * ridge / 3e9)
-        axes.annotate(
-            f"{show_rate(speed)}B/s {where}", beside, textcoords="offset points", fontsize=9, **side
-        )
-    axes.annotate(
-        f"{show_rate(bounds.rate)}FLOP/s",
-        (highest, bounds.rate / 1e9),
-        (-4, 5),
-        textcoords="offset points",
-        ha="right",
-        va="bottom",
-        fontsize=9,
-    )
+        note(axes, f"{show_rate(speed)}B/s {where}", beside, **side)
+    top = (highest, bounds.rate / 1e9)
+    note(axes, f"{show_rate(bounds.rate)}FLOP/s", top, (-4, 5), ha="right", va="bottom")
 
 
 def _category_number(row: Row) -> int:
@@ -106,18 +96,11 @@ def _points(axes: Axes, theme: Theme, number: int, rows: Sequence[Row]) -> None:
     at = [row.flops / row.bytes for row in rows]
     bound = [row.flops / row.least / 1e9 for row in rows]
     label = KERNEL_CATEGORIES[number]
-    axes.plot(
-        at,
-        bound,
-        linestyle="none",
-        marker=marker,
-        markersize=6,
-        markerfacecolor="none",
-        markeredgecolor=colour,
-        label=None if times else label,
-    )
+    look: dict[str, Any] = {"linestyle": "none", "marker": marker, "markersize": 6}
+    hollow: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": colour}
+    axes.plot(at, bound, **look, **hollow, label=None if times else label)
     if not times:
         return
     reached = [row.flops / seconds / 1e9 for row, seconds in zip(rows, times, strict=True)]
     axes.vlines(at, reached, bound, color=colour, linewidth=0.8, alpha=0.5)
-    axes.plot(at, reached, linestyle="none", marker=marker, markersize=6, color=colour, label=label)
+    axes.plot(at, reached, **look, color=colour, label=label)

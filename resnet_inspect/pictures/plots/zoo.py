@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.pictures.plots.labels import label_around
-from resnet_inspect.pictures.plots.plot import MARKERS, Plot
+from resnet_inspect.pictures.plots.plot import MARKERS, SUPTITLE, Plot, log_log, plain_numbers
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import zoo as zoo_table
 from resnet_inspect.tables.network import MACS
@@ -27,16 +27,14 @@ PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 def zoo() -> Plot:
     """Parameters against MACs for the whole zoo, a panel for each kind, every network labelled."""
-    rows = zoo_table.models().rows
-    small = [row for row in rows if _side(row["input"]) <= 64]
+    rows: Sequence[Any] = zoo_table.models().rows
+    small = [row for row in rows if max(row["input"][1:]) <= 64]
     large = [row for row in rows if row not in small]
     groups = [
         (title, [row for row in large if row["family"] in families]) for title, families in PANELS
     ]
-    labelled = [row for _, group in groups for row in group]
-    rest = [row for row in large if row not in labelled]
-    assert not rest, f"no panel for {rest}"
     groups.append(("Small images, 32x32 and 28x28", small))
+    assert sum(len(group) for _, group in groups) == len(rows), "a family without a panel"
 
     def paint(figure: Figure, theme: Theme) -> None:
         panels = list(figure.subplots(3, 2).flat)
@@ -45,9 +43,7 @@ def zoo() -> Plot:
             axes.set_title(title)
         for axes in panels[4:]:
             axes.set_xlabel("GMACs")
-        figure.suptitle(
-            f"Parameters against {MACS}", x=0.01, ha="left", fontweight="bold", fontsize=12
-        )
+        figure.suptitle(f"Parameters against {MACS}", **SUPTITLE, fontsize=12)
         # Labels are put where the axes and their points are known.
         figure.draw_without_rendering()
         for axes, (_, group) in zip(panels, groups, strict=True):
@@ -61,10 +57,6 @@ def zoo() -> Plot:
     )
 
 
-def _side(shape: Any) -> int:
-    return int(max(shape[1:]))
-
-
 def _point(row: Any) -> tuple[float, float]:
     """GMACs and million parameters."""
     return row["macs"] / 1e9, row["params"] / 1e6
@@ -72,17 +64,12 @@ def _point(row: Any) -> tuple[float, float]:
 
 def _scatter(axes: Axes, rows: Sequence[Any], colour: str) -> None:
     """Networks on logarithmic axes, a marker for each family."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
     families = dict.fromkeys(row["family"] for row in rows)
     for marker, family in zip(MARKERS, families, strict=False):
         points = [_point(row) for row in rows if row["family"] == family]
         axes.plot(*zip(*points, strict=True), linestyle="none", marker=marker, color=colour)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    log_log(axes)
     axes.margins(x=0.36, y=0.14)
     axes.set_ylabel("million parameters")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        plain_numbers(axis)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from statistics import median
 from typing import Any
 
 import torch
+from msgspec.structs import replace
 
 from resnet_inspect.measuring.ceilings import CeilingsCache
 from resnet_inspect.measuring.records import Convolution, DeviceCeilings, Product, timestamp
@@ -20,7 +22,7 @@ from resnet_inspect.pytorch.bench import machine
 from resnet_inspect.pytorch.bench.backend_flags import DTYPES, settings
 from resnet_inspect.pytorch.bench.clock import clock_of
 from resnet_inspect.pytorch.bench.runner import attempt
-from resnet_inspect.pytorch.bench.workload import FORMATS
+from resnet_inspect.pytorch.bench.workload import FORMATS, has_tf32
 
 PRODUCTS = {
     "cuda": tuple(map(Product, (2048, 4096, 8192))),
@@ -118,11 +120,8 @@ def stored_ceilings(device: torch.device, threads: int | None = None) -> DeviceC
     return stored if same_torch else None
 
 
-def _dtypes(device: torch.device) -> Iterator[str]:
-    for dtype in DTYPES:
-        tensor_cores = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-        if dtype != "tf32" or tensor_cores:
-            yield dtype
+def _dtypes(device: torch.device) -> list[str]:
+    return [dtype for dtype in DTYPES if dtype != "tf32" or has_tf32(device)]
 
 
 def _copy_sizes(device: torch.device) -> Iterator[int]:
@@ -153,15 +152,12 @@ def _arithmetic(
         yield kernel, kernel.flops / _best(times)
         if _best(times) > TOO_LONG:  # the first run may make a library's handle
             break
-    for convolution in CONVOLUTIONS[device.type]:
-        for layout in FORMATS:
-            tried = Convolution(
-                convolution.channels, convolution.size, convolution.batch, memory_format=layout
-            )
-            say(f"{dtype}, {tried}")
-            times = attempt(partial(_convolution, dtype, tried, device, rule), device).value
-            if times is not None:
-                yield tried, tried.flops / _best(times)
+    for convolution, layout in product(CONVOLUTIONS[device.type], FORMATS):
+        tried = replace(convolution, memory_format=layout)
+        say(f"{dtype}, {tried}")
+        times = attempt(partial(_convolution, dtype, tried, device, rule), device).value
+        if times is not None:
+            yield tried, tried.flops / _best(times)
 
 
 def _product(dtype: str, kernel: Product, device: torch.device, rule: StoppingRule) -> Sample:

@@ -81,14 +81,6 @@ class Candidate(NamedTuple):
     first: float
 
 
-class _Trial(NamedTuple):
-    """What trying a step gave; no ratios for the first one, or where comparing failed."""
-
-    candidate: Candidate
-    sample: Sample
-    ratios: tuple[float, ...]
-
-
 def run_steps(
     graph: LayerGraph,
     runner: Runner,
@@ -109,62 +101,33 @@ def run_steps(
     for step in ahead:
         say(step.name)
         case = changed(best.case if best else base, step)
-        outcome, facts = trial(graph, case, runner, partial(_try, graph, case, runner, best))
-        tried = outcome.value
-        candidate = tried.candidate if tried else None
-        if expected is None and candidate is not None:
+        tried, facts = trial(graph, case, runner, partial(_try, graph, case, runner, best))
+        candidate, times, ratios = tried or (None, None, ())
+        if candidate and expected is None:
             expected = candidate.outputs
-        ratios = tried.ratios if tried else ()
-        worth = _worth(case, outcome.status, candidate, expected, ratios if best else None, speedup)
-        sample = tried.sample if tried else None
-        if worth.kept:
-            assert worth.speedup is not None
-            best, speedup = candidate, worth.speedup
-        del outcome, tried, candidate  # one that is not kept leaves the device before the next
+        error, tolerance = _error(candidate, expected), TOLERANCE[case.dtype]
+        verdict = judge(ratios if best else None, error, tolerance, facts["status"])
+        gain = 1 / median(ratios) if ratios else None
+        reached = speedup * (gain or 1.0)
+        kept = verdict in (BASELINE, FASTER)
+        if kept:
+            best, speedup = candidate, reached
+        measured = {"sample": times, "speedup": reached if candidate else None}
+        del tried, candidate  # one that is not kept leaves the device before the next
         yield LadderStep(
-            **facts,
-            **worth._asdict(),
+            **facts | measured,
             run=ladder,
             step=step.name,
             left_out=left_out,
-            sample=sample,
             ratios=ratios,
+            error=error,
+            tolerance=tolerance,
+            gain=gain,
+            verdict=verdict,
+            kept=kept,
         )
         if best is None:  # without a baseline there is nothing to build on
             return
-
-
-class _Worth(NamedTuple):
-    """How a step compares with the best before it: fields of LadderStep."""
-
-    error: float | None
-    tolerance: float
-    gain: float | None
-    speedup: float | None
-    verdict: str
-    kept: bool
-
-
-def _worth(
-    case: Case,
-    status: str,
-    candidate: Candidate | None,
-    expected: torch.Tensor | None,
-    ratios: Sequence[float] | None,
-    speedup: float,
-) -> _Worth:
-    """speedup: of the best step before, against the first."""
-    error = _error(candidate.outputs, expected) if candidate is not None else None
-    verdict = judge(ratios, error, TOLERANCE[case.dtype], status)
-    gain = 1 / median(ratios) if ratios else None
-    return _Worth(
-        error=error,
-        tolerance=TOLERANCE[case.dtype],
-        gain=gain,
-        speedup=speedup * (gain or 1.0) if status == "ok" else None,
-        verdict=verdict,
-        kept=verdict in (BASELINE, FASTER),
-    )
 
 
 BASELINE, FASTER, SLOWER, SAME, WRONG = "baseline", "faster", "slower", "no faster", "too inexact"
@@ -189,8 +152,10 @@ def judge(
     return {-1: FASTER, 0: SAME, 1: SLOWER}[differs(median(ratios), interval)]
 
 
-def _error(outputs: torch.Tensor, expected: torch.Tensor | None) -> float | None:
-    return None if expected is None else float((outputs - expected).norm() / expected.norm())
+def _error(candidate: Candidate | None, expected: torch.Tensor | None) -> float | None:
+    if candidate is None or expected is None:
+        return None
+    return float((candidate.outputs - expected).norm() / expected.norm())
 
 
 def _resumed(
@@ -205,18 +170,17 @@ def _resumed(
     best = [step for step in done if step.kept][-1]
     candidates = []
     for case in (base, best.case):
-        outcome, _ = trial(graph, case, runner, partial(_ready, graph, case, runner.device))
-        if outcome.value is None:
-            raise InspectError(f"{case} no longer runs: {outcome.status}, {outcome.reason}")
-        candidates.append(outcome.value)
+        ready, facts = trial(graph, case, runner, partial(_ready, graph, case, runner.device))
+        if ready is None:
+            raise InspectError(f"{case} no longer runs: {facts['status']}, {facts['reason']}")
+        candidates.append(ready)
     assert best.speedup is not None
     return candidates[1], candidates[0].outputs, best.speedup
 
 
 def _example(case: Case, device: torch.device) -> torch.Tensor:
     """The same numbers for every step, as the case wants them."""
-    generator = torch.Generator(device=device).manual_seed(workload.SEED + 1)
-    example = torch.randn(case.batch, *case.input, device=device, generator=generator)
+    example = workload.random(device, case.batch, *case.input, seed=workload.SEED + 1)
     return example.to(DTYPES[case.dtype], memory_format=workload.FORMATS[case.memory_format])
 
 
@@ -237,8 +201,13 @@ def _ready(graph: LayerGraph, case: Case, device: torch.device) -> Candidate:
         return Candidate(case, run, outputs.double().clone(), first)
 
 
-def _try(graph: LayerGraph, case: Case, runner: Runner, best: Candidate | None) -> _Trial:
-    """A step, its own times, and their ratios to the times of the best so far, interleaved."""
+def _try(
+    graph: LayerGraph, case: Case, runner: Runner, best: Candidate | None
+) -> tuple[Candidate, Sample, tuple[float, ...]]:
+    """A step, its own times, and their ratios to the times of the best so far, interleaved.
+
+    No ratios for the first step, or where comparing failed.
+    """
     candidate = _ready(graph, case, runner.device)
     clock = clock_of(runner.device)
 
@@ -252,7 +221,7 @@ def _try(graph: LayerGraph, case: Case, runner: Runner, best: Candidate | None) 
     if best is not None:
         runs = partial(timed, best), partial(timed, candidate)
         ratios = if_possible(lambda: interleaved(clock.now, *runs, runner.rule))
-    return _Trial(
+    return (
         candidate,
         rounded(dataclasses.replace(times, first=candidate.first)),
         tuple(round(ratio, 6) for ratio in ratios or ()),

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import median
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
 
 from resnet_inspect.measuring.records import Case, Latency
-from resnet_inspect.measuring.sampling import Sample, Step, sample
+from resnet_inspect.measuring.sampling import Step, sample
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.bench import workload
 from resnet_inspect.pytorch.bench.clock import clock_of
@@ -23,23 +23,12 @@ from resnet_inspect.pytorch.bench.runner import Runner, if_possible, rounded, tr
 
 def measure(graph: LayerGraph, case: Case, runner: Runner) -> Latency:
     """Measure one case; raises InspectError for one that this device cannot run at all."""
-    outcome, facts = trial(graph, case, runner, partial(_run, graph, case, runner))
-    run = outcome.value
-    return Latency(
-        **facts,
-        sample=run.sample if run else None,
-        peak_memory=run.peak_memory if run else None,
-        joules=run.joules if run else None,
-    )
+    measured, facts = trial(graph, case, runner, partial(_measured, graph, case, runner))
+    return Latency(**facts | (measured or {}))
 
 
-class _Run(NamedTuple):
-    sample: Sample
-    peak_memory: int | None
-    joules: float | None
-
-
-def _run(graph: LayerGraph, case: Case, runner: Runner) -> _Run:
+def _measured(graph: LayerGraph, case: Case, runner: Runner) -> dict[str, Any]:
+    """The fields of a Latency that only a case that ran has."""
     device = runner.device
     if "compile" in case.mode:
         torch.compiler.reset()  # what earlier cases compiled must not count against this one
@@ -52,11 +41,11 @@ def _run(graph: LayerGraph, case: Case, runner: Runner) -> _Run:
         ready = clock.now() - start  # the capture of a graph, with what it compiles and tunes
         times = sample(clock, step, runner.rule)
         typical = median(times.times)
-        return _Run(
-            rounded(replace(times, first=ready + times.first)),
-            if_possible(partial(step_peak, step, model, case, batches, device)),
-            if_possible(partial(joules, step, device, case.batch, typical)),
-        )
+        return {
+            "sample": rounded(replace(times, first=ready + times.first)),
+            "peak_memory": if_possible(partial(step_peak, step, model, case, batches, device)),
+            "joules": if_possible(partial(joules, step, device, case.batch, typical)),
+        }
 
 
 def step_peak(

@@ -13,7 +13,7 @@ from torch import nn
 from resnet_inspect.counting.roofline import Ceilings, Row, roofline
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.records import Case, Layers, LayerTimes
-from resnet_inspect.measuring.sampling import Sample, sample
+from resnet_inspect.measuring.sampling import sample
 from resnet_inspect.networks.graph import INPUT, LayerGraph
 from resnet_inspect.networks.op_data import op_data
 from resnet_inspect.pytorch.assemble import FUNCTIONS
@@ -92,14 +92,10 @@ def measure_layers(graph: LayerGraph, case: Case, runner: Runner, ceilings: Ceil
     """
     check_layers(graph, case)
     bounds = roofline(graph, ceilings, case.batch, case.dtype)
-    outcome, facts = trial(graph, case, runner, partial(_run, graph, case, runner))
-    run = outcome.value
+    timed = partial(_timed, graph, case, runner, bounds.rows)
+    measured, facts = trial(graph, case, runner, timed)
     return Layers(
-        **facts,
-        sample=run.sample if run else None,
-        whole=run.whole if run else None,
-        of_whole=run.of_whole if run else None,
-        layers=tuple(map(_layer, bounds.rows, run.times)) if run else (),
+        **facts | (measured or {"whole": None, "of_whole": None, "layers": ()}),
         rate=bounds.rate,
         bandwidth=bounds.bandwidth,
         cache_bandwidth=bounds.cache_bandwidth,
@@ -116,16 +112,8 @@ def _layer(row: Row, times: Sequence[float]) -> LayerTimes:
     return LayerTimes(**counts, op=op_data(op), times=tuple(round(time, 9) for time in times))
 
 
-class _Run(NamedTuple):
-    """whole, of_whole: as in a record. times: seconds of each layer in every pass."""
-
-    sample: Sample
-    whole: float
-    of_whole: float
-    times: list[tuple[float, ...]]
-
-
-def _run(graph: LayerGraph, case: Case, runner: Runner) -> _Run:
+def _timed(graph: LayerGraph, case: Case, runner: Runner, rows: Sequence[Row]) -> dict[str, Any]:
+    """The fields of a Layers that only a case that ran has."""
     model = workload.prepared(workload.network(graph, runner.device), graph, case)
     batches = workload.inputs(case, runner.device)
     clock, rule = clock_of(runner.device), runner.rule
@@ -145,9 +133,9 @@ def _run(graph: LayerGraph, case: Case, runner: Runner) -> _Run:
                 passes.append(clock.laps())
                 if clock.now() - start > 2 * rule.budget and len(passes) >= rule.least:
                     break
-    return _Run(
-        rounded(times),
-        median(whole),
-        median([sum(laps) / run for laps, run in zip(passes, whole, strict=True)]),
-        list(zip(*passes, strict=True)),
-    )
+    return {
+        "sample": rounded(times),
+        "whole": median(whole),
+        "of_whole": median([sum(laps) / run for laps, run in zip(passes, whole, strict=True)]),
+        "layers": tuple(map(_layer, rows, zip(*passes, strict=True))),
+    }

@@ -20,11 +20,7 @@ from resnet_inspect.measuring.records import Condition, Device, Software
 KINDS = ("cuda", "cpu")
 
 _CGROUP = Path("/sys/fs/cgroup")
-
-
 _CPUINFO = "/proc/cpuinfo"
-
-
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
@@ -136,17 +132,18 @@ def condition(device: torch.device) -> Condition:
     """How the machine is right now."""
     if device.type == "cuda":
         return Nvml(device).condition()
-    load = None
+    load, clock = None, _line(_CPUINFO, "cpu MHz")
     with suppress(OSError, AttributeError):
         load = round(os.getloadavg()[0], 2)
-    return Condition(clock=_cpu_clock(), temperature=_cpu_temperature(), load=load)
+    return Condition(
+        clock=float(clock) if clock else None, temperature=_cpu_temperature(), load=load
+    )
 
 
 class Nvml:
     """What NVML tells of one GPU; None for all that it does not."""
 
     def __init__(self, device: torch.device) -> None:
-        self._handle: Any = None
         self._nvml: Any = None
         # The library, the driver, or the GPU's support of a query may be missing.
         with suppress(Exception):
@@ -154,38 +151,38 @@ class Nvml:
 
             pynvml.nvmlInit()
             uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
-            self._nvml, self._handle = pynvml, pynvml.nvmlDeviceGetHandleByUUID(uuid)
+            self._handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+            self._nvml = pynvml
 
     def _ask(self, query: str, *arguments: Any) -> Any:
         if self._nvml is None:
             return None
         with suppress(self._nvml.NVMLError, AttributeError):  # a later release may drop a query
-            return getattr(self._nvml, query)(self._handle, *arguments)
+            return getattr(self._nvml, query)(*arguments)
         return None
+
+    def _ask_gpu(self, query: str, *arguments: Any) -> Any:
+        return None if self._nvml is None else self._ask(query, self._handle, *arguments)
 
     def driver(self) -> str | None:
         """The driver's version."""
-        if self._nvml is None:
-            return None
-        with suppress(self._nvml.NVMLError):
-            version = self._nvml.nvmlSystemGetDriverVersion()
-            return version.decode() if isinstance(version, bytes) else str(version)
-        return None
+        version = self._ask("nvmlSystemGetDriverVersion")
+        return version.decode() if isinstance(version, bytes) else version
 
     def energy(self) -> float | None:
         """Joules since the driver was loaded."""
-        millijoules = self._ask("nvmlDeviceGetTotalEnergyConsumption")
+        millijoules = self._ask_gpu("nvmlDeviceGetTotalEnergyConsumption")
         return None if millijoules is None else millijoules / 1e3
 
     def condition(self) -> Condition:
         """Clocks, temperature, power, and why clocks are low."""
-        power = self._ask("nvmlDeviceGetPowerUsage")
+        power = self._ask_gpu("nvmlDeviceGetPowerUsage")
         return Condition(
-            clock=self._ask("nvmlDeviceGetClockInfo", 1),  # NVML_CLOCK_SM
-            memory_clock=self._ask("nvmlDeviceGetClockInfo", 2),  # NVML_CLOCK_MEM
-            temperature=self._ask("nvmlDeviceGetTemperature", 0),  # NVML_TEMPERATURE_GPU
+            clock=self._ask_gpu("nvmlDeviceGetClockInfo", 1),  # NVML_CLOCK_SM
+            memory_clock=self._ask_gpu("nvmlDeviceGetClockInfo", 2),  # NVML_CLOCK_MEM
+            temperature=self._ask_gpu("nvmlDeviceGetTemperature", 0),  # NVML_TEMPERATURE_GPU
             power=None if power is None else power / 1e3,
-            throttle=self._ask("nvmlDeviceGetCurrentClocksThrottleReasons"),
+            throttle=self._ask_gpu("nvmlDeviceGetCurrentClocksThrottleReasons"),
         )
 
 
@@ -220,11 +217,6 @@ def _cpu_name() -> str:
         if family and model:
             return f"{name} family {family} model {model}"
     return name
-
-
-def _cpu_clock() -> float | None:
-    text = _line(_CPUINFO, "cpu MHz")
-    return float(text) if text else None
 
 
 def _cpu_temperature() -> float | None:

@@ -5,6 +5,7 @@ Memory that runs out is a result; so is a mode that torch cannot run. Neither en
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -26,8 +27,6 @@ from resnet_inspect.pytorch.bench.peak_memory import clear_workspaces
 Result = TypeVar("Result")
 
 OUT_OF_MEMORY: Final = "out of memory"
-
-
 FAILED: Final = "failed"
 
 _NO_MEMORY = (
@@ -102,8 +101,8 @@ def if_possible(run: Callable[[], Result]) -> Result | None:
 
 def trial(
     graph: LayerGraph, case: Case, runner: Runner, run: Callable[[], Result]
-) -> tuple[Outcome[Result], dict[str, Any]]:
-    """Run a case under its settings: what came of it, and the fields that all its records have.
+) -> tuple[Result | None, dict[str, Any]]:
+    """Run a case under its settings: what that gave, and the fields that all its records have.
 
     Raises InspectError for a case that this device cannot run at all, or where the GPU failed.
     """
@@ -115,7 +114,7 @@ def trial(
         described = machine.describe(device)
         outcome = _too_large(graph, case, device) or attempt(run, device)
     whole = total(graph.layers)
-    return outcome, {
+    return outcome.value, {
         "made": timestamp(),
         "case": case,
         "network": fingerprint(graph),
@@ -124,6 +123,7 @@ def trial(
         "params": whole.params,
         "status": outcome.status,
         "reason": outcome.reason,
+        "sample": None,
         "ceiling": (runner.ceilings or {}).get(case.dtype),
         "rule": runner.rule,
         "settings": replace(held, inference_mode=case.step == "inference"),
@@ -158,17 +158,11 @@ def _too_large(graph: LayerGraph, case: Case, device: torch.device) -> Outcome[A
     free = machine.available(device)
     if free is None or least <= free:
         return None
-    return Outcome(
-        OUT_OF_MEMORY, f"needs at least {least:,} bytes, and {free:,} are available", None
-    )
+    reason = f"needs at least {least:,} bytes, and {free:,} are available"
+    return Outcome(OUT_OF_MEMORY, reason, None)
 
 
 def rounded(times: Sample) -> Sample:
     """A sample as a record keeps it: seconds, to the nanosecond."""
-    return Sample(
-        first=round(times.first, 9),
-        warmup=tuple(round(seconds, 9) for seconds in times.warmup),
-        times=tuple(round(seconds, 9) for seconds in times.times),
-        steady=times.steady,
-        converged=times.converged,
-    )
+    warmup, kept = (tuple(round(one, 9) for one in part) for part in (times.warmup, times.times))
+    return dataclasses.replace(times, first=round(times.first, 9), warmup=warmup, times=kept)

@@ -74,9 +74,7 @@ def run_sweep(
 
     Raises InspectError where an argument, a case or the record cannot be used.
     """
-    setup = _set_up(device, threads, budget, half_width, progress)
-    if setup.ceilings is None and not per_layer:
-        progress.note(_NO_CEILINGS)
+    setup = _set_up(device, threads, budget, half_width, progress, measures_ceilings=per_layer)
     for graph, case in tasks:
         workload.check(case, setup.runner.device)
         if per_layer:
@@ -85,11 +83,10 @@ def run_sweep(
     known = _known(record, resume)
     left = remaining(tasks, kind, setup.environment, known) if resume else tasks
     progress.start(len(tasks), len(tasks) - len(left))
-    measure_case: Callable[[LayerGraph, Case], CaseMeasurement] = partial(
-        measure, runner=setup.runner
+    layered = per_layer and left
+    measure_case = (
+        _measure_layers(setup, progress) if layered else partial(measure, runner=setup.runner)
     )
-    if per_layer and left:
-        measure_case = _measure_layers(setup, progress)
     records = run(left, measure_case, record, progress)
     if not resume:
         return records
@@ -122,8 +119,6 @@ def run_ladder(
     Raises InspectError where an argument or the record cannot be used.
     """
     setup = _set_up(device, threads, budget, half_width, progress)
-    if setup.ceilings is None:
-        progress.note(_NO_CEILINGS)
     known = _known(record, resume)
     names = [step.name for step in possible_steps(setup.runner.device)[0]]
     steps = steps_done(graph, batch, setup.environment, names, known) if resume else []
@@ -151,12 +146,15 @@ def run_ceilings(
     return keep(measurement, record, progress)
 
 
-_NO_CEILINGS = "for the share of this device's peak, run 'resnet-inspect device' once"
-
-
 def _set_up(
-    device: str | None, threads: int | None, budget: float, half_width: float, progress: Progress
+    device: str | None,
+    threads: int | None,
+    budget: float,
+    half_width: float,
+    progress: Progress,
+    measures_ceilings: bool = False,
 ) -> _Setup:
+    """How to measure, with what the user should know of it said."""
     chosen = machine.device_named(device)
     least_warmup = LEAST_WARMUP[chosen.type]
     rule = StoppingRule(
@@ -169,6 +167,8 @@ def _set_up(
         name = machine.describe(chosen).name
     _note_of_device(device, chosen.type, progress)
     stored = stored_ceilings(chosen, threads)
+    if stored is None and not measures_ceilings:
+        progress.note("for the share of this device's peak, run 'resnet-inspect device' once")
     known = stored.ceilings if stored is not None else None
     runner = Runner(chosen, rule, threads, known.rates if known is not None else None)
     return _Setup(runner, Environment(name, held.threads, str(torch.__version__)), known)

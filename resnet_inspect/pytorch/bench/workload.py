@@ -25,22 +25,17 @@ from resnet_inspect.pytorch.bench.peak_memory import clear_workspaces
 
 MODES = ("eager", "compile", "cudagraph", "compile+cudagraph")
 
-
 FORMATS: dict[str, torch.memory_format] = {
     "nchw": torch.contiguous_format,
     "nhwc": torch.channels_last,
 }
 
-
 STEPS = ("inference", "training")
-
 
 SEED = 0
 
-
 CALIBRATION = 8
 """Samples from which batch norm takes its statistics."""
-
 
 RESIDUAL_SCALE = 0.2
 """Of the last batch norm (or convolution) of each residual branch; 0 is where Goyal et al. 2017
@@ -61,7 +56,7 @@ def check(case: Case, device: torch.device) -> None:
     on_gpu = device.type == "cuda"
     if not on_gpu and "cudagraph" in case.mode:
         raise InspectError(f"mode {case.mode!r} needs an NVIDIA GPU; the CPU has eager and compile")
-    if case.dtype == "tf32" and not (on_gpu and _capability(device) >= (8, 0)):
+    if case.dtype == "tf32" and not has_tf32(device):
         raise InspectError(
             "dtype 'tf32' needs an NVIDIA GPU of compute capability 8.0 or later; use fp32"
         )
@@ -72,8 +67,9 @@ def check(case: Case, device: torch.device) -> None:
         )
 
 
-def _capability(device: torch.device) -> tuple[int, int]:
-    return torch.cuda.get_device_capability(device)
+def has_tf32(device: torch.device) -> bool:
+    """Whether a device has tensor cores that round fp32 to TF32."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def network(graph: LayerGraph, device: torch.device) -> nn.Module:
@@ -105,19 +101,21 @@ def _damp(model: nn.Module, graph: LayerGraph) -> None:
 
 
 def _calibrate(model: nn.Module, graph: LayerGraph, device: torch.device) -> None:
-    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
-    if not norms:
+    momentum = {part: part.momentum for part in model.modules() if isinstance(part, nn.BatchNorm2d)}
+    if not momentum:
         return
-    momentum = [norm.momentum for norm in norms]
-    for norm in norms:
+    for norm in momentum:
         norm.momentum = None  # average over all that is seen
-    generator = torch.Generator(device=device).manual_seed(SEED)
     with torch.no_grad():
-        model.train()(
-            torch.randn(CALIBRATION, *graph.input_shape, device=device, generator=generator)
-        )
-    for norm, value in zip(norms, momentum, strict=True):
+        model.train()(random(device, CALIBRATION, *graph.input_shape))
+    for norm, value in momentum.items():
         norm.momentum = value
+
+
+def random(device: torch.device, *shape: int, seed: int = SEED) -> torch.Tensor:
+    """Standard normal numbers, the same each time."""
+    generator = torch.Generator(device=device).manual_seed(seed)
+    return torch.randn(shape, device=device, generator=generator)
 
 
 def fold_batch_norm(model: nn.Module, graph: LayerGraph) -> nn.Module:
@@ -171,7 +169,10 @@ def step(model: nn.Module, case: Case, batches: Sequence[torch.Tensor]) -> Step:
     With a CUDA graph, the input's copy to where the graph reads it is part of the step, and leaves
     it in the cache. Run it under `mode_of(case)`.
     """
-    run = _training(model, case, batches[0]) if case.step == "training" else _inference(model, case)
+    if case.step == "training":
+        run = _training(model, case, batches[0])
+    else:
+        run = _compiled(model.eval(), case)
     if "cudagraph" in case.mode:
         return captured(run, batches)
     following = cycle(batches)
@@ -187,19 +188,11 @@ Run = Callable[[torch.Tensor], Any]
 
 
 def _compiled(model: nn.Module, case: Case) -> Run:
-    if "compile" not in case.mode:
-        return model
-    return torch.compile(model, dynamic=False)
-
-
-def _inference(model: nn.Module, case: Case) -> Run:
-    return _compiled(model.eval(), case)
+    return torch.compile(model, dynamic=False) if "compile" in case.mode else model
 
 
 def _training(model: nn.Module, case: Case, example: torch.Tensor) -> Run:
     """Forward, loss, backward and a step of SGD with momentum; half precision by autocast."""
-    model.train()
-    forward = _compiled(model, case)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
     kind = example.device.type
     half = case.dtype in ("fp16", "bf16")
@@ -208,7 +201,7 @@ def _training(model: nn.Module, case: Case, example: torch.Tensor) -> Run:
         scores = model.eval()(example[:1])
     if not (isinstance(scores, torch.Tensor) and scores.dim() == 2):
         raise RuntimeError("a training step needs a score for each class, as one tensor")
-    model.train()
+    forward = _compiled(model.train(), case)
     generator = torch.Generator(device=example.device).manual_seed(SEED)
     targets = torch.randint(
         scores.shape[1], (case.batch,), device=example.device, generator=generator

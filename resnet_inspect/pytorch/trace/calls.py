@@ -3,9 +3,10 @@ from (the network's input, learned parameters, buffers, anything else)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import fx
@@ -107,7 +108,7 @@ class Call:
     @property
     def shape(self) -> Shape:
         """The first input's shape, without the batch."""
-        return sample_shape(first_tensor(self.inputs[0].meta["val"]))
+        return self.shapes[0]
 
     @property
     def dims(self) -> int:
@@ -120,10 +121,21 @@ class Call:
         return sample_shape(first_tensor(self.node.meta["val"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+Named = Iterable[tuple[str, torch.Tensor]]
+
+
+class Held(NamedTuple):
     """Entries of parameters and buffers by name, and of all buffers of a module by its path."""
 
     params: Mapping[str, int]
     buffers: Mapping[str, int]
     by_module: Mapping[str, int]
+
+    @classmethod
+    def of(cls, params: Named, buffers: Named) -> Held:
+        """The state that consists of these named tensors."""
+        entries = {name: tensor.numel() for name, tensor in buffers}
+        by_module = Counter[str]()
+        for name, number in entries.items():
+            by_module[name.rpartition(".")[0]] += number
+        return cls({name: tensor.numel() for name, tensor in params}, entries, by_module)

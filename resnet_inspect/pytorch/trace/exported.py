@@ -47,7 +47,8 @@ def recorded(program: ExportedProgram, name: str) -> tuple[fx.Graph, Held, Shape
             own = (learned[original.name],) if original.name in learned else ()
             kept = (buffers[original.name],) if original.name in buffers else ()
             node.meta["constant"] = Constant(tuple(node.meta["val"].shape), own, kept)
-    return graph, _held(program), tuple(shape)
+    held = Held.of(program.named_parameters(), program.named_buffers())
+    return graph, held, tuple(shape)
 
 
 def _sizes(tensor: torch.Tensor, name: str) -> list[int]:
@@ -83,13 +84,3 @@ def _frames(node: fx.Node, name: str, calls: dict[str, int]) -> tuple[Frame, ...
             call = calls.setdefault(key, len(calls) + 1)
             frames.append(Frame(path, shown.rpartition(".")[2], call))
     return tuple(frames)
-
-
-def _held(program: ExportedProgram) -> Held:
-    params = {name: tensor.numel() for name, tensor in program.named_parameters()}
-    buffers = {name: tensor.numel() for name, tensor in program.named_buffers()}
-    by_module: dict[str, int] = {}
-    for name, count in buffers.items():
-        owner = name.rpartition(".")[0]
-        by_module[owner] = by_module.get(owner, 0) + count
-    return Held(params, buffers, by_module)

@@ -8,6 +8,7 @@ ValueError. Both make the call an Opaque layer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import fx
@@ -16,12 +17,15 @@ from resnet_inspect.networks.ops import (
     ELU,
     GELU,
     Add,
+    AvgPool2d,
     GlobalAvgPool2d,
     Hardswish,
     LeakyReLU,
     Linear,
+    MaxPool2d,
     Mish,
     Op,
+    Pair,
     ReLU,
     ReLU6,
     Scale,
@@ -31,26 +35,23 @@ from resnet_inspect.networks.ops import (
     elements,
 )
 from resnet_inspect.networks.torch_ops import (
+    AdaptivePool,
     Arithmetic,
     Attention,
+    Conv,
     ConvTranspose,
     Function,
     GroupNorm,
+    Interpolate,
     LayerNorm,
     MatMul,
     Opaque,
+    Pool,
     Reduce,
+    Sizes,
 )
 from resnet_inspect.pytorch.trace.calls import Call, function_name, sample_shape
-from resnet_inspect.pytorch.trace.layer_ops import (
-    adaptive_pool,
-    avg_pool,
-    batch_norm,
-    convolution,
-    function,
-    interpolation,
-    max_pool,
-)
+from resnet_inspect.pytorch.trace.layer_ops import batch_norm, convolution
 from resnet_inspect.pytorch.trace.rules import Known, register_function, sizes
 
 # --- arithmetic --------------------------------------------------------------------------------
@@ -93,84 +94,53 @@ def _(call: Call) -> Known:
     return Arithmetic(call.name, call.output, call.params, call.inplace)
 
 
-_ACTIVATIONS: dict[str, Any] = {
-    "relu": ReLU,
-    "relu6": ReLU6,
-    "silu": SiLU,
-    "mish": Mish,
-    "hardswish": Hardswish,
+_ACTIVATIONS: dict[str, Callable[[Call], Op]] = {
+    "relu": lambda call: ReLU(inplace=call.inplace),
+    "relu6": lambda call: ReLU6(inplace=call.inplace),
+    "silu": lambda call: SiLU(inplace=call.inplace),
+    "mish": lambda call: Mish(inplace=call.inplace),
+    "hardswish": lambda call: Hardswish(inplace=call.inplace),
+    "gelu": lambda call: GELU(),
+    "sigmoid": lambda call: Sigmoid(),
+    "prelu": lambda call: Function("PReLU", call.params),
 }
 
 
 @register_function(" ".join(_ACTIVATIONS), arguments="input inplace")
 def _(call: Call) -> Known:
-    op: Op = _ACTIVATIONS[call.name](inplace=call.inplace or bool(call.get("inplace", False)))
-    return op
+    return _ACTIVATIONS[call.name](call)
 
 
 @register_function("leaky_relu", arguments="input negative_slope inplace")
 def _(call: Call) -> Known:
-    inplace = call.inplace or bool(call.get("inplace", False))
-    return LeakyReLU(call.get("negative_slope", 0.01), inplace=inplace)
+    return LeakyReLU(call.get("negative_slope", 0.01), inplace=call.inplace)
 
 
 @register_function("elu", arguments="input alpha inplace")
 def _(call: Call) -> Known:
-    inplace = call.inplace or call.bound.get("inplace") is True
-    return ELU(call.get("alpha", 1.0), inplace=inplace)
-
-
-@register_function("gelu")
-def _(call: Call) -> Known:
-    return GELU()
-
-
-@register_function("sigmoid")
-def _(call: Call) -> Known:
-    return Sigmoid()
+    return ELU(call.get("alpha", 1.0), inplace=call.inplace)
 
 
 @register_function("hardtanh", arguments="input min_val max_val inplace")
 def _(call: Call) -> Known:
-    inplace = call.inplace or bool(call.get("inplace", False))
     if (call.get("min_val", -1), call.get("max_val", 1)) == (0, 6):
-        return ReLU6(inplace=inplace)
-    return function("Hardtanh", inplace)
+        return ReLU6(inplace=call.inplace)
+    return Function("Hardtanh", inplace=call.inplace)
 
 
-@register_function("prelu")
-def _(call: Call) -> Known:
-    return Function("PReLU", call.params)
-
-
-_CLASSES = {
-    name.lower(): name
-    for name in (
-        "Tanh",
-        "Softmax",
-        "LogSoftmax",
-        "Softplus",
-        "Hardsigmoid",
-        "SELU",
-        "CELU",
-        "LogSigmoid",
-        "Tanhshrink",
-        "Hardshrink",
-        "Softshrink",
-        "Threshold",
-        "RReLU",
-    )
-}
+_CLASSES = (
+    "Tanh Softmax LogSoftmax Softplus Hardsigmoid SELU CELU LogSigmoid Tanhshrink Hardshrink "
+    "Softshrink Threshold RReLU"
+)
 """torch.nn's names of functions without a rule of their own."""
 
 
-@register_function(
-    "tanh softmax log_softmax softplus hardsigmoid selu celu logsigmoid log_sigmoid tanhshrink "
-    "hardshrink softshrink threshold rrelu",
-)
+@register_function(f"{_CLASSES.lower()} log_softmax log_sigmoid")
 def _(call: Call) -> Known:
-    inplace = call.inplace or bool(call.get("inplace", False))
-    return function(_CLASSES[call.name.replace("_", "")], inplace)
+    plain = call.name.replace("_", "")
+    kind = next(name for name in _CLASSES.split() if name.lower() == plain)
+    # Each element of a softmax depends on the others.
+    return Function(kind, local="Softmax" not in kind, inplace=call.inplace)
 
 
 # --- products ----------------------------------------------------------------------------------
@@ -187,16 +157,28 @@ def _(call: Call) -> Known:
 def _(call: Call) -> Known:
     weight = _shape_of(call, "weight")
     axes = len(weight) - 2
-    groups, stride = call.get("groups", 1), sizes(call.get("stride", 1), axes)
-    padding, dilation = call.get("padding", 0), sizes(call.get("dilation", 1), axes)
-    padding = padding if isinstance(padding, str) else sizes(padding, axes)
+    padding = call.get("padding", 0)
     if call.get("transposed", False):
-        return _transposed(call, weight, axes)
-    bias = call.bound.get("bias") is not None
-    made_of = (call.params, call.buffers)
-    return convolution(
-        weight[1] * groups, weight[0], weight[2:], stride, padding, dilation, groups, bias, made_of
+        return _transposed(call, weight)
+    settings = _sizes(call, axes, stride=1, dilation=1)
+    groups, bias = call.get("groups", 1), call.bound.get("bias") is not None
+    conv = Conv(
+        weight[1] * groups,
+        weight[0],
+        weight[2:],
+        settings["stride"],
+        (),
+        groups,
+        bias,
+        settings["dilation"],
     )
+    padding = padding if isinstance(padding, str) else sizes(padding, axes)
+    return convolution(conv, padding, (call.params, call.buffers))
+
+
+def _sizes(call: Call, axes: int, **defaults: Any) -> dict[str, Any]:
+    """Settings that are one number for each axis."""
+    return {name: sizes(call.get(name, value), axes) for name, value in defaults.items()}
 
 
 def _shape_of(call: Call, name: str) -> Shape:
@@ -209,23 +191,14 @@ def _shape_of(call: Call, name: str) -> Shape:
     arguments="input weight bias stride padding output_padding groups dilation",
 )
 def _(call: Call) -> Known:
-    weight = _shape_of(call, "weight")
-    return _transposed(call, weight, len(weight) - 2)
+    return _transposed(call, _shape_of(call, "weight"))
 
 
-def _transposed(call: Call, weight: Shape, axes: int) -> Op:
-    groups = call.get("groups", 1)
-    return ConvTranspose(
-        weight[0],
-        weight[1] * groups,
-        weight[2:],
-        sizes(call.get("stride", 1), axes),
-        sizes(call.get("padding", 0), axes),
-        groups,
-        call.bound.get("bias") is not None,
-        sizes(call.get("dilation", 1), axes),
-        output_padding=sizes(call.get("output_padding", 0), axes),
-    )
+def _transposed(call: Call, weight: Shape) -> Op:
+    groups, bias = call.get("groups", 1), call.bound.get("bias") is not None
+    settings = _sizes(call, len(weight) - 2, stride=1, padding=0, output_padding=0, dilation=1)
+    shape = weight[0], weight[1] * groups, weight[2:]
+    return ConvTranspose(*shape, groups=groups, bias=bias, **settings)
 
 
 @register_function("linear", arguments="input weight bias")
@@ -329,14 +302,11 @@ def _(call: Call) -> Known:
     arguments="input kernel_size stride padding dilation ceil_mode",
 )
 def _(call: Call) -> Known:
-    return max_pool(
-        len(call.shape) - 1,
-        call.bound["kernel_size"],
-        call.get("stride"),
-        call.get("padding", 0),
-        call.get("dilation", 1),
-        bool(call.get("ceil_mode", False)),
-    )
+    window, step, edges, spread = _window(call)
+    ceil = bool(call.get("ceil_mode", False))
+    if spread == (1, 1):
+        return MaxPool2d(_pair(window), _pair(step), _pair(edges), ceil)
+    return Pool(f"MaxPool{len(window)}d", window, step, edges, ceil, spread)
 
 
 @register_function(
@@ -344,14 +314,29 @@ def _(call: Call) -> Known:
     arguments="input kernel_size stride padding ceil_mode count_include_pad",
 )
 def _(call: Call) -> Known:
-    return avg_pool(
-        len(call.shape) - 1,
-        call.bound["kernel_size"],
-        call.get("stride"),
-        call.get("padding", 0),
-        bool(call.get("ceil_mode", False)),
-        bool(call.get("count_include_pad", True)),
+    window, step, edges, _ = _window(call)
+    ceil = bool(call.get("ceil_mode", False))
+    if len(window) == 2:
+        # Without padding there is none to count.
+        counts = bool(call.get("count_include_pad", True)) and any(edges)
+        return AvgPool2d(_pair(window), _pair(step), _pair(edges), ceil, counts)
+    return Pool(f"AvgPool{len(window)}d", window, step, edges, ceil)
+
+
+def _window(call: Call) -> tuple[Sizes, Sizes, Sizes, Sizes]:
+    """A pool's kernel, stride, padding and dilation."""
+    kernel = call.bound["kernel_size"]
+    defaults = {"stride": kernel, "padding": 0, "dilation": 1}
+    settings = [call.get(name, default) or default for name, default in defaults.items()]
+    kernel, stride, padding, dilation = (
+        sizes(value, len(call.shape) - 1) for value in (kernel, *settings)
     )
+    return kernel, stride, padding, dilation
+
+
+def _pair(numbers: Sizes) -> Pair:
+    height, width = numbers
+    return height, width
 
 
 @register_function(
@@ -361,7 +346,13 @@ def _(call: Call) -> Known:
 )
 def _(call: Call) -> Known:
     how = "Max" if "max" in call.name else "Avg"
-    return adaptive_pool(how, call.shape, call.bound["output_size"])
+    space, size = call.shape[1:], call.bound["output_size"]
+    given = (size,) * len(space) if size is None or isinstance(size, int) else tuple(size)
+    # None keeps an axis as it is.
+    wanted = tuple(s if want is None else int(want) for want, s in zip(given, space, strict=True))
+    if how == "Avg" and wanted == (1, 1):
+        return GlobalAvgPool2d()
+    return AdaptivePool(f"Adaptive{how}Pool{len(space)}d", wanted)
 
 
 @register_function(
@@ -379,6 +370,9 @@ def _(call: Call) -> Known:
     return Reduce(call.name, call.output)
 
 
+_TAPS = {"linear": 2, "bilinear": 4, "trilinear": 8, "bicubic": 16}
+
+
 @register_function(
     "interpolate upsample upsample_nearest1d upsample_nearest2d upsample_nearest3d "
     "upsample_bilinear2d upsample_bicubic2d upsample_linear1d upsample_trilinear3d",
@@ -388,4 +382,4 @@ def _(call: Call) -> Known:
     mode = call.get("mode", "nearest")
     if call.name.startswith("upsample_"):
         mode = call.name.removeprefix("upsample_").rstrip("123d")
-    return interpolation(str(mode), call.output)
+    return Interpolate(str(mode), call.output, _TAPS.get(str(mode), 1))

@@ -10,10 +10,10 @@ import operator
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import fx
+from torch.utils._pytree import tree_leaves
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
@@ -140,8 +140,8 @@ class _Lowering:
         name = self.splits[whole]
         along_channels = feed.shape[1:] == shape[1:]
         op = View("chunk" if along_channels else name, shape)
-        frame = node.meta["frames"][-1]
-        self._add(node, _under(frame.path, name), _under(frame.path, name), (op,), (feed,), True)
+        label = _under(node.meta["frames"][-1].path, name)
+        self._add(node, label, label, (op,), (feed,), function=True)
 
     def _call(self, node: fx.Node, name: str, inplace: bool, inputs: list[fx.Node]) -> Call:
         constants = {
@@ -155,8 +155,13 @@ class _Lowering:
         held = self.held.by_module.get(node.meta["frames"][-1].path, 0)
         args, kwargs = tuple(node.args), dict(node.kwargs)
         bound = bind(node.target, name, args, kwargs)
+        inplace = inplace or bound.get("inplace") is True
         # The same tensor twice is two inputs: all_input_nodes would name it once.
-        ordered = [source for source in _nodes((args, kwargs)) if source in self.feeds]
+        ordered = [
+            leaf
+            for leaf in tree_leaves((args, kwargs))
+            if isinstance(leaf, fx.Node) and leaf in self.feeds
+        ]
         return Call(node, name, inplace, ordered or inputs, constants, bound, params, buffers, held)
 
     def _place(self, call: Call, name: str) -> tuple[str, str]:
@@ -205,7 +210,8 @@ def _ops(call: Call) -> tuple[Op, ...]:
             shapes = call.shapes
             for op in ops:
                 shapes = [op.output_shape(*shapes)]
-            if not ops or (shapes[0] == call.output and _learned(ops) == call.params):
+            learned = sum(op.params for op in ops)
+            if not ops or (shapes[0] == call.output and learned == call.params):
                 return ops
         except (ValueError, KeyError, TypeError, IndexError):
             pass  # a way of calling it that the rule does not know
@@ -220,10 +226,6 @@ def _gives_tensors(node: fx.Node) -> bool:
     return any(isinstance(part, torch.Tensor) for part in parts)
 
 
-def _learned(ops: Sequence[Op]) -> int:
-    return sum(op.params for op in ops)
-
-
 def _made(node: fx.Node, parts: Sequence[Constant]) -> Constant:
     """What a function makes of constants is a constant, of the same parameters."""
     shape = tuple(first_tensor(node.meta["val"]).shape)
@@ -234,16 +236,6 @@ def _made(node: fx.Node, parts: Sequence[Constant]) -> Constant:
 
 def _under(path: str, label: str) -> str:
     return f"{path}.{label}" if path else label
-
-
-def _nodes(value: Any) -> list[fx.Node]:
-    if isinstance(value, fx.Node):
-        return [value]
-    if isinstance(value, (tuple, list)):
-        return [node for item in value for node in _nodes(item)]
-    if isinstance(value, dict):
-        return [node for item in value.values() for node in _nodes(item)]
-    return []
 
 
 def _reached(made: Sequence[Draft], outputs: Iterable[Draft]) -> list[Draft]:

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from resnet_inspect.networks.ops import Hardswish, Mish, ReLU, ReLU6, Shape, SiLU, ZeroPad
-from resnet_inspect.networks.torch_ops import Dropout, Opaque
+from resnet_inspect.networks.torch_ops import Conv, Dropout, Opaque
 from resnet_inspect.pytorch.trace.layer_ops import batch_norm, convolution
 from resnet_inspect.pytorch.trace.rules import Known, register_layer
 from resnet_inspect.pytorch.zero_pad import ZeroPadShortcut
@@ -23,25 +23,21 @@ def _(layer: ZeroPadShortcut, *shapes: Shape) -> Known:
     return ZeroPad(layer.in_channels, layer.out_channels, layer.stride)
 
 
-@register_layer("torchvision.ops.stochastic_depth:StochasticDepth")
+@register_layer("torchvision.ops.stochastic_depth:StochasticDepth", "timm.layers.drop:DropPath")
 def _(layer: Any, *shapes: Shape) -> Known:
-    return Dropout("StochasticDepth", layer.p) if layer.p else None
-
-
-@register_layer("timm.layers.drop:DropPath")
-def _(layer: Any, *shapes: Shape) -> Known:
-    return Dropout("DropPath", layer.drop_prob) if layer.drop_prob else None
+    kind, p = ("StochasticDepth", layer.p) if hasattr(layer, "p") else ("DropPath", layer.drop_prob)
+    return Dropout(kind, p) if p else None
 
 
 @register_layer(nn.MultiheadAttention)
 def _(layer: nn.MultiheadAttention, *shapes: Shape) -> Known:
     """Projections in, attention, projection out (Vaswani et al. 2017, section 3.2.2)."""
-    if len(shapes) != 3:
-        return Opaque("MultiheadAttention", shapes[0], _parameters(layer))
-    (length, width), (seen, key_width), (_, value_width) = shapes
-    projected = length * width * width + seen * width * (key_width + value_width)
-    mixed = 2 * length * seen * width
-    macs = projected + mixed + length * width * width
+    macs = None
+    if len(shapes) == 3:
+        (length, width), (seen, key_width), (_, value_width) = shapes
+        projected = length * width * width + seen * width * (key_width + value_width)
+        mixed = 2 * length * seen * width
+        macs = projected + mixed + length * width * width
     return Opaque("MultiheadAttention", shapes[0], _parameters(layer), macs=macs)
 
 
@@ -54,16 +50,17 @@ def _parameters(layer: nn.Module) -> int:
 
 @register_layer(nn.Conv2d)
 def _(layer: nn.Conv2d, *shapes: Shape) -> Known:
-    return convolution(
+    conv = Conv(
         layer.in_channels,
         layer.out_channels,
         layer.kernel_size,
         layer.stride,
-        layer.padding,
-        layer.dilation,
+        (),
         layer.groups,
         layer.bias is not None,
+        layer.dilation,
     )
+    return convolution(conv, layer.padding)
 
 
 @register_layer(nn.BatchNorm2d)

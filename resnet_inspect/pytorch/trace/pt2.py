@@ -8,6 +8,7 @@ import json
 import logging
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,8 @@ _CODE = ("data/aotinductor/", "/custom_obj", "/opaque_obj", ".pkl")
 """Parts of an archive's names that stand for compiled libraries and pickled objects."""
 
 _IN_A_SIZE = (
-    ast.Expression,
-    ast.Call,
-    ast.Name,
-    ast.Load,
-    ast.Constant,
-    ast.keyword,
-    ast.BinOp,
-    ast.UnaryOp,
-    ast.operator,
-    ast.unaryop,
-    ast.Compare,
-    ast.cmpop,
+    *(ast.Expression, ast.Call, ast.Name, ast.Load, ast.Constant, ast.keyword),
+    *(ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Compare, ast.cmpop),
 )
 """What a symbolic size is written with; torch.export.load has sympy evaluate it as Python."""
 
@@ -117,12 +108,13 @@ def _entries(value: Any) -> Iterator[tuple[str, Any]]:
             yield from _entries(item)
 
 
-class _quiet:
+@contextmanager
+def _quiet() -> Iterator[None]:
     """No log lines of torch.export.load on stderr: what goes wrong is said in one line."""
-
-    def __enter__(self) -> None:
-        self.level = logging.getLogger("torch.export").level
-        logging.getLogger("torch.export").setLevel(logging.CRITICAL)
-
-    def __exit__(self, *error: object) -> None:
-        logging.getLogger("torch.export").setLevel(self.level)
+    logger = logging.getLogger("torch.export")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -18,10 +18,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from resnet_inspect.errors import InspectError, ShapeError
 from resnet_inspect.networks.ops import Op, Shape
@@ -41,36 +43,20 @@ class Traced(torch.Tensor):
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        recorder = next(_traced((args, kwargs))).recorder
-        return recorder.call(func, args, kwargs)
+        return _traced((args, kwargs))[0].recorder.call(func, args, kwargs)
 
 
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
+def _tensors(value: Any) -> list[torch.Tensor]:
     """The tensors in nested arguments, in order."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
 
 
-def _traced(value: Any) -> Iterator[Traced]:
-    return (tensor for tensor in _tensors(value) if isinstance(tensor, Traced))
+_replaced = partial(tree_map_only, torch.Tensor)
+"""Nested tuples, lists and dicts with each tensor changed by a function."""
 
 
-def _replaced(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:
-    """Nested tuples, lists and dicts with each tensor changed."""
-    if isinstance(value, torch.Tensor):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: _replaced(item, change) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        items = [_replaced(item, change) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return value
+def _traced(value: Any) -> list[Traced]:
+    return [tensor for tensor in tree_leaves(value) if isinstance(tensor, Traced)]
 
 
 @dataclass
@@ -150,7 +136,9 @@ class Recorder:
                 result = self.copied.forward(entering)
         except Exception as error:
             raise explained(error, self.failed_in, type(self.model).__name__) from error
-        if not isinstance(result, (torch.Tensor, tuple, list, dict)):
+        if isinstance(result, dict):
+            result = dict(result)  # of a class that pytree does not know, too
+        elif not isinstance(result, (torch.Tensor, tuple, list)):
             result = vars(result) if hasattr(result, "__dict__") else ()
         outputs = tuple(self._node_of(tensor) for tensor in _traced(result))
         if not outputs:
@@ -186,7 +174,7 @@ class Recorder:
 
     def _leaf(self, part: _Part, *args: Any, **kwargs: Any) -> Any:
         """A call of a module that is one layer."""
-        inputs = list(_traced((args, kwargs)))
+        inputs = _traced((args, kwargs))
         if self.in_leaf or not inputs:
             return part.forward(*args, **kwargs)
         with torch._C.DisableTorchFunction():
@@ -223,7 +211,7 @@ class Recorder:
     def _ran(self, part: _Part, args: Any, kwargs: Any) -> Any:
         """What a module gives, found by running it unrecorded."""
         self.in_leaf = True
-        args, kwargs = _replaced((args, kwargs), lambda t: t.as_subclass(torch.Tensor))
+        args, kwargs = _replaced(lambda tensor: tensor.as_subclass(torch.Tensor), (args, kwargs))
         try:
             return part.forward(*args, **kwargs)
         except Exception:
@@ -239,9 +227,9 @@ class Recorder:
         """A torch function that was given a traced tensor."""
         with torch._C.DisableTorchFunctionSubclass():
             value = func(*args, **kwargs)
-        if self.in_leaf or next(_tensors(value), None) is None:
+        if self.in_leaf or not _tensors(value):
             return value  # nobody asks, or a shape, a dtype, ..
-        nodes = _replaced((args, kwargs), self._node_of)
+        nodes = _replaced(self._node_of, (args, kwargs))
         node = self.graph.create_node("call_function", func, *nodes)
         return self._wrapped(value, self._noted(node, value))
 
@@ -268,13 +256,13 @@ class Recorder:
         """The value with its tensors traced; parts of a tuple have nodes of their own."""
         if isinstance(value, torch.Tensor):
             return self._tensor(value, node)
-        places = iter(range(len(list(_tensors(value)))))
+        places = count()
 
         def part(tensor: torch.Tensor) -> Traced:
             pick = self.graph.call_function(operator.getitem, (node, next(places)))
             return self._tensor(tensor, self._noted(pick, tensor))
 
-        return _replaced(value, part)
+        return _replaced(part, value)
 
     def _stateful(self, tensor: torch.Tensor) -> Traced:
         """A parameter or buffer, traced, so that what is made of it is known to be."""
@@ -303,7 +291,7 @@ def _on_zeros(module: nn.Module, args: Any, kwargs: Any) -> Any:
     def zeros(tensor: torch.Tensor) -> torch.Tensor:
         return torch.zeros(tensor.shape, dtype=tensor.dtype, device="cpu")
 
-    args, kwargs = _replaced((args, kwargs), zeros)
+    args, kwargs = _replaced(zeros, (args, kwargs))
     with torch.device("cpu"):
         value = own(*args, **kwargs)
-    return _replaced(value, lambda tensor: tensor.to("meta"))
+    return _replaced(lambda tensor: tensor.to("meta"), value)

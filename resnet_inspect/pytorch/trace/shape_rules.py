@@ -10,7 +10,6 @@ from torch import fx
 from resnet_inspect.networks.ops import Flatten, Op, elements
 from resnet_inspect.networks.torch_ops import Concat, Dropout, Move, Pad, View
 from resnet_inspect.pytorch.trace.calls import Call
-from resnet_inspect.pytorch.trace.layer_ops import flattened
 from resnet_inspect.pytorch.trace.rules import Known, register_function
 
 
@@ -37,7 +36,14 @@ def _(call: Call) -> Known:
 def _(call: Call) -> Known:
     if len(call.shape) == call.dims:
         return _view(call, "flatten")
-    return flattened(call.shape, call.get("start_dim", 0), call.get("end_dim", -1))
+    shape = call.shape
+    first = call.get("start_dim", 0) % call.dims - 1
+    last = call.get("end_dim", -1) % call.dims - 1
+    if first < 0 or first >= last:
+        return None
+    if (first, last) == (0, len(shape) - 1):
+        return Flatten()
+    return View("flatten", (*shape[:first], elements(shape[first : last + 1]), *shape[last + 1 :]))
 
 
 @register_function("view reshape reshape_as view_as squeeze unsqueeze unflatten ravel unsafe_view")
@@ -70,9 +76,8 @@ def _keeps_rows(call: Call) -> bool:
         return False
     given = call.node.args[1:]
     dims = list(given[0]) if len(given) == 1 and isinstance(given[0], (tuple, list)) else given
-    places = [dim % 4 for dim in dims if isinstance(dim, int)]
-    rows = {(0, 1, 2, 3), (0, 2, 3, 1), (0, 3, 1, 2)}
-    return tuple(places) in rows
+    places = tuple(dim % 4 for dim in dims if isinstance(dim, int))
+    return places in {(0, 1, 2, 3), (0, 2, 3, 1), (0, 3, 1, 2)}
 
 
 @register_function("getitem", arguments="input index")
@@ -86,21 +91,10 @@ def _(call: Call) -> Known:
     return None if call.output == call.shape else View("slice", call.output)
 
 
-NEW = frozenset(
-    (
-        "empty_like",
-        "full_like",
-        "new_empty",
-        "new_full",
-        "new_ones",
-        "new_tensor",
-        "new_zeros",
-        "ones_like",
-        "rand_like",
-        "randn_like",
-        "zeros_like",
-    )
-)
+NEW = {
+    *("empty_like", "full_like", "new_empty", "new_full", "new_ones", "new_tensor", "new_zeros"),
+    *("ones_like", "rand_like", "randn_like", "zeros_like"),
+}
 """Functions that take their input's shape or type, and nothing of what it holds."""
 
 SPLITS = ("chunk", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk")
@@ -118,13 +112,11 @@ def _(call: Call) -> Known:
 
 @register_function("cat", arguments="tensors dim")
 def _(call: Call) -> Known:
-    dim = call.get("dim", 0)
-    dim %= call.dims
+    dim = call.get("dim", 0) % call.dims
     batched = call.dims - len(call.shape)
     if call.constants or dim < batched or len({len(shape) for shape in call.shapes}) > 1:
-        return Move(
-            "cat", call.output, call.params
-        )  # tokens before a sequence, samples behind one another
+        # Tokens before a sequence, samples one behind the other.
+        return Move("cat", call.output, call.params)
     return Concat(dim - batched)
 
 
@@ -139,6 +131,5 @@ def _(call: Call) -> Known:
         return None
     given = call.get("mode", "constant")
     mode = given if isinstance(given, str) else "constant"
-    for name, kind in (("reflection", "reflect"), ("replication", "replicate")):
-        mode = kind if call.name.startswith(name) else mode
-    return Pad(pads, mode)
+    kinds = {"reflection": "reflect", "replication": "replicate"}
+    return Pad(pads, kinds.get(call.name.partition("_")[0], mode))

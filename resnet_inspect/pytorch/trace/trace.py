@@ -55,7 +55,8 @@ def trace(
     module = unwrapped(module)
     shape = _input_shape(module, input_shape)
     copied = meta_copy(module)
-    held = _held(copied)
+    # A buffer that two modules share is held by both.
+    held = Held.of(copied.named_parameters(), copied.named_buffers(remove_duplicate=False))
     graph = Recorder(copied, module, _leaves(copied, leaves)).run(shape, _dtype(module))
     return lower(graph, name or _name(module), shape, held)
 
@@ -112,14 +113,3 @@ def _leaves(copied: nn.Module, names: Sequence[str]) -> frozenset[nn.Module]:
             short = sorted(known for known in by_name if "." not in known)
             raise unknown("kind of module", name, short)
     return frozenset(part for name in names for part in by_name[name])
-
-
-def _held(copied: nn.Module) -> Held:
-    return Held(
-        {name: tensor.numel() for name, tensor in copied.named_parameters()},
-        {name: tensor.numel() for name, tensor in copied.named_buffers()},
-        {
-            path: sum(tensor.numel() for tensor in part.buffers(recurse=False))
-            for path, part in copied.named_modules()
-        },
-    )

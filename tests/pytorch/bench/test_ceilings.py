@@ -17,10 +17,7 @@ from resnet_inspect.measuring.records import (
     Product,
     read,
 )
-from resnet_inspect.pytorch.bench import (
-    ceilings,
-    workload,
-)
+from resnet_inspect.pytorch.bench import ceilings
 
 
 @pytest.fixture
@@ -31,7 +28,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ceilings, "_copy_sizes", lambda _: iter((1 << 20, 1 << 22)))
     monkeypatch.setattr(ceilings, "_dtypes", lambda _: iter(("fp32", "bf16")))
     monkeypatch.setattr(ceilings, "BUDGET", 0.01)
-    monkeypatch.setattr(workload, "cache_size", lambda _: 1 << 16)
 
 
 @pytest.mark.usefixtures("small")

@@ -12,14 +12,8 @@ from benching import GRAPH, QUICK
 import resnet_inspect as ri
 from resnet_inspect.cli.main import run as cli
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.records import (
-    read,
-    to_line,
-)
-from resnet_inspect.pytorch.bench import (
-    ceilings,
-    workload,
-)
+from resnet_inspect.measuring.records import read, to_line
+from resnet_inspect.pytorch.bench import ceilings, workload
 
 
 def test_a_device_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,7 @@ from itertools import chain, repeat
 import pytest
 from simulated import SimulatedClock
 
-from resnet_inspect.pytorch.bench import (
-    energy,
-)
+from resnet_inspect.pytorch.bench import energy
 
 
 @pytest.mark.parametrize("ticks_after", [0.05, 0.1, 0.7])

@@ -22,10 +22,7 @@ from resnet_inspect.measuring.records import (
     to_line,
 )
 from resnet_inspect.pictures.plots.measurements import measurement_plots
-from resnet_inspect.pytorch.bench import (
-    ladder,
-    workload,
-)
+from resnet_inspect.pytorch.bench import ladder, workload
 from resnet_inspect.pytorch.bench.runner import OUT_OF_MEMORY
 from resnet_inspect.tables.ladder import ladder as ladder_table
 
@@ -73,9 +70,8 @@ def test_a_graph_is_taken_of_compiled_code_where_that_was_kept() -> None:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiling takes half a minute, and many inputs take long to make."""
+    """Without what takes half a minute to compile."""
     kept = ("fp32 eager", "channels_last", "bf16", "batch norm folded")
-    monkeypatch.setattr(workload, "cache_size", lambda _: 1 << 16)
     monkeypatch.setattr(ladder, "STEPS", tuple(s for s in ladder.STEPS if s.name in kept))
 
 

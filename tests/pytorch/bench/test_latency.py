@@ -12,16 +12,8 @@ from msgspec.structs import replace
 from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_inspect.counting.memory import memory
-from resnet_inspect.measuring.records import (
-    Latency,
-    append,
-    read,
-)
-from resnet_inspect.pytorch.bench import (
-    ladder,
-    latency,
-    workload,
-)
+from resnet_inspect.measuring.records import Latency, append, read
+from resnet_inspect.pytorch.bench import ladder, latency, workload
 from resnet_inspect.pytorch.bench.latency import measure
 from resnet_inspect.pytorch.bench.peak_memory import peak_on_cpu
 from resnet_inspect.pytorch.bench.runner import macs_of

@@ -11,15 +11,9 @@ from torch import nn
 import resnet_inspect as ri
 from resnet_inspect.counting.roofline import Ceilings
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.records import (
-    Layers,
-    append,
-    read,
-)
+from resnet_inspect.measuring.records import Layers, append, read
 from resnet_inspect.pictures.plots.measurements import measurement_plots
-from resnet_inspect.pytorch.bench import (
-    workload,
-)
+from resnet_inspect.pytorch.bench import workload
 from resnet_inspect.pytorch.bench.clock import WallClock
 from resnet_inspect.pytorch.bench.latency import measure
 from resnet_inspect.pytorch.bench.layers import Walk, measure_layers

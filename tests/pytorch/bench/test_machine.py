@@ -10,10 +10,7 @@ import pytest
 import torch
 from benching import CPU
 
-from resnet_inspect.pytorch.bench import (
-    machine,
-    runner,
-)
+from resnet_inspect.pytorch.bench import machine, runner
 from resnet_inspect.pytorch.bench.runner import attempt
 
 

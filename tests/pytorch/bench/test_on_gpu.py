@@ -12,15 +12,9 @@ import resnet_inspect as ri
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.roofline import Ceilings
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.records import (
-    Case,
-    Latency,
-)
+from resnet_inspect.measuring.records import Case, Latency
 from resnet_inspect.measuring.sampling import StoppingRule
-from resnet_inspect.pytorch.bench import (
-    ladder,
-    workload,
-)
+from resnet_inspect.pytorch.bench import ladder, workload
 from resnet_inspect.pytorch.bench.backend_flags import settings
 from resnet_inspect.pytorch.bench.clock import clock_of
 from resnet_inspect.pytorch.bench.latency import measure

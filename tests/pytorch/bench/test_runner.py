@@ -10,9 +10,7 @@ from benching import CASE, CPU, GRAPH, RUNNER
 from msgspec.structs import replace
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.pytorch.bench import (
-    machine,
-)
+from resnet_inspect.pytorch.bench import machine
 from resnet_inspect.pytorch.bench.latency import measure
 from resnet_inspect.pytorch.bench.runner import attempt
 

@@ -14,15 +14,12 @@ from torch import nn
 
 import resnet_inspect as ri
 from resnet_inspect.errors import InspectError
-from resnet_inspect.pytorch.bench import (
-    machine,
-    workload,
-)
+from resnet_inspect.pytorch.bench import workload
 
 
 def test_inputs_are_random_and_larger_than_the_cache() -> None:
     batches = workload.inputs(CASE, CPU)
-    assert sum(batch.nbytes for batch in batches) >= 2 * machine.cache_size(CPU)
+    assert sum(batch.nbytes for batch in batches) >= 2 * workload.cache_size(CPU)
     assert not torch.equal(batches[0], batches[1])
     assert batches[0].std() > 0.9
     nhwc = workload.inputs(replace(CASE, memory_format="nhwc", dtype="bf16"), CPU)[0]
