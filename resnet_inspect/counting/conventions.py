@@ -16,33 +16,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from resnet_inspect.errors import unknown
+from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import INPUT, Layer
-from resnet_inspect.networks.ops import (
-    ELU,
-    GELU,
-    Activation,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Hardswish,
-    LeakyReLU,
-    Linear,
-    MaxPool2d,
-    Mish,
-    Op,
-    Pool2d,
-    ReLU,
-    ReLU6,
-    Scale,
-    Shape,
-    Sigmoid,
-    SiLU,
-    ZeroPad,
-    elements,
-)
+from resnet_inspect.networks.ops import Shape, elements
 
 Shapes = tuple[Shape, ...]
 
@@ -257,7 +233,7 @@ def terms(layer: Layer, batch: int = 1) -> Terms | None:
 
 
 @lru_cache(maxsize=8192)
-def _cached(op: Op, inputs: Shapes, output: Shape, first: bool) -> Terms | None:
+def _cached(op: ops.Op, inputs: Shapes, output: Shape, first: bool) -> Terms | None:
     counts = rule(op, inputs, output)
     if counts and first:
         counts["S"] = counts.get("C", 0) + counts.get("L", 0)
@@ -265,7 +241,7 @@ def _cached(op: Op, inputs: Shapes, output: Shape, first: bool) -> Terms | None:
 
 
 @singledispatch
-def rule(op: Op, inputs: Shapes, output: Shape) -> Terms | None:
+def rule(op: ops.Op, inputs: Shapes, output: Shape) -> Terms | None:
     """The terms of an op for one sample of the given shapes; register new ops here.
 
     The base case is the explicit 'unknown'.
@@ -273,8 +249,8 @@ def rule(op: Op, inputs: Shapes, output: Shape) -> Terms | None:
     return None
 
 
-@rule.register(Conv2d)
-def _(op: Conv2d, inputs: Shapes, output: Shape) -> Terms:
+@rule.register(ops.Conv2d)
+def _(op: ops.Conv2d, inputs: Shapes, output: Shape) -> Terms:
     macs, written = op.weights * elements(output[1:]), elements(output)
     more = {"G": macs * (op.groups - 1)} if op.groups > 1 else {}
     if op.bias:
@@ -282,23 +258,23 @@ def _(op: Conv2d, inputs: Shapes, output: Shape) -> Terms:
     return {"C": macs, **more, "Cu": written}
 
 
-@rule.register(Linear)
-def _(op: Linear, inputs: Shapes, output: Shape) -> Terms | None:
+@rule.register(ops.Linear)
+def _(op: ops.Linear, inputs: Shapes, output: Shape) -> Terms | None:
     if len(output) != 1:
         return None  # in each place of a sequence; the tools differ, and none was measured
     return {"L": op.weights, "Lb" if op.bias else "Lu": elements(output)}
 
 
-ACTIVATIONS: dict[type[Activation], str] = {
-    ReLU: "R",
-    ReLU6: "R6",
-    LeakyReLU: "Lr",
-    ELU: "El",
-    GELU: "Ge",
-    SiLU: "Si",
-    Mish: "Ms",
-    Hardswish: "Hs",
-    Sigmoid: "Sg",
+ACTIVATIONS: dict[type[ops.Activation], str] = {
+    ops.ReLU: "R",
+    ops.ReLU6: "R6",
+    ops.LeakyReLU: "Lr",
+    ops.ELU: "El",
+    ops.GELU: "Ge",
+    ops.SiLU: "Si",
+    ops.Mish: "Ms",
+    ops.Hardswish: "Hs",
+    ops.Sigmoid: "Sg",
 }
 """The term of each activation: tools agree on none of them."""
 
@@ -307,7 +283,7 @@ for _kind, _term in ACTIVATIONS.items():
     rule.register(_kind, lambda op, inputs, output, term=_term: {term: elements(output)})
 
 
-def _pool(letter: str, op: Pool2d, inputs: Shapes, output: Shape) -> Terms:
+def _pool(letter: str, op: ops.Pool2d, inputs: Shapes, output: Shape) -> Terms:
     read, written, area = elements(inputs[0]), elements(output), elements(op.kernel)
     # torchvision and timm give a square kernel as one int, which some tools take for its area.
     side = op.kernel[0] if op.kernel[0] == op.kernel[1] else area
@@ -319,20 +295,21 @@ def _pool(letter: str, op: Pool2d, inputs: Shapes, output: Shape) -> Terms:
     }
 
 
-rule.register(MaxPool2d, partial(_pool, "M"))
-rule.register(AvgPool2d, partial(_pool, "P"))
+rule.register(ops.MaxPool2d, partial(_pool, "M"))
+rule.register(ops.AvgPool2d, partial(_pool, "P"))
 rule.register(
-    GlobalAvgPool2d, lambda op, inputs, output: {"Ai": elements(inputs[0]), "Ao": elements(output)}
+    ops.GlobalAvgPool2d,
+    lambda op, inputs, output: {"Ai": elements(inputs[0]), "Ao": elements(output)},
 )
 rule.register(
-    BatchNorm2d,
+    ops.BatchNorm2d,
     lambda op, inputs, output: {"K": elements(output), "Kp": op.params, "Kc": op.channels},
 )
-rule.register(Add, lambda op, inputs, output: {"E": elements(output)})
-rule.register(Scale, lambda op, inputs, output: {"X": elements(output)})
+rule.register(ops.Add, lambda op, inputs, output: {"E": elements(output)})
+rule.register(ops.Scale, lambda op, inputs, output: {"X": elements(output)})
 # Moves and zeros, which nobody counts:
-rule.register(Flatten, lambda op, inputs, output: {})
-rule.register(ZeroPad, lambda op, inputs, output: {})
+rule.register(ops.Flatten, lambda op, inputs, output: {})
+rule.register(ops.ZeroPad, lambda op, inputs, output: {})
 
 
 class Reported(NamedTuple):

@@ -26,23 +26,9 @@ from math import prod
 from typing import NamedTuple
 
 from resnet_inspect.errors import ShapeError
+from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
-from resnet_inspect.networks.ops import (
-    Activation,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Op,
-    Scale,
-    Shape,
-    ZeroPad,
-    elements,
-)
+from resnet_inspect.networks.ops import Shape, elements
 from resnet_inspect.networks.resnet import Part, connect, image_shape, layer_graph, layout
 from resnet_inspect.networks.spec import ResNetSpec
 
@@ -132,7 +118,7 @@ def total(layers: Iterable[Layer], batch: int = 1) -> Cost:
     return single if batch == 1 else single.for_batch(batch)
 
 
-Call = tuple[Op, Shapes, Shape]
+Call = tuple[ops.Op, Shapes, Shape]
 """An op with the shapes that enter it and the one that leaves it."""
 
 
@@ -158,7 +144,7 @@ def _summed(calls: Sequence[Call]) -> Cost:
 class _Calls(list[Call]):
     """A `resnet.Builder` that lists calls and no layers: outputs are their shapes."""
 
-    def add(self, op: Op, *inputs: Shape, name: str, path: str | None = None) -> Shape:
+    def add(self, op: ops.Op, *inputs: Shape, name: str, path: str | None = None) -> Shape:
         output = op.output_shape(*inputs)
         self.append((op, inputs, output))
         return output
@@ -206,7 +192,7 @@ def graph_cost(graph: LayerGraph, batch: int = 1) -> Cost:
 
 
 @singledispatch
-def operations(op: Op, inputs: Shapes, output: Shape) -> Counts | None:
+def operations(op: ops.Op, inputs: Shapes, output: Shape) -> Counts | None:
     """The operations of an op for one sample of these shapes, by field of Cost; None if unknown.
 
     Register new ops here. Counts that are left out are 0, except `read` and `written`: a rule
@@ -216,54 +202,54 @@ def operations(op: Op, inputs: Shapes, output: Shape) -> Counts | None:
 
 
 @operations.register
-def _(op: Conv2d, inputs: Shapes, output: Shape) -> Counts:
+def _(op: ops.Conv2d, inputs: Shapes, output: Shape) -> Counts:
     macs = op.weights * output[1] * output[2]
     return {"macs": macs, "bias": elements(output)} if op.bias else {"macs": macs}
 
 
 @operations.register
-def _(op: Linear, inputs: Shapes, output: Shape) -> Counts:
+def _(op: ops.Linear, inputs: Shapes, output: Shape) -> Counts:
     macs = op.weights * elements(output[:-1])
     return {"macs": macs, "bias": elements(output) if op.bias else 0}
 
 
 @operations.register
-def _(op: BatchNorm2d, inputs: Shapes, output: Shape) -> Counts:
+def _(op: ops.BatchNorm2d, inputs: Shapes, output: Shape) -> Counts:
     return {"normalization": 2 * elements(output)}
 
 
 @operations.register
-def _(op: Activation, inputs: Shapes, output: Shape) -> Counts:
+def _(op: ops.Activation, inputs: Shapes, output: Shape) -> Counts:
     return {"activation": elements(output)}
 
 
 @operations.register
-def _(op: MaxPool2d, inputs: Shapes, output: Shape) -> Counts:
+def _(op: ops.MaxPool2d, inputs: Shapes, output: Shape) -> Counts:
     return {"pooling": (elements(op.kernel) - 1) * elements(output)}
 
 
 @operations.register
-def _(op: AvgPool2d, inputs: Shapes, output: Shape) -> Counts:
+def _(op: ops.AvgPool2d, inputs: Shapes, output: Shape) -> Counts:
     return {"pooling": elements(op.kernel) * elements(output)}
 
 
 @operations.register
-def _(op: GlobalAvgPool2d, inputs: Shapes, output: Shape) -> Counts:
+def _(op: ops.GlobalAvgPool2d, inputs: Shapes, output: Shape) -> Counts:
     return {"pooling": elements(inputs[0])}
 
 
 @operations.register
-def _(op: Add, inputs: Shapes, output: Shape) -> Counts:
+def _(op: ops.Add, inputs: Shapes, output: Shape) -> Counts:
     return {"addition": elements(output)}
 
 
 @operations.register
-def _(op: Scale, inputs: Shapes, output: Shape) -> Counts:
+def _(op: ops.Scale, inputs: Shapes, output: Shape) -> Counts:
     return {"gating": elements(output)}
 
 
 @operations.register
-def _(op: ZeroPad, inputs: Shapes, output: Shape) -> Counts:
+def _(op: ops.ZeroPad, inputs: Shapes, output: Shape) -> Counts:
     # positions skipped by the stride are not read
     return {"read": op.in_channels * output[1] * output[2], "written": elements(output)}
 
@@ -273,5 +259,5 @@ VIEW = {"read": 0, "written": 0}
 
 
 @operations.register
-def _(op: Flatten, inputs: Shapes, output: Shape) -> Counts:
+def _(op: ops.Flatten, inputs: Shapes, output: Shape) -> Counts:
     return VIEW

@@ -17,22 +17,9 @@ from typing import Any, NamedTuple, Protocol
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.dtypes import DTYPES, canonical_dtype
 from resnet_inspect.errors import unknown
+from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, once
-from resnet_inspect.networks.ops import (
-    Activation,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Op,
-    Scale,
-    ZeroPad,
-    elements,
-)
+from resnet_inspect.networks.ops import elements
 from resnet_inspect.networks.resnet import layer_graph
 
 OPTIMIZERS: dict[str, int] = {"sgd": 0, "momentum": 1, "adam": 2}
@@ -46,7 +33,7 @@ STATISTIC = 4
 
 
 class _Rule(Protocol):
-    def dispatch(self, kind: type[Op], /) -> Callable[..., Any]: ...
+    def dispatch(self, kind: type[ops.Op], /) -> Callable[..., Any]: ...
 
 
 class Memory(NamedTuple):
@@ -120,7 +107,7 @@ def _shortened(graph: LayerGraph) -> tuple[LayerGraph, Mapping[str, int]]:
     return short, MappingProxyType(times)
 
 
-def _by_kind(graph: LayerGraph, rule: _Rule) -> dict[type[Op], Callable[..., Any]]:
+def _by_kind(graph: LayerGraph, rule: _Rule) -> dict[type[ops.Op], Callable[..., Any]]:
     """The cases of a rule that a network needs, so that none is looked up twice."""
     return {kind: rule.dispatch(kind) for kind in {type(layer.op) for layer in graph.layers}}
 
@@ -135,13 +122,13 @@ def _buffer_bytes(graph: LayerGraph, itemsize: int) -> int:
 
 
 @singledispatch
-def buffer_bytes(op: Op, itemsize: int) -> int:
+def buffer_bytes(op: ops.Op, itemsize: int) -> int:
     """Bytes of the buffers that an op holds."""
     return op.buffers * itemsize
 
 
-@buffer_bytes.register(BatchNorm2d)
-def _(op: BatchNorm2d, itemsize: int) -> int:
+@buffer_bytes.register(ops.BatchNorm2d)
+def _(op: ops.BatchNorm2d, itemsize: int) -> int:
     return (op.buffers - 1) * itemsize + INDEX
 
 
@@ -243,47 +230,47 @@ def saved_for_backward(
 
 
 @singledispatch
-def auxiliary_bytes(op: Op, layer: Layer) -> int:
+def auxiliary_bytes(op: ops.Op, layer: Layer) -> int:
     """Bytes for each sample that an op writes besides its output, for its backward pass."""
     return 0
 
 
-@auxiliary_bytes.register(MaxPool2d)
-def _(op: MaxPool2d, layer: Layer) -> int:
+@auxiliary_bytes.register(ops.MaxPool2d)
+def _(op: ops.MaxPool2d, layer: Layer) -> int:
     return elements(layer.output_shape) * INDEX
 
 
 @singledispatch
-def saved_copy_bytes(op: Op, layer: Layer, itemsize: int, batch: int) -> int:
+def saved_copy_bytes(op: ops.Op, layer: Layer, itemsize: int, batch: int) -> int:
     """Bytes of its input that an op copies before it overwrites them: its backward needs them."""
     return 0
 
 
-@saved_copy_bytes.register(Activation)
-def _(op: Activation, layer: Layer, itemsize: int, batch: int) -> int:
+@saved_copy_bytes.register(ops.Activation)
+def _(op: ops.Activation, layer: Layer, itemsize: int, batch: int) -> int:
     needed = op.inplace and _kept_by(op) == "input"
     return elements(layer.output_shape) * itemsize * batch if needed else 0
 
 
-def _kept_by(op: Activation) -> str:
+def _kept_by(op: ops.Activation) -> str:
     if op.keeps == "either":
         return "output" if op.inplace else "input"
     return op.keeps
 
 
 @singledispatch
-def statistics(op: Op, layer: Layer, itemsize: int, batch: int) -> int:
+def statistics(op: ops.Op, layer: Layer, itemsize: int, batch: int) -> int:
     """Bytes that an op saves only in train mode, besides all that."""
     return 0
 
 
-@statistics.register(BatchNorm2d)
-def _(op: BatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
+@statistics.register(ops.BatchNorm2d)
+def _(op: ops.BatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
     return 2 * op.channels * max(itemsize, STATISTIC)
 
 
 @singledispatch
-def saved_tensors(op: Op, layer: Layer) -> tuple[str, ...]:
+def saved_tensors(op: ops.Op, layer: Layer) -> tuple[str, ...]:
     """The tensors, by the layers that make them, that an op keeps for its backward pass.
 
     torch's derivatives.yaml says which. Of an op without a rule nothing is known.
@@ -291,15 +278,20 @@ def saved_tensors(op: Op, layer: Layer) -> tuple[str, ...]:
     return ()
 
 
-_kind: type[Op]
-for _kind in (Conv2d, Linear, BatchNorm2d, MaxPool2d, AvgPool2d, Scale):
+_kind: type[ops.Op]
+for _kind in (ops.Conv2d, ops.Linear, ops.BatchNorm2d, ops.MaxPool2d, ops.AvgPool2d, ops.Scale):
     saved_tensors.register(_kind, lambda op, layer: layer.inputs)
-for _kind in (Add, Flatten, GlobalAvgPool2d, ZeroPad):  # their backward needs only shapes
+for _kind in (
+    ops.Add,
+    ops.Flatten,
+    ops.GlobalAvgPool2d,
+    ops.ZeroPad,
+):  # their backward needs only shapes
     saved_tensors.register(_kind, lambda op, layer: ())
 
 
-@saved_tensors.register(Activation)
-def _(op: Activation, layer: Layer) -> tuple[str, ...]:
+@saved_tensors.register(ops.Activation)
+def _(op: ops.Activation, layer: Layer) -> tuple[str, ...]:
     if _kept_by(op) == "output":
         return (layer.name,)
     return () if op.inplace else layer.inputs  # in place it keeps a copy

@@ -20,22 +20,9 @@ from functools import singledispatch
 from types import MappingProxyType
 from typing import NamedTuple
 
+from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import INPUT, LayerGraph, once
-from resnet_inspect.networks.ops import (
-    Activation,
-    Add,
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    Op,
-    Pair,
-    Pool2d,
-    Scale,
-    Shape,
-    ZeroPad,
-)
+from resnet_inspect.networks.ops import Pair, Shape
 
 
 class Field(NamedTuple):
@@ -144,7 +131,7 @@ def wired_fields(graph: LayerGraph) -> tuple[Fields, Fields]:
         INPUT: _PIXEL if len(graph.input_shape) == 3 else None
     }
     steps: dict[str, ReceptiveField | None] = {}
-    rules: dict[type[Op], Callable[..., ReceptiveField | None]] = {}
+    rules: dict[type[ops.Op], Callable[..., ReceptiveField | None]] = {}
     for stage in graph.stages:
         for block in stage.wired:
             for name, _, op, sources, shapes, _ in block.layers:
@@ -175,15 +162,17 @@ def later_field(
 
 
 @singledispatch
-def rule(op: Op, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField | None:
+def rule(
+    op: ops.Op, fields: list[ReceptiveField], shapes: tuple[Shape, ...]
+) -> ReceptiveField | None:
     """The field of an op's output from those of its inputs; the base case is 'unknown'."""
     return None
 
 
-@rule.register(Activation)
-@rule.register(BatchNorm2d)
-@rule.register(Linear)
-def _(op: Op, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField:
+@rule.register(ops.Activation)
+@rule.register(ops.BatchNorm2d)
+@rule.register(ops.Linear)
+def _(op: ops.Op, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField:
     return fields[0]
 
 
@@ -197,24 +186,24 @@ def _slid(field: ReceptiveField, kernel: Pair, stride: Pair, padding: Pair) -> R
     return ReceptiveField(height, field.width.window(kernel[1], stride[1], padding[1]))
 
 
-@rule.register(Conv2d)
-def _(op: Conv2d, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField:
+@rule.register(ops.Conv2d)
+def _(op: ops.Conv2d, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField:
     return _slid(fields[0], op.reach, op.stride, op.padding)
 
 
-@rule.register(Pool2d)
-def _(op: Pool2d, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField:
+@rule.register(ops.Pool2d)
+def _(op: ops.Pool2d, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField:
     return _slid(fields[0], op.kernel, op.stride, op.padding)
 
 
-@rule.register(ZeroPad)
-def _(op: ZeroPad, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField:
+@rule.register(ops.ZeroPad)
+def _(op: ops.ZeroPad, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField:
     return _slid(fields[0], (1, 1), op.stride, (0, 0))
 
 
-@rule.register(GlobalAvgPool2d)
-@rule.register(Flatten)
-def _(op: Op, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField | None:
+@rule.register(ops.GlobalAvgPool2d)
+@rule.register(ops.Flatten)
+def _(op: ops.Op, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField | None:
     return everywhere(fields[0], shapes[0])
 
 
@@ -225,9 +214,9 @@ def everywhere(field: ReceptiveField, shape: Shape) -> ReceptiveField | None:
     return ReceptiveField(field.height.all_of(shape[1]), field.width.all_of(shape[2]))
 
 
-@rule.register(Add)
-@rule.register(Scale)
-def _(op: Op, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField | None:
+@rule.register(ops.Add)
+@rule.register(ops.Scale)
+def _(op: ops.Op, fields: list[ReceptiveField], shapes: tuple[Shape, ...]) -> ReceptiveField | None:
     return joined(fields[0], fields[1], shapes[0])
 
 

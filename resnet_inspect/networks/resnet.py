@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol, SupportsIndex, TypeVar
 
 from resnet_inspect.errors import ShapeError
+from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import (
     HEAD,
     INPUT,
@@ -25,25 +26,7 @@ from resnet_inspect.networks.graph import (
     Wire,
     in_network,
 )
-from resnet_inspect.networks.ops import (
-    ACTIVATIONS,
-    Activation,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Op,
-    ReLU,
-    Scale,
-    Shape,
-    Sigmoid,
-    ZeroPad,
-    show_shape,
-)
+from resnet_inspect.networks.ops import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 
 
@@ -178,7 +161,7 @@ _Tensor = TypeVar("_Tensor")
 class Builder(Protocol[_Tensor]):
     """What is told of every layer: lists it (BlockBuilder) or counts it (counting.costs)."""
 
-    def add(self, op: Op, *inputs: _Tensor, name: str, path: str | None = None) -> _Tensor:
+    def add(self, op: ops.Op, *inputs: _Tensor, name: str, path: str | None = None) -> _Tensor:
         """Take a layer of this op; gives its output."""
 
 
@@ -203,26 +186,27 @@ def squeezed_channels(channels: int, reduction: int) -> int:
 @lru_cache(maxsize=4096)
 def _conv(
     inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = False
-) -> Conv2d:
+) -> ops.Conv2d:
     side, step, edge = (kernel, kernel), (stride, stride), (kernel // 2, kernel // 2)
-    return Conv2d(inside, outside, side, step, edge, groups, bias)
+    return ops.Conv2d(inside, outside, side, step, edge, groups, bias)
 
 
-_norm = lru_cache(maxsize=1024)(BatchNorm2d)
+_norm = lru_cache(maxsize=1024)(ops.BatchNorm2d)
 
 
-_ADD, _SCALE, _SIGMOID, _GLOBAL, _FLATTEN = Add(), Scale(), Sigmoid(), GlobalAvgPool2d(), Flatten()
-_GATE_ACT = ReLU()
+_ADD, _SCALE, _SIGMOID = ops.Add(), ops.Scale(), ops.Sigmoid()
+_GLOBAL, _FLATTEN = ops.GlobalAvgPool2d(), ops.Flatten()
+_GATE_ACT = ops.ReLU()
 
 
-def _act_path(act: Activation) -> str:
+def _act_path(act: ops.Activation) -> str:
     """torchvision calls its ReLU 'relu'; nobody has a name for the others."""
-    return "relu" if isinstance(act, ReLU) else "act"
+    return "relu" if isinstance(act, ops.ReLU) else "act"
 
 
 def _stem(net: Builder[_Tensor], part: Part, tensor: _Tensor) -> _Tensor:
     spec, width = part.design, part.leaving
-    act, bias = ACTIVATIONS[spec.activation], "stem" in spec.bias
+    act, bias = ops.ACTIVATIONS[spec.activation], "stem" in spec.bias
     if spec.stem in ("deep", "tiered"):
         first = 3 * (width // 8) if spec.stem == "tiered" else width // 2
         channels = (part.entering, first, width // 2, width)
@@ -240,18 +224,18 @@ def _stem(net: Builder[_Tensor], part: Part, tensor: _Tensor) -> _Tensor:
         tensor = net.add(_norm(width), tensor, name="bn1")
         tensor = net.add(act, tensor, name=_act_path(act))
     if spec.stem_pool:
-        tensor = net.add(MaxPool2d((3, 3), (2, 2), (1, 1)), tensor, name="maxpool")
+        tensor = net.add(ops.MaxPool2d((3, 3), (2, 2), (1, 1)), tensor, name="maxpool")
     return tensor
 
 
 def _head(net: Builder[_Tensor], part: Part, tensor: _Tensor) -> _Tensor:
     if part.design.order == "pre":
-        act = ACTIVATIONS[part.design.activation]
+        act = ops.ACTIVATIONS[part.design.activation]
         tensor = net.add(_norm(part.entering), tensor, name="norm")
         tensor = net.add(act, tensor, name=_act_path(act))
     tensor = net.add(_GLOBAL, tensor, name="avgpool")
     tensor = net.add(_FLATTEN, tensor, name="flatten")
-    return net.add(Linear(part.entering, part.leaving), tensor, name="fc")
+    return net.add(ops.Linear(part.entering, part.leaving), tensor, name="fc")
 
 
 def block_kind(spec: ResNetSpec) -> str:
@@ -263,7 +247,7 @@ def block_kind(spec: ResNetSpec) -> str:
     return plain + before + squeeze + base
 
 
-def _residual_convs(part: Part) -> list[Conv2d]:
+def _residual_convs(part: Part) -> list[ops.Conv2d]:
     spec, _, entering, inner, leaving, stride = part
     bias = "residual" in spec.bias
     if spec.block == "basic":
@@ -278,7 +262,7 @@ def _residual_convs(part: Part) -> list[Conv2d]:
 
 def _residual_block(net: Builder[_Tensor], part: Part, path: str, entering: _Tensor) -> _Tensor:
     spec = part.design
-    act = ACTIVATIONS[spec.activation]
+    act = ops.ACTIVATIONS[spec.activation]
     act_path = f"{path}.{_act_path(act)}"
     convs = _residual_convs(part)
     changes = part.stride != 1 or part.entering != part.leaving
@@ -312,12 +296,12 @@ def _shortcut(net: Builder[_Tensor], part: Part, path: str, tensor: _Tensor) -> 
     """Options A, B, C (He et al. 2015, section 3.3) and D (He et al. 2018, Figure 2c)."""
     spec, stride = part.design, part.stride
     if spec.shortcut == "A":
-        pad = ZeroPad(part.entering, part.leaving, (stride, stride))
+        pad = ops.ZeroPad(part.entering, part.leaving, (stride, stride))
         return net.add(pad, tensor, name=path)
     number = 0
     if spec.shortcut == "D":
         if stride > 1:
-            pool = AvgPool2d((stride, stride), (stride, stride), ceil=True)
+            pool = ops.AvgPool2d((stride, stride), (stride, stride), ceil=True)
             tensor = net.add(pool, tensor, name=f"{path}.0")
             stride = 1
         number = 1  # timm keeps the pool's place where there is nothing to pool

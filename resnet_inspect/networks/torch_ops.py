@@ -8,14 +8,8 @@ the same name. Tuples hold one number for each spatial axis, so that one class s
 from __future__ import annotations
 
 from resnet_inspect.errors import ShapeError
-from resnet_inspect.networks.ops import (
-    Activation,
-    Convolution,
-    Op,
-    Shape,
-    show_shape,
-    slid,
-)
+from resnet_inspect.networks import ops
+from resnet_inspect.networks.ops import Shape, show_shape, slid
 
 Sizes = tuple[int, ...]
 
@@ -26,7 +20,7 @@ def _fits(shape: Shape, axes: int, channels: int | None = None) -> None:
         raise ShapeError(f"takes {wanted} and {axes} axes, not an input of {show_shape(shape)}")
 
 
-class Typed(Op):
+class Typed(ops.Op):
     """An op that says what it is called in its setting `type`."""
 
     type: str
@@ -36,7 +30,7 @@ class Typed(Op):
         return self.type
 
 
-class ByFunction(Op):
+class ByFunction(ops.Op):
     """An op that torch has as a function: mul, permute, mean, ..; output: the shape seen."""
 
     function: str
@@ -66,7 +60,7 @@ class Opaque(Typed):
         return self.output
 
 
-class Conv(Convolution):
+class Conv(ops.Convolution):
     """Convolution over any number of axes.
 
     made_of: entries of the parameters and of the buffers that its kernel and bias are made of,
@@ -103,7 +97,7 @@ def _reach(kernel: Sizes, dilation: Sizes) -> Sizes:
     return tuple(d * (k - 1) + 1 for k, d in zip(kernel, spread, strict=True))
 
 
-class ConvTranspose(Convolution):
+class ConvTranspose(ops.Convolution):
     """Transposed convolution: each input position adds a kernel to the output."""
 
     output_padding: Sizes = ()
@@ -136,7 +130,7 @@ class BatchNorm(Typed):
     buffers: int = 0
 
 
-class GroupNorm(Op):
+class GroupNorm(ops.Op):
     """Normalization over groups of channels and all positions (InstanceNorm: single channels)."""
 
     category = "normalization"
@@ -160,7 +154,7 @@ class GroupNorm(Op):
         return shapes[0]
 
 
-class LayerNorm(Op):
+class LayerNorm(ops.Op):
     """Normalization over the last dimensions; RMSNorm scales and does not shift.
 
     size: those dimensions; params: entries of its scale and shift.
@@ -182,7 +176,7 @@ class LayerNorm(Op):
         return shapes[0]
 
 
-class Function(Activation):
+class Function(ops.Activation):
     """An activation that has no class of its own.
 
     name: torch.nn's name for it. local: whether each element depends only on itself (not so for
@@ -259,7 +253,7 @@ class Reduce(ByFunction):
     """A reduction over some dimensions: mean, sum, var, amax, .."""
 
 
-class Concat(Op):
+class Concat(ops.Op):
     """Tensors one after another along a dimension (0: channels)."""
 
     dim: int = 0
@@ -301,7 +295,7 @@ class Move(ByFunction):
     params: int = 0
 
 
-class Pad(Op):
+class Pad(ops.Op):
     """More elements before and after each of the last axes.
 
     padding: (before, after) for the last axis, then for the one before it, as torch's pad has it.
@@ -321,7 +315,7 @@ class Pad(Op):
         return tuple(sizes)
 
 
-class Interpolate(Op):
+class Interpolate(ops.Op):
     """Resampling to another resolution. taps: input positions that make an output."""
 
     mode: str
@@ -332,7 +326,7 @@ class Interpolate(Op):
         return self.output
 
 
-class MatMul(Op):
+class MatMul(ops.Op):
     """Product of two activations over their last two dimensions, with the others broadcast."""
 
     output: Shape
@@ -343,7 +337,7 @@ class MatMul(Op):
         return self.output
 
 
-class Attention(Op):
+class Attention(ops.Op):
     """Scaled dot-product attention of queries, keys and values (.., length, features)."""
 
     output: Shape

@@ -17,40 +17,19 @@ from typing import Any, Literal
 import torch
 from torch import fx, nn
 
+from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
-from resnet_inspect.networks.ops import (
-    ELU,
-    GELU,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Hardswish,
-    LeakyReLU,
-    Linear,
-    MaxPool2d,
-    Mish,
-    Op,
-    ReLU,
-    ReLU6,
-    Scale,
-    Sigmoid,
-    SiLU,
-    ZeroPad,
-)
 from resnet_inspect.networks.wiring import is_chain, sources
 from resnet_inspect.pytorch.zero_pad import ZeroPadShortcut
 
 
-def _average(op: GlobalAvgPool2d) -> nn.Module:
+def _average(op: ops.GlobalAvgPool2d) -> nn.Module:
     pool = nn.AdaptiveAvgPool2d(1)
     return pool if op.keepdim else nn.Sequential(pool, nn.Flatten())
 
 
-MODULES: dict[type[Op], Callable[[Any], nn.Module]] = {
-    Conv2d: lambda op: nn.Conv2d(
+MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
+    ops.Conv2d: lambda op: nn.Conv2d(
         op.in_channels,
         op.out_channels,
         op.kernel,
@@ -60,33 +39,35 @@ MODULES: dict[type[Op], Callable[[Any], nn.Module]] = {
         op.groups,
         op.bias,
     ),
-    BatchNorm2d: lambda op: nn.BatchNorm2d(op.channels),
-    Linear: lambda op: nn.Linear(op.in_features, op.out_features, op.bias),
-    MaxPool2d: lambda op: nn.MaxPool2d(op.kernel, op.stride, op.padding, ceil_mode=op.ceil),
-    AvgPool2d: lambda op: nn.AvgPool2d(op.kernel, op.stride, op.padding, op.ceil, op.count_padding),
-    GlobalAvgPool2d: _average,
-    ZeroPad: lambda op: ZeroPadShortcut(op.in_channels, op.out_channels, op.stride),
-    ReLU: lambda op: nn.ReLU(op.inplace),
-    ReLU6: lambda op: nn.ReLU6(op.inplace),
-    LeakyReLU: lambda op: nn.LeakyReLU(op.negative_slope, op.inplace),
-    ELU: lambda op: nn.ELU(op.alpha, op.inplace),
-    GELU: lambda op: nn.GELU(),
-    SiLU: lambda op: nn.SiLU(op.inplace),
-    Mish: lambda op: nn.Mish(op.inplace),
-    Hardswish: lambda op: nn.Hardswish(op.inplace),
-    Sigmoid: lambda op: nn.Sigmoid(),
+    ops.BatchNorm2d: lambda op: nn.BatchNorm2d(op.channels),
+    ops.Linear: lambda op: nn.Linear(op.in_features, op.out_features, op.bias),
+    ops.MaxPool2d: lambda op: nn.MaxPool2d(op.kernel, op.stride, op.padding, ceil_mode=op.ceil),
+    ops.AvgPool2d: lambda op: nn.AvgPool2d(
+        op.kernel, op.stride, op.padding, op.ceil, op.count_padding
+    ),
+    ops.GlobalAvgPool2d: _average,
+    ops.ZeroPad: lambda op: ZeroPadShortcut(op.in_channels, op.out_channels, op.stride),
+    ops.ReLU: lambda op: nn.ReLU(op.inplace),
+    ops.ReLU6: lambda op: nn.ReLU6(op.inplace),
+    ops.LeakyReLU: lambda op: nn.LeakyReLU(op.negative_slope, op.inplace),
+    ops.ELU: lambda op: nn.ELU(op.alpha, op.inplace),
+    ops.GELU: lambda op: nn.GELU(),
+    ops.SiLU: lambda op: nn.SiLU(op.inplace),
+    ops.Mish: lambda op: nn.Mish(op.inplace),
+    ops.Hardswish: lambda op: nn.Hardswish(op.inplace),
+    ops.Sigmoid: lambda op: nn.Sigmoid(),
 }
 """The torch.nn module of each op."""
 
-FUNCTIONS: dict[type[Op], Callable[[Any], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
-    Add: lambda op: (operator.iadd if op.inplace else operator.add, ()),
-    Scale: lambda op: (operator.mul, ()),
-    Flatten: lambda op: (torch.flatten, (1,)),
+FUNCTIONS: dict[type[ops.Op], Callable[[Any], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
+    ops.Add: lambda op: (operator.iadd if op.inplace else operator.add, ()),
+    ops.Scale: lambda op: (operator.mul, ()),
+    ops.Flatten: lambda op: (torch.flatten, (1,)),
 }
 """Ops that have no module: the function that computes them and its settings."""
 
 
-def module(op: Op) -> nn.Module:
+def module(op: ops.Op) -> nn.Module:
     """The torch.nn module of an op; ops of `FUNCTIONS` have none."""
     if type(op) not in MODULES:
         raise TypeError(f"no torch module for {op.kind}")
@@ -208,7 +189,9 @@ def initialise(model: nn.Module, graph: LayerGraph, zero_gamma: bool = False) ->
     2017, arXiv 1706.02677, section 5.1): the scale of its last batch norm, or where the branch
     ends in a convolution (pre-activation) that convolution's weights.
     """
-    slopes = [layer.op.negative_slope for layer in graph.layers if isinstance(layer.op, LeakyReLU)]
+    slopes = [
+        layer.op.negative_slope for layer in graph.layers if isinstance(layer.op, ops.LeakyReLU)
+    ]
     kind: Literal["leaky_relu", "relu"] = "leaky_relu" if slopes else "relu"
     slope = slopes[0] if slopes else 0.0
     for part in model.modules():
@@ -218,7 +201,7 @@ def initialise(model: nn.Module, graph: LayerGraph, zero_gamma: bool = False) ->
                 nn.init.zeros_(part.bias)
     if zero_gamma:
         for layer in graph.layers:
-            if isinstance(layer.op, Add):
+            if isinstance(layer.op, ops.Add):
                 last = residual_end(graph, layer.inputs[0])
                 nn.init.zeros_(model.get_parameter(f"{last.path}.weight"))
 
@@ -226,7 +209,7 @@ def initialise(model: nn.Module, graph: LayerGraph, zero_gamma: bool = False) ->
 def residual_end(graph: LayerGraph, name: str) -> Layer:
     """The last layer with weights on a residual branch, behind any gate."""
     layer = graph.layer(name)
-    while not isinstance(layer.op, (BatchNorm2d, Conv2d)):
+    while not isinstance(layer.op, (ops.BatchNorm2d, ops.Conv2d)):
         layer = graph.layer(layer.inputs[0])
     return layer
 

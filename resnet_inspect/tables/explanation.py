@@ -14,25 +14,9 @@ from resnet_inspect.counting.costs import cost, total
 from resnet_inspect.counting.memory import saved_tensors
 from resnet_inspect.counting.receptive_field import ReceptiveField, receptive_fields
 from resnet_inspect.errors import unknown
+from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
-from resnet_inspect.networks.ops import (
-    Activation,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    Op,
-    Pool2d,
-    Scale,
-    Shape,
-    ZeroPad,
-    elements,
-    show_shape,
-)
+from resnet_inspect.networks.ops import Shape, elements, show_shape
 from resnet_inspect.tables.columns import Column
 from resnet_inspect.tables.table import Table
 
@@ -118,9 +102,9 @@ def _product(*factors: int | str) -> str:
     return " × ".join(map(str, factors))
 
 
-def _extents(op: Conv2d | Pool2d, layer: Layer) -> Iterator[Formula]:
-    kernel = op.reach if isinstance(op, Conv2d) else op.kernel
-    ceil = isinstance(op, Pool2d) and op.ceil
+def _extents(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Iterator[Formula]:
+    kernel = op.reach if isinstance(op, ops.Conv2d) else op.kernel
+    ceil = isinstance(op, ops.Pool2d) and op.ceil
     for axis, (name, side) in enumerate((("H", "height"), ("W", "width"))):
         inside = f"{name} + 2p - k"
         formula = f"⌈({inside}) / s⌉ + 1" if ceil else f"⌊({inside}) / s⌋ + 1"
@@ -142,13 +126,13 @@ def _activations(layer: Layer) -> Formula:
 
 
 @singledispatch
-def formulas(op: Op, layer: Layer) -> list[Formula]:
+def formulas(op: ops.Op, layer: Layer) -> list[Formula]:
     """The formulas of an op; an op without a rule has only its parameters."""
     return [Formula("parameters", "counted from its tensors", str(op.params), op.params)]
 
 
-@formulas.register(Conv2d)
-def _(op: Conv2d, layer: Layer) -> list[Formula]:
+@formulas.register(ops.Conv2d)
+def _(op: ops.Conv2d, layer: Layer) -> list[Formula]:
     out, height, width = layer.output_shape
     grouped = op.groups > 1
     per = "C_out × C_in/groups × k_h × k_w" if grouped else "C_out × C_in × k_h × k_w"
@@ -163,8 +147,8 @@ def _(op: Conv2d, layer: Layer) -> list[Formula]:
     return [*_extents(op, layer), weights, *(bias if op.bias else ()), *_multiplied(layer, *macs)]
 
 
-@formulas.register(Linear)
-def _(op: Linear, layer: Layer) -> list[Formula]:
+@formulas.register(ops.Linear)
+def _(op: ops.Linear, layer: Layer) -> list[Formula]:
     out = op.out_features
     weights = Formula("weights", "in × out", _product(op.in_features, out), op.weights)
     bias = [_with_bias(op, out), Formula("bias additions", "out", str(out), out)]
@@ -172,7 +156,7 @@ def _(op: Linear, layer: Layer) -> list[Formula]:
     return [weights, *(bias if op.bias else ()), *macs]
 
 
-def _with_bias(op: Conv2d | Linear, out: int) -> Formula:
+def _with_bias(op: ops.Conv2d | ops.Linear, out: int) -> Formula:
     return Formula("parameters", "weights + bias", f"{op.weights:,} + {out}", op.params)
 
 
@@ -188,8 +172,8 @@ def _multiplied(layer: Layer, formula: str, numbers: str) -> list[Formula]:
     ]
 
 
-@formulas.register(BatchNorm2d)
-def _(op: BatchNorm2d, layer: Layer) -> list[Formula]:
+@formulas.register(ops.BatchNorm2d)
+def _(op: ops.BatchNorm2d, layer: Layer) -> list[Formula]:
     held = f"2 × {op.channels}"
     return [
         Formula("parameters", "2 × C (scale, shift)", held, op.params),
@@ -199,36 +183,36 @@ def _(op: BatchNorm2d, layer: Layer) -> list[Formula]:
     ]
 
 
-@formulas.register(MaxPool2d)
-def _(op: MaxPool2d, layer: Layer) -> list[Formula]:
+@formulas.register(ops.MaxPool2d)
+def _(op: ops.MaxPool2d, layer: Layer) -> list[Formula]:
     area = f"({op.kernel[0]} × {op.kernel[1]} - 1)"
     numbers = f"{area} × {_product(*layer.output_shape)}"
     compared = Formula("FLOPs", "(k_h × k_w - 1) × C × H × W", numbers, cost(layer).flops)
     return [*_extents(op, layer), compared, _activations(layer)]
 
 
-@formulas.register(AvgPool2d)
-def _(op: AvgPool2d, layer: Layer) -> list[Formula]:
+@formulas.register(ops.AvgPool2d)
+def _(op: ops.AvgPool2d, layer: Layer) -> list[Formula]:
     numbers = _product(*op.kernel, *layer.output_shape)
     averaged = Formula("FLOPs", "k_h × k_w × C × H × W", numbers, cost(layer).flops)
     return [*_extents(op, layer), averaged, _activations(layer)]
 
 
-@formulas.register(GlobalAvgPool2d)
-def _(op: GlobalAvgPool2d, layer: Layer) -> list[Formula]:
+@formulas.register(ops.GlobalAvgPool2d)
+def _(op: ops.GlobalAvgPool2d, layer: Layer) -> list[Formula]:
     averaged = _elementwise("FLOPs", "C × H_in × W_in", 1, layer.input_shapes[0])
     return [averaged, _activations(layer)]
 
 
-@formulas.register(Activation)
-@formulas.register(Add)
-@formulas.register(Scale)
-def _(op: Op, layer: Layer) -> list[Formula]:
+@formulas.register(ops.Activation)
+@formulas.register(ops.Add)
+@formulas.register(ops.Scale)
+def _(op: ops.Op, layer: Layer) -> list[Formula]:
     return [_elementwise("FLOPs", "C × H × W", 1, layer.output_shape), _activations(layer)]
 
 
-@formulas.register(ZeroPad)
-def _(op: ZeroPad, layer: Layer) -> list[Formula]:
+@formulas.register(ops.ZeroPad)
+def _(op: ops.ZeroPad, layer: Layer) -> list[Formula]:
     added = f"{op.out_channels} - {op.in_channels}"
     return [
         Formula("zero channels", "C_out - C_in", added, op.out_channels - op.in_channels),
@@ -236,8 +220,8 @@ def _(op: ZeroPad, layer: Layer) -> list[Formula]:
     ]
 
 
-@formulas.register(Flatten)
-def _(op: Op, layer: Layer) -> list[Formula]:
+@formulas.register(ops.Flatten)
+def _(op: ops.Op, layer: Layer) -> list[Formula]:
     return [_elementwise("features", "C × H × W", 1, layer.input_shapes[0])]
 
 
@@ -245,9 +229,9 @@ def _field_formulas(layer: Layer, fields: Mapping[str, ReceptiveField | None]) -
     """How the receptive field grows (Araujo et al. 2019, section 2)."""
     field = fields[layer.name]
     before = fields.get(layer.inputs[0]) if layer.inputs[0] != INPUT else None
-    if field is None or not isinstance(layer.op, (Conv2d, Pool2d)):
+    if field is None or not isinstance(layer.op, (ops.Conv2d, ops.Pool2d)):
         return []
-    kernel = layer.op.reach if isinstance(layer.op, Conv2d) else layer.op.kernel
+    kernel = layer.op.reach if isinstance(layer.op, ops.Conv2d) else layer.op.kernel
     size, step = (before.height.size, before.height.stride) if before else (1, 1)
     numbers = f"{size} + ({kernel[0]} - 1) × {step}"
     return [

@@ -13,27 +13,8 @@ from typing import Any
 
 from torch import fx
 
-from resnet_inspect.networks.ops import (
-    ELU,
-    GELU,
-    Add,
-    AvgPool2d,
-    GlobalAvgPool2d,
-    Hardswish,
-    LeakyReLU,
-    Linear,
-    MaxPool2d,
-    Mish,
-    Op,
-    Pair,
-    ReLU,
-    ReLU6,
-    Scale,
-    Shape,
-    Sigmoid,
-    SiLU,
-    elements,
-)
+from resnet_inspect.networks import ops
+from resnet_inspect.networks.ops import Pair, Shape, elements
 from resnet_inspect.networks.torch_ops import (
     AdaptivePool,
     Arithmetic,
@@ -62,12 +43,12 @@ def _(call: Call) -> Known:
     call.inputs = [_unexpanded(node) for node in call.inputs]
     if len(call.inputs) == 2 and not call.constants:
         if call.name == "add" and call.shapes[0] == call.shapes[1]:
-            return Add(inplace=call.inplace)
+            return ops.Add(inplace=call.inplace)
         if call.name == "mul" and not call.inplace:
             if not _gates(call.shapes[1], call.shapes[0]):
                 call.inputs.reverse()  # the gate may come first
             if _gates(call.shapes[1], call.shapes[0]):
-                return Scale()
+                return ops.Scale()
             call.inputs.reverse()
     return Arithmetic(call.name, call.output, call.params, call.inplace)
 
@@ -94,14 +75,14 @@ def _(call: Call) -> Known:
     return Arithmetic(call.name, call.output, call.params, call.inplace)
 
 
-_ACTIVATIONS: dict[str, Callable[[Call], Op]] = {
-    "relu": lambda call: ReLU(inplace=call.inplace),
-    "relu6": lambda call: ReLU6(inplace=call.inplace),
-    "silu": lambda call: SiLU(inplace=call.inplace),
-    "mish": lambda call: Mish(inplace=call.inplace),
-    "hardswish": lambda call: Hardswish(inplace=call.inplace),
-    "gelu": lambda call: GELU(),
-    "sigmoid": lambda call: Sigmoid(),
+_ACTIVATIONS: dict[str, Callable[[Call], ops.Op]] = {
+    "relu": lambda call: ops.ReLU(inplace=call.inplace),
+    "relu6": lambda call: ops.ReLU6(inplace=call.inplace),
+    "silu": lambda call: ops.SiLU(inplace=call.inplace),
+    "mish": lambda call: ops.Mish(inplace=call.inplace),
+    "hardswish": lambda call: ops.Hardswish(inplace=call.inplace),
+    "gelu": lambda call: ops.GELU(),
+    "sigmoid": lambda call: ops.Sigmoid(),
     "prelu": lambda call: Function("PReLU", call.params),
 }
 
@@ -113,18 +94,18 @@ def _(call: Call) -> Known:
 
 @register_function("leaky_relu", arguments="input negative_slope inplace")
 def _(call: Call) -> Known:
-    return LeakyReLU(call.get("negative_slope", 0.01), inplace=call.inplace)
+    return ops.LeakyReLU(call.get("negative_slope", 0.01), inplace=call.inplace)
 
 
 @register_function("elu", arguments="input alpha inplace")
 def _(call: Call) -> Known:
-    return ELU(call.get("alpha", 1.0), inplace=call.inplace)
+    return ops.ELU(call.get("alpha", 1.0), inplace=call.inplace)
 
 
 @register_function("hardtanh", arguments="input min_val max_val inplace")
 def _(call: Call) -> Known:
     if (call.get("min_val", -1), call.get("max_val", 1)) == (0, 6):
-        return ReLU6(inplace=call.inplace)
+        return ops.ReLU6(inplace=call.inplace)
     return Function("Hardtanh", inplace=call.inplace)
 
 
@@ -194,7 +175,7 @@ def _(call: Call) -> Known:
     return _transposed(call, _shape_of(call, "weight"))
 
 
-def _transposed(call: Call, weight: Shape) -> Op:
+def _transposed(call: Call, weight: Shape) -> ops.Op:
     groups, bias = call.get("groups", 1), call.bound.get("bias") is not None
     settings = _sizes(call, len(weight) - 2, stride=1, padding=0, output_padding=0, dilation=1)
     shape = weight[0], weight[1] * groups, weight[2:]
@@ -213,8 +194,8 @@ def _(call: Call) -> Known:
     return _linear(call, inside, features, True)
 
 
-def _linear(call: Call, inside: int, outside: int, bias: bool) -> Op:
-    op = Linear(inside, outside, bias)
+def _linear(call: Call, inside: int, outside: int, bias: bool) -> ops.Op:
+    op = ops.Linear(inside, outside, bias)
     if call.params == op.params and len(call.inputs) == 1:
         return op
     # Its weight is made of other parameters, or of the input.
@@ -237,7 +218,7 @@ def _(call: Call) -> Known:
     return Opaque("MatMul", call.output, call.params, macs=macs)
 
 
-def _einsum(call: Call) -> Op:
+def _einsum(call: Call) -> ops.Op:
     """A product of two tensors has as many multiply-accumulates as there are index values."""
     equation, operands = call.node.args[0], call.node.args[1:]
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
@@ -305,7 +286,7 @@ def _(call: Call) -> Known:
     window, step, edges, spread = _window(call)
     ceil = bool(call.get("ceil_mode", False))
     if spread == (1, 1):
-        return MaxPool2d(_pair(window), _pair(step), _pair(edges), ceil)
+        return ops.MaxPool2d(_pair(window), _pair(step), _pair(edges), ceil)
     return Pool(f"MaxPool{len(window)}d", window, step, edges, ceil, spread)
 
 
@@ -319,7 +300,7 @@ def _(call: Call) -> Known:
     if len(window) == 2:
         # Without padding there is none to count.
         counts = bool(call.get("count_include_pad", True)) and any(edges)
-        return AvgPool2d(_pair(window), _pair(step), _pair(edges), ceil, counts)
+        return ops.AvgPool2d(_pair(window), _pair(step), _pair(edges), ceil, counts)
     return Pool(f"AvgPool{len(window)}d", window, step, edges, ceil)
 
 
@@ -351,7 +332,7 @@ def _(call: Call) -> Known:
     # None keeps an axis as it is.
     wanted = tuple(s if want is None else int(want) for want, s in zip(given, space, strict=True))
     if how == "Avg" and wanted == (1, 1):
-        return GlobalAvgPool2d()
+        return ops.GlobalAvgPool2d()
     return AdaptivePool(f"Adaptive{how}Pool{len(space)}d", wanted)
 
 
@@ -366,7 +347,7 @@ def _(call: Call) -> Known:
     dims = call.get("dim")
     space = isinstance(dims, (tuple, list)) and sorted(dim % 4 for dim in dims) == [2, 3]
     if call.name == "mean" and call.dims == 4 and space:
-        return GlobalAvgPool2d(bool(call.get("keepdim", False)))
+        return ops.GlobalAvgPool2d(bool(call.get("keepdim", False)))
     return Reduce(call.name, call.output)
 
 
