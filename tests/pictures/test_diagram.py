@@ -36,6 +36,12 @@ def parsed(dot: str) -> pygraphviz.AGraph:
     return pygraphviz.AGraph(string=dot)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _close_graphs() -> Iterator[None]:
+    yield
+    parsed.cache_clear()  # pygraphviz complains of graphs that outlive it
+
+
 def of_class(graph: pygraphviz.AGraph, *words: str) -> list[pygraphviz.Node]:
     """Nodes that have all these words in their class."""
     return [node for node in graph.nodes() if set(words) <= set(node.attr["class"].split())]
