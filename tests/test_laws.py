@@ -210,6 +210,14 @@ def test_an_op_without_a_rule_is_uncounted_not_zero() -> None:
     assert receptive_field.rule(Strange(), [], ()) is None
 
 
+def test_layers_of_one_path_keep_the_parameters_of_each_that_holds_some() -> None:
+    shape = (3, 9, 9)
+    conv = ops.Conv2d(3, 3, (1, 1))
+    held = Layer("0.conv", "0", conv, (INPUT,), (shape,), shape)
+    light = Layer("0", "0", ops.ReLU(), ("0.conv",), (shape,), shape)
+    assert costs.total([held, light]).params == costs.total([light, held]).params == conv.params
+
+
 def test_a_module_that_is_called_twice_holds_its_parameters_once() -> None:
     layer = layer_graph(ResNetSpec(), (3, 32, 32)).layer("layer1.0.conv1")
     once, twice = costs.total([layer]), costs.total([layer, layer])

@@ -163,8 +163,6 @@ CONVENTIONS: dict[str, Convention] = {
 }  # fmt: skip
 """Every convention by name, from the fewest terms to the most."""
 
-DEFAULT = "macs"
-
 
 def convention(name: str) -> Convention:
     """The convention of this name; raises UnknownNameError with the nearest."""

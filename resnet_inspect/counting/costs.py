@@ -111,10 +111,13 @@ def total(layers: Iterable[Layer], batch: int = 1) -> Cost:
     """The sum over layers. A module that is called twice holds its parameters once."""
     layers = tuple(layers)
     single = _summed([(op, inputs, output) for _, _, op, _, inputs, output in layers])
-    if len(holders := {layer.path: layer.op for layer in layers}) < len(layers):
-        held = [(op.params, op.buffers) for op in holders.values()]
-        params, buffers = map(sum, zip(*held, strict=True))
-        single = single._replace(params=params, buffers=buffers)
+    holders: set[str] = set()
+    for layer in layers:
+        if params := layer.op.params:  # several layers of one path need not all hold parameters
+            if layer.path in holders:
+                buffers = single.buffers - layer.op.buffers
+                single = single._replace(params=single.params - params, buffers=buffers)
+            holders.add(layer.path)
     return single if batch == 1 else single.for_batch(batch)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from resnet_inspect.counting.roofline import Roofline
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.measuring.records import CaseMeasurement, Measurement, select
-from resnet_inspect.tables.table import Sheet, Table
+from resnet_inspect.tables.table import Printable, Sheet, Table
 
 if TYPE_CHECKING:
     import pandas
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from resnet_inspect.pictures.plots.plot import Plot
 
 
-class _Shown:
-    """Shown as its tables: printed, in a notebook, as text and in a file."""
+class _Shown(Printable):
+    """Shown as its tables."""
 
     def view(self) -> Table | Sheet:
         """The table, or the tables where there are several."""
@@ -30,19 +29,9 @@ class _Shown:
         """The tables in one of writers.FORMATS; raises UnknownNameError."""
         return self.view().to_text(format)
 
-    def write(self, path: str | os.PathLike[str], format: str | None = None) -> None:
-        """Write the tables to a file, in the format of its suffix if none is given.
-
-        Raises UnknownNameError for the format, OutputError if the file cannot be written.
-        """
-        self.view().write(path, format)
-
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         view: RenderableType = self.view()
         yield view
-
-    def _repr_html_(self) -> str:
-        return self.to_text("html")
 
 
 @dataclass(frozen=True, repr=False)

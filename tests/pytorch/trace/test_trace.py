@@ -354,6 +354,17 @@ def test_a_rule_teaches_a_module_by_ops() -> None:
 
 
 @pytest.mark.usefixtures("taught")
+def test_a_rule_of_several_ops_keeps_the_parameters_of_each() -> None:
+    @register_layer(Strange)
+    def _(layer: Strange, *shapes: Shape) -> tuple[Op, ...]:
+        return Conv2d(3, 4, (1, 1)), ReLU()
+
+    graph = trace(nn.Sequential(Strange()), (3, 8, 8))
+    assert [layer.op.kind for layer in graph.layers] == ["Conv2d", "ReLU"]
+    assert total(graph.layers).params == 12
+
+
+@pytest.mark.usefixtures("taught")
 def test_a_rule_teaches_a_module_by_numbers() -> None:
     @register_layer(Strange)
     def _(layer: Strange, *shapes: Shape) -> Opaque:
