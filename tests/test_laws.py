@@ -9,6 +9,7 @@ from types import ModuleType
 import flat
 import pytest
 import torch
+from graphs import GraphBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import networks
@@ -25,7 +26,7 @@ from resnet_inspect.counting.memory import live_bytes, saved_for_backward, saved
 from resnet_inspect.errors import UnknownNameError
 from resnet_inspect.networks import ops, zoo
 from resnet_inspect.networks import torch_ops as foreign
-from resnet_inspect.networks.graph import INPUT, GraphBuilder, Layer, LayerGraph
+from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
 from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec

@@ -6,13 +6,13 @@ from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
 import pytest
+from graphs import GraphBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import specs
 
 from resnet_inspect.errors import InspectError, ShapeError, SpecError, UnknownNameError
 from resnet_inspect.networks import zoo
-from resnet_inspect.networks.graph import GraphBuilder
 from resnet_inspect.networks.ops import Add, Conv2d, Linear
 from resnet_inspect.networks.resnet import block_kind, layer_graph, squeezed_channels
 from resnet_inspect.networks.spec import DEEPEST, ResNetSpec

@@ -9,6 +9,7 @@ from functools import cache
 
 import pygraphviz
 import pytest
+from graphs import GraphBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import specs
@@ -16,7 +17,7 @@ from strategies import specs
 from resnet_inspect.counting.costs import Cost, total
 from resnet_inspect.errors import InspectError, SpecError, UnknownNameError
 from resnet_inspect.networks import zoo
-from resnet_inspect.networks.graph import INPUT, GraphBuilder, LayerGraph
+from resnet_inspect.networks.graph import INPUT, LayerGraph
 from resnet_inspect.networks.ops import Add, BatchNorm2d, Conv2d, Op, ReLU, Scale, ZeroPad
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.single_block import block_graph

@@ -13,13 +13,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from graphs import GraphBuilder
 from page import Page
 
 import resnet_inspect as ri
 from resnet_inspect.cli.main import run
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
-from resnet_inspect.networks.graph import GraphBuilder, LayerGraph
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Conv2d, Op
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.reporting.contents import published, slugs

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graphs import GraphBuilder
 from hypothesis import given
 from rich.cells import cell_len
 from strategies import specs
@@ -19,7 +20,7 @@ from resnet_inspect.cli.main import run
 from resnet_inspect.counting.memory import live_bytes, memory
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
-from resnet_inspect.networks.graph import GraphBuilder, LayerGraph
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Add, Conv2d, Op, ReLU
 from resnet_inspect.networks.parts import ROLES, depth, residual_blocks, roles
 from resnet_inspect.networks.resnet import layer_graph
