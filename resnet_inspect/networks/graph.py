@@ -7,7 +7,7 @@ and shortcuts are plain to see; nothing is found by parsing names.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property, wraps
 from itertools import chain
@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from resnet_inspect.errors import ShapeError, unknown
 from resnet_inspect.networks.ops import Op, Shape, show_shape
+from resnet_inspect.networks.run import Input, Run
 from resnet_inspect.networks.spec import ResNetSpec
 
 INPUT = "input"
@@ -180,7 +181,10 @@ class LayerGraph(Facts):
 
     spec: the spec whose network this is, where it was wired from one. maker: makes a new
     torch.nn.Module of a traced network, on torch's default device; None where the ops say all that
-    is needed to assemble it. Neither matters when graphs are compared.
+    is needed to assemble it. run: what a run of the module showed, where it was traced. None of
+    these matters when graphs are compared. entering: the inputs, where the network takes more than
+    one, or one that is not of its own dtype; input_shape is then the first one's. returned: the
+    names of the layers whose outputs it returns, where that is more than the last layer's.
     """
 
     name: str
@@ -188,6 +192,9 @@ class LayerGraph(Facts):
     stages: tuple[Stage, ...]
     maker: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
     spec: ResNetSpec | None = field(default=None, compare=False, repr=False)
+    run: Run | None = field(default=None, compare=False, repr=False)
+    entering: tuple[Input, ...] = ()
+    returned: tuple[str, ...] = ()
 
     _repr_html_: ClassVar[Callable[[LayerGraph], str]]
     """What a notebook shows: a table, so the public functions set it from above the tables."""
@@ -207,6 +214,18 @@ class LayerGraph(Facts):
     @property
     def output(self) -> Layer:
         return self.stages[-1].output
+
+    @property
+    def inputs(self) -> Mapping[str, Shape]:
+        """The shapes of all inputs, by the names that layers have for them."""
+        if not self.entering:
+            return {INPUT: self.input_shape}
+        return {entry.name: entry.shape for entry in self.entering}
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the layers whose outputs the network returns, in order."""
+        return self.returned or (self.output.name,)
 
     def __repr__(self) -> str:
         shape, blocks = show_shape(self.input_shape), len(self.blocks)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from resnet_inspect.errors import InspectError, ShapeError
-from resnet_inspect.pytorch.trace.blocks import Frame
+from resnet_inspect.networks.structure import Frame
 
 _NOT_THEIRS = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
 

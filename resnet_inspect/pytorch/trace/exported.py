@@ -15,7 +15,7 @@ from torch.export import ExportedProgram
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.ops import Shape
-from resnet_inspect.pytorch.trace.blocks import Frame
+from resnet_inspect.networks.structure import Frame
 from resnet_inspect.pytorch.trace.calls import Constant, Held
 
 

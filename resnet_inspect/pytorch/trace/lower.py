@@ -18,8 +18,8 @@ from torch.utils._pytree import tree_leaves
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
 from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.structure import Frame, Placed, stages
 from resnet_inspect.networks.torch_ops import Opaque, View
-from resnet_inspect.pytorch.trace.blocks import Frame, Placed, stages
 from resnet_inspect.pytorch.trace.calls import (
     Call,
     Constant,

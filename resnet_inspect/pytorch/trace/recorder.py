@@ -27,8 +27,8 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from resnet_inspect.errors import InspectError, ShapeError
 from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.structure import Frame
 from resnet_inspect.networks.torch_ops import Opaque
-from resnet_inspect.pytorch.trace.blocks import Frame
 from resnet_inspect.pytorch.trace.calls import Constant, first_tensor, sample_shape
 from resnet_inspect.pytorch.trace.diagnosis import explained
 from resnet_inspect.pytorch.trace.rules import LayerRule, as_ops, is_builtin, layer_rule
