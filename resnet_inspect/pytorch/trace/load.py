@@ -21,15 +21,15 @@ from torch import nn
 
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Shape
-from resnet_inspect.pytorch.trace.diagnosis import line_of
+from resnet_inspect.networks.inputs import Inputs
+from resnet_inspect.pytorch.trace.diagnosis import first_line
 from resnet_inspect.pytorch.trace.pt2 import read
 from resnet_inspect.pytorch.trace.trace import trace
 
 
 def load(
     name: str,
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     args: Mapping[str, Any] | None = None,
     leaves: Sequence[str] = (),
 ) -> LayerGraph:
@@ -86,9 +86,9 @@ def _called(name: str, args: Mapping[str, Any]) -> nn.Module:
             )
         try:
             model = named(**args)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, GeneratorExit) as error:
             shown = ", ".join(f"{key}={value!r}" for key, value in args.items())
-            raise InspectError(f"{name}({shown}) fails: {_first_line(error)}") from error
+            raise InspectError(f"{name}({shown}) fails: {first_line(error)}") from error
     if not isinstance(model, nn.Module):
         raise InspectError(f"{name} returns a {type(model).__name__}, not a torch.nn.Module")
     return model
@@ -102,9 +102,9 @@ def _imported(name: str) -> Any:
             raise InspectError(
                 f"cannot import {error.name!r} here; run where it lies, or install it"
             ) from None
-        raise InspectError(f"importing {name} fails: {_first_line(error)}") from error
-    except (Exception, SystemExit) as error:
-        raise InspectError(f"importing {name} fails: {_first_line(error)}") from error
+        raise InspectError(f"importing {name} fails: {first_line(error)}") from error
+    except (Exception, SystemExit, GeneratorExit) as error:
+        raise InspectError(f"importing {name} fails: {first_line(error)}") from error
 
 
 def _attribute(name: str, holder: Any, attribute: str) -> Any:
@@ -112,9 +112,3 @@ def _attribute(name: str, holder: Any, attribute: str) -> Any:
         public = [key for key in vars(holder) if not key.startswith("_")]
         raise unknown(f"callable of {name.partition(':')[0]}", attribute, public)
     return getattr(holder, attribute)
-
-
-def _first_line(error: BaseException) -> str:
-    first = (str(error).strip().splitlines() or [""])[0]
-    where = line_of(error)
-    return f"{type(error).__name__}: {first}{f' ({where})' if where else ''}"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import operator
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,12 +27,16 @@ from torch import fx, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from resnet_inspect.errors import InspectError, ShapeError
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.run import Input
 from resnet_inspect.networks.structure import Frame
 from resnet_inspect.networks.torch_ops import Opaque
+from resnet_inspect.pytorch.inputs import Arguments
 from resnet_inspect.pytorch.trace.calls import Constant, first_tensor, sample_shape
 from resnet_inspect.pytorch.trace.diagnosis import explained
+from resnet_inspect.pytorch.trace.meta_copy import Copies
 from resnet_inspect.pytorch.trace.rules import LayerRule, as_ops, is_builtin, layer_rule
+from resnet_inspect.pytorch.trace.values import Surroundings, uncompiled
 
 
 class Traced(torch.Tensor):
@@ -110,9 +115,13 @@ class Recorder:
     """Runs the meta copy of a model; its modules in `leaves` are one opaque layer each."""
 
     def __init__(
-        self, copied: nn.Module, model: nn.Module, leaves: frozenset[nn.Module] = frozenset()
+        self,
+        copied: nn.Module,
+        model: nn.Module,
+        leaves: frozenset[nn.Module],
+        copies: Copies,
     ) -> None:
-        self.copied, self.model, self.leaves = copied, model, leaves
+        self.copied, self.model, self.leaves, self.copies = copied, model, leaves, copies
         self.graph = fx.Graph()
         self.frames: tuple[Frame, ...] = ()
         self.failed_in: tuple[Frame, ...] = ()
@@ -125,17 +134,30 @@ class Recorder:
         self.state = dict(buffers + learned)
         self.traced_state: dict[int, Traced] = {}
 
-    def run(self, shape: Shape, dtype: torch.dtype) -> fx.Graph:
-        """The graph of one inference pass; raises InspectError where it cannot be followed."""
+    def run(
+        self,
+        inputs: Sequence[Input],
+        call: Callable[[Sequence[torch.Tensor]], Arguments],
+        dtype: torch.dtype,
+    ) -> fx.Graph:
+        """The graph of one inference pass; raises InspectError where it cannot be followed.
+
+        call: the arguments that take the inputs. dtype: of those that have none of their own.
+        """
         for path, module in self.copied.named_modules():
             self._watch(module, path)
-        value = torch.empty((1, *shape), dtype=dtype, device="meta")
-        entering = self._wrapped(value, self._noted(self.graph.placeholder("input"), value))
+        args, kwargs = call([self._entering(entry, dtype) for entry in inputs])
+        device = next((tensor.device for tensor in self.model.parameters()), torch.device("cpu"))
+        surroundings = Surroundings(
+            device, self.copies.tensors, self._stand_in, lambda: not self.in_leaf
+        )
         try:
-            with torch.no_grad(), torch.device("meta"):
-                result = self.copied.forward(entering)
-        except Exception as error:
-            raise explained(error, self.failed_in, type(self.model).__name__) from error
+            with uncompiled(), torch.no_grad(), surroundings:
+                result = self.copied.forward(*args, **kwargs)
+        except (RecursionError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise explained(error, self.failed_in, self.model) from error
         if isinstance(result, dict):
             result = dict(result)  # of a class that pytree does not know, too
         elif not isinstance(result, (torch.Tensor, tuple, list)):
@@ -147,6 +169,18 @@ class Recorder:
             )
         self.graph.output(outputs)
         return self.graph
+
+    def _entering(self, entry: Input, dtype: torch.dtype) -> Traced:
+        kind = getattr(torch, entry.dtype) if entry.dtype else dtype
+        value = torch.empty((1, *entry.shape), dtype=kind, device="meta")
+        node = self.graph.placeholder(re.sub(r"\W", "_", entry.name))
+        node.meta["input"] = entry
+        return self._wrapped(value, self._noted(node, value))  # type: ignore[no-any-return]
+
+    def _stand_in(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        """The copy of one of the model's own tensors, where its code holds it elsewhere."""
+        own = self.copies.made.get(id(tensor))
+        return self._stateful(own) if own is not None and id(own) in self.state else own
 
     def _watch(self, module: nn.Module, path: str) -> None:
         """Have calls of one of the copy's modules, and of functions of its tensors, come here."""
@@ -202,7 +236,7 @@ class Recorder:
         self.frames = (*outer, Frame(part.path, part.kind, self.calls))
         try:
             yield
-        except Exception:
+        except BaseException:
             self.failed_in = self.failed_in or self.frames
             raise
         finally:
