@@ -52,22 +52,19 @@ class Unfollowed(InspectError):
     """Code that runs and cannot be recorded; the message says what it does."""
 
 
-_VALUES = ("item()", "no data", "meta tensors", "from a meta tensor", "to numpy", "boolean value")
-"""What torch says where values are asked of a tensor without them."""
+_WITHOUT_DATA = re.compile(r"\bmeta\b|\bregister_meta\b", re.IGNORECASE)
+"""What torch says where a tensor without memory is not enough."""
 
 
 def _of_values(message: str) -> str | None:
     """Why tensors without values were not enough, from torch's message; None for other errors."""
-    said = message.lower()
-    if "meta" not in said:
+    if not _WITHOUT_DATA.search(message) or "expected device meta" in message:
         return None
     operator = re.search(r"\b(\w+)::(\w+)", message)
     if operator is not None and not _depends_on_values(*operator.groups()):
         name = operator.group()
         return f"calls {name}, which torch can run on data only (it has no kernel for meta tensors)"
-    if operator is not None or any(words in said for words in _VALUES):
-        return "depends on the values of a tensor, so it has no one graph"
-    return None
+    return "depends on the values of a tensor, so it has no one graph"
 
 
 def _depends_on_values(namespace: str, name: str) -> bool:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 import resnet_inspect as ri
 from resnet_inspect.counting.costs import total
 from resnet_inspect.errors import FormatError, InspectError, ShapeError
+from resnet_inspect.networks.run import Input
 from resnet_inspect.pytorch.trace.pt2 import read
 from resnet_inspect.pytorch.trace.trace import trace
 
