@@ -101,7 +101,8 @@ def _places(takes: _Signature, count: int, given: Sequence[Input]) -> Sequence[s
     shown = " or ".join(
         f"--input {show_input(given[0]._replace(name=name))}" for name in takes.keywords
     )
-    raise ShapeError(f"{takes.kind} takes its inputs by name only; give {shown or 'names'}")
+    shown = shown or f"--input NAME={show_input(given[0])}"
+    raise ShapeError(f"{takes.kind} takes its inputs by name only; give {shown}")
 
 
 def _argument(takes: _Signature, name: str) -> str:

@@ -33,6 +33,11 @@ def explained(error: BaseException, frames: Sequence[Frame], model: nn.Module) -
         return InspectError(f"{where} {error}; {_advice(frame, model)}")
     if isinstance(error, InspectError):
         return error
+    if "does not require grad" in str(error):
+        return InspectError(
+            f"{where} takes gradients within its forward pass, which are not followed; "
+            f"{_advice(frame, model)}"
+        )
     reason = _of_values(str(error))
     if reason is not None:
         return DataDependentError(f"{where} {reason}; {_advice(frame, model)}")

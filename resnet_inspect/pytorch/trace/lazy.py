@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from resnet_inspect.errors import InspectError, ShapeError
 from resnet_inspect.networks.run import Input
@@ -24,7 +25,10 @@ def initialised(model: nn.Module, given: Sequence[Input]) -> nn.Module:
         return model
     inputs = named(model, given)
     kinds = [getattr(torch, entry.dtype or "float32") for entry in inputs]
-    own = copy.deepcopy(model).eval().to("cpu")
+    missing = (buffer for buffer in model.buffers() if is_lazy(buffer))
+    # torch can copy a parameter that is missing, but not a buffer.
+    made = {id(buffer): UninitializedBuffer(buffer.requires_grad) for buffer in missing}
+    own = copy.deepcopy(model, dict[int, Any](made)).eval().to("cpu")
     zeros = [
         torch.zeros((1, *entry.shape), dtype=kind, device="cpu")
         for entry, kind in zip(inputs, kinds, strict=True)

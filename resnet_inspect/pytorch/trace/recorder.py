@@ -158,6 +158,7 @@ class Recorder:
             raise
         except BaseException as error:
             raise explained(error, self.failed_in, self.model) from error
+        result = _replaced(surroundings.here, result)
         if isinstance(result, dict):
             result = dict(result)  # of a class that pytree does not know, too
         elif not isinstance(result, (torch.Tensor, tuple, list)):

@@ -79,9 +79,15 @@ def _traced(
         raise
     except InspectError as error:
         first = error
-    if len(given) == 1 and not given[0].name and isinstance(first.__cause__, _NOT_A_DICT):
+    if len(given) == 1 and not given[0].name and _wants_a_dict(first.__cause__):
+        keys = AnyKey()
         with suppress(InspectError):
-            return _once(model, given, name, leaves, AnyKey())
+            return _once(model, given, name, leaves, keys)
+        if len(keys) > 1:
+            options = " ".join(f"--input {show_input(given[0]._replace(name=k))}" for k in keys)
+            raise ShapeError(
+                f"{name} takes a dict; give the shape of each of its entries: {options}"
+            ) from first
     cut = tuple(entry._replace(shape=entry.shape[1:]) for entry in given)
     if all(len(entry.shape) > 1 for entry in given) and _fits(model, cut, leaves):
         options = " ".join(f"--input {show_input(entry)}" for entry in cut)
@@ -100,8 +106,10 @@ def _fits(model: nn.Module, given: tuple[Input, ...], leaves: Sequence[str]) -> 
     return True
 
 
-_NOT_A_DICT = (TypeError, IndexError, KeyError, AttributeError)
-"""What a tensor raises where a dict was expected."""
+def _wants_a_dict(error: BaseException | None) -> bool:
+    """Whether this may be what a tensor raises where a dict was expected."""
+    kinds = (TypeError, IndexError, KeyError, AttributeError)
+    return isinstance(error, kinds) or "__contains__" in str(error)
 
 
 def _once(

@@ -9,6 +9,7 @@ answered from there. Of devices there is one, the model's own; all moves are to 
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -120,7 +121,7 @@ class Surroundings(TorchFunctionMode):
         with torch._C.DisableTorchFunction():
             tensors = _tensors(kwargs.values(), _tensors(args, []))
             if any(self._strange(tensor) for tensor in tensors) and self._mixed(tensors, func):
-                args, kwargs = tree_map_only(Tensor, self._here, (args, kwargs))
+                args, kwargs = tree_map_only(Tensor, self.here, (args, kwargs))
                 tensors = _tensors(kwargs.values(), _tensors(args, []))
         if func in _MOVES:
             return _MOVES[func](func, args, kwargs)
@@ -138,11 +139,13 @@ class Surroundings(TorchFunctionMode):
 
     def _mixed(self, tensors: Sequence[Tensor], func: Any) -> bool:
         """Whether tensors with memory meet others, or the model's own are among them."""
-        own = any(self.stand_in(tensor) is not None for tensor in tensors)
+        own = any(
+            id(tensor) in self.twins or self.stand_in(tensor) is not None for tensor in tensors
+        )
         kinds = {tensor.device.type == "meta" for tensor in tensors}
         return own or len(kinds) == 2 or func in _MOVES
 
-    def _here(self, tensor: Tensor) -> Tensor:
+    def here(self, tensor: Tensor) -> Tensor:
         """The tensor as the trace has it: without memory."""
         own = self.stand_in(tensor)
         if own is not None or tensor.device.type == "meta":
@@ -169,7 +172,7 @@ class Surroundings(TorchFunctionMode):
 
     def _called(self, func: Any, args: Any, kwargs: Any, tensors: Sequence[Tensor]) -> Any:
         name = getattr(func, "__name__", "")
-        if name.startswith("new_"):
+        if name.startswith("new_") or name.endswith("_like"):
             return self._made(func, args, kwargs)
         with torch._C.DisableTorchFunction():
             known = bool(tensors) and all(map(self.values.has, tensors))
@@ -193,7 +196,7 @@ class Surroundings(TorchFunctionMode):
         except (NotImplementedError, RuntimeError):
             if value is None:
                 raise
-            return tree_map_only(Tensor, self._here, value)
+            return tree_map_only(Tensor, self.here, value)
         with torch._C.DisableTorchFunction():
             for tensor, result in zip(tree_leaves(made), tree_leaves(value), strict=False):
                 if isinstance(tensor, Tensor) and isinstance(result, Tensor):
@@ -210,7 +213,7 @@ class Surroundings(TorchFunctionMode):
             for part in parts:
                 mask = isinstance(part, Tensor) and part.dtype is torch.bool
                 if mask and part.dim() and self.values.has(part):
-                    places += map(self._here, self.values.of(part).nonzero(as_tuple=True))
+                    places += map(self.here, self.values.of(part).nonzero(as_tuple=True))
                 else:
                     places.append(part)
         return tuple(places)
@@ -291,7 +294,7 @@ def _stays(func: Any, args: Any, kwargs: Any) -> Any:
 
 def _hooked(func: Any, args: Any, kwargs: Any) -> Any:
     """A hook of a gradient, which inference does not have."""
-    return RemovableHandle({})
+    return RemovableHandle(OrderedDict())
 
 
 _MOVES: dict[Any, Callable[[Any, Any, Any], Any]] = {
