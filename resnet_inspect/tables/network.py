@@ -96,7 +96,10 @@ METRICS: dict[str, Metric] = {
         (Column("stride", "Stride", "shape"), _setting("stride")),
         (Column("padding", "Padding", "shape"), _setting("padding")),
         (Column("groups", "Groups"), _setting("groups")),
-        (Column("input_shape", "Input", "shape", 5), lambda row: row.layers[0].input_shapes[0]),
+        (
+            Column("input_shape", "Input", "shape", 5),
+            lambda row: (*row.layers[0].input_shapes, None)[0],
+        ),
         (Column("output_shape", "Output", "shape"), lambda row: row.layers[-1].output_shape),
         (Column("params", "Parameters", "count"), lambda row: row.cost.params),
         (Column("macs", "MACs", "count"), _term("macs")),
