@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -50,13 +50,15 @@ class Run:
     tensors: all parameters and buffers in the module's order, each once (by identity) under its
     first name. uses: the names of those that a layer computes with, by layer. lasts: the layer
     during which a layer's output is last held, by layer, where that is later than its last reader
-    (a list that is returned, a skip in a variable). gaps: what belongs to no layer.
+    (a list that is returned, a skip in a variable). gaps: what belongs to no layer. functions: of
+    layers that no module computes, the function that was called ('mean', 'conv2d'), by layer.
     """
 
     tensors: Mapping[str, Tensor]
     uses: Mapping[str, tuple[str, ...]]
     lasts: Mapping[str, str]
     gaps: tuple[Gap, ...] = ()
+    functions: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def unused(self) -> Mapping[str, Tensor]:

@@ -193,15 +193,15 @@ def _of_convention(graph: LayerGraph, batch: int, convention: str) -> dict[str, 
     from resnet_inspect.counting import conventions  # nobody else waits for it
 
     chosen = conventions.convention(convention)
-    whole = conventions.count(graph.layers, chosen, batch)
+    whole = conventions.count(graph, chosen, batch)
 
     def counted(row: Row) -> int | None:
-        unknown = conventions.uncounted(row.layers)
+        unknown = conventions.uncounted(graph, row.layers)
         known = len(unknown) < len(row.layers)
-        return conventions.count(row.layers, chosen, batch) if known else None
+        return conventions.count(graph, chosen, batch, row.layers) if known else None
 
     def share(row: Row) -> float | None:
-        return conventions.count(row.layers, chosen, batch) / whole if whole else None
+        return conventions.count(graph, chosen, batch, row.layers) / whole if whole else None
 
     return {
         COUNTED: (Column(COUNTED, chosen.label, "count"), counted),
@@ -288,7 +288,7 @@ def heading(convention: str, graph: LayerGraph) -> str:
     from resnet_inspect.counting import conventions
 
     chosen = conventions.convention(convention)
-    taken = conventions.used(chosen, conventions.total_terms(graph.layers))
+    taken = conventions.used(chosen, conventions.seen_terms(graph, chosen))
     one = ", of one image" if chosen.per_image else ""
     return f"{chosen.label}{one}: {conventions.formula(taken)}"
 
@@ -300,7 +300,7 @@ def _uncounted(graph: LayerGraph, convention: str) -> tuple[str, ...]:
         return (*(x.name for x in graph.layers if cost(x).uncounted), *gaps(graph))
     from resnet_inspect.counting import conventions
 
-    return (*conventions.uncounted(graph.layers), *gaps(graph))
+    return (*conventions.uncounted(graph), *gaps(graph))
 
 
 def _whole(graph: LayerGraph, batch: int, itemsize: int, listed: bool) -> Row:

@@ -90,14 +90,14 @@ def run_notes(graph: LayerGraph) -> Iterator[str]:
     if run.unused:
         more = sum(tensor.entries for tensor in run.unused.values())
         held = graph_cost(graph).params + more
-        yield f"Held but not run: {_listed(run.held_apart)}, {more:,} parameters; {held:,} in all"
+        yield f"Held but not run: {listed(run.held_apart)}, {more:,} parameters; {held:,} in all"
     for layers, tensors in run.shared.items():
-        yield f"{_listed(layers)} share {_listed(tensors)}, which count with the first"
+        yield f"{listed(layers)} share {listed(tensors)}, which count with the first"
     if dropped := unread(graph):
-        yield f"Run, but no output needs their result: {_listed(dropped)}"
+        yield f"Run, but no output needs their result: {listed(dropped)}"
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
     """a, b and c; of many the first few, and how many more."""
     first, more = (every := list(names))[:MOST], len(every) - MOST
     if more > 0:
