@@ -34,8 +34,7 @@ TERMS: dict[str, str] = {
     "L": "multiply-accumulates of linear layers",
     "A": "all other multiply-accumulates: products of activations, recurrent cells",
     "At": "those of A in fused attention",
-    "S": "those of C, L and A for gradients that nobody needs: of the network's input, of what is "
-    "frozen",
+    "S": "those whose gradient nobody needs: of the network's input, of what is frozen",
     "G": "multiply-accumulates that convolutions in groups would take more in one group",
     "Cb": "bias additions of convolutions",
     "Cc": "biased channels of convolutions",

@@ -63,6 +63,18 @@ def test_the_terms_of_the_facts(model: str) -> None:
         assert ours[term] == fact[model], term
 
 
+TIMM = (Path(__file__).parents[1] / "facts" / "timm_gmacs.csv").read_text().splitlines()[1:]
+"""What timm's tables of results print (huggingface/pytorch-image-models, results/benchmark-*.csv at
+aa4b5850c154) of every network of ours: name, size, gmacs."""
+
+
+def test_timm_prints_what_its_convention_counts() -> None:
+    for line in TIMM:
+        name, size, printed = line.split(",")
+        graph = ri.graph(name, (3, int(size), int(size)))
+        assert round(count(graph, convention("timm")) / 1e9, 2) == float(printed), line
+
+
 def test_names_and_coefficients_are_known() -> None:
     assert {*NAMES.values()} <= {*CONVENTIONS}
     for made in CONVENTIONS.values():
