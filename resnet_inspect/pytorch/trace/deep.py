@@ -13,7 +13,7 @@ from resnet_inspect.errors import InspectError
 _STACK = 1 << 29
 """Bytes of address space; memory is taken as it is used."""
 
-_FRAMES = 200_000
+_FRAMES = 50_000
 """Calls within calls that fit the stack."""
 
 _Result = TypeVar("_Result")

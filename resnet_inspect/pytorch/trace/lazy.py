@@ -27,7 +27,7 @@ def initialised(model: nn.Module, given: Sequence[Input]) -> nn.Module:
     kinds = [getattr(torch, entry.dtype or "float32") for entry in inputs]
     missing = (buffer for buffer in model.buffers() if is_lazy(buffer))
     # torch can copy a parameter that is missing, but not a buffer.
-    made = {id(buffer): UninitializedBuffer(buffer.requires_grad) for buffer in missing}
+    made = {id(buffer): UninitializedBuffer() for buffer in missing}
     own = copy.deepcopy(model, dict[int, Any](made)).eval().to("cpu")
     zeros = [
         torch.zeros((1, *entry.shape), dtype=kind, device="cpu")

@@ -2,9 +2,10 @@
 
     graph = resnet_inspect.trace(torchvision.models.densenet121(), (3, 224, 224))
 
-A copy of the model (meta_copy.py) runs once on a meta tensor, what it calls is recorded as a
-torch.fx graph (recorder.py), and rules turn its modules and functions into ops (module_rules.py,
-function_rules.py, shape_rules.py, lower.py). Blocks and stages come from networks.structure.
+A copy of the model (meta_copy.py) runs once on a meta tensor (module_run.py), what it calls is
+recorded as a torch.fx graph (recorder.py), and rules turn its modules and functions into ops
+(module_rules.py, function_rules.py, shape_rules.py, lower.py). What they say is held against what
+ran (audit.py). Blocks and stages come from networks.structure.
 """
 
 from __future__ import annotations
@@ -27,14 +28,13 @@ from resnet_inspect.networks.run import Input
 from resnet_inspect.pytorch.inputs import Arguments, arguments, named
 from resnet_inspect.pytorch.trace import function_rules as _functions  # noqa: F401  (registers)
 from resnet_inspect.pytorch.trace import module_rules as _modules  # noqa: F401  (registers rules)
-from resnet_inspect.pytorch.trace.calls import Held
 from resnet_inspect.pytorch.trace.deep import deeply
 from resnet_inspect.pytorch.trace.diagnosis import DataDependentError
-from resnet_inspect.pytorch.trace.exported import recorded
+from resnet_inspect.pytorch.trace.exported import record
 from resnet_inspect.pytorch.trace.lazy import initialised
 from resnet_inspect.pytorch.trace.lower import lower
 from resnet_inspect.pytorch.trace.meta_copy import Copies, unwrapped
-from resnet_inspect.pytorch.trace.recorder import Recorder
+from resnet_inspect.pytorch.trace.module_run import ModuleRun
 from resnet_inspect.pytorch.trace.rules import register_layer
 
 __all__ = ["register_layer", "trace"]
@@ -124,18 +124,16 @@ def _once(
     inputs = named(model, given)
     copies = Copies()
     copied = copies.of(model)
-    # A buffer that two modules share is held by both.
-    held = Held.of(copied.named_parameters(), copied.named_buffers(remove_duplicate=False))
-    recorder = Recorder(copied, model, _leaves(copied, leaves), copies)
+    run = ModuleRun(copied, model, copies, _leaves(copied, leaves))
 
     def call(tensors: Sequence[torch.Tensor]) -> Arguments:
         if keys is None:
             return arguments(model, [entry.name for entry in inputs], tensors)
         return arguments(model, [inputs[0].name], [keys.filled(tensors[0])])
 
-    graph = recorder.run(inputs, call, _dtype(model))
+    recorded = run.run(inputs, call, _dtype(model))
     names = keys.names(inputs[0].name) if keys is not None else [entry.name for entry in inputs]
-    return replace(lower(graph, name, inputs, held), arguments=tuple(names))
+    return replace(lower(recorded, name, inputs), arguments=tuple(names))
 
 
 class AnyKey(dict[Any, Any]):
@@ -163,7 +161,7 @@ class AnyKey(dict[Any, Any]):
 def _exported(
     program: ExportedProgram, given: Inputs | None, name: str, leaves: Sequence[str]
 ) -> LayerGraph:
-    graph, held, inputs = recorded(program, name)
+    recorded, inputs = record(program, name)
     if leaves:
         raise InspectError(f"{name} is an exported program, which calls no modules; drop --leaf")
     if given is not None:
@@ -175,7 +173,7 @@ def _exported(
                 "export it again for another input"
             )
     names = tuple(entry.name for entry in inputs)
-    return replace(lower(graph, name, inputs, held), arguments=names)
+    return replace(lower(recorded, name, inputs), arguments=names)
 
 
 def _listed(shapes: Sequence[Shape]) -> str:

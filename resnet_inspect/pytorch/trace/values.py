@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
-from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.hooks import RemovableHandle
 
 from resnet_inspect.pytorch.trace.diagnosis import Unfollowed
+from resnet_inspect.pytorch.trace.meta_copy import Copies
 
 _LARGEST = 1 << 14
 """Entries of a tensor whose values are kept."""
@@ -53,7 +53,7 @@ class _Values:
         self.unknown: set[int] = set()
 
     def has(self, tensor: Tensor) -> bool:
-        if tensor.device.type != "meta":
+        if not tensor.is_meta:
             return True
         key = _storage(tensor)._cdata
         if key in self.known:
@@ -61,13 +61,13 @@ class _Values:
         own = self.state.get(key)
         if own is None or key in self.unknown or own.numel() > _LARGEST:
             return False
-        if own.device.type == "meta" or own.layout is not torch.strided:
+        if own.is_meta or own.layout is not torch.strided:
             return False
         self.learn(tensor, own.detach().to("cpu", copy=True))
         return key in self.known
 
     def of(self, tensor: Tensor) -> Tensor:
-        if tensor.device.type != "meta":
+        if not tensor.is_meta:
             return tensor.detach().cpu()
         _, kept = self.known[_storage(tensor)._cdata]
         own = torch.empty(0, dtype=tensor.dtype, device="cpu")
@@ -92,22 +92,20 @@ class _Values:
 class Surroundings(TorchFunctionMode):
     """Answers what traced code asks of devices and of values, around every torch function.
 
-    state: the model's own tensors, by the storages of their copies. stand_in: what a tensor of the
-    model that is not in its modules (in a closure, say) is in the copy, or None. followed: whether
-    what runs now is recorded.
+    copies: the model's, which stand in for its own tensors where its code holds those elsewhere (in
+    a closure, say). followed: whether what runs now is recorded.
     """
 
     def __init__(
         self,
         device: torch.device,
-        state: Mapping[int, Tensor],
-        stand_in: Callable[[Tensor], Tensor | None],
+        copies: Copies,
         followed: Callable[[], bool],
     ) -> None:
         super().__init__()
         self.device = device if device.type != "meta" else torch.device("cpu")
-        self.values = _Values(state)
-        self.stand_in, self.followed = stand_in, followed
+        self.values = _Values(copies.tensors)
+        self.copies, self.followed = copies.made, followed
         self.twins: dict[int, tuple[Tensor, Tensor]] = {}
         self.constructors = _device_constructors()
 
@@ -118,9 +116,9 @@ class Surroundings(TorchFunctionMode):
             return _ASKED[asked](self.device)
         if func in _ATTRIBUTES:
             return func(*args, **kwargs)
-        with torch._C.DisableTorchFunction():
+        with _aside():
             tensors = _tensors(kwargs.values(), _tensors(args, []))
-            if any(self._strange(tensor) for tensor in tensors) and self._mixed(tensors, func):
+            if self._strange(tensors) or (func in _MOVES and tensors):
                 args, kwargs = tree_map_only(Tensor, self.here, (args, kwargs))
                 tensors = _tensors(kwargs.values(), _tensors(args, []))
         if func in _MOVES:
@@ -134,21 +132,19 @@ class Surroundings(TorchFunctionMode):
             raise Unfollowed("uses torch.func (vmap, grad, ..), whose batches cannot be followed")
         return self._called(func, args, kwargs, tensors)
 
-    def _strange(self, tensor: Tensor) -> bool:
-        return tensor.device.type != "meta" or type(tensor) in (Tensor, torch.nn.Parameter)
-
-    def _mixed(self, tensors: Sequence[Tensor], func: Any) -> bool:
-        """Whether tensors with memory meet others, or the model's own are among them."""
-        own = any(
-            id(tensor) in self.twins or self.stand_in(tensor) is not None for tensor in tensors
-        )
-        kinds = {tensor.device.type == "meta" for tensor in tensors}
-        return own or len(kinds) == 2 or func in _MOVES
+    def _strange(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether the model's own tensors are among them, or some with memory and some without."""
+        kinds = set()
+        for tensor in tensors:
+            if id(tensor) in self.copies or id(tensor) in self.twins:
+                return True
+            kinds.add(tensor.is_meta)
+        return len(kinds) > 1
 
     def here(self, tensor: Tensor) -> Tensor:
         """The tensor as the trace has it: without memory."""
-        own = self.stand_in(tensor)
-        if own is not None or tensor.device.type == "meta":
+        own = self.copies.get(id(tensor))
+        if own is not None or tensor.is_meta:
             return tensor if own is None else own
         if id(tensor) not in self.twins:
             twin = torch.empty_strided(
@@ -174,17 +170,17 @@ class Surroundings(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name.startswith("new_") or name.endswith("_like"):
             return self._made(func, args, kwargs)
-        with torch._C.DisableTorchFunction():
+        with _aside():
             known = bool(tensors) and all(map(self.values.has, tensors))
         if not known:
             if name == "__setitem__" or (name.endswith("_") and not name.endswith("__")):
-                with torch._C.DisableTorchFunction():
+                with _aside():
                     for tensor in tensors[:1]:
                         self.values.forget(tensor)
             elif name == "__getitem__":
                 args = args[0], self._indices(args[1])
             return func(*args, **kwargs)
-        if all(tensor.device.type != "meta" for tensor in tensors):
+        if all(not tensor.is_meta for tensor in tensors):
             return func(*args, **kwargs)
         with _aside():
             own = tree_map_only(Tensor, self.values.of, (args, kwargs))
@@ -197,7 +193,7 @@ class Surroundings(TorchFunctionMode):
             if value is None:
                 raise
             return tree_map_only(Tensor, self.here, value)
-        with torch._C.DisableTorchFunction():
+        with _aside():
             for tensor, result in zip(tree_leaves(made), tree_leaves(value), strict=False):
                 if isinstance(tensor, Tensor) and isinstance(result, Tensor):
                     self.values.learn(tensor, result)
@@ -221,8 +217,8 @@ class Surroundings(TorchFunctionMode):
 
 @contextmanager
 def _aside() -> Iterator[None]:
-    """What runs on the CPU beside the trace is no part of it."""
-    with _disable_current_modes(), torch._C.DisableTorchFunction():
+    """What runs beside the trace is no part of it."""
+    with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
         yield
 
 
@@ -279,7 +275,7 @@ def _typed(func: Any, args: Any, kwargs: Any) -> Any:
     tensor, *rest = args
     wanted = rest[0] if rest else kwargs.get("dtype")
     if wanted is None:
-        with torch._C.DisableTorchFunction():
+        with _aside():
             return torch.empty(0, dtype=tensor.dtype, device="cpu").type()
     if isinstance(wanted, torch.dtype):
         return tensor.to(wanted)
