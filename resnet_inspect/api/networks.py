@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import replace
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeGuard, Union, cast
 
@@ -94,8 +91,9 @@ def graph(
             from resnet_inspect.pytorch.trace.load import load
 
             return load(os.fspath(cast("str", model)), input_shape, args, leaves)
-        module = cast("torch.nn.Module", model)
-        return replace(trace(module, input_shape, leaves=leaves), maker=partial(deepcopy, module))
+        from resnet_inspect.pytorch.trace.load import described
+
+        return described(cast("torch.nn.Module", model), input_shape, leaves)
     if args or leaves:
         raise InspectError(
             "arguments and leaves are for code that is traced (package.module:callable)"

@@ -18,11 +18,14 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.inputs import Inputs
+from resnet_inspect.networks.inputs import Inputs, entries
+from resnet_inspect.pytorch.trace.deep import deeply
 from resnet_inspect.pytorch.trace.diagnosis import first_line
+from resnet_inspect.pytorch.trace.lazy import initialised
 from resnet_inspect.pytorch.trace.pt2 import read
 from resnet_inspect.pytorch.trace.trace import trace
 
@@ -43,8 +46,24 @@ def load(
         graph = trace(read(name), input_shape, name=Path(name).stem, leaves=leaves)
         return replace(graph, maker=partial(_on_default_device, partial(_program, name)))
     make = partial(_called, name, dict(args or {}))
-    graph = trace(make(), input_shape, name=name.rpartition(":")[2], leaves=leaves)
+    model, short = make(), name.rpartition(":")[2]
+    if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+        return described(model, input_shape, leaves, short)
+    graph = trace(model, input_shape, name=short, leaves=leaves)
     return replace(graph, maker=partial(_on_default_device, make))
+
+
+def described(
+    model: nn.Module,
+    input_shape: Inputs | None = None,
+    leaves: Sequence[str] = (),
+    name: str | None = None,
+) -> LayerGraph:
+    """The graph of a module, with a `maker` of copies; a lazy module has run once in them."""
+    if input_shape is not None:
+        model = initialised(model, entries(input_shape))
+    graph = trace(model, input_shape, name=name, leaves=leaves)
+    return replace(graph, maker=partial(deeply, partial(deepcopy, model), graph.name))
 
 
 def _on_default_device(make: Callable[[], nn.Module]) -> nn.Module:
@@ -78,7 +97,7 @@ def _called(name: str, args: Mapping[str, Any]) -> nn.Module:
         module = _imported(module_name)
         named = reduce(partial(_attribute, name), attribute.split("."), module)
         if isinstance(named, nn.Module) and not args:
-            return deepcopy(named)
+            return deeply(partial(deepcopy, named), name)
         if not callable(named):
             raise InspectError(
                 f"{name} is a {type(named).__name__}; name a class or function that returns a "

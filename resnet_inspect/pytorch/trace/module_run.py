@@ -143,8 +143,8 @@ class ModuleRun(Recorder):
             raise
         except BaseException as error:
             raise explained(error, self.failed_in, self.model) from error
-        result = replaced(surroundings.here, result)
-        self.graph.output(tuple(map(self.node_of, results(result))))
+        outputs = map(surroundings.here, results(result))
+        self.graph.output(tuple(map(self.node_of, outputs)))
         return Recorded(self.graph, held, tensors_of(self.state.values()), tuple(self.gaps))
 
     def _watch(self, module: nn.Module, path: str) -> None:
