@@ -255,8 +255,11 @@ def _load(
 ) -> LayerGraph:
     if not is_code(model):
         return graph(model, parse_shape(input), **changes)
-    # Python started for a script looks where the script lies; a user's module lies here.
-    sys.path[:0] = [] if os.getcwd() in sys.path else [os.getcwd()]
+    is_file = model.lower().endswith((".pt2", ".onnx"))
+    if not is_file and os.getcwd() not in sys.path:
+        # Python started for a script looks where the script lies; a user's module lies here. Last,
+        # so that no file here stands in for an installed module.
+        sys.path.append(os.getcwd())
     shape = parse_shape(input, any_axes=True)
     return graph(model, shape, args=parse_args(args), leaves=leaf, **changes)
 
