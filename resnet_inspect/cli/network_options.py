@@ -13,6 +13,7 @@ import click
 
 from resnet_inspect.api.networks import graph, is_code
 from resnet_inspect.cli.parameters import Function, argument, completes, option, together, words_of
+from resnet_inspect.counting.costs import checked_batch
 from resnet_inspect.counting.dtypes import DTYPES
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.networks import zoo
@@ -151,7 +152,9 @@ convention_option = option(
     words=words_of("counting.conventions:CONVENTIONS"),
 )
 
-batch_option = option("--batch N", "Samples in a batch.", default=1)
+batch_option = option(
+    "--batch N", "Samples in a batch.", default=1, callback=lambda *given: checked_batch(given[-1])
+)
 
 dtype_option = option("--dtype DTYPE", "Type of values", default="fp32", words=DTYPES)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from msgspec.structs import asdict
 
 from resnet_inspect.counting.roofline import Ceilings, Roofline, Row
 from resnet_inspect.errors import FormatError
-from resnet_inspect.files import cannot_write
+from resnet_inspect.files import cannot_write, check_writable, read_bytes
 from resnet_inspect.measuring.sampling import Sample, StoppingRule
 from resnet_inspect.measuring.statistics import Summary, summary
 from resnet_inspect.networks.op_data import op_from
@@ -314,15 +315,27 @@ def to_line(measurement: Measurement) -> bytes:
 
 
 def append(path: str | os.PathLike[str], measurement: Measurement) -> None:
-    """Add a record to a file, on the disk when this returns; raises OutputError."""
+    """Add a record to a file, on the disk when this returns; raises OutputError.
+
+    Several processes may add to one file at the same time.
+    """
     try:
         with open(path, "ab+") as file:
+            _lock(file)  # until it is closed
             _end_last_line(file)
             file.write(to_line(measurement))
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise cannot_write(path, error) from None
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Wait until no other process adds to the file, where the system can tell."""
+    with suppress(ImportError, OSError):  # Windows; a file system without locks
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _end_last_line(file: IO[bytes]) -> None:
@@ -348,14 +361,14 @@ def _cut_short(line: bytes) -> bool:
     return False
 
 
+LARGEST = 1 << 30
+"""Bytes of a file of records; one of a thousand runs takes some twenty thousand."""
+
+
 def read(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
     """The records of a file, in order; raises FormatError with the line and the field."""
     name = os.fspath(path)
-    try:
-        *lines, last = Path(path).read_bytes().split(b"\n")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise FormatError(f"cannot read {name!r}: {reason}") from None
+    *lines, last = read_bytes(path, LARGEST).split(b"\n")
     if last and not _cut_short(last):
         lines.append(last)
     return tuple(_parsed(line, f"{name}:{number}") for number, line in enumerate(lines, 1))
@@ -383,17 +396,17 @@ def _parsed(line: bytes, where: str) -> Measurement:
 def check_record(path: str | os.PathLike[str]) -> Sequence[Measurement]:
     """The records of a file to which more will be added: none if there is no file yet.
 
-    Raises FormatError if it is something else or of another schema, OutputError if it cannot be
-    written.
+    Nothing is made or removed, as another process may begin the same file. Raises FormatError if it
+    is something else or of another schema, OutputError if it cannot be written.
     """
     place = Path(path)
-    if (exists := place.exists()) and not place.is_file():
-        raise FormatError(f"{os.fspath(path)!r} is not a regular file")
-    records = read(path) if exists else ()
     try:
+        if not place.exists():
+            check_writable(path)
+            return ()
+        if not place.is_file():
+            raise FormatError(f"{os.fspath(path)!r} is not a regular file")
         open(path, "ab").close()
-        if not exists:
-            place.resolve().unlink()  # what a link points to, not the link
     except OSError as error:
         raise cannot_write(path, error) from None
-    return records
+    return read(path)

@@ -22,6 +22,9 @@ from resnet_inspect.measuring.statistics import summary
 
 Step = Callable[[], object]
 
+LONGEST = 7 * 24 * 3600.0
+"""Seconds that a measurement may take."""
+
 
 class Clock(Protocol):
     """A device's clock."""
@@ -65,8 +68,8 @@ class StoppingRule:
             raise InspectError(f"half width is {self.half_width:g}; {what}")
         if not 0 < self.confidence < 1:
             raise InspectError(f"confidence is {self.confidence:g}; give one between 0 and 1")
-        if self.budget <= 0:
-            raise InspectError(f"budget is {self.budget:g} seconds; give more than 0")
+        if not 0 < self.budget <= LONGEST:
+            raise InspectError(f"budget is {self.budget:g} seconds; give more than 0, to a week")
         return self
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.files import OutputError, write_bytes
+from resnet_inspect.files import cannot_make, write_bytes
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.reporting.contents import contents
 from resnet_inspect.reporting.documents import documents, pictures
@@ -77,11 +77,7 @@ def write_folder(
         for name in sorted(files):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(
-            f"cannot make the folder {os.fspath(folder)!r}: {reason}; name one in an existing "
-            "folder that can be written"
-        ) from None
+        raise cannot_make(folder, error) from None
     for name, data in files.items():
         write_bytes(target / name, data)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from resnet_inspect.counting.costs import TERMS, Cost, cost, graph_cost, total
+from resnet_inspect.counting.costs import TERMS, Cost, checked_batch, cost, graph_cost, total
 from resnet_inspect.counting.dtypes import DTYPES, canonical_dtype
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.published import Figure, figures_of, published_quantity
@@ -18,7 +18,7 @@ from resnet_inspect.counting.receptive_field import (
     later_field,
     wired_fields,
 )
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.errors import unknown
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.networks.op_labels import describe
@@ -222,8 +222,7 @@ def table(
     """
     if level not in LEVELS:
         raise unknown("level", level, LEVELS)
-    if batch < 1:
-        raise InspectError(f"batch is {batch}; give 1 or more")
+    checked_batch(batch)
     dtype = canonical_dtype(dtype)
     known = metrics(graph, batch, convention)
     keys = list(known if columns is None else columns)
