@@ -23,10 +23,19 @@ from msgspec.structs import asdict
 from resnet_inspect.counting.roofline import Ceilings, Roofline, Row
 from resnet_inspect.errors import FormatError
 from resnet_inspect.files import cannot_write, check_writable, read_bytes
-from resnet_inspect.measuring.sampling import Sample, StoppingRule
+from resnet_inspect.measuring.environment import (
+    Amount,
+    Condition,
+    Count,
+    Device,
+    Settings,
+    Size,
+    Software,
+)
+from resnet_inspect.measuring.sampling import Sample, Seconds, StoppingRule, Times
 from resnet_inspect.measuring.statistics import Summary, summary
 from resnet_inspect.networks.op_data import op_from
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op
 
 SCHEMA = 2
 """The version of the records below. Raise it when a field changes its meaning."""
@@ -41,8 +50,8 @@ class Case(Struct, frozen=True):
     """
 
     model: str
-    input: Shape
-    batch: int = 1
+    input: tuple[Size, ...]
+    batch: Size = 1
     dtype: str = "fp32"
     memory_format: str = "nchw"
     mode: str = "eager"
@@ -54,61 +63,6 @@ class Case(Struct, frozen=True):
         words += ["training"] if self.step == "training" else []
         words += ["folded"] if self.folded else []
         return " ".join(words)
-
-
-class Device(Struct, frozen=True, omit_defaults=True):
-    """A device; None where a field does not apply or is not known.
-
-    threads: of the CPU that torch uses. memory, cache: bytes (cache: the last before memory).
-    """
-
-    kind: str
-    name: str
-    cores: int | None = None
-    threads: int | None = None
-    capability: str | None = None
-    multiprocessors: int | None = None
-    memory: int | None = None
-    cache: int | None = None
-    driver: str | None = None
-
-
-class Software(Struct, frozen=True, omit_defaults=True):
-    """Versions that times depend on."""
-
-    torch: str
-    resnet_inspect: str | None = None
-    python: str | None = None
-    cuda: str | None = None
-    cudnn: int | None = None
-    triton: str | None = None
-    system: str | None = None
-    kernel: str | None = None
-
-
-class Condition(Struct, frozen=True, omit_defaults=True):
-    """A machine at one moment: clocks in MHz, temperature in degrees Celsius, power in watts.
-
-    load: runnable threads of the system. throttle: NVML's reasons for low clocks, as a bit mask.
-    """
-
-    clock: float | None = None
-    memory_clock: float | None = None
-    temperature: float | None = None
-    power: float | None = None
-    load: float | None = None
-    throttle: int | None = None
-
-
-class Settings(Struct, frozen=True, omit_defaults=True):
-    """Torch's settings during a measurement."""
-
-    threads: int
-    cudnn_benchmark: bool
-    cudnn_deterministic: bool
-    cudnn_allow_tf32: bool
-    matmul_allow_tf32: bool
-    inference_mode: bool | None = None
 
 
 class Measurement(Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -133,12 +87,12 @@ class CaseMeasurement(Measurement, frozen=True, kw_only=True, dict=True):
 
     case: Case
     network: str
-    macs: int
-    uncounted: int
-    params: int
+    macs: Count
+    uncounted: Count
+    params: Count
     status: Status
     reason: str | None
-    ceiling: float | None
+    ceiling: Amount | None
     sample: Sample | None
 
     @cached_property
@@ -162,8 +116,8 @@ class CaseMeasurement(Measurement, frozen=True, kw_only=True, dict=True):
 class Latency(CaseMeasurement, frozen=True, kw_only=True, tag="latency"):
     """The time of a case. peak_memory: bytes; joules: of each image, on a GPU."""
 
-    peak_memory: int | None = None
-    joules: float | None = None
+    peak_memory: Count | None = None
+    joules: Amount | None = None
 
 
 class LadderStep(CaseMeasurement, frozen=True, kw_only=True, tag="ladder"):
@@ -177,11 +131,11 @@ class LadderStep(CaseMeasurement, frozen=True, kw_only=True, tag="ladder"):
     run: str
     step: str
     left_out: dict[str, str]
-    ratios: tuple[float, ...]
-    error: float | None
-    tolerance: float
-    gain: float | None
-    speedup: float | None
+    ratios: tuple[Amount, ...]
+    error: Amount | None
+    tolerance: Amount
+    gain: Amount | None
+    speedup: Amount | None
     verdict: str
     kept: bool
 
@@ -193,17 +147,19 @@ class LayerTimes(Struct, frozen=True, dict=True):
     stage: str
     block: str
     op: dict[str, Any]
-    output_shape: Shape
-    macs: int
-    flops: int
-    bytes: int
-    uncounted: int
+    output_shape: tuple[Size, ...]
+    macs: Count
+    flops: Count
+    bytes: Count
+    uncounted: Count
     bound: Literal["compute", "memory", ""]
-    least: float
-    times: tuple[float, ...]
+    least: Amount
+    times: Times
 
     def __post_init__(self) -> None:
-        _ = self.layer_op  # so that a record with an unknown op is refused when it is read
+        """Refuse a record whose op is none, or has settings of other types, when it is read."""
+        kind = type(self.layer_op)
+        msgspec.convert({key: value for key, value in self.op.items() if key != "op"}, kind)
 
     @cached_property
     def layer_op(self) -> Op:
@@ -218,14 +174,18 @@ class LayerTimes(Struct, frozen=True, dict=True):
 class Layers(CaseMeasurement, frozen=True, kw_only=True, tag="layers"):
     """The times of every layer, none where the case failed; the rest as counting's Roofline."""
 
-    whole: float | None
-    of_whole: float | None
+    whole: Seconds | None
+    of_whole: Amount | None
     layers: tuple[LayerTimes, ...]
-    rate: float
-    bandwidth: float
-    cache_bandwidth: float
-    floor: float
-    fused_floor: float
+    rate: Amount
+    bandwidth: Amount
+    cache_bandwidth: Amount
+    floor: Amount
+    fused_floor: Amount
+
+    def __post_init__(self) -> None:
+        if (self.whole is None) != (self.of_whole is None):
+            raise FormatError("'whole' and 'of_whole' go together")
 
     @property
     def roofline(self) -> Roofline:
@@ -238,7 +198,7 @@ class Layers(CaseMeasurement, frozen=True, kw_only=True, tag="layers"):
 class Product(Struct, frozen=True, tag_field="is", tag="matrix product"):
     """A product of square matrices."""
 
-    side: int
+    side: Size
 
     def __str__(self) -> str:
         return f"matrix product {self.side} x {self.side} x {self.side}"
@@ -251,9 +211,9 @@ class Product(Struct, frozen=True, tag_field="is", tag="matrix product"):
 class Convolution(Struct, frozen=True, tag_field="is", tag="3x3 convolution"):
     """A padded 3x3 convolution with as many channels out as in. size: height and width."""
 
-    channels: int
-    size: int
-    batch: int
+    channels: Size
+    size: Size
+    batch: Size
     memory_format: str = "nchw"
 
     def __str__(self) -> str:
@@ -269,10 +229,14 @@ class Convolution(Struct, frozen=True, tag_field="is", tag="3x3 convolution"):
 class DeviceCeilings(Measurement, frozen=True, kw_only=True, tag="ceilings"):
     """What a device does at best: see counting.roofline.Ceilings. fastest: what gave each rate."""
 
-    rates: dict[str, float]
+    rates: dict[str, Amount]
     fastest: dict[str, Product | Convolution]
-    copies: tuple[tuple[int, float], ...]
-    launch: float
+    copies: tuple[tuple[Size, Amount], ...]
+    launch: Seconds
+
+    def __post_init__(self) -> None:
+        if missing := self.rates.keys() - self.fastest.keys():
+            raise FormatError(f"'fastest' lacks {min(missing)!r} of 'rates'")
 
     @property
     def ceilings(self) -> Ceilings:
@@ -356,7 +320,7 @@ def _cut_short(line: bytes) -> bool:
     """Whether the text after the last newline is the beginning of a record."""
     try:
         _decode_head(line)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return line.startswith(b"{")
     return False
 
@@ -389,7 +353,7 @@ def _parsed(line: bytes, where: str) -> Measurement:
         what, _, at = str(error).replace("`", "").partition(" - at $.")
         problem = f"{at}: {what.lower()}" if at else what.lower()
         raise FormatError(f"{where} is not a measurement: {problem}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise FormatError(f"{where} is not valid JSON") from None
 
 

@@ -15,12 +15,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from msgspec import Meta
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.statistics import summary
 
 Step = Callable[[], object]
+
+Seconds = Annotated[float, Meta(gt=0, le=1e9)]
+
+Times = Annotated[tuple[Seconds, ...], Meta(min_length=1)]
 
 LONGEST = 7 * 24 * 3600.0
 """Seconds that a measurement may take."""
@@ -82,9 +88,9 @@ class Sample:
     as narrow as was asked for.
     """
 
-    first: float
-    warmup: tuple[float, ...]
-    times: tuple[float, ...]
+    first: Seconds
+    warmup: tuple[Seconds, ...]
+    times: Times
     steady: bool
     converged: bool
 
