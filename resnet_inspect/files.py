@@ -77,10 +77,8 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         raise cannot_write(path, error) from None
 
 
-def check_writable(path: str | os.PathLike[str] | None) -> None:
-    """Raise OutputError where `write_bytes` would; nothing is written. None is no file."""
-    if path is None or os.fspath(path) == STDOUT:
-        return
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise OutputError where a file could not be written; none is."""
     try:
         target = _target(path)
         if _is_replaced(target):
@@ -155,7 +153,8 @@ def _replace(target: Path, data: bytes) -> None:
 
 def _partial(target: Path) -> tuple[Path, IO[bytes]]:
     """A new file beside this one, under a name that nobody can have taken or guessed."""
-    target.is_file()  # raises OSError for a name that is too long
+    with suppress(FileNotFoundError):
+        target.stat()  # raises OSError for a name that is too long, ValueError for none
     path = target.with_name(f".{os.urandom(8).hex()}.part")
     return path, path.open("xb")
 

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.cli.output import Shown, chosen_format, emit, note, output_options
+from resnet_inspect.cli.output import Shown, check_output, emit, note, output_options
 from resnet_inspect.cli.parameters import Function, option, together, words_of
 from resnet_inspect.errors import InspectError
-from resnet_inspect.files import cannot_make, check_folder, check_writable
+from resnet_inspect.files import cannot_make, check_folder
 from resnet_inspect.measuring.progress import Progress
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def shows_measured(
     def command(
         *, plots: str | None, format: str | None, output: str | None, **values: Any
     ) -> None:
-        chosen_format(format, output)  # what can be refused is, before anything is measured
-        check_writable(output)
+        check_output(format, output)  # refused before anything is measured
         if plots is not None:
             check_folder(plots)
         shown, measured = function(**values)

@@ -68,15 +68,17 @@ def write_folder(
     OutputError where it cannot be written.
     """
     target = Path(folder)
-    if not (force or _is_free(target) or _is_report(target)):
-        raise ForeignFilesError(
-            f"{os.fspath(folder)!r} holds files and not a report; name a new folder, or give "
-            "--force to write into it, over files of the same name"
-        )
     try:
+        if not (force or _is_free(target) or _is_report(target)):
+            raise ForeignFilesError(
+                f"{os.fspath(folder)!r} holds files and not a report; name a new folder, or give "
+                "--force to write into it, over files of the same name"
+            )
         for name in sorted(files):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except ForeignFilesError:
+        raise
+    except (OSError, ValueError) as error:
         raise cannot_make(folder, error) from None
     for name, data in files.items():
         write_bytes(target / name, data)
