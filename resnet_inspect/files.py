@@ -93,6 +93,8 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
     """Raise OutputError where a folder, which need not be there, cannot be written to."""
     try:
         place = Path(folder).absolute()
+        with suppress(FileNotFoundError):
+            place.stat()  # as in _partial
         while not place.exists():
             place = place.parent
         _try_beside(place / "any")

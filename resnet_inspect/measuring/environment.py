@@ -11,7 +11,10 @@ Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Size = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 Amount = Annotated[float, Meta(ge=0, le=1e30)]
-"""Of anything but time: a rate, a share, a ratio, joules."""
+"""Of anything but time: a share, a ratio, joules."""
+
+Rate = Annotated[float, Meta(gt=0, le=1e30)]
+"""FLOP/s, or bytes/s."""
 
 
 class Device(Struct, frozen=True, omit_defaults=True):

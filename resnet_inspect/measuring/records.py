@@ -28,6 +28,7 @@ from resnet_inspect.measuring.environment import (
     Condition,
     Count,
     Device,
+    Rate,
     Settings,
     Size,
     Software,
@@ -177,9 +178,9 @@ class Layers(CaseMeasurement, frozen=True, kw_only=True, tag="layers"):
     whole: Seconds | None
     of_whole: Amount | None
     layers: tuple[LayerTimes, ...]
-    rate: Amount
-    bandwidth: Amount
-    cache_bandwidth: Amount
+    rate: Rate
+    bandwidth: Rate
+    cache_bandwidth: Rate
     floor: Amount
     fused_floor: Amount
 
@@ -229,9 +230,9 @@ class Convolution(Struct, frozen=True, tag_field="is", tag="3x3 convolution"):
 class DeviceCeilings(Measurement, frozen=True, kw_only=True, tag="ceilings"):
     """What a device does at best: see counting.roofline.Ceilings. fastest: what gave each rate."""
 
-    rates: dict[str, Amount]
+    rates: dict[str, Rate]
     fastest: dict[str, Product | Convolution]
-    copies: tuple[tuple[Size, Amount], ...]
+    copies: tuple[tuple[Size, Rate], ...]
     launch: Seconds
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.files import cannot_make, write_bytes
+from resnet_inspect.files import STDOUT, cannot_make, write_bytes
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.reporting.contents import contents
 from resnet_inspect.reporting.documents import documents, pictures
@@ -67,6 +67,8 @@ def write_folder(
     Raises ForeignFilesError for a folder that holds files and not a report, unless `force`;
     OutputError where it cannot be written.
     """
+    if os.fspath(folder) == STDOUT:
+        raise InspectError("'-' is stdout, and a report is a folder; name one")
     target = Path(folder)
     try:
         if not (force or _is_free(target) or _is_report(target)):
