@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import IO, Any, Literal, TypeVar
+from typing import IO, Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from resnet_inspect.counting.roofline import Ceilings, Roofline, Row
@@ -232,7 +232,7 @@ class DeviceCeilings(Measurement, frozen=True, kw_only=True, tag="ceilings"):
 
     rates: dict[str, Rate]
     fastest: dict[str, Product | Convolution]
-    copies: tuple[tuple[Size, Rate], ...]
+    copies: Annotated[tuple[tuple[Size, Rate], ...], Meta(min_length=1)]
     launch: Seconds
 
     def __post_init__(self) -> None:

@@ -215,7 +215,7 @@ def test_data_that_is_not_an_op(data: dict[str, Any], words: str) -> None:
 
 REPORTS = Path(__file__).parents[2] / "reports" / "latency" / "cpu"
 
-WRONG = ["x", None, [], [[]], {}, {"a": []}, -1, 0, 1.5, 10**19, 10**400, 1e308, True, [1, 2, 3]]
+WRONG = ["x", None, [], [[]], {"a": []}, 0, 1.5, 10**400, 1e308]
 
 
 def _first_of_each_kind() -> dict[str, Any]:
