@@ -75,6 +75,7 @@ def test_budgets_that_never_end(seconds: str, capsys: pytest.CaptureFixture[str]
     refused(capsys, *BENCH, "--budget", seconds)
 
 
+@pytest.mark.parametrize("network", ["resnet18", "torch.nn:ReLU"])
 @pytest.mark.parametrize("size", [DIGITS, "9" * 5000, str(2**31), "0", "-1"], ids=lambda s: s[:8])
 @pytest.mark.parametrize(
     "command",
@@ -82,9 +83,9 @@ def test_budgets_that_never_end(seconds: str, capsys: pytest.CaptureFixture[str]
     ids=str,
 )
 def test_inputs_of_no_size(
-    command: tuple[str, ...], size: str, capsys: pytest.CaptureFixture[str]
+    command: tuple[str, ...], size: str, network: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused(capsys, *command, "resnet18", "--input", f"3x{size}x{size}")
+    refused(capsys, *command, network, "--input", f"3x{size}x{size}")
 
 
 PLACES = [
