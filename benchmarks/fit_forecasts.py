@@ -39,7 +39,8 @@ def main() -> None:
         groups[fitted.key_of(run.way, run.precision)].append(run)
     lines = ["# Made by benchmarks/fit_forecasts.py from forecasting/public; do not edit."]
     for key, runs in sorted(groups.items()):
-        lines += ["", f"[prior.{key}]", *fields(validation.shared(runs))]
+        first = max(runs, key=lambda run: len(validation.alike(run)))  # of whom published most
+        lines += ["", f"[prior.{key}]", *fields(validation.shared(validation.alike(first)))]
         newest = {run.device: run for run in sorted(runs, key=version)}
         for device, run in sorted(newest.items()):
             lines += ["", f"[run.{key}.{device}]", f'run = "{run.name}"']

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
-from resnet_inspect.api.networks import Model, graphs
+from resnet_inspect.api.networks import Model, graph, graphs
 from resnet_inspect.errors import InspectError
-from resnet_inspect.forecasting.devices import Device, find
+from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.devices import devices as known_devices
 from resnet_inspect.networks.ops import Shape
 from resnet_inspect.tables.table import Table
 
 if TYPE_CHECKING:
     from resnet_inspect.forecasting.forecast import Forecast
+    from resnet_inspect.reporting.forecasts import Calibrated, Validated
 
 DeviceName = str | os.PathLike[str] | Device
 
@@ -50,9 +51,9 @@ def forecasts(
     return [
         forecast_one(network, on, images, kind, way, order, train=train, detailed=detailed)
         for network, on, way, order in product(
-            networks, map(find, _several(device)), _several(mode), _several(layout)
+            networks, _named(device), _words(mode), _words(layout)
         )
-        for kind in _several(dtype or ("fp16" if "fp16" in on.peaks else "fp32"))
+        for kind in _words(dtype or ("fp16" if "fp16" in on.peaks else "fp32"))
         for images in ((batch,) if isinstance(batch, int) else batch)
     ]
 
@@ -91,6 +92,56 @@ def forecast(
     )
 
 
-def _several(values: object) -> Sequence[object]:
-    single = isinstance(values, (str, os.PathLike, Device))
-    return (values,) if single else values  # type: ignore[return-value]
+def _words(values: str | Sequence[str]) -> Sequence[str]:
+    return (values,) if isinstance(values, str) else values
+
+
+def _named(devices: DeviceName | Sequence[DeviceName]) -> list[Device]:
+    from resnet_inspect.forecasting.own import device_named
+
+    if isinstance(devices, (str, os.PathLike, Device)):
+        return [device_named(devices)]
+    return [device_named(name) for name in devices]
+
+
+def calibrate(
+    path: str | os.PathLike[str],
+    *,
+    device: DeviceName = "here",
+    dtype: str = "fp16",
+    mode: str = "eager",
+    layout: str = "nchw",
+    train: bool = False,
+) -> Calibrated:
+    """A device as one's own measurements have it; `forecast` takes it as a device.
+
+    path: a record of `bench`, or a CSV of model, img_size, batch, img_per_s, for which dtype, mode,
+    layout and train say how it was measured. device: whose datasheet, or 'here': what `device`
+    measured last. Ten rows of several kinds of network are enough. Raises InspectError for rows
+    that are too few, contradict each other or cannot be read.
+    """
+    from resnet_inspect.forecasting import own
+    from resnet_inspect.forecasting.efficiency import Way
+    from resnet_inspect.reporting.forecasts import Calibrated
+
+    base = own.device_named(device)
+    rows = own.rows_of(os.fspath(path), Way(mode, layout, train, base.kind), dtype)
+    found = own.calibrate(rows, base, lambda name, side: graph(name, _image(name, side)))
+    return Calibrated(own.calibrated_device(base, found), found)
+
+
+def _image(name: str, side: int) -> Shape:
+    """Square images with the channels that a network takes."""
+    return (graph(name).input_shape[0], side, side)
+
+
+def validate() -> Validated:
+    """How far forecasts are off on public measurements that they have not seen.
+
+    Takes a minute: every run is calibrated on five of its rows and forecasts all others, and every
+    device is forecast from the others.
+    """
+    from resnet_inspect.forecasting import validation
+    from resnet_inspect.reporting.forecasts import Validated
+
+    return Validated(validation.validate())

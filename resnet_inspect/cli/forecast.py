@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import resnet_inspect as ri
 from resnet_inspect.cli.network_options import models_options
 from resnet_inspect.cli.output import Shown, shows
-from resnet_inspect.cli.parameters import command, option, split, words_of
+from resnet_inspect.cli.parameters import Function, command, option, split, together, words_of
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.networks.graph import LayerGraph
 
@@ -16,6 +16,32 @@ def _names() -> Iterable[str]:
     from resnet_inspect.forecasting.devices import devices
 
     return devices()
+
+
+def way_options(*, several: bool) -> Callable[[Function], Function]:
+    """--dtype, --mode, --layout and --train: how networks run."""
+    more = ",.." if several else ""
+    modes, layouts = "forecasting.kernels:MODES", "forecasting.forecast:LAYOUTS"
+    return together(
+        option(
+            f"--dtype DTYPE{more}",
+            "Type of values; amp: autocast, with weights in fp32",
+            words=words_of("forecasting.efficiency:SETTINGS"),
+            several=several,
+            unset="fp16 where the device has it",
+        ),
+        option(
+            f"--mode MODE{more}", "Mode", default="eager", words=words_of(modes), several=several
+        ),
+        option(
+            f"--layout LAYOUT{more}",
+            "Layout",
+            default="nchw",
+            words=words_of(layouts),
+            several=several,
+        ),
+        option("--train", "A training step: forward, backward, SGD with momentum."),
+    )
 
 
 @command("forecast")
@@ -28,31 +54,8 @@ def _names() -> Iterable[str]:
     several=True,
 )
 @option("--batch N,..", "Images in a batch.", default="1")
-@option(
-    "--dtype DTYPE,..",
-    "Type of values; amp: autocast of weights in fp32",
-    words=words_of("forecasting.efficiency:SETTINGS"),
-    several=True,
-    unset="fp16 where the device has it",
-)
-@option(
-    "--mode MODE,..",
-    "Mode",
-    default="eager",
-    words=words_of("forecasting.kernels:MODES"),
-    several=True,
-)
-@option(
-    "--layout LAYOUT,..",
-    "Layout",
-    default="nchw",
-    words=words_of("forecasting.forecast:LAYOUTS"),
-    several=True,
-)
-@option("--train", "A training step: forward, backward, SGD with momentum.")
-@option(
-    "--level LEVEL", "Rows", default="network", words=words_of("tables.forecast:LEVELS")
-)
+@way_options(several=True)
+@option("--level LEVEL", "Rows", default="network", words=words_of("tables.forecast:LEVELS"))
 @shows
 def forecast(
     graphs: Sequence[LayerGraph],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.efficiency import Efficiency, Setting, pass_time
@@ -62,9 +62,7 @@ _STEPS, _ENOUGH, _STEP = 60, 1e-6, 1e-4
 """Most iterations, the relative gain at which to stop, and the step of a derivative."""
 
 
-def _least_squares(
-    residuals: Callable[[Sequence[float]], list[float]], start: Sequence[float]
-) -> list[float]:
+def _least_squares(residuals: Callable[[Any], list[float]], start: Sequence[float]) -> list[float]:
     """Where the sum of squares is least, by Levenberg and Marquardt's method (Marquardt 1963)."""
     import numpy as np
 

@@ -28,7 +28,7 @@ class Device:
     multiply-accumulate) by arithmetic; fp16 accumulates in fp32, 'fp16-fp16' in fp16. bandwidth:
     bytes/s of its memory. memory: bytes, 0 where the machine decides. cache: bytes of L2 (of a CPU
     L3). power: watts (TDP). units: multiprocessors or cores; clock: Hz, of the peaks. source:
-    where that was published.
+    where that was published. own: tables of `fitted` that one's own measurements gave, by way.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Device:
     power: float
     source: str
     aliases: tuple[str, ...] = ()
+    own: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
     def peak(self, dtype: str) -> float:
         """FLOP/s in a dtype.
@@ -69,16 +70,16 @@ _WHOLE = {"memory": 10**9, "cache": 2**20}
 def device_of(name: str, table: Mapping[str, Any], sources: Mapping[str, str] = {}) -> Device:
     """The device that a table of TOML describes; raises FormatError for what it lacks."""
     wanted = {"architecture", "launched", "units", "clock", "peak", "bandwidth", "cache", "power"}
-    known = wanted | {"name", "aliases", "kind", "memory", "source"}
+    known = wanted | {"name", "aliases", "kind", "memory", "source", "fitted"}
     if odd := sorted(set(table) - known):
         raise unknown(f"field of device {name}", odd[0], sorted(known))
     if missing := sorted({"peak", "bandwidth"} - set(table)):
         raise FormatError(f"device {name} has no {missing[0]}; give peak (TFLOP/s) and bandwidth")
-    values: dict[str, Any] = {"launched": 0, "units": 0, "clock": 0, "cache": 0, "power": 0} | {
-        key: value for key, value in table.items() if key not in ("name", "aliases", "peak")
-    }
+    plain = known - {"name", "aliases", "peak", "fitted"}
+    values: dict[str, Any] = {"launched": 0, "units": 0, "clock": 0, "cache": 0, "power": 0}
+    values |= {key: value for key, value in table.items() if key in plain}
     peaks = {dtype: 1e12 * rate for dtype, rate in _numbers(name, table["peak"]).items()}
-    measures = {key for key, value in values.items() if key not in ("kind", "architecture", "source")}
+    measures = set(values) - {"kind", "architecture", "source"}
     _numbers(name, {key: values[key] for key in measures})
     return Device(
         name=name,
@@ -93,6 +94,7 @@ def device_of(name: str, table: Mapping[str, Any], sources: Mapping[str, str] = 
         power=float(values["power"]),
         source=sources.get(values.get("source", ""), str(values.get("source", ""))),
         aliases=tuple(map(str, table.get("aliases", ()))),
+        own=table.get("fitted", {}),
         **{key: float(values[key] * scale) for key, scale in _SCALE.items()},
     )
 
@@ -100,7 +102,7 @@ def device_of(name: str, table: Mapping[str, Any], sources: Mapping[str, str] = 
 def _numbers(name: str, values: Any) -> Mapping[str, float]:
     """The values, checked to be positive numbers of a size that a device can have."""
     if not isinstance(values, Mapping):
-        raise FormatError(f"device {name}: peak is {values!r}; give a table such as {{ fp16 = 100 }}")
+        raise FormatError(f"device {name}: peak is {values!r}; give a table: {{ fp16 = 100 }}")
     for key, value in values.items():
         whole = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not whole or not 0 <= value < 1e9:
@@ -133,7 +135,7 @@ def _folded(name: str) -> str:
 @cache
 def _spellings() -> Mapping[str, str]:
     """Names by what is left of each spelling of theirs."""
-    spelled = {}
+    spelled: dict[str, str] = {}
     for device in devices().values():
         for name in (device.name, device.title, *device.aliases):
             spelled.setdefault(_folded(name), device.name)

@@ -8,11 +8,13 @@
 
 A roofline (Williams et al. 2009) whose two roofs are reached in part. A matrix unit reaches its
 rate the less, the fewer products an output sums and the fewer channels share an input, and a device
-the less, the fewer outputs each of its units computes: half of it at d, w and o. s is how sharply the two roofs meet: large where arithmetic and transfers overlap.
+the less, the fewer outputs each of its units computes: half of it at d, w and o. s is how sharply
+the two roofs meet: large where arithmetic and transfers overlap.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -125,7 +127,7 @@ def kernel_time(
         memory = moved * batch * setting.activations / (bandwidth * of.feeding) + loaded
         sharp = 1 + of.sharpness
         high, low = (compute, memory) if compute > memory else (memory, compute)
-        whole = high * (1 + (low / high) ** sharp) ** (1 / sharp)
+        whole = high * math.pow(1 + math.pow(low / high, sharp), 1 / sharp)
         return Time(compute, memory, whole + of.launch)
     share = of.pooling if kind == "pool" else of.streaming
     memory = moved * batch * setting.activations / (bandwidth * share) + loaded
@@ -144,7 +146,7 @@ def pass_time(
     )
     starting = starting_time(kernels, of)
     high, low = max(running, starting), min(running, starting)
-    return high * (1 + (low / high) ** HOST_SHARPNESS) ** (1 / HOST_SHARPNESS)
+    return high * math.pow(1 + math.pow(low / high, HOST_SHARPNESS), 1 / HOST_SHARPNESS)
 
 
 def starting_time(kernels: Mapping[Kernel, int], of: Efficiency) -> float:

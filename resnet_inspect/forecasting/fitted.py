@@ -7,13 +7,14 @@ that were found on networks and on devices that had been held out (validation.py
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from resnet_inspect.errors import InspectError
+from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.forecasting.devices import Device, devices
 from resnet_inspect.forecasting.efficiency import Efficiency, Way
 
@@ -51,6 +52,9 @@ def fitted(device: Device, way: Way, precision: str) -> Fitted:
     tables = _tables()
     keys = _nearest(way, precision)
     family = device.architecture.partition("-")[0]
+    for one in (way, way._replace(layout="nhwc"), way._replace(layout="nchw")):
+        if own_key(one, precision) in device.own:
+            return own(device.own[own_key(one, precision)])
     for key in keys:
         runs = tables["run"].get(key, {})
         if device.name in runs:
@@ -63,6 +67,19 @@ def fitted(device: Device, way: Way, precision: str) -> Fitted:
             prior = tables["prior"][key]
             return _fitted(prior, DATASHEET, key, tables["error"]["datasheet"][key])
     raise InspectError(f"no public run is like {way.key} in {precision} on a {way.kind}")
+
+
+def own(values: Fitted | Mapping[str, Any]) -> Fitted:
+    """What a TOML file says of a device; raises FormatError for what it lacks."""
+    if isinstance(values, Fitted):
+        return values
+    wanted = (*Efficiency._fields, "low", "high")
+    if missing := [name for name in wanted if not isinstance(values.get(name), (int, float))]:
+        raise FormatError(f"'fitted' has no number {missing[0]}; 'calibrate' writes all of them")
+    if not all(0 < values[name] < math.inf for name in wanted):
+        raise FormatError("numbers of 'fitted' are positive and finite; 'calibrate' writes them")
+    known = Efficiency(*[float(values[name]) for name in Efficiency._fields])
+    return Fitted(known, OWN, str(values.get("by", "")), values["low"], values["high"])
 
 
 def prior(way: Way, precision: str) -> Efficiency:
@@ -78,8 +95,14 @@ def _fitted(values: Mapping[str, Any], how: str, by: str, error: Mapping[str, fl
 
 
 def key_of(way: Way, precision: str) -> str:
-    """What runs and efficiencies are kept by: the way, and fp32 where it does without matrix units."""
+    """What efficiencies are kept by: the way, and fp32 where it runs without matrix units."""
     return f"{way.key}-fp32" if precision == "fp32" and way.kind != "cpu" else way.key
+
+
+def own_key(way: Way, precision: str) -> str:
+    """What one's own measurements are kept by: exactly how they were made."""
+    task = "train" if way.train else "infer"
+    return f"{task}-{way.mode}-{way.layout}-{precision}"
 
 
 def _nearest(way: Way, precision: str) -> list[str]:

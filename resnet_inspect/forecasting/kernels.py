@@ -61,7 +61,7 @@ def _works(graph: LayerGraph, mode: str, train: bool) -> tuple[Work, ...]:
     forward = list(_fused(graph) if fusing else _single(graph.layers))
     if not train:
         return tuple(forward)
-    return tuple([*_in_training(forward, graph), *_backward(graph, fusing)])
+    return (*_in_training(forward, graph), *_backward(graph, fusing))
 
 
 @once

@@ -31,6 +31,11 @@ class Run(NamedTuple):
     torch: str
     source: str
 
+    @property
+    def publisher(self) -> str:
+        """Who published it: the owner and name of a repository."""
+        return "/".join(self.source.partition("@")[0].split("/")[1:])
+
 
 class Timing(NamedTuple):
     """What a run measured of a network: seconds for a batch of square images."""

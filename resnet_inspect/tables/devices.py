@@ -9,8 +9,13 @@ from resnet_inspect.tables.columns import Column, columns
 from resnet_inspect.tables.table import Table
 
 _PEAKS = {
-    **{"fp32": "fp32", "tf32": "TF32", "fp16": "fp16", "fp16-fp16": "fp16 acc. fp16"},
-    **{"bf16": "bf16", "int8": "int8", "fp64": "fp64"},
+    "fp32": "fp32",
+    "tf32": "TF32",
+    "fp16": "fp16",
+    "fp16-fp16": "fp16 acc. fp16",
+    "bf16": "bf16",
+    "int8": "int8",
+    "fp64": "fp64",
 }
 """Arithmetic and its heading; fp16 accumulates in fp32 unless it says otherwise."""
 

@@ -7,8 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from resnet_inspect.errors import unknown
+from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.fitted import ARCHITECTURE, DATASHEET
 from resnet_inspect.forecasting.forecast import Forecast, KernelTime
+from resnet_inspect.forecasting.own import Calibration
 from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.tables.columns import Column, columns, show_seconds
 from resnet_inspect.tables.table import Table
@@ -41,6 +43,7 @@ def forecasts_table(forecasts: Sequence[Forecast]) -> Table:
         }
         for each in forecasts
     ]
+    left_out = {"by", *(key for key in _SETTINGS if not _differs(forecasts, key))}
     training = "training step" if any(each.train for each in forecasts) else "inference"
     return Table(
         title=f"Forecast of {training}",
@@ -48,11 +51,7 @@ def forecasts_table(forecasts: Sequence[Forecast]) -> Table:
         rows=tuple(rows),
         notes=_notes(forecasts),
         partial=tuple(dict.fromkeys(each.model for each in forecasts if each.uncounted)),
-        shown=tuple(
-            column.key
-            for column in _COLUMNS
-            if column.key != "by" and (column.key not in _SETTINGS or _differs(forecasts, column.key))
-        ),
+        shown=tuple(column.key for column in _COLUMNS if column.key not in left_out),
     )
 
 
@@ -69,26 +68,25 @@ def _notes(forecasts: Sequence[Forecast]) -> tuple[str, ...]:
     same = [key for key in _SETTINGS if not _differs(forecasts, key)]
     shown = {"input": show_shape(first.input), "calibrated": f"calibrated by {first.calibrated}"}
     settings = [shown.get(key, getattr(first, key)) for key in same]
+    notes = [f"All: {', '.join(settings)}."] if settings else []
+    notes.append(_INTERVAL)
+    if {each.calibrated for each in forecasts} & {ARCHITECTURE, DATASHEET}:
+        notes.append(_NOT_MEASURED)
     host = [each for each in forecasts if 2 * each.starting > each.seconds]
-    ways = {each.calibrated for each in forecasts}
-    return (
-        *([f"All: {', '.join(settings)}."] if settings else []),
-        "From and to: 90% of measurements held out in validation lay between them "
-        "('resnet-inspect validate').",
-        *(
-            ["Where no run of the device is public, other devices' runs and its datasheet tell."]
-            if ways & {ARCHITECTURE, DATASHEET}
-            else []
-        ),
-        *(
-            [
-                "At small batches the host decides, which starts each kernel: "
-                f"{host[0].model} takes it {show_seconds(host[0].starting)}."
-            ]
-            if host
-            else []
-        ),
-    )
+    if host:
+        starting = f"{host[0].model} takes it {show_seconds(host[0].starting)}"
+        notes.append(f"At small batches the host decides, which starts each kernel: {starting}.")
+    return tuple(notes)
+
+
+_INTERVAL = (
+    "From and to: 90% of measurements held out in validation lay between them "
+    "('resnet-inspect validate')."
+)
+
+_NOT_MEASURED = (
+    "Where no run of the device is public, its datasheet and the runs of other devices tell."
+)
 
 
 _ROWS = (
@@ -112,6 +110,7 @@ def forecast_table(forecast: Forecast, level: str = "kernel") -> Table:
     parts = _parts(forecast.rows, level)
     rows = [_record(part, level, whole) for part in parts]
     training = ", training step" if forecast.train else ""
+    between = f"from {show_seconds(forecast.low)} to {show_seconds(forecast.high)}"
     return Table(
         title=f"Forecast of {forecast.model} on {forecast.device}, batch {forecast.batch}, "
         f"{forecast.dtype}, {forecast.mode}{training}",
@@ -119,9 +118,8 @@ def forecast_table(forecast: Forecast, level: str = "kernel") -> Table:
         rows=tuple(rows),
         total={"name": "total"} | _sums(forecast.rows, whole),
         notes=(
-            f"The network takes {show_seconds(forecast.seconds)} "
-            f"({show_seconds(forecast.low)} to {show_seconds(forecast.high)}); "
-            f"its host takes {show_seconds(forecast.starting)} to start the kernels.",
+            f"The network takes {show_seconds(forecast.seconds)}, {between}.",
+            f"Its host takes {show_seconds(forecast.starting)} to start the kernels.",
             f"Calibrated by {forecast.calibrated}: {forecast.by}.",
         ),
         group="stage" if level != "stage" else None,
@@ -162,3 +160,39 @@ def _sums(rows: Sequence[KernelTime], whole: float) -> dict[str, Any]:
         "seconds": seconds,
         "share": seconds / whole,
     }
+
+
+_SHARES = (
+    "Shares are of the device's peaks: arithmetic of windows, 1x1 and grouped kernels; memory for "
+    "products, elementwise kernels and pools."
+)
+
+
+def calibration_table(device: Device, calibrations: Sequence[Calibration]) -> Table:
+    """What one's own rows say of a device: how far off each was when it was left out."""
+    rows = [
+        {
+            "way": each.key,
+            "rows": len(each.rows),
+            "median": each.median,
+            "worst": each.worst,
+            **each.fitted.efficiency._asdict(),
+        }
+        for each in calibrations
+    ]
+    shares = ("window", "matrix", "grouped", "feeding", "streaming", "pooling")
+    return Table(
+        title=f"Calibration of {device.name}",
+        columns=(
+            Column("way", "Way"),
+            Column("rows", "Rows", "count"),
+            *columns("percent", median="Median off", worst="Worst off"),
+            *(Column(name, name.capitalize(), "percent", 2) for name in shares),
+            *columns("number", 8, loading="Loading", depth="Depth", width="Width"),
+            *columns("number", 8, filling="Filling", sharpness="Sharpness"),
+            *columns("seconds", 3, launch="Launch", host="Host"),
+        ),
+        rows=tuple(rows),
+        notes=("How far off each row was, forecast by all others.", _SHARES),
+        shown=("way", "rows", "median", "worst", *shares, "launch", "host"),
+    )
