@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from resnet_inspect.counting.roofline import Ceilings
 from resnet_inspect.errors import FormatError, InspectError, unknown
 from resnet_inspect.forecasting.calibration import Prior, Sample, fit, misfit
 from resnet_inspect.forecasting.devices import Device, find
@@ -94,6 +95,17 @@ def measured_device(ceilings: DeviceCeilings) -> Device:
         power=0.0,
         source=f"measured {ceilings.made}",
     )
+
+
+def datasheet_ceilings(device: Device) -> Ceilings:
+    """What a datasheet says that a device does at best.
+
+    Nobody says how fast its cache is, so what fits in it counts as free: the floor stays a floor.
+    """
+    copies = [(1, device.bandwidth)]
+    if device.cache:
+        copies = [(device.cache, math.inf), (device.cache + 1, device.bandwidth)]
+    return Ceilings(device.name, device.kind, device.peaks, tuple(copies), 0.0)
 
 
 def rows_of(path: str, way: Way | None = None, precision: str | None = None) -> list[Row]:
