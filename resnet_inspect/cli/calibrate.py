@@ -25,9 +25,9 @@ def calibrate(
     """Fit a device to measurements of your own; ten rows are enough.
 
     \b
-    resnet-inspect calibrate latency.jsonl -o mine.toml
-    resnet-inspect calibrate mine.csv --device rtx4090 --dtype amp-fp16 -o mine.toml
-    resnet-inspect forecast resnet50 --device mine.toml --batch 256
+    resnet-inspect calibrate latency.jsonl -o my.toml
+    resnet-inspect calibrate my.csv --device t4 --dtype amp-fp16 -o my.toml
+    resnet-inspect forecast resnet50 --device my.toml
     """
     made = ri.calibrate(file, device=device or "here", dtype=dtype or "fp16", **way)
     if output is not None:

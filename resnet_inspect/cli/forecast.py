@@ -70,8 +70,8 @@ def forecast(
     """Forecast how long networks take on a device that need not be at hand.
 
     \b
-    resnet-inspect forecast resnet50 --device rtx4090,h100-sxm --batch 1,32,256
-    resnet-inspect forecast resnet18 resnet50 --device a100-80gb --batch 256 --train
+    resnet-inspect forecast resnet50 --device rtx4090,h100-sxm --batch 1,256
+    resnet-inspect forecast resnet18 resnet50 --device a100 --batch 64 --train
     resnet-inspect forecast resnet50 --device t4 --batch 32 --level stage
     """
     from resnet_inspect.tables.forecast import forecast_table, forecasts_table

@@ -37,8 +37,8 @@ _ERRORS = (
 )
 
 _ELSEWHERE = (
-    Column("other_rows", "Rows", "count", 2),
-    *columns("percent", 0, other_median="Median", close="within 15%"),
+    Column("other_rows", "New device: rows", "count", 2),
+    *columns("percent", 0, other_median="New device: median", close="within 15%"),
 )
 
 
@@ -98,7 +98,7 @@ def _pooled(validation: Validation) -> Table:
         notes=(
             "Rows to bias: five rows calibrate a run, all others are held out.",
             "Bias is the median signed error: above 0, forecasts are too slow.",
-            "The last three columns: the device is held out, of which only the datasheet is known.",
+            "New device: it is held out; its datasheet and the other devices forecast it.",
         ),
     )
 
