@@ -15,6 +15,7 @@ from resnet_inspect.cli.output import Shown, chosen_format, emit, note, output_o
 from resnet_inspect.cli.parameters import Function, option, together, words_of
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.progress import Progress
+from resnet_inspect.tables.characters import visible
 
 if TYPE_CHECKING:
     from resnet_inspect.measuring.records import Measurement
@@ -141,7 +142,7 @@ class OnStderr(Progress):
     def say(self, words: str) -> None:
         self._go_on()
         self._words = words
-        self._bar.update(self._task, description=words, refresh=True)
+        self._bar.update(self._task, description=visible(words), refresh=True)
 
     def done(self, measurement: Measurement) -> None:
         self.finished += 1
@@ -158,7 +159,7 @@ def watched(of: str, record: str | None = None) -> Iterator[Progress]:
     from rich.console import Console
 
     bar = rich.Progress(
-        rich.TextColumn("{task.description}"),
+        rich.TextColumn("{task.description}", markup=False),
         rich.BarColumn(),
         rich.MofNCompleteColumn(),
         rich.TimeElapsedColumn(),

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import gc
-import io
 import sys
 from collections.abc import Sequence
 
@@ -18,8 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # What a command allocates it keeps until it ends; looking for garbage at the usual pace took a
     # twentieth of the time of `table`. So this comes before click is imported.
     gc.set_threshold(100_000)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # an encoding may lack a character: print a '?'
-        sys.stdout.reconfigure(errors="replace")
+    from resnet_inspect.cli.streams import guard
+
+    guard()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from resnet_inspect.cli.parameters import Function, Words, option, split, together
 from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.tables.characters import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,7 +114,10 @@ def emit(shown: Shown, format: str | None, output: str | None) -> None:
         if kind == TERMINAL:
             console().print(shown)
         else:
-            sys.stdout.write(shown.to_text(kind))
+            from resnet_inspect.tables.writers import ascii_text
+
+            text = shown.to_text(kind)
+            sys.stdout.write(ascii_text(text, kind) if sys.stdout.encoding == "ascii" else text)
         return
     from resnet_inspect.files import write_text
 
@@ -136,7 +140,7 @@ def emit_drawing(
 
 def note(words: str) -> None:
     """A line on stderr."""
-    print(f"resnet-inspect: {words}", file=sys.stderr)
+    print(f"resnet-inspect: {visible(words)}", file=sys.stderr)
 
 
 def console(file: IO[str] | None = None) -> Console:

@@ -30,6 +30,7 @@ from resnet_inspect.reporting.svg import (
     plot_colours,
     variable,
 )
+from resnet_inspect.tables.characters import visible
 from resnet_inspect.tables.columns import Column, Record, Value, show
 from resnet_inspect.tables.network import COUNTED
 from resnet_inspect.tables.table import Sheet, Table
@@ -92,6 +93,7 @@ def html(report: Report, pictures: Mapping[str, str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        finalize=lambda said: visible(said) if type(said) is str else said,
     )
     script, style = _resource("report.js"), _resource("report.css")
     plots, diagrams = plot_colours(), diagram_colours(report.drawings)

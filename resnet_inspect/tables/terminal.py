@@ -95,7 +95,8 @@ def render(
 
 def _verdict(row: Record) -> str:
     """The style of a published figure: red where it does not agree."""
-    return "red" if any("≠" in str(value) for value in row.values()) else "green"
+    unlike = any(str(value).startswith(("≠", "!=")) for value in row.values())
+    return "red" if unlike else "green"
 
 
 def _aligned(

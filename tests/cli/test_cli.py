@@ -143,15 +143,6 @@ def test_a_dash_is_stdout(arguments: tuple[str, ...], cli: Cli) -> None:
     assert cli(*arguments, "-o", "-", *csv) == cli(*arguments, *csv)
 
 
-@pytest.mark.parametrize(
-    "arguments", [("explain", "resnet50", "layer2.0.conv2"), ("compare-blocks",)]
-)
-def test_characters_that_an_encoding_lacks_are_replaced(arguments: tuple[str, ...]) -> None:
-    done = process(*arguments, PYTHONIOENCODING="gbk")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "?" in done.stdout
-
-
 def test_models_in_json(cli: Cli) -> None:
     listed = json.loads(cli("models", "--format", "json").stdout)
     assert [row["name"] for row in listed] == list(ZOO)
