@@ -40,6 +40,11 @@ def read(path: str | Path, base_named: Callable[[str], ResNetSpec]) -> ResNetSpe
         fields = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FormatError(f"{path}{_place(str(error))}") from None
+    except (ValueError, RecursionError) as error:  # of Python's own, which know no line
+        what = "a number too long" if isinstance(error, ValueError) else "lists nested too deep"
+        raise FormatError(
+            f"{path}: {what} to read; give fields as 'resnet-inspect table --help' lists them"
+        ) from None
     base = fields.pop("base", None)
     try:
         start = ResNetSpec() if base is None else _base(base, base_named)

@@ -255,13 +255,18 @@ def _stages(networks: Sequence[Network]) -> Table:
 
 def merged(sequences: Iterable[Sequence[str]]) -> list[str]:
     """Every name once: those that a sequence adds come after the ones that they follow there."""
-    order: list[str] = []
+    behind: dict[str | None, str | None] = {None: None}  # None is before the first and last
     for names in sequences:
-        at = 0
+        last = None
         for name in names:
-            if name not in order:
-                order.insert(at, name)
-            at = order.index(name) + 1
+            if name not in behind:
+                behind[name], behind[last] = behind[last], name
+            last = name
+    order = []
+    last = behind[None]
+    while last is not None:
+        order.append(last)
+        last = behind[last]
     return order
 
 

@@ -288,6 +288,8 @@ def test_bad_input_is_one_line(
         ('base = "resnet51"\n', "bad.toml, line 1: base: unknown network 'resnet51'"),
         ("base = 50\n", "bad.toml, line 1: base is 50"),
         ('shortcut = "B"\nstem = "9x9"\n', "bad.toml, line 2: unknown stem '9x9'"),
+        ("blocks = " + "[" * 5000, "bad.toml: lists nested too deep to read"),
+        ("classes = " + "9" * 5000, "bad.toml: a number too long to read"),
     ],
 )
 def test_bad_files_name_file_line_and_key(

@@ -23,7 +23,8 @@ _BACKSLASH = "\\\u200b"
 
 def escape(text: str) -> str:
     """Text that stays text in an HTML-like label, whatever markup it holds."""
-    return _escape(visible_lines(text).replace("\n", " ").replace("\\", _BACKSLASH))
+    line = visible_lines(text).replace("\n", " ").replace("\t", " ")
+    return _escape(line.replace("\\", _BACKSLASH))
 
 
 def tip(text: str) -> str:

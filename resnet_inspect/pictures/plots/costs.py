@@ -136,9 +136,10 @@ def _bars(
 ) -> None:
     """A group of bars for each stage; networks: their labels and rows."""
     width = 0.86 / len(networks)
+    places = {name: place for place, name in enumerate(stages)}
     for number, (label, rows) in enumerate(networks):
         counts = {row["name"]: row[measure.key] for row in rows}
-        at = [stages.index(name) + (number + 0.5) * width - 0.43 for name in counts]
+        at = [places[name] + (number + 0.5) * width - 0.43 for name in counts]
         heights = [(count or 0) / measure.unit for count in counts.values()]
         look: dict[str, Any] = {"color": theme.series[number], "hatch": HATCHES[number]}
         axes.bar(at, heights, width * 0.92, label=label, edgecolor=theme.page, linewidth=0, **look)
