@@ -209,4 +209,4 @@ def write_plots(folder: str, plots: Sequence[Plot]) -> None:
             f"cannot make the folder {folder!r}: {(error.strerror or str(error)).lower()}"
         ) from None
     for plot in plots:
-        plot.write(os.path.join(folder, f"{plot.name}.svg"))
+        plot.write(os.path.join(folder, f"{plot.file_name}.svg"))

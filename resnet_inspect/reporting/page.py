@@ -99,11 +99,13 @@ def html(report: Report, pictures: Mapping[str, str]) -> str:
     plots, diagrams = plot_colours(), diagram_colours(report.drawings)
 
     def picture(path: str, alt: str) -> Markup:
-        return Markup(inline_plot(pictures[f"{path}.svg"], alt, path.replace("/", "-"), plots))
+        return Markup(
+            inline_plot(pictures[f"{path}.svg"], visible(alt), path.replace("/", "-"), plots)
+        )
 
     def drawing(path: str, alt: str, boxes: Mapping[str, Box]) -> Markup:
         svg = pictures[f"{path}.svg"]
-        return Markup(inline_diagram(svg, alt, path.replace("/", "-"), diagrams, boxes))
+        return Markup(inline_diagram(svg, visible(alt), path.replace("/", "-"), diagrams, boxes))
 
     faces = font_faces(pictures[f"{BLOCKS}/diagram.svg"])
     return environment.get_template("index.html.jinja").render(

@@ -123,6 +123,17 @@ def test_a_network_is_named_by_a_depth_or_blocks(cli: Cli) -> None:
     assert "custom layer1.0: Bottleneck" in own.stdout
 
 
+def test_a_depth_that_is_changed_says_how(cli: Cli) -> None:
+    kept = cli("table", "--depth", "18", "--level", "network").stdout
+    assert "depth 18 is resnet18: basic blocks 2,2,2,2" in kept
+    changes = ("--block", "bottleneck", "--blocks", "2,2,2", "--widths", "64,128,256")
+    changed = cli("table", "--depth", "18", *changes, "--level", "network").stdout
+    assert "basic" not in changed
+    assert "depth 18 is resnet18, here with " in changed
+    for field in ("block=bottleneck", "blocks=2,2,2", "widths=64,128,256"):
+        assert field in changed
+
+
 def test_inline_networks_are_networks(cli: Cli) -> None:
     name = "resnet50[shortcut=D,stem=deep]"
     inline = json.loads(cli("table", name, "--format", "json").stdout)
