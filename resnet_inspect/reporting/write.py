@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.files import OutputError, write_bytes
+from resnet_inspect.files import STDOUT, OutputError, write_bytes
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.reporting.contents import contents
 from resnet_inspect.reporting.documents import documents, pictures
@@ -40,6 +40,8 @@ def write(
     not a report, unless `force` (and then leaves the folder as it was); OutputError where it cannot
     be written.
     """
+    if os.fspath(folder) == STDOUT:
+        raise OutputError("a report is a folder, not a stream; name one, such as report")
     made = files(graphs, batch=batch, dtype=dtype, convention=convention, command=command)
     write_folder(folder, made, force=force)
 
