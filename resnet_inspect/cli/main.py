@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from resnet_inspect.errors import InspectError
 
@@ -47,13 +48,19 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of the pipe has gone, as `head` does
         _hush()
         return 0
+    except OSError as error:
+        if error.filename is not None or error.strerror is None:
+            raise
+        _hush()  # only streams have no name
+        return _complain(f"cannot write to standard output: {error.strerror.lower()}")
     return status if isinstance(status, int) else 0
 
 
 def _complain(message: str) -> int:
     from resnet_inspect.cli.output import note
 
-    note(" ".join(message.split()))
+    with suppress(OSError):  # stderr is full, or closed
+        note(" ".join(message.split()))
     return 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
 from collections.abc import Iterable
 from functools import partial
@@ -41,7 +42,9 @@ def unguarded(stream: TextIO) -> TextIO:
     return cast(TextIO, getattr(stream, "rich_proxied_file", stream))
 
 
-def _careful(stream: TextIO) -> TextIO:
+def _careful(stream: TextIO | None) -> TextIO:
+    if stream is None:  # closed before we began
+        return open(os.devnull, "w", encoding="utf-8")
     if isinstance(stream, io.TextIOWrapper):
         _say_all(stream)
         return cast(TextIO, Careful(stream))

@@ -92,6 +92,36 @@ def test_names_never_steer_a_terminal(tmp_path: Path) -> None:
             assert char not in out.decode() + err.decode(), words
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "table resnet18",
+        "table resnet18 --format csv",
+        "diagram resnet18",
+        "--help",
+        "plot blocks -o -",
+    ],
+)
+def test_a_full_stdout_is_one_line(words: str) -> None:
+    command = [sys.executable, "-m", "resnet_inspect", *words.split()]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(command, stdout=full, stderr=-1, text=True, check=False)
+    line = "resnet-inspect: cannot write to standard output: no space left on device\n"
+    assert (done.returncode, done.stderr) == (2, line)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("words", "closed", "status"),
+    [("table resnet18", 1, 0), ("diagram resnet18", 1, 0), ("tabel", 2, 2)],
+)
+def test_a_closed_stream_is_no_crash(words: str, closed: int, status: int) -> None:
+    command = f"{sys.executable} -m resnet_inspect {words} {closed}>&-"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+
+
 def test_whoever_prints_is_guarded_but_rich() -> None:
     stream = io.StringIO()
     careful = Careful(stream)
