@@ -112,7 +112,7 @@ def emit(shown: Shown, format: str | None, output: str | None) -> None:
     kind = chosen_format(format, output)
     if _is_stdout(output):
         if kind == TERMINAL:
-            console().print(shown)
+            console().print(shown, crop=False)
         else:
             from resnet_inspect.tables.writers import ascii_text
 
@@ -155,5 +155,5 @@ def console(file: IO[str] | None = None) -> Console:
 
 def _as_text(shown: Shown) -> str:
     buffer = StringIO()
-    console(buffer).print(shown)
+    console(buffer).print(shown, crop=False)
     return buffer.getvalue()

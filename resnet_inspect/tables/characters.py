@@ -33,6 +33,12 @@ def visible_lines(text: str) -> str:
     return text if text.isprintable() else steering.sub(_escaped, text)
 
 
+def shortened(text: str, most: int) -> str:
+    """Text of at most so many characters, its middle left out where it is longer."""
+    end = most // 2
+    return text if len(text) <= most else f"{text[: most - end - 1]}…{text[len(text) - end :]}"
+
+
 SIGNS = str.maketrans(
     {
         "×": "x",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -99,6 +100,25 @@ def test_narrow_terminals_lose_columns_not_lines() -> None:
     assert "of MACs" in wide
     assert "of MACs" not in narrow
     assert "4,089,184,256" in narrow
+
+
+@pytest.mark.parametrize("width", ["30", "60"])
+def test_no_terminal_is_so_narrow_that_numbers_are_cut(width: str) -> None:
+    for words in (["table", "resnet50", "--level", "stage"], ["explain", "resnet50", "layer1.0"]):
+        told = process(*words, COLUMNS=width).stdout
+        counts = re.findall(r"\d[\d,]{8,}", process(*words, COLUMNS="200").stdout)
+        assert counts
+        assert all(count in told for count in counts)
+
+
+def test_long_names_leave_room_for_numbers(tmp_path: Path) -> None:
+    (tmp_path / "n.toml").write_text(f'base = "resnet18"\nname = "{"a" * 90}{"z" * 90}"\n')
+    compared = process("compare", str(tmp_path / "n.toml"), "resnet18", "--only", "cost").stdout
+    rows = [line for line in compared.splitlines() if line.startswith("aaa")]
+    assert len(rows) == 1
+    assert re.match(r"a+…z+ ", rows[0])
+    assert "1,814,073,344" in rows[0]
+    assert max(map(len, compared.splitlines())) <= 100
 
 
 def test_json_of_the_process_is_the_table(cli: Cli) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_inspect.errors import unknown
 from resnet_inspect.files import format_of, write_bytes
 from resnet_inspect.pictures.themes import Theme, theme_named
-from resnet_inspect.tables.characters import visible
+from resnet_inspect.tables.characters import shortened, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,8 +61,7 @@ DASHES: tuple[Any, ...] = (
 
 def called(name: str, most: int = 32) -> str:
     """A name as plots show it: without control characters, its middle left out if it is long."""
-    name = visible(name)
-    return name if len(name) <= most else f"{name[: most // 2]}…{name[1 - most // 2 :]}"
+    return shortened(visible(name), most)
 
 
 def backed(theme: Theme) -> dict[str, Any]:
