@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from resnet_inspect.errors import InspectError
+from resnet_inspect.errors import InspectError, shortened
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -60,7 +60,7 @@ def _complain(message: str) -> int:
     from resnet_inspect.cli.output import note
 
     with suppress(OSError):  # stderr is full, or closed
-        note(" ".join(message.split()))
+        note(shortened(" ".join(message.split())))
     return 2
 
 

@@ -266,7 +266,7 @@ def test_a_file_can_change_a_network_of_the_zoo(
         (("table", "--blocks", "1,1"), "give one for each stage"),
         (("table", "resnet18", "--shortcut", "E"), "unknown shortcut 'E'; choose from A, B, C, D"),
         (("table", "resnet18", "--classes", "-3"), "classes has -3; allowed are 1 to"),
-        (("table", "missing.toml"), "cannot read missing.toml: no such file or directory"),
+        (("table", "missing.toml"), "cannot read 'missing.toml': no such file or directory"),
         (("table", "resnet18", "-o", "no/such/folder.csv"), "cannot write 'no/such/folder.csv'"),
         (("table", "resnet18", "-o", "out.xyz"), "'out.xyz' has no suffix"),
         (("explain", "resnet18", "layer9"), "unknown layer or block"),
@@ -319,8 +319,6 @@ def test_bad_input_is_one_line(
         ('base = "resnet51"\n', "bad.toml, line 1: base: unknown network 'resnet51'"),
         ("base = 50\n", "bad.toml, line 1: base is 50"),
         ('shortcut = "B"\nstem = "9x9"\n', "bad.toml, line 2: unknown stem '9x9'"),
-        ("blocks = " + "[" * 5000, "bad.toml: lists nested too deep to read"),
-        ("classes = " + "9" * 5000, "bad.toml: a number too long to read"),
     ],
 )
 def test_bad_files_name_file_line_and_key(
