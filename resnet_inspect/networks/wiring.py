@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from resnet_inspect.networks.graph import Block, Layer
 from resnet_inspect.networks.ops import Add, ZeroPad
-from resnet_inspect.networks.torch_ops import Concat, Opaque, Pad
+from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Opaque, Pad
 
 IDENTITY, PROJECTION, PADDING = "identity", "projection", "padding"
 
@@ -34,7 +34,8 @@ class Shortcut:
         """
         if self.weighted:
             return PROJECTION
-        return PADDING if any(map(_pads, self.layers)) else IDENTITY
+        scaled = {layer.name for layer in self.layers if isinstance(layer.op, Arithmetic)}
+        return PADDING if any(_pads(layer, scaled) for layer in self.layers) else IDENTITY
 
     @property
     def weighted(self) -> int:
@@ -45,13 +46,19 @@ class Shortcut:
         )
 
 
-def _pads(layer: Layer) -> bool:
-    """Whether a layer adds channels of zeros: option A, or a pad or concatenation by hand."""
+def _pads(layer: Layer, scaled: Set[str]) -> bool:
+    """Whether a layer adds channels of zeros: option A, or padding or concatenation by hand.
+
+    scaled: tensors that are another times a number, as zeros are made of x * 0.
+    """
     if isinstance(layer.op, ZeroPad):
         return True
-    (entering, *more), leaving = layer.input_shapes or ((),), layer.output_shape
-    by_hand = isinstance(layer.op, (Pad, Concat)) and not more and len(entering) == len(leaving)
-    return by_hand and bool(leaving) and leaving[0] > entering[0]
+    joins = isinstance(layer.op, Concat) or getattr(layer.op, "function", "") in ("cat", "concat")
+    if not (joins or isinstance(layer.op, Pad)) or not layer.inputs:
+        return False
+    entering, leaving = layer.input_shapes[0], layer.output_shape
+    zeros = len(layer.inputs) == 1 or not scaled.isdisjoint(layer.inputs)
+    return zeros and len(entering) == len(leaving) > 0 and leaving[0] > entering[0]
 
 
 class Wiring:

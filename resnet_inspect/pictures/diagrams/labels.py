@@ -12,7 +12,8 @@ from itertools import groupby
 from resnet_inspect.networks.branches import Parallel, Part, in_series
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.op_labels import caption, show_dims
-from resnet_inspect.networks.ops import Conv2d, Linear, Op, Scale
+from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale, ZeroPad
+from resnet_inspect.networks.torch_ops import Concat
 from resnet_inspect.networks.wiring import PADDING, Shortcut
 from resnet_inspect.pictures.diagrams.units import Unit, light
 from resnet_inspect.tables.columns import compact, show
@@ -124,7 +125,9 @@ def _ops(parts: Iterable[Part]) -> Iterator[Op]:
 
 
 def _interwoven(part: Parallel, strides: bool) -> Columns:
-    counts = Counter(_captions(part.layers, strides))
+    joins = (Add, Concat)
+    counted = [layer for layer in part.layers if not isinstance(layer.op, joins)]
+    counts = Counter(_captions(counted, strides))
     lines = [f"{count} of {words}" for words, count in counts.items()]
     return Columns(((f"interwoven, {len(part.layers)} layers", *folded(lines)),))
 
@@ -162,13 +165,14 @@ def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
 
 def shortcut_words(cut: Shortcut) -> str:
     """What a shortcut runs: 1×1 conv, 128, /2."""
-    words = ", ".join(caption(layer.op) for layer in cut.layers if not light(layer))
-    if words or cut.kind != PADDING:
-        return words
+    ops = [layer.op for layer in cut.layers if not light(layer)]
+    words = [caption(op) for op in ops if not isinstance(op, Concat)]
+    if cut.kind != PADDING or any(isinstance(op, ZeroPad) for op in ops):
+        return ", ".join(words)
     (entering, *before), (leaving, *after) = cut.layers[0].input_shapes[0], cut.layers[-1].output_shape
-    step = {-(-size // less) for size, less in zip(before, after, strict=False)}
-    steps = f", /{step.pop()}" if len(step) == 1 and step != {1} else ""
-    return f"zero padding, {entering} → {leaving}{steps}"
+    steps = {-(-size // left) for size, left in zip(before, after, strict=False)} - {1}
+    step = f", /{steps.pop()}" if len(steps) == 1 and not words else ""
+    return ", ".join((*words, f"zero padding, {entering} → {leaving}{step}"))
 
 
 SHORT = 15

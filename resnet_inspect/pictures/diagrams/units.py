@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, count
 from types import MappingProxyType
 
 from resnet_inspect.counting.costs import cost
@@ -46,6 +46,11 @@ class Unit:
     @property
     def output(self) -> Layer:
         return self.layers[-1]
+
+    @property
+    def acting(self) -> tuple[Layer, ...]:
+        """Its layers but for those that do nothing in an inference pass."""
+        return tuple(layer for layer in self.layers if not isinstance(layer.op, Dropout))
 
     @cached_property
     def inside(self) -> frozenset[str]:
@@ -106,11 +111,16 @@ class Run:
 
     @property
     def pairs(self) -> Iterator[tuple[Unit, Layer, Layer]]:
-        """Every layer of every repeat, after the unit and the layer that are drawn for it."""
+        """Every layer of every repeat, after the unit and the layer that are drawn for it.
+
+        A dropout, which not all repeats need have, is drawn as what feeds it.
+        """
         for repeat in self.repeats:
             for drawn, unit in zip(self.drawn, repeat, strict=True):
-                for shown, layer in zip(drawn.layers, unit.layers, strict=True):
-                    yield drawn, shown, layer
+                shown, at = iter(drawn.acting), drawn.layers[0]
+                for layer in unit.layers:
+                    at = at if isinstance(layer.op, Dropout) else next(shown)
+                    yield drawn, layer if unit is drawn else at, layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +165,16 @@ def _runs(units: Sequence[Unit], alike: Mapping[str, object]) -> list[Run]:
     runs: list[Run] = []
     at = 0
     while at < len(units):
-        period, count = 1, 1
+        period, most = 1, 1
         for turn in range(1, LONGEST + 1):
             times, head = 1, keys[at : at + turn]
             while keys[at + times * turn : at + (times + 1) * turn] == head:
                 times += 1
-            if times > 1 and times * turn > period * count:
-                period, count = turn, times
-        starts = range(at, at + period * count, period)
+            if times > 1 and times * turn > period * most:
+                period, most = turn, times
+        starts = range(at, at + period * most, period)
         runs.append(Run(tuple(tuple(units[start : start + period]) for start in starts)))
-        at += period * count
+        at += period * most
     return runs
 
 
@@ -206,41 +216,35 @@ def _unit(name: str, kind: str, layers: tuple[Layer, ...], place: Mapping[str, i
     return whole if cuts and whole.body and around else unit
 
 
-def _effect(op: Op) -> Op:
-    """An op without what does nothing in an inference pass."""
-    return op.replace(p=0.0) if isinstance(op, Dropout) else op
-
-
 def _likenesses(
     units: Sequence[Unit], wiring: Wiring, graph: LayerGraph, marks: Mapping[str, str]
 ) -> dict[str, object]:
     """Equal values for units of the same ops and shapes, wired alike.
 
-    A source counts from the start of its unit, or is the unit before. A unit that does not read
-    the unit before, or is read past the unit after, is told apart by names; so is one with a result
-    of the network.
+    Dropouts do not count. A source counts from the start of its unit, or is the unit before. A unit
+    that does not read the unit before, or is read past the unit after, is told apart by names; so
+    is one with a result of the network.
     """
     found: dict[str, object] = {}
     returned = frozenset(graph.outputs) - {graph.output.name}
     entering = next(iter(graph.inputs))
     around = (None, *units, None)
     for before, unit, after in zip(around, units, around[2:], strict=False):
-        at = {layer.name: number for number, layer in enumerate(unit.layers)}
-        at.setdefault(before.output.name if before else entering, -1)
+        at = {before.output.name if before else entering: -1}
+        numbers = count()
+        for layer in unit.layers:
+            skips = isinstance(layer.op, Dropout)
+            at[layer.name] = at.get(layer.inputs[0], -1) if skips else next(numbers)
         wires = tuple(
-            (
-                _effect(layer.op),
-                layer.input_shapes,
-                tuple([at.get(name, name) for name in layer.inputs]),
-            )
-            for layer in unit.layers
+            (layer.op, layer.input_shapes, tuple([at.get(name, name) for name in layer.inputs]))
+            for layer in unit.acting
         )
-        own = tuple(marks.get(layer.name) for layer in unit.layers) if marks else ()
+        own = tuple(marks.get(layer.name) for layer in unit.acting) if marks else ()
         near = unit.inside if after is None else unit.inside | after.inside
         ends = ("",) if after else ()  # nothing reads it
         far = tuple(
-            (number, reader)
-            for number, layer in enumerate(unit.layers)
+            (at[layer.name], reader)
+            for layer in unit.layers
             for reader in wiring.readers.get(layer.name, ends)
             if reader not in (near if layer is unit.output else unit.inside)
         )
