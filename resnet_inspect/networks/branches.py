@@ -1,4 +1,4 @@
-"""Layers as what runs in a row and what runs side by side, as far as their wiring can be so told."""
+"""Layers as what runs in a row and what runs side by side."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def _side_by_side(run: tuple[Layer, ...], depth: int) -> Parallel:
     if len(apart) > 1:
         return Parallel(run, tuple(in_series(part, depth) for part in apart))
     wiring, join = Wiring(run), run[-1]
-    joins, branches = (join,), wiring.branches(join)
+    joins: tuple[Layer, ...] = (join,)
+    branches = wiring.branches(join)
     if isinstance(join.op, Add):
         joins = wiring.additions(join)
         branches = tuple(term.layers for term in wiring.terms(join))

@@ -120,9 +120,7 @@ def _bracketed(body: str, count: int, ink: str) -> str:
 def _shortcut_strip(canvas: Canvas, stage: DrawnStage) -> str:
     """A stage's shortcuts by kind, each with its stroke, on the colour of the page."""
     counts = Counter(
-        (cut.kind, labels.shortcut_words(cut))
-        for unit in stage.units
-        for cut in unit.shortcuts
+        (cut.kind, labels.shortcut_words(cut)) for unit in stage.units for cut in unit.shortcuts
     )
     if not counts:
         return ""
@@ -173,7 +171,9 @@ def _block(canvas: Canvas, unit: Unit, number: int | None) -> str:
         out = canvas.sign(addition.name, "+", canvas.theme.shortcut, note, "addition")
         canvas.main(box, out)
         for cut in unit.shortcuts:
-            _shortcut(canvas, unit, cut, entry if _near(unit, cut) else canvas.anchor(cut.source), out)
+            _shortcut(
+                canvas, unit, cut, entry if _near(unit, cut) else canvas.anchor(cut.source), out
+            )
         after = unit.layers[unit.layers.index(addition) :]
         canvas.anchors.update((layer.name, out) for layer in (*unit.additions, *after))
     return box

@@ -188,7 +188,9 @@ def _dead_ends(canvas: Canvas) -> None:
     for tail, name in canvas.entering(unread).items():
         note = f"the result of {name} is not used"
         look = {"shape": "plaintext", "fontcolor": canvas.theme.muted, "class": "unused"}
-        node = canvas.box(f"{name}/unused", [sized("unused", SMALL)], canvas.theme.page, note, **look)
+        node = canvas.box(
+            f"{name}/unused", [sized("unused", SMALL)], canvas.theme.page, note, **look
+        )
         canvas.skip(tail, node, canvas.shape_of(name))
 
 

@@ -105,8 +105,7 @@ def _columns(part: Parallel, strides: bool) -> Line | None:
             _, count = alike.get(same, (lines, 0))
             alike[same] = folded(lines or ["identity"]), count + 1
     columns = [
-        (*lines, f"{count} alike") if count > 1 else tuple(lines)
-        for lines, count in alike.values()
+        (*lines, f"{count} alike") if count > 1 else tuple(lines) for lines, count in alike.values()
     ]
     if len(columns) > LINES:
         columns[LINES - 1 :] = [(f"… {len(columns) - LINES + 1} more",)]
@@ -169,7 +168,10 @@ def shortcut_words(cut: Shortcut) -> str:
     words = [caption(op) for op in ops if not isinstance(op, Concat)]
     if cut.kind != PADDING or any(isinstance(op, ZeroPad) for op in ops):
         return ", ".join(words)
-    (entering, *before), (leaving, *after) = cut.layers[0].input_shapes[0], cut.layers[-1].output_shape
+    (entering, *before), (leaving, *after) = (
+        cut.layers[0].input_shapes[0],
+        cut.layers[-1].output_shape,
+    )
     steps = {-(-size // left) for size, left in zip(before, after, strict=False)} - {1}
     step = f", /{steps.pop()}" if len(steps) == 1 and not words else ""
     return ", ".join((*words, f"zero padding, {entering} → {leaving}{step}"))

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from resnet_inspect.counting.costs import cost
 from resnet_inspect.networks.branches import Part, in_series
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
-from resnet_inspect.networks.ops import Activation, Add, BatchNorm2d, Op, Scale, ZeroPad
+from resnet_inspect.networks.ops import Activation, Add, BatchNorm2d, Scale, ZeroPad
 from resnet_inspect.networks.torch_ops import Dropout
 from resnet_inspect.networks.wiring import Shortcut, Wiring, pieces, sources
 
