@@ -15,7 +15,7 @@ A stage is the blocks of one container at one resolution: it ends where the reso
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import accumulate, count, groupby, pairwise
 
@@ -94,6 +94,7 @@ class _Tree:
         while len(self.root.items) == 1 and isinstance(self.root.items[0], _Node):
             self.root = self.root.items[0]  # a wrapper around the network
         self.called = {(node.start, node.end): node.frame.path for node in nodes}
+        self.place = {layer.name: at for at, layer in enumerate(self.layers)}
         self.owners = {at: node for node in nodes for at in node.items if isinstance(at, int)}
         self.weights = _counted(hasattr(layer.op, "weights") for layer in self.layers)
         self.merges = _counted(map(_merges, self.layers))
@@ -105,7 +106,8 @@ class _Tree:
 
         def close() -> None:
             if outside:
-                units.append(self.outside(outside[0], outside[-1] + 1))
+                apart = self._apart(outside[0], outside[-1] + 1)
+                units.extend(self.outside(start, end) for start, end in apart)
                 outside.clear()
 
         waiting: list[tuple[_Node | int, _Node]] = [(item, self.root) for item in self.root.items]
@@ -131,6 +133,34 @@ class _Tree:
             first = first.around or last
         whole = (first.start, first.end) == (start, end) and first is not self.root
         return _Unit(start, end, (first.around if whole else None) or first, frame)
+
+    def _apart(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Layers cut where none reads one before the cut."""
+        cuts, reach = [end], end
+        for at in range(end - 1, start, -1):
+            read = (self.place.get(name, -1) for name in self.layers[at].inputs)
+            reach = min([reach, *(before for before in read if before >= start)])
+            if reach >= at:
+                cuts.append(at)
+        return pairwise(reversed([*cuts, start]))
+
+    def by_modules(self, unit: _Unit) -> list[_Unit]:
+        """Branches as the modules that ran in them; as they are where these are not several."""
+        parts: list[_Unit] = []
+        last = unit.start
+        for item in self.outside(unit.start, unit.end).container.items:
+            if isinstance(item, int) or item.end <= unit.start or item.start >= unit.end:
+                continue
+            if item.start < unit.start or item.end > unit.end:
+                return [unit]
+            if self.weights[item.start] < self.weights[item.end]:
+                if last < item.start:
+                    parts.append(self.outside(last, item.start))
+                parts.append(_Unit(item.start, item.end, unit.container, item.frame))
+                last = item.end
+        if last < unit.end:
+            parts.append(self.outside(last, unit.end))
+        return parts if sum(part.frame is not None for part in parts) > 1 else [unit]
 
     def _is_block(self, node: _Node) -> bool:
         if node.frame.kind == "Sequential":
@@ -204,11 +234,21 @@ def _segments(unit: _Unit, tree: _Tree) -> list[_Unit]:
     runs = pieces(layers)
     groups = _residual(runs) if any(len(run) > 1 for run in runs) else _plain(layers)
     ends = accumulate((len(group) for group, _ in groups), initial=unit.start)
-    return [
+    units = [
         tree.outside(start, end, frame)
         for (start, end), (_, frame) in zip(pairwise(ends), groups, strict=True)
     ]
+    return [
+        part
+        for unit in units
+        for part in (
+            tree.by_modules(unit) if unit.frame and unit.frame.kind == BRANCHES else (unit,)
+        )
+    ]
 
+
+BRANCHES = "Branches"
+"""The kind of a block that branches and adds nothing up."""
 
 _Group = tuple[list[Layer], Frame | None]
 
@@ -218,7 +258,7 @@ def _residual(runs: Sequence[Sequence[Layer]]) -> list[_Group]:
     groups: list[_Group] = []
     for run in runs:
         if len(run) > 1:
-            kind = "ResidualBlock" if run[-1].op.kind == "Add" else "Branches"
+            kind = "ResidualBlock" if run[-1].op.kind == "Add" else BRANCHES
             groups.append((list(run), Frame("", kind, len(groups))))
         elif groups and (groups[-1][1] is None or isinstance(run[0].op, Activation)):
             groups[-1][0].extend(run)
