@@ -171,17 +171,17 @@ def _block(canvas: Canvas, unit: Unit, number: int | None) -> str:
         out = canvas.sign(addition.name, "+", canvas.theme.shortcut, note, "addition")
         canvas.main(box, out)
         for cut in unit.shortcuts:
-            _shortcut(
-                canvas, unit, cut, entry if _near(unit, cut) else canvas.anchor(cut.source), out
-            )
+            tail = entry if _near(canvas, unit, cut) else canvas.anchor(cut.source)
+            _shortcut(canvas, unit, cut, tail, out)
         after = unit.layers[unit.layers.index(addition) :]
         canvas.anchors.update((layer.name, out) for layer in (*unit.additions, *after))
     return box
 
 
-def _near(unit: Unit, cut: Shortcut) -> bool:
+def _near(canvas: Canvas, unit: Unit, cut: Shortcut) -> bool:
     """Whether a shortcut leaves where its unit's main path begins."""
-    return cut.source in unit.inside or cut.source in unit.sources[:1]
+    begins = next(iter(canvas.entering(unit.sources).values()), "")
+    return cut.source in unit.inside or cut.source == begins
 
 
 def _block_lines(canvas: Canvas, unit: Unit, row: Row) -> list[str]:
@@ -205,7 +205,7 @@ def _enter(canvas: Canvas, unit: Unit, box: str) -> str:
     gated = [layer for gate in unit.gates for layer in gate]
     reads = {name for layer in (*unit.body, *gated) for name in layer.inputs}
     beside = {cut.source for cut in unit.shortcuts} - reads
-    forks = any(_near(unit, cut) for cut in unit.shortcuts)
+    forks = any(_near(canvas, unit, cut) for cut in unit.shortcuts)
     entry = box
     for at, (tail, source) in enumerate(canvas.entering(unit.sources).items()):
         shape = canvas.new_shape(source)

@@ -65,7 +65,7 @@ class Canvas:
     """A graphviz graph that is being filled with one network.
 
     prefix: sets its nodes apart from other networks'. anchors: the node that puts out what a layer
-    makes, by the layer's name. members: nodes of the cluster at hand. later: edges between
+    makes, by the layer's name. place: the running order. members: nodes of the cluster at hand. later: edges between
     clusters, which must be written outside of them, or they would pull both nodes in. memo: what
     equal layers share.
     """
@@ -76,6 +76,7 @@ class Canvas:
     graph: LayerGraph
     whole: Cost
     fields: Mapping[str, ReceptiveField | None]
+    place: Mapping[str, int]
     prefix: str = ""
     anchors: dict[str, str] = field(default_factory=dict)
     later: list[str] = field(default_factory=list)
@@ -117,9 +118,12 @@ class Canvas:
         return self.anchors[name]
 
     def entering(self, names: Iterable[str]) -> dict[str, str]:
-        """The nodes that put out some tensors, each with the first that it puts out."""
+        """The nodes that put out some tensors, each with what it puts out last, the latest first.
+
+        The first is on the main path.
+        """
         found: dict[str, str] = {}
-        for name in names:
+        for name in sorted(names, key=lambda name: self.place.get(name, -1), reverse=True):
             found.setdefault(self.anchor(name), name)
         return found
 

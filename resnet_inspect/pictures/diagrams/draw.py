@@ -68,6 +68,7 @@ def draw(graphs: Sequence[LayerGraph], style: Style) -> str:
             graph,
             total(graph.layers),
             receptive_fields(graph),
+            {layer.name: at for at, layer in enumerate(graph.layers)},
             prefix=f"{number}/" if len(graphs) > 1 else "",
             marks=own,
         )

@@ -58,9 +58,8 @@ class Unit:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """What feeds it from outside, its main path first, in order of use."""
-        reads = (*sources(self.body), *sources(self.layers))
-        return tuple(name for name in dict.fromkeys(reads) if name not in self.inside)
+        """What feeds it from outside, in order of use."""
+        return sources(self.layers)
 
     @property
     def spine(self) -> tuple[str, ...]:
