@@ -5,12 +5,12 @@ Read off the wiring and the kinds of op and block; names are never parsed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_labels import convolution_size
-from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale
+from resnet_inspect.networks.ops import Conv2d, Linear, Op, Scale
 from resnet_inspect.networks.wiring import Wiring
 
 ROLES = (
@@ -32,8 +32,7 @@ def roles(graph: LayerGraph) -> Mapping[str, str]:
 
     Batch norm and activation play the role of the convolution that they belong to.
     """
-    wirings = _wirings(graph)
-    bypass, gates = _shortcuts(wirings), _gates(wirings)
+    bypass, gating = _shortcuts(graph), gates(graph)
     playing: dict[str, str] = {}
     for block in graph.blocks:
         for group in fold(block):
@@ -42,7 +41,7 @@ def roles(graph: LayerGraph) -> Mapping[str, str]:
                 role = block.kind.lower()
             elif main.name in bypass:
                 role = "shortcuts"
-            elif main.name in gates or isinstance(main.op, Scale):
+            elif main.name in gating or isinstance(main.op, Scale):
                 role = "squeeze and excitation"
             else:
                 role = _role(main.op)
@@ -57,33 +56,32 @@ def _role(op: Op) -> str:
     return "linear layers" if isinstance(op, Linear) else "all else"
 
 
-def _shortcuts(wirings: Iterable[Wiring]) -> set[str]:
+def _shortcuts(graph: LayerGraph) -> set[str]:
     """The layers that only a shortcut runs."""
     return {
         layer.name
-        for wiring in wirings
-        for addition in wiring.by_name.values()
-        if isinstance(addition.op, Add)
-        for cut in wiring.shortcuts(addition)
+        for wiring in _wirings(graph)
+        for last in wiring.sums()
+        for cut in wiring.shortcuts(last)
         for layer in cut.layers
     }
 
 
-def _gates(wirings: Iterable[Wiring]) -> set[str]:
+def gates(graph: LayerGraph) -> set[str]:
     """The layers that only make gates."""
     return {
         layer.name
-        for wiring in wirings
-        for gating in wiring.by_name.values()
-        if isinstance(gating.op, Scale)
-        for layer in wiring.gate(gating)
+        for wiring in _wirings(graph)
+        for scale in wiring.by_name.values()
+        if isinstance(scale.op, Scale)
+        for layer in wiring.gate(scale)
     }
 
 
-def _wirings(graph: LayerGraph) -> list[Wiring]:
+def _wirings(graph: LayerGraph) -> Iterator[Wiring]:
     """The wiring of each block: what leads around or gates anything stands in its block."""
     place = {layer.name: at for at, layer in enumerate(graph.layers)}
-    return [Wiring(block.layers, place) for block in graph.blocks]
+    return (Wiring(block.layers, place) for block in graph.blocks)
 
 
 def depth(graph: LayerGraph) -> int:
@@ -100,14 +98,14 @@ def depths(graph: LayerGraph) -> Mapping[str, int]:
 
     A gate lies as deep as what it is made of.
     """
-    gates = _gates(_wirings(graph))
+    gating = gates(graph)
     reached = dict.fromkeys(graph.inputs, 0)
     for block in graph.blocks:
         for layer in block.layers:
             # A gate scales the main path and is none itself.
             inputs = layer.inputs[:1] if isinstance(layer.op, Scale) else layer.inputs
             before = max((reached[name] for name in inputs), default=0)
-            weighted = isinstance(layer.op, (Conv2d, Linear)) and layer.name not in gates
+            weighted = isinstance(layer.op, (Conv2d, Linear)) and layer.name not in gating
             here = before + weighted
             reached[layer.name] = min(here, 1) if block.is_stem else here
     return {name: depth for name, depth in reached.items() if name not in graph.inputs}

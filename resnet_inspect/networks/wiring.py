@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from resnet_inspect.networks.graph import Block, Layer
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph
 from resnet_inspect.networks.ops import Add, ZeroPad
 from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Opaque, Pad
 
@@ -59,6 +59,15 @@ def _pads(layer: Layer, scaled: Set[str]) -> bool:
     entering, leaving = layer.input_shapes[0], layer.output_shape
     zeros = len(layer.inputs) == 1 or not scaled.isdisjoint(layer.inputs)
     return zeros and len(entering) == len(leaving) > 0 and leaving[0] > entering[0]
+
+
+def unread(graph: LayerGraph) -> tuple[str, ...]:
+    """The layers whose result no output of the network depends on, in running order."""
+    needed = set(graph.outputs)
+    for layer in reversed(graph.layers):
+        if layer.name in needed:
+            needed.update(layer.inputs)
+    return tuple(layer.name for layer in graph.layers if layer.name not in needed)
 
 
 class Wiring:
@@ -122,6 +131,16 @@ class Wiring:
                     summed.append(before)
         return tuple(summed)
 
+    def sums(self) -> list[Layer]:
+        """The additions that end sums."""
+        last: list[Layer] = []
+        summed: set[str] = set()
+        for layer in reversed(self.by_name.values()):
+            if isinstance(layer.op, Add) and layer.name not in summed:
+                last.append(layer)
+                summed.update(addition.name for addition in self.additions(layer))
+        return last
+
     def terms(self, last: Layer) -> tuple[Shortcut, ...]:
         """All terms of the sum that an addition ends, as if each were a shortcut."""
         summed = self.additions(last)
@@ -182,6 +201,15 @@ def sources(layers: Iterable[Layer]) -> tuple[str, ...]:
         outside.update((name, None) for name in layer.inputs if name not in inside)
         inside.add(layer.name)
     return tuple(outside)
+
+
+def unread(graph: LayerGraph) -> tuple[Layer, ...]:
+    """The layers that run although no output of the network needs what they give."""
+    needed = set(graph.outputs)
+    for layer in reversed(graph.layers):
+        if layer.name in needed:
+            needed.update(layer.inputs)
+    return tuple(layer for layer in graph.layers if layer.name not in needed)
 
 
 def is_chain(runs: Sequence[Sequence[Layer]]) -> bool:
