@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from resnet_inspect.networks.graph import Block, Layer, LayerGraph
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph, once
 from resnet_inspect.networks.ops import Add, ZeroPad
 from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Opaque, Pad
 
@@ -61,6 +61,7 @@ def _pads(layer: Layer, scaled: Set[str]) -> bool:
     return zeros and len(entering) == len(leaving) > 0 and leaving[0] > entering[0]
 
 
+@once
 def unread(graph: LayerGraph) -> tuple[str, ...]:
     """The layers whose result no output of the network depends on, in running order."""
     needed = set(graph.outputs)

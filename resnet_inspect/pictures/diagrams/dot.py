@@ -65,9 +65,9 @@ class Canvas:
     """A graphviz graph that is being filled with one network.
 
     prefix: sets its nodes apart from other networks'. anchors: the node that puts out what a layer
-    makes, by the layer's name. place: the running order. members: nodes of the cluster at hand. later: edges between
-    clusters, which must be written outside of them, or they would pull both nodes in. memo: what
-    equal layers share.
+    makes, by the layer's name. place: the running order. members: nodes of the cluster at hand.
+    later: edges between clusters, which must be written outside of them, or they would pull both
+    nodes in. memo: what equal layers share.
     """
 
     dot: graphviz.Digraph
