@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 Model = Union[str, os.PathLike[str], ResNetSpec, LayerGraph, "torch.nn.Module"]
 """A network: a name of the zoo, a TOML file, either with fields changed ('resnet50[stem=deep]'), a
-spec, a graph, a torch module, 'package.module:callable' for code that makes one, or a .pt2 file."""
+spec, a graph, a torch module, 'package.module:callable' for code that makes one, a .pt2 file, or an
+.onnx file."""
 
 _CALLABLE = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
 
@@ -36,9 +37,15 @@ def is_code(model: object) -> bool:
     return text.lower().endswith(".pt2") or re.fullmatch(_CALLABLE, text) is not None
 
 
+def is_onnx(model: object) -> bool:
+    """Whether a name is of an .onnx file."""
+    return isinstance(model, (str, os.PathLike)) and os.fspath(model).lower().endswith(".onnx")
+
+
 def has_spec(model: object) -> TypeGuard[str | os.PathLike[str] | ResNetSpec]:
     """Whether a spec describes a model: a name, a TOML file, or a spec itself."""
-    return isinstance(model, (str, os.PathLike, ResNetSpec)) and not is_code(model)
+    named = isinstance(model, (str, os.PathLike, ResNetSpec))
+    return named and not is_code(model) and not is_onnx(model)
 
 
 def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
@@ -95,6 +102,13 @@ def graph(
             return load(os.fspath(cast("str", model)), shape, args, leaves)
         module = cast("torch.nn.Module", model)
         return replace(trace(module, shape, leaves=leaves), maker=partial(deepcopy, module))
+    if is_onnx(model) and not (changes or args or leaves):
+        return _onnx(os.fspath(cast("str", model)), shape)
+    if is_onnx(model) and changes:
+        raise InspectError(
+            f"{_name(model)} is a file, so {next(iter(changes))!r} does not apply; change the "
+            "network that it was exported from"
+        )
     if args or leaves:
         raise InspectError(
             "arguments and leaves are for code that is traced (package.module:callable)"
@@ -111,6 +125,18 @@ def graph(
             "a LayerGraph or a torch.nn.Module"
         )
     return layer_graph(spec(model, **changes), shape)
+
+
+def _onnx(path: str, shape: Shape | None) -> LayerGraph:
+    try:
+        from resnet_inspect.reading import onnx_graph
+    except ModuleNotFoundError as error:
+        if error.name != "onnx":
+            raise
+        raise InspectError(
+            f"reading {path} needs onnx, which is not installed; pip install onnx"
+        ) from None
+    return onnx_graph.graph(path, shape)
 
 
 def graphs(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from resnet_inspect.api.networks import graph, is_code
+from resnet_inspect.api.networks import graph, is_code, is_onnx
 from resnet_inspect.cli.parameters import Function, argument, completes, option, together, words_of
 from resnet_inspect.counting.dtypes import DTYPES
 from resnet_inspect.errors import FormatError, InspectError
@@ -23,11 +23,13 @@ from resnet_inspect.networks.spec_field import SpecField
 
 MODEL_HELP = (
     "A name of the zoo ('resnet-inspect models' lists them), resnet50[shortcut=C,stem=deep], "
-    "a TOML file, package.module:callable, or a .pt2 file of torch.export."
+    "a TOML file, package.module:callable, a .pt2 file of torch.export, or an .onnx file."
 )
 
 
-MODELS_HELP = "Names of the zoo, resnet50[shortcut=C], TOML files, package.module:callable, .pt2"
+MODELS_HELP = (
+    "Names of the zoo, resnet50[shortcut=C], TOML files, package.module:callable, .pt2, .onnx"
+)
 
 _NETWORK = "Network (MODEL, a depth, or one of your own)"
 
@@ -254,7 +256,7 @@ def _load(
     model: str, input: str | None, args: Sequence[str], leaf: Sequence[str], **changes: Any
 ) -> LayerGraph:
     if not is_code(model):
-        return graph(model, parse_shape(input), **changes)
+        return graph(model, parse_shape(input, any_axes=is_onnx(model)), **changes)
     # Python started for a script looks where the script lies; a user's module lies here.
     sys.path[:0] = [] if os.getcwd() in sys.path else [os.getcwd()]
     shape = parse_shape(input, any_axes=True)

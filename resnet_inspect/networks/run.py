@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from resnet_inspect.errors import InspectError
 
 
 class Input(NamedTuple):
@@ -49,13 +51,15 @@ class Run:
     tensors: all parameters and buffers in the module's order, each once (by identity) under its
     first name. uses: the names of those that a layer computes with, by layer. lasts: the layer
     during which a layer's output is last held, by layer, where that is later than its last reader
-    (a list that is returned, a skip in a variable). gaps: what belongs to no layer.
+    (a list that is returned, a skip in a variable). gaps: what belongs to no layer. notes:
+    sentences about the whole for people.
     """
 
     tensors: Mapping[str, Tensor]
     uses: Mapping[str, tuple[str, ...]]
     lasts: Mapping[str, str]
     gaps: tuple[Gap, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def unused(self) -> Mapping[str, Tensor]:
@@ -66,3 +70,16 @@ class Run:
             for name, tensor in self.tensors.items()
             if tensor.learned and name not in used
         }
+
+
+@dataclass(frozen=True)
+class Unmade:
+    """In the place of a graph's maker where nobody can make a module of the network.
+
+    why: that in a sentence, with a way out.
+    """
+
+    why: str
+
+    def __call__(self) -> Any:
+        raise InspectError(self.why)

@@ -252,7 +252,11 @@ def table(
             "convention": convention,
             "published": [figure._asdict() | {"agrees": agrees} for figure, agrees in published],
         },
-        notes=(*_memory_notes(graph, batch, dtype), *(() if convention == "macs" else (_TERMS,))),
+        notes=(
+            *_memory_notes(graph, batch, dtype),
+            *(() if convention == "macs" else (_TERMS,)),
+            *(graph.run.notes if graph.run else ()),
+        ),
         group="stage" if level == "layer" else None,
         partial=partial,
         shown=shown(convention) if columns is None else (),
