@@ -7,7 +7,7 @@ workspace that a convolution library takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import singledispatch
 from itertools import accumulate
@@ -15,12 +15,18 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from resnet_inspect.counting.costs import graph_cost
-from resnet_inspect.counting.dtypes import DTYPES, canonical_dtype
+from resnet_inspect.counting.dtypes import (
+    canonical_dtype,
+    cast_size,
+    chosen_dtype,
+    element_bytes,
+)
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, once
+from resnet_inspect.networks.graph import Layer, LayerGraph, once
 from resnet_inspect.networks.ops import elements
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.run import Tensor, owners
 
 OPTIMIZERS: dict[str, int] = {"sgd": 0, "momentum": 1, "adam": 2}
 """Tensors that an optimizer keeps for each parameter: none, velocity, two moments."""
@@ -39,11 +45,13 @@ class _Rule(Protocol):
 class Memory(NamedTuple):
     """Bytes.
 
-    weights: parameters; buffers: batch norm's running statistics and counters.
+    weights: parameters, those that do not run among them; buffers: batch norm's running statistics
+        and counters; frozen: those of the weights that get no gradient; unused: those that no layer
+        uses.
     inference_peak: the most activations alive together, the input among them; peak_at: the layer
         during which.
     saved: what a training forward pass keeps for the backward pass.
-    gradients; optimizers: state by optimizer name.
+    gradients; optimizers: state by optimizer name; of what is trained and runs.
     uncounted: layers without a rule; figures with any are lower bounds.
     """
 
@@ -55,6 +63,8 @@ class Memory(NamedTuple):
     gradients: int
     optimizers: dict[str, int]
     uncounted: int
+    frozen: int = 0
+    unused: int = 0
 
     def training(self, optimizer: str = "momentum") -> int:
         """Weights, buffers, gradients, optimizer state and what the backward pass needs."""
@@ -69,23 +79,59 @@ class Memory(NamedTuple):
         return self.weights + self.buffers + self.inference_peak
 
 
-def memory(graph: LayerGraph, batch: int = 1, dtype: str = "fp32") -> Memory:
-    """The memory that a network needs for `batch` samples; raises UnknownNameError for dtypes."""
-    itemsize = DTYPES[canonical_dtype(dtype)]
-    cost = graph_cost(graph)
-    weights = cost.params * itemsize
+def memory(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> Memory:
+    """The memory that a network needs for `batch` samples.
+
+    dtype: by default each tensor's own, and for activations the network's. Raises
+    UnknownNameError for it.
+    """
+    held = _held_bytes(graph, dtype)
     short, _ = _shortened(graph)  # what is alive repeats with the blocks
     timeline = live_bytes(short, batch, dtype)
     peak = max(range(len(timeline)), key=timeline.__getitem__)
     return Memory(
-        weights=weights,
-        buffers=_buffer_bytes(graph, itemsize),
+        weights=held.weights,
+        buffers=held.buffers,
         inference_peak=timeline[peak],
         peak_at=short.layers[peak].name,
         saved=saved_for_backward(graph, batch, dtype),
-        gradients=weights,
-        optimizers={name: count * weights for name, count in OPTIMIZERS.items()},
-        uncounted=cost.uncounted,
+        gradients=held.trained,
+        optimizers={name: count * held.trained for name, count in OPTIMIZERS.items()},
+        uncounted=graph_cost(graph).uncounted,
+        frozen=held.frozen,
+        unused=held.unused,
+    )
+
+
+class _Held(NamedTuple):
+    """Bytes of a network's tensors. trained: of the weights that run and get a gradient."""
+
+    weights: int
+    buffers: int
+    trained: int
+    frozen: int = 0
+    unused: int = 0
+
+
+def _held_bytes(graph: LayerGraph, dtype: str | None) -> _Held:
+    """Every tensor once, in its own dtype or in the one that it is cast to."""
+    dtype = dtype and canonical_dtype(dtype)
+    if graph.run is None:
+        size = element_bytes(chosen_dtype(graph, dtype))
+        weights = graph_cost(graph).params * size
+        return _Held(weights, _buffer_bytes(graph, size), weights)
+    unused = graph.run.unused
+
+    def size_of(wanted: Callable[[str, Tensor], bool]) -> int:
+        tensors = graph.run.tensors.items() if graph.run else ()
+        return sum(t.entries * cast_size(t.dtype, dtype) for name, t in tensors if wanted(name, t))
+
+    return _Held(
+        weights=size_of(lambda name, tensor: tensor.learned),
+        buffers=size_of(lambda name, tensor: not tensor.learned),
+        trained=size_of(lambda name, tensor: tensor.trainable and name not in unused),
+        frozen=size_of(lambda name, tensor: tensor.learned and not tensor.trainable),
+        unused=size_of(lambda name, tensor: name in unused),
     )
 
 
@@ -135,78 +181,94 @@ def _(op: ops.BatchNorm2d, itemsize: int) -> int:
 @once
 def storages(graph: LayerGraph, training: bool = False) -> Mapping[str, str]:
     """For every layer the one whose memory its output lies in: itself, or what it overwrites."""
-    owner = {INPUT: INPUT}
+    owner = {name: name for name in graph.inputs}
     for name, _, op, inputs, _, _ in graph.layers:
-        owner[name] = owner[inputs[0]] if op.aliases_input(training) else name
+        owner[name] = owner[inputs[0]] if inputs and op.aliases_input(training) else name
     return MappingProxyType(owner)
 
 
-def live_bytes(graph: LayerGraph, batch: int = 1, dtype: str = "fp32") -> tuple[int, ...]:
+def live_bytes(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> tuple[int, ...]:
     """Bytes of activations alive while each layer of an inference pass runs, in running order.
 
-    A tensor lives from the layer that makes it to the last that reads it, and what is handed to a
-    container (a stage, a block, a projection) until that container returns, since its caller
-    holds on to it; the network's input therefore lives throughout.
+    A tensor lives from the layer that makes it to the last that reads it, and as long as a run
+    showed it to be held; what the network returns, to the end. Where no run tells, what is handed
+    to a container (a stage, a block, a projection) lives until that container returns, since its
+    caller holds on to it. The network's inputs live throughout.
     """
-    itemsize = DTYPES[canonical_dtype(dtype)]
+    size = element_bytes(chosen_dtype(graph, dtype))
     owner, until = storages(graph), _last_uses(graph)
     auxiliary = _by_kind(graph, auxiliary_bytes)
     change = [0] * (len(graph.layers) + 1)
     during = []
     for step, layer in enumerate(graph.layers):
         if owner[layer.name] == layer.name:
-            size = elements(layer.output_shape) * itemsize
-            change[step] += size
-            change[until[layer.name] + 1] -= size
+            made = elements(layer.output_shape) * size
+            change[step] += made
+            change[until[layer.name] + 1] -= made
         during.append(auxiliary[type(layer.op)](layer.op, layer))
-    levels = list(accumulate(change, initial=elements(graph.input_shape) * itemsize))[1:]
+    entering = sum(_input_bytes(graph, dtype).values())
+    levels = list(accumulate(change, initial=entering))[1:]
     return tuple([(level + extra) * batch for level, extra in zip(levels, during, strict=False)])
+
+
+def _input_bytes(graph: LayerGraph, dtype: str | None) -> dict[str, int]:
+    """Bytes of each input of one sample."""
+    size = element_bytes(chosen_dtype(graph, dtype))
+    own = {entry.name: cast_size(entry.dtype, dtype) for entry in graph.entering if entry.dtype}
+    return {name: elements(shape) * own.get(name, size) for name, shape in graph.inputs.items()}
 
 
 @once
 def _last_uses(graph: LayerGraph) -> Mapping[str, int]:
     """The step until which each storage lives."""
     owner = storages(graph)
-    made = {INPUT: -1} | {layer.name: step for step, layer in enumerate(graph.layers)}
-    containers = {layer.path: tuple(_containers(layer.path)) for layer in graph.layers}
+    made = dict.fromkeys(graph.inputs, -1)
+    made |= {layer.name: step for step, layer in enumerate(graph.layers)}
+    until = {name: made[name] for name in owner}
+
+    def hold(name: str, step: int) -> None:
+        until[owner[name]] = max(until[owner[name]], step)
+
+    for step, layer in enumerate(graph.layers):
+        for source in layer.inputs:
+            hold(source, step)
+    for name, last in (graph.run.lasts if graph.run else _until_containers_return(graph)).items():
+        hold(name, made[last])
+    for name in graph.outputs:
+        hold(name, len(graph.layers) - 1)
+    return MappingProxyType(until)
+
+
+def _until_containers_return(graph: LayerGraph) -> Mapping[str, str]:
+    """The last layer of the outermost container that each layer's output is handed to."""
+    made = {layer.name: step for step, layer in enumerate(graph.layers)}
+    containers = {layer.path: tuple(owners(layer.path)) for layer in graph.layers}
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     for step, layer in enumerate(graph.layers):
         for container in containers[layer.path]:
             first.setdefault(container, step)
             last[container] = step
-    until = {name: made[name] for name in owner}
-    for step, layer in enumerate(graph.layers):
+    held: dict[str, int] = {}
+    for layer in graph.layers:
         for source in layer.inputs:
-            ends = step
             for container in containers[layer.path]:
-                if made[source] < first[container]:  # handed in from outside
-                    ends = last[container]
+                if made.get(source, -1) < first[container]:  # handed in from outside
+                    held[source] = max(held.get(source, 0), last[container])
                     break  # the containers inside return before it does
-            storage = owner[source]
-            until[storage] = max(until[storage], ends)
-    output = owner[graph.output.name]
-    until[output] = len(graph.layers) - 1
-    return MappingProxyType(until)
-
-
-def _containers(path: str) -> Iterator[str]:
-    """layer1, layer1.0, layer1.0.downsample for layer1.0.downsample.1."""
-    at = path.find(".")
-    while at >= 0:
-        yield path[:at]
-        at = path.find(".", at + 1)
+    return {source: graph.layers[step].name for source, step in held.items()}
 
 
 def saved_for_backward(
-    graph: LayerGraph, batch: int = 1, dtype: str = "fp32", training: bool = True
+    graph: LayerGraph, batch: int = 1, dtype: str | None = None, training: bool = True
 ) -> int:
     """Bytes that the forward pass keeps for the backward pass, parameters left out.
 
     Equal to the unique storages that torch.autograd.graph.saved_tensors_hooks sees. Batch norm in
-    train mode also keeps each channel's mean and inverse deviation.
+    train mode also keeps each channel's mean and inverse deviation. Layers whose output gets no
+    gradient, such as those of a frozen backbone, keep nothing.
     """
-    itemsize = DTYPES[canonical_dtype(dtype)]
+    size = element_bytes(chosen_dtype(graph, dtype))
     short, times = _shortened(graph)
     owner = storages(short, training)
     tensors, auxiliary, copies, moments = (
@@ -215,18 +277,51 @@ def saved_for_backward(
     )
     saved: set[str] = set()
     extra = 0
+    graded = with_gradient(short)
     for layer in short.layers:
+        if layer.name not in graded:
+            continue
         op, kind = layer.op, type(layer.op)
-        saved.update([owner[name] for name in tensors[kind](op, layer)])
-        own = auxiliary[kind](op, layer) * batch + copies[kind](op, layer, itemsize, batch)
+        if not _weight_frozen(short, layer):
+            saved.update([owner[name] for name in tensors[kind](op, layer)])
+        own = auxiliary[kind](op, layer) * batch + copies[kind](op, layer, size, batch)
         if training:
-            own += moments[kind](op, layer, itemsize, batch)
+            own += moments[kind](op, layer, size, batch)
         if own:
             extra += own * times.get(layer.name, 1)
-    shapes = {name: short.layer(name).output_shape for name in saved - {INPUT}}
-    shapes |= {INPUT: short.input_shape} if INPUT in saved else {}
-    entries = sum(elements(shape) * times.get(name, 1) for name, shape in shapes.items())
-    return entries * itemsize * batch + extra
+    entering = _input_bytes(short, dtype)
+    kept = sum(
+        entering[name]
+        if name in entering
+        else elements(short.layer(name).output_shape) * times.get(name, 1) * size
+        for name in saved
+    )
+    return kept * batch + extra
+
+
+@once
+def with_gradient(graph: LayerGraph) -> frozenset[str]:
+    """The layers whose output gets a gradient: it depends on a parameter that is trained."""
+    run = graph.run
+    if run is None:
+        return frozenset([layer.name for layer in graph.layers])
+    graded: set[str] = set()
+    for layer in graph.layers:
+        trained = any(run.tensors[name].trainable for name in run.uses.get(layer.name, ()))
+        if trained or not graded.isdisjoint(layer.inputs):
+            graded.add(layer.name)
+    return frozenset(graded)
+
+
+def _weight_frozen(graph: LayerGraph, layer: Layer) -> bool:
+    """Whether it is a linear layer that needs no gradient of its weight, and so not its input.
+
+    torch saves a convolution's and a normalization's input all the same.
+    """
+    if graph.run is None or not isinstance(layer.op, ops.Linear):
+        return False
+    used = [graph.run.tensors[name] for name in graph.run.uses.get(layer.name, ())]
+    return not any(each.trainable and each.entries == layer.op.weights for each in used)
 
 
 @singledispatch

@@ -42,6 +42,7 @@ from resnet_inspect.networks.torch_ops import (
     Pad,
     Pool,
     Reduce,
+    Source,
     View,
 )
 
@@ -73,7 +74,7 @@ def _(op: Conv | ConvTranspose, inputs: Shapes, output: Shape) -> Counts:
 for _kind in (BatchNorm, GroupNorm, LayerNorm):
     operations.register(_kind, _of_output("normalization", 2))
 operations.register(Function, _of_output("activation"))
-for _kind in (Dropout, View):
+for _kind in (Dropout, Source, View):
     operations.register(_kind, lambda op, inputs, output: VIEW)
 for _kind in (Concat, Move, Pad):
     operations.register(_kind, lambda op, inputs, output: {})
@@ -134,7 +135,8 @@ def _unmoved(fields: Fields) -> ReceptiveField | None:
     return hull
 
 
-field_rule.register(Opaque, lambda op, fields, shapes: None)
+for _kind in (Opaque, Source):
+    field_rule.register(_kind, lambda op, fields, shapes: None)
 # Windows that are not the same size everywhere, or mixed axes:
 for _kind in (AdaptivePool, ConvTranspose, Interpolate, MatMul, Attention, Move, Reduce):
     field_rule.register(_kind, lambda op, fields, shapes: _unmoved(fields))
@@ -196,7 +198,7 @@ def _(op: Op, fields: Fields, shapes: Shapes) -> ReceptiveField | None:
 # --- memory -----------------------------------------------------------------------------------
 
 # Shapes only; of an opaque layer nothing is known:
-for _kind in (Opaque, Concat, Dropout, Interpolate, Move, View):
+for _kind in (Opaque, Concat, Dropout, Interpolate, Move, Source, View):
     saved_tensors.register(_kind, lambda op, layer: ())
 for _kind in (
     *(AdaptivePool, Attention, BatchNorm, Conv, ConvTranspose),

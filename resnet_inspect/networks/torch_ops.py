@@ -60,6 +60,24 @@ class Opaque(Typed):
         return self.output
 
 
+class Source(ops.Op):
+    """A tensor that a network holds or makes itself, as the input of a layer: learned queries.
+
+    output: its shape; params, buffers: entries of those that it is made of.
+    """
+
+    output: Shape
+    params: int = 0
+    buffers: int = 0
+
+    @property
+    def kind(self) -> str:
+        return "Learned" if self.params else "Constant"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.output
+
+
 class Conv(ops.Convolution):
     """Convolution over any number of axes.
 

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from resnet_inspect.networks.graph import Block, Layer
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph
 from resnet_inspect.networks.ops import Add, ZeroPad
 
 IDENTITY, PROJECTION, PADDING = "identity", "projection", "padding"
@@ -33,6 +33,15 @@ class Shortcut:
         pads = any(isinstance(layer.op, ZeroPad) for layer in self.layers)
         learns = any(layer.op.params for layer in self.layers)
         return PADDING if pads and not learns else PROJECTION
+
+
+def unread(graph: LayerGraph) -> tuple[str, ...]:
+    """The layers whose result no output of the network depends on, in running order."""
+    needed = set(graph.outputs)
+    for layer in reversed(graph.layers):
+        if layer.name in needed:
+            needed.update(layer.inputs)
+    return tuple(layer.name for layer in graph.layers if layer.name not in needed)
 
 
 class Wiring:
@@ -132,7 +141,7 @@ def pieces(layers: Sequence[Layer]) -> list[tuple[Layer, ...]]:
     piece: list[Layer] = []
     needed = -1  # the last reader of any tensor so far, except the newest
     for at, layer in enumerate(layers):
-        before = [piece[-1].name] if piece else []
+        before = [layers[at - 1].name] if at else []
         needed = max([needed, *(last_read.get(name, -1) for name in (*before, *layer.inputs))])
         piece.append(layer)
         if needed <= at:

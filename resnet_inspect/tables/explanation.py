@@ -228,7 +228,7 @@ def _(op: ops.Op, layer: Layer) -> list[Formula]:
 def _field_formulas(layer: Layer, fields: Mapping[str, ReceptiveField | None]) -> list[Formula]:
     """How the receptive field grows (Araujo et al. 2019, section 2)."""
     field = fields[layer.name]
-    before = fields.get(layer.inputs[0]) if layer.inputs[0] != INPUT else None
+    before = fields.get(layer.inputs[0]) if layer.inputs and layer.inputs[0] != INPUT else None
     if field is None or not isinstance(layer.op, (ops.Conv2d, ops.Pool2d)):
         return []
     kernel = layer.op.reach if isinstance(layer.op, ops.Conv2d) else layer.op.kernel
