@@ -16,6 +16,7 @@ from resnet_inspect.networks import naming, zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.run import Input
 from resnet_inspect.networks.spec import ResNetSpec
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _onnx(path: str, shape: Shape | None) -> LayerGraph:
         raise InspectError(
             f"reading {path} needs onnx, which is not installed; pip install onnx"
         ) from None
-    return onnx_graph.graph(path, shape)
+    return onnx_graph.graph(path, () if shape is None else (Input("", shape),))
 
 
 def graphs(

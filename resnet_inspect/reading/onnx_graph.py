@@ -23,7 +23,7 @@ from resnet_inspect.counting import torch_op_rules as _costs  # noqa: F401  (reg
 from resnet_inspect.errors import FormatError, InspectError, ShapeError
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, in_network
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.run import Input, Unmade
 from resnet_inspect.networks.structure import Frame, Placed, stages
 from resnet_inspect.networks.torch_ops import View
@@ -47,14 +47,14 @@ from resnet_inspect.reading.onnx_values import (
 from resnet_inspect.reading.onnx_weights import Weights
 
 
-def graph(path: str, input_shape: Shape | None = None) -> LayerGraph:
+def graph(path: str, given: Sequence[Input] = ()) -> LayerGraph:
     """The LayerGraph of an .onnx file, for one sample.
 
-    input_shape: replaces what the file says of its input, which may leave sizes open. Raises
-    FormatError for a file that is none, ShapeError where the input does not fit.
+    given: inputs, by name or in order, in the place of what the file says of them; it may leave
+    sizes open. Raises FormatError for a file that is none, ShapeError where an input does not fit.
     """
     file = read(path)
-    entering = entries(file, input_shape)
+    entering = entries(file, given)
     scopes = frames(file.nodes)
     reader = _Reader(file, entering, scopes)
     try:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import onnx
 
-from resnet_inspect.errors import FormatError, ShapeError
+from resnet_inspect.errors import FormatError, ShapeError, unknown
 from resnet_inspect.networks.ops import Shape, show_shape
+from resnet_inspect.networks.run import Input
 from resnet_inspect.reading.onnx_file import LARGEST, Dims, File, words
 from resnet_inspect.reading.onnx_ops import ELEMENTWISE
 from resnet_inspect.reading.onnx_products import RECURRENT
@@ -32,20 +33,28 @@ class Entry(NamedTuple):
     type: int
 
 
-def entries(file: File, given: Shape | None) -> list[Entry]:
-    """The inputs of a network; `given` replaces what the file says of a single one.
+def entries(file: File, given: Sequence[Input]) -> list[Entry]:
+    """The inputs of a network; `given`, by name or in order, replaces what the file says of them.
 
     Raises ShapeError where sizes are open, or do not fit.
     """
     if not file.inputs:
         raise FormatError(f"{file.path} holds no network: nothing enters it")
-    if given is not None and len(file.inputs) > 1:
-        names = ", ".join(value.name for value in file.inputs)
+    names = [value.name for value in file.inputs]
+    unnamed = iter(entry.shape for entry in given if not entry.name)
+    shapes = {entry.name: entry.shape for entry in given if entry.name}
+    for name in shapes:
+        if name not in names:
+            raise unknown(f"input of {file.path}", name, names)
+    for name in names:
+        if name not in shapes and (shape := next(unnamed, None)) is not None:
+            shapes[name] = shape
+    if len(shapes) < len(given):
         raise ShapeError(
-            f"{file.path} takes {len(file.inputs)} inputs ({names}), and one shape is given; "
-            "leave it out, or export the network with the sizes that you want"
+            f"{file.path} takes {len(names)} inputs ({', '.join(names)}), and {len(given)} shapes "
+            "are given"
         )
-    return [_entry(file, value, given) for value in file.inputs]
+    return [_entry(file, value, shapes.get(value.name)) for value in file.inputs]
 
 
 def _entry(file: File, value: onnx.ValueInfoProto, given: Shape | None) -> Entry:

@@ -258,6 +258,18 @@ def test_the_command_line_needs_no_torch(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["total"]["macs"] == 108 * 36
 
 
+def test_onnx_is_asked_for_where_it_is_missing(tmp_path: Path) -> None:
+    path = saved(convolution(), tmp_path)
+    code = (
+        "import sys; sys.modules['onnx'] = None; from resnet_inspect.cli.main import main\n"
+        f"sys.argv = ['resnet-inspect', 'table', {path!r}]; main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("needs onnx, which is not installed; pip install onnx\n")
+    assert done.stderr.count("\n") == 1
+
+
 def test_an_input_of_another_size(tmp_path: Path) -> None:
     path = saved(convolution(), tmp_path)
     assert ri.graph(path, (3, 20, 20)).output.output_shape == (4, 18, 18)

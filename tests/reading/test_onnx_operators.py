@@ -357,10 +357,12 @@ def test_several_inputs_and_results(tmp_path: Path) -> None:
         {"table": (100, 16)},
         kinds={"ids": TensorProto.INT64},
     )
-    graph = ri.graph(saved(made, tmp_path))
+    path = saved(made, tmp_path)
+    graph = ri.graph(path)
     assert graph.inputs == {"ids": (7,), "x": (7, 16)}
     assert [entry.dtype for entry in graph.entering] == ["int64", ""]
     assert [graph.by_name[name].op.kind for name in graph.outputs] == ["ReLU", "Tanh"]
+    assert ri.graph(path, (7,)).inputs == {"ids": (7,), "x": (7, 16)}
     assert INPUT not in {source for layer in graph.layers for source in layer.inputs}
 
 
