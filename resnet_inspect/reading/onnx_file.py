@@ -207,6 +207,11 @@ def is_float(data_type: int) -> bool:
     return dtype_name(data_type).startswith(("float", "bfloat"))
 
 
+def printable(name: str) -> str:
+    """A name from a file as it may be shown: in one line, not endless."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name[:200])
+
+
 def words(text: str) -> frozenset[str]:
     """Names that stand in one text."""
     return frozenset(text.split())

@@ -29,7 +29,16 @@ from resnet_inspect.networks.structure import Frame, Placed, stages
 from resnet_inspect.networks.torch_ops import View
 from resnet_inspect.reading import onnx_ops
 from resnet_inspect.reading.onnx_calls import Call, attributes, captured_names
-from resnet_inspect.reading.onnx_file import Dims, File, Weight, is_float, read, taken, words
+from resnet_inspect.reading.onnx_file import (
+    Dims,
+    File,
+    Weight,
+    is_float,
+    printable,
+    read,
+    taken,
+    words,
+)
 from resnet_inspect.reading.onnx_inputs import Entry, entries
 from resnet_inspect.reading.onnx_layers import Draft, clean, computed, notes, under, unique_names
 from resnet_inspect.reading.onnx_ops import given_order
@@ -53,6 +62,19 @@ def graph(path: str, given: Sequence[Input] = ()) -> LayerGraph:
     given: inputs, by name or in order, in the place of what the file says of them; it may leave
     sizes open. Raises FormatError for a file that is none, ShapeError where an input does not fit.
     """
+    try:
+        return _read(path, given)
+    except InspectError:
+        raise
+    except _BROKEN:
+        raise FormatError(f"{path} is not an ONNX file, or a damaged one") from None
+
+
+_BROKEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What becomes of names, numbers and lists that are not there, or are something else."""
+
+
+def _read(path: str, given: Sequence[Input]) -> LayerGraph:
     file = read(path)
     entering = entries(file, given)
     scopes = frames(file.nodes)
@@ -61,7 +83,7 @@ def graph(path: str, given: Sequence[Input] = ()) -> LayerGraph:
         reader.nodes(file.nodes, scopes)
     except ShapeError as error:
         shape = Value(entering[0].dims, 1, order=entering[0].order).sample(entering[0].batch)
-        raise in_network(file.path, shape, error) from None
+        raise in_network(path, shape, error) from None
     if not reader.drafts:
         raise FormatError(f"{path} computes nothing: its output is its input")
     return reader.graph()
@@ -91,7 +113,7 @@ class _Reader:
                 self._node(node, around)
             except InspectError:
                 raise
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            except _BROKEN:
                 raise FormatError(
                     f"{self.file.path}: node {node.name[:100]!r} is not what ONNX says of "
                     f"{node.op_type[:100]!r}"
@@ -302,7 +324,7 @@ class _Reader:
             return around, own, self.paths.get(uses, "")
         path = owner or scope or own
         # A module whose tensors several operators use is the place of the first.
-        path = uses[0] if path in self.paths.values() else path
+        path = printable(uses[0]) if path in self.paths.values() else path
         return around, own, self.paths.setdefault(uses, path)
 
     # --- the graph ---------------------------------------------------------------------------
@@ -310,7 +332,7 @@ class _Reader:
     def graph(self) -> LayerGraph:
         several = len(self.entering) > 1
         names: dict[int, str] = {
-            id(entry): entry.name if several else INPUT for entry in self.entering
+            id(entry): printable(entry.name) if several else INPUT for entry in self.entering
         }
         labels = unique_names(self.drafts, taken=set(names.values()))
         names |= {id(draft): label for draft, label in zip(self.drafts, labels, strict=True)}

@@ -11,7 +11,7 @@ import onnx
 from resnet_inspect.errors import FormatError, ShapeError, unknown
 from resnet_inspect.networks.ops import Shape, show_shape
 from resnet_inspect.networks.run import Input
-from resnet_inspect.reading.onnx_file import LARGEST, Dims, File, words
+from resnet_inspect.reading.onnx_file import LARGEST, Dims, File, printable, words
 from resnet_inspect.reading.onnx_ops import ELEMENTWISE
 from resnet_inspect.reading.onnx_products import RECURRENT
 
@@ -51,8 +51,8 @@ def entries(file: File, given: Sequence[Input]) -> list[Entry]:
             shapes[name] = shape
     if len(shapes) < len(given):
         raise ShapeError(
-            f"{file.path} takes {len(names)} inputs ({', '.join(names)}), and {len(given)} shapes "
-            "are given"
+            f"{file.path} takes {len(names)} inputs ({printable(', '.join(names))}), and "
+            f"{len(given)} shapes are given"
         )
     return [_entry(file, value, shapes.get(value.name)) for value in file.inputs]
 
@@ -79,7 +79,7 @@ def _entry(file: File, value: onnx.ValueInfoProto, given: Shape | None) -> Entry
     ours = [0] * len(dims)
     for at, axis in enumerate(order):
         ours[axis] = sizes[at]
-    shown = [dims[order.index(axis)].dim_param or "?" for axis in range(len(dims))]
+    shown = [printable(dims[order.index(axis)].dim_param) or "?" for axis in range(len(dims))]
     sample = _sample(file, value.name, ours[1:], given, shown[1:])
     full = (batch, *sample)
     if max(full) > LARGEST:

@@ -16,7 +16,7 @@ from resnet_inspect.networks.torch_ops import Conv, Opaque, Pool
 from resnet_inspect.reading import onnx_ops as _ops  # noqa: F401  (registers rules)
 from resnet_inspect.reading import onnx_products as _products  # noqa: F401  (registers rules)
 from resnet_inspect.reading.onnx_calls import RULES, Call
-from resnet_inspect.reading.onnx_file import File
+from resnet_inspect.reading.onnx_file import File, printable
 from resnet_inspect.reading.onnx_scopes import Frames
 from resnet_inspect.reading.onnx_values import Value
 
@@ -73,9 +73,8 @@ def under(path: str, label: str) -> str:
 
 
 def clean(name: str) -> str:
-    """A name that can be printed: one line, no slashes, not endless."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in name[:200])
-    return re.sub(r"(__\d+)+$", "", shown).strip("/").replace("/", ".")
+    """A name without slashes, and without the numbers that TensorFlow's converter adds."""
+    return re.sub(r"(__\d+)+$", "", printable(name)).strip("/").replace("/", ".")
 
 
 def unique_names(drafts: Sequence[Draft], taken: set[str]) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import onnx
 
 from resnet_inspect.networks.structure import Frame
+from resnet_inspect.reading.onnx_file import printable
 
 ROOT = Frame("", "", 0)
 
@@ -58,7 +59,7 @@ def _words(text: str) -> list[str]:
         value = literal_eval(text) if text and len(text) < _MOST else []
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return []
-    return [str(word) for word in value] if isinstance(value, list) else []
+    return [printable(str(word)) for word in value] if isinstance(value, list) else []
 
 
 def _paths(name: str) -> list[str]:
@@ -70,7 +71,7 @@ def _paths(name: str) -> list[str]:
         return []
     paths: list[str] = []
     owner = before = ""
-    for part in name.split("/")[1:-1]:
+    for part in printable(name).split("/")[1:-1]:
         if before and part.startswith(f"{before}."):
             path = owner + part
         else:

@@ -215,6 +215,18 @@ def test_damaged_bytes_never_end_in_a_traceback(tmp_path: Path) -> None:
             ri.table(ri.graph(path))
 
 
+def test_names_that_a_terminal_would_obey_are_shown_harmless(tmp_path: Path) -> None:
+    bad = "/a\x1b[2J/b\n\u202e/Conv"
+    nodes = [node("Conv", "x w", "a", called=bad), node("Fancy\x1b[31m", "a", "b", "com.example")]
+    nodes[0].input[1] = nodes[0].name  # the weight's name too
+    made = model([*nodes, node("Relu", "b", "y")], {"x": (1, 3, 8, 8)}, "y", {bad: (4, 3, 3, 3)})
+    graph = ri.graph(saved(made, tmp_path))
+    shown = [(layer.name, layer.path, layer.op.kind) for layer in graph.layers]
+    assert all(text.isprintable() for texts in shown for text in texts)
+    made = model([node("Relu", "x", "y")], {"x": (1, "\x1b[2J", "w" * 10_000)}, "y")
+    assert refused(saved(made, tmp_path)).isprintable()
+
+
 def test_what_is_no_network(tmp_path: Path) -> None:
     assert "no nodes" in refused(saved(model([], {"x": (1, 3)}, "x"), tmp_path))
     made = model([node("Identity", "x", "y")], {"x": (1, 3)}, "y")
