@@ -86,9 +86,10 @@ def graph(
 ) -> LayerGraph:
     """The LayerGraph of a network for inputs of (channels, height, width).
 
-    input_shape: by default what the network is published for. Code, modules and .pt2 files are
-    traced, as `trace` does: args are those of a callable, leaves are as `trace` has them. Raises
-    UnknownNameError, SpecError, FormatError, and ShapeError where the input does not fit.
+    input_shape: by default what the network is published for, or what an .onnx file says. Code,
+    modules and .pt2 files are traced, as `trace` does: args are those of a callable, leaves are as
+    `trace` has them. Raises UnknownNameError, SpecError, FormatError, and ShapeError where the
+    input does not fit.
     """
     shape = checked_shape(input_shape)
     if is_code(model) or hasattr(model, "named_modules"):

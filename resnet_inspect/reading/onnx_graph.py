@@ -30,6 +30,7 @@ from resnet_inspect.networks.torch_ops import View
 from resnet_inspect.reading import onnx_ops
 from resnet_inspect.reading.onnx_calls import Call, attributes, captured_names
 from resnet_inspect.reading.onnx_file import (
+    LARGEST,
     Dims,
     File,
     Weight,
@@ -78,7 +79,7 @@ def _read(path: str, given: Sequence[Input]) -> LayerGraph:
     file = read(path)
     entering = entries(file, given)
     scopes = frames(file.nodes)
-    reader = _Reader(file, entering, scopes)
+    reader = _Reader(file, entering, scopes, bool(given))
     try:
         reader.nodes(file.nodes, scopes)
     except ShapeError as error:
@@ -90,9 +91,13 @@ def _read(path: str, given: Sequence[Input]) -> LayerGraph:
 
 
 class _Reader:
-    def __init__(self, file: File, entering: Sequence[Entry], scopes: Sequence[Frames]) -> None:
+    def __init__(
+        self, file: File, entering: Sequence[Entry], scopes: Sequence[Frames], resized: bool
+    ) -> None:
         self.file, self.entering = file, entering
         self.batch = entering[0].batch
+        # What the file notes down holds for its own sizes.
+        self.noted = {} if resized else file.types
         self.weights = Weights(file)
         self.values = {
             name: Value(weight.dims, weight.type, weights=(name,), data=weight.data)
@@ -102,6 +107,7 @@ class _Reader:
             self.values[entry.name] = Value(entry.dims, entry.type, entry, entry.order)
         self.drafts: list[Draft] = []
         self.paths: dict[tuple[str, ...], str] = {}
+        self.places: set[str] = set()
         self.readers = Counter(name for node in file.nodes for name in node.input)
         self.readers.update(file.outputs)
         self.scoped = any(len(chain) > 1 for chain in scopes)
@@ -152,10 +158,10 @@ class _Reader:
         found = infer(node, self.values, self.file.opsets)
         for name in node.output:
             dims, kind = found.get(name, (None, 0))
-            if dims is None and name in self.file.types:
-                dims, noted = known(self.file.types[name])
+            if dims is None and name in self.noted:
+                dims, noted = known(self.noted[name], self.batch)
                 found[name] = dims, kind or noted
-            if dims is not None and max(dims, default=0) > 2**40:
+            if dims is not None and max(dims, default=0) > LARGEST:
                 raise FormatError(f"{self.file.path}: {name!r} has the impossible shape {dims}")
         if node.op_type in onnx_ops.SAME_SHAPE and standard(node.domain):
             first = self.values[node.input[0]]
@@ -324,7 +330,8 @@ class _Reader:
             return around, own, self.paths.get(uses, "")
         path = owner or scope or own
         # A module whose tensors several operators use is the place of the first.
-        path = printable(uses[0]) if path in self.paths.values() else path
+        path = printable(uses[0]) if path in self.places else path
+        self.places.add(path)
         return around, own, self.paths.setdefault(uses, path)
 
     # --- the graph ---------------------------------------------------------------------------

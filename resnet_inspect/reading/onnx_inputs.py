@@ -124,9 +124,8 @@ def _batched(file: File, name: str, sizes: Sequence[int]) -> int:
 def _order(file: File, name: str, rank: int, batched: int) -> Dims:
     """Which axis of ours each axis of an input is: a file of TensorFlow has channels last, and
     says so by the transposition that they meet before they meet anything else."""
-    transposed = _met(file, name)
     last_to_first = (0, rank - 1, *range(1, rank - 1))
-    if rank > 3 and batched == 0 and transposed and set(transposed) == {last_to_first}:
+    if rank > 3 and batched == 0 and set(_met(file, name)) == {last_to_first}:
         return (0, *range(2, rank), 1)
     rest = [axis for axis in range(rank) if axis != batched]
     ours = {axis: at for at, axis in enumerate([batched, *rest])}

@@ -133,12 +133,13 @@ def _proto(value: Value) -> onnx.TypeProto:
     return onnx.helper.make_tensor_type_proto(value.type, value.dims)
 
 
-def known(proto: onnx.TypeProto) -> Known:
-    """What a type says, sizes that are open left out."""
+def known(proto: onnx.TypeProto, batch: int = -1) -> Known:
+    """What a type says; nothing where sizes are open but the first, which is then the batch."""
     tensor = proto.tensor_type
     if not tensor.HasField("shape"):
         return None, tensor.elem_type
     sizes = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in tensor.shape.dim]
+    sizes[:1] = [batch if size < 0 else size for size in sizes[:1]]
     return (None if any(size < 0 for size in sizes) else tuple(sizes)), tensor.elem_type
 
 

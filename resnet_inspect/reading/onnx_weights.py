@@ -94,10 +94,11 @@ class Weights:
             if name not in self.read and weight.kind in ("", "parameter") and is_float(weight.type)
         }
         learned = self.parameters | idle
+        told = used | learned
         tensors = {
             name: Tensor(weight.entries, weight.dtype, name in learned, name in learned)
             for name, weight in self.by_name.items()
-            if name in used | learned
+            if name in told
         }
         return Run(tensors, uses, {}, notes=notes)
 

@@ -216,6 +216,21 @@ def test_unknown_operators_are_named(read: Read) -> None:
     assert "fancy" in shown
 
 
+def test_shapes_that_the_file_notes_down_lead_on_behind_unknown_operators(tmp_path: Path) -> None:
+    from onnx import helper
+
+    nodes = [node("Fancy", "x", "a", domain="com.example"), node("Conv", "a w", "y")]
+    made = model(nodes, {"x": ("n", 3, 8, 8)}, "y", {"w": (4, 3, 1, 1)})
+    made.graph.value_info.append(
+        helper.make_tensor_value_info("a", TensorProto.FLOAT, ("n", 3, 4, 4))
+    )
+    path = saved(made, tmp_path)
+    whole = ri.total(ri.graph(path).layers)
+    assert (whole.macs, whole.uncounted) == (12 * 16, 1)
+    whole = ri.total(ri.graph(path, (3, 16, 16)).layers)  # for which nobody noted any
+    assert (whole.macs, whole.uncounted) == (0, 2)
+
+
 def test_a_loop_is_one_uncounted_layer(read: Read) -> None:
     from onnx import helper
 
