@@ -15,6 +15,7 @@ from torch import nn
 
 from resnet_inspect.errors import InspectError, ShapeError
 from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.run import Gap
 from resnet_inspect.networks.structure import Frame
 from resnet_inspect.networks.torch_ops import Opaque
 from resnet_inspect.pytorch.trace.audit import Seen
@@ -25,7 +26,8 @@ from resnet_inspect.pytorch.trace.calls import (
     sample_shape,
     tensors_of,
 )
-from resnet_inspect.pytorch.trace.diagnosis import explained
+from resnet_inspect.pytorch.trace.diagnosis import explained, line_of
+from resnet_inspect.pytorch.trace.hooks import FORWARD
 from resnet_inspect.pytorch.trace.recorder import Recorder, replaced, tensors
 from resnet_inspect.pytorch.trace.rules import LayerRule, as_ops, is_builtin, layer_rule
 
@@ -75,7 +77,12 @@ class _Part:
         if self.rule is None:
             return None, None
         shapes = [sample_shape(tensor) for tensor in inputs]
-        ops = as_ops(self.rule(self.module, *shapes))
+        try:
+            ops = as_ops(self.rule(self.module, *shapes))
+        except (ValueError, IndexError, TypeError):
+            if self.taught:
+                raise
+            return None, None  # a way of calling it that the rule does not know
         try:
             outputs = shapes
             for op in ops:
@@ -100,6 +107,7 @@ class ModuleRun(Recorder):
     ) -> None:
         super().__init__(copied.named_parameters(), copied.named_buffers())
         self.copied, self.model, self.leaves = copied, model, leaves
+        self.frames = (Frame("", type(model).__name__, 0),)
         self.failed_in: tuple[Frame, ...] = ()
         self.calls = 0
         self.macs: dict[Hashable, int | None] = {}
@@ -128,10 +136,22 @@ class ModuleRun(Recorder):
         one = rule is not None or module in self.leaves
         # The network itself is entered even where it is a single layer.
         module.__dict__["forward"] = partial(self._leaf if one and path else self._enter, part)
+        for hooks in (vars(module)[name] for name in FORWARD):
+            hooks.update({key: partial(self._hook, part, hook) for key, hook in hooks.items()})
+
+    def _hook(self, part: _Part, hook: Any, *args: Any, **kwargs: Any) -> Any:
+        """What one of the model's hooks does; one that fails without values is left out by name."""
+        try:
+            return hook(*args, **kwargs)
+        except Exception as error:
+            name = getattr(hook, "__qualname__", type(hook).__name__)
+            where = f"{name}, a hook of {part.path or part.kind}"
+            self.gaps.append(Gap(where, line_of(error), None))
+            return None
 
     def _enter(self, part: _Part, *args: Any, **kwargs: Any) -> Any:
         """A call of a module whose parts are recorded."""
-        if self.audit.layer is not None:
+        if self.audit.layer is not None or not part.path:
             return part.forward(*args, **kwargs)
         with self._framed(part):
             return part.forward(*args, **kwargs)
