@@ -111,6 +111,7 @@ class ModuleRun(Recorder):
         self.failed_in: tuple[Frame, ...] = ()
         self.calls = 0
         self.macs: dict[Hashable, int | None] = {}
+        self.inert: set[type[nn.Module]] = set()
 
     def run(self, shape: Shape, dtype: torch.dtype) -> Recorded:
         """What one inference pass does; raises InspectError where it cannot be followed."""
@@ -232,8 +233,11 @@ class ModuleRun(Recorder):
     ) -> int | None:
         """The multiply-accumulates that run in a module of which the rule says all else.
 
-        A module of torch with the same settings and inputs as another does the same.
+        A module of torch with the same settings and inputs as another does the same; one of a
+        class that multiplies nothing multiplies nothing whatever it is given.
         """
+        if type(part.module) in self.inert:
+            return 0
         shapes = tuple(tensor.shape for tensor in inputs)
         settings: Hashable = (ops, shapes, part.module.extra_repr())
         key: Hashable = (part.path, shapes) if part.taught else (type(part.module), settings)
@@ -247,6 +251,8 @@ class ModuleRun(Recorder):
                     raise
                 seen.macs = None
             self.macs[key] = seen.macs
+            if seen.macs == 0 and not part.taught:
+                self.inert.add(type(part.module))
         return self.macs[key]
 
 
