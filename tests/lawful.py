@@ -18,7 +18,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.trace import module_run
 from resnet_inspect.pytorch.trace.calls import Recorded
 from resnet_inspect.pytorch.trace.lower import lower
-from resnet_inspect.pytorch.trace.meta_copy import meta_copy
+from resnet_inspect.pytorch.trace.meta_copy import Copies
 
 
 class Lawful(module_run.ModuleRun):
@@ -31,7 +31,9 @@ class Lawful(module_run.ModuleRun):
         if self.leaves:
             return recorded  # of what runs elsewhere nobody knows
         # Without gradients: torch's counter fails on a view of a parameter that has any.
-        again = module_run.ModuleRun(meta_copy(self.model).requires_grad_(False), self.model)
+        copies = Copies()
+        copied = copies.of(self.model).requires_grad_(False)
+        again = module_run.ModuleRun(copied, self.model, copies)
         rules, module_run.layer_rule = module_run.layer_rule, lambda module: None
         try:
             with FlopCounterMode(display=False) as counter:
