@@ -26,7 +26,7 @@ from resnet_inspect.counting.conventions import (
     used,
     weigh,
 )
-from resnet_inspect.counting.costs import graph_cost, part_cost
+from resnet_inspect.counting.costs import checked_batch, graph_cost, part_cost
 from resnet_inspect.counting.memory import saved_for_backward
 from resnet_inspect.counting.published import (
     CAFFE,
@@ -36,10 +36,9 @@ from resnet_inspect.counting.published import (
     published_quantity,
 )
 from resnet_inspect.counting.terms import TERMS, Terms
-from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import BatchNorm2d, show_shape
+from resnet_inspect.networks.ops import BatchNorm2d
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.tables.columns import Column, Kind, Value, columns
 from resnet_inspect.tables.difference import in_words
@@ -100,8 +99,7 @@ def reconcile(
     meta['discrepancies'] says in a line each which measured totals their formulas do not give.
     Raises InspectError for a batch below 1.
     """
-    if batch < 1:
-        raise InspectError(f"batch is {batch}; give 1 or more")
+    checked_batch(batch)
     reports = measured or {}
     counters = counter_rows(graph, batch, reports)
     memory = [row.measured(reports) for row in _memory(graph, batch)]
@@ -111,7 +109,7 @@ def reconcile(
     odd = [] if missing else [row for row in (*counters, *memory, *parameters) if row.difference]
     doubts = {row.name: _doubt(graph, row) for row in odd}
     news = [_differs("Discrepancy", row, _NEWS) for row in odd if not doubts[row.name]]
-    about = f"{graph.name}, input {show_shape(graph.input_shape)}, batch {batch}"
+    about = f"{graph.name}, input {graph.shown_inputs}, batch {batch}"
     macs = graph_cost(graph, batch).macs
     notes = (
         "Each total is the sum of its formula's terms.  = measured: by the tool itself, just now.",
