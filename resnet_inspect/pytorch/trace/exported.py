@@ -122,7 +122,8 @@ class _ProgramRun(Recorder):
                 values[node] = self._empty(held) if isinstance(held, torch.Tensor) else held
             elif node.op == "call_function":
                 self.frames = self._frames(node)
-                values[node] = self._called(node, args, kwargs)
+                here = tree_map_only(torch.device, lambda _: torch.device("meta"), (args, kwargs))
+                values[node] = self._called(node, *here)
             elif node.op == "output":
                 return args[0]
         return None
@@ -144,9 +145,8 @@ class _ProgramRun(Recorder):
                 pass  # it has no rule for tensors without memory
         seen = Seen()
         seen.macs = None
-        given = [each for each in (args, kwargs) if each]
         value = tree_map_only(torch.Tensor, lambda t: _empty_like(t, self.name), node.meta["val"])
-        return self._recorded(node.target, tensors(given), {}, value, seen)
+        return self._recorded(node.target, tuple(tensors((args, kwargs))), {}, value, seen)
 
     def _frames(self, node: fx.Node) -> tuple[Frame, ...]:
         """The module calls around a node; a call's key tells it from others of its module."""

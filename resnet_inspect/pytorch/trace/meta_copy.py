@@ -1,8 +1,8 @@
 """A model's meta copy: the same module tree on meta tensors, so that running it touches nothing.
 
 The copy shares no module, parameter, buffer or container with the model. What its forward methods
-do to it (count calls, fill caches, keep activations) stays in it, tensors take no memory, and it
-has no hooks, so none of the user's run. It is in eval mode, since inference is what is described.
+do to it (count calls, fill caches, keep activations) stays in it, tensors take no memory, and its
+hooks are copies too (hooks.py). It is in eval mode, since inference is what is described.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from resnet_inspect.errors import InspectError
+from resnet_inspect.pytorch.trace.hooks import followed
 
 
 class Copies:
@@ -120,7 +121,7 @@ class Copies:
         state = copied.__dict__
         for name, value in module.__dict__.items():
             hooks = name.startswith("_") and "_hooks" in name
-            state[name] = type(value)() if hooks else self.of(value)
+            state[name] = followed(name, value, self.of) if hooks else self.of(value)
         state["training"] = False
         state["_compiled_call_impl"] = None  # what Module.compile leaves
         return copied

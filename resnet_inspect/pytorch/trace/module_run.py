@@ -15,7 +15,7 @@ from torch import nn
 
 from resnet_inspect.errors import InspectError, ShapeError
 from resnet_inspect.networks.ops import Op
-from resnet_inspect.networks.run import Input
+from resnet_inspect.networks.run import Gap, Input
 from resnet_inspect.networks.structure import Frame
 from resnet_inspect.networks.torch_ops import Opaque
 from resnet_inspect.pytorch.inputs import Arguments
@@ -28,7 +28,8 @@ from resnet_inspect.pytorch.trace.calls import (
     sample_shape,
     tensors_of,
 )
-from resnet_inspect.pytorch.trace.diagnosis import explained
+from resnet_inspect.pytorch.trace.diagnosis import explained, line_of
+from resnet_inspect.pytorch.trace.hooks import FORWARD
 from resnet_inspect.pytorch.trace.meta_copy import Copies
 from resnet_inspect.pytorch.trace.recorder import Recorder, replaced, tensors
 from resnet_inspect.pytorch.trace.rules import LayerRule, as_ops, is_builtin, layer_rule
@@ -80,7 +81,12 @@ class _Part:
         if self.rule is None:
             return None, None
         shapes = [sample_shape(tensor) for tensor in inputs]
-        ops = as_ops(self.rule(self.module, *shapes))
+        try:
+            ops = as_ops(self.rule(self.module, *shapes))
+        except (ValueError, IndexError, TypeError):
+            if self.taught:
+                raise
+            return None, None  # a way of calling it that the rule does not know
         try:
             outputs = shapes
             for op in ops:
@@ -109,9 +115,11 @@ class ModuleRun(Recorder):
     ) -> None:
         super().__init__(copied.named_parameters(), copied.named_buffers())
         self.copied, self.model, self.copies, self.leaves = copied, model, copies, leaves
+        self.frames = (Frame("", type(model).__name__, 0),)
         self.failed_in: tuple[Frame, ...] = ()
         self.calls = 0
         self.macs: dict[Hashable, int | None] = {}
+        self.inert: set[type[nn.Module]] = set()
 
     def run(
         self,
@@ -154,10 +162,22 @@ class ModuleRun(Recorder):
         one = rule is not None or module in self.leaves
         # The network itself is entered even where it is a single layer.
         module.__dict__["forward"] = partial(self._leaf if one and path else self._enter, part)
+        for hooks in (vars(module)[name] for name in FORWARD):
+            hooks.update({key: partial(self._hook, part, hook) for key, hook in hooks.items()})
+
+    def _hook(self, part: _Part, hook: Any, *args: Any, **kwargs: Any) -> Any:
+        """What one of the model's hooks does; one that fails without values is left out by name."""
+        try:
+            return hook(*args, **kwargs)
+        except Exception as error:
+            name = getattr(hook, "__qualname__", type(hook).__name__)
+            where = f"{name}, a hook of {part.path or part.kind}"
+            self.gaps.append(Gap(where, line_of(error), None))
+            return None
 
     def _enter(self, part: _Part, *args: Any, **kwargs: Any) -> Any:
         """A call of a module whose parts are recorded."""
-        if self.audit.layer is not None:
+        if self.audit.layer is not None or not part.path:
             return part.forward(*args, **kwargs)
         with self._framed(part):
             return part.forward(*args, **kwargs)
@@ -238,8 +258,11 @@ class ModuleRun(Recorder):
     ) -> int | None:
         """The multiply-accumulates that run in a module of which the rule says all else.
 
-        A module of torch with the same settings and inputs as another does the same.
+        A module of torch with the same settings and inputs as another does the same; one of a
+        class that multiplies nothing multiplies nothing whatever it is given.
         """
+        if type(part.module) in self.inert:
+            return 0
         shapes = tuple(tensor.shape for tensor in inputs)
         settings: Hashable = (ops, shapes, part.module.extra_repr())
         key: Hashable = (part.path, shapes) if part.taught else (type(part.module), settings)
@@ -253,6 +276,8 @@ class ModuleRun(Recorder):
                     raise
                 seen.macs = None
             self.macs[key] = seen.macs
+            if seen.macs == 0 and not part.taught:
+                self.inert.add(type(part.module))
         return self.macs[key]
 
 

@@ -152,7 +152,8 @@ class Recorder:
             if key not in self.first or shown is None:
                 continue  # memory that only the function itself had
             writes, mark = self.writes.setdefault(key, []), _mark_of(shown)
-            writes.append(Write(mark.node, Region.of(tensor), Region.of(shown)))
+            part = Region.of(tensor)
+            writes.append(Write(mark.node, part, part.span, Region.of(shown)))
             self.first[key], mark.seen = mark.node, len(writes)
 
     def node_of(self, tensor: torch.Tensor) -> fx.Node:
@@ -161,7 +162,8 @@ class Recorder:
         writes = self.writes.get(storage_of(tensor), ())
         if mark.seen < len(writes):
             mine = Region.of(tensor)
-            newer = [each for each in writes[mark.seen :] if not each.written.apart(mine)]
+            span = mine.span
+            newer = [each for each in writes[mark.seen :] if each.changes(mine, span)]
             mark.seen = len(writes)
             if newer:
                 mark = self._marked(tensor, self._after(tensor, mark.node, mine, newer))

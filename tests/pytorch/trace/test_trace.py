@@ -196,7 +196,7 @@ def test_torch_itself_is_as_it_was_while_a_model_is_traced() -> None:
             return F.relu(x)
 
     trace(Looks(), (3, 4, 4))
-    assert found == [True, True]
+    assert set(found) == {True}
 
 
 # --- what cannot be traced -----------------------------------------------------------------------
