@@ -28,6 +28,7 @@ from resnet_inspect.pytorch.trace.calls import (
     Call,
     Constant,
     Recorded,
+    called_function,
     first_tensor,
     function_name,
     sample_shape,
@@ -49,7 +50,8 @@ class Draft:
     """A layer without its name. label: what it is called if nothing else is called so.
 
     uses: the names of the parameters and buffers that it computes with. macs: what its op says.
-    until: how many drafts there were when the model's code let its output go.
+    called: the function, where the model itself calls one. until: how many drafts there were when
+    the model's code let its output go.
     """
 
     label: str
@@ -61,6 +63,7 @@ class Draft:
     function: bool
     uses: tuple[str, ...]
     macs: int | None
+    called: str
     until: int = 0
 
 
@@ -83,6 +86,7 @@ def lower(recorded: Recorded, name: str, input_shape: Shape) -> LayerGraph:
         {names[draft]: draft.uses for draft in drafts if draft.uses},
         _lasts(lowering.made, names),
         (*recorded.gaps, *lowering.gaps),
+        {names[draft]: draft.called for draft in drafts if draft.called},
     )
     last = (layers[-1].name,)
     return LayerGraph(
@@ -262,8 +266,7 @@ class _Lowering:
         function: bool,
     ) -> None:
         """Append the layers of a node: one for each of its ops. where: label and path."""
-        label, path = where
-        seen = sample_shape(first_tensor(node.meta["val"]))
+        (label, path), seen = where, sample_shape(first_tensor(node.meta["val"]))
         ops = self._audited(node, path, ops, feeds, uses)
         for at, op in enumerate(ops):
             shapes = [feed.shape for feed in feeds]
@@ -271,8 +274,8 @@ class _Lowering:
             output = seen if last else op.output_shape(*shapes)
             tag = label if last else f"{label}.{op.kind.lower()}"
             own = uses if last or op.params or op.buffers else ()
-            frames, macs = node.meta["frames"], _macs(op, feeds, output)
-            draft = Draft(tag, path, op, feeds, output, frames, function, own, macs)
+            how = function, own, _macs(op, feeds, output), called_function(node)
+            draft = Draft(tag, path, op, feeds, output, node.meta["frames"], *how)
             self.made.append(draft)
             feeds = (Feed(draft, output),)
         self.used.update(uses)
