@@ -51,7 +51,8 @@ class Memory(NamedTuple):
     inference_peak: the most activations alive together, the input among them; peak_at: the layer
         during which.
     saved: what a training forward pass keeps for the backward pass.
-    gradients; optimizers: state by optimizer name; of what is trained and runs.
+    gradients; optimizers: state by optimizer name; of what is not frozen. Parameters that inference
+        does not run are among them: most such, like auxiliary heads, run in training.
     uncounted: layers without a rule; figures with any are lower bounds.
     """
 
@@ -104,7 +105,7 @@ def memory(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> Memor
 
 
 class _Held(NamedTuple):
-    """Bytes of a network's tensors. trained: of the weights that run and get a gradient."""
+    """Bytes of a network's tensors. trained: of the weights that are not frozen."""
 
     weights: int
     buffers: int
@@ -129,7 +130,7 @@ def _held_bytes(graph: LayerGraph, dtype: str | None) -> _Held:
     return _Held(
         weights=size_of(lambda name, tensor: tensor.learned),
         buffers=size_of(lambda name, tensor: not tensor.learned),
-        trained=size_of(lambda name, tensor: tensor.trainable and name not in unused),
+        trained=size_of(lambda name, tensor: tensor.trainable),
         frozen=size_of(lambda name, tensor: tensor.learned and not tensor.trainable),
         unused=size_of(lambda name, tensor: name in unused),
     )
