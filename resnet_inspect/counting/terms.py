@@ -213,7 +213,7 @@ def _(op: Interpolate, inputs: Shapes, output: Shape) -> Terms | None:
 @once
 def layer_terms(graph: LayerGraph) -> Mapping[str, Terms | None]:
     """The terms of every layer of a network for one sample; None where no rule knows them."""
-    squeezes, dropped = gates(graph), {layer.name for layer in unread(graph)}
+    squeezes, dropped = gates(graph), set(unread(graph))
     found: dict[str, Terms | None] = {}
     for layer in graph.layers:
         counts = _cached(layer.op, layer.input_shapes, layer.output_shape)

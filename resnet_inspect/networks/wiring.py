@@ -35,6 +35,15 @@ class Shortcut:
         return PADDING if pads and not learns else PROJECTION
 
 
+def unread(graph: LayerGraph) -> tuple[str, ...]:
+    """The layers whose result no output of the network depends on, in running order."""
+    needed = set(graph.outputs)
+    for layer in reversed(graph.layers):
+        if layer.name in needed:
+            needed.update(layer.inputs)
+    return tuple(layer.name for layer in graph.layers if layer.name not in needed)
+
+
 class Wiring:
     """Which layers read which, of a graph or a block, and their places in running order."""
 

@@ -93,7 +93,7 @@ def run_notes(graph: LayerGraph) -> Iterator[str]:
         yield f"Held but not run: {listed(run.held_apart)}, {more:,} parameters; {held:,} in all"
     for layers, tensors in run.shared.items():
         yield f"{listed(layers)} share {listed(tensors)}, which count with the first"
-    if dropped := [layer.name for layer in unread(graph)]:
+    if dropped := unread(graph):
         yield f"Run, but no output needs their result: {listed(dropped)}"
 
 
