@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from resnet_inspect.networks.graph import INPUT, Block, Layer, LayerGraph, Stage
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
 from resnet_inspect.networks.ops import Op, show_shape
 
 ADDED, REMOVED, CHANGED, RESIZED, SAME = "added", "removed", "changed", "resized", "same"
@@ -77,7 +77,7 @@ def align(before: LayerGraph, after: LayerGraph) -> tuple[Pair, ...]:
     if _unpaired(pairs) and len(before.layers) * len(after.layers) <= MOST:
         pairs = min((pairs, _throughout(before, after)), key=_unpaired)
     became = {first.name: second.name for first, second, _ in pairs if first and second}
-    became[INPUT] = INPUT
+    became |= dict(zip(before.inputs, after.inputs, strict=False))
     return tuple(_pair(first, second, place, became) for first, second, place in pairs)
 
 

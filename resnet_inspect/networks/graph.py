@@ -185,6 +185,8 @@ class LayerGraph(Facts):
     these matters when graphs are compared. entering: the inputs, where the network takes more than
     one, or one that is not of its own dtype; input_shape is then the first one's. returned: the
     names of the layers whose outputs it returns, where that is more than the last layer's.
+    arguments: the module's arguments that take the inputs, in their order ('images.0' is the first
+    of a list, 'batch.image' an entry of a dict); () for its first argument.
     """
 
     name: str
@@ -195,6 +197,7 @@ class LayerGraph(Facts):
     run: Run | None = field(default=None, compare=False, repr=False)
     entering: tuple[Input, ...] = ()
     returned: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     _repr_html_: ClassVar[Callable[[LayerGraph], str]]
     """What a notebook shows: a table, so the public functions set it from above the tables."""

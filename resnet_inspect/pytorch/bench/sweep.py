@@ -79,6 +79,8 @@ def run_sweep(
         workload.check(case, setup.runner.device)
         if per_layer:
             check_layers(graph, case)
+    for graph in {id(graph): graph for graph, case in tasks if case.step == "training"}.values():
+        workload.check_trainable(graph)
     kind: type[CaseMeasurement] = Layers if per_layer else Latency
     known = _known(record, resume)
     left = remaining(tasks, kind, setup.environment, known) if resume else tasks

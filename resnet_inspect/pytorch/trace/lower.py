@@ -21,7 +21,7 @@ from resnet_inspect.counting.costs import operations
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
 from resnet_inspect.networks.ops import Op, Shape
-from resnet_inspect.networks.run import Gap, Run
+from resnet_inspect.networks.run import Gap, Input, Run
 from resnet_inspect.networks.structure import Frame, Placed, stages
 from resnet_inspect.networks.torch_ops import Opaque, Source, View
 from resnet_inspect.pytorch.trace.calls import (
@@ -39,10 +39,11 @@ from resnet_inspect.pytorch.trace.shape_rules import NEW, SPLITS
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A tensor on its way: the draft that makes it (None: the input), and its shape."""
+    """A tensor on its way: the draft that makes it, or the input that it is; and its shape."""
 
     draft: Draft | None
     shape: Shape
+    input: Input | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -67,7 +68,7 @@ class Draft:
     until: int = 0
 
 
-def lower(recorded: Recorded, name: str, input_shape: Shape) -> LayerGraph:
+def lower(recorded: Recorded, name: str, inputs: Sequence[Input]) -> LayerGraph:
     """The LayerGraph of what was recorded."""
     lowering = _Lowering(recorded)
     outputs = lowering.run()
@@ -77,7 +78,8 @@ def lower(recorded: Recorded, name: str, input_shape: Shape) -> LayerGraph:
     drafts = _kept(lowering.made, made)
     if not drafts:
         raise InspectError(f"{name} computes nothing: its output is its input")
-    layers = _layers(drafts)
+    entering = _input_names(inputs, drafts)
+    layers = _layers(drafts, entering)
     names = {draft: layer.name for draft, layer in zip(drafts, layers, strict=True)}
     returned = tuple(dict.fromkeys(names[draft] for draft in made))
     placed = [Placed(layer, draft.frames) for layer, draft in zip(layers, drafts, strict=True)]
@@ -88,10 +90,29 @@ def lower(recorded: Recorded, name: str, input_shape: Shape) -> LayerGraph:
         (*recorded.gaps, *lowering.gaps),
         {names[draft]: draft.called for draft in drafts if draft.called},
     )
-    last = (layers[-1].name,)
+    last, own = (layers[-1].name,), len(inputs) == 1 and not inputs[0].dtype
     return LayerGraph(
-        name, input_shape, stages(placed), run=run, returned=() if returned == last else returned
+        name,
+        inputs[0].shape,
+        stages(placed),
+        run=run,
+        entering=() if own else tuple(entering.values()),
+        returned=() if returned == last else returned,
     )
+
+
+def _input_names(inputs: Sequence[Input], drafts: Sequence[Draft]) -> dict[Input, Input]:
+    """The inputs under names that no layer has; one alone is the input."""
+    if len(inputs) == 1:
+        return {inputs[0]: inputs[0]._replace(name=INPUT)}
+    taken = {label for draft in drafts for label in (draft.label, draft.frames[-1].path)}
+    named = {}
+    for entry in inputs:
+        name = entry.name
+        while name in taken:
+            name += "_input"
+        named[entry] = entry._replace(name=name)
+    return named
 
 
 def _lasts(made: Sequence[Draft], names: Mapping[Draft, str]) -> Mapping[str, str]:
@@ -134,7 +155,7 @@ class _Lowering:
         made_by: list[int] = []
         for node in self.graph.nodes:
             if node.op == "placeholder" and "constant" not in node.meta:
-                self.feeds[node] = Feed(None, sample_shape(node.meta["val"]))
+                self.feeds[node] = Feed(None, sample_shape(node.meta["val"]), node.meta["input"])
             elif "constant" in node.meta:
                 self.constants[node] = node.meta["constant"]
             elif node.op == "call_module":
@@ -216,7 +237,7 @@ class _Lowering:
         """One of the tensors that a function gives."""
         feed, shape = self.feeds[whole], sample_shape(node.meta["val"])
         if whole not in self.splits:
-            self.feeds[node] = Feed(feed.draft, shape)
+            self.feeds[node] = Feed(feed.draft, shape, feed.input)
             return
         name = self.splits[whole]
         along_channels = feed.shape[1:] == shape[1:]
@@ -279,7 +300,7 @@ class _Lowering:
             self.made.append(draft)
             feeds = (Feed(draft, output),)
         self.used.update(uses)
-        self.feeds[node] = Feed(feeds[0].draft, seen)
+        self.feeds[node] = Feed(feeds[0].draft, seen, feeds[0].input)
 
     def _audited(
         self,
@@ -372,7 +393,7 @@ def _kept(made: Sequence[Draft], outputs: Iterable[Draft]) -> list[Draft]:
     return [draft for draft in made if draft in needed]
 
 
-def _layers(drafts: Sequence[Draft]) -> list[Layer]:
+def _layers(drafts: Sequence[Draft], entering: Mapping[Input, Input]) -> list[Layer]:
     """Layers under unique names: numbered where a label is used more than once."""
     alone = Counter(frame for draft in drafts for frame in draft.frames)
     labels = []
@@ -382,7 +403,7 @@ def _layers(drafts: Sequence[Draft]) -> list[Layer]:
         labels.append(frame.path if by_module else draft.label)
     count, used = Counter(labels), Counter[str]()
     taken = {label for label, times in count.items() if times == 1}
-    names: dict[Draft | None, str] = {None: INPUT}
+    names: dict[Draft | Input, str] = {entry: shown.name for entry, shown in entering.items()}
     layers = []
     for draft, label in zip(drafts, labels, strict=True):
         name = label
@@ -394,7 +415,13 @@ def _layers(drafts: Sequence[Draft]) -> list[Layer]:
         taken.add(name)
         names[draft] = name
         path = label if draft.function and label == draft.frames[-1].path else draft.path
-        sources = tuple(names[feed.draft] for feed in draft.inputs)
+        sources = tuple(names[_source(feed)] for feed in draft.inputs)
         shapes = tuple(feed.shape for feed in draft.inputs)
         layers.append(Layer(name, path, draft.op, sources, shapes, draft.output))
     return layers
+
+
+def _source(feed: Feed) -> Draft | Input:
+    source = feed.draft or feed.input
+    assert source is not None
+    return source

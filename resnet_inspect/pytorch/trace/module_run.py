@@ -4,7 +4,7 @@ entered, and what they call is recorded."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,9 +14,12 @@ import torch
 from torch import nn
 
 from resnet_inspect.errors import InspectError, ShapeError
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.run import Input
 from resnet_inspect.networks.structure import Frame
 from resnet_inspect.networks.torch_ops import Opaque
+from resnet_inspect.pytorch.inputs import Arguments
+from resnet_inspect.pytorch.results import results
 from resnet_inspect.pytorch.trace.audit import Seen
 from resnet_inspect.pytorch.trace.calls import (
     Held,
@@ -26,8 +29,10 @@ from resnet_inspect.pytorch.trace.calls import (
     tensors_of,
 )
 from resnet_inspect.pytorch.trace.diagnosis import explained
+from resnet_inspect.pytorch.trace.meta_copy import Copies
 from resnet_inspect.pytorch.trace.recorder import Recorder, replaced, tensors
 from resnet_inspect.pytorch.trace.rules import LayerRule, as_ops, is_builtin, layer_rule
+from resnet_inspect.pytorch.trace.values import Surroundings, uncompiled
 
 
 @dataclass
@@ -96,29 +101,50 @@ class ModuleRun(Recorder):
     """Records the meta copy of a model; its modules in `leaves` are one opaque layer each."""
 
     def __init__(
-        self, copied: nn.Module, model: nn.Module, leaves: frozenset[nn.Module] = frozenset()
+        self,
+        copied: nn.Module,
+        model: nn.Module,
+        copies: Copies,
+        leaves: frozenset[nn.Module] = frozenset(),
     ) -> None:
         super().__init__(copied.named_parameters(), copied.named_buffers())
-        self.copied, self.model, self.leaves = copied, model, leaves
+        self.copied, self.model, self.copies, self.leaves = copied, model, copies, leaves
         self.failed_in: tuple[Frame, ...] = ()
         self.calls = 0
         self.macs: dict[Hashable, int | None] = {}
 
-    def run(self, shape: Shape, dtype: torch.dtype) -> Recorded:
-        """What one inference pass does; raises InspectError where it cannot be followed."""
+    def run(
+        self,
+        inputs: Sequence[Input],
+        call: Callable[[Sequence[torch.Tensor]], Arguments],
+        dtype: torch.dtype,
+    ) -> Recorded:
+        """What one inference pass does; raises InspectError where it cannot be followed.
+
+        call: the arguments that take the inputs. dtype: of those that have none of their own.
+        """
         # A buffer that two modules share is held by both.
-        buffers = self.copied.named_buffers(remove_duplicate=False)
+        buffers = (
+            (f"{path}.{name}" if path else name, buffer)
+            for path, module in self.copied.named_modules()
+            for name, buffer in module._buffers.items()
+            if buffer is not None
+        )
         held = Held.of(self.copied.named_parameters(), buffers)
         for path, module in self.copied.named_modules():
             self._watch(module, path)
-        value = torch.empty((1, *shape), dtype=dtype, device="meta")
-        entering = self.marked(value, self.graph.placeholder("input"))
+        args, kwargs = call([self.entering(entry, dtype) for entry in inputs])
+        device = next((tensor.device for tensor in self.model.parameters()), torch.device("cpu"))
+        surroundings = Surroundings(device, self.copies, lambda: self.audit.layer is None)
         try:
-            with torch.no_grad(), torch.device("meta"), self.audit, self.recording():
-                result = self.copied(entering)
-        except Exception as error:
-            raise explained(error, self.failed_in, type(self.model).__name__) from error
-        self.graph.output(tuple(map(self.node_of, _results(result))))
+            with uncompiled(), torch.no_grad(), self.audit, self.recording(), surroundings:
+                result = self.copied(*args, **kwargs)
+        except (RecursionError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise explained(error, self.failed_in, self.model) from error
+        outputs = map(surroundings.here, results(result))
+        self.graph.output(tuple(map(self.node_of, outputs)))
         return Recorded(self.graph, held, tensors_of(self.state.values()), tuple(self.gaps))
 
     def _watch(self, module: nn.Module, path: str) -> None:
@@ -181,7 +207,7 @@ class ModuleRun(Recorder):
         self.frames = (*outer, Frame(part.path, part.kind, self.calls))
         try:
             yield
-        except Exception:
+        except BaseException:
             self.failed_in = self.failed_in or self.frames
             raise
         finally:
@@ -228,23 +254,6 @@ class ModuleRun(Recorder):
                 seen.macs = None
             self.macs[key] = seen.macs
         return self.macs[key]
-
-
-def _results(value: Any, around: tuple[int, ...] = ()) -> Iterator[torch.Tensor]:
-    """The tensors in what a model gives, whatever holds them."""
-    if isinstance(value, torch.Tensor):
-        yield value
-        return
-    parts: Iterable[Any] = ()
-    if isinstance(value, Mapping):
-        parts = value.values()
-    elif isinstance(value, (tuple, list, set)):
-        parts = value
-    elif not isinstance(value, (type, nn.Module)):
-        parts = getattr(value, "__dict__", {}).values()
-    if id(value) not in around:
-        for part in parts:
-            yield from _results(part, (*around, id(value)))
 
 
 def _on_zeros(module: nn.Module, args: Any, kwargs: Any) -> Any:
