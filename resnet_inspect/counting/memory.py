@@ -233,7 +233,8 @@ def _last_uses(graph: LayerGraph) -> Mapping[str, int]:
     for step, layer in enumerate(graph.layers):
         for source in layer.inputs:
             hold(source, step)
-    for name, last in (graph.run.lasts if graph.run else _until_containers_return(graph)).items():
+    seen = graph.run.lasts if graph.run else None
+    for name, last in (_until_containers_return(graph) if seen is None else seen).items():
         hold(name, made[last])
     for name in graph.outputs:
         hold(name, len(graph.layers) - 1)
