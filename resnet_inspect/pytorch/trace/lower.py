@@ -9,9 +9,8 @@ takes multiply-accumulates: then it is a layer, fed by a Source.
 from __future__ import annotations
 
 import operator
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import fx
@@ -19,10 +18,10 @@ from torch.utils._pytree import tree_leaves
 
 from resnet_inspect.counting.costs import operations
 from resnet_inspect.errors import InspectError
-from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Op, Shape
 from resnet_inspect.networks.run import Gap, Input, Run
-from resnet_inspect.networks.structure import Frame, Placed, stages
+from resnet_inspect.networks.structure import Placed, stages
 from resnet_inspect.networks.torch_ops import Opaque, Source, View
 from resnet_inspect.pytorch.trace.calls import (
     Call,
@@ -33,39 +32,16 @@ from resnet_inspect.pytorch.trace.calls import (
     function_name,
     sample_shape,
 )
+from resnet_inspect.pytorch.trace.drafts import (
+    Draft,
+    Feed,
+    input_names,
+    kept,
+    lasts_of,
+    named_layers,
+)
 from resnet_inspect.pytorch.trace.rules import FUNCTION_RULES, as_ops, bind
 from resnet_inspect.pytorch.trace.shape_rules import NEW, SPLITS
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A tensor on its way: the draft that makes it, or the input that it is; and its shape."""
-
-    draft: Draft | None
-    shape: Shape
-    input: Input | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Draft:
-    """A layer without its name. label: what it is called if nothing else is called so.
-
-    uses: the names of the parameters and buffers that it computes with. macs: what its op says.
-    called: the function, where the model itself calls one. until: how many drafts there were when
-    the model's code let its output go.
-    """
-
-    label: str
-    path: str
-    op: Op
-    inputs: tuple[Feed, ...]
-    output: Shape
-    frames: tuple[Frame, ...]
-    function: bool
-    uses: tuple[str, ...]
-    macs: int | None
-    called: str
-    until: int = 0
 
 
 def lower(recorded: Recorded, name: str, inputs: Sequence[Input]) -> LayerGraph:
@@ -75,18 +51,18 @@ def lower(recorded: Recorded, name: str, inputs: Sequence[Input]) -> LayerGraph:
     if not outputs:
         raise InspectError(f"{name} gives nothing that torch functions made of its input")
     made = [feed.draft for feed in outputs if feed.draft]
-    drafts = _kept(lowering.made, made)
+    drafts = kept(lowering.made, made)
     if not drafts:
         raise InspectError(f"{name} computes nothing: its output is its input")
-    entering = _input_names(inputs, drafts)
-    layers = _layers(drafts, entering)
+    entering = input_names(inputs, drafts)
+    layers = named_layers(drafts, entering)
     names = {draft: layer.name for draft, layer in zip(drafts, layers, strict=True)}
     returned = tuple(dict.fromkeys(names[draft] for draft in made))
     placed = [Placed(layer, draft.frames) for layer, draft in zip(layers, drafts, strict=True)]
     run = Run(
         recorded.tensors,
         {names[draft]: draft.uses for draft in drafts if draft.uses},
-        _lasts(lowering.made, names),
+        lasts_of(lowering.made, names),
         (*recorded.gaps, *lowering.gaps),
         {names[draft]: draft.called for draft in drafts if draft.called},
     )
@@ -99,37 +75,6 @@ def lower(recorded: Recorded, name: str, inputs: Sequence[Input]) -> LayerGraph:
         entering=() if own else tuple(entering.values()),
         returned=() if returned == last else returned,
     )
-
-
-def _input_names(inputs: Sequence[Input], drafts: Sequence[Draft]) -> dict[Input, Input]:
-    """The inputs under names that no layer has; one alone is the input."""
-    if len(inputs) == 1:
-        return {inputs[0]: inputs[0]._replace(name=INPUT)}
-    taken = {label for draft in drafts for label in (draft.label, draft.frames[-1].path)}
-    named = {}
-    for entry in inputs:
-        name = entry.name
-        while name in taken:
-            name += "_input"
-        named[entry] = entry._replace(name=name)
-    return named
-
-
-def _lasts(made: Sequence[Draft], names: Mapping[Draft, str]) -> Mapping[str, str]:
-    """The layers during which outputs are last held, where that is after their last readers."""
-    read: dict[Draft, int] = {}
-    before: list[str] = []
-    for at, draft in enumerate(made):
-        before.append(names[draft] if draft in names else before[-1] if before else "")
-        if draft in names:
-            read.update((feed.draft, at) for feed in draft.inputs if feed.draft)
-    lasts = {}
-    for at, draft in enumerate(made):
-        if draft in names and draft.until - 1 > read.get(draft, at):
-            reader, last = before[read.get(draft, at)], before[draft.until - 1]
-            if last != reader:
-                lasts[names[draft]] = last
-    return lasts
 
 
 class _Lowering:
@@ -376,52 +321,3 @@ def _made(node: fx.Node, parts: Sequence[Constant]) -> Constant:
 
 def _under(path: str, label: str) -> str:
     return f"{path}.{label}" if path else label
-
-
-def _kept(made: Sequence[Draft], outputs: Iterable[Draft]) -> list[Draft]:
-    """The layers that the outputs need, and all others that cost something, with what feeds them.
-
-    What is looked at and dropped, such as a mean that is printed, is no part of the network.
-    """
-    needed: set[Draft] = set()
-    waiting = [*outputs, *(draft for draft in made if draft.uses or draft.macs != 0)]
-    while waiting:
-        draft = waiting.pop()
-        if draft not in needed:
-            needed.add(draft)
-            waiting.extend(feed.draft for feed in draft.inputs if feed.draft)
-    return [draft for draft in made if draft in needed]
-
-
-def _layers(drafts: Sequence[Draft], entering: Mapping[Input, Input]) -> list[Layer]:
-    """Layers under unique names: numbered where a label is used more than once."""
-    alone = Counter(frame for draft in drafts for frame in draft.frames)
-    labels = []
-    for draft in drafts:
-        frame = draft.frames[-1]
-        by_module = draft.function and frame.path and alone[frame] == 1
-        labels.append(frame.path if by_module else draft.label)
-    count, used = Counter(labels), Counter[str]()
-    taken = {label for label, times in count.items() if times == 1}
-    names: dict[Draft | Input, str] = {entry: shown.name for entry, shown in entering.items()}
-    layers = []
-    for draft, label in zip(drafts, labels, strict=True):
-        name = label
-        while count[label] > 1:
-            used[label] += 1
-            name = f"{label}{'_' if label[-1].isdigit() else ''}{used[label]}"
-            if name not in taken:
-                break
-        taken.add(name)
-        names[draft] = name
-        path = label if draft.function and label == draft.frames[-1].path else draft.path
-        sources = tuple(names[_source(feed)] for feed in draft.inputs)
-        shapes = tuple(feed.shape for feed in draft.inputs)
-        layers.append(Layer(name, path, draft.op, sources, shapes, draft.output))
-    return layers
-
-
-def _source(feed: Feed) -> Draft | Input:
-    source = feed.draft or feed.input
-    assert source is not None
-    return source
