@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.graph import INPUT, LayerGraph, once
+from resnet_inspect.networks.graph import LayerGraph, once
 from resnet_inspect.networks.ops import Pair, Shape
 
 
@@ -128,7 +128,7 @@ def wired_fields(graph: LayerGraph) -> tuple[Fields, Fields]:
     the same: such a block does not stride, and rules add to sizes and starts or compare them.
     """
     fields: dict[str, ReceptiveField | None] = {
-        INPUT: _PIXEL if len(graph.input_shape) == 3 else None
+        name: _PIXEL if len(shape) == 3 else None for name, shape in graph.inputs.items()
     }
     steps: dict[str, ReceptiveField | None] = {}
     rules: dict[type[ops.Op], Callable[..., ReceptiveField | None]] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from resnet_inspect.networks.fusion import fold, main_layer
-from resnet_inspect.networks.graph import INPUT, LayerGraph
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_labels import convolution_size
 from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale
 from resnet_inspect.networks.wiring import Wiring
@@ -85,7 +85,7 @@ def depths(graph: LayerGraph) -> Mapping[str, int]:
     A gate lies as deep as what it is made of.
     """
     gating = gates(graph)
-    reached: dict[str, int] = {INPUT: 0}
+    reached = dict.fromkeys(graph.inputs, 0)
     for block in graph.blocks:
         for layer in block.layers:
             # A gate scales the main path and is none itself.
@@ -94,8 +94,7 @@ def depths(graph: LayerGraph) -> Mapping[str, int]:
             weighted = isinstance(layer.op, (Conv2d, Linear)) and layer.name not in gating
             here = before + weighted
             reached[layer.name] = min(here, 1) if block.is_stem else here
-    del reached[INPUT]
-    return reached
+    return {name: depth for name, depth in reached.items() if name not in graph.inputs}
 
 
 def residual_blocks(graph: LayerGraph) -> int:

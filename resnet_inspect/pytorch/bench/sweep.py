@@ -74,13 +74,13 @@ def run_sweep(
 
     Raises InspectError where an argument, a case or the record cannot be used.
     """
+    for graph in {id(graph): graph for graph, case in tasks if case.step == "training"}.values():
+        workload.check_trainable(graph)
     setup = _set_up(device, threads, budget, half_width, progress, measures_ceilings=per_layer)
     for graph, case in tasks:
         workload.check(case, setup.runner.device)
         if per_layer:
             check_layers(graph, case)
-    for graph in {id(graph): graph for graph, case in tasks if case.step == "training"}.values():
-        workload.check_trainable(graph)
     kind: type[CaseMeasurement] = Layers if per_layer else Latency
     known = _known(record, resume)
     left = remaining(tasks, kind, setup.environment, known) if resume else tasks

@@ -116,7 +116,7 @@ class Surroundings(TorchFunctionMode):
             return _ASKED[asked](self.device)
         if func in _ATTRIBUTES:
             return func(*args, **kwargs)
-        with _aside():
+        with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
             tensors = _tensors(kwargs.values(), _tensors(args, []))
             if self._strange(tensors) or (func in _MOVES and tensors):
                 args, kwargs = tree_map_only(Tensor, self.here, (args, kwargs))
@@ -170,7 +170,7 @@ class Surroundings(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name.startswith("new_") or name.endswith("_like"):
             return self._made(func, args, kwargs)
-        with _aside():
+        with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
             known = bool(tensors) and all(map(self.values.has, tensors))
         if not known:
             if name == "__setitem__" or (name.endswith("_") and not name.endswith("__")):
