@@ -61,5 +61,5 @@ def test_an_option_that_cannot_be_read_says_how_it_is_written(text: str) -> None
 
 
 def test_an_unknown_dtype_is_told_the_nearest() -> None:
-    with pytest.raises(InspectError, match="did you mean .*int64"):
+    with pytest.raises(InspectError, match=r"did you mean .*int64"):
         parse_input("ids=16:int46")
