@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, SupportsIndex
 
-from resnet_inspect.errors import FormatError, ShapeError, unknown
-from resnet_inspect.networks.ops import Shape, show_shape
+from resnet_inspect.errors import FormatError, ShapeError, shown, unknown
+from resnet_inspect.networks.ops import Shape, checked_input, show_shape
 from resnet_inspect.networks.run import Input
 
 Inputs = Shape | Sequence[Any] | Mapping[str, Any]
@@ -72,7 +72,7 @@ def _is_entry(value: Any) -> bool:
 
 def _named(name: str, value: Any) -> Iterator[Input]:
     if isinstance(value, Input):
-        yield value
+        yield value._replace(shape=checked_input(value.shape))
     elif _is_entry(value):
         sizes, dtype = value, ""
         if isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[1], str):
@@ -91,7 +91,7 @@ def _shape(sizes: Any) -> Shape:
         shape = (0,)
     if not all(size > 0 for size in shape):
         raise ShapeError(f"input {sizes!r} is not a shape; give sizes such as (3, 224, 224)")
-    return shape
+    return checked_input(shape)
 
 
 def _dtype(name: str) -> str:
@@ -112,8 +112,8 @@ def parse_input(text: str) -> Input:
     shape = parse_sizes(sizes or "") if sizes or not name else ()
     if written is None or not (shape or name) or (sizes and not shape):
         raise FormatError(
-            f"--input is {text!r}; give sizes such as 3x224x224, behind an argument's name where "
-            "there are several (left=3x224x224), before a dtype where they are no fractions "
+            f"--input is {shown(text)}; give sizes such as 3x224x224, behind an argument's name "
+            "where there are several (left=3x224x224), before a dtype where they are no fractions "
             "(ids=16:int64)"
         )
     return Input(name or "", shape, _dtype(dtype) if dtype else "")

@@ -111,11 +111,12 @@ class Surroundings(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs) if kwargs else {}
+        if func in _ATTRIBUTES:
+            with torch._C.DisableTorchFunction():
+                return func(*args, **kwargs)
         asked = getattr(func, "__self__", None)
         if asked in _ASKED:  # x.device and the like
             return _ASKED[asked](self.device)
-        if func in _ATTRIBUTES:
-            return func(*args, **kwargs)
         with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
             tensors = _tensors(kwargs.values(), _tensors(args, []))
             if self._strange(tensors) or (func in _MOVES and tensors):
@@ -247,7 +248,10 @@ def _in_a_transform() -> bool:
 # --- devices --------------------------------------------------------------------------------------
 
 _ATTRIBUTES = frozenset(
-    getattr(Tensor, name).__get__ for name in ("shape", "dtype", "ndim", "requires_grad")
+    (
+        *(getattr(Tensor, name).__get__ for name in ("shape", "dtype", "ndim", "requires_grad")),
+        *(Tensor.size, Tensor.dim, Tensor.numel, Tensor.is_floating_point),
+    )
 )
 """What is the same of every tensor, with values or without; asked most often."""
 
