@@ -15,12 +15,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from resnet_inspect.counting.costs import graph_cost
-from resnet_inspect.counting.dtypes import (
-    canonical_dtype,
-    cast_size,
-    chosen_dtype,
-    element_bytes,
-)
+from resnet_inspect.counting.dtypes import canonical_dtype, cast_size, chosen_dtype, element_bytes
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
