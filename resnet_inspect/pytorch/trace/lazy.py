@@ -37,9 +37,9 @@ def initialised(model: nn.Module, given: Sequence[Input]) -> nn.Module:
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad(), torch.device("cpu"):
             own(*args, **kwargs)
-    except InspectError:
+    except (InspectError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
         raise ShapeError(
             f"{type(model).__name__} has lazy layers, and running it once fails: "
             f"{first_line(error)}"

@@ -46,10 +46,11 @@ def load(
         graph = trace(read(name), input_shape, name=Path(name).stem, leaves=leaves)
         return replace(graph, maker=partial(_on_default_device, partial(_program, name)))
     make = partial(_called, name, dict(args or {}))
-    model, short = make(), name.rpartition(":")[2]
-    if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
-        return described(model, input_shape, leaves, short)
-    graph = trace(model, input_shape, name=short, leaves=leaves)
+    with redirect_stdout(sys.stderr):
+        model, short = make(), name.rpartition(":")[2]
+        if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+            return described(model, input_shape, leaves, short)
+        graph = trace(model, input_shape, name=short, leaves=leaves)
     return replace(graph, maker=partial(_on_default_device, make))
 
 
@@ -105,7 +106,9 @@ def _called(name: str, args: Mapping[str, Any]) -> nn.Module:
             )
         try:
             model = named(**args)
-        except (Exception, SystemExit, GeneratorExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             shown = ", ".join(f"{key}={value!r}" for key, value in args.items())
             raise InspectError(f"{name}({shown}) fails: {first_line(error)}") from error
     if not isinstance(model, nn.Module):
@@ -122,7 +125,9 @@ def _imported(name: str) -> Any:
                 f"cannot import {error.name!r} here; run where it lies, or install it"
             ) from None
         raise InspectError(f"importing {name} fails: {first_line(error)}") from error
-    except (Exception, SystemExit, GeneratorExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise InspectError(f"importing {name} fails: {first_line(error)}") from error
 
 
