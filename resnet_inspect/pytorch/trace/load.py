@@ -18,14 +18,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.inputs import Inputs, entries
 from resnet_inspect.pytorch.trace.deep import deeply
 from resnet_inspect.pytorch.trace.diagnosis import first_line
-from resnet_inspect.pytorch.trace.lazy import initialised
+from resnet_inspect.pytorch.trace.lazy import has_lazy, initialised
 from resnet_inspect.pytorch.trace.pt2 import read
 from resnet_inspect.pytorch.trace.trace import trace
 
@@ -48,7 +47,7 @@ def load(
     make = partial(_called, name, dict(args or {}))
     with redirect_stdout(sys.stderr):
         model, short = make(), name.rpartition(":")[2]
-        if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+        if has_lazy(model):
             return described(model, input_shape, leaves, short)
         graph = trace(model, input_shape, name=short, leaves=leaves)
     return replace(graph, maker=partial(_on_default_device, make))
