@@ -18,6 +18,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     "Compare": ("compare", "compare-blocks", "diff", "reconcile"),
     "Draw": ("diagram", "plot", "report"),
     "Forecast": ("forecast", "devices", "calibrate", "validate"),
+    "Learn": ("learn",),
     "Measure": ("bench", "results", "ladder", "roofline", "device"),
 }
 """Every command, in the order and under the titles of the help."""

@@ -59,15 +59,21 @@ sampling_options = together(
     ),
 )
 
-record_options = together(
-    option(
-        "--record FILE",
-        "JSON Lines, to which each measurement is added as soon as it is finished.",
-        default="bench.jsonl",
-        panel=_RECORD,
-    ),
-    option("--resume", "Leave out what the record already holds.", panel=_RECORD),
-)
+
+def records_to(file: str, each: str = "each measurement") -> Callable[[Function], Function]:
+    """--record, by default this file, and --resume."""
+    return together(
+        option(
+            "--record FILE",
+            f"JSON Lines, to which {each} is added as soon as it is finished.",
+            default=file,
+            panel=_RECORD,
+        ),
+        option("--resume", "Leave out what the record already holds.", panel=_RECORD),
+    )
+
+
+record_options = records_to("bench.jsonl")
 
 
 def level_option(help: str = "Rows") -> Callable[[Function], Function]:

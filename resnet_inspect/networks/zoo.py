@@ -167,6 +167,9 @@ ZOO: dict[str, Entry] = {
 ALIASES: dict[str, str] = {
     **{f"resnet{depth}b": f"resnet{depth}" for depth in (50, 101, 152)},
     **{f"resnet{depth}_v1.5": f"resnet{depth}" for depth in (50, 101, 152)},
+    # What the paper calls them: of these depths there is nothing else (section 4.2).
+    **{f"resnet{6 * n + 2}": f"resnet{6 * n + 2}_cifar" for n in (3, 5, 7, 9, 18, 200)},
+    **{f"plain{6 * n + 2}": f"plain{6 * n + 2}_cifar" for n in (3, 5, 7, 9, 18)},
     "wide_resnet50": "wide_resnet50_2",
     "wide_resnet101": "wide_resnet101_2",
     "resnext50": "resnext50_32x4d",
