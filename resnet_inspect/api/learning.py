@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,10 +11,14 @@ from resnet_inspect.api.networks import Model, graph, has_spec, spec
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.inputs import Inputs
 
 if TYPE_CHECKING:
+    import torch
+
     from resnet_inspect.pytorch.train.data import Arrays, Images
     from resnet_inspect.reporting.measurements import Measurements
+    from resnet_inspect.tables.table import Table
 
 
 def learn(
@@ -23,7 +27,7 @@ def learn(
     epochs: int = 20,
     seeds: int = 3,
     batch: int = 128,
-    rate: float = 0.1,
+    rate: float = 0.03,
     weight_decay: float = 1e-4,
     device: str | None = None,
     threads: int | None = None,
@@ -95,3 +99,48 @@ def _fitted(model: Model, images: Images) -> LayerGraph:
     if by_name and of_cifar and images.name == "digits":
         changes |= _HALF
     return graph(described.with_changes(changes))
+
+
+def parameter_groups(
+    model: torch.nn.Module,
+    rates: Mapping[str, float] | None = None,
+    *,
+    rate: float | None = None,
+    layer_decay: float | None = None,
+    weight_decay: float | None = None,
+    no_decay_for: Sequence[str] = ("norm", "bias"),
+    input_shape: Inputs | None = None,
+) -> list[dict[str, Any]]:
+    """The parameters of a module in groups by stage, for an optimizer of torch or timm.
+
+    rates: learning rates by stage ('stem', 'layer1', .. 'head') or block ('layer1.0'), which goes
+    before its stage; rate: of all others (default: the optimizer's). layer_decay: each block learns
+    at this share of the rate of the next one, as timm has it. weight_decay: of all but the kinds in
+    no_decay_for, which have none (default: the optimizer's). Parts are found by tracing the module
+    with an input of `input_shape`; each parameter that is trained is in one group, that of the
+    layer that uses it first. Raises InspectError.
+    """
+    from resnet_inspect.pytorch.parameters import groups
+
+    traced = graph(model, input_shape)
+    return groups(traced, model, rates or {}, rate, layer_decay, weight_decay, no_decay_for)
+
+
+def freeze(
+    model: torch.nn.Module, until: str, *, batch: int = 1, input_shape: Inputs | None = None
+) -> Table:
+    """Stop a module from learning up to a stage or block, and it; its table says what that saves.
+
+    The parameters of these blocks get no gradient, and their batch norms keep their statistics and
+    use them, in train mode too. The rows of the table freeze nothing, the stem, the first stage and
+    so on: MACs of a training step, gradients, and memory with momentum, for `batch` samples. Raises
+    InspectError.
+    """
+    from resnet_inspect.counting.freezing import frozen_steps
+    from resnet_inspect.pytorch import parameters
+    from resnet_inspect.tables.freezing import freezing
+
+    traced = graph(model, input_shape)
+    table = freezing(traced.name, frozen_steps(traced, until, batch), batch)
+    parameters.freeze(traced, model, until)
+    return table

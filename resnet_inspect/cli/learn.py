@@ -51,7 +51,7 @@ class DataOption(Option):
 @option("--epochs N", "Times that each image is seen.", default=20)
 @option("--seeds N", "Trainings of each network, from seed 0 on.", default=3)
 @option("--batch N", "Images in a step.", default=128)
-@option("--rate R", "Learning rate; a tenth after half and after 3/4 of the epochs.", default=0.1)
+@option("--rate R", "Learning rate; a tenth after half and after 3/4 of the epochs.", default=0.03)
 @option("--weight-decay D", "Weight decay.", default=1e-4)
 @option("--level LEVEL", "Rows", default=LEVELS[0], words=LEVELS)
 @shows_measured

@@ -32,7 +32,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     classes: Size
     epochs: Size = 20
     batch: Size = 128
-    rate: float = 0.1
+    rate: float = 0.03
     momentum: float = 0.9
     weight_decay: float = 1e-4
     seed: Count = 0
