@@ -11,8 +11,9 @@ from functools import singledispatch
 from typing import NamedTuple
 
 from resnet_inspect.counting.costs import cost, total
+from resnet_inspect.counting.field import ReceptiveField
 from resnet_inspect.counting.memory import saved_tensors
-from resnet_inspect.counting.receptive_field import ReceptiveField, receptive_fields
+from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph

@@ -11,13 +11,10 @@ from typing import NamedTuple
 
 from resnet_inspect.counting.costs import TERMS, Cost, cost, graph_cost, total
 from resnet_inspect.counting.dtypes import DTYPES, canonical_dtype
+from resnet_inspect.counting.field import ReceptiveField
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.published import Figure, figures_of, published_quantity
-from resnet_inspect.counting.receptive_field import (
-    ReceptiveField,
-    later_field,
-    wired_fields,
-)
+from resnet_inspect.counting.receptive_field import later_field, wired_fields
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once

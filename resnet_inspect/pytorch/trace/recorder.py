@@ -28,7 +28,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from resnet_inspect.errors import InspectError, ShapeError
 from resnet_inspect.networks.ops import Op, Shape
 from resnet_inspect.networks.structure import Frame
-from resnet_inspect.networks.torch_ops import Opaque
+from resnet_inspect.networks.torch_ops import Opaque, Product
 from resnet_inspect.pytorch.trace.calls import Constant, first_tensor, sample_shape
 from resnet_inspect.pytorch.trace.diagnosis import explained
 from resnet_inspect.pytorch.trace.rules import LayerRule, as_ops, is_builtin, layer_rule
@@ -99,7 +99,7 @@ class _Part:
         except ShapeError as error:
             self.misfit = error  # or unusual, such as a batch folded into it: torch is to say
             return None, None
-        if any(isinstance(op, Opaque) for op in ops):
+        if any(isinstance(op, (Opaque, Product)) for op in ops):
             return ops, None  # it may give more than one tensor
         batch = (1,) if inputs[0].dim() > len(shapes[0]) else ()
         value = torch.empty((*batch, *outputs[0]), dtype=inputs[0].dtype, device="meta")

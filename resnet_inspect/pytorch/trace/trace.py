@@ -4,7 +4,7 @@
 
 A copy of the model (meta_copy.py) runs once on a meta tensor, what it calls is recorded as a
 torch.fx graph (recorder.py), and rules turn its modules and functions into ops (module_rules.py,
-function_rules.py, shape_rules.py, lower.py). Blocks and stages come from networks.structure.
+function_rules.py, product_rules.py, shape_rules.py, lower.py). Blocks and stages come from networks.structure.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Shape, show_shape
 from resnet_inspect.pytorch.trace import function_rules as _functions  # noqa: F401  (registers)
 from resnet_inspect.pytorch.trace import module_rules as _modules  # noqa: F401  (registers rules)
+from resnet_inspect.pytorch.trace import product_rules as _products  # noqa: F401  (registers)
 from resnet_inspect.pytorch.trace.calls import Held
 from resnet_inspect.pytorch.trace.exported import recorded
 from resnet_inspect.pytorch.trace.lower import lower
