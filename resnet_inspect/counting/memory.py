@@ -225,8 +225,18 @@ def saved_for_backward(
             extra += own * times.get(layer.name, 1)
     shapes = {name: short.layer(name).output_shape for name in saved - {INPUT}}
     shapes |= {INPUT: short.input_shape} if INPUT in saved else {}
-    entries = sum(elements(shape) * times.get(name, 1) for name, shape in shapes.items())
-    return entries * itemsize * batch + extra
+    sizes = {name: output_bytes(short.layer(name).op, itemsize) for name in saved - {INPUT}}
+    kept = sum(
+        elements(shape) * times.get(name, 1) * sizes.get(name, itemsize)
+        for name, shape in shapes.items()
+    )
+    return kept * batch + extra
+
+
+@singledispatch
+def output_bytes(op: ops.Op, itemsize: int) -> int:
+    """Bytes of an element that an op gives."""
+    return itemsize
 
 
 @singledispatch

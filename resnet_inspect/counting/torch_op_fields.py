@@ -29,6 +29,7 @@ from resnet_inspect.networks.torch_ops import (
     GroupNorm,
     Interpolate,
     LayerNorm,
+    LocalResponseNorm,
     MatMul,
     Move,
     Opaque,
@@ -58,7 +59,7 @@ def _(op: Opaque, fields: Known, shapes: Shapes) -> ReceptiveField:
     raise UnknownField
 
 
-for _kind in (BatchNorm, Dropout):
+for _kind in (BatchNorm, Dropout, LocalResponseNorm):
     rule.register(_kind, lambda op, fields, shapes: fields[0])
 
 

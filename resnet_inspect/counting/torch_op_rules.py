@@ -28,6 +28,7 @@ from resnet_inspect.networks.torch_ops import (
     GroupNorm,
     Interpolate,
     LayerNorm,
+    LocalResponseNorm,
     MatMul,
     Move,
     Opaque,
@@ -66,7 +67,7 @@ def _(op: Conv | ConvTranspose, inputs: Shapes, output: Shape) -> Counts:
     return {"macs": op.weights * positions, "bias": elements(output) if op.bias else 0}
 
 
-for _kind in (BatchNorm, GroupNorm, LayerNorm):
+for _kind in (BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm):
     operations.register(_kind, _of_output("normalization", 2))
 operations.register(Function, _of_output("activation"))
 for _kind in (Dropout, View):

@@ -139,6 +139,17 @@ class Convolution(Op):
     def params(self) -> int:
         return self.weights + (self.out_channels if self.bias else 0)
 
+    @property
+    def reach(self) -> Shape:
+        """Extent of the dilated kernel."""
+        return reached(self.kernel, self.dilation)
+
+
+def reached(kernel: Shape, dilation: Shape) -> Shape:
+    """The extent of a dilated window."""
+    spread = dilation or (1,) * len(kernel)
+    return tuple(d * (k - 1) + 1 for k, d in zip(kernel, spread, strict=True))
+
 
 class Conv2d(Convolution):
     kernel: Pair

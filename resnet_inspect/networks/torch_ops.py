@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Shape, show_shape, slid
+from resnet_inspect.networks.ops import Shape, reached, show_shape, slid
 
 Sizes = tuple[int, ...]
 
@@ -84,19 +84,9 @@ class Conv(ops.Convolution):
     def buffers(self) -> int:
         return 0 if self.made_of is None else self.made_of[1]
 
-    @property
-    def reach(self) -> Sizes:
-        """Extent of the dilated kernel."""
-        return _reach(self.kernel, self.dilation)
-
     def output_shape(self, *shapes: Shape) -> Shape:
         folded, shape = _fitting(shapes[0], len(self.kernel), self.in_channels)
         return *folded, self.out_channels, *slid(shape, self.reach, self.stride, self.padding)
-
-
-def _reach(kernel: Sizes, dilation: Sizes) -> Sizes:
-    spread = dilation or (1,) * len(kernel)
-    return tuple(d * (k - 1) + 1 for k, d in zip(kernel, spread, strict=True))
 
 
 class ConvTranspose(ops.Convolution):
@@ -111,8 +101,7 @@ class ConvTranspose(ops.Convolution):
     def output_shape(self, *shapes: Shape) -> Shape:
         folded, shape = _fitting(shapes[0], len(self.kernel), self.in_channels)
         more = self.output_padding or (0,) * len(self.kernel)
-        reach = _reach(self.kernel, self.dilation)
-        axes = zip(shape[1:], self.stride, self.padding, reach, more, strict=True)
+        axes = zip(shape[1:], self.stride, self.padding, self.reach, more, strict=True)
         return (
             *folded,
             self.out_channels,
@@ -179,6 +168,14 @@ class LayerNorm(ops.Op):
         return shapes[0]
 
 
+class LocalResponseNorm(ops.Op):
+    """Each element over a power of the mean square of `size` channels around it."""
+
+    category = "normalization"
+
+    size: int
+
+
 class Function(ops.Activation):
     """An activation that has no class of its own.
 
@@ -221,7 +218,7 @@ class Pool(Typed):
     @property
     def reach(self) -> Sizes:
         """Extent of the dilated window."""
-        return _reach(self.kernel, self.dilation)
+        return reached(self.kernel, self.dilation)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         folded, shape = _fitting(shapes[0], len(self.kernel))

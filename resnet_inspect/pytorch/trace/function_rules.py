@@ -9,6 +9,7 @@ ValueError. Both make the call an Opaque layer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from torch import fx
 
@@ -21,6 +22,7 @@ from resnet_inspect.networks.torch_ops import (
     GroupNorm,
     Interpolate,
     LayerNorm,
+    LocalResponseNorm,
     Pool,
     Reduce,
     Sizes,
@@ -68,15 +70,23 @@ _ELEMENTWISE = (
     "expm1 fill fix float_power floor floor_divide floordiv fmax fmin fmod frac ge greater "
     "greater_equal gt heaviside hypot i0 invert isclose isfinite isinf isnan ldexp le lerp less "
     "less_equal lgamma log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not "
-    "logical_or logical_xor logit lt masked_fill maximum minimum mod nan_to_num ne neg not_equal "
-    "or polar positive pow rad2deg reciprocal remainder round rsqrt sgn sign signbit sin sinc sinh "
-    "softsign sqrt square tan trunc where xlogy xor zero"
+    "logical_or logical_xor logit lt masked_fill maximum minimum mod nan_to_num ne neg "
+    "not_equal or polar positive rad2deg rdiv reciprocal remainder round rsqrt sgn sign signbit "
+    "sin sinc sinh softsign sqrt square tan trunc where xlogy xor zero"
 )
 
 
 @register_function(_ELEMENTWISE)
 def _(call: Call) -> Known:
     return Arithmetic(call.name, call.output, call.params, call.inplace)
+
+
+@register_function("pow", arguments="input exponent")
+def _(call: Call) -> Known:
+    """Of a number to a power torch keeps the result: rpow."""
+    flipped = getattr(call.node.target, "__name__", "") == "__rpow__"
+    number = flipped or not isinstance(call.bound.get("input"), fx.Node)
+    return Arithmetic("rpow" if number else "pow", call.output, call.params, call.inplace)
 
 
 def _over(call: Call, dims: int | Iterable[int]) -> Sizes:
@@ -165,7 +175,7 @@ def _(call: Call) -> Known:
 
 @register_function("local_response_norm", arguments="input size")
 def _(call: Call) -> Known:
-    return Function("LocalResponseNorm")
+    return LocalResponseNorm(call.bound["size"])
 
 
 # --- normalization -----------------------------------------------------------------------------
@@ -300,21 +310,10 @@ _REDUCTIONS = (
     "var_mean vector_norm"
 )
 
-_DIM_AT = {
-    **dict.fromkeys(
-        [
-            "kthvalue",
-            "norm",
-            "nanquantile",
-            "quantile",
-            "topk",
-            "vector_norm",
-            "linalg_vector_norm",
-        ],
-        2,
-    )
-}
-"""Where functions take their dimensions, if that is not behind the input."""
+_DIMS_THIRD = (
+    *("kthvalue", "linalg_vector_norm", "nanquantile", "norm", "quantile", "topk", "vector_norm"),
+)
+"""Functions that take their dimensions behind another argument."""
 
 _LAST = ("sort", "argsort", "topk", "kthvalue", "msort", "median", "mode")
 """Functions that have a dimension of their own where they are given none."""
@@ -324,8 +323,8 @@ _LAST = ("sort", "argsort", "topk", "kthvalue", "msort", "median", "mode")
 def _(call: Call) -> Known:
     if call.name in ("max", "min") and len(call.inputs) == 2:
         return Arithmetic(call.name, call.output, call.params)
-    given = call.node.args[_DIM_AT.get(call.name, 1) :]
-    dims = call.node.kwargs.get("dim", given[0] if given else None)
+    given = call.node.args[2 if call.name in _DIMS_THIRD else 1 :]
+    dims: Any = call.node.kwargs.get("dim", given[0] if given else None)
     space = isinstance(dims, (tuple, list)) and sorted(dim % 4 for dim in dims) == [2, 3]
     if call.name == "mean" and call.dims == 4 and len(call.shape) == 3 and space:
         return ops.GlobalAvgPool2d(bool(call.get("keepdim", False)))

@@ -11,10 +11,10 @@ from resnet_inspect.networks.torch_ops import BatchNorm, Conv, Pad, Sizes
 def convolution(
     conv: Conv, padding: Sizes | str, shape: Shape, made_of: tuple[int, int] | None = None
 ) -> tuple[Op, ...]:
-    """A convolution of this shape with torch's padding; 'same' that is wider behind than before is a Pad ahead.
+    """A convolution with torch's padding; 'same' that is wider behind than before is a Pad ahead.
 
-    made_of: entries of the parameters and buffers behind its kernel and bias, if it is not known
-    that these are the kernel and bias.
+    shape: that of its input. made_of: entries of the parameters and buffers behind its kernel and
+    bias, if it is not known that these are the kernel and bias.
     """
     edges, ahead = _edges(padding, conv)
     conv = replace(conv, padding=edges)

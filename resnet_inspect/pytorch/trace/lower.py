@@ -139,7 +139,7 @@ class _Lowering:
             return
         name = self.splits[whole]
         along_channels = feed.shape[1:] == shape[1:]
-        along = places(whole, whole.args[0], node.args[1])
+        along = places(whole, whole.all_input_nodes[0], node.args[1])
         op = View("chunk" if along_channels else name, shape, along)
         label = _under(node.meta["frames"][-1].path, name)
         self._add(node, label, label, (op,), (feed,), function=True)

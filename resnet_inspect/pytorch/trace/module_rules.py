@@ -35,8 +35,8 @@ def _(layer: nn.MultiheadAttention, *shapes: Shape) -> Known:
     length, batch = (-2, -3) if layer.batch_first else (0, 1)
     apart = [(shape[length if len(shape) == 3 else 0], shape[-1]) for shape in shapes[:3]]
     more = (layer.bias_k is not None) + layer.add_zero_attn
-    terms = attention_terms(*apart, more, shapes[0][batch] if len(shapes[0]) == 3 else 1)
-    return Product("MultiheadAttention", shapes[0], tuple(terms), _parameters(layer))
+    terms = attention_terms(apart, more, shapes[0][batch] if len(shapes[0]) == 3 else 1)
+    return Product("MultiheadAttention", shapes[0], terms, _parameters(layer))
 
 
 def _parameters(layer: nn.Module) -> int:

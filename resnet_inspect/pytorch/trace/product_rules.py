@@ -7,12 +7,13 @@ counts: a product with a single vector is none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch.utils._pytree import tree_leaves
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Shape, elements
+from resnet_inspect.networks.ops import Pair, Shape, elements
 from resnet_inspect.networks.torch_ops import (
     Arithmetic,
     Attention,
@@ -170,11 +171,9 @@ def _(call: Call) -> Known:
     left, right = named
     if not summed:
         return Arithmetic("mul", call.output, call.params)
-    both = summed & left.keys() & right.keys()
-    sizes = {
-        x: max(left.get(x, 1), right.get(x, 1)) for x in both | ((left | right).keys() - summed)
-    }
-    return _product(call, "Einsum", *([tuple(sizes.values())] if both else []))
+    both, either = summed & left.keys() & right.keys(), left | right
+    term = [max(either[x], left.get(x, 1)) for x in either if x in both or x not in summed]
+    return _product(call, "Einsum", *([tuple(term)] if both else []))
 
 
 def _named(letters: str, shape: Shape) -> dict[str | int, int]:
@@ -197,20 +196,21 @@ def _(call: Call) -> Known:
     return _product(call, "Attention", (scores, query[-1] + value[-1]))
 
 
-def attention_terms(query: Shape, key: Shape, value: Shape, more: int, batch: int) -> list[Sizes]:
+def attention_terms(shapes: Sequence[Pair], more: int, batch: int) -> tuple[Sizes, ...]:
     """Projections in, attention, projection out (Vaswani et al. 2017, section 3.2.2).
 
-    Shapes are (length, features); more: keys and values that are learned, or zeros.
+    shapes: (length, features) of queries, keys and values. more: keys and values that are learned,
+    or zeros.
     """
-    (length, width), (seen, key_width), (_, value_width) = query, key, value
-    return [
+    (length, width), (seen, key_width), (_, value_width) = shapes
+    return (
         (batch, length, width, width),
         (batch, seen, width, key_width),
         (batch, seen, width, value_width),
         (batch, length, seen + more, width),
         (batch, length, seen + more, width),
         (batch, length, width, width),
-    ]
+    )
 
 
 _ATTENTION = (
@@ -224,7 +224,7 @@ def _(call: Call) -> Known:
     batch = given[0][1] if len(given[0]) == 3 else 1
     shapes = [(shape[0], shape[-1]) for shape in given]
     more = (call.get("bias_k") is not None) + bool(call.get("add_zero_attn"))
-    terms = attention_terms(*shapes, more=more, batch=batch)
+    terms = attention_terms(shapes, more, batch)
     return _product(call, "MultiheadAttention", *terms)
 
 

@@ -5,6 +5,7 @@ Rules as in function_rules.py.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -77,7 +78,7 @@ def _(call: Call) -> Known:
 Places = tuple[tuple[int, int, int], ...]
 
 
-def places(node: fx.Node, source: fx.Node, part: int | None = None) -> Places:
+def places(node: fx.Node, source: fx.Node, part: Any = None) -> Places:
     """Where each dimension of a view's source went (View.places), or () where that is not so.
 
     The function is shown a tensor along one dimension at a time, of stride 1 there and 0 elsewhere:
@@ -91,7 +92,7 @@ def places(node: fx.Node, source: fx.Node, part: int | None = None) -> Places:
     for dim in range(outside, rank):
         line = torch.empty(seen.shape[dim], device="meta")
         line = line[(...,) + (None,) * (rank - 1 - dim)].expand(seen.shape)
-        args, kwargs = tree_map_only(fx.Node, lambda _, line=line: line, _given(node))
+        args, kwargs = tree_map_only(fx.Node, partial(_instead, line), _given(node))
         try:
             given = node.target(*args, **kwargs)  # type: ignore[operator]
             view = given if part is None else given[part]
@@ -106,6 +107,10 @@ def places(node: fx.Node, source: fx.Node, part: int | None = None) -> Places:
     return tuple(found)
 
 
+def _instead(value: torch.Tensor, node: fx.Node) -> torch.Tensor:
+    return value
+
+
 def _given(node: fx.Node) -> tuple[Any, Any]:
     return node.args, node.kwargs
 
@@ -114,10 +119,12 @@ def _given(node: fx.Node) -> tuple[Any, Any]:
 def _(call: Call) -> Known:
     index = call.bound.get("index")
     parts = index if isinstance(index, tuple) else (index,)
-    moved = any(isinstance(part, (fx.Node, list)) for part in parts)
+    moved = [at for at, part in enumerate(parts) if isinstance(part, (fx.Node, list))]
     call.inputs = call.inputs[:1]
     if moved:
-        return Move("index", call.output)
+        place = moved[0] - (call.dims - len(call.shape))
+        alone = all(isinstance(part, slice) for part in parts if part is not parts[moved[0]])
+        return Move("index", call.output, over=(place,) if alone and place >= 0 else ())
     if call.output == call.shape:
         return None
     return View("slice", call.output, places(call.node, call.inputs[0]))
@@ -133,34 +140,26 @@ SPLITS = ("chunk", "split", "split_with_sizes", "tensor_split", "unbind", "unsaf
 """Functions that give several views of their input."""
 
 
-_ALONG = (
-    "flip gather index_add index_copy index_fill index_select scatter scatter_add scatter_reduce"
-)
-
 _ALONG_THE_SECOND = "repeat_interleave roll rot90 take_along_dim"
 
 
-@register_function(_ALONG, arguments="input dim")
+@register_function("flip gather index_select", arguments="input dim")
 @register_function(_ALONG_THE_SECOND, arguments="input given dim")
 @register_function("stack", arguments="tensors dim")
 def _(call: Call) -> Known:
     dims = call.get("dim", call.get("dims", () if call.name != "stack" else 0))
     rank = call.dims + (call.name == "stack")
     batched = call.dims - len(call.shape)
-    over = [dim % rank - batched for dim in ([dims] if isinstance(dims, int) else dims)]
-    return Move(
-        call.name,
-        call.output,
-        call.params,
-        tuple(sorted(over)) if min(over, default=-1) >= 0 else (),
-    )
+    given = [dims] if isinstance(dims, int) else dims
+    over = tuple(sorted(dim % rank - batched for dim in given))
+    return Move(call.name, call.output, call.params, () if -1 in over else over)
 
 
 @register_function(
-    "block_diag col2im column_stack diag diag_embed diagflat diagonal_scatter dstack embedding "
-    "embedding_bag fft_fftshift fft_ifftshift fliplr flipud fold hstack im2col index index_put "
-    "masked_scatter one_hot pixel_shuffle pixel_unshuffle put repeat row_stack select_scatter "
-    "slice_scatter take tile tril triu unfold vstack",
+    "block_diag col2im column_stack diag diag_embed diagflat dstack embedding "
+    "embedding_bag fft_fftshift fft_ifftshift fliplr flipud fold hstack im2col index "
+    "one_hot pixel_shuffle pixel_unshuffle repeat row_stack "
+    "take tile tril triu unfold vstack",
 )
 def _(call: Call) -> Known:
     return Move(call.name, call.output, call.params)

@@ -4,7 +4,8 @@
 
 A copy of the model (meta_copy.py) runs once on a meta tensor, what it calls is recorded as a
 torch.fx graph (recorder.py), and rules turn its modules and functions into ops (module_rules.py,
-function_rules.py, product_rules.py, shape_rules.py, lower.py). Blocks and stages come from networks.structure.
+function_rules.py, product_rules.py, shape_rules.py, lower.py). Blocks and stages come from
+networks.structure.
 """
 
 from __future__ import annotations
