@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from resnet_inspect.counting.costs import cost, total
 from resnet_inspect.counting.field import Field, ReceptiveField
 from resnet_inspect.counting.memory import saved_tensors
-from resnet_inspect.counting.receptive_field import field_end, receptive_fields
+from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.tables.columns import Column
-from resnet_inspect.tables.formulas import Formula
+from resnet_inspect.tables.formulas import Formula, field_note
 from resnet_inspect.tables.table import Table
 from resnet_inspect.tables.torch_op_formulas import formulas
 
@@ -40,6 +40,7 @@ def arithmetic(graph: LayerGraph, part: str) -> Table:
         for source, shape in zip(layers[0].inputs, layers[0].input_shapes, strict=True)
     )
     kind = graph.block(part).kind if is_block else layers[0].op.kind
+    unseen = any(fields[layer.name] is None for layer in layers)
     kept = {source for layer in layers for source in saved_tensors(layer.op, layer)}
     return Table(
         title=f"{graph.name} {part}: {kind}, {inputs} -> {show_shape(layers[-1].output_shape)}",
@@ -55,7 +56,7 @@ def arithmetic(graph: LayerGraph, part: str) -> Table:
         notes=(
             "One sample. FLOPs are 2 x MACs and the elementwise operations above.",
             f"Kept for the backward pass: {', '.join(sorted(kept)) if kept else 'nothing'}.",
-            *_end_note(graph, layers),
+            *(field_note(graph) if unseen else ()),
         ),
         group="layer",
     )
@@ -108,10 +109,3 @@ def _field_formulas(layer: Layer, fields: Mapping[str, ReceptiveField | None]) -
         Formula("receptive field", "field + (k - 1) × stride", numbers, last.size),
         Formula("field stride", "stride × s", strided, int(last.stride)),
     ]
-
-
-def _end_note(graph: LayerGraph, layers: tuple[Layer, ...]) -> Iterator[str]:
-    """Where the receptive fields end, if these layers have none."""
-    end, fields = field_end(graph), receptive_fields(graph)
-    if end and any(fields[layer.name] is None for layer in layers):
-        yield f"The receptive field ends at {end}."

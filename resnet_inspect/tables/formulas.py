@@ -7,9 +7,16 @@ from functools import singledispatch
 from typing import NamedTuple
 
 from resnet_inspect.counting.costs import cost
+from resnet_inspect.counting.receptive_field import field_end
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.graph import Layer
+from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.ops import Shape, elements
+
+
+def field_note(graph: LayerGraph) -> tuple[str, ...]:
+    """Where receptive fields end, in words; nothing if they do not."""
+    end = field_end(graph)
+    return (f"Receptive fields end at {end} ({graph.layer(end).op.kind}).",) if end else ()
 
 
 class Formula(NamedTuple):

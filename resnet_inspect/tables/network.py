@@ -21,6 +21,7 @@ from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.tables.columns import Column, Record, Value, show_bytes
+from resnet_inspect.tables.formulas import field_note
 from resnet_inspect.tables.table import Table
 
 LEVELS = ("layer", "block", "stage", "network")
@@ -55,7 +56,7 @@ def _setting(name: str) -> Callable[[Row], Value]:
 
 
 def _field(name: str) -> Callable[[Row], Value]:
-    return lambda row: getattr(row.field, name) if row.field else None
+    return lambda row: getattr(row.field, name) or None if row.field else None
 
 
 def _known(row: Row, count: Value) -> Value:
@@ -249,7 +250,11 @@ def table(
             "convention": convention,
             "published": [figure._asdict() | {"agrees": agrees} for figure, agrees in published],
         },
-        notes=(*_memory_notes(graph, batch, dtype), *(() if convention == "macs" else (_TERMS,))),
+        notes=(
+            *_memory_notes(graph, batch, dtype),
+            *field_note(graph),
+            *(() if convention == "macs" else (_TERMS,)),
+        ),
         group="stage" if level == "layer" else None,
         partial=partial,
         shown=shown(convention) if columns is None else (),

@@ -34,6 +34,7 @@ from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import network as network_table
 from resnet_inspect.tables.columns import show_bytes
 from resnet_inspect.tables.comparison import merged
+from resnet_inspect.tables.formulas import field_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -311,7 +312,8 @@ def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
         "field",
         "Receptive field through depth, before global pooling: "
         + ", ".join(f"{graph.name} {f[-1]}" for graph, f in zip(graphs, fields, strict=True))
-        + " pixels.",
+        + " pixels."
+        + "".join(f" {note}" for graph in graphs for note in field_note(graph)),
         (8.4, 3.6),
         paint,
     )
@@ -326,7 +328,7 @@ def _fields(graph: LayerGraph) -> list[int]:
         field = fields[layer.name]
         if field is None:
             break
-        if playing[layer.name] == "squeeze and excitation":
+        if playing[layer.name] == "squeeze and excitation" or not field.axes:
             continue
         sizes += [sizes[-1]] * (reached[layer.name] + 1 - len(sizes))
         sizes[reached[layer.name]] = max(sizes[reached[layer.name]], *field.size)
