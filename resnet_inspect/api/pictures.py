@@ -90,7 +90,7 @@ def report(
     folder: str | os.PathLike[str],
     input_shape: Shape | None = None,
     batch: int = 1,
-    dtype: str = "fp32",
+    dtype: str | None = None,
     convention: str = "macs",
     command: str = "",
     force: bool = False,

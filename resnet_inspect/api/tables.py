@@ -38,14 +38,15 @@ def cost(
 def memory(
     model: Model,
     batch: int = 1,
-    dtype: str = "fp32",
+    dtype: str | None = None,
     *,
     input_shape: Shape | None = None,
     **changes: Any,
 ) -> Memory:
     """The bytes of a network's parameters, buffers and activations for `batch` samples.
 
-    dtype: fp32, fp16, bf16 or fp64. .training("adam") is the sum for an optimiser.
+    dtype: fp32, fp16, bf16 or fp64; by default each tensor's own, and fp32 where there are none.
+    .training("adam") is the sum for an optimiser. Frozen parameters get no gradient and no state.
     """
     from resnet_inspect.counting import memory as counting
 
@@ -67,7 +68,7 @@ def table(
     *,
     input_shape: Shape | None = None,
     batch: int = 1,
-    dtype: str = "fp32",
+    dtype: str | None = None,
     all_ops: bool = False,
     columns: Sequence[str] | None = None,
     convention: str = "macs",
@@ -109,7 +110,7 @@ def compare(
     *models: Model | Sequence[Model],
     input_shape: Shape | None = None,
     batch: int = 1,
-    dtype: str = "fp32",
+    dtype: str | None = None,
     convention: str = "macs",
 ) -> Sheet:
     """Two or more networks side by side: tables 'cost', 'memory', 'stage', 'where'.

@@ -153,7 +153,12 @@ convention_option = option(
 
 batch_option = option("--batch N", "Samples in a batch.", default=1)
 
-dtype_option = option("--dtype DTYPE", "Type of values", default="fp32", words=DTYPES)
+dtype_option = option(
+    "--dtype DTYPE",
+    "Type of values",
+    words=DTYPES,
+    unset="the network's own: fp32, or its tensors'",
+)
 
 cost_options = together(batch_option, dtype_option, convention_option)
 

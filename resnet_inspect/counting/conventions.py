@@ -1,69 +1,25 @@
-"""How others count: named terms of a layer, and each counter's convention as sums of them.
+"""How others count: each counter's convention as a sum of named terms (terms.py).
 
 A convention is data: how often it takes each term of `TERMS`. `CONVENTIONS` holds one for every
 counter and publication, found by running the tool (the versions stand there) on every family of
 the zoo and on random networks; the tests run it again. Names, coefficients and sums are exact ints.
 
-    count(graph.layers, convention("fvcore"))  # 4,111,512,576: what fvcore reports for ResNet-50
+    count(graph, convention("fvcore"))  # 4,111,512,576: what fvcore reports for ResNet-50
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache, partial, singledispatch
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
+from resnet_inspect.counting.terms import ONCE, TERMS, Terms, layer_terms
 from resnet_inspect.errors import unknown
-from resnet_inspect.networks import ops
-from resnet_inspect.networks.graph import INPUT, Layer
-from resnet_inspect.networks.ops import Shape, elements
-
-Shapes = tuple[Shape, ...]
-
-Terms = dict[str, int]
-"""Term -> count."""
-
-TERMS: dict[str, str] = {
-    "C": "multiply-accumulates of convolutions",
-    "L": "multiply-accumulates of linear layers",
-    "S": "those of C that read the network's input, whose gradient nobody needs",
-    "G": "multiply-accumulates that convolutions in groups would take more in one group",
-    "Cb": "bias additions of convolutions",
-    "Cc": "biased channels of convolutions",
-    "Cu": "outputs of convolutions without bias",
-    "Lb": "bias additions of linear layers",
-    "Lu": "outputs of linear layers without bias",
-    "K": "elements that batch norm writes",
-    "Kp": "parameters of batch norm",
-    "Kc": "channels of batch norm, once for a batch",
-    "R": "elements that ReLU writes",
-    "R6": "elements that ReLU6 writes",
-    "Lr": "elements that LeakyReLU writes",
-    "El": "elements that ELU writes",
-    "Ge": "elements that GELU writes",
-    "Si": "elements that SiLU writes",
-    "Ms": "elements that Mish writes",
-    "Hs": "elements that Hardswish writes",
-    "Sg": "elements that sigmoid gates write",
-    "Mi": "elements that max pooling reads",
-    "Mo": "elements that max pooling writes",
-    "Mk": "kernel side x elements that max pooling writes",
-    "Mw": "kernel area x elements that max pooling writes",
-    "Pi": "elements that average pooling reads",
-    "Po": "elements that average pooling writes",
-    "Pk": "kernel side x elements that average pooling writes",
-    "Pw": "kernel area x elements that average pooling writes",
-    "Ai": "elements that global average pooling reads",
-    "Ao": "elements that global average pooling writes",
-    "E": "elements of residual additions",
-    "X": "elements that squeeze-and-excitation scales",
-}
-"""Every term and what it counts, for each sample but where it says otherwise."""
-
-ONCE = frozenset({"Kc"})
-"""Terms that do not grow with the batch."""
+from resnet_inspect.networks.graph import Layer, LayerGraph
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.torch_ops import Attention, Opaque
 
 
 class Convention(NamedTuple):
@@ -72,7 +28,8 @@ class Convention(NamedTuple):
     name: what --convention takes. tool, version: whose it is, and the version that was found to
     count so. reports: what it calls its total. formula: how often it takes each term. why: what is
     particular about it, in a sentence; also: sentences for terms that not every network has.
-    per_image: whether it reports on one image whatever the batch.
+    per_image: whether it reports on one image whatever the batch. modules: whether it counts
+    modules alone, and sees no calls of functions.
     """
 
     name: str
@@ -82,6 +39,7 @@ class Convention(NamedTuple):
     formula: str
     why: str
     per_image: bool = False
+    modules: bool = False
     also: Mapping[str, str] = MappingProxyType({})
 
     @property
@@ -101,12 +59,17 @@ def _read(formula: str) -> Mapping[str, int]:
     return MappingProxyType({term: int(f"{sign}{times or 1}") for sign, times, term in parts})
 
 
+_FVCORE = {
+    "Am": "It has a rule for adaptive pooling and none for a mean.",
+    "At": "It has no rule for fused attention.",
+}
+
 _DEEPSPEED = "2C + 2L + Cb + 2K + R + Lr + El + Ge + Si + Mi + Pi + Ai"
 
 CONVENTIONS: dict[str, Convention] = {
     convention.name: convention
     for convention in (
-        Convention("macs", "resnet-inspect", "", "MACs", "C + L",
+        Convention("macs", "resnet-inspect", "", "MACs", "C + L + A",
             "Multiply-accumulates of convolution and linear layers; nothing else."),
         Convention("paper", "He et al. 2015", "Table 1", "FLOPs", "C + L",
             "The papers' FLOPs are multiply-adds: each counts once."),
@@ -121,42 +84,55 @@ CONVENTIONS: dict[str, Convention] = {
             per_image=True),
         Convention("pycls", "pycls", "2022", "flops", "C + L + Cc + Lb",
             "Adds biases; a convolution's count once a channel, not at every position."),
-        Convention("torchinfo", "torchinfo", "1.8.0", "mult-adds", "C + L + Cb + Lb + Kp",
-            "Batch norm counts its parameters, not the elements it works on."),
-        Convention("fvcore", "fvcore", "0.1.5", "flops", "C + L + 2K + Ai",
-            "Multiply-adds called flops; batch norm counts 2 an element, global pools 1."),
-        Convention("timm", "timm", "2026", "infer_gmacs", "C + L + 2K + Ai",
-            "Counted by fvcore, and printed in timm's tables of results."),
+        Convention("torchinfo", "torchinfo", "1.8.0", "mult-adds",
+            "C + L + Ct - Lx + Cb + Lb + Kp + Wp",
+            "Batch norm counts its parameters, not the elements it works on.",
+            modules=True,
+            also={"Lx": "A linear layer counts once, in however many places it is applied.",
+                  "Ct": "Transposed convolutions count over their output."}),
+        Convention("fvcore", "fvcore", "0.1.5", "flops",
+            "C + L + A - At + 2K + Ku + 5N + 4Nu + Ai + Aj + Un + 4Ub",
+            "Multiply-adds called flops; batch norm counts 2 an element, global pools 1.",
+            also=_FVCORE),
+        Convention("timm", "timm", "2026", "infer_gmacs",
+            "C + L + A - At + 2K + Ku + 5N + 4Nu + Ai - Aq + Aj + Un + 4Ub",
+            "Counted by fvcore, and printed in timm's tables of results.",
+            also=_FVCORE | {"Aq": "timm squeezes by a mean, which fvcore does not count."}),
         Convention("torchscan-macs", "torchscan", "0.2.0", "MACs",
             "C + L + 2K + Mk - Mo + Pk + Po + Ai + Ao",
-            "Batch norm and pools count too; a pool's kernel k is read as k, not k x k."),
+            "Batch norm and pools count too; a pool's kernel k is read as k, not k x k.",
+            modules=True),
         Convention("ptflops", "ptflops", "0.7.5", "macs (pytorch)",
             "C + L + Cb + Lb + 2K + 2R + R6 + Lr + 2El + 2Ge + Si + 2Mi + 2Pi + 2Ai",
             "Hook and patched function both count: each ReLU and each pool goes in twice.",
             per_image=True),
         Convention("thop", "thop", "0.1.1", "macs", "C + L + 4K + Po + Ai + Ao",
-            "Called macs, yet batch norm counts 4 an element: 2, doubled for its scale."),
-        Convention("fvcore-train", "fvcore", "0.1.5", "flops (train)", "C + L + 5K + Ai",
-            "In train mode batch norm counts 5 an element, as its statistics are taken."),
-        Convention("torch", "torch", "2.13", "FLOPs (forward)", "2C + 2L",
+            "Called macs, yet batch norm counts 4 an element: 2, doubled for its scale.",
+            modules=True),
+        Convention("fvcore-train", "fvcore", "0.1.5", "flops (train)",
+            "C + L + A - At + 5K + 4Ku + 5N + 4Nu + Ai + Aj + Un + 4Ub",
+            "In train mode batch norm counts 5 an element, as its statistics are taken.",
+            also=_FVCORE),
+        Convention("torch", "torch", "2.13", "FLOPs (forward)", "2C + 2L + 2A",
             "Two for each multiply-accumulate; no bias, norm, activation or pool."),
         Convention("deepspeed", "DeepSpeed", "0.19.8", "flops", _DEEPSPEED,
             "Two for each multiply-accumulate; batch norm, ReLU and what pools read."),
         Convention("calflops", "calflops", "0.3.2", "flops", _DEEPSPEED,
             "DeepSpeed's rules, without DeepSpeed."),
         Convention("flops", "resnet-inspect", "", "FLOPs",
-            "2C + 2L + Cb + Lb + 2K + R + R6 + Lr + El + Ge + Si + Ms + Hs + Sg + Mw - Mo + Pw"
-            " + Ai + E + X",
+            "2C + 2L + 2A + Cb + Lb + 2K + R + R6 + Lr + El + Ge + Si + Ms + Hs + Sg + Mw - Mo + Pw"
+            " + Ai + Am + E + X + Z",
             "Two for each multiply-accumulate; every elementwise operation by name."),
         Convention("torchscan", "torchscan", "0.2.0", "FLOPs",
             "2C + 2L - Cu - Lu + 4K + 2Kc + R + 2R6 + 4Lr + 6El + 4Sg + Mk - Mo + Pk + Po + Ai"
             " + Ao",
-            "n products have n - 1 sums; batch norm counts 4 an element, 2 a channel."),
+            "n products have n - 1 sums; batch norm counts 4 an element, 2 a channel.",
+            modules=True),
         Convention("torchlens", "TorchLens", "2.36.1", "FLOPs",
             "2C + 2L + Cb + Lb + 5K + R + R6 + Lr + 9El + 14Ge + 5Si + 8Ms + 4Hs + 4Sg + Mk + Pk"
             " + Ai + E + X",
             "Batch norm counts 5 an element; the one tool to see the residual additions."),
-        Convention("torch-train", "torch", "2.13", "FLOPs (training)", "6C + 6L - 2S + 2G",
+        Convention("torch-train", "torch", "2.13", "FLOPs (training)", "6C + 6L + 6A - 2S + 2G",
             "Backward costs twice forward; the network's input needs no gradient.",
             also={"G": "A grouped convolution's weight gradient counts as if it had one group."}),
     )
@@ -195,12 +171,14 @@ def weigh(coefficients: Mapping[str, int], terms: Mapping[str, int]) -> int:
     return sum(factor * terms.get(term, 0) for term, factor in coefficients.items())
 
 
-def count(layers: Iterable[Layer], convention: Convention, batch: int = 1) -> int:
-    """What a convention counts for layers, for `batch` samples.
+def count(
+    graph: LayerGraph, convention: Convention, batch: int = 1, layers: Iterable[Layer] | None = None
+) -> int:
+    """What a convention counts for a network, or for some of its layers, for `batch` samples.
 
-    Layers that `terms` does not know add nothing; `uncounted` names them.
+    Layers whose terms are not known add nothing; `uncounted` names them.
     """
-    return weigh(convention.coefficients, total_terms(layers, 1 if convention.per_image else batch))
+    return weigh(convention.coefficients, seen_terms(graph, convention, batch, layers))
 
 
 def used(convention: Convention, terms: Mapping[str, int]) -> dict[str, int]:
@@ -208,106 +186,69 @@ def used(convention: Convention, terms: Mapping[str, int]) -> dict[str, int]:
     return {term: n for term, n in convention.coefficients.items() if terms.get(term)}
 
 
-def uncounted(layers: Iterable[Layer]) -> tuple[str, ...]:
+def uncounted(graph: LayerGraph, layers: Iterable[Layer] | None = None) -> tuple[str, ...]:
     """The layers whose terms are not known: a count that leaves them out is a lower bound."""
-    return tuple(layer.name for layer in layers if terms(layer) is None)
+    known = layer_terms(graph)
+    every = graph.layers if layers is None else layers
+    return tuple(layer.name for layer in every if known[layer.name] is None)
 
 
-def total_terms(layers: Iterable[Layer], batch: int = 1) -> Terms:
-    """The terms of layers added up, in the order of TERMS and without those that are 0."""
+def seen_terms(
+    graph: LayerGraph, convention: Convention, batch: int = 1, layers: Iterable[Layer] | None = None
+) -> Terms:
+    """The terms of what a tool sees of a network: counters of modules see no functions."""
+    every = graph.layers if layers is None else layers
+    if convention.modules:
+        every = [layer for layer in every if not is_function(graph, layer)]
+    return total_terms(graph, 1 if convention.per_image else batch, every)
+
+
+def is_function(graph: LayerGraph, layer: Layer) -> bool:
+    """Whether a counter of modules does not see a layer: a function computes it.
+
+    Where its weights bear a module's names, such as in a convolution of one's own, it is taken for
+    one.
+    """
+    if graph.run is None or layer.name not in graph.run.functions:
+        return False
+    names = graph.run.uses.get(layer.name, ())
+    return not any("weight" in name.rpartition(".")[2] for name in names)
+
+
+def total_terms(graph: LayerGraph, batch: int = 1, layers: Iterable[Layer] | None = None) -> Terms:
+    """The terms of a network, or of some of its layers, added up.
+
+    In the order of TERMS, and without those that are 0.
+    """
     sums: Terms = dict.fromkeys(TERMS, 0)
-    for layer in layers:
-        for term, amount in (terms(layer, batch) or {}).items():
-            sums[term] += amount
+    known = layer_terms(graph)
+    for layer in graph.layers if layers is None else layers:
+        for term, amount in (known[layer.name] or {}).items():
+            sums[term] += amount * (1 if term in ONCE else batch)
     return {term: amount for term, amount in sums.items() if amount}
 
 
-def terms(layer: Layer, batch: int = 1) -> Terms | None:
-    """The terms of one layer for `batch` samples; None where no rule knows it."""
-    single = _cached(layer.op, layer.input_shapes, layer.output_shape, layer.inputs == (INPUT,))
-    if single is None or batch == 1:
-        return single
-    return {term: amount * (1 if term in ONCE else batch) for term, amount in single.items()}
-
-
-@lru_cache(maxsize=8192)
-def _cached(op: ops.Op, inputs: Shapes, output: Shape, first: bool) -> Terms | None:
-    counts = rule(op, inputs, output)
-    if counts and first:
-        counts["S"] = counts.get("C", 0) + counts.get("L", 0)
-    return counts
-
-
-@singledispatch
-def rule(op: ops.Op, inputs: Shapes, output: Shape) -> Terms | None:
-    """The terms of an op for one sample of the given shapes; register new ops here.
-
-    The base case is the explicit 'unknown'.
-    """
-    return None
-
-
-@rule.register(ops.Conv2d)
-def _(op: ops.Conv2d, inputs: Shapes, output: Shape) -> Terms:
-    macs, written = op.weights * elements(output[1:]), elements(output)
-    more = {"G": macs * (op.groups - 1)} if op.groups > 1 else {}
-    if op.bias:
-        return {"C": macs, **more, "Cb": written, "Cc": op.out_channels}
-    return {"C": macs, **more, "Cu": written}
-
-
-@rule.register(ops.Linear)
-def _(op: ops.Linear, inputs: Shapes, output: Shape) -> Terms | None:
-    if len(output) != 1:
-        return None  # in each place of a sequence; the tools differ, and none was measured
-    return {"L": op.weights, "Lb" if op.bias else "Lu": elements(output)}
-
-
-ACTIVATIONS: dict[type[ops.Activation], str] = {
-    ops.ReLU: "R",
-    ops.ReLU6: "R6",
-    ops.LeakyReLU: "Lr",
-    ops.ELU: "El",
-    ops.GELU: "Ge",
-    ops.SiLU: "Si",
-    ops.Mish: "Ms",
-    ops.Hardswish: "Hs",
-    ops.Sigmoid: "Sg",
-}
-"""The term of each activation: tools agree on none of them."""
-
-
-for _kind, _term in ACTIVATIONS.items():
-    rule.register(_kind, lambda op, inputs, output, term=_term: {term: elements(output)})
-
-
-def _pool(letter: str, op: ops.Pool2d, inputs: Shapes, output: Shape) -> Terms:
-    read, written, area = elements(inputs[0]), elements(output), elements(op.kernel)
-    # torchvision and timm give a square kernel as one int, which some tools take for its area.
-    side = op.kernel[0] if op.kernel[0] == op.kernel[1] else area
-    return {
-        f"{letter}i": read,
-        f"{letter}o": written,
-        f"{letter}k": side * written,
-        f"{letter}w": area * written,
-    }
-
-
-rule.register(ops.MaxPool2d, partial(_pool, "M"))
-rule.register(ops.AvgPool2d, partial(_pool, "P"))
-rule.register(
-    ops.GlobalAvgPool2d,
-    lambda op, inputs, output: {"Ai": elements(inputs[0]), "Ao": elements(output)},
-)
-rule.register(
-    ops.BatchNorm2d,
-    lambda op, inputs, output: {"K": elements(output), "Kp": op.params, "Kc": op.channels},
-)
-rule.register(ops.Add, lambda op, inputs, output: {"E": elements(output)})
-rule.register(ops.Scale, lambda op, inputs, output: {"X": elements(output)})
-# Moves and zeros, which nobody counts:
-rule.register(ops.Flatten, lambda op, inputs, output: {})
-rule.register(ops.ZeroPad, lambda op, inputs, output: {})
+def unfounded(graph: LayerGraph, convention: Convention) -> tuple[str, ...]:
+    """The kinds of a network's layers for which a convention's formula was not established."""
+    found: dict[str, None] = {}
+    for layer in graph.layers:
+        function = graph.run.functions.get(layer.name, "") if graph.run else ""
+        terms = layer_terms(graph)[layer.name] or {}
+        counts = [term for term in convention.coefficients if terms.get(term)]
+        own = type(layer.op).__module__ == Op.__module__
+        if convention.name in ("macs", "flops", "torch"):
+            doubtful = False
+        elif convention.tool in ("torch", "fvcore", "timm"):
+            doubtful = isinstance(layer.op, (Attention, Opaque))
+        elif convention.modules:
+            seen = not is_function(graph, layer)
+            checked = convention.tool == "torchinfo" and not isinstance(layer.op, Opaque)
+            doubtful = bool(counts) and seen and (bool(function) or not (own or checked))
+        else:
+            doubtful = bool(counts) and (bool(function) or not own)
+        if doubtful:
+            found[function or layer.op.kind] = None
+    return tuple(found)
 
 
 class Reported(NamedTuple):

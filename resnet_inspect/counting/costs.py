@@ -20,9 +20,10 @@ All counts are exact Python ints. A layer without a rule is uncounted, never zer
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, singledispatch
 from math import prod
+from types import MappingProxyType
 from typing import NamedTuple
 
 from resnet_inspect.errors import ShapeError
@@ -41,7 +42,7 @@ Counts = dict[str, int]
 class Cost(NamedTuple):
     """What one or several layers cost; adds with +.
 
-    params, buffers: entries, independent of the batch.
+    params, buffers: entries, independent of the batch; frozen: parameters that get no gradient.
     macs and the terms: operations.
     read, written: activation elements taken in and put out (views move nothing).
     uncounted: layers whose operations no rule knows; totals with any are lower bounds.
@@ -49,6 +50,7 @@ class Cost(NamedTuple):
 
     params: int = 0
     buffers: int = 0
+    frozen: int = 0
     macs: int = 0
     bias: int = 0
     normalization: int = 0
@@ -66,6 +68,11 @@ class Cost(NamedTuple):
     def for_batch(self, batch: int) -> Cost:
         """The cost for `batch` samples: all but parameters, buffers and `uncounted` scales."""
         return self._replace(**{name: batch * getattr(self, name) for name in _SCALED})
+
+    @property
+    def trainable(self) -> int:
+        """Parameters that get a gradient."""
+        return self.params - self.frozen
 
     @property
     def flops(self) -> int:
@@ -108,7 +115,10 @@ def cost(layer: Layer, batch: int = 1) -> Cost:
 
 
 def total(layers: Iterable[Layer], batch: int = 1) -> Cost:
-    """The sum over layers. A module that is called twice holds its parameters once."""
+    """The sum over layers. A module that is called twice holds its parameters once.
+
+    Layers by themselves do not tell which tensors they share; `part_cost` knows their network.
+    """
     layers = tuple(layers)
     single = _summed([(op, inputs, output) for _, _, op, _, inputs, output in layers])
     holders: set[str] = set()
@@ -142,6 +152,51 @@ def _summed(calls: Sequence[Call]) -> Cost:
     params = sum([op.params for op, _, _ in calls])
     buffers = sum([op.buffers for op, _, _ in calls])
     return Cost(params, buffers, uncounted=uncounted, **counts)
+
+
+@once
+def _first_used(graph: LayerGraph) -> Mapping[str, tuple[int, int, int]]:
+    """Parameters, buffers and frozen parameters that each layer is the first to use.
+
+    A run tells tensors apart. Without one, modules are told apart by their paths.
+    """
+    found: dict[str, tuple[int, int, int]] = {}
+    seen: set[str] = set()
+    for layer in graph.layers:
+        if graph.run:
+            names = dict.fromkeys(graph.run.uses.get(layer.name, ()))
+            own = [graph.run.tensors[name] for name in names if name not in seen]
+            learned = [tensor for tensor in own if tensor.learned]
+            params = sum(tensor.entries for tensor in learned)
+            buffers = sum(tensor.entries for tensor in own) - params
+            frozen = sum(tensor.entries for tensor in learned if not tensor.trainable)
+            found[layer.name] = params, buffers, frozen
+            seen.update(names)
+        elif layer.path not in seen and layer.op.params:
+            found[layer.name] = layer.op.params, layer.op.buffers, 0
+            seen.add(layer.path)
+        elif not layer.op.params:
+            found[layer.name] = 0, layer.op.buffers, 0
+    return MappingProxyType(found)
+
+
+def owned(graph: LayerGraph, layers: Iterable[Layer], cost: Cost) -> Cost:
+    """What some layers of a network cost, with the parameters that they are the first to use.
+
+    A tensor that several layers use belongs to the first, so parts add up to the whole.
+    """
+    if graph.spec is not None:
+        return cost  # nothing is shared
+    first = _first_used(graph)
+    own = [first[layer.name] for layer in layers if layer.name in first]
+    params, buffers, frozen = (sum(counts) for counts in zip((0, 0, 0), *own, strict=True))
+    return cost._replace(params=params, buffers=buffers, frozen=frozen)
+
+
+def part_cost(graph: LayerGraph, layers: Iterable[Layer], batch: int = 1) -> Cost:
+    """What some layers of a network cost; parts that leave nothing out add up to the whole."""
+    layers = tuple(layers)
+    return owned(graph, layers, total(layers, batch))
 
 
 class _Calls(list[Call]):
@@ -183,13 +238,18 @@ def spec_cost(spec: ResNetSpec, input_shape: Shape | None = None, batch: int = 1
 
 @once
 def _graph_cost(graph: LayerGraph) -> Cost:
-    if graph.spec is None:
-        return total(graph.layers)
-    return spec_cost(graph.spec, graph.input_shape)
+    if graph.spec is not None:
+        return spec_cost(graph.spec, graph.input_shape)
+    cost = part_cost(graph, graph.layers)
+    gaps = len(graph.run.gaps) if graph.run else 0
+    return cost._replace(uncounted=cost.uncounted + gaps)
 
 
 def graph_cost(graph: LayerGraph, batch: int = 1) -> Cost:
-    """What `total` gives for all layers of a network; parts that repeat are counted once."""
+    """What a network's layers cost; of a spec, parts that repeat are counted once.
+
+    Parameters that no layer uses are left out (`Run.unused`). What ran in no layer is uncounted.
+    """
     single = _graph_cost(graph)
     return single if batch == 1 else single.for_batch(batch)
 

@@ -7,29 +7,36 @@ workspace that a convolution library takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import singledispatch
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from resnet_inspect.counting.costs import graph_cost
-from resnet_inspect.counting.dtypes import DTYPES, canonical_dtype
+from resnet_inspect.counting.dtypes import (
+    canonical_dtype,
+    cast_size,
+    chosen_dtype,
+    element_bytes,
+)
+from resnet_inspect.counting.kept import (
+    auxiliary_bytes,
+    buffer_bytes,
+    output_bytes,
+    saved_copy_bytes,
+    saved_tensors,
+    statistics,
+)
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, once
+from resnet_inspect.networks.graph import Layer, LayerGraph, once
 from resnet_inspect.networks.ops import elements
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.run import Tensor, owners
 
 OPTIMIZERS: dict[str, int] = {"sgd": 0, "momentum": 1, "adam": 2}
 """Tensors that an optimizer keeps for each parameter: none, velocity, two moments."""
-
-INDEX = 8
-"""Bytes of an int64: max pooling writes where each maximum was."""
-
-STATISTIC = 4
-"""Least bytes of a batch statistic: GPUs keep those of half precision in fp32 (CPUs in half)."""
 
 
 class _Rule(Protocol):
@@ -39,11 +46,13 @@ class _Rule(Protocol):
 class Memory(NamedTuple):
     """Bytes.
 
-    weights: parameters; buffers: batch norm's running statistics and counters.
+    weights: parameters, those that do not run among them; buffers: batch norm's running statistics
+        and counters; frozen: those of the weights that get no gradient; unused: those that no layer
+        uses.
     inference_peak: the most activations alive together, the input among them; peak_at: the layer
         during which.
     saved: what a training forward pass keeps for the backward pass.
-    gradients; optimizers: state by optimizer name.
+    gradients; optimizers: state by optimizer name; of what is trained and runs.
     uncounted: layers without a rule; figures with any are lower bounds.
     """
 
@@ -55,6 +64,8 @@ class Memory(NamedTuple):
     gradients: int
     optimizers: dict[str, int]
     uncounted: int
+    frozen: int = 0
+    unused: int = 0
 
     def training(self, optimizer: str = "momentum") -> int:
         """Weights, buffers, gradients, optimizer state and what the backward pass needs."""
@@ -69,23 +80,59 @@ class Memory(NamedTuple):
         return self.weights + self.buffers + self.inference_peak
 
 
-def memory(graph: LayerGraph, batch: int = 1, dtype: str = "fp32") -> Memory:
-    """The memory that a network needs for `batch` samples; raises UnknownNameError for dtypes."""
-    itemsize = DTYPES[canonical_dtype(dtype)]
-    cost = graph_cost(graph)
-    weights = cost.params * itemsize
+def memory(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> Memory:
+    """The memory that a network needs for `batch` samples.
+
+    dtype: by default each tensor's own, and for activations the network's. Raises
+    UnknownNameError for it.
+    """
+    held = _held_bytes(graph, dtype)
     short, _ = _shortened(graph)  # what is alive repeats with the blocks
     timeline = live_bytes(short, batch, dtype)
     peak = max(range(len(timeline)), key=timeline.__getitem__)
     return Memory(
-        weights=weights,
-        buffers=_buffer_bytes(graph, itemsize),
+        weights=held.weights,
+        buffers=held.buffers,
         inference_peak=timeline[peak],
         peak_at=short.layers[peak].name,
         saved=saved_for_backward(graph, batch, dtype),
-        gradients=weights,
-        optimizers={name: count * weights for name, count in OPTIMIZERS.items()},
-        uncounted=cost.uncounted,
+        gradients=held.trained,
+        optimizers={name: count * held.trained for name, count in OPTIMIZERS.items()},
+        uncounted=graph_cost(graph).uncounted,
+        frozen=held.frozen,
+        unused=held.unused,
+    )
+
+
+class _Held(NamedTuple):
+    """Bytes of a network's tensors. trained: of the weights that run and get a gradient."""
+
+    weights: int
+    buffers: int
+    trained: int
+    frozen: int = 0
+    unused: int = 0
+
+
+def _held_bytes(graph: LayerGraph, dtype: str | None) -> _Held:
+    """Every tensor once, in its own dtype or in the one that it is cast to."""
+    dtype = dtype and canonical_dtype(dtype)
+    if graph.run is None:
+        size = element_bytes(chosen_dtype(graph, dtype))
+        weights = graph_cost(graph).params * size
+        return _Held(weights, _buffer_bytes(graph, size), weights)
+    unused = graph.run.unused
+
+    def size_of(wanted: Callable[[str, Tensor], bool]) -> int:
+        tensors = graph.run.tensors.items() if graph.run else ()
+        return sum(t.entries * cast_size(t.dtype, dtype) for name, t in tensors if wanted(name, t))
+
+    return _Held(
+        weights=size_of(lambda name, tensor: tensor.learned),
+        buffers=size_of(lambda name, tensor: not tensor.learned),
+        trained=size_of(lambda name, tensor: tensor.trainable and name not in unused),
+        frozen=size_of(lambda name, tensor: tensor.learned and not tensor.trainable),
+        unused=size_of(lambda name, tensor: name in unused),
     )
 
 
@@ -121,92 +168,97 @@ def _buffer_bytes(graph: LayerGraph, itemsize: int) -> int:
     )
 
 
-@singledispatch
-def buffer_bytes(op: ops.Op, itemsize: int) -> int:
-    """Bytes of the buffers that an op holds."""
-    return op.buffers * itemsize
-
-
-@buffer_bytes.register(ops.BatchNorm2d)
-def _(op: ops.BatchNorm2d, itemsize: int) -> int:
-    return (op.buffers - 1) * itemsize + INDEX
-
-
 @once
 def storages(graph: LayerGraph, training: bool = False) -> Mapping[str, str]:
     """For every layer the one whose memory its output lies in: itself, or what it overwrites."""
-    owner = {INPUT: INPUT}
+    owner = {name: name for name in graph.inputs}
     for name, _, op, inputs, _, _ in graph.layers:
-        owner[name] = owner[inputs[0]] if op.aliases_input(training) else name
+        owner[name] = owner[inputs[0]] if inputs and op.aliases_input(training) else name
     return MappingProxyType(owner)
 
 
-def live_bytes(graph: LayerGraph, batch: int = 1, dtype: str = "fp32") -> tuple[int, ...]:
+def live_bytes(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> tuple[int, ...]:
     """Bytes of activations alive while each layer of an inference pass runs, in running order.
 
-    A tensor lives from the layer that makes it to the last that reads it, and what is handed to a
-    container (a stage, a block, a projection) until that container returns, since its caller
-    holds on to it; the network's input therefore lives throughout.
+    A tensor lives from the layer that makes it to the last that reads it, and as long as a run
+    showed it to be held; what the network returns, to the end. Where no run tells, what is handed
+    to a container (a stage, a block, a projection) lives until that container returns, since its
+    caller holds on to it. The network's inputs live throughout.
     """
-    itemsize = DTYPES[canonical_dtype(dtype)]
+    size = element_bytes(chosen_dtype(graph, dtype))
     owner, until = storages(graph), _last_uses(graph)
     auxiliary = _by_kind(graph, auxiliary_bytes)
     change = [0] * (len(graph.layers) + 1)
     during = []
     for step, layer in enumerate(graph.layers):
         if owner[layer.name] == layer.name:
-            size = elements(layer.output_shape) * itemsize
-            change[step] += size
-            change[until[layer.name] + 1] -= size
+            made = elements(layer.output_shape) * size
+            change[step] += made
+            change[until[layer.name] + 1] -= made
         during.append(auxiliary[type(layer.op)](layer.op, layer))
-    levels = list(accumulate(change, initial=elements(graph.input_shape) * itemsize))[1:]
+    entering = sum(_input_bytes(graph, dtype).values())
+    levels = list(accumulate(change, initial=entering))[1:]
     return tuple([(level + extra) * batch for level, extra in zip(levels, during, strict=False)])
+
+
+def _input_bytes(graph: LayerGraph, dtype: str | None) -> dict[str, int]:
+    """Bytes of each input of one sample."""
+    size = element_bytes(chosen_dtype(graph, dtype))
+    own = {entry.name: cast_size(entry.dtype, dtype) for entry in graph.entering if entry.dtype}
+    return {name: elements(shape) * own.get(name, size) for name, shape in graph.inputs.items()}
 
 
 @once
 def _last_uses(graph: LayerGraph) -> Mapping[str, int]:
     """The step until which each storage lives."""
     owner = storages(graph)
-    made = {INPUT: -1} | {layer.name: step for step, layer in enumerate(graph.layers)}
-    containers = {layer.path: tuple(_containers(layer.path)) for layer in graph.layers}
+    made = dict.fromkeys(graph.inputs, -1)
+    made |= {layer.name: step for step, layer in enumerate(graph.layers)}
+    until = {name: made[name] for name in owner}
+
+    def hold(name: str, step: int) -> None:
+        until[owner[name]] = max(until[owner[name]], step)
+
+    for step, layer in enumerate(graph.layers):
+        for source in layer.inputs:
+            hold(source, step)
+    for name, last in (graph.run.lasts if graph.run else _until_containers_return(graph)).items():
+        hold(name, made[last])
+    for name in graph.outputs:
+        hold(name, len(graph.layers) - 1)
+    return MappingProxyType(until)
+
+
+def _until_containers_return(graph: LayerGraph) -> Mapping[str, str]:
+    """The last layer of the outermost container that each layer's output is handed to."""
+    made = {layer.name: step for step, layer in enumerate(graph.layers)}
+    containers = {layer.path: tuple(owners(layer.path)) for layer in graph.layers}
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     for step, layer in enumerate(graph.layers):
         for container in containers[layer.path]:
             first.setdefault(container, step)
             last[container] = step
-    until = {name: made[name] for name in owner}
-    for step, layer in enumerate(graph.layers):
+    held: dict[str, int] = {}
+    for layer in graph.layers:
         for source in layer.inputs:
-            ends = step
             for container in containers[layer.path]:
-                if made[source] < first[container]:  # handed in from outside
-                    ends = last[container]
+                if made.get(source, -1) < first[container]:  # handed in from outside
+                    held[source] = max(held.get(source, 0), last[container])
                     break  # the containers inside return before it does
-            storage = owner[source]
-            until[storage] = max(until[storage], ends)
-    output = owner[graph.output.name]
-    until[output] = len(graph.layers) - 1
-    return MappingProxyType(until)
-
-
-def _containers(path: str) -> Iterator[str]:
-    """layer1, layer1.0, layer1.0.downsample for layer1.0.downsample.1."""
-    at = path.find(".")
-    while at >= 0:
-        yield path[:at]
-        at = path.find(".", at + 1)
+    return {source: graph.layers[step].name for source, step in held.items()}
 
 
 def saved_for_backward(
-    graph: LayerGraph, batch: int = 1, dtype: str = "fp32", training: bool = True
+    graph: LayerGraph, batch: int = 1, dtype: str | None = None, training: bool = True
 ) -> int:
     """Bytes that the forward pass keeps for the backward pass, parameters left out.
 
     Equal to the unique storages that torch.autograd.graph.saved_tensors_hooks sees. Batch norm in
-    train mode also keeps each channel's mean and inverse deviation.
+    train mode also keeps each channel's mean and inverse deviation. Layers whose output gets no
+    gradient, such as those of a frozen backbone, keep nothing.
     """
-    itemsize = DTYPES[canonical_dtype(dtype)]
+    size = element_bytes(chosen_dtype(graph, dtype))
     short, times = _shortened(graph)
     owner = storages(short, training)
     tensors, auxiliary, copies, moments = (
@@ -215,93 +267,63 @@ def saved_for_backward(
     )
     saved: set[str] = set()
     extra = 0
+    graded = with_gradient(short)
     for layer in short.layers:
+        if layer.name not in graded:
+            continue
         op, kind = layer.op, type(layer.op)
-        saved.update([owner[name] for name in tensors[kind](op, layer)])
-        own = auxiliary[kind](op, layer) * batch + copies[kind](op, layer, itemsize, batch)
+        if not _weight_frozen(short, layer):
+            kept = _needed(layer, tensors[kind](op, layer), graded)
+            saved.update([owner[name] for name in kept])
+        own = auxiliary[kind](op, layer) * batch + copies[kind](op, layer, size, batch)
         if training:
-            own += moments[kind](op, layer, itemsize, batch)
+            own += moments[kind](op, layer, size, batch)
         if own:
             extra += own * times.get(layer.name, 1)
-    shapes = {name: short.layer(name).output_shape for name in saved - {INPUT}}
-    shapes |= {INPUT: short.input_shape} if INPUT in saved else {}
-    sizes = {name: output_bytes(short.layer(name).op, itemsize) for name in saved - {INPUT}}
-    kept = sum(
-        elements(shape) * times.get(name, 1) * sizes.get(name, itemsize)
-        for name, shape in shapes.items()
-    )
-    return kept * batch + extra
+    entering = _input_bytes(short, dtype)
+    made = saved - entering.keys()
+    held = sum(entering[name] for name in saved - made)
+    held += sum(_made_bytes(short.layer(name), size) * times.get(name, 1) for name in made)
+    return held * batch + extra
 
 
-@singledispatch
-def output_bytes(op: ops.Op, itemsize: int) -> int:
-    """Bytes of an element that an op gives."""
-    return itemsize
+def _made_bytes(layer: Layer, itemsize: int) -> int:
+    return elements(layer.output_shape) * output_bytes(layer.op, itemsize)
 
 
-@singledispatch
-def auxiliary_bytes(op: ops.Op, layer: Layer) -> int:
-    """Bytes for each sample that an op writes besides its output, for its backward pass."""
-    return 0
+_PRODUCTS = ("Mul", "Scale", "MatMul")
+"""Ops that keep an operand for the sake of the other's gradient."""
 
 
-@auxiliary_bytes.register(ops.MaxPool2d)
-def _(op: ops.MaxPool2d, layer: Layer) -> int:
-    return elements(layer.output_shape) * INDEX
+def _needed(layer: Layer, kept: tuple[str, ...], graded: frozenset[str]) -> tuple[str, ...]:
+    """Of the tensors that a layer keeps those that its gradients need."""
+    if layer.op.kind not in _PRODUCTS or len(set(layer.inputs)) != 2:
+        return kept
+    others = dict(zip(layer.inputs, reversed(layer.inputs), strict=True))
+    return tuple(name for name in kept if others[name] in graded)
 
 
-@singledispatch
-def saved_copy_bytes(op: ops.Op, layer: Layer, itemsize: int, batch: int) -> int:
-    """Bytes of its input that an op copies before it overwrites them: its backward needs them."""
-    return 0
+@once
+def with_gradient(graph: LayerGraph) -> frozenset[str]:
+    """The layers whose output gets a gradient: it depends on a parameter that is trained."""
+    run = graph.run
+    if run is None:
+        return frozenset([layer.name for layer in graph.layers])
+    graded: set[str] = set()
+    for layer in graph.layers:
+        trained = any(run.tensors[name].trainable for name in run.uses.get(layer.name, ()))
+        derived = trained or not graded.isdisjoint(layer.inputs)
+        if derived and output_bytes(layer.op, 0) == 0:  # of the network's dtype: no comparison
+            graded.add(layer.name)
+    return frozenset(graded)
 
 
-@saved_copy_bytes.register(ops.Activation)
-def _(op: ops.Activation, layer: Layer, itemsize: int, batch: int) -> int:
-    needed = op.inplace and _kept_by(op) == "input"
-    return elements(layer.output_shape) * itemsize * batch if needed else 0
+def _weight_frozen(graph: LayerGraph, layer: Layer) -> bool:
+    """Whether it is a linear layer that needs no gradient of its weight, and so not its input.
 
-
-def _kept_by(op: ops.Activation) -> str:
-    if op.keeps == "either":
-        return "output" if op.inplace else "input"
-    return op.keeps
-
-
-@singledispatch
-def statistics(op: ops.Op, layer: Layer, itemsize: int, batch: int) -> int:
-    """Bytes that an op saves only in train mode, besides all that."""
-    return 0
-
-
-@statistics.register(ops.BatchNorm2d)
-def _(op: ops.BatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
-    return 2 * op.channels * max(itemsize, STATISTIC)
-
-
-@singledispatch
-def saved_tensors(op: ops.Op, layer: Layer) -> tuple[str, ...]:
-    """The tensors, by the layers that make them, that an op keeps for its backward pass.
-
-    torch's derivatives.yaml says which. Of an op without a rule nothing is known.
+    torch saves a convolution's and a normalization's input all the same.
     """
-    return ()
-
-
-_kind: type[ops.Op]
-for _kind in (ops.Conv2d, ops.Linear, ops.BatchNorm2d, ops.MaxPool2d, ops.AvgPool2d, ops.Scale):
-    saved_tensors.register(_kind, lambda op, layer: layer.inputs)
-for _kind in (
-    ops.Add,
-    ops.Flatten,
-    ops.GlobalAvgPool2d,
-    ops.ZeroPad,
-):  # their backward needs only shapes
-    saved_tensors.register(_kind, lambda op, layer: ())
-
-
-@saved_tensors.register(ops.Activation)
-def _(op: ops.Activation, layer: Layer) -> tuple[str, ...]:
-    if _kept_by(op) == "output":
-        return (layer.name,)
-    return () if op.inplace else layer.inputs  # in place it keeps a copy
+    if graph.run is None or not isinstance(layer.op, ops.Linear):
+        return False
+    used = [graph.run.tensors[name] for name in graph.run.uses.get(layer.name, ())]
+    return not any(each.trainable and each.entries == layer.op.weights for each in used)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from resnet_inspect.counting.costs import graph_cost
+from resnet_inspect.counting.costs import graph_cost, part_cost
 from resnet_inspect.networks import sources, zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Conv2d, Linear
+from resnet_inspect.networks.ops import Convolution, Linear
 from resnet_inspect.networks.resnet import layer_graph
 
 HE2015 = sources.TABLE_1.short
@@ -119,8 +119,7 @@ def figures_of(graph: LayerGraph) -> tuple[Figure, ...]:
 def published_quantity(graph: LayerGraph, quantity: str) -> int:
     """Our count of what a published figure counts: params, macs, or weights without batch norm."""
     if quantity == "weights":
-        return sum(
-            layer.op.params for layer in graph.layers if isinstance(layer.op, (Conv2d, Linear))
-        )
+        weighted = [x for x in graph.layers if isinstance(x.op, (Convolution, Linear))]
+        return part_cost(graph, weighted).params
     cost = graph_cost(graph)
     return {"params": cost.params, "macs": cost.macs}[quantity]

@@ -37,6 +37,7 @@ from resnet_inspect.networks.torch_ops import (
     Pool,
     Product,
     Reduce,
+    Source,
     Unpool,
     View,
 )
@@ -59,6 +60,7 @@ def _(op: Opaque, fields: Known, shapes: Shapes) -> ReceptiveField:
     raise UnknownField
 
 
+rule.register(Source, lambda op, fields, shapes: NOTHING)
 for _kind in (BatchNorm, Dropout, LocalResponseNorm):
     rule.register(_kind, lambda op, fields, shapes: fields[0])
 

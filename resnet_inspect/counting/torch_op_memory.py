@@ -6,7 +6,7 @@ save what these do.
 
 from __future__ import annotations
 
-from resnet_inspect.counting.memory import (
+from resnet_inspect.counting.kept import (
     INDEX,
     STATISTIC,
     auxiliary_bytes,
@@ -39,6 +39,7 @@ from resnet_inspect.networks.torch_ops import (
     Pool,
     Product,
     Reduce,
+    Source,
     Unpool,
     View,
 )
@@ -46,7 +47,7 @@ from resnet_inspect.networks.torch_ops import (
 _kind: type[Op]
 
 # Shapes only; of an opaque layer nothing is known:
-for _kind in (Opaque, Concat, Dropout, Unpool, View):
+for _kind in (Opaque, Concat, Dropout, Source, Unpool, View):
     saved_tensors.register(_kind, lambda op, layer: ())
 for _kind in (
     *(AdaptivePool, BatchNorm, Conv, ConvTranspose),

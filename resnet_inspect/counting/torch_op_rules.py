@@ -36,6 +36,7 @@ from resnet_inspect.networks.torch_ops import (
     Pool,
     Product,
     Reduce,
+    Source,
     Unpool,
     View,
 )
@@ -70,7 +71,7 @@ def _(op: Conv | ConvTranspose, inputs: Shapes, output: Shape) -> Counts:
 for _kind in (BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm):
     operations.register(_kind, _of_output("normalization", 2))
 operations.register(Function, _of_output("activation"))
-for _kind in (Dropout, View):
+for _kind in (Dropout, Source, View):
     operations.register(_kind, lambda op, inputs, output: VIEW)
 for _kind in (Concat, Move, Pad, Unpool):
     operations.register(_kind, lambda op, inputs, output: {})

@@ -69,8 +69,12 @@ class Op:
         return 0
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The shape that comes out; raises ShapeError where the inputs do not fit."""
-        return shapes[0]
+        """The shape that comes out; raises ShapeError where the inputs do not fit.
+
+        Unless an op knows better: the `output` that was seen, or the first input's shape.
+        """
+        seen: Shape | None = getattr(self, "output", None)
+        return shapes[0] if seen is None else seen
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -32,8 +32,7 @@ def roles(graph: LayerGraph) -> Mapping[str, str]:
 
     Batch norm and activation play the role of the convolution that they belong to.
     """
-    wiring = Wiring(graph.layers)
-    bypass, gates = _shortcuts(graph, wiring), _gates(graph, wiring)
+    bypass, gating = _shortcuts(graph, Wiring(graph.layers)), gates(graph)
     playing: dict[str, str] = {}
     for block in graph.blocks:
         for group in fold(block):
@@ -42,7 +41,7 @@ def roles(graph: LayerGraph) -> Mapping[str, str]:
                 role = block.kind.lower()
             elif main.name in bypass:
                 role = "shortcuts"
-            elif main.name in gates or isinstance(main.op, Scale):
+            elif main.name in gating or isinstance(main.op, Scale):
                 role = "squeeze and excitation"
             else:
                 role = _role(main.op)
@@ -64,10 +63,11 @@ def _shortcuts(graph: LayerGraph, wiring: Wiring) -> set[str]:
     return {layer.name for cut in cuts for layer in cut.layers}
 
 
-def _gates(graph: LayerGraph, wiring: Wiring) -> set[str]:
+def gates(graph: LayerGraph) -> set[str]:
     """The layers that only make gates."""
     gatings = [layer for layer in graph.layers if isinstance(layer.op, Scale)]
-    return {layer.name for gating in gatings for layer in wiring.gate(gating)}
+    wiring = Wiring(graph.layers) if gatings else None
+    return {layer.name for gating in gatings if wiring for layer in wiring.gate(gating)}
 
 
 def depth(graph: LayerGraph) -> int:
@@ -84,14 +84,14 @@ def depths(graph: LayerGraph) -> Mapping[str, int]:
 
     A gate lies as deep as what it is made of.
     """
-    gates = _gates(graph, Wiring(graph.layers))
+    gating = gates(graph)
     reached: dict[str, int] = {INPUT: 0}
     for block in graph.blocks:
         for layer in block.layers:
             # A gate scales the main path and is none itself.
             inputs = layer.inputs[:1] if isinstance(layer.op, Scale) else layer.inputs
             before = max((reached[name] for name in inputs), default=0)
-            weighted = isinstance(layer.op, (Conv2d, Linear)) and layer.name not in gates
+            weighted = isinstance(layer.op, (Conv2d, Linear)) and layer.name not in gating
             here = before + weighted
             reached[layer.name] = min(here, 1) if block.is_stem else here
     del reached[INPUT]

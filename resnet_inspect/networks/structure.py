@@ -224,7 +224,8 @@ def _kinds(layers: Iterable[Layer]) -> str:
 
 
 def _shrinks(layer: Layer) -> bool:
-    return _resolution(layer.output_shape) != _resolution(layer.input_shapes[0])
+    entering = layer.input_shapes[:1]  # a tensor that the network itself makes takes none
+    return any(_resolution(layer.output_shape) != _resolution(shape) for shape in entering)
 
 
 def _resolution(shape: Shape) -> Shape:

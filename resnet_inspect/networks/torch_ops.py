@@ -42,9 +42,6 @@ class ByFunction(ops.Op):
     def kind(self) -> str:
         return self.function.capitalize()
 
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
-
 
 class Opaque(Typed):
     """A layer that no rule knows, or of which only numbers are known.
@@ -58,8 +55,20 @@ class Opaque(Typed):
     buffers: int = 0
     macs: int | None = None
 
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
+
+class Source(ops.Op):
+    """A tensor that a network holds or makes itself, as the input of a layer: learned queries.
+
+    output: its shape; params, buffers: entries of those that it is made of.
+    """
+
+    output: Shape
+    params: int = 0
+    buffers: int = 0
+
+    @property
+    def kind(self) -> str:
+        return "Learned" if self.params else "Constant"
 
 
 class Conv(ops.Convolution):
@@ -342,9 +351,6 @@ class Interpolate(ops.Op):
     taps: int = 1
     corners: bool = False
 
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
-
 
 class MatMul(ops.Op):
     """Product of two activations over their last two dimensions, with the others broadcast."""
@@ -367,9 +373,6 @@ class Unpool(Typed):
     padding: Sizes
     output: Shape
 
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
-
 
 class Product(Typed):
     """Sums of products of activations or weights: recurrent layers, einsum, attention, ..
@@ -385,14 +388,8 @@ class Product(Typed):
     def macs(self) -> int:
         return sum(ops.elements(term) for term in self.terms)
 
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
-
 
 class Attention(ops.Op):
     """Scaled dot-product attention of queries, keys and values (.., length, features)."""
 
     output: Shape
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output

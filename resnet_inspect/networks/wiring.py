@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from resnet_inspect.networks.graph import Block, Layer
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph
 from resnet_inspect.networks.ops import Add, ZeroPad
 
 IDENTITY, PROJECTION, PADDING = "identity", "projection", "padding"
@@ -33,6 +33,15 @@ class Shortcut:
         pads = any(isinstance(layer.op, ZeroPad) for layer in self.layers)
         learns = any(layer.op.params for layer in self.layers)
         return PADDING if pads and not learns else PROJECTION
+
+
+def unread(graph: LayerGraph) -> tuple[str, ...]:
+    """The layers whose result no output of the network depends on, in running order."""
+    needed = set(graph.outputs)
+    for layer in reversed(graph.layers):
+        if layer.name in needed:
+            needed.update(layer.inputs)
+    return tuple(layer.name for layer in graph.layers if layer.name not in needed)
 
 
 class Wiring:
@@ -115,6 +124,15 @@ def sources(layers: Iterable[Layer]) -> tuple[str, ...]:
     return tuple(outside)
 
 
+def unread(graph: LayerGraph) -> tuple[Layer, ...]:
+    """The layers that run although no output of the network needs what they give."""
+    needed = set(graph.outputs)
+    for layer in reversed(graph.layers):
+        if layer.name in needed:
+            needed.update(layer.inputs)
+    return tuple(layer for layer in graph.layers if layer.name not in needed)
+
+
 def is_chain(runs: Sequence[Sequence[Layer]]) -> bool:
     """Whether each run of layers takes one tensor: the last output of the run before."""
     taken = [sources(run) for run in runs]
@@ -132,7 +150,7 @@ def pieces(layers: Sequence[Layer]) -> list[tuple[Layer, ...]]:
     piece: list[Layer] = []
     needed = -1  # the last reader of any tensor so far, except the newest
     for at, layer in enumerate(layers):
-        before = [piece[-1].name] if piece else []
+        before = [layers[at - 1].name] if at else []
         needed = max([needed, *(last_read.get(name, -1) for name in (*before, *layer.inputs))])
         piece.append(layer)
         if needed <= at:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -122,17 +122,37 @@ def new_model(graph: LayerGraph, device: str = "cpu", training: bool = False) ->
     tools read the side for the area.
     """
     with torch.device("meta"):
-        model = assemble(graph).to("meta")  # a copy of a user's module has memory
+        model = assemble(graph)
+    model = _moved(model, lambda model: model.to("meta"))  # a copy of a user's module has memory
     for part in model.modules():
         if isinstance(part, (nn.MaxPool2d, nn.AvgPool2d)):
             window = part.kernel_size
             if isinstance(window, tuple) and len(set(window)) == 1:
                 part.kernel_size = window[0]
     if device != "meta":
-        model.to_empty(device=device)
+        model = _moved(model, lambda model: model.to_empty(device=device))
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.detach().zero_()
     return model.train(training)
+
+
+def _moved(model: nn.Module, move: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """The model on another device, with the tensors shared that it shared before."""
+    before = {name: id(tensor) for name, tensor in _state(model)}
+    model = move(model)
+    first: dict[int, Tensor] = {}
+    for name, tensor in _state(model):
+        shared = first.setdefault(before[name], tensor)
+        if shared is not tensor:
+            owner, _, own = name.rpartition(".")
+            setattr(model.get_submodule(owner), own, shared)
+    return model
+
+
+def _state(model: nn.Module) -> list[tuple[str, Tensor]]:
+    """Every parameter and buffer under every name."""
+    parameters = model.named_parameters(remove_duplicate=False)
+    return [*parameters, *model.named_buffers(remove_duplicate=False)]
 
 
 def _input(graph: LayerGraph, batch: int, device: str = "cpu") -> Tensor:
@@ -144,6 +164,18 @@ def _on_meta(graph: LayerGraph, batch: int) -> tuple[nn.Module, Tensor]:
     return new_model(graph, "meta"), _input(graph, batch, "meta")
 
 
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors in what a network gives: a tensor, a tuple, a dict, an object that holds some."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for part in value:
+            yield from _tensors(part)
+    elif value is not None:
+        held = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+        yield from _tensors(list(held.values()))
+
+
 def _torch(graph: LayerGraph, batch: int) -> Totals:
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -151,7 +183,9 @@ def _torch(graph: LayerGraph, batch: int) -> Totals:
     with FlopCounterMode(display=False) as counter:
         y = model(x)
         forward = counter.get_total_flops()
-        y.sum().backward()
+        loss = sum(tensor.sum() for tensor in _tensors(y) if tensor.requires_grad)
+        if isinstance(loss, Tensor):
+            loss.backward()
     return {"torch": forward, "torch-train": counter.get_total_flops()}
 
 
@@ -159,7 +193,8 @@ def _torch_tensors(graph: LayerGraph, batch: int) -> Totals:
     model = new_model(graph, "meta")
     return {
         "parameters": sum(tensor.numel() for tensor in model.parameters()),
-        "state-dict": sum(tensor.numel() for tensor in model.state_dict().values()),
+        # each tensor once, as parameters() has it
+        "state-dict": sum(t.numel() for t in set(model.state_dict(keep_vars=True).values())),
     }
 
 

@@ -84,7 +84,7 @@ def contents(
     graphs: Sequence[LayerGraph],
     *,
     batch: int = 1,
-    dtype: str = "fp32",
+    dtype: str | None = None,
     convention: str = "macs",
     command: str = "",
 ) -> Report:

@@ -28,7 +28,7 @@ def write(
     folder: str | os.PathLike[str],
     *,
     batch: int = 1,
-    dtype: str = "fp32",
+    dtype: str | None = None,
     convention: str = "macs",
     command: str = "",
     force: bool = False,
@@ -48,7 +48,7 @@ def files(
     graphs: Sequence[LayerGraph],
     *,
     batch: int = 1,
-    dtype: str = "fp32",
+    dtype: str | None = None,
     convention: str = "macs",
     command: str = "",
 ) -> dict[str, bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from resnet_inspect.networks.ops import show_shape
@@ -41,6 +41,13 @@ class Column(NamedTuple):
 def columns(kind: Kind, rank: int = 0, /, **titles: str) -> tuple[Column, ...]:
     """Columns of one kind and rank, by key: columns("count", params="Parameters", macs="MACs")."""
     return tuple(Column(key, title, kind, rank) for key, title in titles.items())
+
+
+def repeats(rows: Sequence[Record], total: Record) -> bool:
+    """Whether a total says again what the only row does."""
+    if len(rows) != 1:
+        return False
+    return all(rows[0].get(key, value) == value for key, value in total.items() if key != "name")
 
 
 def show(value: Value, kind: str) -> str:

@@ -19,6 +19,7 @@ from resnet_inspect.networks.ops import GlobalAvgPool2d, show_shape
 from resnet_inspect.networks.parts import ROLES, depth, depths, residual_blocks, roles
 from resnet_inspect.tables import network as network_table
 from resnet_inspect.tables.columns import Column, Record, Value, columns
+from resnet_inspect.tables.network_notes import run_notes
 from resnet_inspect.tables.ratios import against_first, ratio, with_ratio
 from resnet_inspect.tables.table import Sheet, Table
 
@@ -35,7 +36,7 @@ class Network:
 
     graph: LayerGraph
     batch: int
-    dtype: str
+    dtype: str | None
     convention: str
 
     @property
@@ -50,7 +51,7 @@ class Network:
             batch=self.batch,
             dtype=self.dtype,
             convention=self.convention,
-            columns=(*columns, "params", self.count),
+            columns=(*columns, "params", "frozen", self.count),
         )
 
     @cached_property
@@ -74,7 +75,11 @@ class Network:
 
 
 def compare(
-    graphs: Sequence[LayerGraph], *, batch: int = 1, dtype: str = "fp32", convention: str = "macs"
+    graphs: Sequence[LayerGraph],
+    *,
+    batch: int = 1,
+    dtype: str | None = None,
+    convention: str = "macs",
 ) -> Sheet:
     """Networks side by side, in four tables: 'cost', 'memory', 'stage' and 'where'.
 
@@ -88,18 +93,25 @@ def compare(
 
 
 def overview(
-    graphs: Sequence[LayerGraph], *, batch: int = 1, dtype: str = "fp32", convention: str = "macs"
+    graphs: Sequence[LayerGraph],
+    *,
+    batch: int = 1,
+    dtype: str | None = None,
+    convention: str = "macs",
 ) -> Sheet:
     """The same tables for any number of networks; for a single one without ratios."""
     networks = [Network(graph, batch, dtype, convention) for graph in graphs]
     first = networks[0].as_row
+    dtypes = " and ".join(dict.fromkeys(network.as_row.meta["dtype"] for network in networks))
     meta = {
         "models": [graph.name for graph in graphs],
         "inputs": [list(graph.input_shape) for graph in graphs],
-        **{key: first.meta[key] for key in ("batch", "dtype", "convention")},
+        "batch": batch,
+        "dtype": dtypes,
+        "convention": first.meta["convention"],
     }
     shapes = list(dict.fromkeys(show_shape(graph.input_shape) for graph in graphs))
-    about = f"input {' and '.join(shapes)}, batch {batch}, {first.meta['dtype']}"
+    about = f"input {' and '.join(shapes)}, batch {batch}, {dtypes}"
     makers = (_costs, _memories, _stages, _roles)
     partial = tuple(
         f"{network.graph.name}: {layer}" for network in networks for layer in network.uncounted
@@ -118,9 +130,11 @@ def overview(
 
 
 def _idle(column: Column, networks: Sequence[Network]) -> bool:
-    """Ratios of a network to itself, and FLOPs where another convention counts."""
+    """Ratios of a network to itself, FLOPs where another convention counts, nothing frozen."""
     if column.title == "ratio" and len(networks) == 1:
         return True
+    if column == _FROZEN:
+        return not any(network.whole["frozen"] for network in networks)
     return networks[0].convention != "macs" and column.key in ("flops", "flops_ratio")
 
 
@@ -131,6 +145,9 @@ def _heading(networks: Sequence[Network]) -> str:
 
 
 _PARAMS = with_ratio(Column("params", "Parameters", "count"), 2)
+
+_FROZEN = Column("frozen", "Frozen", "count", 1)
+"""The parameters that get no gradient; there only where some network has such."""
 
 
 def _counted(networks: Sequence[Network]) -> tuple[Column, Column]:
@@ -157,7 +174,7 @@ def _costs(networks: Sequence[Network]) -> Table:
             "input": network.graph.input_shape,
             "depth": depth(network.graph),
             "blocks": residual_blocks(network.graph),
-            **{key: network.whole[key] for key in ("params", count, "flops")},
+            **{key: network.whole[key] for key in ("params", "frozen", count, "flops")},
             per_param: ratio(network.whole[count], network.whole["params"]),
             "uncounted": len(network.uncounted),
         }
@@ -165,6 +182,7 @@ def _costs(networks: Sequence[Network]) -> Table:
     ]
     notes = ["FLOPs are 2 x MACs and the elementwise operations."] if count == "macs" else []
     notes += ["Ratios are to the first."] if len(networks) > 1 else []
+    notes += [f"{net.graph.name}: {note}" for net in networks for note in run_notes(net.graph)]
     differ = len({network.graph.input_shape for network in networks}) > 1
     return Table(
         f"Cost ({_heading(networks)})",
@@ -173,6 +191,7 @@ def _costs(networks: Sequence[Network]) -> Table:
             Column("input", "Input", "shape", 0 if differ else 6),
             *columns("count", 3, depth="Depth", blocks="Blocks"),
             *_PARAMS,
+            _FROZEN,
             *_counted(networks),
             Column(per_param, "MACs/param" if count == "macs" else "per param", "ratio", 4),
             *with_ratio(Column("flops", "FLOPs", "count", 5), 7),
@@ -240,6 +259,7 @@ def _stages(networks: Sequence[Network]) -> Table:
             Column("depth", "Depth", "count", 9),
             Column("output_shape", "Output", "shape", 3),
             *_PARAMS,
+            _FROZEN,
             *_counted(networks),
             _share_of(networks, 5),
             Column("flops", "FLOPs", "count", 11),
@@ -275,14 +295,14 @@ def _stage_rows(network: Network) -> dict[str, dict[str, Value]]:
     for number, (stage, row) in enumerate(zip(graph.stages, table.rows, strict=True), start=1):
         layers = tuple(stage.layers)
         # A network cut off behind a stage keeps what the stages before it and this one keep.
-        so_far = LayerGraph(graph.name, graph.input_shape, graph.stages[:number])
+        so_far = replace(graph, stages=graph.stages[:number], spec=None, returned=())
         saved = saved_for_backward(so_far, network.batch, network.dtype)
         rows[stage.name] = {
             "stage": stage.name,
             "model": graph.name,
             "blocks": row["operation"],
             "depth": reached[stage.output.name] - before,
-            **{key: row[key] for key in ("params", network.count, *_FROM_STAGE)},
+            **{key: row[key] for key in ("params", "frozen", network.count, *_FROM_STAGE)},
             "share": None if network.uncounted else row["share"],
             "peak": max(levels[done : done + len(layers)]),
             "kept": saved - kept,
@@ -309,6 +329,7 @@ def _roles(networks: Sequence[Network]) -> Table:
             *columns("text", role="Part", model="Network"),
             Column("layers", "Layers", "count", 6),
             *_PARAMS,
+            _FROZEN,
             Column("params_share", "of params", "share", 4),
             *_counted(networks),
             _share_of(networks),
@@ -336,11 +357,13 @@ def _role_sums(network: Network) -> Iterator[dict[str, Value]]:
     for role in ROLES:
         names = [name for name in parts if parts[name] == role]
         params, counted = summed(names, "params"), summed(names, count)
+        frozen = summed(names, "frozen")
         yield {
             "role": role,
             "model": network.graph.name,
             "layers": len(names),
             "params": params,
+            "frozen": frozen,
             count: counted,
             "params_share": ratio(params, network.whole["params"]),
             "share": None if missing else ratio(counted, network.whole[count]),

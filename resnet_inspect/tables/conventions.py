@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from resnet_inspect.counting.conventions import (
     CONVENTIONS,
-    TERMS,
-    Terms,
     formula,
     total_terms,
     used,
 )
-from resnet_inspect.counting.costs import total
+from resnet_inspect.counting.costs import graph_cost
+from resnet_inspect.counting.terms import TERMS, Terms
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.tables.columns import Column, Value, columns
 from resnet_inspect.tables.reconciliation import (
@@ -34,7 +33,7 @@ def conventions(graphs: Sequence[LayerGraph] = ()) -> Sheet:
     """
     terms: Terms = {} if graphs else dict.fromkeys(TERMS, 1)
     for graph in graphs:
-        terms |= total_terms(graph.layers)
+        terms |= total_terms(graph)
     listed = Table(
         "The terms",
         (Column("term", "Term"), Column("is", "What it counts", "prose")),
@@ -75,7 +74,7 @@ def _totals(graphs: Sequence[LayerGraph], terms: Terms) -> Table:
     rows: dict[str, dict[str, Value]] = {}
     order: dict[str, tuple[int, float]] = {}
     for key, graph in zip(keys, graphs, strict=True):
-        macs = total(graph.layers).macs
+        macs = graph_cost(graph).macs
         for row in counter_rows(graph):
             if row.label not in rows:
                 convention, printed = CONVENTIONS[row.name], row.source == PUBLISHED

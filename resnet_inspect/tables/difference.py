@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from resnet_inspect.counting.costs import cost, total
+from resnet_inspect.counting.costs import cost, part_cost
 from resnet_inspect.networks.alignment import (
     ADDED,
     CHANGED,
@@ -34,19 +34,23 @@ from resnet_inspect.tables.table import Table
 SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~", RESIZED: "="}
 
 
+Both = tuple[LayerGraph, LayerGraph]
+"""The networks, before and after."""
+
+
 def diff(before: LayerGraph, after: LayerGraph) -> Table:
     """The layers that tell `after` from `before`, with what each adds in parameters and MACs.
 
     Layers that are the same but for the shapes that they work on are one row for each stage. The
     rows add up to the difference of the networks' totals.
     """
-    pairs = align(before, after)
+    pairs, both = align(before, after), (before, after)
     rows: list[dict[str, Any]] = []
     for stage in dict.fromkeys(pair.place[0] for pair in pairs):
         of_stage = [pair for pair in pairs if pair.place[0] == stage]
         resized = [pair for pair in of_stage if pair.change == RESIZED]
-        rows += [_row(pair) for pair in of_stage if pair.change not in (RESIZED, SAME)]
-        rows += [_resized_row(stage, resized)] if resized else []
+        rows += [_row(both, pair) for pair in of_stage if pair.change not in (RESIZED, SAME)]
+        rows += [_resized_row(both, stage, resized)] if resized else []
     count = Counter(pair.change for pair in pairs)
     return Table(
         title=f"{before.name} → {after.name}, input {_inputs(before, after)}",
@@ -57,7 +61,7 @@ def diff(before: LayerGraph, after: LayerGraph) -> Table:
             *columns("count", params="Parameters", macs="MACs"),
         ),
         rows=tuple(rows),
-        total={"name": "difference", **_added(before.layers, after.layers)},
+        total={"name": "difference", **_added(both, before.layers, after.layers)},
         meta={
             "before": before.name,
             "after": after.name,
@@ -83,7 +87,7 @@ def _summary(count: Counter[str]) -> str:
     return f"{', '.join(told)}; {alike}." if told else f"No difference: {alike}."
 
 
-def _row(pair: Pair) -> dict[str, Any]:
+def _row(both: Both, pair: Pair) -> dict[str, Any]:
     return {
         "stage": pair.place[0],
         "block": pair.place[1],
@@ -92,24 +96,27 @@ def _row(pair: Pair) -> dict[str, Any]:
         "before": describe(pair.before.op) if pair.before else "",
         "after": describe(pair.after.op) if pair.after else "",
         "what": "; ".join(pair.what) or pair.change,
-        **_added_by([pair]),
+        **_added_by(both, [pair]),
     }
 
 
-def _resized_row(stage: str, pairs: Sequence[Pair]) -> dict[str, Any]:
-    row = dict.fromkeys(("block", "before", "after"), "") | {"stage": stage, **_added_by(pairs)}
+def _resized_row(both: Both, stage: str, pairs: Sequence[Pair]) -> dict[str, Any]:
+    row = dict.fromkeys(("block", "before", "after"), "") | {
+        "stage": stage,
+        **_added_by(both, pairs),
+    }
     name = f"{len(pairs)} layers" if len(pairs) > 1 else "1 layer"
     return row | {"change": SIGNS[RESIZED], "name": name, "what": "the same on other shapes"}
 
 
-def _added_by(pairs: Sequence[Pair]) -> dict[str, int]:
+def _added_by(both: Both, pairs: Sequence[Pair]) -> dict[str, int]:
     before = [pair.before for pair in pairs if pair.before]
-    return _added(before, [pair.after for pair in pairs if pair.after])
+    return _added(both, before, [pair.after for pair in pairs if pair.after])
 
 
-def _added(before: Iterable[Layer], after: Iterable[Layer]) -> dict[str, int]:
-    """The parameters and MACs that the second layers have more than the first."""
-    was, now = total(before), total(after)
+def _added(both: Both, before: Iterable[Layer], after: Iterable[Layer]) -> dict[str, int]:
+    """The parameters and MACs that layers of the second network have more than of the first."""
+    was, now = map(part_cost, both, (before, after))
     return {"params": now.params - was.params, "macs": now.macs - was.macs}
 
 
@@ -118,19 +125,20 @@ def in_words(before: LayerGraph, after: LayerGraph) -> str:
 
     For networks that differ in settings: stride 1, not 2, in layer2.0.conv1 (+231,211,008 MACs).
     """
+    both = before, after
     groups: dict[str, list[Pair]] = {}
     moved: list[Pair] = []
     for pair in align(before, after):
         if pair.change in (ADDED, REMOVED, CHANGED):
             groups.setdefault(_shared_change(pair), []).append(pair)
-        elif _added_by([pair])["macs"]:
+        elif _added_by(both, [pair])["macs"]:
             moved.append(pair)
-    changes = [(what + _names(pairs), _added_by(pairs)) for what, pairs in groups.items()]
+    changes = [(what + _names(pairs), _added_by(both, pairs)) for what, pairs in groups.items()]
     if before.input_shape != after.input_shape:
         shapes = f"input {show_shape(after.input_shape)}, not {show_shape(before.input_shape)}"
-        changes.append((shapes, _added_by(moved)))
+        changes.append((shapes, _added_by(both, moved)))
     elif moved:
-        changes.append((f"maps of another size in {_names(moved)}", _added_by(moved)))
+        changes.append((f"maps of another size in {_names(moved)}", _added_by(both, moved)))
     changes.sort(key=lambda change: -abs(change[1]["macs"]))
     return "; ".join(f"{what} ({_costs(**costs)})" for what, costs in changes)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from resnet_inspect.counting.costs import cost, total
 from resnet_inspect.counting.field import Field, ReceptiveField
-from resnet_inspect.counting.memory import saved_tensors
+from resnet_inspect.counting.kept import saved_tensors
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops

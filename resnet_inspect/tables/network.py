@@ -9,19 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from resnet_inspect.counting.costs import TERMS, Cost, cost, graph_cost, total
-from resnet_inspect.counting.dtypes import DTYPES, canonical_dtype
+from resnet_inspect.counting.costs import TERMS, Cost, cost, graph_cost, owned, total
+from resnet_inspect.counting.dtypes import chosen_dtype, element_bytes
 from resnet_inspect.counting.field import ReceptiveField
-from resnet_inspect.counting.memory import memory
-from resnet_inspect.counting.published import Figure, figures_of, published_quantity
 from resnet_inspect.counting.receptive_field import later_field, wired_fields
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.networks.ops import show_shape
-from resnet_inspect.tables.columns import Column, Record, Value, show_bytes
+from resnet_inspect.tables.columns import Column, Record, Value
 from resnet_inspect.tables.formulas import field_note
+from resnet_inspect.tables.network_notes import (
+    gaps,
+    memory_notes,
+    not_run,
+    publications,
+    references,
+    run_notes,
+)
 from resnet_inspect.tables.table import Table
 
 LEVELS = ("layer", "block", "stage", "network")
@@ -61,8 +67,9 @@ def _field(name: str) -> Callable[[Row], Value]:
 
 def _known(row: Row, count: Value) -> Value:
     """Unknown is never zero: a row of nothing but uncounted layers has no count."""
-    uncounted = row.cost.uncounted
-    return None if uncounted and uncounted == len(row.layers) else count
+    if not row.cost.uncounted or not row.layers:
+        return count
+    return count if any(not cost(layer).uncounted for layer in row.layers) else None
 
 
 def _share(row: Row) -> float | None:
@@ -94,9 +101,14 @@ METRICS: dict[str, Metric] = {
         (Column("stride", "Stride", "shape"), _setting("stride")),
         (Column("padding", "Padding", "shape"), _setting("padding")),
         (Column("groups", "Groups"), _setting("groups")),
-        (Column("input_shape", "Input", "shape", 5), lambda row: row.layers[0].input_shapes[0]),
+        (
+            Column("input_shape", "Input", "shape", 5),
+            lambda row: (*row.layers[0].input_shapes, None)[0],
+        ),
         (Column("output_shape", "Output", "shape"), lambda row: row.layers[-1].output_shape),
         (Column("params", "Parameters", "count"), lambda row: row.cost.params),
+        (Column("trainable", "Trainable", "count", 3), lambda row: row.cost.trainable),
+        (Column("frozen", "Frozen", "count", 1), lambda row: row.cost.frozen),
         (Column("macs", "MACs", "count"), _term("macs")),
         (Column("share", "of MACs", "share", 3), _share),
         (Column("flops", "FLOPs", "count", 4), lambda row: _known(row, row.cost.flops)),
@@ -142,7 +154,9 @@ Chosen = Mapping[str, Callable[[Row], Value]]
 Part = tuple[Stage | Block | Layer, tuple[Layer, ...], Cost]
 """What a row is about and is named after, its layers, and what they cost for one sample."""
 
-_SUMMED = ("params", "macs", "flops", *TERMS, "activations", "activation_bytes", "traffic")
+_HELD = ("params", "trainable", "frozen")
+
+_SUMMED = (*_HELD, "macs", "flops", *TERMS, "activations", "activation_bytes", "traffic")
 
 _TERMS = "'resnet-inspect conventions' says what the terms of the formula are."
 
@@ -180,15 +194,15 @@ def _of_convention(graph: LayerGraph, batch: int, convention: str) -> dict[str, 
     from resnet_inspect.counting import conventions  # nobody else waits for it
 
     chosen = conventions.convention(convention)
-    whole = conventions.count(graph.layers, chosen, batch)
+    whole = conventions.count(graph, chosen, batch)
 
     def counted(row: Row) -> int | None:
-        unknown = conventions.uncounted(row.layers)
+        unknown = conventions.uncounted(graph, row.layers)
         known = len(unknown) < len(row.layers)
-        return conventions.count(row.layers, chosen, batch) if known else None
+        return conventions.count(graph, chosen, batch, row.layers) if known else None
 
     def share(row: Row) -> float | None:
-        return conventions.count(row.layers, chosen, batch) / whole if whole else None
+        return conventions.count(graph, chosen, batch, row.layers) / whole if whole else None
 
     return {
         COUNTED: (Column(COUNTED, chosen.label, "count"), counted),
@@ -196,9 +210,12 @@ def _of_convention(graph: LayerGraph, batch: int, convention: str) -> dict[str, 
     }
 
 
-def shown(convention: str = "macs") -> tuple[str, ...]:
-    """SHOWN, with what a convention counts for MACs."""
-    return SHOWN if convention == "macs" else tuple(COUNTED if k == "macs" else k for k in SHOWN)
+def shown(convention: str = "macs", graph: LayerGraph | None = None) -> tuple[str, ...]:
+    """SHOWN, with what a convention counts for MACs, and what is frozen where something is."""
+    own: dict[str, tuple[str, ...]] = {} if convention == "macs" else {"macs": (COUNTED,)}
+    if graph and graph_cost(graph).frozen:
+        own["params"] = _HELD
+    return tuple(key for shown in SHOWN for key in own.get(shown, (shown,)))
 
 
 def table(
@@ -206,7 +223,7 @@ def table(
     level: str = "layer",
     *,
     batch: int = 1,
-    dtype: str = "fp32",
+    dtype: str | None = None,
     all_ops: bool = True,
     columns: Sequence[str] | None = None,
     convention: str = "macs",
@@ -215,14 +232,15 @@ def table(
 
     With `all_ops` False, batch norm and activation share their convolution's row. `columns` picks
     and orders them (default: all). convention: a name of conventions.CONVENTIONS; what it counts
-    stands in the column 'counted' where it is not MACs. Raises UnknownNameError for levels,
-    dtypes, columns and conventions, and InspectError for a batch below 1.
+    stands in the column 'counted' where it is not MACs. dtype: by default the network's own.
+    Raises UnknownNameError for levels, dtypes, columns and conventions, and InspectError for a
+    batch below 1.
     """
     if level not in LEVELS:
         raise unknown("level", level, LEVELS)
     if batch < 1:
         raise InspectError(f"batch is {batch}; give 1 or more")
-    dtype = canonical_dtype(dtype)
+    named = chosen_dtype(graph, dtype)
     known = metrics(graph, batch, convention)
     keys = list(known if columns is None else columns)
     for key in keys:
@@ -231,33 +249,37 @@ def table(
     chosen = {key: known[key][1] for key in keys}
     partial = _uncounted(graph, convention)
     listed = level == "network" or bool(partial) or convention != "macs"
-    whole = _whole(graph, batch, DTYPES[dtype], listed)
+    whole = _whole(graph, batch, element_bytes(named), listed)
     rows = _rows(graph, level, batch, all_ops, whole, chosen)
-    published = _published(graph) if batch == 1 else ()
+    published = publications(graph) if batch == 1 else ()
+    apart = not_run(graph)
     return Table(
-        title=f"{graph.name}, input {show_shape(graph.input_shape)}, batch {batch}, {dtype} "
+        title=f"{graph.name}, input {show_shape(graph.input_shape)}, batch {batch}, {named} "
         f"({heading(convention, graph)})",
         columns=tuple([known[key][0] for key in keys]),
         rows=tuple(rows),
         total={"name": "total, at least" if whole.cost.uncounted else "total"}
         | {key: known[key][1](whole) for key in (*_SUMMED, COUNTED) if key in known},
-        references=_references(published, convention),
+        references=(*apart, *references(published, convention)),
+        besides=apart,
         meta={
             "model": graph.name,
             "input": list(graph.input_shape),
             "batch": batch,
-            "dtype": dtype,
+            "dtype": named,
             "convention": convention,
             "published": [figure._asdict() | {"agrees": agrees} for figure, agrees in published],
+            **({"not_run": dict(graph.run.held_apart)} if graph.run and apart else {}),
         },
         notes=(
-            *_memory_notes(graph, batch, dtype),
+            *memory_notes(graph, batch, dtype),
+            *run_notes(graph),
             *field_note(graph),
             *(() if convention == "macs" else (_TERMS,)),
         ),
         group="stage" if level == "layer" else None,
         partial=partial,
-        shown=shown(convention) if columns is None else (),
+        shown=shown(convention, graph) if columns is None else (),
     )
 
 
@@ -268,7 +290,7 @@ def heading(convention: str, graph: LayerGraph) -> str:
     from resnet_inspect.counting import conventions
 
     chosen = conventions.convention(convention)
-    taken = conventions.used(chosen, conventions.total_terms(graph.layers))
+    taken = conventions.used(chosen, conventions.seen_terms(graph, chosen))
     one = ", of one image" if chosen.per_image else ""
     return f"{chosen.label}{one}: {conventions.formula(taken)}"
 
@@ -277,10 +299,10 @@ def _uncounted(graph: LayerGraph, convention: str) -> tuple[str, ...]:
     if convention == "macs":
         if not graph_cost(graph).uncounted:
             return ()
-        return tuple(layer.name for layer in graph.layers if cost(layer).uncounted)
+        return (*(x.name for x in graph.layers if cost(x).uncounted), *gaps(graph))
     from resnet_inspect.counting import conventions
 
-    return conventions.uncounted(graph.layers)
+    return (*conventions.uncounted(graph), *gaps(graph))
 
 
 def _whole(graph: LayerGraph, batch: int, itemsize: int, listed: bool) -> Row:
@@ -310,6 +332,7 @@ def _rows(
 
     def row(part: Part, kind: str, stage: str, block: str) -> Row:
         (about, layers, cost), field = part, fields.get(part[1][-1].name)
+        cost = owned(graph, layers, cost)
         cost = cost if batch == 1 else cost.for_batch(batch)
         place = (about.name, about.path, kind, stage, block)
         return Row(*place, layers, cost, field, whole.cost, whole.itemsize)
@@ -353,47 +376,3 @@ def _record(row: Row, chosen: Chosen) -> Record:
 def _stage_kind(blocks: Sequence[Block]) -> str:
     kinds = "/".join(dict.fromkeys(block.kind for block in blocks))
     return f"{len(blocks)} x {kinds}" if len(blocks) > 1 else kinds
-
-
-def _published(graph: LayerGraph) -> tuple[tuple[Figure, bool], ...]:
-    """What was published about a network, with whether our count agrees."""
-    return tuple(
-        (figure, figure.agrees(published_quantity(graph, figure.quantity)))
-        for figure in figures_of(graph)
-    )
-
-
-def _references(
-    published: Sequence[tuple[Figure, bool]], convention: str
-) -> tuple[dict[str, Value], ...]:
-    """A row below the total for each source, with whether our count agrees.
-
-    Published FLOPs are MACs and are not compared with the count of another convention.
-    """
-    rows: dict[str, dict[str, Value]] = {}
-    for figure, agrees in published:
-        if figure.quantity == "macs" and convention != "macs":
-            continue
-        # Weights without batch norm are parameters too, of which the source left some out.
-        key = "macs" if figure.quantity == "macs" else "params"
-        name = figure.source + (", no BN" if figure.quantity == "weights" else "")
-        rows.setdefault(name, {"name": name})[key] = f"{'=' if agrees else '≠'} {figure.text}"
-    return tuple(rows.values())
-
-
-@once
-def _memory_notes(graph: LayerGraph, batch: int, dtype: str) -> tuple[str, str]:
-    need = memory(graph, batch, dtype)
-    partial = "at least " if need.uncounted else ""
-    states = ", ".join(
-        f"{name} {show_bytes(size)}" for name, size in need.optimizers.items() if size
-    )
-    inference = (
-        f"Inference memory: {partial}{show_bytes(need.weights)} weights, "
-        f"{show_bytes(need.inference_peak)} activations at their peak ({need.peak_at})"
-    )
-    training = (
-        f"Training memory: {partial}{show_bytes(need.saved)} saved for backward, "
-        f"{show_bytes(need.gradients)} gradients, {states}"
-    )
-    return inference, training

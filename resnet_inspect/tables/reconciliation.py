@@ -3,7 +3,8 @@
 A row has two possible sources. It is 'measured' where the tool was run on the network
 (pytorch/counters.py) and 'by formula' where its convention was applied to the graph. A measured
 total that its formula does not give is a discrepancy: the tool has changed how it counts since the
-version that counting/conventions.py describes.
+version that counting/conventions.py describes. Where the network has layers for which the formula
+was never established, it is none, and a note says so.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ from typing import NamedTuple
 
 from resnet_inspect.counting.conventions import (
     CONVENTIONS,
-    TERMS,
     Convention,
     Reported,
-    Terms,
     formula,
+    is_function,
     numbers,
+    seen_terms,
     total_terms,
     uncounted,
+    unfounded,
     used,
     weigh,
 )
-from resnet_inspect.counting.costs import total
+from resnet_inspect.counting.costs import graph_cost, part_cost
 from resnet_inspect.counting.memory import saved_for_backward
 from resnet_inspect.counting.published import (
     CAFFE,
@@ -33,13 +35,15 @@ from resnet_inspect.counting.published import (
     figures,
     published_quantity,
 )
+from resnet_inspect.counting.terms import TERMS, Terms
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import show_shape
+from resnet_inspect.networks.ops import BatchNorm2d, show_shape
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.tables.columns import Column, Kind, Value, columns
 from resnet_inspect.tables.difference import in_words
+from resnet_inspect.tables.network_notes import gaps, listed, run_notes
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("counters", "terms", "why", "published", "memory", "parameters")
@@ -102,14 +106,18 @@ def reconcile(
     counters = counter_rows(graph, batch, reports)
     memory = [row.measured(reports) for row in _memory(graph, batch)]
     parameters = [row.measured(reports) for row in _parameters(graph)]
-    missing = uncounted(graph.layers)
+    missing = (*uncounted(graph), *gaps(graph))
     # What leaves layers out is a lower bound, which no tool can contradict.
-    news = [] if missing else _discrepancies([*counters, *memory, *parameters])
+    odd = [] if missing else [row for row in (*counters, *memory, *parameters) if row.difference]
+    doubts = {row.name: _doubt(graph, row) for row in odd}
+    news = [_differs("Discrepancy", row, _NEWS) for row in odd if not doubts[row.name]]
     about = f"{graph.name}, input {show_shape(graph.input_shape)}, batch {batch}"
-    macs = total(graph.layers, batch).macs
+    macs = graph_cost(graph, batch).macs
     notes = (
         "Each total is the sum of its formula's terms.  = measured: by the tool itself, just now.",
         *_failures(reports),
+        *_unfounded(graph, counters),
+        *(_differs("Not explained", row, doubts[row.name]) for row in odd if doubts[row.name]),
         *news,
     )
     tables = {
@@ -131,7 +139,7 @@ def reconcile(
         ),
         "published": _published_table(graph, batch),
         "memory": _quantity_table("Memory that a training pass keeps", memory, "bytes"),
-        "parameters": _quantity_table("Parameters", parameters, "count"),
+        "parameters": _quantity_table("Parameters", parameters, "count").noted(*run_notes(graph)),
     }
     meta = {
         "model": graph.name,
@@ -154,15 +162,16 @@ def counter_rows(
 
 
 def _tools(graph: LayerGraph, batch: int) -> Iterator[Report]:
-    whole, single = total_terms(graph.layers, batch), total_terms(graph.layers)
+    functions = sum(is_function(graph, layer) for layer in graph.layers)
     for convention in CONVENTIONS.values():
         if convention.name == "paper":
             continue
-        terms = single if convention.per_image else whole
-        why = reasons(convention, terms)
-        if terms != whole:
+        why = reasons(convention, total_terms(graph))
+        if convention.modules and functions:
+            why += f" It counts modules; {functions} of the layers are calls of functions."
+        if convention.per_image and batch != 1:
             why += " Of one image, whatever the batch."
-        yield _by_formula(convention, terms, why)
+        yield _by_formula(convention, seen_terms(graph, convention, batch), why)
 
 
 def reasons(convention: Convention, terms: Terms) -> str:
@@ -176,7 +185,7 @@ def _papers(graph: LayerGraph, batch: int) -> Iterator[Report]:
     for network, figure in publications(graph) if batch == 1 else ():
         if figure.quantity == "macs" and figure.source not in (CAFFE, TORCHVISION):
             why = f"Printed as {figure.text}; the papers' FLOPs are multiply-adds."
-            row = _by_formula(CONVENTIONS["paper"], total_terms(network.layers), why)
+            row = _by_formula(CONVENTIONS["paper"], total_terms(network), why)
             whose = "" if network == graph else f" of {_named(network, graph)}"
             formula = row.formula + whose
             yield row._replace(label=figure.source, source=PUBLISHED, version="", formula=formula)
@@ -216,7 +225,8 @@ def _named(published: LayerGraph, graph: LayerGraph) -> str:
 
 
 def _memory(graph: LayerGraph, batch: int) -> tuple[Report, Report]:
-    kept, terms = saved_for_backward(graph, batch), total_terms(graph.layers, batch)
+    kept = saved_for_backward(graph, batch)
+    terms = seen_terms(graph, CONVENTIONS["torchinfo"], batch)
     saved = Report(
         "saved",
         "kept for the backward pass",
@@ -226,7 +236,9 @@ def _memory(graph: LayerGraph, batch: int) -> tuple[Report, Report]:
         "each tensor that a backward reads, once",
     )
     # Twice the 4 bytes of each output of a convolution, linear layer or batch norm.
-    outputs: dict[str, int] = {term: 8 for term in ("Cb", "Cu", "Lb", "Lu", "K") if term in terms}
+    outputs: dict[str, int] = {
+        term: 8 for term in ("Cb", "Cu", "Lb", "Lu", "K", "Wo") if term in terms
+    }
     times = f"{weigh(outputs, terms) / kept:.2f} times that: " if kept else ""
     why = f"{times}all outputs of layers with parameters, and as much for their gradients."
     shown = _weighed("torchinfo-memory", "torchinfo Forward/backward", outputs, terms, why)
@@ -234,25 +246,64 @@ def _memory(graph: LayerGraph, batch: int) -> tuple[Report, Report]:
 
 
 def _parameters(graph: LayerGraph) -> Iterator[Report]:
-    whole, weights = total(graph.layers), published_quantity(graph, "weights")
-    trained, held = whole.params, whole.params + whole.buffers
-    buffers = f"{whole.buffers:,} buffers more: running mean and variance, batches seen."
+    whole, run = graph_cost(graph), graph.run
+    weights = published_quantity(graph, "weights")
+    unused = sum(tensor.entries for tensor in run.unused.values()) if run else 0
+    learned = run.tensors.values() if run else ()
+    buffers = sum(t.entries for t in learned if not t.learned) if run else whole.buffers
+    trained = whole.params + unused
+    norms = [layer for layer in graph.layers if isinstance(layer.op, BatchNorm2d)]
+    of_norms = part_cost(graph, norms).params
+    others = whole.params - weights - of_norms
+    more = {"of batch norm": of_norms, "of other layers": others, "that do not run": unused}
+    named = [f"{count:,} {what}" for what, count in more.items() if count] or ["0"]
+    held = f"{buffers:,} buffers more: running mean and variance, batches seen."
     for name, label, count, why in (
         ("weights", "without batch norm", weights, "Convolution and linear layers alone."),
-        ("parameters", "torch parameters()", trained, f"{trained - weights:,} of batch norm more."),
+        ("parameters", "torch parameters()", trained, f"{listed(named)} more."),
         ("torchinfo-parameters", "torchinfo Total params", trained, "The same."),
-        ("state-dict", "torch state_dict()", held, buffers),
+        ("state-dict", "torch state_dict()", trained + buffers, held),
     ):
         yield Report(name, label, count, count, why)
 
 
-def _discrepancies(rows: Sequence[Report]) -> list[str]:
-    return [
-        f"Discrepancy: {row.label} ({row.version}) reports {row.total:,}, and its formula gives "
-        f"{row.sum:,}: {row.difference:+,}. This version counts differently."
-        for row in rows
-        if row.difference
-    ]
+_NEWS = "This version counts differently."
+
+
+def _differs(what: str, row: Report, why: str) -> str:
+    return (
+        f"{what}: {row.label} ({row.version}) reports {row.total:,}, and its formula gives "
+        f"{row.sum:,}: {row.difference:+,}. {why}"
+    )
+
+
+def _doubt(graph: LayerGraph, row: Report) -> str:
+    """Why a total may differ from its formula although the tool counts as it ever did; or ''."""
+    run = graph.run
+    if row.name in CONVENTIONS:
+        kinds = unfounded(graph, CONVENTIONS[row.name])
+        return f"It was not established for {listed(kinds)}." if kinds else ""
+    if run is None:
+        return ""
+    if row.name.startswith("torchinfo"):
+        if row.name == "torchinfo-parameters" and run.shared:
+            return "It counts a tensor that modules share once for each of them."
+        return "It takes each module without parts for a layer, whatever the module runs."
+    if row.name == "state-dict" and row.difference < 0:
+        return "Buffers that are not persistent are not in it."
+    return "torch keeps this on the CPU; what it keeps depends on the device." * (
+        row.name == "saved"
+    )
+
+
+def _unfounded(graph: LayerGraph, rows: Sequence[Report]) -> Iterator[str]:
+    """Which totals by formula stand on formulas that were not established for this network."""
+    by_kinds: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        if row.source == BY_FORMULA and (kinds := unfounded(graph, CONVENTIONS[row.name])):
+            by_kinds.setdefault(kinds, []).append(row.label)
+    for kinds, labels in by_kinds.items():
+        yield f"By formulas that were not established for {listed(kinds)}: {', '.join(labels)}."
 
 
 def _failures(reports: Mapping[str, Reported]) -> list[str]:
@@ -299,7 +350,7 @@ def _term_table(graph: LayerGraph, batch: int) -> Table:
         ),
         tuple(
             {"term": term, "count": count, "is": TERMS[term]}
-            for term, count in total_terms(graph.layers, batch).items()
+            for term, count in total_terms(graph, batch).items()
             if any(term in convention.coefficients for convention in CONVENTIONS.values())
         ),
     )

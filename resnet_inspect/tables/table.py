@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.errors import unknown
-from resnet_inspect.tables.columns import Column, Record, Value
+from resnet_inspect.tables.columns import Column, Record, Value, repeats
 
 if TYPE_CHECKING:
     import pandas
@@ -52,7 +52,8 @@ class Table(Printable):
     """Rows under columns, with what is needed to understand them.
 
     title: the heading, which names the convention. total: a last row that adds up the others.
-    references: rows of text below it to compare it with, such as published figures.
+    references: rows of text below it to compare it with, such as published figures. besides: rows
+    of data that the total leaves out.
     meta: what holds for the whole table, by name. notes: lines below it. group: the column by
     whose values rows are set apart. partial: names of what is not counted; totals with any are
     lower bounds. shown: keys of the columns that people see, where data formats have more.
@@ -68,6 +69,7 @@ class Table(Printable):
     group: str | None = None
     partial: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
+    besides: tuple[Record, ...] = ()
 
     @property
     def visible(self) -> tuple[Column, ...]:
@@ -90,8 +92,11 @@ class Table(Printable):
 
     def records(self) -> list[dict[str, Value]]:
         """The rows as dicts of exact values, by column key."""
+        return self._filled(self.rows)
+
+    def _filled(self, rows: Iterable[Record]) -> list[dict[str, Value]]:
         blank: dict[str, Value] = dict.fromkeys([column.key for column in self.columns])
-        filled = [{**blank, **row} for row in self.rows]  # with all that rows have besides
+        filled = [{**blank, **row} for row in rows]  # with all that rows have besides
         return [
             each if len(each) == len(blank) else {key: each[key] for key in blank}
             for each in filled
@@ -107,14 +112,22 @@ class Table(Printable):
         return data
 
     def to_pandas(self) -> pandas.DataFrame:
-        """The rows as a DataFrame; exact ints stay ints, with <NA> for what is unknown."""
+        """The rows as a DataFrame; exact ints stay ints, with <NA> for what is unknown.
+
+        Columns with counts of more than 64 bits hold Python's ints.
+        """
         import pandas as pd
 
-        frame = pd.DataFrame.from_records(self.records(), columns=[c.key for c in self.columns])
+        rows, made = self.records(), {}
         for column in self.columns:
+            values = [row[column.key] for row in rows]
             if column.kind in ("count", "bytes"):
-                frame[column.key] = frame[column.key].astype("Int64")
-        return frame
+                exact = [pd.NA if value is None else value for value in values]
+                large = any(isinstance(v, int) and not -(2**63) <= v < 2**63 for v in values)
+                made[column.key] = pd.Series(exact, dtype="object" if large else "Int64")
+            else:
+                made[column.key] = pd.Series(values)
+        return pd.DataFrame(made)
 
     @property
     def caveat(self) -> str:
@@ -132,23 +145,26 @@ class Table(Printable):
     @property
     def below(self) -> tuple[Record, ...]:
         """The rows below the others: the total and the references."""
-        return (*(() if self.total is None else (self.total,)), *self.references)
+        own = self.total is None or repeats(self.rows, self.total)
+        return (*(() if own or self.total is None else (self.total,)), *self.references)
 
     def to_text(self, format: str) -> str:
         """The table in one of writers.FORMATS; raises UnknownNameError."""
         from resnet_inspect.tables import writers
 
         if format == "csv":
-            return writers.csv_text([column.key for column in self.columns], self.records())
+            return writers.csv_text(
+                [column.key for column in self.columns], self._filled((*self.rows, *self.besides))
+            )
         if format == "json":
             # A table with nothing to say about itself is a list of its rows.
             bare = not self.meta and self.total is None
             return writers.json_text(self.records() if bare else self.to_dict())
         if format not in writers.PROSE:
             raise unknown("format", format, writers.FORMATS)
-        rows, below = (writers.cells(self.visible, part) for part in (self.rows, self.below))
+        shown, below = (writers.cells(self.visible, part) for part in (self.rows, self.below))
         notes = (*self.notes, *([self.caveat] if self.partial else []))
-        return writers.PROSE[format](writers.Page(self.title, self.visible, rows, below, notes))
+        return writers.PROSE[format](writers.Page(self.title, self.visible, shown, below, notes))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from resnet_inspect.tables.terminal import render

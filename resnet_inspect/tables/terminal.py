@@ -14,7 +14,7 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
 
-from resnet_inspect.tables.columns import Column, Record, show
+from resnet_inspect.tables.columns import Column, Record, repeats, show
 
 BAR = 7
 """Cells of a bar."""
@@ -72,7 +72,7 @@ def render(
     groups: the rows, set apart; total, references: those below them; caveat: a note in yellow.
     """
     rows = [row for group in groups for row in group]
-    below = [(total, "bold")] if total else []
+    below = [(total, "bold")] if total and not repeats(rows, total) else []
     below += [(row, _verdict(row)) for row in references]
     widths = {c.key: _needed([*rows, *(row for row, _ in below)], c) for c in columns}
     columns = _fitting(columns, widths, width)

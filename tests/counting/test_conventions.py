@@ -6,23 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
+from graphs import GraphBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import networks
 
 import resnet_inspect as ri
-from resnet_inspect.counting import conventions
-from resnet_inspect.counting.conventions import (
-    CONVENTIONS,
-    TERMS,
-    convention,
-    count,
-    terms,
-    total_terms,
-)
-from resnet_inspect.counting.costs import total
+from resnet_inspect.counting import conventions, terms
+from resnet_inspect.counting.conventions import CONVENTIONS, convention, count, total_terms
+from resnet_inspect.counting.costs import graph_cost, total
+from resnet_inspect.counting.terms import ONCE, TERMS, layer_terms
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Op, Shape
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
@@ -59,21 +53,33 @@ def test_every_counter_of_the_facts(fact: dict[str, str | int], model: str) -> N
     name = NAMES[str(fact["tool"]), str(fact["reports"])]
     # The paper's network strides in the 1x1.
     graph = ri.graph(model, stride_in="1x1") if name == "paper" else ri.graph(model)
-    assert count(graph.layers, convention(name)) == fact[model]
+    assert count(graph, convention(name)) == fact[model]
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_terms_of_the_facts(model: str) -> None:
-    ours = total_terms(ri.graph(model).layers)
+    ours = total_terms(ri.graph(model))
     for term, fact in FACTS["terms"].items():
         assert ours[term] == fact[model], term
+
+
+TIMM = (Path(__file__).parents[1] / "facts" / "timm_gmacs.csv").read_text().splitlines()[1:]
+"""What timm's tables of results print (huggingface/pytorch-image-models, results/benchmark-*.csv at
+aa4b5850c154) of every network of ours: name, size, gmacs."""
+
+
+def test_timm_prints_what_its_convention_counts() -> None:
+    for line in TIMM:
+        name, size, printed = line.split(",")
+        graph = ri.graph(name, (3, int(size), int(size)))
+        assert round(count(graph, convention("timm")) / 1e9, 2) == float(printed), line
 
 
 def test_names_and_coefficients_are_known() -> None:
     assert {*NAMES.values()} <= {*CONVENTIONS}
     for made in CONVENTIONS.values():
         assert {*made.coefficients} <= {*TERMS}
-        assert {*made.also} <= {*made.coefficients}
+        assert {*made.also} <= {*TERMS}
         assert made.why.endswith(".")
     labels = [made.label for made in CONVENTIONS.values()]
     assert len({*labels}) == len(labels)
@@ -81,34 +87,33 @@ def test_names_and_coefficients_are_known() -> None:
 
 @given(networks(), st.integers(1, 4))
 def test_macs_and_flops_are_those_of_the_costs(made: tuple[ResNetSpec, Shape], batch: int) -> None:
-    layers = layer_graph(*made).layers
-    spent = total(layers, batch)
-    assert count(layers, convention("macs"), batch) == spent.macs
-    assert count(layers, convention("flops"), batch) == spent.flops
-    for layer in layers:
-        assert count([layer], convention("flops")) == total([layer]).flops
+    graph = layer_graph(*made)
+    spent = graph_cost(graph, batch)
+    assert count(graph, convention("macs"), batch) == spent.macs
+    assert count(graph, convention("flops"), batch) == spent.flops
+    for layer in graph.layers:
+        assert count(graph, convention("flops"), layers=[layer]) == total([layer]).flops
 
 
 @given(networks(), st.sampled_from([*CONVENTIONS.values()]), st.integers(1, 4))
 def test_a_network_counts_what_its_layers_do(
     made: tuple[ResNetSpec, Shape], chosen: conventions.Convention, batch: int
 ) -> None:
-    layers = layer_graph(*made).layers
-    whole = count(layers, chosen, batch)
-    assert whole == sum(count([layer], chosen, batch) for layer in layers)
-    if not {*chosen.coefficients} & conventions.ONCE and not chosen.per_image:
-        assert whole == batch * count(layers, chosen)
+    graph = layer_graph(*made)
+    whole = count(graph, chosen, batch)
+    assert whole == sum(count(graph, chosen, batch, [layer]) for layer in graph.layers)
+    if not {*chosen.coefficients} & ONCE and not chosen.per_image:
+        assert whole == batch * count(graph, chosen)
 
 
 @given(networks(), st.sampled_from([*CONVENTIONS.values()]))
 def test_formulas_with_numbers_put_in_are_arithmetic(
     made: tuple[ResNetSpec, Shape], chosen: conventions.Convention
 ) -> None:
-    found = total_terms(layer_graph(*made).layers)
+    graph = layer_graph(*made)
+    found = total_terms(graph)
     written = conventions.numbers(conventions.used(chosen, found), found)
-    assert eval(written.replace("×", "*").replace(",", "")) == count(
-        layer_graph(*made).layers, chosen
-    )
+    assert eval(written.replace("×", "*").replace(",", "")) == count(graph, chosen)
 
 
 def test_formulas_as_people_write_them() -> None:
@@ -126,39 +131,37 @@ def test_every_op_has_its_terms() -> None:
         for kind in vars(ops).values()
         if isinstance(kind, type) and issubclass(kind, Op) and kind not in ABSTRACT
     }
-    base = conventions.rule.dispatch(Op)
+    base = terms.rule.dispatch(Op)
     assert len(kinds) >= 18
     for kind in kinds:
-        assert conventions.rule.dispatch(kind) is not base, kind
-    assert {*conventions.ACTIVATIONS} == {k for k in kinds if issubclass(k, ops.Activation)}
+        assert terms.rule.dispatch(kind) is not base, kind
+    assert {*terms.ACTIVATIONS} == {k for k in kinds if issubclass(k, ops.Activation)}
 
 
 class _Strange(Op):
     pass
 
 
-def _layer(op: Op, shape: Shape = (4, 8, 8)) -> Layer:
-    return Layer("strange", "strange", op, ("input",), (shape,), shape)
-
-
-@pytest.mark.parametrize(
-    "layer", [_layer(_Strange()), _layer(ops.Linear(8, 8))], ids=["an op", "a sequence"]
-)
-def test_what_no_rule_knows_is_not_zero(layer: Layer) -> None:
-    assert terms(layer) is None
-    assert conventions.uncounted([layer]) == ("strange",)
+def test_what_no_rule_knows_is_not_zero() -> None:
+    builder = GraphBuilder("odd", (4, 8, 8))
+    builder.add(_Strange(), builder.input, name="strange")
+    builder.end_block("block", "", "Block")
+    builder.end_stage("stage", "")
+    graph = builder.graph()
+    assert layer_terms(graph) == {"strange": None}
+    assert conventions.uncounted(graph) == ("strange",)
 
 
 def test_only_the_first_layer_reads_the_input() -> None:
-    graph = ri.graph("resnet50d")
-    assert [layer.name for layer in graph.layers if "S" in (terms(layer) or {})] == ["conv1.0"]
+    found = layer_terms(ri.graph("resnet50d"))
+    assert [name for name, counts in found.items() if "S" in (counts or {})] == ["conv1.0"]
 
 
 @pytest.mark.parametrize(("kernel", "side"), [((3, 3), 3), ((3, 2), 6)])
 def test_a_square_window_is_read_by_its_side(kernel: tuple[int, int], side: int) -> None:
     op = ops.MaxPool2d(kernel, (1, 1))
     shape = op.output_shape((4, 8, 8))
-    found = terms(Layer("pool", "pool", op, ("x",), ((4, 8, 8),), shape))
+    found = terms.rule(op, ((4, 8, 8),), shape)
     assert found is not None
     assert found["Mk"] == side * found["Mo"]
     assert found["Mw"] == kernel[0] * kernel[1] * found["Mo"]

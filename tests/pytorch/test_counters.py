@@ -41,7 +41,7 @@ def tool(request: pytest.FixtureRequest) -> counters.Tool:
 def check(tool: counters.Tool, graph: LayerGraph, batch: int = 1) -> None:
     for name, report in counters.run(tool, graph, batch).items():
         assert report.failure == ""
-        assert (name, report.total) == (name, count(graph.layers, CONVENTIONS[name], batch))
+        assert (name, report.total) == (name, count(graph, CONVENTIONS[name], batch))
 
 
 NETWORKS = {

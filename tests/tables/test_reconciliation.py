@@ -98,8 +98,8 @@ def _many(layer: ri.Layer) -> bool:
 def test_grouped_convolutions_train_as_if_dense() -> None:
     """torch counts their weight gradient so, which nobody says."""
     dense, grouped = (ri.graph("resnet50", (3, 64, 64), groups=n) for n in (1, 4))
-    taken = conventions.total_terms(grouped.layers)
-    assert "G" not in conventions.total_terms(dense.layers)
+    taken = conventions.total_terms(grouped)
+    assert "G" not in conventions.total_terms(dense)
     forward = 2 * (taken["C"] + taken["L"])
     training = measured(grouped)["torch-train"].total
     assert training == 3 * forward - 2 * taken["S"] + 2 * taken["G"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from math import atan2, degrees, hypot
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.counting.costs import Cost, cost, total
+from resnet_inspect.counting.costs import Cost, part_cost
 from resnet_inspect.counting.field import ReceptiveField
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
 from resnet_inspect.networks.op_labels import show_dims
@@ -103,7 +103,7 @@ class Canvas:
 
     def row(self, name: str, kind: str, layers: Sequence[Layer]) -> Row:
         """The table's row for some layers."""
-        spent = cost(layers[0]) if len(layers) == 1 else total(layers)
+        spent = part_cost(self.graph, layers)
         seen = self.fields[layers[-1].name]
         return Row(name, layers[-1].path, kind, "", "", tuple(layers), spent, seen, self.whole, 4)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from resnet_inspect.counting.costs import cost, total
+from resnet_inspect.counting.costs import cost, graph_cost, total
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.networks.graph import HEAD, INPUT, STEM, LayerGraph
 from resnet_inspect.networks.op_labels import show_dims
@@ -65,7 +65,7 @@ def draw(graphs: Sequence[LayerGraph], style: Style) -> str:
             style,
             fills,
             graph,
-            total(graph.layers),
+            graph_cost(graph),
             receptive_fields(graph),
             prefix=f"{number}/" if len(graphs) > 1 else "",
             marks=own,

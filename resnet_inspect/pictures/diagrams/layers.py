@@ -121,7 +121,7 @@ def _is_new(canvas: Canvas, unit: Unit, source: str) -> bool:
     if source not in unit.inside:
         return True
     layer = canvas.graph.by_name[source]
-    return layer.output_shape != layer.input_shapes[0]
+    return layer.output_shape not in layer.input_shapes[:1]
 
 
 def _layer(canvas: Canvas, layer: Layer, number: int | None, roles: _Roles) -> str:

@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnet_inspect.counting import conventions
-from resnet_inspect.counting.costs import total
+from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.memory import live_bytes, memory
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError, unknown
@@ -80,7 +80,7 @@ def _names(graphs: Sequence[LayerGraph]) -> str:
 
 def _label(graph: LayerGraph) -> str:
     """A network's name; what no rule counts is said to be missing."""
-    return f"{graph.name} (at least)" if total(graph.layers).uncounted else graph.name
+    return f"{graph.name} (at least)" if graph_cost(graph).uncounted else graph.name
 
 
 class Measure(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 import torch
 from msgspec.structs import replace
 
-from resnet_inspect.counting.costs import total
+from resnet_inspect.counting.costs import graph_cost, total
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.measuring.records import Case, Status, timestamp
 from resnet_inspect.measuring.sampling import Sample, StoppingRule
@@ -113,7 +113,7 @@ def trial(
     with settings(case.dtype, runner.threads) as held:
         described = machine.describe(device)
         outcome = _too_large(graph, case, device) or attempt(run, device)
-    whole = total(graph.layers)
+    whole = graph_cost(graph)
     return outcome.value, {
         "made": timestamp(),
         "case": case,
@@ -140,7 +140,7 @@ def macs_of(graph: LayerGraph, case: Case) -> int:
     A training step multiplies three times as much as inference: forward, gradients of the weights,
     gradients of the inputs, which the layers that read the network's input do not need.
     """
-    macs = total(graph.layers, case.batch).macs
+    macs = graph_cost(graph, case.batch).macs
     if case.step == "inference":
         return macs
     first = (layer for layer in graph.layers if INPUT in layer.inputs)

@@ -12,6 +12,7 @@ import torch
 from torch import fx
 
 from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.run import Gap, Tensor
 
 _ALIASES = {
     "abs": "absolute",
@@ -58,8 +59,7 @@ def first_tensor(value: Any) -> torch.Tensor:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(NamedTuple):
     """A tensor that does not come from the network's input.
 
     params and buffers: the names of those that it is or was made of.
@@ -139,3 +139,34 @@ class Held(NamedTuple):
         for name, number in entries.items():
             by_module[name.rpartition(".")[0]] += number
         return cls({name: tensor.numel() for name, tensor in params}, entries, by_module)
+
+
+class State(NamedTuple):
+    """A parameter or buffer of a model."""
+
+    name: str
+    learned: bool
+    tensor: torch.Tensor
+
+
+def tensors_of(state: Iterable[State]) -> Mapping[str, Tensor]:
+    """What is known of each parameter and buffer, parameters first."""
+    ordered = sorted(state, key=lambda entry: not entry.learned)
+    return {
+        name: Tensor(
+            tensor.numel(),
+            str(tensor.dtype).removeprefix("torch."),
+            learned,
+            learned and tensor.requires_grad,
+        )
+        for name, learned, tensor in ordered
+    }
+
+
+class Recorded(NamedTuple):
+    """A recorded graph, the state of its modules, and what belongs to none of its nodes."""
+
+    graph: fx.Graph
+    held: Held
+    tensors: Mapping[str, Tensor]
+    gaps: tuple[Gap, ...] = ()

@@ -1,29 +1,33 @@
 """A recorded torch.fx graph -> LayerGraph: ops by rules, names, wiring; blocks by structure.
 
 Nodes carry `val` and `frames` (recorder.py says what they are); parameters, buffers and constants
-are get_attr nodes with `constant`. A call without a rule becomes Opaque.
+are get_attr nodes with `constant`. A call without a rule becomes Opaque, with the
+multiply-accumulates that ran in it. What is made of constants alone is a constant, unless it
+takes multiply-accumulates: then it is a layer, fed by a Source.
 """
 
 from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import fx
 from torch.utils._pytree import tree_leaves
 
+from resnet_inspect.counting.costs import operations
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
 from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.run import Gap, Run
 from resnet_inspect.networks.structure import Frame, Placed, stages
-from resnet_inspect.networks.torch_ops import Opaque, View
+from resnet_inspect.networks.torch_ops import Opaque, Source, View
 from resnet_inspect.pytorch.trace.calls import (
     Call,
     Constant,
-    Held,
+    Recorded,
     first_tensor,
     function_name,
     sample_shape,
@@ -42,7 +46,11 @@ class Feed:
 
 @dataclass(eq=False, slots=True)
 class Draft:
-    """A layer without its name. label: what it is called if nothing else is called so."""
+    """A layer without its name. label: what it is called if nothing else is called so.
+
+    uses: the names of the parameters and buffers that it computes with. macs: what its op says.
+    until: how many drafts there were when the model's code let its output go.
+    """
 
     label: str
     path: str
@@ -51,36 +59,75 @@ class Draft:
     output: Shape
     frames: tuple[Frame, ...]
     function: bool
+    uses: tuple[str, ...]
+    macs: int | None
+    until: int = 0
 
 
-def lower(graph: fx.Graph, name: str, input_shape: Shape, held: Held) -> LayerGraph:
-    """The LayerGraph of a recorded graph; `held` is the state of its modules."""
-    drafts = _Lowering(graph, held).drafts()
+def lower(recorded: Recorded, name: str, input_shape: Shape) -> LayerGraph:
+    """The LayerGraph of what was recorded."""
+    lowering = _Lowering(recorded)
+    outputs = lowering.run()
+    if not outputs:
+        raise InspectError(f"{name} gives nothing that torch functions made of its input")
+    made = [feed.draft for feed in outputs if feed.draft]
+    drafts = _kept(lowering.made, made)
     if not drafts:
         raise InspectError(f"{name} computes nothing: its output is its input")
     layers = _layers(drafts)
+    names = {draft: layer.name for draft, layer in zip(drafts, layers, strict=True)}
+    returned = tuple(dict.fromkeys(names[draft] for draft in made))
     placed = [Placed(layer, draft.frames) for layer, draft in zip(layers, drafts, strict=True)]
-    return LayerGraph(name, input_shape, stages(placed))
+    run = Run(
+        recorded.tensors,
+        {names[draft]: draft.uses for draft in drafts if draft.uses},
+        _lasts(lowering.made, names),
+        (*recorded.gaps, *lowering.gaps),
+    )
+    last = (layers[-1].name,)
+    return LayerGraph(
+        name, input_shape, stages(placed), run=run, returned=() if returned == last else returned
+    )
+
+
+def _lasts(made: Sequence[Draft], names: Mapping[Draft, str]) -> Mapping[str, str]:
+    """The layers during which outputs are last held, where that is after their last readers."""
+    read: dict[Draft, int] = {}
+    before: list[str] = []
+    for at, draft in enumerate(made):
+        before.append(names[draft] if draft in names else before[-1] if before else "")
+        if draft in names:
+            read.update((feed.draft, at) for feed in draft.inputs if feed.draft)
+    lasts = {}
+    for at, draft in enumerate(made):
+        if draft in names and draft.until - 1 > read.get(draft, at):
+            reader, last = before[read.get(draft, at)], before[draft.until - 1]
+            if last != reader:
+                lasts[names[draft]] = last
+    return lasts
 
 
 class _Lowering:
-    def __init__(self, graph: fx.Graph, held: Held) -> None:
-        self.graph, self.held = graph, held
+    def __init__(self, recorded: Recorded) -> None:
+        self.graph, self.held = recorded.graph, recorded.held
         self.feeds: dict[fx.Node, Feed] = {}
         self.splits: dict[fx.Node, str] = {}
         self.constants: dict[fx.Node, Constant] = {}
         self.made: list[Draft] = []
-        self.order = {name: at for at, name in enumerate(held.params)}
+        self.gaps: list[Gap] = []
+        self.used: set[str] = set()
+        self.order = {name: at for at, name in enumerate(self.held.params)}
         self.siblings: dict[str, set[str]] = {}
-        for name in held.params:
+        for name in self.held.params:
             owner = name.rpartition(".")[0]
             while owner:
                 self.siblings.setdefault(owner, set()).add(name)
                 owner = owner.rpartition(".")[0]
 
-    def drafts(self) -> list[Draft]:
-        """The layers that the output depends on, in running order."""
-        needed: list[Draft] = []
+    def run(self) -> list[Feed]:
+        """Make the layers, in running order; gives what the outputs are."""
+        outputs: list[Feed] = []
+        made_by: list[int] = []
         for node in self.graph.nodes:
             if node.op == "placeholder" and "constant" not in node.meta:
                 self.feeds[node] = Feed(None, sample_shape(node.meta["val"]))
@@ -91,30 +138,59 @@ class _Lowering:
             elif node.op == "call_function":
                 self._function(node)
             elif node.op == "output":
-                outputs = [self.feeds.get(source) for source in node.all_input_nodes]
-                needed = [feed.draft for feed in outputs if feed and feed.draft]
-        return _reached(self.made, needed)
+                outputs = [self.feeds[source] for source in node.args[0] if source in self.feeds]
+            made_by.append(len(self.made))
+        for node, feed in self.feeds.items():
+            if feed.draft and node.op != "get_attr":
+                last = made_by[min(node.meta.get("last", len(made_by)), len(made_by)) - 1]
+                feed.draft.until = max(feed.draft.until, last)
+        return outputs
 
     def _module(self, node: fx.Node) -> None:
-        path = str(node.target)
-        if not any(source in self.feeds for source in node.all_input_nodes):
-            own = tuple(name for name in self.held.params if name.startswith(f"{path}."))
-            given = _made(node, [self.constants[source] for source in node.all_input_nodes])
-            self.constants[node] = Constant(given.shape, (*given.params, *own), given.buffers)
+        path, sources = str(node.target), node.all_input_nodes
+        fed = any(source in self.feeds for source in sources)
+        if not fed and node.meta["macs"] == 0:
+            given = _made(node, [self.constants[source] for source in sources])
+            own = [name for name in node.meta["uses"] if name in self.held.params]
+            self.constants[node] = given._replace(params=(*given.params, *own))
             return
-        feeds = tuple(self.feeds[source] for source in node.all_input_nodes)
-        self._add(node, path, path, node.meta["ops"], feeds, function=False)
+        feeds = tuple(map(self._feed, sources))
+        ops, where = node.meta["ops"], (path, path)
+        self._add(node, where, ops, feeds, node.meta["uses"], function=False)
+
+    def _feed(self, source: fx.Node) -> Feed:
+        """What feeds a layer; a constant that does becomes a layer of its own."""
+        if source not in self.feeds:
+            constant = self.constants.pop(source)
+            shape = sample_shape(source.meta["val"])
+            names = (*constant.params, *constant.buffers)
+            name = function_name(source.target)[0] if source.op == "call_function" else "constant"
+            place = names[0] if names else _under(source.meta["frames"][-1].path, name)
+            op = Source(shape, *self._entries(constant))
+            self._add(source, (place, place), (op,), (), names, function=True)
+        return self.feeds[source]
+
+    def _entries(self, constant: Constant) -> tuple[int, int]:
+        """Entries of the parameters and of the buffers that a constant is made of."""
+        return (
+            sum(self.held.params[name] for name in constant.params),
+            sum(self.held.buffers[name] for name in constant.buffers),
+        )
 
     def _function(self, node: fx.Node) -> None:
         sources = node.all_input_nodes
         if not _gives_tensors(node):
             return  # a size, an assertion
+        name, inplace = function_name(node.target)
         inputs = [source for source in sources if source in self.feeds]
+        if not inputs and sources and node.meta["macs"] != 0:
+            first = bind(node.target, name, tuple(node.args), dict(node.kwargs)).get("input")
+            inputs = [first if first in self.constants else sources[0]]
+            self._feed(inputs[0])
         if not inputs:
             made_of = [self.constants[source] for source in sources if source in self.constants]
             self.constants[node] = _made(node, made_of)
             return
-        name, inplace = function_name(node.target)
         if name in NEW:
             self.constants[node] = _made(node, [])
             return
@@ -128,8 +204,9 @@ class _Lowering:
         call = self._call(node, name, inplace, inputs)
         ops = _ops(call)
         feeds = tuple(self.feeds[source] for source in call.inputs)
-        label, path = self._place(call, name)
-        self._add(node, label, path, ops, feeds, function=True)
+        uses = _made(node, list(call.constants.values()))
+        where = self._place(call, name, uses.params)
+        self._add(node, where, ops, feeds, (*uses.params, *uses.buffers), function=True)
 
     def _part(self, node: fx.Node, whole: fx.Node) -> None:
         """One of the tensors that a function gives."""
@@ -142,7 +219,7 @@ class _Lowering:
         along = places(whole, whole.all_input_nodes[0], node.args[1])
         op = View("chunk" if along_channels else name, shape, along)
         label = _under(node.meta["frames"][-1].path, name)
-        self._add(node, label, label, (op,), (feed,), function=True)
+        self._add(node, (label, label), (op,), (feed,), (), function=True)
 
     def _call(self, node: fx.Node, name: str, inplace: bool, inputs: list[fx.Node]) -> Call:
         constants = {
@@ -150,9 +227,7 @@ class _Lowering:
             for source in node.all_input_nodes
             if source in self.constants
         }
-        whole = _made(node, list(constants.values()))
-        params = sum(self.held.params[parameter] for parameter in whole.params)
-        buffers = sum(self.held.buffers[buffer] for buffer in whole.buffers)
+        params, buffers = self._entries(_made(node, list(constants.values())))
         held = self.held.by_module.get(node.meta["frames"][-1].path, 0)
         args, kwargs = tuple(node.args), dict(node.kwargs)
         bound = bind(node.target, name, args, kwargs)
@@ -165,38 +240,79 @@ class _Lowering:
         ]
         return Call(node, name, inplace, ordered or inputs, constants, bound, params, buffers, held)
 
-    def _place(self, call: Call, name: str) -> tuple[str, str]:
+    def _place(self, call: Call, name: str, params: Sequence[str]) -> tuple[str, str]:
         """What a function's layer is called, and where its parameters live."""
-        frame = call.node.meta["frames"][-1].path
-        used = {name for constant in call.constants.values() for name in constant.params}
+        used = set(params)
         if used:
-            first = min(used, key=self.order.__getitem__)
+            # Layers that share a parameter are told apart by what only one of them uses.
+            first = min(used - self.used or used, key=self.order.__getitem__)
             owner = first.rpartition(".")[0]
             # A module of which all is used is its place; else the parameter itself.
             path = owner if owner and self.siblings[owner] == used else first
             return path, path
-        label = _under(frame, _LABELS.get(name, name))
+        label = _under(call.node.meta["frames"][-1].path, _LABELS.get(name, name))
         return label, label
 
     def _add(
         self,
         node: fx.Node,
-        label: str,
-        path: str,
+        where: tuple[str, str],
         ops: Sequence[Op],
         feeds: tuple[Feed, ...],
+        uses: tuple[str, ...],
         function: bool,
     ) -> None:
+        """Append the layers of a node: one for each of its ops. where: label and path."""
+        label, path = where
         seen = sample_shape(first_tensor(node.meta["val"]))
+        ops = self._audited(node, path, ops, feeds, uses)
         for at, op in enumerate(ops):
             shapes = [feed.shape for feed in feeds]
             last = at == len(ops) - 1
             output = seen if last else op.output_shape(*shapes)
             tag = label if last else f"{label}.{op.kind.lower()}"
-            draft = Draft(tag, path, op, feeds, output, node.meta["frames"], function)
+            own = uses if last or op.params or op.buffers else ()
+            frames, macs = node.meta["frames"], _macs(op, feeds, output)
+            draft = Draft(tag, path, op, feeds, output, frames, function, own, macs)
             self.made.append(draft)
             feeds = (Feed(draft, output),)
+        self.used.update(uses)
         self.feeds[node] = Feed(feeds[0].draft, seen)
+
+    def _audited(
+        self,
+        node: fx.Node,
+        path: str,
+        ops: Sequence[Op],
+        feeds: tuple[Feed, ...],
+        uses: tuple[str, ...],
+    ) -> Sequence[Op]:
+        """The ops of a node, or one with the multiply-accumulates that ran, where those differ."""
+        ran, seen = node.meta["macs"], sample_shape(first_tensor(node.meta["val"]))
+        if len(ops) == 1 and isinstance(ops[0], Opaque) and not set(uses).isdisjoint(self.used):
+            new = sum(self.held.params.get(name, 0) for name in uses if name not in self.used)
+            ops = (replace(ops[0], params=new),)
+        if isinstance(ops[0] if ops else None, Source) or ran is None:
+            return ops
+        said, inside = 0, feeds
+        for op in ops:
+            output = seen if op is ops[-1] else op.output_shape(*[feed.shape for feed in inside])
+            macs = _macs(op, inside, output)
+            said, inside = (-1 if macs is None or said < 0 else said + macs), (Feed(None, output),)
+        if said == ran:
+            return ops
+        if said >= 0 and node.meta.get("taught"):
+            self.gaps.append(Gap(node.meta["ops"][-1].kind, path, ran - said))
+            return ops
+        params, buffers = (sum(getattr(op, each) for op in ops) for each in ("params", "buffers"))
+        kind = ops[-1].kind if ops else function_name(node.target)[0]
+        return (Opaque(kind, seen, params, buffers, ran),)
+
+
+def _macs(op: Op, feeds: tuple[Feed, ...], output: Shape) -> int | None:
+    """The multiply-accumulates that an op's rule says."""
+    counts = operations(op, tuple([feed.shape for feed in feeds]), output)
+    return None if counts is None else counts.get("macs", 0)
 
 
 _LABELS = {"mul": "scale", "getitem": "slice"}
@@ -239,9 +355,13 @@ def _under(path: str, label: str) -> str:
     return f"{path}.{label}" if path else label
 
 
-def _reached(made: Sequence[Draft], outputs: Iterable[Draft]) -> list[Draft]:
+def _kept(made: Sequence[Draft], outputs: Iterable[Draft]) -> list[Draft]:
+    """The layers that the outputs need, and all others that cost something, with what feeds them.
+
+    What is looked at and dropped, such as a mean that is printed, is no part of the network.
+    """
     needed: set[Draft] = set()
-    waiting = list(outputs)
+    waiting = [*outputs, *(draft for draft in made if draft.uses or draft.macs != 0)]
     while waiting:
         draft = waiting.pop()
         if draft not in needed:

@@ -104,8 +104,12 @@ def _tensor(tensor: torch.Tensor) -> torch.Tensor:
             "a lazy module has no parameters yet; run the model once on an input, then trace it"
         )
     if tensor.layout is torch.strided and tensor.device.type != "meta":
-        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
-    return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+        copied = torch.empty_strided(
+            tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta"
+        )
+    else:
+        copied = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+    return copied.requires_grad_(tensor.requires_grad and tensor.is_leaf)
 
 
 def unwrapped(module: nn.Module) -> nn.Module:

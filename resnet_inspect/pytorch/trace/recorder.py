@@ -1,297 +1,234 @@
-"""Run a model's meta copy once on a meta tensor and record what it does as a torch.fx graph.
+"""Run a model on meta tensors and record the torch functions that it calls as a torch.fx graph.
 
-The input is a real tensor without memory, of a subclass that hands every torch function to the
-recorder. Shapes, dtypes and isinstance are therefore what they are in an ordinary run, control flow
-that depends on shapes is simply followed, and nothing of torch is patched (fx's own tracer hands
-out proxies, and patches nn.Module for everybody while it runs). Modules that have a rule are one
-node; others are entered.
+The tensors have no memory, and a mode hands every torch function to the recorder. Shapes, dtypes
+and isinstance are therefore what they are in an ordinary run, control flow that depends on shapes
+is simply followed, and nothing of torch is patched (fx's own tracer hands out proxies, and patches
+nn.Module for everybody while it runs).
 
-Every node carries in `meta`: val (the meta tensors that it gives), frames (the module calls it ran
-in); for a module, ops (what it computes); for a parameter, buffer or constant, constant.
+Every node carries in `meta`: val (aliases of the meta tensors that it gives), frames (the module
+calls it ran in), macs (what ran in it, by audit.py), last (how many nodes there were when the
+model's code let go of its value; not there where it never did); for a module, ops (what it
+computes) and uses (what it holds); for a parameter, buffer or constant, constant.
 """
 
 from __future__ import annotations
 
-import copy
 import operator
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import partial
 from itertools import count
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import fx
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from resnet_inspect.errors import InspectError, ShapeError
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.run import Gap
 from resnet_inspect.networks.structure import Frame
-from resnet_inspect.networks.torch_ops import Opaque, Product
-from resnet_inspect.pytorch.trace.calls import Constant, first_tensor, sample_shape
-from resnet_inspect.pytorch.trace.diagnosis import explained
-from resnet_inspect.pytorch.trace.rules import LayerRule, as_ops, is_builtin, layer_rule
+from resnet_inspect.pytorch.trace.aliases import Region, Write, storage_of, view, write
+from resnet_inspect.pytorch.trace.audit import Audit, Seen
+from resnet_inspect.pytorch.trace.calls import Constant, State
 
 
-class Traced(torch.Tensor):
-    """A meta tensor that knows the node that made it; of parameters and buffers None until used."""
-
-    node: fx.Node | None
-    recorder: Recorder
-
-    @classmethod
-    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        return _traced((args, kwargs))[0].recorder.call(func, args, kwargs)
-
-
-def _tensors(value: Any) -> list[torch.Tensor]:
+def tensors(value: Any) -> list[torch.Tensor]:
     """The tensors in nested arguments, in order."""
     return [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
 
 
-_replaced = partial(tree_map_only, torch.Tensor)
+replaced = partial(tree_map_only, torch.Tensor)
 """Nested tuples, lists and dicts with each tensor changed by a function."""
 
-
-def _traced(value: Any) -> list[Traced]:
-    return [tensor for tensor in tree_leaves(value) if isinstance(tensor, Traced)]
+_NO_TENSORS = (type(None), bool, int, float, str, torch.Size, torch.dtype, torch.device)
 
 
-@dataclass
-class _Part:
-    """One of the copy's modules: its forward method before it was watched, and what it holds.
+class _Functions(TorchFunctionMode):
+    """Hands every torch function to the recorder."""
 
-    misfit: what its op has against the last input that it was given.
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self.recorder.call(func, args, kwargs or {})
+
+
+class _Mark:
+    """What a tensor carries: the node that made it, and how many writes to its memory that knows.
+
+    It goes with the tensor, so that the node gets to know when nobody holds its value any more.
     """
 
-    module: nn.Module
-    path: str
-    forward: Callable[..., Any]
-    rule: LayerRule | None
-    params: int
-    buffers: int
-    misfit: ShapeError | None = None
+    __slots__ = ("node", "recorder", "seen")
 
-    @property
-    def kind(self) -> str:
-        return type(self.module).__name__
+    def __init__(self, node: fx.Node, seen: int, recorder: Recorder) -> None:
+        self.node, self.seen, self.recorder = node, seen, recorder
 
-    def contradicted(self, ops: Sequence[Op]) -> InspectError:
-        """What to say where a user's rule gives ops of other parameters than the module holds."""
-        return InspectError(
-            f"the rule of {self.kind} gives {sum(op.params for op in ops)} parameters and "
-            f"{self.path} holds {self.params}; give ops that hold as many, such as "
-            f"Opaque({self.kind!r}, shape, params={self.params}, macs=..)"
-        )
-
-    def known(self, inputs: Sequence[Traced]) -> tuple[tuple[Op, ...] | None, torch.Tensor | None]:
-        """The ops of a module with a rule, and what it gives if they tell."""
-        if self.rule is None:
-            return None, None
-        shapes = [sample_shape(tensor) for tensor in inputs]
-        ops = as_ops(self.rule(self.module, *shapes))
-        try:
-            outputs = shapes
-            for op in ops:
-                outputs = [op.output_shape(*outputs)]
-        except ShapeError as error:
-            self.misfit = error  # or unusual, such as a batch folded into it: torch is to say
-            return None, None
-        if any(isinstance(op, (Opaque, Product)) for op in ops):
-            return ops, None  # it may give more than one tensor
-        batch = (1,) if inputs[0].dim() > len(shapes[0]) else ()
-        value = torch.empty((*batch, *outputs[0]), dtype=inputs[0].dtype, device="meta")
-        return ops, value
+    def __del__(self) -> None:
+        self.node.meta["last"] = self.recorder.nodes
 
 
 class Recorder:
-    """Runs the meta copy of a model; its modules in `leaves` are one opaque layer each."""
+    """Records torch functions; subclasses run the model while `recording`."""
 
-    def __init__(
-        self, copied: nn.Module, model: nn.Module, leaves: frozenset[nn.Module] = frozenset()
-    ) -> None:
-        self.copied, self.model, self.leaves = copied, model, leaves
+    def __init__(self, params: Iterable[Any], buffers: Iterable[Any]) -> None:
         self.graph = fx.Graph()
+        self.nodes = 0
         self.frames: tuple[Frame, ...] = ()
-        self.failed_in: tuple[Frame, ...] = ()
-        self.calls = 0
-        self.in_leaf = False
-        self.constants: dict[int, fx.Node] = {}
+        self.audit = Audit(self._outside)
+        self.gaps: list[Gap] = []
         # Of tensors with several names the first counts.
-        buffers = [(id(tensor), (name, False)) for name, tensor in copied.named_buffers()]
-        learned = [(id(tensor), (name, True)) for name, tensor in copied.named_parameters()]
-        self.state = dict(buffers + learned)
-        self.traced_state: dict[int, Traced] = {}
+        held = [State(name, False, tensor) for name, tensor in buffers]
+        learned = [State(name, True, tensor) for name, tensor in params]
+        self.state = {id(entry.tensor): entry for entry in reversed(held + learned)}
+        self.used: set[int] = set()
+        self.constants = count()
+        self.first: dict[int, fx.Node] = {}
+        self.writes: dict[int, list[Write]] = {}
 
-    def run(self, shape: Shape, dtype: torch.dtype) -> fx.Graph:
-        """The graph of one inference pass; raises InspectError where it cannot be followed."""
-        for path, module in self.copied.named_modules():
-            self._watch(module, path)
-        value = torch.empty((1, *shape), dtype=dtype, device="meta")
-        entering = self._wrapped(value, self._noted(self.graph.placeholder("input"), value))
-        try:
-            with torch.no_grad(), torch.device("meta"):
-                result = self.copied.forward(entering)
-        except Exception as error:
-            raise explained(error, self.failed_in, type(self.model).__name__) from error
-        if isinstance(result, dict):
-            result = dict(result)  # of a class that pytree does not know, too
-        elif not isinstance(result, (torch.Tensor, tuple, list)):
-            result = vars(result) if hasattr(result, "__dict__") else ()
-        outputs = tuple(self._node_of(tensor) for tensor in _traced(result))
-        if not outputs:
-            raise InspectError(
-                f"{type(self.model).__name__} gives nothing that torch functions made of its input"
-            )
-        self.graph.output(outputs)
-        return self.graph
-
-    def _watch(self, module: nn.Module, path: str) -> None:
-        """Have calls of one of the copy's modules, and of functions of its tensors, come here."""
-        part = _Part(
-            module,
-            path,
-            module.forward,
-            None if module in self.leaves else layer_rule(module),
-            params=sum(tensor.numel() for tensor in module.parameters()),
-            buffers=sum(tensor.numel() for tensor in module.buffers()),
-        )
-        state: Any = (module._parameters, module._buffers)
-        for own in state:
-            own.update({name: self._stateful(t) for name, t in own.items() if t is not None})
-        one = part.rule is not None or module in self.leaves
-        # The network itself is entered even where it is a single layer.
-        module.__dict__["forward"] = partial(self._leaf if one and path else self._enter, part)
-
-    def _enter(self, part: _Part, *args: Any, **kwargs: Any) -> Any:
-        """A call of a module whose parts are recorded."""
-        if self.in_leaf:
-            return part.forward(*args, **kwargs)
-        with self._framed(part):
-            return part.forward(*args, **kwargs)
-
-    def _leaf(self, part: _Part, *args: Any, **kwargs: Any) -> Any:
-        """A call of a module that is one layer."""
-        inputs = _traced((args, kwargs))
-        if self.in_leaf or not inputs:
-            return part.forward(*args, **kwargs)
-        with torch._C.DisableTorchFunction():
-            ops, value = part.known(inputs)
-        if ops == ():
-            return inputs[0]
-        if ops is not None and sum(op.params for op in ops) != part.params:
-            if part.rule is not None and not is_builtin(part.rule):
-                raise part.contradicted(ops)
-            return self._enter(part, *args, **kwargs)  # its weight is made of other parameters
-        if value is None:
-            with self._framed(part):
-                value = self._ran(part, args, kwargs)
-        if ops is None:
-            output = sample_shape(first_tensor(value))
-            ops = (Opaque(part.kind, output, part.params, part.buffers),)
-        node = self.graph.call_module(part.path, tuple(map(self._node_of, inputs)))
-        node.meta["ops"] = ops
-        return self._wrapped(value, self._noted(node, value))
-
-    @contextmanager
-    def _framed(self, part: _Part) -> Iterator[None]:
-        self.calls += 1
-        outer = self.frames
-        self.frames = (*outer, Frame(part.path, part.kind, self.calls))
-        try:
-            yield
-        except Exception:
-            self.failed_in = self.failed_in or self.frames
-            raise
-        finally:
-            self.frames = outer
-
-    def _ran(self, part: _Part, args: Any, kwargs: Any) -> Any:
-        """What a module gives, found by running it unrecorded."""
-        self.in_leaf = True
-        args, kwargs = _replaced(lambda tensor: tensor.as_subclass(torch.Tensor), (args, kwargs))
-        try:
-            return part.forward(*args, **kwargs)
-        except Exception:
-            if part.module in self.leaves:
-                return _on_zeros(self.model.get_submodule(part.path), args, kwargs)
-            if part.misfit is not None:
-                raise part.misfit from None  # what our rule says against the input is clearer
-            raise
-        finally:
-            self.in_leaf = False
+    def recording(self) -> _Functions:
+        """The mode in which the model is run, within `audit`."""
+        return _Functions(self)
 
     def call(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """A torch function that was given a traced tensor."""
-        with torch._C.DisableTorchFunctionSubclass():
+        """A torch function that the model's code calls."""
+        audit = self.audit
+        if audit.layer is not None:  # a part of what is one layer
+            self.used.update(id(t) for t in tensors((args, kwargs)) if id(t) in self.state)
+            return func(*args, **kwargs)
+        seen = audit.layer = Seen()
+        try:
             value = func(*args, **kwargs)
-        if self.in_leaf or not _tensors(value):
-            return value  # nobody asks, or a shape, a dtype, ..
-        nodes = _replaced(self._node_of, (args, kwargs))
-        node = self.graph.create_node("call_function", func, *nodes)
-        return self._wrapped(value, self._noted(node, value))
+        finally:
+            audit.layer = None
+        return self._recorded(func, args, kwargs, value, seen)
 
-    def _node_of(self, tensor: torch.Tensor) -> fx.Node:
-        if isinstance(tensor, Traced) and tensor.node is not None:
-            return tensor.node
-        if id(tensor) not in self.constants:
-            name, learned = self.state.get(id(tensor), ("", False))
-            node = self.graph.get_attr(name or f"constant{len(self.constants)}")
-            node.meta["constant"] = Constant(
-                tuple(tensor.shape),
-                (name,) if learned else (),
-                () if learned or not name else (name,),
-            )
-            # Holding the tensor as val keeps its identity from being used again.
-            self.constants[id(tensor)] = self._noted(node, tensor)
-        return self.constants[id(tensor)]
+    def _outside(self, operator: Any, args: Any, kwargs: Any) -> Any:
+        """An operator that runs without a torch function that could be seen, in compiled code."""
+        with self.audit.of(Seen()) as seen:
+            value = self.audit.ran(operator, args, kwargs)
+        return self._recorded(operator, args, kwargs, value, seen)
 
-    def _noted(self, node: fx.Node, value: Any) -> fx.Node:
-        node.meta["val"], node.meta["frames"] = value, self.frames
+    def _recorded(self, func: Any, args: Any, kwargs: Any, value: Any, seen: Seen) -> Any:
+        """The value of a call with its tensors marked, if it gives or writes any."""
+        if type(value) in _NO_TENSORS and not seen.written:
+            if getattr(func, "__name__", "") == "__set__" and tensors(args[1:]):  # x.data = y
+                self._marked(args[0], self.node_of(args[1]))
+            return value
+        with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+            results = tensors(value)
+            if not results and not seen.written:
+                return value
+            nodes = replaced(self.node_of, (args, kwargs))
+            node = self.graph.create_node("call_function", func, *nodes)
+            node.meta["macs"] = seen.macs
+            if results:
+                marked = self.marked(value, node)
+            else:
+                marked, results = value, self._targets((args, kwargs), seen.written)
+                for target in results[:1]:
+                    self.marked(target, node)
+            self.wrote(seen.written, results)
+            return marked
+
+    def _targets(self, given: Any, written: list[torch.Tensor]) -> list[torch.Tensor]:
+        """The arguments that a function changed, which gives nothing back."""
+        changed = {storage_of(tensor) for tensor in written}
+        return [tensor for tensor in tensors(given) if storage_of(tensor) in changed]
+
+    def wrote(self, written: list[torch.Tensor], results: list[torch.Tensor]) -> None:
+        """Note that memory was written, which now holds these results."""
+        for tensor in written:
+            key = storage_of(tensor)
+            shown = next((each for each in results if storage_of(each) == key), None)
+            if key not in self.first or shown is None:
+                continue  # memory that only the function itself had
+            writes, mark = self.writes.setdefault(key, []), _mark_of(shown)
+            writes.append(Write(mark.node, Region.of(tensor), Region.of(shown)))
+            self.first[key], mark.seen = mark.node, len(writes)
+
+    def node_of(self, tensor: torch.Tensor) -> fx.Node:
+        """The node that made what a tensor holds now."""
+        mark = _mark_of(tensor) if hasattr(tensor, "mark") else self._unmarked(tensor)
+        writes = self.writes.get(storage_of(tensor), ())
+        if mark.seen < len(writes):
+            mine = Region.of(tensor)
+            newer = [each for each in writes[mark.seen :] if not each.written.apart(mine)]
+            mark.seen = len(writes)
+            if newer:
+                mark = self._marked(tensor, self._after(tensor, mark.node, mine, newer))
+        return mark.node
+
+    def _after(
+        self, tensor: torch.Tensor, node: fx.Node, mine: Region, writes: list[Write]
+    ) -> fx.Node:
+        """What a tensor holds after writes by others to its memory."""
+        covering = [at for at, each in enumerate(writes) if each.shown.covers(mine)]
+        if covering:
+            last = writes[covering[-1]]
+            writes = writes[covering[-1] + 1 :]
+            node = last.node
+            if last.shown != mine:
+                node = self._noted(self.graph.call_function(view, (node,)), tensor)
+        if writes:
+            parts = (node, *(each.node for each in writes))
+            node = self._noted(self.graph.call_function(write, parts), tensor)
         return node
 
-    def _wrapped(self, value: Any, node: fx.Node) -> Any:
-        """The value with its tensors traced; parts of a tuple have nodes of their own."""
+    def _unmarked(self, tensor: torch.Tensor) -> _Mark:
+        """The mark of a tensor that no function gave: the model's own, or an alias of another."""
+        own, key = self.state.get(id(tensor)), storage_of(tensor)
+        if own is None and key in self.first:
+            node = self.first[key]
+            if node.meta["val"].shape != tensor.shape:
+                node = self._noted(self.graph.call_function(view, (node,)), tensor)
+        else:
+            name = own.name if own else f"constant{next(self.constants)}"
+            node = self.graph.get_attr(name)
+            node.meta["constant"] = Constant(
+                tuple(tensor.shape),
+                (name,) if own and own.learned else (),
+                (name,) if own and not own.learned else (),
+            )
+            self._noted(node, tensor)
+        return self._marked(tensor, node)
+
+    def _noted(self, node: fx.Node, value: Any) -> fx.Node:
+        # Aliases: the model's own tensors are to die when the model lets them go, and while memory
+        # is held by an alias no other gets its identity.
+        node.meta["val"] = replaced(torch.Tensor.detach, value)
+        node.meta["frames"] = self.frames
+        node.meta.setdefault("macs", 0)
+        self.nodes += 1
+        return node
+
+    def marked(self, value: Any, node: fx.Node) -> Any:
+        """A node's value with its tensors marked; parts of a tuple have nodes of their own."""
+        self._noted(node, value)
         if isinstance(value, torch.Tensor):
-            return self._tensor(value, node)
+            return self._mark(value, node)
         places = count()
 
-        def part(tensor: torch.Tensor) -> Traced:
+        def part(tensor: torch.Tensor) -> torch.Tensor:
             pick = self.graph.call_function(operator.getitem, (node, next(places)))
-            return self._tensor(tensor, self._noted(pick, tensor))
+            return self._mark(tensor, self._noted(pick, tensor))
 
-        return _replaced(part, value)
+        return replaced(part, value)
 
-    def _stateful(self, tensor: torch.Tensor) -> Traced:
-        """A parameter or buffer, traced, so that what is made of it is known to be."""
-        if id(tensor) not in self.traced_state:
-            traced = tensor.as_subclass(Traced)
-            traced.node, traced.recorder = None, self
-            self.traced_state[id(tensor)] = self.traced_state[id(traced)] = traced
-            self.state[id(traced)] = self.state[id(tensor)]
-        return self.traced_state[id(tensor)]
-
-    def _tensor(self, value: torch.Tensor, node: fx.Node) -> Traced:
+    def _mark(self, tensor: torch.Tensor, node: fx.Node) -> torch.Tensor:
         # A function in place gives its argument back, which from now on is what the node made.
-        traced = value if isinstance(value, Traced) else value.as_subclass(Traced)
-        traced.node, traced.recorder = node, self
-        return traced
+        self._marked(tensor, node)
+        return tensor
+
+    def _marked(self, tensor: torch.Tensor, node: fx.Node) -> _Mark:
+        """The mark that says that a node made what a tensor holds now."""
+        key = storage_of(tensor)
+        self.first.setdefault(key, node)
+        mark = _Mark(node, len(self.writes.get(key, ())), self)
+        tensor.mark = mark  # type: ignore[attr-defined]
+        return mark
 
 
-def _on_zeros(module: nn.Module, args: Any, kwargs: Any) -> Any:
-    """What a module that looks at values gives: a copy of it runs on zeros, for the shape alone."""
-    own = copy.deepcopy(module).eval().to("cpu")
-    for part in own.modules():
-        for name, hooks in vars(part).items():
-            if name.startswith("_") and "_hooks" in name:
-                hooks.clear()
-
-    def zeros(tensor: torch.Tensor) -> torch.Tensor:
-        return torch.zeros(tensor.shape, dtype=tensor.dtype, device="cpu")
-
-    args, kwargs = _replaced(zeros, (args, kwargs))
-    with torch.device("cpu"):
-        value = own(*args, **kwargs)
-    return _replaced(lambda tensor: tensor.to("meta"), value)
+def _mark_of(tensor: torch.Tensor) -> _Mark:
+    mark: _Mark = tensor.mark  # type: ignore[attr-defined]
+    return mark

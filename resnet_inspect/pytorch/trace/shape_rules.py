@@ -194,3 +194,20 @@ def _(call: Call) -> Known:
     mode = given if isinstance(given, str) else "constant"
     kinds = {"reflection": "reflect", "replication": "replicate"}
     return Pad(pads, kinds.get(call.name.partition("_")[0], mode))
+
+
+@register_function("copy", arguments="input src")
+def _(call: Call) -> Known:
+    source = call.bound["src"]
+    if source not in call.inputs:
+        return Move("copy", call.output, call.params)
+    call.inputs = [source]
+    return None if call.shape == call.output else Move("copy", call.output, call.params)
+
+
+@register_function(
+    "setitem write index_add index_copy index_fill index_put masked_scatter put scatter "
+    "scatter_add scatter_reduce as_strided_scatter diagonal_scatter select_scatter slice_scatter",
+)
+def _(call: Call) -> Known:
+    return Move("write", call.output, call.params)

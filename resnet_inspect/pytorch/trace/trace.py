@@ -2,10 +2,10 @@
 
     graph = resnet_inspect.trace(torchvision.models.densenet121(), (3, 224, 224))
 
-A copy of the model (meta_copy.py) runs once on a meta tensor, what it calls is recorded as a
-torch.fx graph (recorder.py), and rules turn its modules and functions into ops (module_rules.py,
-function_rules.py, product_rules.py, shape_rules.py, lower.py). Blocks and stages come from
-networks.structure.
+A copy of the model (meta_copy.py) runs once on a meta tensor (module_run.py), what it calls is
+recorded as a torch.fx graph (recorder.py), and rules turn its modules and functions into ops
+(module_rules.py, function_rules.py, product_rules.py, shape_rules.py, lower.py). What they say is
+held against what ran (audit.py). Blocks and stages come from networks.structure.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from resnet_inspect.networks.ops import Shape, show_shape
 from resnet_inspect.pytorch.trace import function_rules as _functions  # noqa: F401  (registers)
 from resnet_inspect.pytorch.trace import module_rules as _modules  # noqa: F401  (registers rules)
 from resnet_inspect.pytorch.trace import product_rules as _products  # noqa: F401  (registers)
-from resnet_inspect.pytorch.trace.calls import Held
-from resnet_inspect.pytorch.trace.exported import recorded
+from resnet_inspect.pytorch.trace.exported import record
 from resnet_inspect.pytorch.trace.lower import lower
 from resnet_inspect.pytorch.trace.meta_copy import meta_copy, unwrapped
-from resnet_inspect.pytorch.trace.recorder import Recorder
+from resnet_inspect.pytorch.trace.module_run import ModuleRun
 from resnet_inspect.pytorch.trace.rules import register_layer
 
 __all__ = ["register_layer", "trace"]
@@ -57,16 +56,14 @@ def trace(
     module = unwrapped(module)
     shape = _input_shape(module, input_shape)
     copied = meta_copy(module)
-    # A buffer that two modules share is held by both.
-    held = Held.of(copied.named_parameters(), copied.named_buffers(remove_duplicate=False))
-    graph = Recorder(copied, module, _leaves(copied, leaves)).run(shape, _dtype(module))
-    return lower(graph, name or _name(module), shape, held)
+    recorded = ModuleRun(copied, module, _leaves(copied, leaves)).run(shape, _dtype(module))
+    return lower(recorded, name or _name(module), shape)
 
 
 def _exported(
     program: ExportedProgram, given: Shape | None, name: str, leaves: Sequence[str]
 ) -> LayerGraph:
-    graph, held, shape = recorded(program, name)
+    recorded, shape = record(program, name)
     if leaves:
         raise InspectError(f"{name} is an exported program, which calls no modules; drop --leaf")
     if given is not None and tuple(given) != shape:
@@ -74,7 +71,7 @@ def _exported(
             f"{name} was exported for {show_shape(shape)}, not {show_shape(tuple(given))}; "
             "export it again for another input"
         )
-    return lower(graph, name, shape, held)
+    return lower(recorded, name, shape)
 
 
 def _input_shape(module: nn.Module, given: Shape | None) -> Shape:

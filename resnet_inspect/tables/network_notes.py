@@ -1,0 +1,105 @@
+"""What stands below a network's table: published figures, memory, and what a run showed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from resnet_inspect.counting.costs import graph_cost
+from resnet_inspect.counting.memory import memory
+from resnet_inspect.counting.published import Figure, figures_of, published_quantity
+from resnet_inspect.networks.graph import LayerGraph, once
+from resnet_inspect.networks.wiring import unread
+from resnet_inspect.tables.columns import Record, Value, show_bytes
+
+MOST = 4
+"""Names that a note lists; of more it says how many."""
+
+
+def publications(graph: LayerGraph) -> tuple[tuple[Figure, bool], ...]:
+    """What was published about a network, with whether our count agrees."""
+    return tuple(
+        (figure, figure.agrees(published_quantity(graph, figure.quantity)))
+        for figure in figures_of(graph)
+    )
+
+
+def references(
+    published: Sequence[tuple[Figure, bool]], convention: str
+) -> tuple[dict[str, Value], ...]:
+    """A row below the total for each source, with whether our count agrees.
+
+    Published FLOPs are MACs and are not compared with the count of another convention.
+    """
+    rows: dict[str, dict[str, Value]] = {}
+    for figure, agrees in published:
+        if figure.quantity == "macs" and convention != "macs":
+            continue
+        # Weights without batch norm are parameters too, of which the source left some out.
+        key = "macs" if figure.quantity == "macs" else "params"
+        name = figure.source + (", no BN" if figure.quantity == "weights" else "")
+        rows.setdefault(name, {"name": name})[key] = f"{'=' if agrees else '≠'} {figure.text}"
+    return tuple(rows.values())
+
+
+@once
+def memory_notes(graph: LayerGraph, batch: int, dtype: str | None) -> tuple[str, str]:
+    need = memory(graph, batch, dtype)
+    partial = "at least " if need.uncounted else ""
+    states = ", ".join(
+        f"{name} {show_bytes(size)}" for name, size in need.optimizers.items() if size
+    )
+    inference = (
+        f"Inference memory: {partial}{show_bytes(need.weights)} weights, "
+        f"{show_bytes(need.inference_peak)} activations at their peak ({need.peak_at})"
+    )
+    training = (
+        f"Training memory: {partial}{show_bytes(need.saved)} saved for backward, "
+        f"{show_bytes(need.gradients)} gradients, {states}"
+    )
+    return inference, training
+
+
+def not_run(graph: LayerGraph) -> tuple[Record, ...]:
+    """A row of the parameters that the network holds and no layer uses; none where all are used."""
+    unused = graph.run.unused.values() if graph.run else ()
+    if not unused:
+        return ()
+    params = sum(tensor.entries for tensor in unused)
+    frozen = sum(tensor.entries for tensor in unused if not tensor.trainable)
+    return (
+        {
+            "name": "held, not run",
+            "params": params,
+            "trainable": params - frozen,
+            "frozen": frozen,
+        },
+    )
+
+
+def gaps(graph: LayerGraph) -> Iterator[str]:
+    """Operations that ran and belong to no layer, and where."""
+    for gap in graph.run.gaps if graph.run else ():
+        yield f"{gap.operation} ({gap.where})" if gap.where else gap.operation
+
+
+def run_notes(graph: LayerGraph) -> Iterator[str]:
+    """What is not run, shared, or has a result that nobody reads."""
+    run = graph.run
+    if run is None:
+        return
+    if run.unused:
+        more = sum(tensor.entries for tensor in run.unused.values())
+        held = graph_cost(graph).params + more
+        yield f"Held but not run: {listed(run.held_apart)}, {more:,} parameters; {held:,} in all"
+    for layers, tensors in run.shared.items():
+        yield f"{listed(layers)} share {listed(tensors)}, which count with the first"
+    if dropped := unread(graph):
+        yield f"Run, but no output needs their result: {listed(dropped)}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """a, b and c; of many the first few, and how many more."""
+    first, more = (every := list(names))[:MOST], len(every) - MOST
+    if more > 0:
+        return f"{', '.join(first)} and {more:,} more"
+    return " and ".join([*([", ".join(first[:-1])] if first[1:] else []), first[-1]])
