@@ -124,15 +124,6 @@ def sources(layers: Iterable[Layer]) -> tuple[str, ...]:
     return tuple(outside)
 
 
-def unread(graph: LayerGraph) -> tuple[Layer, ...]:
-    """The layers that run although no output of the network needs what they give."""
-    needed = set(graph.outputs)
-    for layer in reversed(graph.layers):
-        if layer.name in needed:
-            needed.update(layer.inputs)
-    return tuple(layer for layer in graph.layers if layer.name not in needed)
-
-
 def is_chain(runs: Sequence[Sequence[Layer]]) -> bool:
     """Whether each run of layers takes one tensor: the last output of the run before."""
     taken = [sources(run) for run in runs]
