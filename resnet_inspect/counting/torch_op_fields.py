@@ -283,9 +283,10 @@ def _(op: View, fields: Known, shapes: Shapes) -> ReceptiveField:
     field, shape = fields[0], shapes[0]
     places = dict(enumerate(op.places)) or _in_another_shape(shape, op.output)
 
+    if not {FIXED, *places} >= set(field.dims):
+        raise UnknownField
+
     def moved(dim: int, axis: Field) -> Field:
-        if dim not in places:
-            raise UnknownField
         into, first, step = places[dim]
         if into < 0:
             return axis.at(first)

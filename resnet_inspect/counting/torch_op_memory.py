@@ -69,7 +69,7 @@ _BOOLEAN = _words(
 
 _NOTHING = _BOOLEAN | _words(
     "add argmax argmin argsort ceil count_nonzero cumsum deg2rad fill fix floor floor_divide "
-    "floordiv heaviside mean neg one_hot positive rad2deg round sign sub sum trunc zero"
+    "floordiv frac heaviside mean neg one_hot positive rad2deg round sign sub sum trunc zero"
 )
 
 _OUTPUT = _words(

@@ -29,7 +29,7 @@ class Formula(NamedTuple):
 
 
 def product(*factors: int | str) -> str:
-    return " × ".join(map(str, factors))
+    return " × ".join(map(str, factors)) or "1"
 
 
 def _extents(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Iterator[Formula]:
@@ -82,8 +82,10 @@ def _(op: ops.Conv2d, layer: Layer) -> list[Formula]:
 def _(op: ops.Linear, layer: Layer) -> list[Formula]:
     out = op.out_features
     weights = Formula("weights", "in × out", product(op.in_features, out), op.weights)
-    bias = [_with_bias(op, out), Formula("bias additions", "out", str(out), out)]
-    macs = multiplied(layer, "weights", f"{op.weights:,}")
+    *places, _ = layer.output_shape
+    per, numbers = ("weights × positions", "out × positions") if places else ("weights", "out")
+    bias = [_with_bias(op, out), elementwise("bias additions", numbers, 1, layer.output_shape)]
+    macs = multiplied(layer, per, product(f"{op.weights:,}", *places))
     return [weights, *(bias if op.bias else ()), *macs]
 
 

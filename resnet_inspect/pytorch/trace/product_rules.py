@@ -164,7 +164,7 @@ def _(call: Call) -> Known:
         raise ValueError("a diagonal")
     if len(named) > 2:
         raise ValueError("the order of the products is torch's")
-    named = [{x: n for x, n in one.items() if x in kept or n > 1} for one in named]
+    named = [{x: n for x, n in one.items() if str(x) in kept or n > 1} for one in named]
     summed = {x for one in named for x in one if isinstance(x, str) and x not in kept}
     if len(named) == 1:
         return Reduce("sum", call.output)
