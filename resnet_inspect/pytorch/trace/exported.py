@@ -117,7 +117,7 @@ class _ProgramRun(Recorder):
         seen.macs = None
         given = [each for each in (args, kwargs) if each]
         value = tree_map_only(torch.Tensor, lambda t: _empty_like(t, self.name), node.meta["val"])
-        return self._recorded(node.target, tensors(given), {}, value, seen)
+        return self._recorded(node.target, tuple(tensors(given)), {}, value, seen)
 
     def _frames(self, node: fx.Node) -> tuple[Frame, ...]:
         """The module calls around a node; a call's key tells it from others of its module."""

@@ -371,9 +371,12 @@ def _(call: Call) -> Known:
     "upsample_bilinear2d upsample_bicubic2d upsample_linear1d upsample_trilinear3d",
     arguments="input size align_corners",
 )
-@register_function("upsample_nearest1d upsample_nearest2d upsample_nearest3d")
+@register_function(
+    "upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_nearest_exact1d "
+    "upsample_nearest_exact2d upsample_nearest_exact3d",
+)
 def _(call: Call) -> Known:
-    mode = call.name.removeprefix("upsample_").rstrip("123d")
+    mode = call.name.removeprefix("upsample_").rstrip("123d").replace("_", "-")
     return Interpolate(mode, call.output, _TAPS.get(mode, 1), bool(call.get("align_corners")))
 
 
