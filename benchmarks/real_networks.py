@@ -1,4 +1,4 @@
-"""Whether real networks are counted exactly: one or two of each file of timm and torchvision.
+"""Whether real networks are counted exactly: one of each architecture file of timm, torchvision.
 
     python benchmarks/real_networks.py [--of-each 1] [--only PATTERN] [-o result.md]
 

@@ -16,6 +16,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from resnet_inspect.api.forecasting import calibrate as calibrate
+    from resnet_inspect.api.forecasting import devices as devices
+    from resnet_inspect.api.forecasting import forecast as forecast
+    from resnet_inspect.api.forecasting import forecasts as forecasts
+    from resnet_inspect.api.forecasting import validate as validate
     from resnet_inspect.api.measurements import bench as bench
     from resnet_inspect.api.measurements import device as device
     from resnet_inspect.api.measurements import ladder as ladder
@@ -63,6 +68,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _PUBLIC = {
+    "api.forecasting": "calibrate devices forecast forecasts validate",
     "api.measurements": "bench device ladder read_bench roofline",
     "api.networks": "Model build graph list_models load_timm_preact register_layer spec trace",
     "api.pictures": "diagram diff_diagram plot report",

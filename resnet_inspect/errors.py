@@ -15,8 +15,30 @@ class InspectError(ValueError):
     """
 
     def __init__(self, message: str, *, fields: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
+        super().__init__(shortened(message))
         self.fields = fields
+
+
+_VALUE = re.compile(r"""(?<!\w)'[^']*'|(?<!\w)"[^"]*"|\S{120,}""")
+"""What a message quotes: text in quotation marks, or a word too long to be one."""
+
+
+def shortened(message: str) -> str:
+    """A message whose long values keep their beginning and their end."""
+    return _VALUE.sub(lambda match: _cut(match[0]), message)
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it; a whole number too long to write by its size."""
+    try:
+        return _cut(repr(value))
+    except (ValueError, RecursionError):  # Python writes no numbers of more than 4300 digits
+        kind = type(value).__name__
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {kind}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) < 120 else f"{text[:50]}...{text[-50:]}"
 
 
 class UnknownNameError(InspectError):

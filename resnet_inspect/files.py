@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from resnet_inspect.errors import FormatError, InspectError
 
@@ -28,16 +32,35 @@ def format_of(path: str | os.PathLike[str], known: Mapping[str, str]) -> str:
     return known[suffix]
 
 
+def read_bytes(path: str | os.PathLike[str], largest: int, instead: str = "") -> bytes:
+    """What a file or a pipe holds; raises FormatError, also for more than `largest` bytes.
+
+    instead: what the user may give if it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "is a device")
+            data = file.read(largest + 1)
+        if len(data) > largest:
+            raise OSError(errno.EFBIG, f"is larger than {largest} bytes")
+    except (OSError, ValueError) as error:
+        hint = f"; {instead}" if instead else ""
+        raise FormatError(f"cannot read {os.fspath(path)!r}: {reason(error)}{hint}") from None
+    return data
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Replace a file by this text in UTF-8; raises OutputError."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8", "replace"))  # a file's name may hold what UTF-8 lacks
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Replace a file whole: written under a temporary name in its folder, then renamed.
 
-    Symbolic links stay, and what they point to is replaced. Pipes and devices, among them
-    /dev/stdout and '-', are written through. Raises OutputError, and then leaves a file as it was.
+    Symbolic links stay, and what they point to is replaced; its mode is kept. Pipes and devices,
+    among them /dev/stdout and '-', are written through. Raises OutputError, and then leaves a file
+    as it was.
     """
     if os.fspath(path) == STDOUT:
         sys.stdout.flush()
@@ -45,15 +68,50 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         sys.stdout.buffer.flush()
         return
     try:
-        target = _followed(Path(path))
-        if target.is_dir():
-            raise IsADirectoryError(21, "is a directory")
-        if _is_below_dev(target) or (target.exists() and not target.is_file()):
-            _write_through(target, data)
-        else:
+        target = _target(path)
+        if _is_replaced(target):
             _replace(target, data)
-    except OSError as error:
+        else:
+            _write_through(target, data)
+    except (OSError, ValueError) as error:
         raise cannot_write(path, error) from None
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise OutputError where a file could not be written; none is."""
+    try:
+        target = _target(path)
+        if _is_replaced(target):
+            _try_beside(target)
+        elif not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except (OSError, ValueError) as error:
+        raise cannot_write(path, error) from None
+
+
+def check_folder(folder: str | os.PathLike[str]) -> None:
+    """Raise OutputError where a folder, which need not be there, cannot be written to."""
+    try:
+        place = Path(folder).absolute()
+        with suppress(FileNotFoundError):
+            place.stat()  # as in _partial
+        while not place.exists():
+            place = place.parent
+        _try_beside(place / "any")
+    except (OSError, ValueError) as error:
+        raise cannot_make(folder, error) from None
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    target = _followed(Path(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a directory")
+    return target
+
+
+def _is_replaced(target: Path) -> bool:
+    """Whether it is a regular file, or none yet."""
+    return not _is_below_dev(target) and (target.is_file() or not target.exists())
 
 
 def _followed(path: Path) -> Path:
@@ -83,18 +141,57 @@ def _write_through(target: Path, data: bytes) -> None:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    partial, file = _partial(target)
     try:
-        partial.write_bytes(data)
+        with file:
+            with suppress(FileNotFoundError):
+                _keep_rights(file.fileno(), target.stat())
+            file.write(data)
         os.replace(partial, target)
-    finally:
+    except BaseException:
         partial.unlink(missing_ok=True)
+        raise
 
 
-def cannot_write(path: str | os.PathLike[str], error: OSError) -> OutputError:
+def _partial(target: Path) -> tuple[Path, IO[bytes]]:
+    """A new file beside this one, under a name that nobody can have taken or guessed."""
+    with suppress(FileNotFoundError):
+        target.stat()  # raises OSError for a name that is too long, ValueError for none
+    path = target.with_name(f".{os.urandom(8).hex()}.part")
+    return path, path.open("xb")
+
+
+def _try_beside(target: Path) -> None:
+    """Make a new file beside this one and remove it; raises OSError where that cannot be."""
+    partial, file = _partial(target)
+    file.close()
+    partial.unlink()
+
+
+def _keep_rights(descriptor: int, was: os.stat_result) -> None:
+    """Give a new file the owner, where that is allowed, and the mode of the one it replaces."""
+    if hasattr(os, "fchown"):
+        with suppress(OSError):
+            os.fchown(descriptor, was.st_uid, was.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(was.st_mode))
+
+
+def cannot_write(path: str | os.PathLike[str], error: OSError | ValueError) -> OutputError:
     """The error for a file that cannot be written, with the reason and what to do."""
-    reason = (error.strerror or str(error)).lower()
     return OutputError(
-        f"cannot write {os.fspath(path)!r}: {reason}; name a file in an existing folder that can "
-        "be written"
+        f"cannot write {os.fspath(path)!r}: {reason(error)}; name a file in an existing folder "
+        "that can be written"
     )
+
+
+def cannot_make(folder: str | os.PathLike[str], error: OSError | ValueError) -> OutputError:
+    """The error for a folder that cannot be made or written to."""
+    return OutputError(
+        f"cannot make the folder {os.fspath(folder)!r}: {reason(error)}; name one in an existing "
+        "folder that can be written"
+    )
+
+
+def reason(error: OSError | ValueError) -> str:
+    """What the system says of an error, in small letters."""
+    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import resnet_inspect as ri
+from resnet_inspect.measuring.environment import Condition, Device, Settings, Software
 from resnet_inspect.measuring.records import (
     Case,
-    Condition,
-    Device,
     DeviceCeilings,
     Latency,
     Product,
-    Settings,
-    Software,
     timestamp,
 )
 from resnet_inspect.measuring.sampling import Sample, StoppingRule

@@ -152,9 +152,11 @@ def roofline(
 
     level: 'layer', 'block' or 'stage'. fused: batch norm, activation and addition as part of the
     kernel that makes their input. device: 'cuda' or 'cpu' (default: the latest that `device`
-    measured); ceilings: a record to take them from instead. Needs no torch. Raises InspectError.
+    measured), or a name whose datasheet is known, such as 'rtx4090'; ceilings: a record to take
+    them from instead. Needs no torch. Raises InspectError.
     """
     from resnet_inspect.counting.roofline import roofline as bounds
+    from resnet_inspect.forecasting.own import datasheet_ceilings, device_named
     from resnet_inspect.measuring.ceilings import load_ceilings
     from resnet_inspect.reporting.measurements import NetworkRoofline
     from resnet_inspect.tables.roofline import LEVELS
@@ -162,8 +164,11 @@ def roofline(
     if level not in LEVELS:
         raise unknown("level", level, LEVELS)
     network = graph(model, input_shape, **changes)
-    measured = load_ceilings(ceilings, device).ceilings
-    return NetworkRoofline(bounds(network, measured, batch, dtype, fusing=fused), level)
+    if device in (None, "cuda", "cpu") or ceilings is not None:
+        best = load_ceilings(ceilings, device).ceilings
+    else:
+        best = datasheet_ceilings(device_named(device))
+    return NetworkRoofline(bounds(network, best, batch, dtype, fusing=fused), level)
 
 
 def read_bench(

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.cli.output import Shown, chosen_format, emit, note, output_options
+from resnet_inspect.cli.output import Shown, check_output, emit, note, output_options
 from resnet_inspect.cli.parameters import Function, option, together, words_of
 from resnet_inspect.errors import InspectError
+from resnet_inspect.files import cannot_make, check_folder
 from resnet_inspect.measuring.progress import Progress
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def shows_measured(
     def command(
         *, plots: str | None, format: str | None, output: str | None, **values: Any
     ) -> None:
-        chosen_format(format, output)  # refused before anything is measured
+        check_output(format, output)  # refused before anything is measured
+        if plots is not None:
+            check_folder(plots)
         shown, measured = function(**values)
         if plots is not None and measured is None:
             raise InspectError("--plots cannot be combined with --against; leave out --plots")
@@ -197,15 +200,13 @@ def _on_ctrl_c(handler: Callable[..., None]) -> Iterator[None]:
 
 
 def write_plots(folder: str, plots: Sequence[Plot]) -> None:
-    """Write plots under their names; raises InspectError for a folder that cannot be made."""
+    """Write plots under their names; raises OutputError for a folder that cannot be made."""
     if not plots:
         note("nothing to plot: it takes several batches, several networks, a ladder or layers")
         return
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        raise InspectError(
-            f"cannot make the folder {folder!r}: {(error.strerror or str(error)).lower()}"
-        ) from None
+        raise cannot_make(folder, error) from None
     for plot in plots:
         plot.write(os.path.join(folder, f"{plot.name}.svg"))

@@ -10,7 +10,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from resnet_inspect.errors import InspectError
+from resnet_inspect.errors import InspectError, shortened
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
 def _complain(message: str) -> int:
     from resnet_inspect.cli.output import note
 
-    note(" ".join(message.split()))
+    note(shortened(" ".join(message.split())))
     return 2
 
 

@@ -13,6 +13,7 @@ import click
 
 from resnet_inspect.api.networks import graph, is_code
 from resnet_inspect.cli.parameters import Function, argument, completes, option, together, words_of
+from resnet_inspect.counting.costs import checked_batch
 from resnet_inspect.counting.dtypes import DTYPES
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.networks import zoo
@@ -151,7 +152,9 @@ convention_option = option(
     words=words_of("counting.conventions:CONVENTIONS"),
 )
 
-batch_option = option("--batch N", "Samples in a batch.", default=1)
+batch_option = option(
+    "--batch N", "Samples in a batch.", default=1, callback=lambda *given: checked_batch(given[-1])
+)
 
 dtype_option = option(
     "--dtype DTYPE",
@@ -260,8 +263,11 @@ def _load(
 ) -> LayerGraph:
     if not is_code(model):
         return graph(model, parse_shape(input), **changes)
-    # Python started for a script looks where the script lies; a user's module lies here.
-    sys.path[:0] = [] if os.getcwd() in sys.path else [os.getcwd()]
+    is_file = model.lower().endswith((".pt2", ".onnx"))
+    if not is_file and os.getcwd() not in sys.path:
+        # Python started for a script looks where the script lies; a user's module lies here. Last,
+        # so that no file here stands in for an installed module.
+        sys.path.append(os.getcwd())
     shape = parse_shape(input, any_axes=True)
     return graph(model, shape, args=parse_args(args), leaves=leaf, **changes)
 

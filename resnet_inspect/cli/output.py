@@ -64,7 +64,7 @@ def shows(function: Callable[..., Shown]) -> Callable[..., None]:
     @output_options
     @wraps(function)
     def command(*, format: str | None, output: str | None, **values: Any) -> None:
-        chosen_format(format, output)  # refused before anything runs
+        check_output(format, output)  # refused before anything runs
         emit(function(**values), format, output)
 
     return command
@@ -96,6 +96,15 @@ def chosen_format(format: str | None, output: str | None) -> str:
     from resnet_inspect.tables.writers import SUFFIXES
 
     return format_of(str(output), SUFFIXES)
+
+
+def check_output(format: str | None, output: str | None) -> None:
+    """Raise InspectError for a format that there is not, or a file that cannot be written."""
+    chosen_format(format, output)
+    if not _is_stdout(output):
+        from resnet_inspect.files import check_writable
+
+        check_writable(str(output))
 
 
 def _is_stdout(output: str | None) -> bool:

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 @batch_option
 @dtypes_option(several=False)
 @option("--fused", "Batch norm, activation and addition fused into what makes their input.")
-@option("--device KIND", "Device that was measured", words=DEVICES, unset="the latest measured")
+@option(
+    "--device NAME",
+    "cuda or cpu: what was measured here; or a device of 'resnet-inspect devices'.",
+    words=DEVICES,
+    unset="the latest measured",
+)
 @option("--ceilings FILE", "Ceilings from this record.", unset="those stored by 'device'")
 @shows_measured
 def roofline(network: Network, **settings: Any) -> tuple[Shown, NetworkRoofline]:
@@ -30,6 +35,7 @@ def roofline(network: Network, **settings: Any) -> tuple[Shown, NetworkRoofline]
     resnet-inspect roofline resnet50
     resnet-inspect roofline resnet50 --batch 256 --dtype bf16 --fused
     resnet-inspect roofline resnet18 --ceilings h200.jsonl --level block
+    resnet-inspect roofline resnet50 --device rtx4090 --batch 64 --dtype fp16
     """
     bounds = ri.roofline(network.graph, **settings)
     return bounds, bounds

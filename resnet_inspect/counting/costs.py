@@ -26,7 +26,7 @@ from math import prod
 from types import MappingProxyType
 from typing import NamedTuple
 
-from resnet_inspect.errors import ShapeError
+from resnet_inspect.errors import InspectError, ShapeError, shown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
 from resnet_inspect.networks.ops import Shape, elements
@@ -106,6 +106,18 @@ TERMS = Cost._fields[_TERM_FIELDS]
 """The elementwise terms of FLOPs, in the order in which they are shown."""
 
 _SCALED = ("macs", *TERMS, "read", "written")
+
+
+LARGEST_BATCH = 2**63 - 1
+"""What a tensor's size can be."""
+
+
+def checked_batch(batch: int) -> int:
+    """The batch itself; raises InspectError for none that can be."""
+    if not 1 <= batch <= LARGEST_BATCH:
+        most = "1 or more" if batch < 1 else f"{LARGEST_BATCH} or less"
+        raise InspectError(f"batch is {shown(batch)}; give {most}")
+    return batch
 
 
 def cost(layer: Layer, batch: int = 1) -> Cost:

@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from resnet_inspect.counting.costs import Cost, total
+from resnet_inspect.counting.costs import Cost, checked_batch, total
 from resnet_inspect.counting.dtypes import ITEMSIZE
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.errors import unknown
 from resnet_inspect.networks.fusion import fuse
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.ops import BatchNorm2d, Conv2d, Op, Shape, elements
@@ -119,8 +119,7 @@ def fused(graph: LayerGraph, batch: int = 1, dtype: str = "fp32") -> tuple[Work,
 
 
 def _checked(batch: int, dtype: str) -> int:
-    if batch < 1:
-        raise InspectError(f"batch is {batch}; give 1 or more")
+    checked_batch(batch)
     if dtype not in ITEMSIZE:
         raise unknown("dtype", dtype, ITEMSIZE)
     return ITEMSIZE[dtype]

@@ -9,23 +9,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import IO, Any, Literal, TypeVar
+from typing import IO, Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from resnet_inspect.counting.roofline import Ceilings, Roofline, Row
 from resnet_inspect.errors import FormatError
-from resnet_inspect.files import cannot_write
-from resnet_inspect.measuring.sampling import Sample, StoppingRule
+from resnet_inspect.files import cannot_write, check_writable, read_bytes
+from resnet_inspect.measuring.environment import (
+    Amount,
+    Condition,
+    Count,
+    Device,
+    Rate,
+    Settings,
+    Size,
+    Software,
+)
+from resnet_inspect.measuring.sampling import Sample, Seconds, StoppingRule, Times
 from resnet_inspect.measuring.statistics import Summary, summary
 from resnet_inspect.networks.op_data import op_from
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op
 
 SCHEMA = 2
 """The version of the records below. Raise it when a field changes its meaning."""
@@ -40,8 +51,8 @@ class Case(Struct, frozen=True):
     """
 
     model: str
-    input: Shape
-    batch: int = 1
+    input: tuple[Size, ...]
+    batch: Size = 1
     dtype: str = "fp32"
     memory_format: str = "nchw"
     mode: str = "eager"
@@ -53,61 +64,6 @@ class Case(Struct, frozen=True):
         words += ["training"] if self.step == "training" else []
         words += ["folded"] if self.folded else []
         return " ".join(words)
-
-
-class Device(Struct, frozen=True, omit_defaults=True):
-    """A device; None where a field does not apply or is not known.
-
-    threads: of the CPU that torch uses. memory, cache: bytes (cache: the last before memory).
-    """
-
-    kind: str
-    name: str
-    cores: int | None = None
-    threads: int | None = None
-    capability: str | None = None
-    multiprocessors: int | None = None
-    memory: int | None = None
-    cache: int | None = None
-    driver: str | None = None
-
-
-class Software(Struct, frozen=True, omit_defaults=True):
-    """Versions that times depend on."""
-
-    torch: str
-    resnet_inspect: str | None = None
-    python: str | None = None
-    cuda: str | None = None
-    cudnn: int | None = None
-    triton: str | None = None
-    system: str | None = None
-    kernel: str | None = None
-
-
-class Condition(Struct, frozen=True, omit_defaults=True):
-    """A machine at one moment: clocks in MHz, temperature in degrees Celsius, power in watts.
-
-    load: runnable threads of the system. throttle: NVML's reasons for low clocks, as a bit mask.
-    """
-
-    clock: float | None = None
-    memory_clock: float | None = None
-    temperature: float | None = None
-    power: float | None = None
-    load: float | None = None
-    throttle: int | None = None
-
-
-class Settings(Struct, frozen=True, omit_defaults=True):
-    """Torch's settings during a measurement."""
-
-    threads: int
-    cudnn_benchmark: bool
-    cudnn_deterministic: bool
-    cudnn_allow_tf32: bool
-    matmul_allow_tf32: bool
-    inference_mode: bool | None = None
 
 
 class Measurement(Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -132,12 +88,12 @@ class CaseMeasurement(Measurement, frozen=True, kw_only=True, dict=True):
 
     case: Case
     network: str
-    macs: int
-    uncounted: int
-    params: int
+    macs: Count
+    uncounted: Count
+    params: Count
     status: Status
     reason: str | None
-    ceiling: float | None
+    ceiling: Amount | None
     sample: Sample | None
 
     @cached_property
@@ -161,8 +117,8 @@ class CaseMeasurement(Measurement, frozen=True, kw_only=True, dict=True):
 class Latency(CaseMeasurement, frozen=True, kw_only=True, tag="latency"):
     """The time of a case. peak_memory: bytes; joules: of each image, on a GPU."""
 
-    peak_memory: int | None = None
-    joules: float | None = None
+    peak_memory: Count | None = None
+    joules: Amount | None = None
 
 
 class LadderStep(CaseMeasurement, frozen=True, kw_only=True, tag="ladder"):
@@ -176,11 +132,11 @@ class LadderStep(CaseMeasurement, frozen=True, kw_only=True, tag="ladder"):
     run: str
     step: str
     left_out: dict[str, str]
-    ratios: tuple[float, ...]
-    error: float | None
-    tolerance: float
-    gain: float | None
-    speedup: float | None
+    ratios: tuple[Amount, ...]
+    error: Amount | None
+    tolerance: Amount
+    gain: Amount | None
+    speedup: Amount | None
     verdict: str
     kept: bool
 
@@ -192,17 +148,19 @@ class LayerTimes(Struct, frozen=True, dict=True):
     stage: str
     block: str
     op: dict[str, Any]
-    output_shape: Shape
-    macs: int
-    flops: int
-    bytes: int
-    uncounted: int
+    output_shape: tuple[Size, ...]
+    macs: Count
+    flops: Count
+    bytes: Count
+    uncounted: Count
     bound: Literal["compute", "memory", ""]
-    least: float
-    times: tuple[float, ...]
+    least: Amount
+    times: Times
 
     def __post_init__(self) -> None:
-        _ = self.layer_op  # so that a record with an unknown op is refused when it is read
+        """Refuse a record whose op is none, or has settings of other types, when it is read."""
+        kind = type(self.layer_op)
+        msgspec.convert({key: value for key, value in self.op.items() if key != "op"}, kind)
 
     @cached_property
     def layer_op(self) -> Op:
@@ -217,14 +175,18 @@ class LayerTimes(Struct, frozen=True, dict=True):
 class Layers(CaseMeasurement, frozen=True, kw_only=True, tag="layers"):
     """The times of every layer, none where the case failed; the rest as counting's Roofline."""
 
-    whole: float | None
-    of_whole: float | None
+    whole: Seconds | None
+    of_whole: Amount | None
     layers: tuple[LayerTimes, ...]
-    rate: float
-    bandwidth: float
-    cache_bandwidth: float
-    floor: float
-    fused_floor: float
+    rate: Rate
+    bandwidth: Rate
+    cache_bandwidth: Rate
+    floor: Amount
+    fused_floor: Amount
+
+    def __post_init__(self) -> None:
+        if (self.whole is None) != (self.of_whole is None):
+            raise FormatError("'whole' and 'of_whole' go together")
 
     @property
     def roofline(self) -> Roofline:
@@ -237,7 +199,7 @@ class Layers(CaseMeasurement, frozen=True, kw_only=True, tag="layers"):
 class Product(Struct, frozen=True, tag_field="is", tag="matrix product"):
     """A product of square matrices."""
 
-    side: int
+    side: Size
 
     def __str__(self) -> str:
         return f"matrix product {self.side} x {self.side} x {self.side}"
@@ -250,9 +212,9 @@ class Product(Struct, frozen=True, tag_field="is", tag="matrix product"):
 class Convolution(Struct, frozen=True, tag_field="is", tag="3x3 convolution"):
     """A padded 3x3 convolution with as many channels out as in. size: height and width."""
 
-    channels: int
-    size: int
-    batch: int
+    channels: Size
+    size: Size
+    batch: Size
     memory_format: str = "nchw"
 
     def __str__(self) -> str:
@@ -268,10 +230,14 @@ class Convolution(Struct, frozen=True, tag_field="is", tag="3x3 convolution"):
 class DeviceCeilings(Measurement, frozen=True, kw_only=True, tag="ceilings"):
     """What a device does at best: see counting.roofline.Ceilings. fastest: what gave each rate."""
 
-    rates: dict[str, float]
+    rates: dict[str, Rate]
     fastest: dict[str, Product | Convolution]
-    copies: tuple[tuple[int, float], ...]
-    launch: float
+    copies: Annotated[tuple[tuple[Size, Rate], ...], Meta(min_length=1)]
+    launch: Seconds
+
+    def __post_init__(self) -> None:
+        if missing := self.rates.keys() - self.fastest.keys():
+            raise FormatError(f"'fastest' lacks {min(missing)!r} of 'rates'")
 
     @property
     def ceilings(self) -> Ceilings:
@@ -314,15 +280,27 @@ def to_line(measurement: Measurement) -> bytes:
 
 
 def append(path: str | os.PathLike[str], measurement: Measurement) -> None:
-    """Add a record to a file, on the disk when this returns; raises OutputError."""
+    """Add a record to a file, on the disk when this returns; raises OutputError.
+
+    Several processes may add to one file at the same time.
+    """
     try:
         with open(path, "ab+") as file:
+            _lock(file)  # until it is closed
             _end_last_line(file)
             file.write(to_line(measurement))
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise cannot_write(path, error) from None
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Wait until no other process adds to the file, where the system can tell."""
+    with suppress(ImportError, OSError):  # Windows; a file system without locks
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _end_last_line(file: IO[bytes]) -> None:
@@ -343,19 +321,19 @@ def _cut_short(line: bytes) -> bool:
     """Whether the text after the last newline is the beginning of a record."""
     try:
         _decode_head(line)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return line.startswith(b"{")
     return False
+
+
+LARGEST = 1 << 30
+"""Bytes of a file of records; one of a thousand runs takes some twenty thousand."""
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Measurement, ...]:
     """The records of a file, in order; raises FormatError with the line and the field."""
     name = os.fspath(path)
-    try:
-        *lines, last = Path(path).read_bytes().split(b"\n")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise FormatError(f"cannot read {name!r}: {reason}") from None
+    *lines, last = read_bytes(path, LARGEST).split(b"\n")
     if last and not _cut_short(last):
         lines.append(last)
     return tuple(_parsed(line, f"{name}:{number}") for number, line in enumerate(lines, 1))
@@ -376,24 +354,24 @@ def _parsed(line: bytes, where: str) -> Measurement:
         what, _, at = str(error).replace("`", "").partition(" - at $.")
         problem = f"{at}: {what.lower()}" if at else what.lower()
         raise FormatError(f"{where} is not a measurement: {problem}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise FormatError(f"{where} is not valid JSON") from None
 
 
 def check_record(path: str | os.PathLike[str]) -> Sequence[Measurement]:
     """The records of a file to which more will be added: none if there is no file yet.
 
-    Raises FormatError if it is something else or of another schema, OutputError if it cannot be
-    written.
+    Nothing is made or removed, as another process may begin the same file. Raises FormatError if it
+    is something else or of another schema, OutputError if it cannot be written.
     """
     place = Path(path)
-    if (exists := place.exists()) and not place.is_file():
-        raise FormatError(f"{os.fspath(path)!r} is not a regular file")
-    records = read(path) if exists else ()
     try:
+        if not place.exists():
+            check_writable(path)
+            return ()
+        if not place.is_file():
+            raise FormatError(f"{os.fspath(path)!r} is not a regular file")
         open(path, "ab").close()
-        if not exists:
-            place.resolve().unlink()  # what a link points to, not the link
     except OSError as error:
         raise cannot_write(path, error) from None
-    return records
+    return read(path)

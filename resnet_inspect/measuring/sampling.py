@@ -15,12 +15,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from msgspec import Meta
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.statistics import summary
 
 Step = Callable[[], object]
+
+Seconds = Annotated[float, Meta(gt=0, le=1e9)]
+
+Times = Annotated[tuple[Seconds, ...], Meta(min_length=1)]
+
+LONGEST = 7 * 24 * 3600.0
+"""Seconds that a measurement may take."""
 
 
 class Clock(Protocol):
@@ -65,8 +74,8 @@ class StoppingRule:
             raise InspectError(f"half width is {self.half_width:g}; {what}")
         if not 0 < self.confidence < 1:
             raise InspectError(f"confidence is {self.confidence:g}; give one between 0 and 1")
-        if self.budget <= 0:
-            raise InspectError(f"budget is {self.budget:g} seconds; give more than 0")
+        if not 0 < self.budget <= LONGEST:
+            raise InspectError(f"budget is {self.budget:g} seconds; give more than 0, to a week")
         return self
 
 
@@ -79,9 +88,9 @@ class Sample:
     as narrow as was asked for.
     """
 
-    first: float
-    warmup: tuple[float, ...]
-    times: tuple[float, ...]
+    first: Seconds
+    warmup: tuple[Seconds, ...]
+    times: Times
     steady: bool
     converged: bool
 

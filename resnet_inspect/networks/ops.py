@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from resnet_inspect.errors import ShapeError
+from resnet_inspect.errors import ShapeError, shown
 
 Shape = tuple[int, ...]
 
@@ -22,6 +22,17 @@ Pair = tuple[int, int]
 
 elements = prod
 """The number of elements of one sample of a shape."""
+
+
+LARGEST_INPUT = 2**55
+"""Elements that a tensor can have: torch counts their bytes, of at most 16 each, in 64 bits."""
+
+
+def checked_input(shape: Shape) -> Shape:
+    """The shape itself; raises ShapeError where it has more elements than a tensor can."""
+    if prod(shape) > LARGEST_INPUT:
+        raise ShapeError(f"input {shown(shape)} is too large; give at most 2^55 elements")
+    return shape
 
 
 def show_shape(shape: Shape) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple, Protocol, SupportsIndex, TypeVar
 
-from resnet_inspect.errors import ShapeError
+from resnet_inspect.errors import ShapeError, shown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import (
     HEAD,
@@ -28,6 +28,7 @@ from resnet_inspect.networks.graph import (
 )
 from resnet_inspect.networks.ops import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.spec_field import LARGEST
 
 
 def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> LayerGraph:
@@ -81,6 +82,8 @@ def image_shape(spec: ResNetSpec, input_shape: Shape | None) -> Shape:
             f"input {show_shape(shape)} is not channels x height x width, such as "
             f"{show_shape(spec.input_shape)}; the batch is not part of it"
         )
+    if max(shape) > LARGEST:
+        raise ShapeError(f"input {shown(shape)} is too large; give sizes up to {LARGEST}")
     # Counts stay Python's ints, whatever whole numbers came in.
     shape = tuple(map(operator.index, shape))
     if shape[0] != spec.in_channels:

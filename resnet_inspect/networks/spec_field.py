@@ -11,7 +11,7 @@ from dataclasses import field, fields
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from resnet_inspect.errors import SpecError, unknown
+from resnet_inspect.errors import SpecError, shown, unknown
 
 LARGEST = 2**20
 """No width or size of a real network is near this; it catches slips before they cost gigabytes."""
@@ -103,10 +103,10 @@ class SpecField(NamedTuple):
         for item in items:
             if not isinstance(item, kind) or (kind is int and isinstance(item, bool)):
                 if self.plural:
-                    raise self.error(f"holds {item!r}; give a list, such as {self._listed}")
-                raise self.error(f"is {item!r}; give {_VALUES[self.kind]}")
+                    raise self.error(f"holds {shown(item)}; give a list, such as {self._listed}")
+                raise self.error(f"is {shown(item)}; give {_VALUES[self.kind]}")
             if kind is int and not self.least <= item <= self.most:
-                raise self.error(f"has {item}; allowed are {self.least} to {self.most}")
+                raise self.error(f"has {shown(item)}; allowed are {self.least} to {self.most}")
             if self.choices and item not in self.choices:
                 what = f"{self.name} part" if self.plural else self.name
                 raise unknown(what, item, self.choices, fields=(self.name,))

@@ -14,8 +14,12 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from resnet_inspect.errors import FormatError, InspectError
+from resnet_inspect.errors import FormatError, InspectError, shown
+from resnet_inspect.files import read_bytes
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
+
+LARGEST = 1 << 20
+"""Bytes of a file; a spec takes some hundred."""
 
 
 def read(path: str | Path, base_named: Callable[[str], ResNetSpec]) -> ResNetSpec:
@@ -25,21 +29,21 @@ def read(path: str | Path, base_named: Callable[[str], ResNetSpec]) -> ResNetSpe
     key that cannot be used.
     """
     path = Path(path)
+    data = read_bytes(path, LARGEST, "name a network ('models' lists them) or a TOML file")
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(
             f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8"
-        ) from None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise FormatError(
-            f"cannot read {path}: {reason}; name a network ('models' lists them) or a TOML file"
         ) from None
     try:
         fields = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FormatError(f"{path}{_place(str(error))}") from None
+    except ValueError:  # Python reads no numbers of more than 4300 digits
+        raise FormatError(f"{path}: a number in it has too many digits") from None
+    except RecursionError:
+        raise FormatError(f"{path}: lists or tables in it are nested too deeply") from None
     base = fields.pop("base", None)
     try:
         start = ResNetSpec() if base is None else _base(base, base_named)
@@ -51,7 +55,7 @@ def read(path: str | Path, base_named: Callable[[str], ResNetSpec]) -> ResNetSpe
 def _base(name: object, base_named: Callable[[str], ResNetSpec]) -> ResNetSpec:
     if not isinstance(name, str):
         raise FormatError(
-            f"base is {name!r}; give the name of a network in quotes", fields=("base",)
+            f"base is {shown(name)}; give the name of a network in quotes", fields=("base",)
         )
     try:
         return base_named(name)

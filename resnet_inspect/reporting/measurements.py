@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from resnet_inspect.pictures.plots.plot import Plot
 
 
-class _Shown(Printable):
+class Shown(Printable):
     """Shown as its tables."""
 
     def view(self) -> Table | Sheet:
@@ -35,7 +35,7 @@ class _Shown(Printable):
 
 
 @dataclass(frozen=True, repr=False)
-class Measurements(_Shown):
+class Measurements(Shown):
     """What `bench`, `ladder` and `device` measured, or `read_bench` read.
 
     records: in the order in which they were made. source: the file that they were read from.
@@ -105,7 +105,7 @@ class Measurements(_Shown):
 
 
 @dataclass(frozen=True, repr=False)
-class NetworkRoofline(_Shown):
+class NetworkRoofline(Shown):
     """What bounds each part of a network on a device. level: of its rows, one of LEVELS."""
 
     roofline: Roofline

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.files import OutputError, write_bytes
+from resnet_inspect.files import STDOUT, cannot_make, write_bytes
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.reporting.contents import contents
 from resnet_inspect.reporting.documents import documents, pictures
@@ -67,21 +67,21 @@ def write_folder(
     Raises ForeignFilesError for a folder that holds files and not a report, unless `force`;
     OutputError where it cannot be written.
     """
+    if os.fspath(folder) == STDOUT:
+        raise InspectError("'-' is stdout, and a report is a folder; name one")
     target = Path(folder)
-    if not (force or _is_free(target) or _is_report(target)):
-        raise ForeignFilesError(
-            f"{os.fspath(folder)!r} holds files and not a report; name a new folder, or give "
-            "--force to write into it, over files of the same name"
-        )
     try:
+        if not (force or _is_free(target) or _is_report(target)):
+            raise ForeignFilesError(
+                f"{os.fspath(folder)!r} holds files and not a report; name a new folder, or give "
+                "--force to write into it, over files of the same name"
+            )
         for name in sorted(files):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(
-            f"cannot make the folder {os.fspath(folder)!r}: {reason}; name one in an existing "
-            "folder that can be written"
-        ) from None
+    except ForeignFilesError:
+        raise
+    except (OSError, ValueError) as error:
+        raise cannot_make(folder, error) from None
     for name, data in files.items():
         write_bytes(target / name, data)
 

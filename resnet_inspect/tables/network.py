@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from resnet_inspect.counting.costs import TERMS, Cost, cost, graph_cost, owned, total
+from resnet_inspect.counting.costs import TERMS, Cost, checked_batch, cost, graph_cost, owned, total
 from resnet_inspect.counting.dtypes import chosen_dtype, element_bytes
 from resnet_inspect.counting.field import ReceptiveField
 from resnet_inspect.counting.receptive_field import later_field, wired_fields
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.errors import unknown
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.networks.op_labels import describe
@@ -238,8 +238,7 @@ def table(
     """
     if level not in LEVELS:
         raise unknown("level", level, LEVELS)
-    if batch < 1:
-        raise InspectError(f"batch is {batch}; give 1 or more")
+    checked_batch(batch)
     named = chosen_dtype(graph, dtype)
     known = metrics(graph, batch, convention)
     keys = list(known if columns is None else columns)

@@ -26,7 +26,7 @@ from resnet_inspect.counting.conventions import (
     used,
     weigh,
 )
-from resnet_inspect.counting.costs import graph_cost, part_cost
+from resnet_inspect.counting.costs import checked_batch, graph_cost, part_cost
 from resnet_inspect.counting.memory import saved_for_backward
 from resnet_inspect.counting.published import (
     CAFFE,
@@ -36,7 +36,6 @@ from resnet_inspect.counting.published import (
     published_quantity,
 )
 from resnet_inspect.counting.terms import TERMS, Terms
-from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import BatchNorm2d, show_shape
@@ -100,8 +99,7 @@ def reconcile(
     meta['discrepancies'] says in a line each which measured totals their formulas do not give.
     Raises InspectError for a batch below 1.
     """
-    if batch < 1:
-        raise InspectError(f"batch is {batch}; give 1 or more")
+    checked_batch(batch)
     reports = measured or {}
     counters = counter_rows(graph, batch, reports)
     memory = [row.measured(reports) for row in _memory(graph, batch)]

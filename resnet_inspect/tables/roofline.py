@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -68,7 +69,7 @@ def table(bounds: Roofline, level: str = "layer") -> Table:
         meta={
             key: value
             for key, value in bounds._asdict().items()
-            if key not in ("rows", "fusing") and value is not None
+            if key not in ("rows", "fusing") and value not in (None, math.inf)
         },
         notes=(*_losers(rows, lost), *_notes(bounds)),
         group="stage" if level == "layer" else None,
@@ -132,7 +133,10 @@ def _losers(rows: Sequence[dict[str, Any]], lost: float) -> tuple[str, ...]:
 
 def _notes(bounds: Roofline) -> tuple[str, ...]:
     floors = f"{show_seconds(bounds.floor)} layer by layer, {show_seconds(bounds.fused_floor)}"
-    compute, memory, cache = map(show_rate, (bounds.rate, bounds.bandwidth, bounds.cache_bandwidth))
+    compute, memory = show_rate(bounds.rate), show_rate(bounds.bandwidth)
+    cache = "what fits in its cache is free"
+    if bounds.cache_bandwidth < math.inf:
+        cache = f"{show_rate(bounds.cache_bandwidth)}B/s in cache"
     seconds, whole = _seconds(bounds.rows), []
     if bounds.whole is not None and seconds is not None:
         share = f"{bounds.of_whole:.1%} of the run beside each pass"
@@ -141,6 +145,6 @@ def _notes(bounds: Roofline) -> tuple[str, ...]:
     return (
         *whole,
         f"Floor: {floors} with batch norm, activation and addition fused.",
-        f"Ceilings: {compute}FLOP/s in {bounds.dtype}; {memory}B/s in memory, {cache}B/s in cache.",
+        f"Ceilings: {compute}FLOP/s in {bounds.dtype}; {memory}B/s in memory, {cache}.",
         "FLOPs are 2 x MACs + elementwise terms.",
     )

@@ -244,7 +244,7 @@ def test_a_file_can_change_a_network_of_the_zoo(
         (("table", "--blocks", "1,1"), "give one for each stage"),
         (("table", "resnet18", "--shortcut", "E"), "unknown shortcut 'E'; choose from A, B, C, D"),
         (("table", "resnet18", "--classes", "-3"), "classes has -3; allowed are 1 to"),
-        (("table", "missing.toml"), "cannot read missing.toml: no such file or directory"),
+        (("table", "missing.toml"), "cannot read 'missing.toml': no such file or directory"),
         (("table", "resnet18", "-o", "no/such/folder.csv"), "cannot write 'no/such/folder.csv'"),
         (("table", "resnet18", "-o", "out.xyz"), "'out.xyz' has no suffix"),
         (("explain", "resnet18", "layer9"), "unknown layer or block"),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,8 @@ from resnet_inspect.cli.main import run as cli
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.measuring.records import (
     SCHEMA,
+    DeviceCeilings,
+    Latency,
     append,
     check_record,
     read,
@@ -148,6 +155,37 @@ def test_checking_a_new_record_creates_no_file(path: Path) -> None:
             check_record(odd)
 
 
+APPEND = """
+import sys
+from recorded import latency
+from resnet_inspect.measuring.records import append
+for _ in range(60):
+    append(sys.argv[1], latency(reason="x" * 20_000))
+"""
+
+
+def test_several_processes_add_to_one_file(path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", APPEND, str(path)]
+    writers = [subprocess.Popen(command, env=environment) for _ in range(2)]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert len(read(path)) == 120
+
+
+def test_a_record_that_another_process_begins_is_kept(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever a check would remove something, the other one has just added to it."""
+
+    def remove(self: Path, missing_ok: bool = False) -> None:
+        append(path, latency())
+        os.remove(self)
+
+    monkeypatch.setattr(Path, "unlink", remove)
+    check_record(path)
+    assert len(read(path)) == 1
+
+
 def test_a_summary_is_of_the_times_that_count() -> None:
     record = latency(sample=Sample(9.0, (8.0, 7.0), (1.0, 2.0, 3.0), True, False))
     assert record.summary is not None
@@ -176,6 +214,99 @@ def test_data_that_is_not_an_op(data: dict[str, Any], words: str) -> None:
 
 
 REPORTS = Path(__file__).parents[2] / "reports" / "latency" / "cpu"
+
+WRONG = ["x", None, [], [[]], {"a": []}, 0, 1.5, 10**400, 1e308]
+
+
+def _first_of_each_kind() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("latency", "layers", "ladder", "ceilings"):
+        for line in (REPORTS / f"{name}.jsonl").read_text().splitlines():
+            record = json.loads(line)
+            found.setdefault(record["kind"], record)
+    found["layers"]["layers"] = found["layers"]["layers"][:2]
+    return found
+
+
+def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value[:2])
+    for key, item in items:
+        yield (*place, key)
+        if isinstance(item, (dict, list)):
+            yield from _places(item, (*place, key))
+
+
+def _lines_of_refusal(path: Path) -> int:
+    """How many lines a file's refusal has; 0 where all can be shown that it holds."""
+    try:
+        measurements = ri.read_bench(path)
+        for level in ("layer", "block"):
+            measurements.view(level).to_text("markdown")
+        for record in read(path):
+            if isinstance(record, Latency):
+                measurements.against(measurements).to_text("json")
+            if isinstance(record, DeviceCeilings):
+                ri.roofline("resnet20_cifar", ceilings=path).to_text("csv")
+    except InspectError as error:
+        return len(str(error).splitlines())
+    return 0
+
+
+@pytest.mark.parametrize("kind", ["latency", "layers", "ladder", "ceilings"])
+def test_any_value_in_any_place_is_shown_or_refused_in_a_line(kind: str, path: Path) -> None:
+    whole = _first_of_each_kind()[kind]
+    path.write_text(json.dumps(whole) + "\n")
+    assert _lines_of_refusal(path) == 0
+    for *inside, last in _places(whole):
+        for value in WRONG:
+            damaged = copy.deepcopy(whole)
+            holder = damaged
+            for key in inside:
+                holder = holder[key]
+            holder[last] = value
+            path.write_text(json.dumps(damaged) + "\n")
+            assert _lines_of_refusal(path) <= 1
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("macs",), -1),
+        (("macs",), 2**63),
+        (("case", "batch"), 0),
+        (("case", "input", 0), -3),
+        (("sample", "times"), []),
+        (("sample", "times", 0), -1.0),
+        (("peak_memory",), 1.5),
+    ],
+)
+def test_numbers_that_no_measurement_gives(
+    place: tuple[Any, ...], value: object, path: Path
+) -> None:
+    record = _first_of_each_kind()["latency"]
+    *inside, last = place
+    holder = record
+    for key in inside:
+        holder = holder[key]
+    holder[last] = value
+    path.write_text(json.dumps(record) + "\n")
+    with pytest.raises(FormatError, match=rf"jsonl:1 is not a measurement: {place[0]}"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"[" * 100_000 + b"\n", b'{"a":' * 100_000 + b"\n", b'{"schema":' + b"9" * 5000 + b"}\n"),
+        *(b"\0" * 100 + b"\n", b"\xef\xbb\xbf{}\n", b"{}\r\n{}\r\n", b"\n\n", b"NaN\n", b"\x80\n"),
+    ],
+    ids=lambda data: repr(data[:10]),
+)
+def test_files_that_hold_no_records(data: bytes, path: Path) -> None:
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match=r"jsonl:1 is (not|of schema)") as caught:
+        read(path)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_variants(text: str, canonical: str, base: str, changes: dict[str, Any])
         ("resnet50[stem=deep", FormatError, "lacks the closing bracket"),
         ("resnet50[stem=deep]d", UnknownNameError, "unknown network 'resnet50[stem=deep]d'"),
         ("weights.pth[stem=deep]", FormatError, "would be unpickled"),
-        ("missing.toml[stem=deep]", FormatError, "cannot read missing.toml"),
+        ("missing.toml[stem=deep]", FormatError, "cannot read 'missing.toml'"),
     ],
 )
 def test_refusals(text: str, kind: type[InspectError], says: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 from recorded import CASE, latency, out_of_memory
 
-from resnet_inspect.measuring.records import Case, Device
+from resnet_inspect.measuring.environment import Device
+from resnet_inspect.measuring.records import Case
 from resnet_inspect.pictures.plots.measurements import measurement_plots
 
 

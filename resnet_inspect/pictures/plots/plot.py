@@ -79,11 +79,11 @@ def log_log(axes: Axes) -> None:
     axes.set_yscale("log")
 
 
-def plain_numbers(axis: Axis) -> None:
+def plain_numbers(axis: Axis, steps: tuple[int, ...] = (1, 2, 5)) -> None:
     """1, 2, 5, 10 on a logarithmic axis rather than powers of ten."""
     from matplotlib.ticker import LogLocator, NullLocator
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_locator(LogLocator(subs=steps))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(lambda value, _: f"{value:,g}")
 

@@ -12,8 +12,8 @@ import torch
 from torch import backends
 
 from resnet_inspect.counting.dtypes import ARITHMETIC, TORCH_NAMES, canonical_dtype
-from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.records import Settings
+from resnet_inspect.errors import InspectError, shown
+from resnet_inspect.measuring.environment import Settings
 
 DTYPES: dict[str, torch.dtype] = {
     name: getattr(torch, TORCH_NAMES[canonical_dtype(name)]) for name in ARITHMETIC
@@ -72,6 +72,10 @@ def _settings(dtype: str, threads: int | None) -> list[_Setting]:
     return wanted
 
 
+MOST_THREADS = 1024
+"""Torch starts as many as it is told, and where the system has not that many, the process ends."""
+
+
 @contextmanager
 def settings(dtype: str = "fp32", threads: int | None = None) -> Iterator[Settings]:
     """Tuned convolutions, TF32 only where asked for, this many CPU threads; yields what holds.
@@ -79,8 +83,8 @@ def settings(dtype: str = "fp32", threads: int | None = None) -> Iterator[Settin
     An older flag that contradicted the newer ones before may agree with them afterwards. Raises
     InspectError for a number of threads that cannot be.
     """
-    if threads is not None and threads < 1:
-        raise InspectError(f"threads is {threads}; give 1 or more")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise InspectError(f"threads is {shown(threads)}; give 1 to {MOST_THREADS}")
     wanted = _settings(dtype, threads)
     before = [(put, _value(get)) for get, put, _ in wanted]
     try:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from resnet_inspect.errors import InspectError, unknown
-from resnet_inspect.measuring.records import Condition, Device, Software
+from resnet_inspect.measuring.environment import Condition, Device, Software
 
 KINDS = ("cuda", "cpu")
 
@@ -36,7 +36,7 @@ def device_named(name: str | None) -> torch.device:
     if not torch.cuda.is_available():
         raise InspectError(f"{no_gpu()}; --device cpu measures the CPU")
     count = torch.cuda.device_count()
-    if index and not (index.isdigit() and int(index) < count):
+    if index and not (index.isdecimal() and int(index) < count):
         raise InspectError(
             f"device {name!r} is not there; this machine has cuda:0 to cuda:{count - 1}"
         )

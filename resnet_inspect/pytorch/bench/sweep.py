@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 
+from resnet_inspect.counting.costs import checked_batch
 from resnet_inspect.counting.roofline import Ceilings
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.progress import Progress
@@ -74,13 +75,14 @@ def run_sweep(
 
     Raises InspectError where an argument, a case or the record cannot be used.
     """
-    setup = _set_up(device, threads, budget, half_width, progress, measures_ceilings=per_layer)
+    chosen = machine.device_named(device)
     for graph, case in tasks:
-        workload.check(case, setup.runner.device)
+        workload.check(case, chosen)
         if per_layer:
             check_layers(graph, case)
     kind: type[CaseMeasurement] = Layers if per_layer else Latency
     known = _known(record, resume)
+    setup = _set_up(device, threads, budget, half_width, progress, measures_ceilings=per_layer)
     left = remaining(tasks, kind, setup.environment, known) if resume else tasks
     progress.start(len(tasks), len(tasks) - len(left))
     layered = per_layer and left
@@ -118,8 +120,9 @@ def run_ladder(
 
     Raises InspectError where an argument or the record cannot be used.
     """
-    setup = _set_up(device, threads, budget, half_width, progress)
+    checked_batch(batch)
     known = _known(record, resume)
+    setup = _set_up(device, threads, budget, half_width, progress)
     names = [step.name for step in possible_steps(setup.runner.device)[0]]
     steps = steps_done(graph, batch, setup.environment, names, known) if resume else []
     progress.start(len(names), len(steps))

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from resnet_inspect.counting.costs import checked_batch
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.measuring.records import Case
 from resnet_inspect.measuring.sampling import Step
@@ -51,8 +52,7 @@ def check(case: Case, device: torch.device) -> None:
     ):
         if name not in known:
             raise unknown(what, name, known)
-    if case.batch < 1:
-        raise InspectError(f"batch is {case.batch}; give 1 or more")
+    checked_batch(case.batch)
     on_gpu = device.type == "cuda"
     if not on_gpu and "cudagraph" in case.mode:
         raise InspectError(f"mode {case.mode!r} needs an NVIDIA GPU; the CPU has eager and compile")

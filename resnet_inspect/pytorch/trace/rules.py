@@ -76,7 +76,7 @@ def layer_rule(module: nn.Module) -> LayerRule | None:
 
 def is_builtin(rule: LayerRule) -> bool:
     """Whether a rule is part of this package."""
-    return rule.__module__.startswith("resnet_inspect.")
+    return str(rule.__module__).startswith("resnet_inspect.")
 
 
 def sizes(value: Any, axes: int) -> tuple[int, ...]:

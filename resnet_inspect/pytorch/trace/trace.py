@@ -20,7 +20,7 @@ from torch.export import ExportedProgram
 from resnet_inspect.counting import torch_op_rules as _costs  # noqa: F401  (registers rules)
 from resnet_inspect.errors import InspectError, ShapeError, unknown
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Shape, show_shape
+from resnet_inspect.networks.ops import Shape, checked_input, show_shape
 from resnet_inspect.pytorch.trace import function_rules as _functions  # noqa: F401  (registers)
 from resnet_inspect.pytorch.trace import module_rules as _modules  # noqa: F401  (registers rules)
 from resnet_inspect.pytorch.trace import product_rules as _products  # noqa: F401  (registers)
@@ -86,7 +86,7 @@ def _input_shape(module: nn.Module, given: Shape | None) -> Shape:
         )
     if not shape or not all(type(size) is int and size > 0 for size in shape):
         raise ShapeError(f"input {shape!r} is not a shape; give sizes such as (3, 224, 224)")
-    return tuple(shape)
+    return checked_input(tuple(shape))
 
 
 def _name(module: nn.Module) -> str:

@@ -1,0 +1,105 @@
+"""resnet-inspect forecast"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import resnet_inspect as ri
+from resnet_inspect.cli.network_options import models_options
+from resnet_inspect.cli.output import Shown, shows
+from resnet_inspect.cli.parameters import Function, command, option, split, together, words_of
+from resnet_inspect.errors import FormatError, InspectError
+from resnet_inspect.networks.graph import LayerGraph
+
+
+def _names() -> Iterable[str]:
+    from resnet_inspect.forecasting.devices import devices
+
+    return devices()
+
+
+def way_options(*, several: bool) -> Callable[[Function], Function]:
+    """--dtype, --mode, --layout and --train: how networks run."""
+    more = ",.." if several else ""
+    modes, layouts = "forecasting.kernels:MODES", "forecasting.forecast:LAYOUTS"
+    return together(
+        option(
+            f"--dtype DTYPE{more}",
+            "Type of values; amp: autocast, with weights in fp32",
+            words=words_of("forecasting.efficiency:SETTINGS"),
+            several=several,
+            unset="fp16 where the device has it",
+        ),
+        option(
+            f"--mode MODE{more}", "Mode", default="eager", words=words_of(modes), several=several
+        ),
+        option(
+            f"--layout LAYOUT{more}",
+            "Layout",
+            default="nchw",
+            words=words_of(layouts),
+            several=several,
+        ),
+        option("--train", "A training step: forward, backward, SGD with momentum."),
+    )
+
+
+@command("forecast")
+@models_options()
+@option(
+    "--device NAME,..",
+    "Devices ('resnet-inspect devices'), or TOML files",
+    required=True,
+    words=_names,
+    several=True,
+)
+@option("--batch N,..", "Images in a batch.", default="1")
+@way_options(several=True)
+@option("--level LEVEL", "Rows", default="network", words=words_of("tables.forecast:LEVELS"))
+@shows
+def forecast(
+    graphs: Sequence[LayerGraph],
+    device: str,
+    batch: str,
+    dtype: str | None,
+    mode: str,
+    layout: str,
+    train: bool,
+    level: str,
+) -> Shown:
+    """Forecast how long networks take on a device that need not be at hand.
+
+    \b
+    resnet-inspect forecast resnet50 --device rtx4090,h100-sxm --batch 1,256
+    resnet-inspect forecast resnet18 resnet50 --device a100 --batch 64 --train
+    resnet-inspect forecast resnet50 --device t4 --batch 32 --level stage
+    """
+    from resnet_inspect.tables.forecast import forecast_table, forecasts_table
+
+    made = ri.forecasts(
+        *graphs,
+        device=split(device, "--device"),
+        batch=_batches(batch),
+        dtype=split(dtype, "--dtype") if dtype else None,
+        mode=split(mode, "--mode"),
+        layout=split(layout, "--layout"),
+        train=train,
+        detailed=level != "network",
+    )
+    if level == "network":
+        return forecasts_table(made)
+    if len(made) > 1:
+        raise InspectError(
+            f"--level {level} is for one forecast, not for {len(made)}; give one network, device "
+            "and batch"
+        )
+    return forecast_table(made[0], level)
+
+
+def _batches(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise FormatError(
+            f"--batch is {text!r}; give whole numbers separated by commas, such as 1,8,64"
+        ) from None

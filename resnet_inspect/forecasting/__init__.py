@@ -1,0 +1,1 @@
+"""How long a network will take on a device and what fits on it, without running it."""

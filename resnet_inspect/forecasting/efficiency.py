@@ -1,0 +1,154 @@
+"""How long a kernel takes on a device: its peaks, and what share of them kernels reach.
+
+    rate    = peak x share x depth / (depth + d) x width / (width + w) x outputs / (outputs + o)
+    compute = 2 macs batch / rate
+    memory  = bytes / (bandwidth x share)
+    kernel  = (compute^s + memory^s)^(1/s) + launch
+    pass    = what takes longer: the kernels, or the host that starts them
+
+A roofline (Williams et al. 2009) whose two roofs are reached in part. A matrix unit reaches its
+rate the less, the fewer products an output sums and the fewer channels share an input, and a device
+the less, the fewer outputs each of its units computes: half of it at d, w and o. s is how sharply
+the two roofs meet: large where arithmetic and transfers overlap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from resnet_inspect.forecasting.devices import Device
+from resnet_inspect.forecasting.kernels import PRODUCTS, Kernel
+
+HOST_SHARPNESS = 6.0
+"""How sharply host and device meet: close to whichever takes longer."""
+
+
+class Efficiency(NamedTuple):
+    """What kernels reach of a device's peaks. All are positive; their logarithms are fitted.
+
+    window, matrix, grouped: share of the peak FLOP/s that such products reach at any depth and
+        width (over 1 where an algorithm multiplies less, such as Winograd's).
+    feeding, streaming, pooling: share of the memory bandwidth for activations of products, of
+        elementwise kernels and of pools.
+    loading: the same for weights.
+    depth, width, filling: products an output sums, output channels, and outputs for each unit of
+        the device (multiprocessor or core), at which half the rate is reached.
+    sharpness: s above, less 1.
+    launch: seconds that a kernel takes at least, on the device; host: seconds to start one.
+    """
+
+    window: float = 1.1
+    matrix: float = 1.0
+    grouped: float = 0.7
+    feeding: float = 0.8
+    streaming: float = 0.9
+    pooling: float = 0.6
+    loading: float = 0.5
+    depth: float = 20.0
+    width: float = 25.0
+    filling: float = 1000.0
+    sharpness: float = 3.0
+    launch: float = 3e-6
+    host: float = 4e-5
+
+
+class Way(NamedTuple):
+    """How a network runs: eager or compile, nchw or nhwc, training or not, on cuda or cpu."""
+
+    mode: str
+    layout: str
+    train: bool
+    kind: str
+
+    @property
+    def key(self) -> str:
+        """What efficiencies are kept by: ways that run the same kernels have one."""
+        if self.kind == "cpu":
+            return "cpu-train" if self.train else "cpu"
+        # Inductor chooses the layout of its convolutions itself.
+        mode = "compile" if self.mode == "compile" else f"eager-{self.layout}"
+        return f"{mode}-train" if self.train else mode
+
+
+class Setting(NamedTuple):
+    """How a network is run, as far as bytes and peaks depend on it.
+
+    dtype: of the arithmetic. activations, weights: bytes of an element that moves.
+    """
+
+    dtype: str
+    activations: int
+    weights: int
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "fp32": Setting("fp32", 4, 4),
+    "tf32": Setting("tf32", 4, 4),
+    "fp16": Setting("fp16", 2, 2),
+    "bf16": Setting("bf16", 2, 2),
+    # autocast reads weights of fp32, writes them as 16 bits and reads those
+    "amp-fp16": Setting("fp16", 2, 8),
+    "amp-bf16": Setting("bf16", 2, 8),
+}
+"""By the precision that users name."""
+
+
+class Time(NamedTuple):
+    """Seconds of one kernel: at the compute roof, at the memory roof, and as a whole."""
+
+    compute: float
+    memory: float
+    whole: float
+
+    @property
+    def bound(self) -> str:
+        """What it waits for: 'compute', 'memory' or 'launch'."""
+        rest = self.whole - max(self.compute, self.memory)
+        if rest > max(self.compute, self.memory):
+            return "launch"
+        return "compute" if self.compute >= self.memory else "memory"
+
+
+def kernel_time(
+    kernel: Kernel, batch: int, device: Device, setting: Setting, of: Efficiency
+) -> Time:
+    """The seconds of one kernel; raises InspectError where the device lacks the dtype."""
+    kind, macs, depth, width, moved, weights = kernel
+    bandwidth = device.bandwidth
+    loaded = weights * setting.weights / (bandwidth * of.loading)
+    if kind in PRODUCTS:
+        share = of.window if kind == "window" else of.matrix if kind == "matrix" else of.grouped
+        outputs = batch * macs / depth / device.units
+        rate = device.peak(setting.dtype) * share * depth / (depth + of.depth)
+        rate *= width / (width + of.width) * outputs / (outputs + of.filling)
+        compute = 2 * macs * batch / rate
+        memory = moved * batch * setting.activations / (bandwidth * of.feeding) + loaded
+        sharp = 1 + of.sharpness
+        high, low = (compute, memory) if compute > memory else (memory, compute)
+        whole = high * math.pow(1 + math.pow(low / high, sharp), 1 / sharp)
+        return Time(compute, memory, whole + of.launch)
+    share = of.pooling if kind == "pool" else of.streaming
+    memory = moved * batch * setting.activations / (bandwidth * share) + loaded
+    return Time(0.0, memory, memory + of.launch)
+
+
+def pass_time(
+    kernels: Mapping[Kernel, int], batch: int, device: Device, setting: Setting, of: Efficiency
+) -> float:
+    """The seconds of all kernels, run one after another as their host starts them."""
+    running = sum(
+        [
+            times * kernel_time(kernel, batch, device, setting, of).whole
+            for kernel, times in kernels.items()
+        ]
+    )
+    starting = starting_time(kernels, of)
+    high, low = max(running, starting), min(running, starting)
+    return high * math.pow(1 + math.pow(low / high, HOST_SHARPNESS), 1 / HOST_SHARPNESS)
+
+
+def starting_time(kernels: Mapping[Kernel, int], of: Efficiency) -> float:
+    """The seconds that the host takes to start all kernels."""
+    return sum(kernels.values()) * of.host

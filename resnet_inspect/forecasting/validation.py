@@ -1,0 +1,192 @@
+"""How far forecasts are off on what they have not seen: held-out networks, held-out devices.
+
+Three questions, of every public run:
+- calibrated on five networks of the run, how far off are all the others?
+- fitted to all other devices, how far off is this one, of which only the datasheet is known?
+- what fits it best, once everything is known? (That is what forecasts then use.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from resnet_inspect.forecasting.calibration import Prior, Sample, fit, misfit
+from resnet_inspect.forecasting.efficiency import Efficiency, kernel_time
+from resnet_inspect.forecasting.fitted import key_of
+from resnet_inspect.forecasting.measured import Run, Timing, public_runs, public_timings, sample
+
+BATCHES = (("resnet50", 1), ("resnet50", 16), ("resnet50", 128), ("resnext101_32x4d", 32))
+FIVE = {
+    "cuda": (
+        *(("resnet34d", 224), ("resnet50", 224), ("wide_resnet50_2", 224)),
+        *(("resnext50_32x4d", 224), ("seresnet152d", 256)),
+    ),
+    "cpu": (
+        *(("resnet18", 224), ("resnet50", 288), ("wide_resnet50_2", 176)),
+        *(("resnext50_32x4d", 224), ("seresnet50", 160)),
+    ),
+}
+"""The networks that calibrate a run, with the side of their images: one of each kind of kernel.
+
+A processor's time depends much on the side, so its five differ in it."""
+
+BEFORE = {
+    "cuda": Prior(Efficiency(), Efficiency(*(*[0.25] * 6, *[0.6] * 5, 0.3, 0.3))),
+    "cpu": Prior(Efficiency(), Efficiency(*(*[1.0] * 11, 0.3, 0.3))),
+}
+"""What is known before all measurements.
+
+Kernels of a GPU reach about the same shares of its peaks everywhere; were that left open, five rows
+could not tell arithmetic from transfers, and the next device would be foretold wrong. What it takes
+to start a kernel hardly shows in the measurements."""
+
+SPREAD = Efficiency(*[0.25] * len(Efficiency._fields))
+"""How far devices and versions differ from what fits all of them (log deviation)."""
+
+POOLED = 0.05
+"""Noise of a row where several devices share one set of efficiencies."""
+
+
+class Checked(NamedTuple):
+    """A measurement beside the forecast that had not seen it. seconds: of a batch."""
+
+    run: str
+    model: str
+    side: int
+    batch: int
+    seconds: float
+    forecast: float
+
+    @property
+    def error(self) -> float:
+        """forecast / measured - 1: how much slower than it is it was said to be."""
+        return self.forecast / self.seconds - 1
+
+
+@cache
+def _sample(run: str, timing: Timing) -> Sample:
+    return sample(public_runs()[run], timing)
+
+
+def calibrating(run: Run) -> tuple[Timing, ...]:
+    """The five rows of a run that calibrate it."""
+    timings = public_timings()[run.name]
+    if len({timing.batch for timing in timings}) > 4 and len({t.model for t in timings}) < 9:
+        wanted = {*BATCHES, ("seresnext101_32x4d", 128)}  # few networks at many batches
+        return tuple(t for t in timings if (t.model, t.batch) in wanted)
+    chosen = []
+    for name, side in FIVE[run.way.kind]:
+        same = [timing for timing in timings if timing.model == name]
+        if same:
+            chosen.append(min(same, key=lambda timing: abs(timing.side - side)))
+    return tuple(chosen)
+
+
+def alike(run: Run) -> list[Run]:
+    """The runs of the same way, precision and publisher, itself among them.
+
+    Publishers differ in how they time (with a host that is waited for, in a container of theirs).
+    """
+    return [other for other in public_runs().values() if _group(other) == _group(run)]
+
+
+def _group(run: Run) -> tuple[str, str]:
+    return key_of(run.way, run.precision), run.publisher
+
+
+@cache
+def _shared(names: tuple[str, ...]) -> Efficiency:
+    """What fits the calibrating rows of some runs together."""
+    runs = public_runs()
+    samples = [_sample(name, timing) for name in names for timing in calibrating(runs[name])]
+    return fit(samples, BEFORE[runs[names[0]].way.kind], POOLED)
+
+
+def shared(runs: Iterable[Run]) -> Efficiency:
+    """What fits the calibrating rows of some runs together, in whatever order they come."""
+    return _shared(tuple(sorted(run.name for run in runs)))
+
+
+def held_out_networks(run: Run) -> list[Checked]:
+    """All rows of a run but the five that calibrated it."""
+    five = calibrating(run)
+    prior = Prior(shared(alike(run)), SPREAD)
+    efficiency = fit([_sample(run.name, timing) for timing in five], prior)
+    rest = [timing for timing in public_timings()[run.name] if timing not in five]
+    return _checked(run, rest, efficiency)
+
+
+def held_out_device(run: Run) -> list[Checked]:
+    """All rows of a run, forecast from its device's datasheet and other devices' runs.
+
+    Empty where no other device was measured in this way.
+    """
+    others = [other for other in alike(run) if other.device != run.device]
+    return _checked(run, public_timings()[run.name], shared(others)) if others else []
+
+
+def _checked(run: Run, timings: Iterable[Timing], efficiency: Efficiency) -> list[Checked]:
+    return [
+        Checked(
+            run.name,
+            timing.model,
+            timing.side,
+            timing.batch,
+            timing.seconds,
+            timing.seconds * math.exp(misfit(_sample(run.name, timing), efficiency)),
+        )
+        for timing in timings
+    ]
+
+
+def best(run: Run) -> Efficiency:
+    """What fits all rows of a run."""
+    rows = [_sample(run.name, timing) for timing in public_timings()[run.name]]
+    return fit(rows, Prior(shared(alike(run)), SPREAD))
+
+
+def interval(rows: Sequence[Checked]) -> tuple[float, float]:
+    """measured / forecast that 5% and 95% of rows come to."""
+    ratios = sorted(row.seconds / row.forecast for row in rows)
+    last = len(ratios) - 1
+    return ratios[math.floor(0.05 * last)], ratios[math.ceil(0.95 * last)]
+
+
+def percentile(rows: Iterable[Checked], share: float) -> float:
+    """The absolute error that this share of rows stay within."""
+    errors = sorted(abs(row.error) for row in rows)
+    return errors[min(len(errors) - 1, math.ceil(share * len(errors)) - 1)]
+
+
+def by_run(check: Callable[[Run], list[Checked]]) -> Mapping[str, list[Checked]]:
+    """What a check finds of every public run."""
+    return {name: check(run) for name, run in public_runs().items()}
+
+
+class Validation(NamedTuple):
+    """Every public row beside the forecasts that had not seen it, by run."""
+
+    networks: Mapping[str, list[Checked]]
+    devices: Mapping[str, list[Checked]]
+
+
+def validate() -> Validation:
+    """Forecast everything that was held out; takes a minute or two."""
+    return Validation(by_run(held_out_networks), by_run(held_out_device))
+
+
+def spent(row: Checked) -> tuple[str, float]:
+    """The kind of kernel on which a forecast spends most, and its share of the time."""
+    run = public_runs()[row.run]
+    timing = Timing(row.model, row.side, row.batch, row.seconds)
+    kernels, batch, device, setting, _ = _sample(run.name, timing)
+    known = shared(alike(run))
+    times: dict[str, float] = {}
+    for kernel, count in kernels.items():
+        seconds = count * kernel_time(kernel, batch, device, setting, known).whole
+        times[kernel.kind] = times.get(kernel.kind, 0.0) + seconds
+    kind = max(times, key=times.__getitem__)
+    return kind, times[kind] / sum(times.values())

@@ -1,0 +1,88 @@
+"""Forecast against measured throughput, for every row that validation held out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resnet_inspect.forecasting.measured import public_runs
+from resnet_inspect.forecasting.validation import Validation
+from resnet_inspect.networks import zoo
+from resnet_inspect.pictures.plots.plot import (
+    MARKERS,
+    SUPTITLE,
+    Plot,
+    log_log,
+    plain_numbers,
+    shared_legend,
+)
+from resnet_inspect.pictures.themes import Theme
+from resnet_inspect.tables.validation import POOLS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FAMILIES = {
+    "resnet": "ResNet",
+    "tweaks": "stems and shortcuts",
+    "wide": "wide",
+    "resnext": "ResNeXt",
+    "se": "squeeze-and-excitation",
+    "preact": "pre-activation",
+}
+"""The families of networks that were measured, and what the legend calls them."""
+
+
+def validation_plot(validation: Validation) -> Plot:
+    """Panels of what is pooled; a point a row, coloured by family; on the diagonal is right."""
+    panels = {
+        name: [
+            row
+            for run in public_runs().values()
+            if belongs(run)
+            for row in validation.networks[run.name]
+        ]
+        for name, belongs in POOLS.items()
+    }
+
+    def paint(figure: Figure, theme: Theme) -> None:
+        grid = list(figure.subplots(2, 3).flat)
+        for axes, (name, rows) in zip(grid, panels.items(), strict=False):
+            log_log(axes)
+            ends = [_rate(row.batch, row.seconds) for row in rows]
+            reach = (0.7 * min(ends), 1.4 * max(ends))
+            axes.plot(reach, reach, color=theme.muted, linewidth=0.8)
+            for number, (family, title) in enumerate(FAMILIES.items()):
+                points = [
+                    (_rate(row.batch, row.seconds), _rate(row.batch, row.forecast))
+                    for row in rows
+                    if zoo.ZOO[row.model].family == family
+                ]
+                axes.plot(
+                    *(zip(*points, strict=True) if points else ((), ())),
+                    linestyle="none",
+                    marker=MARKERS[number],
+                    markersize=3.5,
+                    alpha=0.7,
+                    color=theme.series[number],
+                    label=title,
+                )
+            axes.set_title(name)
+            axes.set_xlabel("images/s, measured")
+            axes.set_ylabel("images/s, forecast")
+            plain_numbers(axes.yaxis)
+            plain_numbers(axes.xaxis, (1,))
+        grid[-1].set_axis_off()
+        shared_legend(figure, grid[0], loc="lower right", bbox_to_anchor=(0.95, 0.12))
+        figure.suptitle("Forecast against measured, rows that were held out", **SUPTITLE)
+
+    rows = sum(map(len, panels.values()))
+    return Plot(
+        "forecast",
+        f"Forecast against measured throughput of {rows} rows that were held out, by family.",
+        (11.0, 7.4),
+        paint,
+    )
+
+
+def _rate(batch: int, seconds: float) -> float:
+    return batch / seconds

@@ -1,0 +1,63 @@
+"""Devices -> Table: what each computes, moves and holds, by its datasheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from resnet_inspect.forecasting.devices import Device
+from resnet_inspect.tables.columns import Column, columns
+from resnet_inspect.tables.table import Table
+
+_PEAKS = {
+    "fp32": "fp32",
+    "tf32": "TF32",
+    "fp16": "fp16",
+    "fp16-fp16": "fp16 acc. fp16",
+    "bf16": "bf16",
+    "int8": "int8",
+    "fp64": "fp64",
+}
+"""Arithmetic and its heading; fp16 accumulates in fp32 unless it says otherwise."""
+
+_SHOWN = ("fp32", "tf32", "fp16", "bf16")
+
+
+def devices_table(known: Iterable[Device]) -> Table:
+    """A row for each device."""
+    rows = [
+        {
+            "name": device.name,
+            "title": device.title,
+            "launched": device.launched,
+            **{dtype: device.peaks.get(dtype) for dtype in _PEAKS},
+            "bandwidth": device.bandwidth,
+            "memory": device.memory or None,
+            "cache": device.cache,
+            "units": device.units,
+            "clock": device.clock,
+            "power": device.power,
+            "source": device.source,
+        }
+        for device in known
+    ]
+    return Table(
+        title="Devices, by their datasheets",
+        columns=(
+            Column("name", "Device"),
+            Column("title", "As its maker calls it", rank=9),
+            Column("launched", "Launched", rank=4),
+            *(Column(dtype, f"{title}, FLOP/s", "rate") for dtype, title in _PEAKS.items()),
+            Column("bandwidth", "Memory, B/s", "rate"),
+            *columns("bytes", 1, memory="Memory", cache="L2"),
+            Column("units", "Units", "count", 8),
+            *columns("rate", 8, clock="Clock, Hz"),
+            Column("power", "TDP, W", "number", 3),
+            Column("source", "Source", "prose", 9),
+        ),
+        rows=tuple(rows),
+        notes=(
+            "Peaks are dense, 2 FLOPs for each multiply-accumulate; fp16 accumulates in fp32.",
+            "--format json has the sources.",
+        ),
+        shown=("name", "launched", *_SHOWN, "bandwidth", "memory", "cache", "power"),
+    )

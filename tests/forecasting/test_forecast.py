@@ -1,0 +1,197 @@
+"""Forecasts: laws that hold for any device, what they say of themselves, and the bar they keep."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import specs
+
+import resnet_inspect as ri
+from resnet_inspect.forecasting import validation
+from resnet_inspect.forecasting.devices import devices, find
+from resnet_inspect.forecasting.efficiency import SETTINGS, Efficiency, pass_time
+from resnet_inspect.forecasting.fitted import ARCHITECTURE, DATASHEET, DEVICE, fitted, key_of
+from resnet_inspect.forecasting.forecast import forecast
+from resnet_inspect.forecasting.kernels import MODES, kernels
+from resnet_inspect.forecasting.measured import public_runs
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.spec import ResNetSpec
+
+GPUS = sorted(name for name, device in devices().items() if device.kind == "cuda")
+
+
+@given(specs(), st.sampled_from(GPUS), st.sampled_from(MODES), st.booleans())
+def test_more_images_take_longer_and_each_takes_less(
+    spec: ResNetSpec, name: str, mode: str, train: bool
+) -> None:
+    graph, device = layer_graph(spec), find(name)
+    times = [
+        forecast(graph, device, batch, "fp16", mode, train=train).seconds for batch in (1, 8, 64)
+    ]
+    assert times == sorted(times)
+    assert times[2] / 64 <= times[1] / 8 <= times[0] * (1 + 1e-9)
+
+
+@given(specs(), st.sampled_from(GPUS))
+def test_the_interval_holds_the_forecast(spec: ResNetSpec, name: str) -> None:
+    made = forecast(layer_graph(spec), find(name), 32, "fp16")
+    assert 0 < made.low < made.seconds < made.high < math.inf
+
+
+def test_a_twice_as_good_device_takes_half_as_long() -> None:
+    one = find("a100-80gb")
+    peaks = {dtype: 2 * rate for dtype, rate in one.peaks.items()}
+    doubled = replace(one, peaks=peaks, bandwidth=2 * one.bandwidth)
+    of = Efficiency(launch=1e-12, host=1e-12)
+    counted = kernels(ri.graph("resnet50"))
+    times = [pass_time(counted, 64, device, SETTINGS["fp16"], of) for device in (one, doubled)]
+    assert times[0] / times[1] == pytest.approx(2, rel=1e-6)
+
+
+def test_what_a_forecast_is_calibrated_by() -> None:
+    cases = {"rtx4090": DEVICE, "a10": ARCHITECTURE, "h100-sxm": DATASHEET}
+    for name, how in cases.items():
+        assert ri.forecasts("resnet50", device=name)[0].calibrated == how
+
+
+def test_kernels_of_a_forecast_add_up_where_the_device_decides() -> None:
+    made = ri.forecasts("resnet50", device="rtx4090", batch=256, detailed=True)[0]
+    assert sum(row.seconds for row in made.rows) == pytest.approx(made.seconds, rel=1e-3)
+    assert sum(row.macs for row in made.rows) == 256 * ri.cost("resnet50").macs
+
+
+@pytest.mark.parametrize("key", ["compile", "eager-nhwc-train"])
+def test_committed_efficiencies_are_what_the_public_rows_give(key: str) -> None:
+    runs = [run for run in public_runs().values() if key_of(run.way, run.precision) == key]
+    made = validation.shared(validation.alike(runs[0]))
+    tables = tomllib.loads((Path(ri.__file__).parent / "forecasting/fitted.toml").read_text())
+    for name, value in made._asdict().items():
+        assert tables["prior"][key][name] == pytest.approx(value, rel=2e-3), name
+
+
+def test_held_out_networks_are_within_the_bar_when_compiled() -> None:
+    runs = [run for run in public_runs().values() if run.way.key == "compile"]
+    rows = [row for run in runs for row in validation.held_out_networks(run)]
+    assert len(rows) == 344
+    assert validation.percentile(rows, 0.5) <= 0.025
+    assert validation.percentile(rows, 0.9) <= 0.08
+
+
+@pytest.mark.slow
+def test_held_out_rows_and_devices_are_within_the_bar() -> None:
+    found = validation.validate()
+    eager = [
+        row
+        for name, rows in found.networks.items()
+        for row in rows
+        if public_runs()[name].way.mode == "eager"
+        and not public_runs()[name].way.train
+        and "nvidia" not in name
+    ]
+    training = [r for n, rows in found.networks.items() for r in rows if "train" in n]
+    latency = [r for n, rows in found.networks.items() for r in rows if "nvidia" in n]
+    assert validation.percentile(eager, 0.5) <= 0.04
+    assert validation.percentile(eager, 0.9) <= 0.10
+    assert validation.percentile(training, 0.5) <= 0.05
+    assert validation.percentile(training, 0.9) <= 0.12
+    assert validation.percentile(latency, 0.5) <= 0.10
+    elsewhere = [
+        row
+        for name, rows in found.devices.items()
+        for row in rows
+        if public_runs()[name].way.kind == "cuda"
+    ]
+    assert sum(abs(row.error) <= 0.15 for row in elsewhere) >= 0.8 * len(elsewhere)
+
+
+def test_ninety_percent_of_a_held_out_devices_rows_are_in_the_printed_interval() -> None:
+    inside = outside = 0
+    for run in public_runs().values():
+        if run.way.key != "compile":
+            continue
+        known = fitted(find("h200"), run.way, run.precision)  # not one that was measured
+        for row in validation.held_out_device(run):
+            within = known.low <= row.seconds / row.forecast <= known.high
+            inside, outside = inside + within, outside + (not within)
+    assert inside >= 9 * outside
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--device", "rtx4091"], "did you mean rtx4090"),
+        (["--device", "p100", "--dtype", "bf16"], "has no units for bf16"),
+        (["--device", "t4", "--batch", "0"], "batch is 0"),
+        (["--device", "t4", "--batch", "x"], "whole numbers"),
+        (["--device", "t4", "--mode", "fast"], "unknown mode"),
+        (["--device", "t4", "--level", "kernel", "--batch", "1,2"], "one forecast"),
+    ],
+)
+def test_what_cannot_be_forecast_is_one_line(arguments: list[str], complaint: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "resnet_inspect", "forecast", "resnet18", *arguments],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_forecast_loads_neither_torch_nor_pandas_nor_numpy() -> None:
+    code = (
+        "import sys; from resnet_inspect.cli.main import run\n"
+        "run(['forecast', 'resnet50', '--device', 'rtx4090', '--format', 'json'])\n"
+        "assert not {'torch', 'pandas', 'scipy', 'numpy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["calibrated"] == DEVICE
+
+
+CSV = """model,img_size,batch,img_per_s
+resnet18,224,256,9000
+resnet34,224,256,5000
+resnet50,224,256,2600
+resnet101,224,256,1650
+resnext50_32x4d,224,256,2000
+seresnet50,224,256,2100
+"""
+
+
+def test_rows_of_ones_own_calibrate_a_device(tmp_path: Path) -> None:
+    rows, device = tmp_path / "rows.csv", tmp_path / "mine.toml"
+    rows.write_text(CSV)
+    made = ri.calibrate(rows, device="a40", dtype="amp-fp16")
+    assert made.calibrations[0].median < 0.1
+    made.save(device)
+    (own,) = ri.forecasts("resnet50", device=device, batch=256, dtype="amp-fp16")
+    assert own.calibrated == "measurements of one's own"
+    assert own.images_per_second == pytest.approx(2600, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (CSV.split("resnet101")[0], "3 rows .* are too few"),
+        (CSV + "resnet50,224,256,100\n", "contradict each other: 2,600 and 100 images/s"),
+        (CSV.replace("2600", "fast"), "line 4: give whole img_size and batch"),
+        (CSV.replace("2600", "-1"), "line 4: sizes and rates are positive"),
+        (CSV.replace("img_size", "size"), "no column img_size"),
+        (CSV.replace("resnet34,", "resnet35,"), "unknown network 'resnet35'"),
+    ],
+)
+def test_rows_that_calibrate_nothing_say_why(tmp_path: Path, text: str, complaint: str) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text(text)
+    with pytest.raises(ri.InspectError, match=complaint):
+        ri.calibrate(rows, device="a40", dtype="amp-fp16")

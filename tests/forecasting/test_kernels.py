@@ -1,0 +1,66 @@
+"""Kernels of a network: nothing counted twice, nothing lost, fused as Inductor fuses."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from strategies import specs
+
+import resnet_inspect as ri
+from resnet_inspect.counting.costs import graph_cost
+from resnet_inspect.forecasting.kernels import MODES, kernels, works
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.spec import ResNetSpec
+
+
+@given(specs())
+def test_kernels_multiply_what_the_network_multiplies(spec: ResNetSpec) -> None:
+    graph = layer_graph(spec)
+    for mode in MODES:
+        macs = sum(kernel.macs * count for kernel, count in kernels(graph, mode).items())
+        assert macs == graph_cost(graph).macs
+
+
+@given(specs())
+def test_every_layer_that_moves_anything_is_in_one_kernel(spec: ResNetSpec) -> None:
+    graph = layer_graph(spec)
+    moving = {layer.name for layer in graph.layers if layer.op.kind != "Flatten"}
+    for mode in MODES:
+        run = [name for work in works(graph, mode) for name in work.layers]
+        assert len(run) == len(set(run))
+        assert set(run) == moving
+
+
+def test_an_eager_pass_runs_a_kernel_for_each_layer() -> None:
+    graph = ri.graph("resnet50")
+    assert len(works(graph, "eager")) == len(graph.layers) - 1  # flatten moves nothing
+
+
+def test_inductor_fuses_what_follows_a_convolution_but_not_into_it() -> None:
+    names = [work.layers for work in works(ri.graph("resnet18"), "compile")]
+    assert ("layer1.0.conv1",) in names
+    assert ("layer1.0.bn1", "layer1.0.relu1") in names
+    assert ("layer1.0.bn2", "layer1.0.add", "layer1.0.relu2") in names
+
+
+def test_a_sum_that_two_layers_read_ends_its_kernel() -> None:
+    # What a pre-activation block adds is read by the next block's norm and by its shortcut.
+    names = [work.layers for work in works(ri.graph("resnetv2_18"), "compile")]
+    assert ("layer1.0.add",) in names
+
+
+def test_a_training_step_multiplies_three_times_less_the_first_input_gradient() -> None:
+    graph = ri.graph("resnet50")
+    macs = sum(kernel.macs * n for kernel, n in kernels(graph, "eager", train=True).items())
+    first = works(graph)[0].kernel.macs
+    assert macs == 3 * graph_cost(graph).macs - first
+
+
+def test_a_training_step_ends_with_its_optimizer() -> None:
+    last = works(ri.graph("resnet18"), "eager", train=True)[-1]
+    assert (last.name, last.kernel.weights) == ("optimizer", 5 * 11_689_512)
+
+
+def test_an_unknown_mode_says_which_there_are() -> None:
+    with pytest.raises(ri.InspectError, match="eager"):
+        works(ri.graph("resnet18"), "fast")
