@@ -21,8 +21,9 @@ from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.wiring import IDENTITY, PADDING, PROJECTION
 from resnet_inspect.pictures.diagrams import labels
 from resnet_inspect.pictures.diagrams.fills import Fills
-from resnet_inspect.pictures.diagrams.labels import clean, escape, tip
+from resnet_inspect.pictures.diagrams.labels import escape, tip
 from resnet_inspect.pictures.themes import Theme, text_on
+from resnet_inspect.tables.characters import visible_lines
 from resnet_inspect.tables.network import Row
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ _SAFE = re.compile(r"[\w./ -]*", re.ASCII).fullmatch
 
 def identifier(name: str) -> str:
     """A name as DOT's ID: a colon would start a port, <> enclose markup, a backslash escape."""
-    return name if _SAFE(name) else clean(name).translate(_UNSAFE)
+    return name if _SAFE(name) else visible_lines(name).translate(_UNSAFE)
 
 
 # Statements are written here rather than by Digraph.node, edge and subgraph: their quoting and

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from html import escape as _escape
 from itertools import groupby
@@ -12,16 +11,9 @@ from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.op_labels import caption, show_dims
 from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale, ZeroPad
 from resnet_inspect.pictures.diagrams.units import Unit
+from resnet_inspect.tables.characters import visible_lines
 from resnet_inspect.tables.columns import compact, show
 from resnet_inspect.tables.network import METRICS, Row
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
-
-def clean(text: str) -> str:
-    """Text without what XML and UTF-8 cannot hold."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
-
 
 # Graphviz takes \N, \G and others in labels and tooltips for names of nodes and graphs to put in,
 # and has no way to say in all of them that they are not; a space without width behind the
@@ -31,12 +23,13 @@ _BACKSLASH = "\\\u200b"
 
 def escape(text: str) -> str:
     """Text that stays text in an HTML-like label, whatever markup it holds."""
-    return _escape(clean(text).replace("\n", " ").replace("\\", _BACKSLASH))
+    line = visible_lines(text).replace("\n", " ").replace("\t", " ")
+    return _escape(line.replace("\\", _BACKSLASH))
 
 
 def tip(text: str) -> str:
     """Text that stays text in a tooltip: DOT's escString, in which line breaks are escapes."""
-    kept = clean(text).replace("\\", f"\\{_BACKSLASH}").replace("&", "&amp;")
+    kept = visible_lines(text).replace("\\", f"\\{_BACKSLASH}").replace("&", "&amp;")
     return kept.replace("\n", "\\n")
 
 
