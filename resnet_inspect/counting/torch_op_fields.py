@@ -281,7 +281,11 @@ def _(op: Pad, fields: Known, shapes: Shapes) -> ReceptiveField:
 @rule.register(View)
 def _(op: View, fields: Known, shapes: Shapes) -> ReceptiveField:
     field, shape = fields[0], shapes[0]
-    places = dict(enumerate(op.places)) or _in_another_shape(shape, op.output)
+    if op.function == "chunk" and not op.places and shape[1:] == op.output[1:]:
+        return field  # of the channels
+    places = dict(enumerate(op.places))
+    if not places and op.function in _RESHAPES:
+        places = _in_another_shape(shape, op.output)
 
     if not {FIXED, *places} >= set(field.dims):
         raise UnknownField
@@ -294,6 +298,13 @@ def _(op: View, fields: Known, shapes: Shapes) -> ReceptiveField:
 
     dims = tuple(dim if dim == FIXED else places[dim][0] for dim in field.dims)
     return field.along(moved)._replace(dims=dims)
+
+
+_RESHAPES = (
+    *("expand", "flatten", "ravel", "reshape", "reshape_as", "squeeze", "unflatten"),
+    *("unsafe_view", "unsqueeze", "view", "view_as"),
+)
+"""Views that keep the order of the elements."""
 
 
 def _in_another_shape(shape: Shape, output: Shape) -> dict[int, tuple[int, int, int]]:

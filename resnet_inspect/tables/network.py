@@ -17,7 +17,6 @@ from resnet_inspect.errors import unknown
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.networks.op_labels import describe
-from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.tables.columns import Column, Record, Value
 from resnet_inspect.tables.formulas import field_note
 from resnet_inspect.tables.network_notes import (
@@ -253,7 +252,7 @@ def table(
     published = publications(graph) if batch == 1 else ()
     apart = not_run(graph)
     return Table(
-        title=f"{graph.name}, input {show_shape(graph.input_shape)}, batch {batch}, {named} "
+        title=f"{graph.name}, input {graph.shown_inputs}, batch {batch}, {named} "
         f"({heading(convention, graph)})",
         columns=tuple([known[key][0] for key in keys]),
         rows=tuple(rows),

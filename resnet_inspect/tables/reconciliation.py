@@ -38,7 +38,7 @@ from resnet_inspect.counting.published import (
 from resnet_inspect.counting.terms import TERMS, Terms
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import BatchNorm2d, show_shape
+from resnet_inspect.networks.ops import BatchNorm2d
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.tables.columns import Column, Kind, Value, columns
 from resnet_inspect.tables.difference import in_words
@@ -109,7 +109,7 @@ def reconcile(
     odd = [] if missing else [row for row in (*counters, *memory, *parameters) if row.difference]
     doubts = {row.name: _doubt(graph, row) for row in odd}
     news = [_differs("Discrepancy", row, _NEWS) for row in odd if not doubts[row.name]]
-    about = f"{graph.name}, input {show_shape(graph.input_shape)}, batch {batch}"
+    about = f"{graph.name}, input {graph.shown_inputs}, batch {batch}"
     macs = graph_cost(graph, batch).macs
     notes = (
         "Each total is the sum of its formula's terms.  = measured: by the tool itself, just now.",

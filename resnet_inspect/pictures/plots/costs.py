@@ -17,7 +17,7 @@ from resnet_inspect.counting.memory import live_bytes, memory
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import GlobalAvgPool2d, show_shape
+from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import depths, roles
 from resnet_inspect.pictures.plots.blocks import blocks
 from resnet_inspect.pictures.plots.plot import (
@@ -282,8 +282,7 @@ def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top:
     right = peak < 0.5 * len(levels)
     look = {"ha": "left" if right else "right", "va": "bottom", "bbox": backed(theme)}
     note(axes, f"peak {_peak_words(graph)}", (peak, levels[peak]), (-4 if right else 4, 6), **look)
-    shape = show_shape(graph.input_shape)
-    axes.set_title(f"{called(graph.name)}: activations alive, input {shape}, fp32")
+    axes.set_title(f"{called(graph.name)}: activations alive, input {graph.shown_inputs}, fp32")
     axes.set_ylabel("MiB")
     axes.set_ylim(0, top * 1.24)
     axes.set_xlim(-0.5, len(levels) - 0.5)
