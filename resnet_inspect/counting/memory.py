@@ -7,7 +7,7 @@ workspace that a convolution library takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import singledispatch
 from itertools import accumulate
@@ -268,35 +268,46 @@ def saved_for_backward(
     train mode also keeps each channel's mean and inverse deviation. Layers whose output gets no
     gradient, such as those of a frozen backbone, keep nothing.
     """
+    return sum(_saved(*_shortened(graph), batch, dtype, training))
+
+
+def saved_by_layer(
+    graph: LayerGraph, batch: int = 1, dtype: str | None = None, training: bool = True
+) -> tuple[int, ...]:
+    """What each layer adds to what the layers before it keep; in all `saved_for_backward`."""
+    return tuple(_saved(graph, {}, batch, dtype, training))
+
+
+def _saved(
+    graph: LayerGraph, times: Mapping[str, int], batch: int, dtype: str | None, training: bool
+) -> Iterator[int]:
+    """Bytes that each layer is the first to keep; times: how many layers one counts for."""
     size = element_bytes(chosen_dtype(graph, dtype))
-    short, times = _shortened(graph)
-    owner = storages(short, training)
+    owner, graded = storages(graph, training), with_gradient(graph)
     tensors, auxiliary, copies, moments = (
-        _by_kind(short, rule)
+        _by_kind(graph, rule)
         for rule in (saved_tensors, auxiliary_bytes, saved_copy_bytes, statistics)
     )
+    entering = _input_bytes(graph, dtype)
     saved: set[str] = set()
-    extra = 0
-    graded = with_gradient(short)
-    for layer in short.layers:
+    for layer in graph.layers:
         if layer.name not in graded:
+            yield 0
             continue
         op, kind = layer.op, type(layer.op)
-        if not _weight_frozen(short, layer):
-            saved.update([owner[name] for name in tensors[kind](op, layer)])
         own = auxiliary[kind](op, layer) * batch + copies[kind](op, layer, size, batch)
         if training:
             own += moments[kind](op, layer, size, batch)
-        if own:
-            extra += own * times.get(layer.name, 1)
-    entering = _input_bytes(short, dtype)
-    kept = sum(
-        entering[name]
-        if name in entering
-        else elements(short.layer(name).output_shape) * times.get(name, 1) * size
-        for name in saved
-    )
-    return kept * batch + extra
+        own *= times.get(layer.name, 1)
+        named = () if _weight_frozen(graph, layer) else tensors[kind](op, layer)
+        for name in {owner[name] for name in named} - saved:
+            saved.add(name)
+            if name in entering:
+                own += entering[name] * batch
+            else:
+                entries = elements(graph.layer(name).output_shape) * times.get(name, 1)
+                own += entries * size * batch
+        yield own
 
 
 @once

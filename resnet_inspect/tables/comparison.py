@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from resnet_inspect.counting.memory import live_bytes, memory, saved_for_backward
+from resnet_inspect.counting.memory import live_bytes, memory, saved_by_layer
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
@@ -275,13 +275,18 @@ def _stages(networks: Sequence[Network]) -> Table:
 
 def merged(sequences: Iterable[Sequence[str]]) -> list[str]:
     """Every name once: those that a sequence adds come after the ones that they follow there."""
-    order: list[str] = []
+    behind: dict[str | None, str | None] = {None: None}  # None is before the first and last
     for names in sequences:
-        at = 0
+        last = None
         for name in names:
-            if name not in order:
-                order.insert(at, name)
-            at = order.index(name) + 1
+            if name not in behind:
+                behind[name], behind[last] = behind[last], name
+            last = name
+    order = []
+    last = behind[None]
+    while last is not None:
+        order.append(last)
+        last = behind[last]
     return order
 
 
@@ -291,12 +296,11 @@ def _stage_rows(network: Network) -> dict[str, dict[str, Value]]:
     levels = live_bytes(graph, network.batch, network.dtype)
     rows: dict[str, dict[str, Value]] = {}
     missing, reached = set(network.uncounted), depths(graph)
-    kept, done, before = 0, 0, 0
-    for number, (stage, row) in enumerate(zip(graph.stages, table.rows, strict=True), start=1):
+    kept = saved_by_layer(graph, network.batch, network.dtype)
+    done, before = 0, 0
+    for stage, row in zip(graph.stages, table.rows, strict=True):
         layers = tuple(stage.layers)
-        # A network cut off behind a stage keeps what the stages before it and this one keep.
-        so_far = replace(graph, stages=graph.stages[:number], spec=None, returned=())
-        saved = saved_for_backward(so_far, network.batch, network.dtype)
+        own = slice(done, done + len(layers))
         rows[stage.name] = {
             "stage": stage.name,
             "model": graph.name,
@@ -304,11 +308,11 @@ def _stage_rows(network: Network) -> dict[str, dict[str, Value]]:
             "depth": reached[stage.output.name] - before,
             **{key: row[key] for key in ("params", "frozen", network.count, *_FROM_STAGE)},
             "share": None if network.uncounted else row["share"],
-            "peak": max(levels[done : done + len(layers)]),
-            "kept": saved - kept,
+            "peak": max(levels[own]),
+            "kept": sum(kept[own]),
             "uncounted": sum(layer.name in missing for layer in layers),
         }
-        kept, done, before = saved, done + len(layers), reached[stage.output.name]
+        done, before = own.stop, reached[stage.output.name]
     return rows
 
 

@@ -45,8 +45,10 @@ def diff(before: LayerGraph, after: LayerGraph) -> Table:
     """
     pairs, both = align(before, after), (before, after)
     rows: list[dict[str, Any]] = []
-    for stage in dict.fromkeys(pair.place[0] for pair in pairs):
-        of_stage = [pair for pair in pairs if pair.place[0] == stage]
+    by_stage: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        by_stage.setdefault(pair.place[0], []).append(pair)
+    for stage, of_stage in by_stage.items():
         resized = [pair for pair in of_stage if pair.change == RESIZED]
         rows += [_row(both, pair) for pair in of_stage if pair.change not in (RESIZED, SAME)]
         rows += [_resized_row(both, stage, resized)] if resized else []

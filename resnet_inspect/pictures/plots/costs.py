@@ -26,12 +26,14 @@ from resnet_inspect.pictures.plots.plot import (
     MARKERS,
     Plot,
     backed,
+    called,
     note,
     shared_legend,
 )
 from resnet_inspect.pictures.plots.zoo import zoo
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import network as network_table
+from resnet_inspect.tables.characters import visible
 from resnet_inspect.tables.columns import show_bytes
 from resnet_inspect.tables.comparison import merged
 
@@ -65,6 +67,10 @@ def plot(
     return replace(drawn, theme=theme)
 
 
+MOST_NAMES = 30
+"""The most names of stages that an axis has room for."""
+
+
 class End(NamedTuple):
     """Where a line ends, and what it is called."""
 
@@ -74,30 +80,37 @@ class End(NamedTuple):
 
 
 def _names(graphs: Sequence[LayerGraph]) -> str:
-    return ", ".join(graph.name for graph in graphs)
+    return ", ".join(visible(graph.name) for graph in graphs)
 
 
 def _label(graph: LayerGraph) -> str:
     """A network's name; what no rule counts is said to be missing."""
-    return f"{graph.name} (at least)" if graph_cost(graph).uncounted else graph.name
+    name = called(graph.name)
+    return f"{name} (at least)" if graph_cost(graph).uncounted else name
 
 
 class Measure(NamedTuple):
-    """What a panel shows: a column of a network's table, in units of `unit`."""
+    """What a panel shows: a column of a network's table, and its axis with '{}' for the unit."""
 
     key: str
     title: str
     axis: str
-    unit: float
+
+    def scaled(self, greatest: float) -> tuple[float, str]:
+        """The largest unit that is not above the greatest number, and the axis with it."""
+        for unit, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+            if greatest >= unit:
+                return unit, self.axis.format(word).replace("billion MACs", "GMACs")
+        return 1.0, self.axis.format("").strip(", ")
 
 
 def _measures(convention: str) -> tuple[Measure, Measure]:
     """What a convention counts, and parameters."""
-    params = Measure("params", "Parameters", "million parameters", 1e6)
+    params = Measure("params", "Parameters", "{} parameters")
     if convention == "macs":
-        return Measure("macs", "MACs", "GMACs", 1e9), params
+        return Measure("macs", "MACs", "{} MACs"), params
     label = conventions.convention(convention).label
-    return Measure(network_table.COUNTED, label, f"billion, {label}", 1e9), params
+    return Measure(network_table.COUNTED, label, f"{{}}, {label}"), params
 
 
 def stages(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
@@ -112,9 +125,11 @@ def stages(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
     def paint(figure: Figure, theme: Theme) -> None:
         panels = figure.subplots(1, 2)
         for axes, measure in zip(panels, measures, strict=True):
-            _bars(axes, theme, named, names, measure)
+            counts = [row[measure.key] or 0 for stages in rows for row in stages]
+            unit, axis = measure.scaled(max(counts))
+            _bars(axes, theme, named, names, measure.key, unit)
             axes.set_title(f"{measure.title} by stage")
-            axes.set_ylabel(measure.axis)
+            axes.set_ylabel(axis)
         if len(graphs) > 1:
             look = {"ncols": min(5, len(graphs)), "handlelength": 1.4, "columnspacing": 1.4}
             shared_legend(figure, panels[0], loc="outside upper center", **look)
@@ -132,19 +147,23 @@ def _bars(
     theme: Theme,
     networks: Sequence[tuple[str, Sequence[Any]]],
     stages: Sequence[str],
-    measure: Measure,
+    key: str,
+    unit: float,
 ) -> None:
-    """A group of bars for each stage; networks: their labels and rows."""
+    """A group of bars for each stage; networks: their labels and rows; key: the column."""
     width = 0.86 / len(networks)
+    places = {name: place for place, name in enumerate(stages)}
     for number, (label, rows) in enumerate(networks):
-        counts = {row["name"]: row[measure.key] for row in rows}
-        at = [stages.index(name) + (number + 0.5) * width - 0.43 for name in counts]
-        heights = [(count or 0) / measure.unit for count in counts.values()]
+        counts = {row["name"]: row[key] for row in rows}
+        at = [places[name] + (number + 0.5) * width - 0.43 for name in counts]
+        heights = [(count or 0) / unit for count in counts.values()]
         look: dict[str, Any] = {"color": theme.series[number], "hatch": HATCHES[number]}
         axes.bar(at, heights, width * 0.92, label=label, edgecolor=theme.page, linewidth=0, **look)
-    crowded = sum(map(len, stages)) > 45
+    shown = {called(name, 20): place for name, place in places.items()}
+    crowded = sum(map(len, shown)) > 45
     slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(stages)), stages, **(slant if crowded else {}))
+    few = list(shown)[:: -(-len(shown) // MOST_NAMES)]
+    axes.set_xticks([shown[name] for name in few], few, **(slant if crowded else {}))
     axes.grid(False, axis="x")
     axes.tick_params(axis="x", length=0)
 
@@ -159,8 +178,9 @@ def cumulative(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
     def paint(figure: Figure, theme: Theme) -> None:
         for axes, measure in zip(figure.subplots(1, 2), measures, strict=True):
             ends = []
+            unit, axis = measure.scaled(max(sums[measure.key][-1] for sums in summed))
             for number, graph in enumerate(graphs):
-                heights = [count / measure.unit for count in summed[number][measure.key]]
+                heights = [count / unit for count in summed[number][measure.key]]
                 axes.plot(
                     range(len(heights)),
                     heights,
@@ -172,7 +192,7 @@ def cumulative(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
                 ends.append(End(len(heights) - 1, heights[-1], _label(graph)))
             axes.set_title(f"{measure.title} through depth")
             axes.set_xlabel("depth in layers with weights (marks end a stage)")
-            axes.set_ylabel(f"{measure.axis} so far")
+            axes.set_ylabel(f"{axis} so far")
             axes.set_ylim(bottom=0)
             _label_ends(axes, theme, ends, 3.5)
 
@@ -207,7 +227,8 @@ def _label_ends(axes: Axes, theme: Theme, ends: Sequence[End], wide: float) -> N
 
     wide: the axes' width in inches, about, which says how many units a name takes.
     """
-    right, top = max(end.x for end in ends), axes.get_ylim()[1] * 1.06
+    axes.locator_params(axis="x", integer=True)
+    right, top = max(1, *(end.x for end in ends)), axes.get_ylim()[1] * 1.06
     axes.set_xlim(0, right * 1.09)
     axes.set_ylim(0, top)
     unit = right * 1.09 / (72 * wide)
@@ -247,7 +268,7 @@ def memory_through_depth(graphs: Sequence[LayerGraph]) -> Plot:
 def _peak_words(graph: LayerGraph) -> str:
     need = memory(graph)
     bound = "at least " if need.uncounted else ""
-    return f"{bound}{show_bytes(need.inference_peak)} at {need.peak_at}"
+    return f"{bound}{show_bytes(need.inference_peak)} at {called(need.peak_at)}"
 
 
 def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top: float) -> None:
@@ -260,7 +281,7 @@ def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top:
     right = peak < 0.5 * len(levels)
     look = {"ha": "left" if right else "right", "va": "bottom", "bbox": backed(theme)}
     note(axes, f"peak {_peak_words(graph)}", (peak, levels[peak]), (-4 if right else 4, 6), **look)
-    axes.set_title(f"{graph.name}: activations alive, input {graph.shown_inputs}, fp32")
+    axes.set_title(f"{called(graph.name)}: activations alive, input {graph.shown_inputs}, fp32")
     axes.set_ylabel("MiB")
     axes.set_ylim(0, top * 1.24)
     axes.set_xlim(-0.5, len(levels) - 0.5)
@@ -279,7 +300,7 @@ def _stage_bands(axes: Axes, theme: Theme, graph: LayerGraph) -> None:
         # the whole, and 5 a letter.
         if 550 * count / len(graph.layers) > 5 * len(stage.name):
             middles.append(start + (count - 1) / 2)
-            names.append(stage.name)
+            names.append(visible(stage.name))
         start += count
     axes.set_xticks(middles, names)
     axes.tick_params(axis="x", length=0)
@@ -294,9 +315,9 @@ def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
         ends = []
         for number, (graph, sizes) in enumerate(zip(graphs, fields, strict=True)):
             axes.plot(sizes, color=theme.series[number], linestyle=DASHES[number])
-            ends.append(End(len(sizes) - 1, sizes[-1], f"{graph.name} {sizes[-1]}"))
-        inputs = sorted({max(graph.input_shape[1:]) for graph in graphs})
-        axes.set_ylim(bottom=0)
+            ends.append(End(len(sizes) - 1, sizes[-1], f"{called(graph.name)} {sizes[-1]}"))
+        inputs = sorted({max(graph.input_shape[1:]) for graph in graphs if graph.input_shape[1:]})
+        axes.set_ylim(0, max(axes.get_ylim()[1], *inputs, 1))
         for side in inputs:
             axes.axhline(side, color=theme.ink, linewidth=1.2, linestyle=(0, (5, 3)))
         _label_ends(axes, theme, ends, 7.6)
@@ -310,7 +331,9 @@ def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
     return Plot(
         "field",
         "Receptive field through depth, before global pooling: "
-        + ", ".join(f"{graph.name} {f[-1]}" for graph, f in zip(graphs, fields, strict=True))
+        + ", ".join(
+            f"{visible(graph.name)} {f[-1]}" for graph, f in zip(graphs, fields, strict=True)
+        )
         + " pixels.",
         (8.4, 3.6),
         paint,

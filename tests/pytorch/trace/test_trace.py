@@ -492,7 +492,7 @@ def test_a_network_without_modules_has_blocks_by_wiring() -> None:
 
     assert blocks(trace(Flat(), (3, 8, 8))) == [
         ("stem", [("stem", "Stem")]),
-        ("convs.1", [("convs.1", "ResidualBlock")]),
-        ("stage1", [("convs.3", "ResidualBlock"), ("convs.6", "ResidualBlock")]),
+        ("convs.1..relu3", [("convs.1..relu3", "ResidualBlock")]),
+        ("stage1", [("convs.3..relu5", "ResidualBlock"), ("convs.6..relu7", "ResidualBlock")]),
         ("head", [("head", "Head")]),
     ]
