@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Model = Union[str, os.PathLike[str], ResNetSpec, LayerGraph, "torch.nn.Module"]
 """A network: a name of the zoo, a TOML file, either with fields changed ('resnet50[stem=deep]'), a
-spec, a graph, a torch module, 'package.module:callable' for code that makes one, or a .pt2 file."""
+spec, a graph, a torch module, 'package.module:callable' for code that makes one, a .pt2 file, or an
+.onnx file."""
 
 _CALLABLE = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
 
@@ -34,9 +35,15 @@ def is_code(model: object) -> bool:
     return text.lower().endswith(".pt2") or re.fullmatch(_CALLABLE, text) is not None
 
 
+def is_onnx(model: object) -> bool:
+    """Whether a name is of an .onnx file."""
+    return isinstance(model, (str, os.PathLike)) and os.fspath(model).lower().endswith(".onnx")
+
+
 def has_spec(model: object) -> TypeGuard[str | os.PathLike[str] | ResNetSpec]:
     """Whether a spec describes a model: a name, a TOML file, or a spec itself."""
-    return isinstance(model, (str, os.PathLike, ResNetSpec)) and not is_code(model)
+    named = isinstance(model, (str, os.PathLike, ResNetSpec))
+    return named and not is_code(model) and not is_onnx(model)
 
 
 def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
@@ -76,10 +83,10 @@ def graph(
 ) -> LayerGraph:
     """The LayerGraph of a network for inputs of (channels, height, width).
 
-    input_shape: by default what the network is published for. Code, modules and .pt2 files are
-    traced, as `trace` does: args are those of a callable, input_shape and leaves are as `trace`
-    has them. Raises UnknownNameError, SpecError, FormatError, and ShapeError where the input does
-    not fit.
+    input_shape: by default what the network is published for, or what an .onnx file says. Code,
+    modules and .pt2 files are traced, as `trace` does: args are those of a callable, input_shape
+    and leaves are as `trace` has them. Raises UnknownNameError, SpecError, FormatError, and
+    ShapeError where the input does not fit.
     """
     if is_code(model) or hasattr(model, "named_modules"):
         if changes:
@@ -94,6 +101,13 @@ def graph(
         from resnet_inspect.pytorch.trace.load import described
 
         return described(cast("torch.nn.Module", model), input_shape, leaves)
+    if is_onnx(model) and not (changes or args or leaves):
+        return _onnx(os.fspath(cast("str", model)), input_shape)
+    if is_onnx(model) and changes:
+        raise InspectError(
+            f"{_name(model)} is a file, so {next(iter(changes))!r} does not apply; change the "
+            "network that it was exported from"
+        )
     if args or leaves:
         raise InspectError(
             "arguments and leaves are for code that is traced (package.module:callable)"
@@ -111,6 +125,18 @@ def graph(
             "a LayerGraph or a torch.nn.Module"
         )
     return layer_graph(spec(model, **changes), shape)
+
+
+def _onnx(path: str, given: Inputs | None) -> LayerGraph:
+    try:
+        from resnet_inspect.reading import onnx_graph
+    except ModuleNotFoundError as error:
+        if error.name != "onnx":
+            raise
+        raise InspectError(
+            f"reading {path} needs onnx, which is not installed; pip install onnx"
+        ) from None
+    return onnx_graph.graph(path, () if given is None else entries(given))
 
 
 def graphs(

@@ -10,6 +10,7 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.inputs import Inputs
+from resnet_inspect.networks.run import Unmade
 
 if TYPE_CHECKING:
     from resnet_inspect.counting.conventions import Reported
@@ -155,7 +156,9 @@ def reconcile(
 
     network = graph(model, input_shape, **changes)
     measured: dict[str, Reported] = {}
-    if measure:
+    if isinstance(network.maker, Unmade):
+        progress.note(f"by formula only: {network.maker.why}")
+    elif measure:
         try:
             from resnet_inspect.pytorch import counters
         except InspectError as error:  # no torch

@@ -25,11 +25,13 @@ from resnet_inspect.networks.spec_field import SpecField
 
 MODEL_HELP = (
     "A name of the zoo ('resnet-inspect models' lists them), resnet50[shortcut=C,stem=deep], "
-    "a TOML file, package.module:callable, or a .pt2 file of torch.export."
+    "a TOML file, package.module:callable, a .pt2 file of torch.export, or an .onnx file."
 )
 
 
-MODELS_HELP = "Names of the zoo, resnet50[shortcut=C], TOML files, package.module:callable, .pt2"
+MODELS_HELP = (
+    "Names of the zoo, resnet50[shortcut=C], TOML files, package.module:callable, .pt2, .onnx"
+)
 
 _NETWORK = "Network (MODEL, a depth, or one of your own)"
 

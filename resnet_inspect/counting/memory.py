@@ -15,12 +15,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from resnet_inspect.counting.costs import graph_cost
-from resnet_inspect.counting.dtypes import (
-    canonical_dtype,
-    cast_size,
-    chosen_dtype,
-    element_bytes,
-)
+from resnet_inspect.counting.dtypes import canonical_dtype, cast_size, chosen_dtype, element_bytes
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
@@ -51,7 +46,8 @@ class Memory(NamedTuple):
     inference_peak: the most activations alive together, the input among them; peak_at: the layer
         during which.
     saved: what a training forward pass keeps for the backward pass.
-    gradients; optimizers: state by optimizer name; of what is trained and runs.
+    gradients; optimizers: state by optimizer name; of what is not frozen. Parameters that inference
+        does not run are among them: most such, like auxiliary heads, run in training.
     uncounted: layers without a rule; figures with any are lower bounds.
     """
 
@@ -104,7 +100,7 @@ def memory(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> Memor
 
 
 class _Held(NamedTuple):
-    """Bytes of a network's tensors. trained: of the weights that run and get a gradient."""
+    """Bytes of a network's tensors. trained: of the weights that are not frozen."""
 
     weights: int
     buffers: int
@@ -129,7 +125,7 @@ def _held_bytes(graph: LayerGraph, dtype: str | None) -> _Held:
     return _Held(
         weights=size_of(lambda name, tensor: tensor.learned),
         buffers=size_of(lambda name, tensor: not tensor.learned),
-        trained=size_of(lambda name, tensor: tensor.trainable and name not in unused),
+        trained=size_of(lambda name, tensor: tensor.trainable),
         frozen=size_of(lambda name, tensor: tensor.learned and not tensor.trainable),
         unused=size_of(lambda name, tensor: name in unused),
     )
@@ -232,7 +228,8 @@ def _last_uses(graph: LayerGraph) -> Mapping[str, int]:
     for step, layer in enumerate(graph.layers):
         for source in layer.inputs:
             hold(source, step)
-    for name, last in (graph.run.lasts if graph.run else _until_containers_return(graph)).items():
+    seen = graph.run.lasts if graph.run else None
+    for name, last in (_until_containers_return(graph) if seen is None else seen).items():
         hold(name, made[last])
     for name in graph.outputs:
         hold(name, len(graph.layers) - 1)

@@ -281,7 +281,8 @@ def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top:
     right = peak < 0.5 * len(levels)
     look = {"ha": "left" if right else "right", "va": "bottom", "bbox": backed(theme)}
     note(axes, f"peak {_peak_words(graph)}", (peak, levels[peak]), (-4 if right else 4, 6), **look)
-    axes.set_title(f"{called(graph.name)}: activations alive, input {graph.shown_inputs}, fp32")
+    title = f"{called(graph.name)}: activations alive, input {graph.shown_inputs}"
+    axes.set_title(f"{title}, fp32")
     axes.set_ylabel("MiB")
     axes.set_ylim(0, top * 1.24)
     axes.set_xlim(-0.5, len(levels) - 0.5)

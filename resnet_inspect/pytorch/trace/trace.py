@@ -173,7 +173,9 @@ def _exported(
                 "export it again for another input"
             )
     names = tuple(entry.name for entry in inputs)
-    return replace(lower(recorded, name, inputs), arguments=names)
+    graph = lower(recorded, name, inputs)
+    run = graph.run and replace(graph.run, lasts=None)  # its code, which held tensors, did not run
+    return replace(graph, run=run, arguments=names)
 
 
 def _listed(shapes: Sequence[Shape]) -> str:
