@@ -52,14 +52,14 @@ class Run:
     tensors: all parameters and buffers in the module's order, each once (by identity) under its
     first name. uses: the names of those that a layer computes with, by layer. lasts: the layer
     during which a layer's output is last held, by layer, where that is later than its last reader
-    (a list that is returned, a skip in a variable). gaps: what belongs to no layer. functions: of
-    layers that no module computes, the function that was called ('mean', 'conv2d'), by layer.
-    notes: sentences about the whole for people.
+    (a list that is returned, a skip in a variable), or None where no code ran. gaps: what belongs
+    to no layer. functions: of layers that no module computes, the function that was called ('mean',
+    'conv2d'), by layer. notes: sentences about the whole for people.
     """
 
     tensors: Mapping[str, Tensor]
     uses: Mapping[str, tuple[str, ...]]
-    lasts: Mapping[str, str]
+    lasts: Mapping[str, str] | None
     gaps: tuple[Gap, ...] = ()
     functions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

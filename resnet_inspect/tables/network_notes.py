@@ -68,7 +68,7 @@ def not_run(graph: LayerGraph) -> tuple[Record, ...]:
     frozen = sum(tensor.entries for tensor in unused if not tensor.trainable)
     return (
         {
-            "name": "held, not run",
+            "name": "held but not run",
             "params": params,
             "trainable": params - frozen,
             "frozen": frozen,

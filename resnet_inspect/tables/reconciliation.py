@@ -18,6 +18,7 @@ from resnet_inspect.counting.conventions import (
     Reported,
     formula,
     is_function,
+    makes_weights,
     numbers,
     seen_terms,
     total_terms,
@@ -278,10 +279,14 @@ def _differs(what: str, row: Report, why: str) -> str:
 def _doubt(graph: LayerGraph, row: Report) -> str:
     """Why a total may differ from its formula although the tool counts as it ever did; or ''."""
     run = graph.run
-    if row.name in CONVENTIONS:
-        kinds = unfounded(graph, CONVENTIONS[row.name])
-        return f"It was not established for {listed(kinds)}." if kinds else ""
+    kinds = unfounded(graph, CONVENTIONS[row.name]) if row.name in CONVENTIONS else ()
+    if kinds:
+        return f"It was not established for {listed(kinds)}."
     if run is None:
+        return ""
+    if row.name == "fvcore-train" and run.unused:
+        return f"In train mode the network may run {listed(run.held_apart)} too."
+    if row.name in CONVENTIONS:
         return ""
     if row.name.startswith("torchinfo"):
         if row.name == "torchinfo-parameters" and run.shared:
@@ -289,9 +294,11 @@ def _doubt(graph: LayerGraph, row: Report) -> str:
         return "It takes each module without parts for a layer, whatever the module runs."
     if row.name == "state-dict" and row.difference < 0:
         return "Buffers that are not persistent are not in it."
-    return "torch keeps this on the CPU; what it keeps depends on the device." * (
-        row.name == "saved"
-    )
+    if row.name == "saved":
+        if any(makes_weights(graph, layer) for layer in graph.layers):
+            return "What makes weights of other parameters keeps tensors too."
+        return "A CPU may keep other tensors than a GPU does, and so may what only training runs."
+    return ""
 
 
 def _unfounded(graph: LayerGraph, rows: Sequence[Report]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Layers without their names, while a recorded graph is lowered, and what is made of them."""
+"""Layers on their way: without names yet, and the names that they get."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from resnet_inspect.networks.graph import Layer
+from resnet_inspect.networks.graph import INPUT, Layer
 from resnet_inspect.networks.ops import Op, Shape
 from resnet_inspect.networks.run import Input
 from resnet_inspect.networks.structure import Frame
@@ -26,7 +26,8 @@ class Draft:
     """A layer without its name. label: what it is called if nothing else is called so.
 
     uses: the names of the parameters and buffers that it computes with. macs: what its op says.
-    until: how many drafts there were when the model's code let its output go.
+    called: the function, where the model itself calls one. until: how many drafts there were when
+    the model's code let its output go.
     """
 
     label: str
@@ -38,10 +39,25 @@ class Draft:
     function: bool
     uses: tuple[str, ...]
     macs: int | None
+    called: str
     until: int = 0
 
 
-def lasts(made: Sequence[Draft], names: Mapping[Draft, str]) -> Mapping[str, str]:
+def input_names(inputs: Sequence[Input], drafts: Sequence[Draft]) -> dict[Input, Input]:
+    """The inputs under names that no layer has; one alone is the input."""
+    if len(inputs) == 1:
+        return {inputs[0]: inputs[0]._replace(name=INPUT)}
+    taken = {label for draft in drafts for label in (draft.label, draft.frames[-1].path)}
+    named = {}
+    for entry in inputs:
+        name = entry.name
+        while name in taken:
+            name += "_input"
+        named[entry] = entry._replace(name=name)
+    return named
+
+
+def lasts_of(made: Sequence[Draft], names: Mapping[Draft, str]) -> Mapping[str, str]:
     """The layers during which outputs are last held, where that is after their last readers."""
     read: dict[Draft, int] = {}
     before: list[str] = []
@@ -49,13 +65,13 @@ def lasts(made: Sequence[Draft], names: Mapping[Draft, str]) -> Mapping[str, str
         before.append(names[draft] if draft in names else before[-1] if before else "")
         if draft in names:
             read.update((feed.draft, at) for feed in draft.inputs if feed.draft)
-    found = {}
+    lasts = {}
     for at, draft in enumerate(made):
         if draft in names and draft.until - 1 > read.get(draft, at):
             reader, last = before[read.get(draft, at)], before[draft.until - 1]
             if last != reader:
-                found[names[draft]] = last
-    return found
+                lasts[names[draft]] = last
+    return lasts
 
 
 def kept(made: Sequence[Draft], outputs: Iterable[Draft]) -> list[Draft]:
@@ -73,7 +89,7 @@ def kept(made: Sequence[Draft], outputs: Iterable[Draft]) -> list[Draft]:
     return [draft for draft in made if draft in needed]
 
 
-def layers_of(drafts: Sequence[Draft], entering: Mapping[Input, Input]) -> list[Layer]:
+def named_layers(drafts: Sequence[Draft], entering: Mapping[Input, Input]) -> list[Layer]:
     """Layers under unique names: numbered where a label is used more than once."""
     alone = Counter(frame for draft in drafts for frame in draft.frames)
     labels = []

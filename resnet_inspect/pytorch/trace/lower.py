@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from resnet_inspect.counting.costs import operations
 from resnet_inspect.errors import InspectError
-from resnet_inspect.networks.graph import INPUT, LayerGraph
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Op, Shape
 from resnet_inspect.networks.run import Gap, Input, Run
 from resnet_inspect.networks.structure import Placed, stages
@@ -27,13 +27,21 @@ from resnet_inspect.pytorch.trace.calls import (
     Call,
     Constant,
     Recorded,
+    called_function,
     first_tensor,
     function_name,
     sample_shape,
 )
-from resnet_inspect.pytorch.trace.drafts import Draft, Feed, kept, lasts, layers_of
+from resnet_inspect.pytorch.trace.drafts import (
+    Draft,
+    Feed,
+    input_names,
+    kept,
+    lasts_of,
+    named_layers,
+)
 from resnet_inspect.pytorch.trace.rules import FUNCTION_RULES, as_ops, bind
-from resnet_inspect.pytorch.trace.shape_rules import NEW, SPLITS
+from resnet_inspect.pytorch.trace.shape_rules import NEW, SPLITS, places
 
 
 def lower(recorded: Recorded, name: str, inputs: Sequence[Input]) -> LayerGraph:
@@ -46,16 +54,17 @@ def lower(recorded: Recorded, name: str, inputs: Sequence[Input]) -> LayerGraph:
     drafts = kept(lowering.made, made)
     if not drafts:
         raise InspectError(f"{name} computes nothing: its output is its input")
-    entering = _input_names(inputs, drafts)
-    layers = layers_of(drafts, entering)
+    entering = input_names(inputs, drafts)
+    layers = named_layers(drafts, entering)
     names = {draft: layer.name for draft, layer in zip(drafts, layers, strict=True)}
     returned = tuple(dict.fromkeys(names[draft] for draft in made))
     placed = [Placed(layer, draft.frames) for layer, draft in zip(layers, drafts, strict=True)]
     run = Run(
         recorded.tensors,
         {names[draft]: draft.uses for draft in drafts if draft.uses},
-        lasts(lowering.made, names),
+        lasts_of(lowering.made, names),
         (*recorded.gaps, *lowering.gaps),
+        {names[draft]: draft.called for draft in drafts if draft.called},
     )
     last, own = (layers[-1].name,), len(inputs) == 1 and not inputs[0].dtype
     return LayerGraph(
@@ -66,20 +75,6 @@ def lower(recorded: Recorded, name: str, inputs: Sequence[Input]) -> LayerGraph:
         entering=() if own else tuple(entering.values()),
         returned=() if returned == last else returned,
     )
-
-
-def _input_names(inputs: Sequence[Input], drafts: Sequence[Draft]) -> dict[Input, Input]:
-    """The inputs under names that no layer has; one alone is the input."""
-    if len(inputs) == 1:
-        return {inputs[0]: inputs[0]._replace(name=INPUT)}
-    taken = {label for draft in drafts for label in (draft.label, draft.frames[-1].path)}
-    named = {}
-    for entry in inputs:
-        name = entry.name
-        while name in taken:
-            name += "_input"
-        named[entry] = entry._replace(name=name)
-    return named
 
 
 class _Lowering:
@@ -191,7 +186,8 @@ class _Lowering:
             return
         name = self.splits[whole]
         along_channels = feed.shape[1:] == shape[1:]
-        op = View("chunk" if along_channels else name, shape)
+        along = places(whole, whole.all_input_nodes[0], node.args[1])
+        op = View("chunk" if along_channels else name, shape, along)
         label = _under(node.meta["frames"][-1].path, name)
         self._add(node, (label, label), (op,), (feed,), (), function=True)
 
@@ -237,8 +233,7 @@ class _Lowering:
         function: bool,
     ) -> None:
         """Append the layers of a node: one for each of its ops. where: label and path."""
-        label, path = where
-        seen = sample_shape(first_tensor(node.meta["val"]))
+        (label, path), seen = where, sample_shape(first_tensor(node.meta["val"]))
         ops = self._audited(node, path, ops, feeds, uses)
         for at, op in enumerate(ops):
             shapes = [feed.shape for feed in feeds]
@@ -246,8 +241,8 @@ class _Lowering:
             output = seen if last else op.output_shape(*shapes)
             tag = label if last else f"{label}.{op.kind.lower()}"
             own = uses if last or op.params or op.buffers else ()
-            frames, macs = node.meta["frames"], _macs(op, feeds, output)
-            draft = Draft(tag, path, op, feeds, output, frames, function, own, macs)
+            how = function, own, _macs(op, feeds, output), called_function(node)
+            draft = Draft(tag, path, op, feeds, output, node.meta["frames"], *how)
             self.made.append(draft)
             feeds = (Feed(draft, output),)
         self.used.update(uses)
