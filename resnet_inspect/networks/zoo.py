@@ -167,9 +167,6 @@ ZOO: dict[str, Entry] = {
 ALIASES: dict[str, str] = {
     **{f"resnet{depth}b": f"resnet{depth}" for depth in (50, 101, 152)},
     **{f"resnet{depth}_v1.5": f"resnet{depth}" for depth in (50, 101, 152)},
-    # What the paper calls them: of these depths there is nothing else (section 4.2).
-    **{f"resnet{6 * n + 2}": f"resnet{6 * n + 2}_cifar" for n in (3, 5, 7, 9, 18, 200)},
-    **{f"plain{6 * n + 2}": f"plain{6 * n + 2}_cifar" for n in (3, 5, 7, 9, 18)},
     "wide_resnet50": "wide_resnet50_2",
     "wide_resnet101": "wide_resnet101_2",
     "resnext50": "resnext50_32x4d",
@@ -192,6 +189,8 @@ def canonical(name: str) -> str:
     """
     folded = name.strip().lower().replace("-", "").replace(" ", "").replace("se_res", "seres")
     folded = ALIASES.get(folded, folded)
+    if folded not in ZOO and f"{folded}_cifar" in ZOO:  # ResNet-56, as the paper calls it
+        return f"{folded}_cifar"
     if folded in ZOO or _from_rule(folded):
         return folded
     raise unknown("network", name, [*ZOO, *ALIASES], "'resnet-inspect models' lists them")
