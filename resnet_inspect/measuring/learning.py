@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import log
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
@@ -42,8 +41,10 @@ class Recipe(Struct, frozen=True, kw_only=True):
         for name, value, least in (("epochs", self.epochs, 1), ("batch", self.batch, 2)):
             if not least <= value < 1 << 31:
                 raise InspectError(f"{name} is {shown(value)}; give at least {least}")
+        if not 0 <= self.weight_decay < 1e6:
+            raise InspectError(f"weight_decay is {self.weight_decay:g}; give one from 0, below 1e6")
         if not 0 < self.rate < 1e6:
-            raise InspectError(f"rate is {self.rate:g}; give a learning rate above 0, such as 0.1")
+            raise InspectError(f"rate is {self.rate:g}; give one above 0, below 1e6, such as 0.03")
         return self
 
     def rate_at(self, epoch: int) -> float:
@@ -53,9 +54,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
         return self.rate / float(10**divisions)
 
     @property
-    def guessing(self) -> tuple[float, float]:
-        """Loss and error of who knows nothing, where the classes are equally frequent."""
-        return log(self.classes), 1 - 1 / self.classes
+    def guessing(self) -> float:
+        """The error of who knows nothing, where the classes are equally frequent."""
+        return 1 - 1 / self.classes
 
 
 class Epoch(Measurement, frozen=True, kw_only=True, tag="epoch"):
@@ -90,7 +91,7 @@ class Epoch(Measurement, frozen=True, kw_only=True, tag="epoch"):
     def learns(self) -> bool:
         """Whether it does better than guessing."""
         error = self.train_error
-        return error is not None and error < CHANCE * self.recipe.guessing[1]
+        return error is not None and error < CHANCE * self.recipe.guessing
 
     @property
     def is_last(self) -> bool:
@@ -102,7 +103,8 @@ class Epoch(Measurement, frozen=True, kw_only=True, tag="epoch"):
         if self.train_error is None or self.test_error is None:
             return f"ended, as {self.reason}"
         errors = f"train error {self.train_error:.1%}, test error {self.test_error:.1%}"
-        return f"loss {self.loss:.3f}, {errors}"
+        hint = "" if self.learns else f" (guessing: {self.recipe.guessing:.1%})"
+        return f"loss {self.loss:.3f}, {errors}{hint}"
 
 
 Run = tuple[Epoch, ...]

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from resnet_inspect.counting.freezing import Step
-from resnet_inspect.tables.columns import Column, Record, columns
+from resnet_inspect.tables.columns import Column, Record
 from resnet_inspect.tables.table import Table
 
 _COLUMNS = (
     Column("until", "Frozen until"),
     Column("trained", "Trained", "count"),
     Column("macs", "MACs of a step", "count", 2),
-    Column("macs_saved", "saved", "percent"),
-    *columns("bytes", 3, gradients="Gradients", saved="Kept for backward"),
+    Column("macs_saved", "MACs saved", "percent"),
+    Column("gradients", "Gradients", "bytes", 3),
+    Column("gradients_saved", "Gradients saved", "percent"),
+    Column("saved", "Kept for backward", "bytes", 3),
     Column("memory", "Memory", "bytes", 1),
-    Column("memory_saved", "saved", "percent"),
+    Column("memory_saved", "Memory saved", "percent"),
 )
 
 
@@ -29,11 +31,12 @@ def freezing(name: str, steps: Mapping[str, Step], batch: int = 1) -> Table:
             "until": until,
             "trained": step.trained,
             "macs": step.macs,
-            "macs_saved": 1 - step.macs / whole.macs if whole.macs else None,
+            "macs_saved": _saved(step.macs, whole.macs),
             "gradients": step.memory.gradients,
+            "gradients_saved": _saved(step.memory.gradients, whole.memory.gradients),
             "saved": step.memory.saved,
             "memory": taken,
-            "memory_saved": 1 - taken / before,
+            "memory_saved": _saved(taken, before),
         }
 
     return Table(
@@ -46,3 +49,7 @@ def freezing(name: str, steps: Mapping[str, Step], batch: int = 1) -> Table:
             "Memory: weights, buffers, gradients, momentum, and what is kept for backward.",
         ),
     )
+
+
+def _saved(taken: int, before: int) -> float | None:
+    return 1 - taken / before if before else None

@@ -84,15 +84,18 @@ def test_decay_by_depth_is_timms(timm: Any) -> None:
         assert group["weight_decay"] == theirs[name]["weight_decay"], name
 
 
-@pytest.mark.parametrize("name", ["SGD", "AdamW", "Lamb"])
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "timm.sgd", "timm.lamb"])
 def test_optimizers_take_the_groups(timm: Any, name: str) -> None:
-    from timm.optim import Lamb
+    from timm.optim import create_optimizer_v2
 
-    make: Any = Lamb if name == "Lamb" else getattr(torch.optim, name)
     model = small()
     before = copy.deepcopy(model.state_dict())
     rates = {"stem": 0.0, "head": 0.1}
-    optimizer = make(ri.parameter_groups(model, rates, rate=0.01, weight_decay=0.0), lr=1.0)
+    groups = ri.parameter_groups(model, rates, rate=0.01, weight_decay=0.0)
+    if name.startswith("timm."):
+        optimizer = create_optimizer_v2(groups, name.removeprefix("timm."), lr=1.0)
+    else:
+        optimizer = getattr(torch.optim, name)(groups, lr=1.0)
     model(torch.randn(4, 3, 16, 16)).square().sum().backward()
     optimizer.step()
     after = model.state_dict()

@@ -155,6 +155,7 @@ def _responses(data: str, networks: Sequence[_Network]) -> Plot:
         for axes, title in zip(grid, titles, strict=True):
             axes.set_title(title)
             axes.set_xlabel("layer")
+            axes.xaxis.get_major_locator().set_params(integer=True)
         grid[0].set_ylabel("standard deviation")
         shared_legend(figure, grid[0], loc="outside lower center", ncols=min(5, len(networks)))
 

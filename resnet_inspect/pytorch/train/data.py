@@ -124,8 +124,8 @@ LEAST = 2
 
 def _part(name: str, images: Any, labels: Any) -> Part:
     try:
-        pixels = torch.as_tensor(np.asarray(images)).float()
-        classes = torch.as_tensor(np.asarray(labels))
+        pixels = torch.from_numpy(np.array(images)).float()
+        classes = torch.from_numpy(np.array(labels))
     except (TypeError, ValueError, RuntimeError):
         raise InspectError(f"the images or labels of {name} are no arrays of numbers") from None
     if pixels.dim() == 3:
