@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnet_inspect.measuring.learning import Epoch, Run, runs
-from resnet_inspect.pictures.plots.plot import DASHES, Plot, called, shared_legend
+from resnet_inspect.pictures.plots.plot import DASHES, Plot, called, plain_numbers, shared_legend
 from resnet_inspect.pictures.themes import Theme
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _gradients(data: str, networks: Sequence[_Network]) -> Plot:
         "Gradient of the last block": lambda one: one.gradients[1] if one.gradients else None,
     }
     alt = "2-norm of the gradient of the first and of the last block's weights by epoch"
-    return _curves("gradients", data, networks, panels, alt, scale="log")
+    return _curves("gradients", data, networks, panels, alt, logarithmic=True)
 
 
 def _curves(
@@ -98,7 +98,7 @@ def _curves(
     networks: Sequence[_Network],
     panels: dict[str, Callable[[Epoch], float | None]],
     alt: str,
-    scale: str = "linear",
+    logarithmic: bool = False,
 ) -> Plot:
     """A panel for each measure: the middle of all seeds by epoch, and their range shaded."""
 
@@ -109,12 +109,18 @@ def _curves(
                 _curve(axes, theme, network, measure)
             axes.set_title(title)
             axes.set_xlabel("epoch")
-            axes.set_yscale(scale)
+            if logarithmic:
+                _logarithmic(axes)
             axes.xaxis.get_major_locator().set_params(integer=True)
         shared_legend(figure, grid[0], loc="outside lower center", ncols=min(5, len(networks)))
 
     seeds = "; the middle of several seeds, their range shaded" if _several(networks) else ""
     return Plot(f"{name}-{data}", f"{alt}, on {data}{seeds}.", (9.6, 4.4), paint)
+
+
+def _logarithmic(axes: Axes) -> None:
+    axes.set_yscale("log")
+    plain_numbers(axes.yaxis, (1,))
 
 
 def _several(networks: Sequence[_Network]) -> bool:
@@ -155,6 +161,7 @@ def _responses(data: str, networks: Sequence[_Network]) -> Plot:
         for axes, title in zip(grid, titles, strict=True):
             axes.set_title(title)
             axes.set_xlabel("layer")
+            _logarithmic(axes)
             axes.xaxis.get_major_locator().set_params(integer=True)
         grid[0].set_ylabel("standard deviation")
         shared_legend(figure, grid[0], loc="outside lower center", ncols=min(5, len(networks)))
