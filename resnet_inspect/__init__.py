@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from resnet_inspect.api.tables import table as table
     from resnet_inspect.counting.costs import Cost as Cost
     from resnet_inspect.counting.costs import total as total
+    from resnet_inspect.counting.field import ReceptiveField as ReceptiveField
     from resnet_inspect.counting.memory import Memory as Memory
-    from resnet_inspect.counting.receptive_field import ReceptiveField as ReceptiveField
     from resnet_inspect.errors import InspectError as InspectError
     from resnet_inspect.networks.graph import Block as Block
     from resnet_inspect.networks.graph import Layer as Layer
@@ -77,7 +77,7 @@ _PUBLIC = {
     "api.tables": ("compare conventions cost diff explain memory receptive_fields reconcile table"),
     "counting.costs": "Cost total",
     "counting.memory": "Memory",
-    "counting.receptive_field": "ReceptiveField",
+    "counting.field": "ReceptiveField",
     "counting.torch_op_rules": "Opaque",  # with its rules
     "errors": "InspectError",
     "networks.graph": "Block Layer LayerGraph Stage",

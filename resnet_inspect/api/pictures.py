@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.api.networks import Model, graph, graphs
 from resnet_inspect.networks import zoo
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.inputs import Inputs
 
 if TYPE_CHECKING:
     from resnet_inspect.forecasting.devices import Device
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def diagram(
     *models: Model | Sequence[Model],
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     level: str = "block",
     expand: bool = False,
     color_by: str = "stage",
@@ -49,7 +49,7 @@ def diff_diagram(
     before: Model,
     after: Model,
     *,
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     level: str = "block",
     expand: bool = False,
     direction: str = "TB",
@@ -71,7 +71,7 @@ def diff_diagram(
 def plot(
     kind: str,
     *models: Model | Sequence[Model],
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     theme: str = "light",
     convention: str = "macs",
     x: str = "macs",
@@ -101,7 +101,7 @@ def plot(
 def report(
     *models: Model | Sequence[Model],
     folder: str | os.PathLike[str],
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     batch: int = 1,
     dtype: str | None = None,
     convention: str = "macs",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from resnet_inspect.networks.graph import INPUT, Block, Layer, LayerGraph, Stage
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
 from resnet_inspect.networks.ops import Op, show_shape
 from resnet_inspect.networks.sequences import Key, aligned
 
@@ -73,7 +73,7 @@ def align(before: LayerGraph, after: LayerGraph) -> tuple[Pair, ...]:
     if _unpaired(pairs):
         pairs = min((pairs, _throughout(before, after)), key=_unpaired)
     became = {first.name: second.name for first, second, _ in pairs if first and second}
-    became[INPUT] = INPUT
+    became |= dict(zip(before.inputs, after.inputs, strict=False))
     kept = {*became.values()}
     return tuple(_pair(first, second, place, became, kept) for first, second, place in pairs)
 

@@ -15,7 +15,7 @@ from resnet_inspect.counting.memory import live_bytes, memory, saved_by_layer
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import GlobalAvgPool2d, show_shape
+from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import ROLES, depth, depths, residual_blocks, roles
 from resnet_inspect.tables import network as network_table
 from resnet_inspect.tables.columns import Column, Record, Value, columns
@@ -110,7 +110,7 @@ def overview(
         "dtype": dtypes,
         "convention": first.meta["convention"],
     }
-    shapes = list(dict.fromkeys(show_shape(graph.input_shape) for graph in graphs))
+    shapes = list(dict.fromkeys(graph.shown_inputs for graph in graphs))
     about = f"input {' and '.join(shapes)}, batch {batch}, {dtypes}"
     makers = (_costs, _memories, _stages, _roles)
     partial = tuple(
@@ -375,7 +375,7 @@ def _role_sums(network: Network) -> Iterator[dict[str, Value]]:
         }
 
 
-def field_before_pooling(graph: LayerGraph) -> tuple[int, int] | None:
+def field_before_pooling(graph: LayerGraph) -> tuple[int, ...] | None:
     """The receptive field of what the last global pooling takes; None where it is not known.
 
     Without such pooling, that of the last layer that has a height and a width.

@@ -17,7 +17,7 @@ from resnet_inspect.counting.memory import live_bytes, memory
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import GlobalAvgPool2d, show_shape
+from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import depths, roles
 from resnet_inspect.pictures.plots.blocks import blocks
 from resnet_inspect.pictures.plots.pareto import pareto
@@ -38,6 +38,7 @@ from resnet_inspect.tables.accuracy import EVERYTHING, Wanted
 from resnet_inspect.tables.characters import visible
 from resnet_inspect.tables.columns import show_bytes
 from resnet_inspect.tables.comparison import merged
+from resnet_inspect.tables.formulas import field_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -296,8 +297,8 @@ def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top:
     right = peak < 0.5 * len(levels)
     look = {"ha": "left" if right else "right", "va": "bottom", "bbox": backed(theme)}
     note(axes, f"peak {_peak_words(graph)}", (peak, levels[peak]), (-4 if right else 4, 6), **look)
-    shape = show_shape(graph.input_shape)
-    axes.set_title(f"{called(graph.name)}: activations alive, input {shape}, fp32")
+    title = f"{called(graph.name)}: activations alive, input {graph.shown_inputs}"
+    axes.set_title(f"{title}, fp32")
     axes.set_ylabel("MiB")
     axes.set_ylim(0, top * 1.24)
     axes.set_xlim(-0.5, len(levels) - 0.5)
@@ -350,7 +351,8 @@ def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
         + ", ".join(
             f"{visible(graph.name)} {f[-1]}" for graph, f in zip(graphs, fields, strict=True)
         )
-        + " pixels.",
+        + " pixels."
+        + "".join(f" {visible(note)}" for graph in graphs for note in field_note(graph)),
         (8.4, 3.6),
         paint,
     )
@@ -365,7 +367,7 @@ def _fields(graph: LayerGraph) -> list[int]:
         field = fields[layer.name]
         if field is None:
             break
-        if playing[layer.name] == "squeeze and excitation":
+        if playing[layer.name] == "squeeze and excitation" or not field.axes:
             continue
         sizes += [sizes[-1]] * (reached[layer.name] + 1 - len(sizes))
         sizes[reached[layer.name]] = max(sizes[reached[layer.name]], *field.size)
