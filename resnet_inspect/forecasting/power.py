@@ -53,10 +53,14 @@ def watts(draw: Draw, law: Law, power: float, limit: float) -> float:
     return _lesser(held, power * draw.full, law.limiting)
 
 
-def speed(draw: Draw, law: Law, power: float, drawn: float) -> float:
-    """Its share of the throughput at full clocks while it draws so many watts."""
+def speed(draw: Draw, law: Law, power: float, drawn: float, busy: float = 1.0) -> float:
+    """The share of what it could do at full clocks that it does while it draws so many watts.
+
+    busy: the share that its host lets it do. What a device does not draw while it waits, it may
+    draw later, so a host does not slow one that a limit slows more.
+    """
     dynamic = (drawn / (power * draw.full) - draw.static) / (1 - draw.static)
-    return _lesser(max(dynamic / law.knee, 0.02), 1.0, law.slowing)
+    return _lesser(max(dynamic / law.knee, 0.02), busy, law.slowing)
 
 
 def _lesser(one: float, other: float, sharpness: float) -> float:
