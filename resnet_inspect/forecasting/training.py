@@ -96,7 +96,7 @@ class TrainingCost(NamedTuple):
     """What a plan costs. energy: kWh of the devices alone, without their hosts and cooling.
 
     steps: of all epochs; an incomplete last batch takes a whole step. watts: of one device.
-    slowed: what is left of the throughput under a power limit.
+    limit: watts allowed for each device; slowed: the share of throughput that this leaves.
     """
 
     forecast: Forecast
@@ -106,6 +106,7 @@ class TrainingCost(NamedTuple):
     watts: Range
     energy: Range
     money: Range | None
+    limit: float
     slowed: float
     drawn_by: str
 
@@ -138,7 +139,8 @@ def training_cost(forecast: Forecast, device: Device, plan: Plan) -> TrainingCos
         billed = device_hours if plan.price.unit == "h" else energy
         money = billed.times(plan.price.amount)
     return TrainingCost(
-        *(forecast, plan, steps, hours, watts, energy, money, drawn.speed, drawn.calibrated)
+        *(forecast, plan, steps, hours, watts, energy, money),
+        *(drawn.limit, drawn.speed, drawn.calibrated),
     )
 
 

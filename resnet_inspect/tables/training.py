@@ -25,7 +25,14 @@ _COLUMNS = (
     Column("kwh", "kWh", "number"),
     *columns("number", 3, kwh_low="from", kwh_high="to"),
     *columns("number", money="Money", money_low="from", money_high="to"),
+    *columns("count", 9, epochs="Epochs", images="Images"),
+    *columns("number", 9, efficiency="Efficiency", power_limit="W allowed"),
     *columns("text", 9, calibrated="Time by", drawn_by="Power by"),
+)
+
+_IN_NOTES = (
+    *("mode", "layout", "epochs", "images", "efficiency", "power_limit"),
+    *("calibrated", "drawn_by"),
 )
 
 _PRICED = ("money", "money_low", "money_high")
@@ -36,9 +43,7 @@ def training_cost_table(costs: Sequence[TrainingCost]) -> Table:
     if not costs:
         raise InspectError("no network to train; name at least one, such as 'resnet50'")
     plan = costs[0].plan
-    left_out = {"mode", "layout", "calibrated", "drawn_by"} | set(
-        _PRICED if plan.price is None else ()
-    )
+    left_out = {*_IN_NOTES, *(_PRICED if plan.price is None else ())}
     return Table(
         title=f"Training for {plan.epochs:,} epochs of {plan.images:,} images",
         columns=_COLUMNS,
@@ -61,6 +66,10 @@ def _record(cost: TrainingCost) -> dict[str, Value]:
             row |= {key: found.value, f"{key}_low": found.low, f"{key}_high": found.high}
     return row | {
         "gpus": cost.plan.devices,
+        "epochs": cost.plan.epochs,
+        "images": cost.plan.images,
+        "efficiency": cost.plan.scaling,
+        "power_limit": cost.limit,
         "steps": cost.steps,
         "images_per_second": cost.images_per_second,
         "watts": cost.watts.value,
@@ -117,5 +126,5 @@ def too_large(graph: LayerGraph, device: Device, batch: int, dtype: str) -> list
     needed = memory(graph, batch, SETTINGS[dtype].dtype.replace("tf32", "fp32")).training()
     if not device.memory or needed <= device.memory:
         return []
-    shown = f"{show_bytes(needed)} or more, of {show_bytes(device.memory)}"
-    return [f"{graph.name} does not fit {device.name} at batch {batch}: {shown}; give a smaller."]
+    size = f"{show_bytes(needed)} or more of {show_bytes(device.memory)}"
+    return [f"{graph.name} at batch {batch} does not fit {device.name} ({size})."]
