@@ -7,8 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 import resnet_inspect as ri
 from resnet_inspect.cli.network_options import models_options
 from resnet_inspect.cli.output import Shown, shows
-from resnet_inspect.cli.parameters import Function, command, option, split, together, words_of
-from resnet_inspect.errors import FormatError, InspectError
+from resnet_inspect.cli.parameters import (
+    Function,
+    command,
+    option,
+    split,
+    together,
+    whole_numbers,
+    words_of,
+)
+from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
 
 
@@ -98,7 +106,7 @@ def forecast(
     made = ri.forecasts(
         *graphs,
         device=split(device, "--device"),
-        batch=_batches(batch),
+        batch=whole_numbers(batch, "--batch"),
         dtype=split(dtype, "--dtype") if dtype else None,
         mode=split(mode, "--mode"),
         layout=split(layout, "--layout"),
@@ -113,12 +121,3 @@ def forecast(
             "and batch"
         )
     return forecast_table(made[0], level)
-
-
-def _batches(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise FormatError(
-            f"--batch is {text!r}; give whole numbers separated by commas, such as 1,8,64"
-        ) from None
