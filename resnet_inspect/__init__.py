@@ -16,10 +16,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from resnet_inspect.api.forecasting import accuracy as accuracy
     from resnet_inspect.api.forecasting import calibrate as calibrate
     from resnet_inspect.api.forecasting import devices as devices
     from resnet_inspect.api.forecasting import forecast as forecast
     from resnet_inspect.api.forecasting import forecasts as forecasts
+    from resnet_inspect.api.forecasting import training_cost as training_cost
     from resnet_inspect.api.forecasting import validate as validate
     from resnet_inspect.api.learning import freeze as freeze
     from resnet_inspect.api.learning import learn as learn
@@ -71,7 +73,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _PUBLIC = {
-    "api.forecasting": "calibrate devices forecast forecasts validate",
+    "api.forecasting": "accuracy calibrate devices forecast forecasts training_cost validate",
     "api.learning": "freeze learn parameter_groups",
     "api.measurements": "bench device ladder read_bench roofline",
     "api.networks": "Model build graph list_models load_timm_preact register_layer spec trace",
