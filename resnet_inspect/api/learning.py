@@ -41,7 +41,8 @@ def learn(
     epochs. data: 'digits' (scikit-learn's, 8x8), 'mnist FOLDER' or 'cifar10 FOLDER' of the user's
     files, 'package.module:callable' that gives ((images, labels), (images, labels)) to train and
     to test on, or such arrays. Networks of the zoo take the images' shape and classes; those of
-    CIFAR-10, by name, have half their channels on digits. record: a JSON Lines file to which each
+    CIFAR-10, by name, have half their channels on digits. threads: of the CPU (default: one for
+    small networks, torch's for others). record: a JSON Lines file to which each
     epoch is added at once; resume: go on behind what it holds, with the same bits. A loss that is
     not finite ends a run with a row that says so. Raises InspectError.
     """

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.errors import InspectError, shown
-from resnet_inspect.measuring.environment import Condition, Device, Settings
+from resnet_inspect.measuring.environment import Condition, Settings
 from resnet_inspect.measuring.learning import Epoch, Recipe, Run, run_key, runs
 from resnet_inspect.measuring.progress import Progress
 from resnet_inspect.measuring.records import check_record, select, timestamp
@@ -36,14 +36,16 @@ from resnet_inspect.pytorch.train.run import learner, train_epoch
 class _Training(NamedTuple):
     """A run that is wanted. facts: what all its records say. key: which run it is.
 
-    done: its epochs that need not be trained again; saved: the state behind them.
+    done: its epochs that need not be trained again; saved: the state behind them. lost: whether
+    epochs that were trained have to be again.
     """
 
     graph: LayerGraph
     facts: dict[str, Any]
     key: str
     done: Run
-    saved: Saved | None
+    saved: Saved | None = None
+    lost: bool = False
 
     @property
     def recipe(self) -> Recipe:
@@ -84,19 +86,25 @@ def run_learning(
         raise InspectError("resume needs a record to continue")
     known = check_record(record) if record is not None else ()
     chosen, checkpoint = machine.device_named(device), Checkpoint.beside(record)
-    with settings(threads=threads, repeatable=True) as held:
-        here = machine.describe(chosen), held
-        known_runs = runs(select(known, Epoch)) if resume else []
-        wanted = [
-            _training(graph, replace(recipe, seed=seed), here, known_runs, checkpoint.load())
-            for seed in range(recipe.seed, recipe.seed + seeds)
-            for graph in graphs
-        ]
-        done = sum(len(one.done) for one in wanted)
-        left = sum(one.recipe.epochs - len(one.done) for one in wanted if not one.is_done)
-        progress.start(done + left, done)
-        trained = [_train(one, images, chosen, record, checkpoint, progress) for one in wanted]
+    known_runs = runs(select(known, Epoch)) if resume else []
+    saved = checkpoint.load() if resume else None
+    wanted = [
+        _training(graph, replace(recipe, seed=seed), chosen, threads, known_runs, saved)
+        for seed in range(recipe.seed, recipe.seed + seeds)
+        for graph in graphs
+    ]
+    done = sum(len(one.done) for one in wanted)
+    left = sum(one.recipe.epochs - len(one.done) for one in wanted if not one.is_done)
+    progress.start(done + left, done)
+    for one in wanted:
+        if one.lost:
+            progress.note(f"{one} starts again, as the checkpoint behind its epochs is gone")
+    trained = [_train(one, images, chosen, record, checkpoint, progress) for one in wanted]
     return [epoch for run in trained for epoch in run]
+
+
+SMALL = 10**9
+"""MACs of a step's forward pass below which threads lose more by waiting than they save."""
 
 
 def check_learner(graph: LayerGraph, images: Images) -> None:
@@ -117,13 +125,17 @@ def check_learner(graph: LayerGraph, images: Images) -> None:
 def _training(
     graph: LayerGraph,
     recipe: Recipe,
-    here: tuple[Device, Settings],
+    device: torch.device,
+    threads: int | None,
     known: Sequence[Run],
     saved: Saved | None,
 ) -> _Training:
+    small = graph_cost(graph, recipe.batch).macs < SMALL
+    with settings(threads=1 if small and threads is None else threads, repeatable=True) as held:
+        described = machine.describe(device)
     facts: dict[str, Any] = {
-        "device": here[0],
-        "settings": here[1],
+        "device": described,
+        "settings": held,
         "software": machine.software(),
         "model": graph.name,
         "network": fingerprint(graph),
@@ -138,9 +150,9 @@ def _training(
     key = sha256(repr(like).encode()).hexdigest()
     done = next((run for run in known if run_key(run[0]) == like), ())
     if done and done[-1].is_last:
-        return _Training(graph, facts, key, done, None)
+        return _Training(graph, facts, key, done)
     if saved is None or saved.run != key or len(done) < saved.epoch:
-        return _Training(graph, facts, key, (), None)  # what is not saved is trained again
+        return _Training(graph, facts, key, (), lost=len(done) > 1)
     return _Training(graph, facts, key, done[: saved.epoch], saved)
 
 
@@ -155,6 +167,19 @@ def _train(
     """The epochs of a run; those that are missing are trained, saved and reported."""
     if training.is_done:
         return training.done
+    held: Settings = training.facts["settings"]
+    with settings(threads=held.threads, repeatable=True):
+        return _trained(training, images, device, record, checkpoint, progress)
+
+
+def _trained(
+    training: _Training,
+    images: Images,
+    device: torch.device,
+    record: str | os.PathLike[str] | None,
+    checkpoint: Checkpoint,
+    progress: Progress,
+) -> Run:
     of, epochs = learner(training.graph, training.recipe, device), list(training.done)
     if training.saved is not None:
         training.saved.restore(of)

@@ -52,6 +52,14 @@ class StopAfter(Progress):
             raise KeyboardInterrupt
 
 
+class Notes(Progress):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, words: str) -> None:
+        self.notes.append(words)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("learn") / "learn.jsonl"
@@ -93,7 +101,11 @@ def test_a_run_without_its_checkpoint_starts_again(whole: Any, tmp_path: Path, l
     with pytest.raises(KeyboardInterrupt):
         ri.learn(*TINY, data=DATA, **QUICK, record=path, progress=StopAfter(2))
     (tmp_path / "learn.jsonl.checkpoint").write_bytes(left)
-    resumed = ri.learn(*TINY, data=DATA, **QUICK, record=path, resume=True)
+    said = Notes()
+    resumed = ri.learn(*TINY, data=DATA, **QUICK, record=path, resume=True, progress=said)
+    assert [note.rpartition(", seed 0 ")[2] for note in said.notes] == [
+        "starts again, as the checkpoint behind its epochs is gone"
+    ]
     assert figures(resumed.records) == figures(whole[0].records)
 
 
@@ -102,6 +114,13 @@ def test_other_settings_are_another_run(whole: Any, tmp_path: Path) -> None:
     path.write_bytes(whole[1].read_bytes())
     ri.learn(*TINY, data=DATA, **{**QUICK, "epochs": 1}, record=path, resume=True)
     assert len(runs(read(path))) == 4  # type: ignore[arg-type]
+
+
+def test_small_networks_train_in_one_thread() -> None:
+    (small,) = ri.learn(TINY[1], data=DATA, epochs=1, seeds=1, device="cpu").records
+    assert small.settings.threads == 1
+    (asked,) = ri.learn(TINY[1], data=DATA, epochs=1, seeds=1, device="cpu", threads=2).records
+    assert asked.settings.threads == 2
 
 
 def test_seeds_differ_and_repeat() -> None:
