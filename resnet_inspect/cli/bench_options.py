@@ -31,16 +31,21 @@ _HOW = "How to measure"
 
 _RECORD = "The record"
 
-device_options = together(
-    option(
-        "--device DEVICE",
-        "Device, or cuda:1",
-        words=DEVICES,
-        panel=_HOW,
-        unset="a GPU if there is one",
-    ),
-    option("--threads N", "CPU threads.", type=int, panel=_HOW, unset="torch's"),
+device_option = option(
+    "--device DEVICE",
+    "Device, or cuda:1",
+    words=DEVICES,
+    panel=_HOW,
+    unset="a GPU if there is one",
 )
+
+
+def threads_option(unset: str = "torch's") -> Callable[[Function], Function]:
+    """--threads of the CPU; unset: how many there are by default, in words."""
+    return option("--threads N", "CPU threads.", type=int, panel=_HOW, unset=unset)
+
+
+device_options = together(device_option, threads_option())
 
 sampling_options = together(
     device_options,

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import resnet_inspect as ri
-from resnet_inspect.cli.bench_options import device_options, records_to, shows_measured, watched
+from resnet_inspect.cli.bench_options import (
+    device_option,
+    records_to,
+    shows_measured,
+    threads_option,
+    watched,
+)
 from resnet_inspect.cli.network_options import models_argument
 from resnet_inspect.cli.output import Shown
 from resnet_inspect.cli.parameters import Option, command, option
@@ -56,7 +62,8 @@ class DataOption(Option):
 @option("--level LEVEL", "Rows", default=LEVELS[0], words=LEVELS)
 @shows_measured
 @records_to("learn.jsonl", "each epoch")
-@device_options
+@device_option
+@threads_option("one for small networks, torch's for others")
 def learn(
     models: tuple[str, ...], level: str, record: str, **settings: Any
 ) -> tuple[Shown, Measurements]:
