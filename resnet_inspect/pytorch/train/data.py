@@ -11,6 +11,7 @@ import torch
 
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.ops import Shape, show_shape
+from resnet_inspect.pytorch.bench.backend_flags import settings
 from resnet_inspect.pytorch.trace.load import called
 from resnet_inspect.pytorch.train.image_files import Labelled, read_cifar10, read_mnist
 
@@ -110,8 +111,9 @@ def _images(name: str, arrays: Any, shifted: bool = False) -> Images:
     for tensor in (*train, *test):
         digest.update(tensor.numpy().tobytes())
     over = (0, 2, 3)
-    mean = train.images.mean(over, keepdim=True)
-    deviation = train.images.std(over, keepdim=True).clamp_min(1e-6)
+    with settings(threads=1):  # several would add in another order, to other last bits
+        mean = train.images.mean(over, keepdim=True)
+        deviation = train.images.std(over, keepdim=True).clamp_min(1e-6)
     train, test = (part._replace(images=(part.images - mean) / deviation) for part in (train, test))
     classes = 1 + int(max(train.labels.max(), test.labels.max()))
     own = name if name in DATA else f"{name} {digest.hexdigest()[:8]}"
@@ -144,4 +146,5 @@ def _part(name: str, images: Any, labels: Any) -> Part:
         raise InspectError(f"the labels of {name} are no whole numbers from 0")
     if not bool(pixels.isfinite().all()):
         raise InspectError(f"the images of {name} hold numbers that are not finite")
-    return Part(pixels, classes.long())
+    # One layout wherever they come from: of another, convolutions round to other last bits.
+    return Part(pixels.clone(memory_format=torch.channels_last), classes.long())

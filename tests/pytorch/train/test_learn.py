@@ -232,6 +232,26 @@ def test_digits_are_halves_of_every_writer() -> None:
     )
 
 
+def test_images_do_not_depend_on_threads() -> None:
+    many = np.random.default_rng(0).integers(0, 256, (3000, 8, 8)), np.arange(3000) % 2
+    before = torch.get_num_threads()
+    found = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        found.append(images_named((many, many)))
+    torch.set_num_threads(before)
+    for other in found[1:]:
+        assert torch.equal(other.train.images, found[0].train.images)
+
+
+def test_images_do_not_depend_on_how_arrays_lie_in_memory() -> None:
+    (images, labels), test = DATA
+    other = np.moveaxis(np.ascontiguousarray(np.moveaxis(images[:, None], 1, 3)), 3, 1)
+    first, second = (images_named(((x, labels), test)) for x in (images[:, None], other))
+    assert first.train.images.stride() == second.train.images.stride()
+    assert first.name == second.name
+
+
 def test_crops_hold_what_the_image_held() -> None:
     torch.manual_seed(0)
     images = torch.arange(1.0, 101).reshape(1, 1, 10, 10).repeat(50, 1, 1, 1)
