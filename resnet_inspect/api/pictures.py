@@ -11,6 +11,7 @@ from resnet_inspect.networks import zoo
 from resnet_inspect.networks.inputs import Inputs
 
 if TYPE_CHECKING:
+    from resnet_inspect.forecasting.devices import Device
     from resnet_inspect.pictures.diagrams.diagram import Diagram
     from resnet_inspect.pictures.plots.plot import Plot
 
@@ -73,16 +74,28 @@ def plot(
     input_shape: Inputs | None = None,
     theme: str = "light",
     convention: str = "macs",
+    x: str = "macs",
+    device: str | os.PathLike[str] | Device | None = None,
+    under: str | None = None,
+    data: str = "any",
 ) -> Plot:
     """Plot where the cost is: a value with .write(path), which a notebook shows.
 
-    kind: 'stages', 'cumulative', 'memory' or 'field' of some networks; 'zoo' or 'blocks' without
-    any. convention: what 'stages' and 'cumulative' count. theme: 'light', 'dark' or 'print'.
+    kind: 'stages', 'cumulative', 'memory' or 'field' of some networks; 'zoo', 'pareto' or 'blocks'
+    without any. convention: what 'stages' and 'cumulative' count. theme: 'light', 'dark' or
+    'print'. x: what 'pareto' sets accuracy against: 'macs', 'params' or 'throughput'; device, under
+    and data are as `accuracy` has them.
     """
     from resnet_inspect.pictures.plots import costs
+    from resnet_inspect.tables.accuracy import wanted_rows
 
-    networks = graphs(models, input_shape)
-    return costs.plot(kind, networks, theme=theme, convention=convention)
+    return costs.plot(
+        kind,
+        graphs(models, input_shape),
+        theme=theme,
+        convention=convention,
+        wanted=wanted_rows(front=x, device=device, under=under, data=data),
+    )
 
 
 def report(

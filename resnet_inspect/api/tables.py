@@ -15,8 +15,8 @@ from resnet_inspect.networks.run import Unmade
 if TYPE_CHECKING:
     from resnet_inspect.counting.conventions import Reported
     from resnet_inspect.counting.costs import Cost
+    from resnet_inspect.counting.field import ReceptiveField
     from resnet_inspect.counting.memory import Memory
-    from resnet_inspect.counting.receptive_field import ReceptiveField
     from resnet_inspect.tables.table import Sheet, Table
 
 

@@ -173,3 +173,13 @@ def split(text: str, option: str) -> tuple[str, ...]:
     if not all(words):
         raise click.UsageError(f"{option} is {text!r}; give words separated by commas")
     return words
+
+
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """(1, 8) from '1,8'; raises UsageError."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise click.UsageError(
+            f"{option} is {text!r}; give whole numbers separated by commas, such as 1,8,64"
+        ) from None

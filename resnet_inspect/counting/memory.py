@@ -9,13 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import singledispatch
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.dtypes import canonical_dtype, cast_size, chosen_dtype, element_bytes
+from resnet_inspect.counting.kept import (
+    auxiliary_bytes,
+    buffer_bytes,
+    output_bytes,
+    saved_copy_bytes,
+    saved_tensors,
+    statistics,
+)
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
@@ -25,12 +32,6 @@ from resnet_inspect.networks.run import Tensor, owners
 
 OPTIMIZERS: dict[str, int] = {"sgd": 0, "momentum": 1, "adam": 2}
 """Tensors that an optimizer keeps for each parameter: none, velocity, two moments."""
-
-INDEX = 8
-"""Bytes of an int64: max pooling writes where each maximum was."""
-
-STATISTIC = 4
-"""Least bytes of a batch statistic: GPUs keep those of half precision in fp32 (CPUs in half)."""
 
 
 class _Rule(Protocol):
@@ -163,17 +164,6 @@ def _buffer_bytes(graph: LayerGraph, itemsize: int) -> int:
     )
 
 
-@singledispatch
-def buffer_bytes(op: ops.Op, itemsize: int) -> int:
-    """Bytes of the buffers that an op holds."""
-    return op.buffers * itemsize
-
-
-@buffer_bytes.register(ops.BatchNorm2d)
-def _(op: ops.BatchNorm2d, itemsize: int) -> int:
-    return (op.buffers - 1) * itemsize + INDEX
-
-
 @once
 def storages(graph: LayerGraph, training: bool = False) -> Mapping[str, str]:
     """For every layer the one whose memory its output lies in: itself, or what it overwrites."""
@@ -296,15 +286,31 @@ def _saved(
         if training:
             own += moments[kind](op, layer, size, batch)
         own *= times.get(layer.name, 1)
-        named = () if _weight_frozen(graph, layer) else tensors[kind](op, layer)
+        named = _needed(layer, tensors[kind](op, layer), graded)
+        named = () if _weight_frozen(graph, layer) else named
         for name in {owner[name] for name in named} - saved:
             saved.add(name)
             if name in entering:
                 own += entering[name] * batch
             else:
-                entries = elements(graph.layer(name).output_shape) * times.get(name, 1)
-                own += entries * size * batch
+                own += _made_bytes(graph.layer(name), size) * times.get(name, 1) * batch
         yield own
+
+
+def _made_bytes(layer: Layer, itemsize: int) -> int:
+    return elements(layer.output_shape) * output_bytes(layer.op, itemsize)
+
+
+_PRODUCTS = ("Mul", "Scale", "MatMul")
+"""Ops that keep an operand for the sake of the other's gradient."""
+
+
+def _needed(layer: Layer, kept: tuple[str, ...], graded: frozenset[str]) -> tuple[str, ...]:
+    """Of the tensors that a layer keeps those that its gradients need."""
+    if layer.op.kind not in _PRODUCTS or len(set(layer.inputs)) != 2:
+        return kept
+    others = dict(zip(layer.inputs, reversed(layer.inputs), strict=True))
+    return tuple(name for name in kept if others[name] in graded)
 
 
 @once
@@ -316,7 +322,8 @@ def with_gradient(graph: LayerGraph) -> frozenset[str]:
     graded: set[str] = set()
     for layer in graph.layers:
         trained = any(run.tensors[name].trainable for name in run.uses.get(layer.name, ()))
-        if trained or not graded.isdisjoint(layer.inputs):
+        derived = trained or not graded.isdisjoint(layer.inputs)
+        if derived and output_bytes(layer.op, 0) == 0:  # of the network's dtype: no comparison
             graded.add(layer.name)
     return frozenset(graded)
 
@@ -330,71 +337,3 @@ def _weight_frozen(graph: LayerGraph, layer: Layer) -> bool:
         return False
     used = [graph.run.tensors[name] for name in graph.run.uses.get(layer.name, ())]
     return not any(each.trainable and each.entries == layer.op.weights for each in used)
-
-
-@singledispatch
-def auxiliary_bytes(op: ops.Op, layer: Layer) -> int:
-    """Bytes for each sample that an op writes besides its output, for its backward pass."""
-    return 0
-
-
-@auxiliary_bytes.register(ops.MaxPool2d)
-def _(op: ops.MaxPool2d, layer: Layer) -> int:
-    return elements(layer.output_shape) * INDEX
-
-
-@singledispatch
-def saved_copy_bytes(op: ops.Op, layer: Layer, itemsize: int, batch: int) -> int:
-    """Bytes of its input that an op copies before it overwrites them: its backward needs them."""
-    return 0
-
-
-@saved_copy_bytes.register(ops.Activation)
-def _(op: ops.Activation, layer: Layer, itemsize: int, batch: int) -> int:
-    needed = op.inplace and _kept_by(op) == "input"
-    return elements(layer.output_shape) * itemsize * batch if needed else 0
-
-
-def _kept_by(op: ops.Activation) -> str:
-    if op.keeps == "either":
-        return "output" if op.inplace else "input"
-    return op.keeps
-
-
-@singledispatch
-def statistics(op: ops.Op, layer: Layer, itemsize: int, batch: int) -> int:
-    """Bytes that an op saves only in train mode, besides all that."""
-    return 0
-
-
-@statistics.register(ops.BatchNorm2d)
-def _(op: ops.BatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
-    return 2 * op.channels * max(itemsize, STATISTIC)
-
-
-@singledispatch
-def saved_tensors(op: ops.Op, layer: Layer) -> tuple[str, ...]:
-    """The tensors, by the layers that make them, that an op keeps for its backward pass.
-
-    torch's derivatives.yaml says which. Of an op without a rule nothing is known.
-    """
-    return ()
-
-
-_kind: type[ops.Op]
-for _kind in (ops.Conv2d, ops.Linear, ops.BatchNorm2d, ops.MaxPool2d, ops.AvgPool2d, ops.Scale):
-    saved_tensors.register(_kind, lambda op, layer: layer.inputs)
-for _kind in (
-    ops.Add,
-    ops.Flatten,
-    ops.GlobalAvgPool2d,
-    ops.ZeroPad,
-):  # their backward needs only shapes
-    saved_tensors.register(_kind, lambda op, layer: ())
-
-
-@saved_tensors.register(ops.Activation)
-def _(op: ops.Activation, layer: Layer) -> tuple[str, ...]:
-    if _kept_by(op) == "output":
-        return (layer.name,)
-    return () if op.inplace else layer.inputs  # in place it keeps a copy

@@ -7,6 +7,8 @@ without a rule is. Source: the operator's page in ONNX's documentation (Operator
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.ops import Op, Pair, Shape, elements
 from resnet_inspect.networks.torch_ops import (
@@ -73,14 +75,11 @@ _ACTIVATIONS: dict[str, Op] = {
     "Celu": Function("CELU"),
     "HardSigmoid": Function("Hardsigmoid"),
     "HardSwish": ops.Hardswish(),
-    "Hardmax": Function("Hardmax", local=False),
-    "LogSoftmax": Function("LogSoftmax", local=False),
     "Mish": ops.Mish(),
     "Relu": ops.ReLU(inplace=False),
     "Selu": Function("SELU"),
     "Shrink": Function("Hardshrink"),
     "Sigmoid": ops.Sigmoid(),
-    "Softmax": Function("Softmax", local=False),
     "Softplus": Function("Softplus"),
     "Swish": ops.SiLU(),
     "Tanh": Function("Tanh"),
@@ -91,6 +90,20 @@ _ACTIVATIONS: dict[str, Op] = {
 @rule(" ".join(_ACTIVATIONS))
 def _(call: Call) -> Known:
     return _ACTIVATIONS[call.kind]
+
+
+_OVER_AN_AXIS = ("Hardmax", "LogSoftmax", "Softmax")
+
+
+@rule(" ".join(_OVER_AN_AXIS))
+def _(call: Call) -> Known:
+    return Function(call.kind, over=_unbatched(call, {call.axis(-1)}))
+
+
+def _unbatched(call: Call, axes: Iterable[int]) -> Sizes:
+    """Axes of ours among those of a sample."""
+    batched = len(call.axes) - len(call.shape)
+    return tuple(sorted(axis - batched for axis in axes if axis >= batched))
 
 
 @rule("PRelu")
@@ -118,7 +131,9 @@ def _(call: Call) -> Known:
     return None
 
 
-ELEMENTWISE = frozenset({*_ARITHMETIC, *_ACTIVATIONS, *_SAME, "Clip", "Elu", "LeakyRelu"})
+ELEMENTWISE = frozenset(
+    {*_ARITHMETIC, *_ACTIVATIONS, *_OVER_AN_AXIS, *_SAME, "Clip", "Elu", "LeakyRelu"}
+)
 """Operators that take each element by itself, or leave it as it is."""
 
 
@@ -199,7 +214,7 @@ def _(call: Call) -> Known:
     over = {call.axes[axis] for axis in reduced(call)}
     if call.kind == "ReduceMean" and len(call.axes) == 4 and over == {2, 3}:
         return ops.GlobalAvgPool2d(bool(call.get("keepdims", 1)))
-    return Reduce(_REDUCTIONS[call.kind], call.output)
+    return Reduce(_REDUCTIONS[call.kind], call.output, _unbatched(call, over))
 
 
 def reduced(call: Call) -> tuple[int, ...]:

@@ -375,7 +375,7 @@ def _role_sums(network: Network) -> Iterator[dict[str, Value]]:
         }
 
 
-def field_before_pooling(graph: LayerGraph) -> tuple[int, int] | None:
+def field_before_pooling(graph: LayerGraph) -> tuple[int, ...] | None:
     """The receptive field of what the last global pooling takes; None where it is not known.
 
     Without such pooling, that of the last layer that has a height and a width.

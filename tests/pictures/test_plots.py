@@ -27,7 +27,7 @@ from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
-from resnet_inspect.pictures.plots.costs import KINDS, MOST, plot
+from resnet_inspect.pictures.plots.costs import ALONE, KINDS, MOST, plot
 from resnet_inspect.pictures.plots.labels import AROUND, Box, measured, placed
 from resnet_inspect.pictures.plots.plot import DASHES, FORMATS, HATCHES, MARKERS, Plot
 from resnet_inspect.pictures.themes import THEMES
@@ -36,7 +36,7 @@ NAMES = ("resnet18", "resnet50")
 
 
 def of_kind(kind: str, **settings: Any) -> Plot:
-    return plot(kind, [] if kind in ("zoo", "blocks") else graphs(), **settings)
+    return plot(kind, [] if kind in ALONE else graphs(), **settings)
 
 
 def graphs() -> list[LayerGraph]:

@@ -14,7 +14,7 @@ from math import atan2, degrees, hypot
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.counting.costs import Cost, part_cost
-from resnet_inspect.counting.receptive_field import ReceptiveField
+from resnet_inspect.counting.field import ReceptiveField
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.networks.ops import Shape

@@ -20,6 +20,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import depths, roles
 from resnet_inspect.pictures.plots.blocks import blocks
+from resnet_inspect.pictures.plots.pareto import pareto
 from resnet_inspect.pictures.plots.plot import (
     DASHES,
     HATCHES,
@@ -33,32 +34,47 @@ from resnet_inspect.pictures.plots.plot import (
 from resnet_inspect.pictures.plots.zoo import zoo
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import network as network_table
+from resnet_inspect.tables.accuracy import EVERYTHING, Wanted
 from resnet_inspect.tables.characters import visible
 from resnet_inspect.tables.columns import show_bytes
 from resnet_inspect.tables.comparison import merged
+from resnet_inspect.tables.formulas import field_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+ALONE = ("zoo", "pareto", "blocks")
+"""Plots that take no networks."""
 
 MOST = 6
 """The most networks in one plot: that many colours can be told apart."""
 
 
 def plot(
-    kind: str, graphs: Sequence[LayerGraph] = (), *, theme: str = "light", convention: str = "macs"
+    kind: str,
+    graphs: Sequence[LayerGraph] = (),
+    *,
+    theme: str = "light",
+    convention: str = "macs",
+    wanted: Wanted = EVERYTHING,
 ) -> Plot:
-    """A plot of one of KINDS; 'zoo' and 'blocks' need no networks.
+    """A plot of one of KINDS; those of ALONE need no networks.
 
-    convention: what 'stages' and 'cumulative' show besides parameters. Raises UnknownNameError for
-    the kind, theme or convention, InspectError for too few or too many networks.
+    convention: what 'stages' and 'cumulative' show besides parameters. wanted: what 'pareto' shows.
+    Raises UnknownNameError for the kind, theme or convention, InspectError for too few or too many
+    networks, or for what another kind than 'pareto' does not take.
     """
     if kind not in KINDS:
         raise unknown("plot", kind, KINDS)
-    if kind in ("zoo", "blocks"):
+    if kind != "pareto" and wanted != EVERYTHING:
+        raise InspectError(
+            f"x, device, under and data are for the plot 'pareto'; {kind!r} takes none of them"
+        )
+    if kind in ALONE:
         if graphs:
             raise InspectError(f"the plot {kind!r} takes no network; leave out {graphs[0].name!r}")
-        drawn = zoo() if kind == "zoo" else blocks()
+        drawn = pareto(wanted) if kind == "pareto" else KINDS[kind]()
     else:
         if not 1 <= len(graphs) <= MOST:
             raise InspectError(f"{len(graphs)} networks; the plot {kind!r} takes 1 to {MOST}")
@@ -335,7 +351,8 @@ def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
         + ", ".join(
             f"{visible(graph.name)} {f[-1]}" for graph, f in zip(graphs, fields, strict=True)
         )
-        + " pixels.",
+        + " pixels."
+        + "".join(f" {visible(note)}" for graph in graphs for note in field_note(graph)),
         (8.4, 3.6),
         paint,
     )
@@ -350,7 +367,7 @@ def _fields(graph: LayerGraph) -> list[int]:
         field = fields[layer.name]
         if field is None:
             break
-        if playing[layer.name] == "squeeze and excitation":
+        if playing[layer.name] == "squeeze and excitation" or not field.axes:
             continue
         sizes += [sizes[-1]] * (reached[layer.name] + 1 - len(sizes))
         sizes[reached[layer.name]] = max(sizes[reached[layer.name]], *field.size)
@@ -363,6 +380,7 @@ KINDS: dict[str, Callable[..., Plot]] = {
     "memory": memory_through_depth,
     "field": receptive_field,
     "zoo": zoo,
+    "pareto": pareto,
     "blocks": blocks,
 }
 """Every plot by name."""

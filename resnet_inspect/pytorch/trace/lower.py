@@ -41,7 +41,7 @@ from resnet_inspect.pytorch.trace.drafts import (
     named_layers,
 )
 from resnet_inspect.pytorch.trace.rules import FUNCTION_RULES, as_ops, bind
-from resnet_inspect.pytorch.trace.shape_rules import NEW, SPLITS
+from resnet_inspect.pytorch.trace.shape_rules import NEW, SPLITS, places
 
 
 def lower(recorded: Recorded, name: str, inputs: Sequence[Input]) -> LayerGraph:
@@ -186,7 +186,8 @@ class _Lowering:
             return
         name = self.splits[whole]
         along_channels = feed.shape[1:] == shape[1:]
-        op = View("chunk" if along_channels else name, shape)
+        along = places(whole, whole.all_input_nodes[0], node.args[1])
+        op = View("chunk" if along_channels else name, shape, along)
         label = _under(node.meta["frames"][-1].path, name)
         self._add(node, (label, label), (op,), (feed,), (), function=True)
 

@@ -17,7 +17,7 @@ from resnet_inspect.errors import InspectError, ShapeError
 from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.run import Gap, Input
 from resnet_inspect.networks.structure import Frame
-from resnet_inspect.networks.torch_ops import Opaque
+from resnet_inspect.networks.torch_ops import Opaque, Product
 from resnet_inspect.pytorch.inputs import Arguments
 from resnet_inspect.pytorch.results import results
 from resnet_inspect.pytorch.trace.audit import Seen
@@ -94,7 +94,7 @@ class _Part:
         except ShapeError as error:
             self.misfit = error  # or unusual, such as a batch folded into it: torch is to say
             return None, None
-        if any(isinstance(op, Opaque) for op in ops):
+        if any(isinstance(op, (Opaque, Product)) for op in ops):
             return ops, None  # it may give more than one tensor
         if len(ops) == 1 and getattr(ops[0], "inplace", False):
             return ops, inputs[0]

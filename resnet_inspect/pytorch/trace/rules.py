@@ -61,7 +61,7 @@ def register_layer(*kinds: type[nn.Module] | str) -> Callable[[_L], _L]:
     Shapes are without the batch. Return a tuple for several ops in a row, None for a layer that
     returns its input. For a layer that none of the ops describes, Opaque(type, output shape,
     params, macs=..) holds its numbers; an Op of your own needs its rules in costs.operations,
-    receptive_field.rule and memory.saved_tensors. Raises InspectError for a class that has a rule.
+    receptive_field.rule and kept.saved_tensors. Raises InspectError for a class that has a rule.
     """
 
     def register(function: _L) -> _L:

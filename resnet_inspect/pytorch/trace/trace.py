@@ -4,8 +4,8 @@
 
 A copy of the model (meta_copy.py) runs once on a meta tensor (module_run.py), what it calls is
 recorded as a torch.fx graph (recorder.py), and rules turn its modules and functions into ops
-(module_rules.py, function_rules.py, shape_rules.py, lower.py). What they say is held against what
-ran (audit.py). Blocks and stages come from networks.structure.
+(module_rules.py, function_rules.py, product_rules.py, shape_rules.py, lower.py). What they say is
+held against what ran (audit.py). Blocks and stages come from networks.structure.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from resnet_inspect.networks.run import Input
 from resnet_inspect.pytorch.inputs import Arguments, arguments, named
 from resnet_inspect.pytorch.trace import function_rules as _functions  # noqa: F401  (registers)
 from resnet_inspect.pytorch.trace import module_rules as _modules  # noqa: F401  (registers rules)
+from resnet_inspect.pytorch.trace import product_rules as _products  # noqa: F401  (registers)
 from resnet_inspect.pytorch.trace.deep import deeply
 from resnet_inspect.pytorch.trace.diagnosis import DataDependentError, said
 from resnet_inspect.pytorch.trace.exported import record

@@ -244,8 +244,10 @@ def test_biases_that_are_joined_and_split_lose_no_weight() -> None:
             )
             return pooled
 
-    for graph in both(Pool(), (5, 8)):
-        assert graph_cost(graph).params == total(graph.layers).params == 4 * (64 + 8)
+    traced, exported = both(Pool(), (5, 8))
+    assert graph_cost(traced).params == total(traced.layers).params == 4 * (64 + 8)
+    for graph in (traced, exported):
+        assert graph_cost(graph).params == 4 * (64 + 8)
         assert graph_cost(graph).macs == 2 * 64 + 2 * 5 * 64 + 2 * 5 * 8
 
 
