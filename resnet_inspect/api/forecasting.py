@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
-from resnet_inspect.api.networks import Model, graph, graphs
+from resnet_inspect.api.networks import Model, graph, graphs, spec
 from resnet_inspect.errors import InspectError
 from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.devices import devices as known_devices
@@ -202,13 +202,13 @@ def calibrate(
 
     base = own.device_named(device)
     rows = own.rows_of(os.fspath(path), Way(mode, layout, train, base.kind), dtype)
-    found = own.calibrate(rows, base, lambda name, side: graph(name, _image(name, side)))
+    found = own.calibrate(rows, base, lambda name, side: graph(spec(name), _image(name, side)))
     return Calibrated(own.calibrated_device(base, found), found)
 
 
 def _image(name: str, side: int) -> Shape:
     """Square images with the channels that a network takes."""
-    return (graph(name).input_shape[0], side, side)
+    return (graph(spec(name)).input_shape[0], side, side)
 
 
 def validate() -> Validated:

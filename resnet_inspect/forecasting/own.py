@@ -9,19 +9,19 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from resnet_inspect.counting.roofline import Ceilings
 from resnet_inspect.errors import FormatError, InspectError, unknown
+from resnet_inspect.files import read_bytes
 from resnet_inspect.forecasting.calibration import Prior, Sample, fit, misfit
 from resnet_inspect.forecasting.devices import Device, find
 from resnet_inspect.forecasting.efficiency import SETTINGS, Efficiency, Way
 from resnet_inspect.forecasting.fitted import OWN, Fitted, own_key, prior
 from resnet_inspect.forecasting.kernels import MODES, kernels
 from resnet_inspect.measuring.ceilings import load_ceilings
-from resnet_inspect.measuring.records import DeviceCeilings, Latency, read, select
+from resnet_inspect.measuring.records import LARGEST, DeviceCeilings, Latency, read, select
 from resnet_inspect.networks.graph import LayerGraph
 
 HERE = "here"
@@ -119,15 +119,16 @@ def rows_of(path: str, way: Way | None = None, precision: str | None = None) -> 
     if way is None or precision is None:
         raise InspectError(f"{path} does not say how it was measured; give the device and dtype")
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise FormatError(f"cannot read {path}: {reason}") from None
-    table = csv.DictReader(io.StringIO(text))
-    wanted = ("model", "img_size", "batch", "img_per_s")
-    if missing := [name for name in wanted if name not in (table.fieldnames or ())]:
-        raise FormatError(f"{path} has no column {missing[0]}; give {', '.join(wanted)}")
-    return [_read(path, table.line_num, row, way, precision) for row in table]
+        text = read_bytes(path, LARGEST).decode("utf-8-sig")
+        table = csv.DictReader(io.StringIO(text))
+        wanted = ("model", "img_size", "batch", "img_per_s")
+        if missing := [name for name in wanted if name not in (table.fieldnames or ())]:
+            raise FormatError(f"{path} has no column {missing[0]}; give {', '.join(wanted)}")
+        return [_read(path, table.line_num, row, way, precision) for row in table]
+    except UnicodeDecodeError:
+        raise FormatError(f"cannot read {path}: it is no text in UTF-8") from None
+    except csv.Error as error:
+        raise FormatError(f"{path} is no CSV: {error}") from None
 
 
 def _read(path: str, line: int, row: Mapping[str, str], way: Way, precision: str) -> Row:
@@ -138,7 +139,7 @@ def _read(path: str, line: int, row: Mapping[str, str], way: Way, precision: str
         raise FormatError(
             f"{path}, line {line}: give whole img_size and batch, and a rate"
         ) from None
-    if not (0 < side < 1e5 and 0 < batch < 1e7 and 0 < rate < 1e9):
+    if not (0 < side < 1e5 and 0 < batch < 1e7 and 1e-9 < rate < 1e9):
         raise FormatError(f"{path}, line {line}: sizes and rates are positive and finite")
     return Row(model, side, batch, way, precision, batch / rate)
 

@@ -188,6 +188,10 @@ def test_rows_of_ones_own_calibrate_a_device(tmp_path: Path) -> None:
         (CSV.replace("2600", "-1"), "line 4: sizes and rates are positive"),
         (CSV.replace("img_size", "size"), "no column img_size"),
         (CSV.replace("resnet34,", "resnet35,"), "unknown network 'resnet35'"),
+        (CSV.replace("resnet34,", "torch.nn:ReLU,"), "unknown network 'torch'"),
+        (CSV.replace("resnet34,", "this:s,"), "this:s has no spec"),  # a record names no code
+        (CSV.replace("resnet34,", "x" * 200_000 + ","), "is no CSV: field larger than"),
+        (CSV.replace("2600", "1e-320"), "line 4: sizes and rates are positive"),
     ],
 )
 def test_rows_that_calibrate_nothing_say_why(tmp_path: Path, text: str, complaint: str) -> None:
