@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from resnet_inspect.api.pictures import diff_diagram as diff_diagram
     from resnet_inspect.api.pictures import plot as plot
     from resnet_inspect.api.pictures import report as report
+    from resnet_inspect.api.propagation import effective_fields as effective_fields
+    from resnet_inspect.api.propagation import paths as paths
+    from resnet_inspect.api.propagation import signal as signal
     from resnet_inspect.api.tables import compare as compare
     from resnet_inspect.api.tables import conventions as conventions
     from resnet_inspect.api.tables import cost as cost
@@ -78,6 +81,7 @@ _PUBLIC = {
     "api.measurements": "bench device ladder read_bench roofline",
     "api.networks": "Model build graph list_models load_timm_preact register_layer spec trace",
     "api.pictures": "diagram diff_diagram plot report",
+    "api.propagation": "effective_fields paths signal",
     "api.tables": ("compare conventions cost diff explain memory receptive_fields reconcile table"),
     "counting.costs": "Cost total",
     "counting.memory": "Memory",

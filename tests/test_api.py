@@ -53,6 +53,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "receptive_fields": lambda model: list(ri.receptive_fields(model, input_shape=INPUT).values()),
     "table": lambda model: ri.table(model, "network", input_shape=INPUT).rows[0]["macs"],
     "explain": lambda model: ri.explain(model, "conv1", input_shape=INPUT).rows,
+    "paths": lambda model: ri.paths(model, input_shape=INPUT)["blocks"].rows,
     "diff": lambda model: ri.diff(model, TINY, input_shape=INPUT).rows,
     "compare": lambda model: ri.compare(model, TINY, input_shape=INPUT)["cost"].rows[0]["macs"],
     "reconcile": lambda model: len(ri.reconcile(model, input_shape=INPUT, measure=False).tables),

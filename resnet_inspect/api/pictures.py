@@ -81,10 +81,10 @@ def plot(
 ) -> Plot:
     """Plot where the cost is: a value with .write(path), which a notebook shows.
 
-    kind: 'stages', 'cumulative', 'memory' or 'field' of some networks; 'zoo', 'pareto' or 'blocks'
-    without any. convention: what 'stages' and 'cumulative' count. theme: 'light', 'dark' or
-    'print'. x: what 'pareto' sets accuracy against: 'macs', 'params' or 'throughput'; device, under
-    and data are as `accuracy` has them.
+    kind: 'stages', 'cumulative', 'memory', 'field', 'paths' or 'signal' of some networks; 'zoo',
+    'pareto' or 'blocks' without any. convention: what 'stages' and 'cumulative' count. theme:
+    'light', 'dark' or 'print'. x: what 'pareto' sets accuracy against: 'macs', 'params' or
+    'throughput'; device, under and data are as `accuracy` has them.
     """
     from resnet_inspect.pictures.plots import costs
     from resnet_inspect.tables.accuracy import wanted_rows

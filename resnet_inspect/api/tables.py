@@ -97,11 +97,24 @@ def table(
     )
 
 
-def explain(model: Model, part: str, *, input_shape: Inputs | None = None, **changes: Any) -> Table:
+def explain(
+    model: Model,
+    part: str | None = None,
+    *,
+    input_shape: Inputs | None = None,
+    **changes: Any,
+) -> Table:
     """A layer's or block's arithmetic, formula by formula with numbers put in.
 
-    Raises UnknownNameError with the nearest layers and blocks.
+    explain("residual") says why residual functions are easier to learn. Raises UnknownNameError
+    with the nearest layers and blocks.
     """
+    from resnet_inspect.tables import residual
+
+    if part is None:
+        if model == residual.WORD:
+            return residual.residual()
+        raise InspectError("no layer; name a layer or block after the network, such as layer2.0")
     from resnet_inspect.tables.explanation import arithmetic
 
     return arithmetic(graph(model, input_shape, **changes), part)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resnet_inspect.counting import conventions
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.memory import live_bytes, memory
-from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import GlobalAvgPool2d
-from resnet_inspect.networks.parts import depths, roles
+from resnet_inspect.networks.parts import depths
 from resnet_inspect.pictures.plots.blocks import blocks
+from resnet_inspect.pictures.plots.field import receptive_field
+from resnet_inspect.pictures.plots.labels import End, label_ends
 from resnet_inspect.pictures.plots.pareto import pareto
+from resnet_inspect.pictures.plots.paths import paths
 from resnet_inspect.pictures.plots.plot import (
     DASHES,
     HATCHES,
@@ -31,6 +32,7 @@ from resnet_inspect.pictures.plots.plot import (
     note,
     shared_legend,
 )
+from resnet_inspect.pictures.plots.signal import theory as signal
 from resnet_inspect.pictures.plots.zoo import zoo
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import network as network_table
@@ -38,7 +40,6 @@ from resnet_inspect.tables.accuracy import EVERYTHING, Wanted
 from resnet_inspect.tables.characters import visible
 from resnet_inspect.tables.columns import show_bytes
 from resnet_inspect.tables.comparison import merged
-from resnet_inspect.tables.formulas import field_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,14 +86,6 @@ def plot(
 
 MOST_NAMES = 30
 """The most names of stages that an axis has room for."""
-
-
-class End(NamedTuple):
-    """Where a line ends, and what it is called."""
-
-    x: float
-    y: float
-    text: str
 
 
 def _names(graphs: Sequence[LayerGraph]) -> str:
@@ -210,7 +203,7 @@ def cumulative(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
             axes.set_xlabel("depth in layers with weights (marks end a stage)")
             axes.set_ylabel(f"{axis} so far")
             axes.set_ylim(bottom=0)
-            _label_ends(axes, theme, ends, 3.5)
+            label_ends(axes, theme, ends, 3.5)
 
     return Plot(
         "cumulative",
@@ -236,29 +229,6 @@ def _stage_ends(graph: LayerGraph) -> list[int]:
     """The depths at which stages end."""
     reached = depths(graph)
     return sorted({reached[stage.output.name] for stage in graph.stages})
-
-
-def _label_ends(axes: Axes, theme: Theme, ends: Sequence[End], wide: float) -> None:
-    """Names above the ends of lines, where costs that only grow leave room.
-
-    wide: the axes' width in inches, about, which says how many units a name takes.
-    """
-    axes.locator_params(axis="x", integer=True)
-    right, top = max(1, *(end.x for end in ends)), axes.get_ylim()[1] * 1.06
-    axes.set_xlim(0, right * 1.09)
-    axes.set_ylim(0, top)
-    unit = right * 1.09 / (72 * wide)
-    placed: list[tuple[float, float, float]] = []
-    for end in sorted(ends, key=lambda end: end.y):
-        half = (2.6 * len(end.text) + 4) * unit
-        at = min(max(end.x - half / 2, half), right * 1.09 - half)
-        height = end.y + top * 0.022
-        for left, far, level in placed:
-            if at - half < far and at + half > left:
-                height = max(height, level + top * 0.066)
-        placed.append((at - half, at + half, height))
-        look: dict[str, Any] = {"fontsize": 9, "fontweight": "bold", "bbox": backed(theme)}
-        axes.text(at, height, end.text, ha="center", va="bottom", **look)
 
 
 def memory_through_depth(graphs: Sequence[LayerGraph]) -> Plot:
@@ -323,62 +293,13 @@ def _stage_bands(axes: Axes, theme: Theme, graph: LayerGraph) -> None:
     axes.tick_params(axis="x", length=0)
 
 
-def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
-    """How many input pixels a position sees, through depth, against the input's size."""
-    fields = [_fields(graph) for graph in graphs]
-
-    def paint(figure: Figure, theme: Theme) -> None:
-        axes = figure.subplots()
-        ends = []
-        for number, (graph, sizes) in enumerate(zip(graphs, fields, strict=True)):
-            axes.plot(sizes, color=theme.series[number], linestyle=DASHES[number])
-            ends.append(End(len(sizes) - 1, sizes[-1], f"{called(graph.name)} {sizes[-1]}"))
-        inputs = sorted({max(graph.input_shape[1:]) for graph in graphs if graph.input_shape[1:]})
-        axes.set_ylim(0, max(axes.get_ylim()[1], *inputs, 1))
-        for side in inputs:
-            axes.axhline(side, color=theme.ink, linewidth=1.2, linestyle=(0, (5, 3)))
-        _label_ends(axes, theme, ends, 7.6)
-        for side in inputs:
-            look = {"xycoords": axes.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-            note(axes, f"the input's {side} pixels", (1, side), (0, 3), **look)
-        axes.set_title("Receptive field through depth")
-        axes.set_xlabel("depth in layers with weights")
-        axes.set_ylabel("input pixels")
-
-    return Plot(
-        "field",
-        "Receptive field through depth, before global pooling: "
-        + ", ".join(
-            f"{visible(graph.name)} {f[-1]}" for graph, f in zip(graphs, fields, strict=True)
-        )
-        + " pixels."
-        + "".join(f" {visible(note)}" for graph in graphs for note in field_note(graph)),
-        (8.4, 3.6),
-        paint,
-    )
-
-
-def _fields(graph: LayerGraph) -> list[int]:
-    """The largest field at every depth up to the last global pooling; 1 pixel at the input."""
-    fields, reached, playing = receptive_fields(graph), depths(graph), roles(graph)
-    pools = [at for at, layer in enumerate(graph.layers) if isinstance(layer.op, GlobalAvgPool2d)]
-    sizes = [1]
-    for layer in graph.layers[: pools[-1] if pools else None]:
-        field = fields[layer.name]
-        if field is None:
-            break
-        if playing[layer.name] == "squeeze and excitation" or not field.axes:
-            continue
-        sizes += [sizes[-1]] * (reached[layer.name] + 1 - len(sizes))
-        sizes[reached[layer.name]] = max(sizes[reached[layer.name]], *field.size)
-    return sizes
-
-
 KINDS: dict[str, Callable[..., Plot]] = {
     "stages": stages,
     "cumulative": cumulative,
     "memory": memory_through_depth,
     "field": receptive_field,
+    "paths": paths,
+    "signal": signal,
     "zoo": zoo,
     "pareto": pareto,
     "blocks": blocks,
