@@ -73,16 +73,20 @@ def plot(
     input_shape: Shape | None = None,
     theme: str = "light",
     convention: str = "macs",
+    train: bool = False,
+    batch: int = 1,
 ) -> Plot:
     """Plot where the cost is: a value with .write(path), which a notebook shows.
 
     kind: 'stages', 'cumulative', 'memory' or 'field' of some networks; 'zoo' or 'blocks' without
-    any. convention: what 'stages' and 'cumulative' count. theme: 'light', 'dark' or 'print'.
+    any. convention: what 'stages' and 'cumulative' count. train, batch: 'memory' of a training step
+    (SGD with momentum), or of an inference pass. theme: 'light', 'dark' or 'print'.
     """
     from resnet_inspect.pictures.plots import costs
 
     networks = graphs(models, input_shape)
-    return costs.plot(kind, networks, theme=theme, convention=convention)
+    settings = {"theme": theme, "convention": convention}
+    return costs.plot(kind, networks, train=train, batch=batch, **settings)
 
 
 def report(

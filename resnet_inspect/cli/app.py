@@ -17,7 +17,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     "Look": ("table", "models", "explain", "conventions"),
     "Compare": ("compare", "compare-blocks", "diff", "reconcile"),
     "Draw": ("diagram", "plot", "report"),
-    "Forecast": ("forecast", "devices", "calibrate", "validate"),
+    "Forecast": ("forecast", "fit", "devices", "calibrate", "validate"),
     "Measure": ("bench", "results", "ladder", "roofline", "device"),
 }
 """Every command, in the order and under the titles of the help."""

@@ -10,6 +10,7 @@ import click
 import resnet_inspect as ri
 from resnet_inspect.cli.network_options import (
     MODELS_HELP,
+    batch_option,
     convention_option,
     models_options,
     theme_option,
@@ -26,6 +27,8 @@ from resnet_inspect.networks.graph import LayerGraph
 @models_options(help=f"{MODELS_HELP}; none for zoo and blocks.", required=False)
 @output_option("The picture: svg, png or pdf by its suffix.")
 @convention_option
+@option("--train", "Of memory: that of a training step, SGD with momentum.")
+@batch_option
 @theme_option()
 @option(
     "--format FORMAT", "Format, whatever the suffix", words=words_of("pictures.plots.plot:FORMATS")
@@ -44,6 +47,7 @@ def plot(
     \b
     resnet-inspect plot stages resnet34 resnet50 -o stages.svg
     resnet-inspect plot memory resnet50 -o memory.png
+    resnet-inspect plot memory resnet50 --train --batch 32 -o training.svg
     resnet-inspect plot field resnet18 resnet50 resnet152 -o field.pdf
     resnet-inspect plot zoo -o zoo.svg
     """

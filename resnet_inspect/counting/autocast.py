@@ -6,17 +6,40 @@ exponentials and sums in fp32, everything else in the widest dtype that it takes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from resnet_inspect.counting.dtypes import cast_size, chosen_dtype, element_bytes
+from resnet_inspect.counting.dtypes import DTYPES as SIZES
+from resnet_inspect.counting.dtypes import (
+    canonical_dtype,
+    cast_size,
+    chosen_dtype,
+    element_bytes,
+)
 from resnet_inspect.counting.memory import input_bytes
+from resnet_inspect.errors import UnknownNameError, unknown
 from resnet_inspect.networks import ops, torch_ops
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.ops import elements
 
 AUTOCAST = {"amp-bf16": "bf16", "amp-fp16": "fp16"}
 """What autocast computes in; weights are of fp32."""
+
+DTYPES = (*SIZES, *AUTOCAST)
+"""What a step may be run in."""
+
+
+def step_dtype(dtype: str | None) -> str | None:
+    """amp-bf16 for bf16-amp, fp32 for float32; raises UnknownNameError."""
+    if dtype is None:
+        return None
+    name = re.sub(r"(.+)-amp", r"amp-\1", dtype.lower())
+    try:
+        return name if name in AUTOCAST else canonical_dtype(name)
+    except UnknownNameError:
+        raise unknown("dtype", dtype, DTYPES) from None
+
 
 HALF, FULL = 2, 4
 """Bytes of an element in 16 bits and in fp32."""

@@ -6,6 +6,7 @@ before the allocator's rounding, and without the workspaces of libraries. Loss: 
 
 from __future__ import annotations
 
+from resnet_inspect.counting.autocast import step_dtype
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.timeline import Timeline
 from resnet_inspect.counting.training_step import (
@@ -28,12 +29,12 @@ def training_memory(graph: LayerGraph, settings: Settings) -> Timeline:
     ):
         if getattr(settings, setting) not in known:
             raise unknown(setting, getattr(settings, setting), known)
-    return _timeline(graph, settings, True)
+    return _timeline(graph, settings._replace(dtype=step_dtype(settings.dtype)), True)
 
 
 def inference_memory(graph: LayerGraph, dtype: str | None = None) -> Timeline:
     """What an inference pass holds while each layer runs; dtype: as `Settings` has it."""
-    return _timeline(graph, Settings(dtype=dtype), False)
+    return _timeline(graph, Settings(dtype=step_dtype(dtype)), False)
 
 
 @once

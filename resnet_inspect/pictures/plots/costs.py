@@ -29,6 +29,7 @@ from resnet_inspect.pictures.plots.plot import (
     note,
     shared_legend,
 )
+from resnet_inspect.pictures.plots.training_memory import training
 from resnet_inspect.pictures.plots.zoo import zoo
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import network as network_table
@@ -44,15 +45,24 @@ MOST = 6
 
 
 def plot(
-    kind: str, graphs: Sequence[LayerGraph] = (), *, theme: str = "light", convention: str = "macs"
+    kind: str,
+    graphs: Sequence[LayerGraph] = (),
+    *,
+    theme: str = "light",
+    convention: str = "macs",
+    train: bool = False,
+    batch: int = 1,
 ) -> Plot:
     """A plot of one of KINDS; 'zoo' and 'blocks' need no networks.
 
-    convention: what 'stages' and 'cumulative' show besides parameters. Raises UnknownNameError for
-    the kind, theme or convention, InspectError for too few or too many networks.
+    convention: what 'stages' and 'cumulative' show besides parameters. train, batch: of 'memory'.
+    Raises UnknownNameError for the kind, theme or convention, InspectError for too few or too many
+    networks.
     """
     if kind not in KINDS:
         raise unknown("plot", kind, KINDS)
+    if (train or batch != 1) and kind != "memory":
+        raise InspectError(f"train and batch are for the plot 'memory', not for {kind!r}")
     if kind in ("zoo", "blocks"):
         if graphs:
             raise InspectError(f"the plot {kind!r} takes no network; leave out {graphs[0].name!r}")
@@ -60,8 +70,12 @@ def plot(
     else:
         if not 1 <= len(graphs) <= MOST:
             raise InspectError(f"{len(graphs)} networks; the plot {kind!r} takes 1 to {MOST}")
-        counts = {"convention": convention} if kind in ("stages", "cumulative") else {}
-        drawn = KINDS[kind](graphs, **counts)
+        given: dict[str, Any] = {}
+        if kind in ("stages", "cumulative"):
+            given = {"convention": convention}
+        elif kind == "memory":
+            given = {"train": train, "batch": batch}
+        drawn = KINDS[kind](graphs, **given)
     return replace(drawn, theme=theme)
 
 
@@ -224,34 +238,41 @@ def _label_ends(axes: Axes, theme: Theme, ends: Sequence[End], wide: float) -> N
         axes.text(at, height, end.text, ha="center", va="bottom", **look)
 
 
-def memory_through_depth(graphs: Sequence[LayerGraph]) -> Plot:
-    """Activations alive while each layer of an inference pass runs, with the peak marked."""
+def memory_through_depth(graphs: Sequence[LayerGraph], train: bool = False, batch: int = 1) -> Plot:
+    """Activations alive while each layer of an inference pass runs, with the peak marked.
+
+    train: all that a training step holds.
+    """
+    if train:
+        return training(graphs, batch)
 
     def paint(figure: Figure, theme: Theme) -> None:
         panels = figure.subplots(len(graphs), 1, squeeze=False)[:, 0]
-        top = max(max(live_bytes(graph)) for graph in graphs) / 2**20
+        top = max(max(live_bytes(graph, batch)) for graph in graphs) / 2**20
         for number, (axes, graph) in enumerate(zip(panels, graphs, strict=True)):
-            _memory_panel(axes, theme, graph, theme.series[number], top)
+            _memory_panel(axes, theme, graph, theme.series[number], top, batch)
         panels[-1].set_xlabel("layers in the order in which they run")
 
     return Plot(
         "memory",
         f"Activation memory of an inference pass of {_names(graphs)} through depth; the peak is "
-        + "; ".join(_peak_words(graph) for graph in graphs)
+        + "; ".join(_peak_words(graph, batch) for graph in graphs)
         + ".",
         (8.4, 1.2 + 1.9 * len(graphs)),
         paint,
     )
 
 
-def _peak_words(graph: LayerGraph) -> str:
-    need = memory(graph)
+def _peak_words(graph: LayerGraph, batch: int) -> str:
+    need = memory(graph, batch)
     bound = "at least " if need.uncounted else ""
     return f"{bound}{show_bytes(need.inference_peak)} at {need.peak_at}"
 
 
-def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top: float) -> None:
-    levels = [level / 2**20 for level in live_bytes(graph)]
+def _memory_panel(
+    axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top: float, batch: int
+) -> None:
+    levels = [level / 2**20 for level in live_bytes(graph, batch)]
     edges = [step - 0.5 for step in range(len(levels) + 1)]
     axes.stairs(levels, edges, fill=True, color=colour, alpha=0.35, linewidth=0)
     axes.stairs(levels, edges, color=colour, linewidth=1.4)
@@ -259,8 +280,15 @@ def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top:
     axes.plot([peak], [levels[peak]], marker="v", color=theme.ink, markersize=7, clip_on=False)
     right = peak < 0.5 * len(levels)
     look = {"ha": "left" if right else "right", "va": "bottom", "bbox": backed(theme)}
-    note(axes, f"peak {_peak_words(graph)}", (peak, levels[peak]), (-4 if right else 4, 6), **look)
-    axes.set_title(f"{graph.name}: activations alive, input {show_shape(graph.input_shape)}, fp32")
+    note(
+        axes,
+        f"peak {_peak_words(graph, batch)}",
+        (peak, levels[peak]),
+        (-4 if right else 4, 6),
+        **look,
+    )
+    shape = show_shape(graph.input_shape if batch == 1 else (batch, *graph.input_shape))
+    axes.set_title(f"{graph.name}: activations alive, input {shape}, fp32")
     axes.set_ylabel("MiB")
     axes.set_ylim(0, top * 1.24)
     axes.set_xlim(-0.5, len(levels) - 0.5)
