@@ -16,11 +16,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from resnet_inspect.api.forecasting import accuracy as accuracy
     from resnet_inspect.api.forecasting import calibrate as calibrate
     from resnet_inspect.api.forecasting import devices as devices
     from resnet_inspect.api.forecasting import fit as fit
     from resnet_inspect.api.forecasting import forecast as forecast
     from resnet_inspect.api.forecasting import forecasts as forecasts
+    from resnet_inspect.api.forecasting import training_cost as training_cost
     from resnet_inspect.api.forecasting import validate as validate
     from resnet_inspect.api.measurements import bench as bench
     from resnet_inspect.api.measurements import device as device
@@ -51,8 +53,8 @@ if TYPE_CHECKING:
     from resnet_inspect.api.tables import table as table
     from resnet_inspect.counting.costs import Cost as Cost
     from resnet_inspect.counting.costs import total as total
+    from resnet_inspect.counting.field import ReceptiveField as ReceptiveField
     from resnet_inspect.counting.memory import Memory as Memory
-    from resnet_inspect.counting.receptive_field import ReceptiveField as ReceptiveField
     from resnet_inspect.errors import InspectError as InspectError
     from resnet_inspect.networks.graph import Block as Block
     from resnet_inspect.networks.graph import Layer as Layer
@@ -70,7 +72,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _PUBLIC = {
-    "api.forecasting": "calibrate devices fit forecast forecasts validate",
+    "api.forecasting": ("accuracy calibrate devices fit forecast forecasts training_cost validate"),
     "api.measurements": "bench device ladder read_bench roofline",
     "api.networks": "Model build graph list_models load_timm_preact register_layer spec trace",
     "api.pictures": "diagram diff_diagram plot report",
@@ -80,7 +82,7 @@ _PUBLIC = {
     ),
     "counting.costs": "Cost total",
     "counting.memory": "Memory",
-    "counting.receptive_field": "ReceptiveField",
+    "counting.field": "ReceptiveField",
     "counting.torch_op_rules": "Opaque",  # with its rules
     "errors": "InspectError",
     "networks.graph": "Block Layer LayerGraph Stage",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -103,3 +104,14 @@ def timm(torchvision: ModuleType) -> ModuleType:
     import timm
 
     return timm
+
+
+@pytest.fixture(autouse=True)
+def _every_trace_keeps_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Tests that import no tracing pay nothing.
+    tracing = sys.modules.get("resnet_inspect.pytorch.trace.trace")
+    if tracing is not None:
+        from lawful import Lawful, lawfully
+
+        monkeypatch.setattr(tracing, "ModuleRun", Lawful)
+        monkeypatch.setattr(tracing, "lower", lawfully)

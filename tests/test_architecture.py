@@ -22,6 +22,7 @@ CORE = {"errors", "files", "networks", "counting"}
 # Libraries that take long to load, and who may load them as soon as it is imported itself.
 HEAVY: dict[str, set[str]] = {
     "torch": {"pytorch"},
+    "onnx": {"reading"},
     "torchinfo": set(),
     "fvcore": set(),
     "pandas": set(),

@@ -22,7 +22,8 @@ from resnet_inspect.counting import (
     torch_op_rules,  # noqa: F401  (registers rules)
 )
 from resnet_inspect.counting.dtypes import canonical_dtype
-from resnet_inspect.counting.memory import live_bytes, saved_for_backward, saved_tensors
+from resnet_inspect.counting.kept import saved_tensors
+from resnet_inspect.counting.memory import live_bytes, saved_for_backward
 from resnet_inspect.errors import UnknownNameError
 from resnet_inspect.networks import ops, zoo
 from resnet_inspect.networks import torch_ops as foreign

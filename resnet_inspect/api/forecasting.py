@@ -195,6 +195,82 @@ def fit(
     )
 
 
+def training_cost(
+    *models: Model | Sequence[Model],
+    device: DeviceName | Sequence[DeviceName],
+    gpus: int = 1,
+    epochs: int = 90,
+    dataset: str | int = "imagenet",
+    batch: int = 128,
+    dtype: str | None = None,
+    mode: str = "eager",
+    layout: str = "nchw",
+    efficiency: float | None = None,
+    power_limit: float | None = None,
+    price: str | None = None,
+    input_shape: Shape | None = None,
+) -> Table:
+    """What training takes in hours and kWh, and in money at your own price: a row for each.
+
+    gpus: devices that train together, each with a batch of `batch`. dataset: 'imagenet',
+    'imagenet21k', 'cifar10', 'cifar100', 'mnist', or a number of images. dtype: as `forecast` has
+    it (default: amp-fp16 where the device has fp16, else fp32). efficiency: throughput of several
+    devices as a share of that many times one's (default: 0.9). power_limit: watts allowed for each
+    (default: its TDP). price: '2.5/h' for an hour of one device, or '0.3/kWh'. `hours`, `kwh` and
+    `money` have bounds `_low` and `_high`. Raises InspectError.
+    """
+    from resnet_inspect.forecasting import training
+    from resnet_inspect.forecasting.forecast import forecast as forecast_one
+    from resnet_inspect.tables.training import too_large, training_cost_table
+
+    cost = price if price is None else training.price_of(price)
+    images = training.images_of(dataset)
+    plan = training.Plan(gpus, epochs, images, efficiency, power_limit, cost)
+    made, notes = [], []
+    for network, on in product(graphs(models, input_shape), _named(device)):
+        kind = dtype or ("amp-fp16" if "fp16" in on.peaks else "fp32")
+        step = forecast_one(network, on, batch, kind, mode, layout, train=True)
+        made.append(training.training_cost(step, on, plan))
+        notes += too_large(network, on, batch, kind)
+    return training_cost_table(made).noted(*notes)
+
+
+def accuracy(
+    *,
+    family: str | None = None,
+    data: str = "any",
+    under: str | None = None,
+    front: str = "macs",
+    batch: int = 64,
+    device: DeviceName | None = None,
+    dtype: str | None = None,
+    mode: str = "eager",
+    layout: str = "nchw",
+) -> Table:
+    """Published top-1 by weights and input size, beside parameters, MACs and training memory.
+
+    device: also forecast latency at batch 1 and images/s at `batch`, as `forecast` does. data:
+    'imagenet-1k' leaves out weights that saw other images. under: 'macs=2G,params=20M,latency=5ms',
+    'memory=8GiB'. front: what the column 'front' sets accuracy against: 'macs', 'params' or
+    'throughput'. Raises InspectError.
+    """
+    from resnet_inspect.tables.accuracy import accuracy_table, wanted_rows
+
+    return accuracy_table(
+        wanted_rows(
+            family=family,
+            data=data,
+            under=under,
+            front=front,
+            batch=batch,
+            device=device,
+            dtype=dtype,
+            mode=mode,
+            layout=layout,
+        )
+    )
+
+
 def _words(values: str | Sequence[str]) -> Sequence[str]:
     return (values,) if isinstance(values, str) else values
 

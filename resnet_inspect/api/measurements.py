@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_inspect.api.networks import Model, graph, graphs
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.measuring.progress import SILENT, Progress
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.inputs import Inputs
 
 if TYPE_CHECKING:
     from resnet_inspect.reporting.measurements import Measurements, NetworkRoofline
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def bench(
     *models: Model | Sequence[Model],
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     batch: int | Sequence[int] = 1,
     dtype: str | Sequence[str] = "fp32",
     memory_format: str | Sequence[str] = "nchw",
@@ -86,7 +86,7 @@ def ladder(
     record: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: Progress = SILENT,
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     **changes: Any,
 ) -> Measurements:
     """Measure a network from the naive baseline to the fastest, one change at a time.
@@ -145,7 +145,7 @@ def roofline(
     fused: bool = False,
     device: str | None = None,
     ceilings: str | os.PathLike[str] | None = None,
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     **changes: Any,
 ) -> NetworkRoofline:
     """What bounds each layer on a measured device, and the least time it can take.

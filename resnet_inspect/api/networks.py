@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import replace
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeGuard, Union, cast
 
 from resnet_inspect.errors import InspectError, ShapeError, unknown
 from resnet_inspect.networks import naming, zoo
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.inputs import Inputs, entries, show_input
 from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
@@ -23,7 +21,8 @@ if TYPE_CHECKING:
 
 Model = Union[str, os.PathLike[str], ResNetSpec, LayerGraph, "torch.nn.Module"]
 """A network: a name of the zoo, a TOML file, either with fields changed ('resnet50[stem=deep]'), a
-spec, a graph, a torch module, 'package.module:callable' for code that makes one, or a .pt2 file."""
+spec, a graph, a torch module, 'package.module:callable' for code that makes one, a .pt2 file, or an
+.onnx file."""
 
 _CALLABLE = r"[^\W\d][\w.]*:[^\W\d][\w.]*"
 
@@ -36,9 +35,15 @@ def is_code(model: object) -> bool:
     return text.lower().endswith(".pt2") or re.fullmatch(_CALLABLE, text) is not None
 
 
+def is_onnx(model: object) -> bool:
+    """Whether a name is of an .onnx file."""
+    return isinstance(model, (str, os.PathLike)) and os.fspath(model).lower().endswith(".onnx")
+
+
 def has_spec(model: object) -> TypeGuard[str | os.PathLike[str] | ResNetSpec]:
     """Whether a spec describes a model: a name, a TOML file, or a spec itself."""
-    return isinstance(model, (str, os.PathLike, ResNetSpec)) and not is_code(model)
+    named = isinstance(model, (str, os.PathLike, ResNetSpec))
+    return named and not is_code(model) and not is_onnx(model)
 
 
 def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
@@ -70,7 +75,7 @@ def spec(model: str | os.PathLike[str] | ResNetSpec, **changes: Any) -> ResNetSp
 
 def graph(
     model: Model,
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     *,
     args: Mapping[str, Any] | None = None,
     leaves: Sequence[str] = (),
@@ -78,11 +83,11 @@ def graph(
 ) -> LayerGraph:
     """The LayerGraph of a network for inputs of (channels, height, width).
 
-    input_shape: by default what the network is published for. Code, modules and .pt2 files are
-    traced, as `trace` does: args are those of a callable, leaves are as `trace` has them. Raises
-    UnknownNameError, SpecError, FormatError, and ShapeError where the input does not fit.
+    input_shape: by default what the network is published for, or what an .onnx file says. Code,
+    modules and .pt2 files are traced, as `trace` does: args are those of a callable, input_shape
+    and leaves are as `trace` has them. Raises UnknownNameError, SpecError, FormatError, and
+    ShapeError where the input does not fit.
     """
-    shape = checked_shape(input_shape)
     if is_code(model) or hasattr(model, "named_modules"):
         if changes:
             raise InspectError(
@@ -92,13 +97,22 @@ def graph(
         if is_code(model):
             from resnet_inspect.pytorch.trace.load import load
 
-            return load(os.fspath(cast("str", model)), shape, args, leaves)
-        module = cast("torch.nn.Module", model)
-        return replace(trace(module, shape, leaves=leaves), maker=partial(deepcopy, module))
+            return load(os.fspath(cast("str", model)), input_shape, args, leaves)
+        from resnet_inspect.pytorch.trace.load import described
+
+        return described(cast("torch.nn.Module", model), input_shape, leaves)
+    if is_onnx(model) and not (changes or args or leaves):
+        return _onnx(os.fspath(cast("str", model)), input_shape)
+    if is_onnx(model) and changes:
+        raise InspectError(
+            f"{_name(model)} is a file, so {next(iter(changes))!r} does not apply; change the "
+            "network that it was exported from"
+        )
     if args or leaves:
         raise InspectError(
             "arguments and leaves are for code that is traced (package.module:callable)"
         )
+    shape = checked_shape(input_shape)
     if isinstance(model, LayerGraph):
         if changes or shape not in (None, model.input_shape):
             raise InspectError(
@@ -113,8 +127,20 @@ def graph(
     return layer_graph(spec(model, **changes), shape)
 
 
+def _onnx(path: str, given: Inputs | None) -> LayerGraph:
+    try:
+        from resnet_inspect.reading import onnx_graph
+    except ModuleNotFoundError as error:
+        if error.name != "onnx":
+            raise
+        raise InspectError(
+            f"reading {path} needs onnx, which is not installed; pip install onnx"
+        ) from None
+    return onnx_graph.graph(path, () if given is None else entries(given))
+
+
 def graphs(
-    models: Sequence[Model | Sequence[Model]], input_shape: Shape | None = None, **changes: Any
+    models: Sequence[Model | Sequence[Model]], input_shape: Inputs | None = None, **changes: Any
 ) -> list[LayerGraph]:
     """The graphs of some models, and of those in lists among them."""
     lists = (model if isinstance(model, (list, tuple)) else (model,) for model in models)
@@ -123,16 +149,18 @@ def graphs(
 
 
 def trace(
-    module: torch.nn.Module, input_shape: Shape | None = None, *, leaves: Sequence[str] = ()
+    module: torch.nn.Module, input_shape: Inputs | None = None, *, leaves: Sequence[str] = ()
 ) -> LayerGraph:
     """The LayerGraph of any torch module for inputs of (channels, height, width).
 
-    The module is left as it was. leaves: names of module classes to take as one uncounted layer
-    each, such as one whose control flow depends on the data. Raises InspectError.
+    The module is left as it was. input_shape: a list of shapes for several arguments, a dict for
+    arguments by name, (shape, 'int64') for one of another dtype. leaves: names of module classes
+    to take as one uncounted layer each, such as one whose control flow depends on the data. Raises
+    InspectError.
     """
     from resnet_inspect.pytorch.trace import trace as tracing
 
-    return tracing.trace(module, checked_shape(input_shape), leaves=leaves)
+    return tracing.trace(module, input_shape, leaves=leaves)
 
 
 def register_layer(*kinds: type[torch.nn.Module]) -> Callable[[Any], Any]:
@@ -199,11 +227,15 @@ def _name(model: object) -> str:
     return str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
 
 
-def checked_shape(shape: Any) -> Shape | None:
-    """A shape as a tuple; raises ShapeError for a single number."""
-    try:
-        return None if shape is None else tuple(shape)
-    except TypeError:
+def checked_shape(given: Inputs | None) -> Shape | None:
+    """The one shape that a network of images takes; raises ShapeError for anything else."""
+    if given is None:
+        return None
+    first, *others = entries(given)
+    if others or first.name or first.dtype:
+        shown = " ".join(f"--input {show_input(entry)}" for entry in (first, *others))
         raise ShapeError(
-            f"input_shape is {shape!r}; give (channels, height, width), such as (3, 224, 224)"
-        ) from None
+            f"{shown} is for code that is traced; a network of images takes one shape, such as "
+            "3x224x224"
+        )
+    return first.shape

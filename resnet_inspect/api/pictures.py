@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.api.networks import Model, graph, graphs
 from resnet_inspect.networks import zoo
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.inputs import Inputs
 
 if TYPE_CHECKING:
+    from resnet_inspect.forecasting.devices import Device
     from resnet_inspect.pictures.diagrams.diagram import Diagram
     from resnet_inspect.pictures.plots.plot import Plot
 
 
 def diagram(
     *models: Model | Sequence[Model],
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     level: str = "block",
     expand: bool = False,
     color_by: str = "stage",
@@ -48,7 +49,7 @@ def diff_diagram(
     before: Model,
     after: Model,
     *,
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     level: str = "block",
     expand: bool = False,
     direction: str = "TB",
@@ -70,29 +71,42 @@ def diff_diagram(
 def plot(
     kind: str,
     *models: Model | Sequence[Model],
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     theme: str = "light",
     convention: str = "macs",
     train: bool = False,
     batch: int = 1,
+    x: str = "macs",
+    device: str | os.PathLike[str] | Device | None = None,
+    under: str | None = None,
+    data: str = "any",
 ) -> Plot:
     """Plot where the cost is: a value with .write(path), which a notebook shows.
 
-    kind: 'stages', 'cumulative', 'memory' or 'field' of some networks; 'zoo' or 'blocks' without
-    any. convention: what 'stages' and 'cumulative' count. train, batch: 'memory' of a training step
-    (SGD with momentum), or of an inference pass. theme: 'light', 'dark' or 'print'.
+    kind: 'stages', 'cumulative', 'memory' or 'field' of some networks; 'zoo', 'pareto' or 'blocks'
+    without any. convention: what 'stages' and 'cumulative' count. theme: 'light', 'dark' or
+    'print'. train, batch: 'memory' of a training step (SGD with momentum), or of an inference pass.
+    x: what 'pareto' sets accuracy against: 'macs', 'params' or 'throughput'; device, under and data
+    are as `accuracy` has them.
     """
     from resnet_inspect.pictures.plots import costs
+    from resnet_inspect.tables.accuracy import wanted_rows
 
-    networks = graphs(models, input_shape)
-    settings = {"theme": theme, "convention": convention}
-    return costs.plot(kind, networks, train=train, batch=batch, **settings)
+    return costs.plot(
+        kind,
+        graphs(models, input_shape),
+        theme=theme,
+        convention=convention,
+        train=train,
+        batch=batch,
+        wanted=wanted_rows(front=x, device=device, under=under, data=data),
+    )
 
 
 def report(
     *models: Model | Sequence[Model],
     folder: str | os.PathLike[str],
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     batch: int = 1,
     dtype: str | None = None,
     convention: str = "macs",

@@ -9,19 +9,20 @@ from resnet_inspect.api.networks import Model, checked_shape, graph, graphs, has
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.inputs import Inputs
+from resnet_inspect.networks.run import Unmade
 
 if TYPE_CHECKING:
     from resnet_inspect.counting.conventions import Reported
     from resnet_inspect.counting.costs import Cost
+    from resnet_inspect.counting.field import ReceptiveField
     from resnet_inspect.counting.memory import Memory
-    from resnet_inspect.counting.receptive_field import ReceptiveField
     from resnet_inspect.counting.timeline import Timeline
     from resnet_inspect.tables.table import Sheet, Table
 
 
 def cost(
-    model: Model | Layer, batch: int = 1, *, input_shape: Shape | None = None, **changes: Any
+    model: Model | Layer, batch: int = 1, *, input_shape: Inputs | None = None, **changes: Any
 ) -> Cost:
     """What a network, or one Layer of a graph, costs for `batch` samples, in exact integers.
 
@@ -41,7 +42,7 @@ def memory(
     batch: int = 1,
     dtype: str | None = None,
     *,
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     **changes: Any,
 ) -> Memory:
     """The bytes of a network's parameters, buffers and activations for `batch` samples.
@@ -65,7 +66,7 @@ def memory_timeline(
     stepping: str = "foreach",
     accumulate: bool = False,
     decay: bool = False,
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     **changes: Any,
 ) -> Timeline:
     """What memory holds while each kernel of a training step, or of an inference pass, runs.
@@ -84,7 +85,7 @@ def memory_timeline(
 
 
 def receptive_fields(
-    model: Model, *, input_shape: Shape | None = None, **changes: Any
+    model: Model, *, input_shape: Inputs | None = None, **changes: Any
 ) -> Mapping[str, ReceptiveField | None]:
     """The receptive field of each layer by its name, in pixels; None where none is known."""
     from resnet_inspect.counting import receptive_field
@@ -96,7 +97,7 @@ def table(
     model: Model,
     level: str = "layer",
     *,
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     batch: int = 1,
     dtype: str | None = None,
     all_ops: bool = False,
@@ -126,7 +127,7 @@ def table(
     )
 
 
-def explain(model: Model, part: str, *, input_shape: Shape | None = None, **changes: Any) -> Table:
+def explain(model: Model, part: str, *, input_shape: Inputs | None = None, **changes: Any) -> Table:
     """A layer's or block's arithmetic, formula by formula with numbers put in.
 
     Raises UnknownNameError with the nearest layers and blocks.
@@ -138,7 +139,7 @@ def explain(model: Model, part: str, *, input_shape: Shape | None = None, **chan
 
 def compare(
     *models: Model | Sequence[Model],
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     batch: int = 1,
     dtype: str | None = None,
     convention: str = "macs",
@@ -156,7 +157,7 @@ def compare(
     )
 
 
-def diff(before: Model, after: Model, *, input_shape: Shape | None = None) -> Table:
+def diff(before: Model, after: Model, *, input_shape: Inputs | None = None) -> Table:
     """What was added, removed and changed from one network to another, layer by layer.
 
     The rows' parameters and MACs add up to the difference of the totals.
@@ -169,7 +170,7 @@ def diff(before: Model, after: Model, *, input_shape: Shape | None = None) -> Ta
 def reconcile(
     model: Model,
     *,
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     batch: int = 1,
     measure: bool = True,
     progress: Progress = SILENT,
@@ -185,7 +186,9 @@ def reconcile(
 
     network = graph(model, input_shape, **changes)
     measured: dict[str, Reported] = {}
-    if measure:
+    if isinstance(network.maker, Unmade):
+        progress.note(f"by formula only: {network.maker.why}")
+    elif measure:
         try:
             from resnet_inspect.pytorch import counters
         except InspectError as error:  # no torch
@@ -195,7 +198,7 @@ def reconcile(
     return reconciliation.reconcile(network, batch=batch, measured=measured)
 
 
-def conventions(*models: Model | Sequence[Model], input_shape: Shape | None = None) -> Sheet:
+def conventions(*models: Model | Sequence[Model], input_shape: Inputs | None = None) -> Sheet:
     """The conventions by which tools and papers count, and what each gives for some networks."""
     from resnet_inspect.tables import conventions as listing
 

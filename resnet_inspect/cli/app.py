@@ -10,14 +10,14 @@ from importlib import import_module
 
 import click
 
-from resnet_inspect.cli.parameters import SETTINGS, explained, option, words_of
+from resnet_inspect.cli.parameters import SETTINGS, Styled, explained, option, words_of
 from resnet_inspect.errors import unknown
 
 PANELS: dict[str, tuple[str, ...]] = {
     "Look": ("table", "models", "explain", "conventions"),
     "Compare": ("compare", "compare-blocks", "diff", "reconcile"),
     "Draw": ("diagram", "plot", "report"),
-    "Forecast": ("forecast", "fit", "devices", "calibrate", "validate"),
+    "Forecast": ("forecast", "fit", "cost", "devices", "calibrate", "validate"),
     "Measure": ("bench", "results", "ladder", "roofline", "device"),
 }
 """Every command, in the order and under the titles of the help."""
@@ -25,7 +25,7 @@ PANELS: dict[str, tuple[str, ...]] = {
 COMMANDS = tuple(name for names in PANELS.values() for name in names)
 
 
-class Commands(click.Group):
+class Commands(Styled, click.Group):
     """The group of all commands; the command 'x-y' is x_y in the module x_y of this wing."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -16,8 +16,8 @@ from resnet_inspect.cli.bench_options import (
 )
 from resnet_inspect.cli.network_options import models_options
 from resnet_inspect.cli.output import Shown
-from resnet_inspect.cli.parameters import command, option, split
-from resnet_inspect.errors import FormatError, unknown
+from resnet_inspect.cli.parameters import command, option, split, whole_numbers
+from resnet_inspect.errors import unknown
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.tables.roofline import LEVELS
 
@@ -66,7 +66,7 @@ def bench(
     with watched("measuring", record) as progress:
         measurements = ri.bench(
             *graphs,
-            batch=_batches(batch),
+            batch=whole_numbers(batch, "--batch"),
             dtype=split(dtype, "--dtype"),
             memory_format=split(memory_format, "--memory-format"),
             mode=split(mode, "--mode"),
@@ -75,12 +75,3 @@ def bench(
             **settings,
         )
     return measurements.view(level), measurements
-
-
-def _batches(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise FormatError(
-            f"--batch is {text!r}; give whole numbers separated by commas, such as 1,8,64"
-        ) from None

@@ -16,6 +16,7 @@ from resnet_inspect.cli.parameters import Function, option, together, words_of
 from resnet_inspect.errors import InspectError
 from resnet_inspect.files import cannot_make, check_folder
 from resnet_inspect.measuring.progress import Progress
+from resnet_inspect.tables.characters import visible
 
 if TYPE_CHECKING:
     from resnet_inspect.measuring.records import Measurement
@@ -144,7 +145,7 @@ class OnStderr(Progress):
     def say(self, words: str) -> None:
         self._go_on()
         self._words = words
-        self._bar.update(self._task, description=words, refresh=True)
+        self._bar.update(self._task, description=visible(words), refresh=True)
 
     def done(self, measurement: Measurement) -> None:
         self.finished += 1
@@ -161,7 +162,7 @@ def watched(of: str, record: str | None = None) -> Iterator[Progress]:
     from rich.console import Console
 
     bar = rich.Progress(
-        rich.TextColumn("{task.description}"),
+        rich.TextColumn("{task.description}", markup=False),
         rich.BarColumn(),
         rich.MofNCompleteColumn(),
         rich.TimeElapsedColumn(),
@@ -209,4 +210,4 @@ def write_plots(folder: str, plots: Sequence[Plot]) -> None:
     except OSError as error:
         raise cannot_make(folder, error) from None
     for plot in plots:
-        plot.write(os.path.join(folder, f"{plot.name}.svg"))
+        plot.write(os.path.join(folder, f"{plot.file_name}.svg"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import resnet_inspect as ri
-from resnet_inspect.cli.network_options import parse_sizes
 from resnet_inspect.cli.output import shows_some_of
 from resnet_inspect.cli.parameters import command, option, words_of
 from resnet_inspect.errors import FormatError
+from resnet_inspect.networks.inputs import parse_sizes
 
 
 @command("compare-blocks")

@@ -110,7 +110,7 @@ def _block(network: Network, kinds: tuple[str, ...]) -> dict[str, Any]:
     """The changes to a block's spec; raises InspectError for what is not about a block."""
     if not kinds:
         raise InspectError("no kind of block; give 'block basic', 'block bottleneck' or both")
-    if network.depth is not None or network.input is not None:
+    if network.depth is not None or network.input:
         raise InspectError("a block has no --depth and no --input; give --channels and --size")
     for name in network.changes:
         if not FIELDS[name].of_block:

@@ -31,7 +31,7 @@ from resnet_inspect.pictures.diagrams.render import FORMATS
 def diff(
     before: str,
     after: str,
-    input: str | None,
+    input: tuple[str, ...],
     format: str | None,
     output: str | None,
     args: tuple[str, ...],

@@ -7,19 +7,38 @@ from collections.abc import Callable, Iterable, Sequence
 import resnet_inspect as ri
 from resnet_inspect.cli.network_options import models_options
 from resnet_inspect.cli.output import Shown, shows
-from resnet_inspect.cli.parameters import Function, command, option, split, together, words_of
-from resnet_inspect.errors import FormatError, InspectError
+from resnet_inspect.cli.parameters import (
+    Function,
+    command,
+    option,
+    split,
+    together,
+    whole_numbers,
+    words_of,
+)
+from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
 
 
-def _names() -> Iterable[str]:
+def device_names() -> Iterable[str]:
     from resnet_inspect.forecasting.devices import devices
 
     return devices()
 
 
-def way_options(*, several: bool) -> Callable[[Function], Function]:
-    """--dtype, --mode, --layout and --train: how networks run."""
+devices_option = option(
+    "--device NAME,..",
+    "Devices ('resnet-inspect devices'), or TOML files",
+    required=True,
+    words=device_names,
+    several=True,
+)
+
+
+def run_options(
+    *, several: bool, dtype: str = "fp16 where the device has it", panel: str | None = None
+) -> Callable[[Function], Function]:
+    """--dtype, with what holds where it is not given, --mode and --layout: how networks run."""
     more = ",.." if several else ""
     modes, layouts = "forecasting.kernels:MODES", "forecasting.forecast:LAYOUTS"
     return together(
@@ -28,10 +47,16 @@ def way_options(*, several: bool) -> Callable[[Function], Function]:
             "Type of values; amp: autocast, with weights in fp32",
             words=words_of("forecasting.efficiency:SETTINGS"),
             several=several,
-            unset="fp16 where the device has it",
+            unset=dtype,
+            panel=panel,
         ),
         option(
-            f"--mode MODE{more}", "Mode", default="eager", words=words_of(modes), several=several
+            f"--mode MODE{more}",
+            "Mode",
+            default="eager",
+            words=words_of(modes),
+            several=several,
+            panel=panel,
         ),
         option(
             f"--layout LAYOUT{more}",
@@ -39,20 +64,22 @@ def way_options(*, several: bool) -> Callable[[Function], Function]:
             default="nchw",
             words=words_of(layouts),
             several=several,
+            panel=panel,
         ),
+    )
+
+
+def way_options(*, several: bool) -> Callable[[Function], Function]:
+    """As run_options, and --train."""
+    return together(
+        run_options(several=several),
         option("--train", "A training step: forward, backward, SGD with momentum."),
     )
 
 
 @command("forecast")
 @models_options()
-@option(
-    "--device NAME,..",
-    "Devices ('resnet-inspect devices'), or TOML files",
-    required=True,
-    words=_names,
-    several=True,
-)
+@devices_option
 @option("--batch N,..", "Images in a batch.", default="1")
 @way_options(several=True)
 @option("--level LEVEL", "Rows", default="network", words=words_of("tables.forecast:LEVELS"))
@@ -79,7 +106,7 @@ def forecast(
     made = ri.forecasts(
         *graphs,
         device=split(device, "--device"),
-        batch=_batches(batch),
+        batch=whole_numbers(batch, "--batch"),
         dtype=split(dtype, "--dtype") if dtype else None,
         mode=split(mode, "--mode"),
         layout=split(layout, "--layout"),
@@ -94,12 +121,3 @@ def forecast(
             "and batch"
         )
     return forecast_table(made[0], level)
-
-
-def _batches(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise FormatError(
-            f"--batch is {text!r}; give whole numbers separated by commas, such as 1,8,64"
-        ) from None

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import gc
-import io
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from resnet_inspect.errors import InspectError, shortened
 
@@ -18,8 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # What a command allocates it keeps until it ends; looking for garbage at the usual pace took a
     # twentieth of the time of `table`. So this comes before click is imported.
     gc.set_threshold(100_000)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # an encoding may lack a character: print a '?'
-        sys.stdout.reconfigure(errors="replace")
+    from resnet_inspect.cli.streams import guard
+
+    guard()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -47,13 +48,19 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of the pipe has gone, as `head` does
         _hush()
         return 0
+    except OSError as error:
+        if error.filename is not None or error.strerror is None:
+            raise
+        _hush()  # only streams have no name
+        return _complain(f"cannot write to standard output: {error.strerror.lower()}")
     return status if isinstance(status, int) else 0
 
 
 def _complain(message: str) -> int:
     from resnet_inspect.cli.output import note
 
-    note(shortened(" ".join(message.split())))
+    with suppress(OSError):  # stderr is full, or closed
+        note(shortened(" ".join(message.split())))
     return 2
 
 

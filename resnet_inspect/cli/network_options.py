@@ -18,17 +18,20 @@ from resnet_inspect.counting.dtypes import DTYPES
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.inputs import parse_input
+from resnet_inspect.networks.run import Input
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.networks.spec_field import SpecField
 
 MODEL_HELP = (
     "A name of the zoo ('resnet-inspect models' lists them), resnet50[shortcut=C,stem=deep], "
-    "a TOML file, package.module:callable, or a .pt2 file of torch.export."
+    "a TOML file, package.module:callable, a .pt2 file of torch.export, or an .onnx file."
 )
 
 
-MODELS_HELP = "Names of the zoo, resnet50[shortcut=C], TOML files, package.module:callable, .pt2"
+MODELS_HELP = (
+    "Names of the zoo, resnet50[shortcut=C], TOML files, package.module:callable, .pt2, .onnx"
+)
 
 _NETWORK = "Network (MODEL, a depth, or one of your own)"
 
@@ -43,7 +46,7 @@ class Network(NamedTuple):
 
     model: str | None
     depth: int | None
-    input: str | None
+    input: Sequence[str]
     args: Sequence[str]
     leaf: Sequence[str]
     changes: Mapping[str, Any]
@@ -77,7 +80,7 @@ class Network(NamedTuple):
                 "with --blocks 3,4,6,3"
             )
         spec = ResNetSpec() if self.depth is None else zoo.by_depth(self.depth)[0]
-        return graph(spec, parse_shape(self.input), **self.fields)
+        return graph(spec, parse_inputs(self.input), **self.fields)
 
 
 def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -130,7 +133,12 @@ def models_argument(*, required: bool, help: str) -> Callable[[Function], Functi
     return argument(shown, help, nargs=-1, required=required, shell_complete=complete_model)
 
 
-input_option = option("--input CxHxW", "Input shape.", unset="what the network is published for")
+input_option = option(
+    "--input CxHxW",
+    "Input shape; for code also left=3x16x16, ids=16:int64, one for each argument.",
+    multiple=True,
+    unset="what the network is published for",
+)
 
 code_options = together(
     option(
@@ -249,7 +257,7 @@ def complete_model(
 
 def load_all(
     models: Sequence[str],
-    input: str | None = None,
+    input: Sequence[str] = (),
     args: Sequence[str] = (),
     leaf: Sequence[str] = (),
 ) -> list[LayerGraph]:
@@ -259,17 +267,16 @@ def load_all(
 
 
 def _load(
-    model: str, input: str | None, args: Sequence[str], leaf: Sequence[str], **changes: Any
+    model: str, input: Sequence[str], args: Sequence[str], leaf: Sequence[str], **changes: Any
 ) -> LayerGraph:
     if not is_code(model):
-        return graph(model, parse_shape(input), **changes)
+        return graph(model, parse_inputs(input), **changes)
     is_file = model.lower().endswith((".pt2", ".onnx"))
     if not is_file and os.getcwd() not in sys.path:
         # Python started for a script looks where the script lies; a user's module lies here. Last,
         # so that no file here stands in for an installed module.
         sys.path.append(os.getcwd())
-    shape = parse_shape(input, any_axes=True)
-    return graph(model, shape, args=parse_args(args), leaves=leaf, **changes)
+    return graph(model, parse_inputs(input), args=parse_args(args), leaves=leaf, **changes)
 
 
 def _check_code(models: Sequence[str | None], args: Sequence[str], leaf: Sequence[str]) -> None:
@@ -301,19 +308,6 @@ def parse_args(texts: Sequence[str]) -> dict[str, Any]:
     return args
 
 
-def parse_shape(text: str | None, *, any_axes: bool = False) -> Shape | None:
-    """(3, 224, 224) from '3x224x224', None from None; raises FormatError."""
-    if text is None:
-        return None
-    sizes = parse_sizes(text)
-    if not sizes or (len(sizes) != 3 and not any_axes):
-        raise FormatError(f"--input is {text!r}; give channels x height x width, such as 3x224x224")
-    return sizes
-
-
-def parse_sizes(text: str) -> tuple[int, ...]:
-    """(3, 224, 224) from '3x224x224'; () from what is not whole numbers."""
-    try:
-        return tuple(int(part) for part in text.lower().replace("×", "x").split("x"))
-    except ValueError:
-        return ()
+def parse_inputs(texts: Sequence[str]) -> tuple[Input, ...] | None:
+    """The inputs that --input gives, None where it is not given; raises FormatError."""
+    return tuple(map(parse_input, texts)) or None

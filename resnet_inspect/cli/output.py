@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from resnet_inspect.cli.parameters import Function, Words, option, split, together
 from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.tables.characters import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,9 +121,12 @@ def emit(shown: Shown, format: str | None, output: str | None) -> None:
     kind = chosen_format(format, output)
     if _is_stdout(output):
         if kind == TERMINAL:
-            console().print(shown)
+            console().print(shown, crop=False)
         else:
-            sys.stdout.write(shown.to_text(kind))
+            from resnet_inspect.tables.writers import ascii_text
+
+            text = shown.to_text(kind)
+            sys.stdout.write(ascii_text(text, kind) if sys.stdout.encoding == "ascii" else text)
         return
     from resnet_inspect.files import write_text
 
@@ -145,7 +149,7 @@ def emit_drawing(
 
 def note(words: str) -> None:
     """A line on stderr."""
-    print(f"resnet-inspect: {words}", file=sys.stderr)
+    print(f"resnet-inspect: {visible(words)}", file=sys.stderr)
 
 
 def console(file: IO[str] | None = None) -> Console:
@@ -160,5 +164,5 @@ def console(file: IO[str] | None = None) -> Console:
 
 def _as_text(shown: Shown) -> str:
     buffer = StringIO()
-    console(buffer).print(shown)
+    console(buffer).print(shown, crop=False)
     return buffer.getvalue()

@@ -6,12 +6,15 @@ A parameter that takes one of a few known words names them once: the shell compl
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from importlib import import_module
 from typing import Any, TypeVar
 
 import click
+
+from resnet_inspect.cli.streams import unguarded
 
 Words = Iterable[str] | Callable[[], Iterable[str]]
 """The words that a parameter takes, or what finds them where that loads a module."""
@@ -99,7 +102,23 @@ def explained(param: click.Parameter) -> click.Parameter:
     return shown
 
 
-class Command(click.Command):
+class Styled(click.Command):
+    """A command whose help reaches a terminal with its styles."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _show_help
+        return option
+
+
+def _show_help(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        click.echo(context.get_help(), unguarded(sys.stdout))
+        context.exit()
+
+
+class Command(Styled):
     """A command whose help is drawn by rich-click."""
 
     def get_help(self, ctx: click.Context) -> str:
@@ -154,3 +173,13 @@ def split(text: str, option: str) -> tuple[str, ...]:
     if not all(words):
         raise click.UsageError(f"{option} is {text!r}; give words separated by commas")
     return words
+
+
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """(1, 8) from '1,8'; raises UsageError."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise click.UsageError(
+            f"{option} is {text!r}; give whole numbers separated by commas, such as 1,8,64"
+        ) from None

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 import resnet_inspect as ri
+from resnet_inspect.cli.models import accuracy_options
 from resnet_inspect.cli.network_options import (
     MODELS_HELP,
     batch_option,
@@ -24,12 +25,20 @@ from resnet_inspect.networks.graph import LayerGraph
 
 @command("plot")
 @argument("kind KIND", "What to draw", words=words_of("pictures.plots.costs:KINDS"))
-@models_options(help=f"{MODELS_HELP}; none for zoo and blocks.", required=False)
+@models_options(help=f"{MODELS_HELP}; none for zoo, pareto and blocks.", required=False)
 @output_option("The picture: svg, png or pdf by its suffix.")
 @convention_option
 @option("--train", "Of memory: that of a training step, SGD with momentum.")
 @batch_option
 @theme_option()
+@option(
+    "--x AXIS",
+    "What pareto sets accuracy against",
+    default="macs",
+    words=words_of("tables.accuracy:AXES"),
+    panel="With pareto",
+)
+@accuracy_options("With pareto")
 @option(
     "--format FORMAT", "Format, whatever the suffix", words=words_of("pictures.plots.plot:FORMATS")
 )
@@ -42,7 +51,7 @@ def plot(
     dpi: int,
     **settings: Any,
 ) -> None:
-    """Plot where the cost is: by stage or depth, in memory, in the zoo.
+    """Plot where the cost is: by stage or depth, in memory, in the zoo, beside accuracy.
 
     \b
     resnet-inspect plot stages resnet34 resnet50 -o stages.svg
@@ -50,6 +59,7 @@ def plot(
     resnet-inspect plot memory resnet50 --train --batch 32 -o training.svg
     resnet-inspect plot field resnet18 resnet50 resnet152 -o field.pdf
     resnet-inspect plot zoo -o zoo.svg
+    resnet-inspect plot pareto --x throughput --device rtx4090 -o front.svg
     """
     if output is None:
         raise InspectError("name a file, such as -o FILE.svg (-o - with --format is stdout)")

@@ -10,6 +10,7 @@ from resnet_inspect.cli.network_options import Network, cost_options, network_op
 from resnet_inspect.cli.output import TERMINAL, chosen_format, emit, output_options
 from resnet_inspect.cli.parameters import command, option, split, words_of
 from resnet_inspect.networks import zoo
+from resnet_inspect.networks.naming import show_fields
 
 ALL = "all"
 
@@ -45,5 +46,13 @@ def table(
     if columns == ALL:
         table = replace(table, shown=())
     if network.depth is not None and chosen_format(format, output) == TERMINAL:
-        table = table.noted(zoo.by_depth(network.depth)[1])
+        table = table.noted(_of_depth(network.depth, network.fields))
     emit(table, format, output)
+
+
+def _of_depth(depth: int, changes: dict[str, Any]) -> str:
+    """What network has this depth; the rule that it follows only where nothing was changed."""
+    published, rule = zoo.by_depth(depth)
+    if not changes:
+        return rule
+    return f"depth {depth} is {published.name}, here with {show_fields(changes)}"

@@ -17,6 +17,7 @@ from resnet_inspect.counting.dtypes import (
     chosen_dtype,
     element_bytes,
 )
+from resnet_inspect.counting.kept import output_bytes
 from resnet_inspect.counting.memory import input_bytes
 from resnet_inspect.errors import UnknownNameError, unknown
 from resnet_inspect.networks import ops, torch_ops
@@ -84,7 +85,8 @@ class Precision:
         self._weights: dict[str, list[Weight]] = {}
         for layer in graph.layers:
             taken = [self.of[name] for name in layer.inputs]
-            self.of[layer.name] = self._computed(layer.op, taken) if self.autocast else own
+            computed = self._computed(layer.op, taken) if self.autocast else own
+            self.of[layer.name] = output_bytes(layer.op, computed)
 
     def _computed(self, op: ops.Op, taken: list[int]) -> int:
         if isinstance(op, _PRODUCTS):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from resnet_inspect.counting.terms import ONCE, TERMS, Terms, layer_terms
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks.graph import Layer, LayerGraph
-from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.ops import Add, Convolution, Flatten, Linear, Op, Scale
 from resnet_inspect.networks.torch_ops import Attention, Opaque
 
 
@@ -73,7 +73,7 @@ CONVENTIONS: dict[str, Convention] = {
             "Multiply-accumulates of convolution and linear layers; nothing else."),
         Convention("paper", "He et al. 2015", "Table 1", "FLOPs", "C + L",
             "The papers' FLOPs are multiply-adds: each counts once."),
-        Convention("torchvision", "torchvision", "0.28", "GFLOPS", "C + L",
+        Convention("torchvision", "torchvision", "0.28", "GFLOPS", "C + L + A",
             "Printed with the weights as GFLOPS; a multiply-add counts once."),
         Convention("calflops-macs", "calflops", "0.3.2", "macs", "C + L",
             "Its macs are macs; its flops are more than twice as many."),
@@ -228,27 +228,37 @@ def total_terms(graph: LayerGraph, batch: int = 1, layers: Iterable[Layer] | Non
     return {term: amount for term, amount in sums.items() if amount}
 
 
+def makes_weights(graph: LayerGraph, layer: Layer) -> bool:
+    """Whether a layer may compute with weights that functions make of parameters."""
+    called = graph.run is not None and layer.name in graph.run.functions
+    return called and bool(layer.op.params) and isinstance(layer.op, (Convolution, Linear))
+
+
 def unfounded(graph: LayerGraph, convention: Convention) -> tuple[str, ...]:
     """The kinds of a network's layers for which a convention's formula was not established."""
-    found: dict[str, None] = {}
+    if convention.name in ("macs", "flops", "torch", "torchvision"):
+        return ()
+    known, found = layer_terms(graph), dict[str, None]()
     for layer in graph.layers:
         function = graph.run.functions.get(layer.name, "") if graph.run else ""
-        terms = layer_terms(graph)[layer.name] or {}
-        counts = [term for term in convention.coefficients if terms.get(term)]
-        own = type(layer.op).__module__ == Op.__module__
-        if convention.name in ("macs", "flops", "torch"):
-            doubtful = False
-        elif convention.tool in ("torch", "fvcore", "timm"):
-            doubtful = isinstance(layer.op, (Attention, Opaque))
+        if isinstance(layer.op, _ALWAYS_FUNCTIONS):
+            function = ""
+        doubtful: object
+        own = type(layer.op).__module__ == Op.__module__  # a residual network's
+        if convention.tool in ("torch", "fvcore", "timm"):
+            doubtful = isinstance(layer.op, (Attention, Opaque)) or makes_weights(graph, layer)
         elif convention.modules:
-            seen = not is_function(graph, layer)
-            checked = convention.tool == "torchinfo" and not isinstance(layer.op, Opaque)
-            doubtful = bool(counts) and seen and (bool(function) or not (own or checked))
+            tried = convention.tool == "torchinfo" and not isinstance(layer.op, Opaque)
+            doubtful = not is_function(graph, layer) and (function or not (own or tried))
         else:
-            doubtful = bool(counts) and (bool(function) or not own)
-        if doubtful:
+            doubtful = function or not own
+        if doubtful and not convention.coefficients.keys().isdisjoint(known[layer.name] or ()):
             found[function or layer.op.kind] = None
     return tuple(found)
+
+
+_ALWAYS_FUNCTIONS = (Add, Flatten, Scale)
+"""What no module computes in the networks on which the formulas were found either."""
 
 
 class Reported(NamedTuple):

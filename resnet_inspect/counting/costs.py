@@ -253,14 +253,17 @@ def _graph_cost(graph: LayerGraph) -> Cost:
     if graph.spec is not None:
         return spec_cost(graph.spec, graph.input_shape)
     cost = part_cost(graph, graph.layers)
-    gaps = len(graph.run.gaps) if graph.run else 0
-    return cost._replace(uncounted=cost.uncounted + gaps)
+    if graph.run is None:
+        return cost
+    buffers = sum(each.entries for each in graph.run.tensors.values() if not each.learned)
+    return cost._replace(buffers=buffers, uncounted=cost.uncounted + len(graph.run.gaps))
 
 
 def graph_cost(graph: LayerGraph, batch: int = 1) -> Cost:
     """What a network's layers cost; of a spec, parts that repeat are counted once.
 
-    Parameters that no layer uses are left out (`Run.unused`). What ran in no layer is uncounted.
+    Parameters that no layer uses are left out (`Run.unused`), buffers are not: few compute with
+    batch norm's counter. What ran in no layer is uncounted.
     """
     single = _graph_cost(graph)
     return single if batch == 1 else single.for_batch(batch)

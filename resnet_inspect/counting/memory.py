@@ -7,19 +7,21 @@ workspace that a convolution library takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import singledispatch
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from resnet_inspect.counting.costs import graph_cost
-from resnet_inspect.counting.dtypes import (
-    canonical_dtype,
-    cast_size,
-    chosen_dtype,
-    element_bytes,
+from resnet_inspect.counting.dtypes import canonical_dtype, cast_size, chosen_dtype, element_bytes
+from resnet_inspect.counting.kept import (
+    auxiliary_bytes,
+    buffer_bytes,
+    output_bytes,
+    saved_copy_bytes,
+    saved_tensors,
+    statistics,
 )
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops
@@ -30,12 +32,6 @@ from resnet_inspect.networks.run import Tensor, owners
 
 OPTIMIZERS: dict[str, int] = {"sgd": 0, "momentum": 1, "adam": 2}
 """Tensors that an optimizer keeps for each parameter: none, velocity, two moments."""
-
-INDEX = 8
-"""Bytes of an int64: max pooling writes where each maximum was."""
-
-STATISTIC = 4
-"""Least bytes of a batch statistic: GPUs keep those of half precision in fp32 (CPUs in half)."""
 
 
 class _Rule(Protocol):
@@ -51,7 +47,8 @@ class Memory(NamedTuple):
     inference_peak: the most activations alive together, the input among them; peak_at: the layer
         during which.
     saved: what a training forward pass keeps for the backward pass.
-    gradients; optimizers: state by optimizer name; of what is trained and runs.
+    gradients; optimizers: state by optimizer name; of what is not frozen. Parameters that inference
+        does not run are among them: most such, like auxiliary heads, run in training.
     uncounted: layers without a rule; figures with any are lower bounds.
     """
 
@@ -104,7 +101,7 @@ def memory(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> Memor
 
 
 class _Held(NamedTuple):
-    """Bytes of a network's tensors. trained: of the weights that run and get a gradient."""
+    """Bytes of a network's tensors. trained: of the weights that are not frozen."""
 
     weights: int
     buffers: int
@@ -129,7 +126,7 @@ def held_bytes(graph: LayerGraph, dtype: str | None) -> _Held:
     return _Held(
         weights=size_of(lambda name, tensor: tensor.learned),
         buffers=size_of(lambda name, tensor: not tensor.learned),
-        trained=size_of(lambda name, tensor: tensor.trainable and name not in unused),
+        trained=size_of(lambda name, tensor: tensor.trainable),
         frozen=size_of(lambda name, tensor: tensor.learned and not tensor.trainable),
         unused=size_of(lambda name, tensor: name in unused),
     )
@@ -165,17 +162,6 @@ def _buffer_bytes(graph: LayerGraph, itemsize: int) -> int:
     return sum(
         buffer_bytes(layer.op, itemsize) * times.get(layer.name, 1) for layer in held.values()
     )
-
-
-@singledispatch
-def buffer_bytes(op: ops.Op, itemsize: int) -> int:
-    """Bytes of the buffers that an op holds."""
-    return op.buffers * itemsize
-
-
-@buffer_bytes.register(ops.BatchNorm2d)
-def _(op: ops.BatchNorm2d, itemsize: int) -> int:
-    return (op.buffers - 1) * itemsize + INDEX
 
 
 @once
@@ -232,7 +218,8 @@ def last_uses(graph: LayerGraph, training: bool = False) -> Mapping[str, int]:
     for step, layer in enumerate(graph.layers):
         for source in layer.inputs:
             hold(source, step)
-    for name, last in (graph.run.lasts if graph.run else _until_containers_return(graph)).items():
+    seen = graph.run.lasts if graph.run else None
+    for name, last in (_until_containers_return(graph) if seen is None else seen).items():
         hold(name, made[last])
     for name in graph.outputs:
         hold(name, len(graph.layers) - 1)
@@ -268,35 +255,62 @@ def saved_for_backward(
     train mode also keeps each channel's mean and inverse deviation. Layers whose output gets no
     gradient, such as those of a frozen backbone, keep nothing.
     """
+    return sum(_saved(*_shortened(graph), batch, dtype, training))
+
+
+def saved_by_layer(
+    graph: LayerGraph, batch: int = 1, dtype: str | None = None, training: bool = True
+) -> tuple[int, ...]:
+    """What each layer adds to what the layers before it keep; in all `saved_for_backward`."""
+    return tuple(_saved(graph, {}, batch, dtype, training))
+
+
+def _saved(
+    graph: LayerGraph, times: Mapping[str, int], batch: int, dtype: str | None, training: bool
+) -> Iterator[int]:
+    """Bytes that each layer is the first to keep; times: how many layers one counts for."""
     size = element_bytes(chosen_dtype(graph, dtype))
-    short, times = _shortened(graph)
-    owner = storages(short, training)
+    owner, graded = storages(graph, training), with_gradient(graph)
     tensors, auxiliary, copies, moments = (
-        by_kind(short, rule)
+        by_kind(graph, rule)
         for rule in (saved_tensors, auxiliary_bytes, saved_copy_bytes, statistics)
     )
+    entering = input_bytes(graph, dtype)
     saved: set[str] = set()
-    extra = 0
-    graded = with_gradient(short)
-    for layer in short.layers:
+    for layer in graph.layers:
         if layer.name not in graded:
+            yield 0
             continue
         op, kind = layer.op, type(layer.op)
-        if not needs_no_input(short, layer):
-            saved.update([owner[name] for name in tensors[kind](op, layer)])
         own = auxiliary[kind](op, layer) * batch + copies[kind](op, layer, size, batch)
         if training:
             own += moments[kind](op, layer, size, batch)
-        if own:
-            extra += own * times.get(layer.name, 1)
-    entering = input_bytes(short, dtype)
-    kept = sum(
-        entering[name]
-        if name in entering
-        else elements(short.layer(name).output_shape) * times.get(name, 1) * size
-        for name in saved
-    )
-    return kept * batch + extra
+        own *= times.get(layer.name, 1)
+        named = needed(layer, tensors[kind](op, layer), graded)
+        named = () if needs_no_input(graph, layer) else named
+        for name in {owner[name] for name in named} - saved:
+            saved.add(name)
+            if name in entering:
+                own += entering[name] * batch
+            else:
+                own += _made_bytes(graph.layer(name), size) * times.get(name, 1) * batch
+        yield own
+
+
+def _made_bytes(layer: Layer, itemsize: int) -> int:
+    return elements(layer.output_shape) * output_bytes(layer.op, itemsize)
+
+
+_PRODUCTS = ("Mul", "Scale", "MatMul")
+"""Ops that keep an operand for the sake of the other's gradient."""
+
+
+def needed(layer: Layer, kept: tuple[str, ...], graded: frozenset[str]) -> tuple[str, ...]:
+    """Of the tensors that a layer keeps those that its gradients need."""
+    if layer.op.kind not in _PRODUCTS or len(set(layer.inputs)) != 2:
+        return kept
+    others = dict(zip(layer.inputs, reversed(layer.inputs), strict=True))
+    return tuple(name for name in kept if others[name] in graded)
 
 
 @once
@@ -308,7 +322,8 @@ def with_gradient(graph: LayerGraph) -> frozenset[str]:
     graded: set[str] = set()
     for layer in graph.layers:
         trained = any(run.tensors[name].trainable for name in run.uses.get(layer.name, ()))
-        if trained or not graded.isdisjoint(layer.inputs):
+        derived = trained or not graded.isdisjoint(layer.inputs)
+        if derived and output_bytes(layer.op, 0) == 0:  # of the network's dtype: no comparison
             graded.add(layer.name)
     return frozenset(graded)
 
@@ -322,71 +337,3 @@ def needs_no_input(graph: LayerGraph, layer: Layer) -> bool:
         return False
     used = [graph.run.tensors[name] for name in graph.run.uses.get(layer.name, ())]
     return not any(each.trainable and each.entries == layer.op.weights for each in used)
-
-
-@singledispatch
-def auxiliary_bytes(op: ops.Op, layer: Layer) -> int:
-    """Bytes for each sample that an op writes besides its output, for its backward pass."""
-    return 0
-
-
-@auxiliary_bytes.register(ops.MaxPool2d)
-def _(op: ops.MaxPool2d, layer: Layer) -> int:
-    return elements(layer.output_shape) * INDEX
-
-
-@singledispatch
-def saved_copy_bytes(op: ops.Op, layer: Layer, itemsize: int, batch: int) -> int:
-    """Bytes of its input that an op copies before it overwrites them: its backward needs them."""
-    return 0
-
-
-@saved_copy_bytes.register(ops.Activation)
-def _(op: ops.Activation, layer: Layer, itemsize: int, batch: int) -> int:
-    needed = op.inplace and _kept_by(op) == "input"
-    return elements(layer.output_shape) * itemsize * batch if needed else 0
-
-
-def _kept_by(op: ops.Activation) -> str:
-    if op.keeps == "either":
-        return "output" if op.inplace else "input"
-    return op.keeps
-
-
-@singledispatch
-def statistics(op: ops.Op, layer: Layer, itemsize: int, batch: int) -> int:
-    """Bytes that an op saves only in train mode, besides all that."""
-    return 0
-
-
-@statistics.register(ops.BatchNorm2d)
-def _(op: ops.BatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
-    return 2 * op.channels * max(itemsize, STATISTIC)
-
-
-@singledispatch
-def saved_tensors(op: ops.Op, layer: Layer) -> tuple[str, ...]:
-    """The tensors, by the layers that make them, that an op keeps for its backward pass.
-
-    torch's derivatives.yaml says which. Of an op without a rule nothing is known.
-    """
-    return ()
-
-
-_kind: type[ops.Op]
-for _kind in (ops.Conv2d, ops.Linear, ops.BatchNorm2d, ops.MaxPool2d, ops.AvgPool2d, ops.Scale):
-    saved_tensors.register(_kind, lambda op, layer: layer.inputs)
-for _kind in (
-    ops.Add,
-    ops.Flatten,
-    ops.GlobalAvgPool2d,
-    ops.ZeroPad,
-):  # their backward needs only shapes
-    saved_tensors.register(_kind, lambda op, layer: ())
-
-
-@saved_tensors.register(ops.Activation)
-def _(op: ops.Activation, layer: Layer) -> tuple[str, ...]:
-    if _kept_by(op) == "output":
-        return (layer.name,)
-    return () if op.inplace else layer.inputs  # in place it keeps a copy

@@ -213,7 +213,7 @@ def _(op: Interpolate, inputs: Shapes, output: Shape) -> Terms | None:
 @once
 def layer_terms(graph: LayerGraph) -> Mapping[str, Terms | None]:
     """The terms of every layer of a network for one sample; None where no rule knows them."""
-    squeezes = gates(graph)
+    squeezes, dropped = gates(graph), set(unread(graph))
     found: dict[str, Terms | None] = {}
     for layer in graph.layers:
         counts = _cached(layer.op, layer.input_shapes, layer.output_shape)
@@ -223,7 +223,10 @@ def layer_terms(graph: LayerGraph) -> Mapping[str, Terms | None]:
             elif layer.name in squeezes:
                 counts = counts | {"Aq": counts["Ai"]}
         elif counts and any(term in counts for term in ("C", "L", "A")):
-            counts = counts | _idle_gradients(graph, layer, counts)
+            macs = sum(counts.get(term, 0) for term in ("C", "L", "A"))
+            idle = layer.name in dropped or layer.name not in with_gradient(graph)
+            more = {"S": 2 * macs, "G": 0} if idle else _idle_gradients(graph, layer, macs)
+            counts = counts | more
         found[layer.name] = counts
     return MappingProxyType(found)
 
@@ -231,19 +234,15 @@ def layer_terms(graph: LayerGraph) -> Mapping[str, Terms | None]:
 _cached = lru_cache(maxsize=8192)(rule)
 
 
-def _idle_gradients(graph: LayerGraph, layer: Layer, counts: Terms) -> Terms:
-    """What a layer's backward pass need not multiply, as its inputs or weights get no gradient."""
-    macs = counts.get("C", 0) + counts.get("L", 0) + counts.get("A", 0)
-    graded, given = with_gradient(graph), [name for name in layer.inputs if name in graph.inputs]
+def _idle_gradients(graph: LayerGraph, layer: Layer, macs: int) -> Terms:
+    """What a backward pass need not multiply: no gradient of the input or the weight is asked."""
     if graph.run is None:
-        return {"S": macs} if len(given) == len(layer.inputs) else {}
-    if layer.name not in graded or layer.name in unread(graph):
-        return {"S": 2 * macs, "G": 0}
-    if "A" in counts:  # of as many factors as it has inputs
+        return {"S": macs} if graph.inputs.keys() >= {*layer.inputs} else {}
+    graded, weights = with_gradient(graph), getattr(layer.op, "weights", 0)
+    if not weights:  # the product of its inputs
         idle = sum(name not in graded for name in layer.inputs)
         return {"S": 2 * macs * idle // len(layer.inputs)} if idle else {}
     used = [graph.run.tensors[name] for name in graph.run.uses.get(layer.name, ())]
-    weights = getattr(layer.op, "weights", 0)
     learns = any(each.trainable and each.entries >= weights for each in used)
     idle = (not learns) + graded.isdisjoint(layer.inputs)
     return ({"S": idle * macs} if idle else {}) | ({} if learns else {"G": 0})

@@ -11,17 +11,20 @@ from typing import NamedTuple
 
 from resnet_inspect.counting.autocast import FULL, HALF, Precision, Weight
 from resnet_inspect.counting.backward import input_gradients
+from resnet_inspect.counting.kept import (
+    auxiliary_bytes,
+    saved_copy_bytes,
+    saved_tensors,
+    statistics,
+)
 from resnet_inspect.counting.memory import OPTIMIZERS as STATES
 from resnet_inspect.counting.memory import (
-    auxiliary_bytes,
     by_kind,
     held_bytes,
     input_bytes,
     last_uses,
+    needed,
     needs_no_input,
-    saved_copy_bytes,
-    saved_tensors,
-    statistics,
     storages,
     with_gradient,
 )
@@ -232,7 +235,7 @@ class Step:
     def _kept(self, layer: Layer) -> tuple[str, ...]:
         """The tensors that a layer's node saves, by the layers that make them."""
         kept: tuple[str, ...] = self.rules[saved_tensors][type(layer.op)](layer.op, layer)
-        return kept
+        return needed(layer, kept, self.graded)
 
     def _loss(self) -> None:
         """Cross-entropy of each output: it keeps probabilities and the sum of their weights."""

@@ -55,14 +55,14 @@ def fit(samples: Sequence[Sample], prior: Prior = WIDE, noise: float = NOISE) ->
         drawn = [(x - c) / s for x, c, s in zip(logs, centre, prior.spread, strict=True)]
         return [misfit(sample, of) / noise for sample in samples] + drawn
 
-    return Efficiency(*map(math.exp, _least_squares(residuals, centre)))
+    return Efficiency(*map(math.exp, least_squares(residuals, centre)))
 
 
 _STEPS, _ENOUGH, _STEP = 60, 1e-6, 1e-4
 """Most iterations, the relative gain at which to stop, and the step of a derivative."""
 
 
-def _least_squares(residuals: Callable[[Any], list[float]], start: Sequence[float]) -> list[float]:
+def least_squares(residuals: Callable[[Any], list[float]], start: Sequence[float]) -> list[float]:
     """Where the sum of squares is least, by Levenberg and Marquardt's method (Marquardt 1963)."""
     import numpy as np
 

@@ -46,7 +46,8 @@ class Timing(NamedTuple):
     seconds: float
 
 
-def _table(name: str) -> Iterator[dict[str, str]]:
+def public_table(name: str) -> Iterator[dict[str, str]]:
+    """The rows of a file of public measurements."""
     text = files("resnet_inspect.forecasting").joinpath(f"public/{name}").read_text("utf-8")
     return csv.DictReader(io.StringIO(text))
 
@@ -63,7 +64,7 @@ def public_runs() -> Mapping[str, Run]:
             row["torch"],
             row["source"],
         )
-        for row in _table("runs.csv")
+        for row in public_table("runs.csv")
     }
 
 
@@ -71,7 +72,7 @@ def public_runs() -> Mapping[str, Run]:
 def public_timings() -> Mapping[str, tuple[Timing, ...]]:
     """What each run measured, in its order."""
     timings: dict[str, list[Timing]] = {name: [] for name in public_runs()}
-    for row in _table("rows.csv"):
+    for row in public_table("rows.csv"):
         batch = int(row["batch"])
         seconds = float(row["ms"]) / 1e3 if row["ms"] else batch / float(row["img_per_s"])
         name = row["model"].partition(".")[0]  # what follows is which weights

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from resnet_inspect.networks.graph import INPUT, Block, Layer, LayerGraph, Stage
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
 from resnet_inspect.networks.ops import Op, show_shape
+from resnet_inspect.networks.sequences import Key, aligned
 
 ADDED, REMOVED, CHANGED, RESIZED, SAME = "added", "removed", "changed", "resized", "same"
 """What may have become of a layer; resized is the same op and wiring on another shape."""
@@ -67,18 +67,15 @@ def _either(first: _T | None, second: _T | None) -> _T:
     return chosen
 
 
-MOST = 400_000
-"""Comparisons of layers that are worth it: two networks of 600 layers."""
-
-
 def align(before: LayerGraph, after: LayerGraph) -> tuple[Pair, ...]:
     """Every layer of two graphs, paired where they belong together; block by block as they run."""
     pairs = _by_blocks(before, after)
-    if _unpaired(pairs) and len(before.layers) * len(after.layers) <= MOST:
+    if _unpaired(pairs):
         pairs = min((pairs, _throughout(before, after)), key=_unpaired)
     became = {first.name: second.name for first, second, _ in pairs if first and second}
-    became[INPUT] = INPUT
-    return tuple(_pair(first, second, place, became) for first, second, place in pairs)
+    became |= dict(zip(before.inputs, after.inputs, strict=False))
+    kept = {*became.values()}
+    return tuple(_pair(first, second, place, became, kept) for first, second, place in pairs)
 
 
 def _unpaired(pairs: _Aligned) -> int:
@@ -97,13 +94,14 @@ def _throughout(before: LayerGraph, after: LayerGraph) -> _Aligned:
         for stage in graph.stages:
             for block in stage.blocks:
                 places |= {id(layer): (stage.name, block.name) for layer in block.layers}
-    pairs = _aligned(orders[0], orders[1], _Likeness().layers)
+    pairs = aligned(orders[0], orders[1], _layer_key, _alike_layers)
     return [(first, second, places[id(second or first)]) for first, second in pairs]
 
 
 def _wired(layers: Sequence[Layer]) -> list[Layer]:
     """A block's layers in the order of its wiring: each addition's inputs in turn, then itself."""
     inside = {layer.name: layer for layer in layers}
+    sources = {layer.name: iter(layer.inputs) for layer in layers}
     order: dict[str, Layer] = {}
     for end in (layers[-1], *layers):
         waiting = [end]
@@ -112,25 +110,24 @@ def _wired(layers: Sequence[Layer]) -> list[Layer]:
             if layer.name in order:
                 waiting.pop()
                 continue
-            sources = [inside[name] for name in layer.inputs if name in inside]
-            open_sources = [source for source in sources if source.name not in order]
-            if open_sources:
-                waiting.append(open_sources[0])
-            else:
+            name = next(sources[layer.name], None)
+            if name is None:
                 order[layer.name] = waiting.pop()
+            elif name in inside and name not in order:
+                waiting.append(inside[name])
     return list(order.values())
 
 
 def _by_blocks(before: LayerGraph, after: LayerGraph) -> _Aligned:
     """Stages aligned with stages, blocks with blocks inside of them, layers inside of those."""
     pairs: _Aligned = []
-    likeness = _Likeness()
-    for stages in _aligned(before.stages, after.stages, likeness.contents):
+    for stages in aligned(before.stages, after.stages, _group_key, _alike_groups):
         old_blocks, new_blocks = (stage.blocks if stage else () for stage in stages)
-        for blocks in _aligned(old_blocks, new_blocks, likeness.contents):
+        for blocks in aligned(old_blocks, new_blocks, _group_key, _alike_groups):
             place = _either(*reversed(stages)).name, _either(*reversed(blocks)).name
             old, new = (_wired(block.layers) if block else [] for block in blocks)
-            pairs.extend((*layers, place) for layers in _aligned(old, new, likeness.layers))
+            alike = aligned(old, new, _layer_key, _alike_layers)
+            pairs.extend((*layers, place) for layers in alike)
     return pairs
 
 
@@ -140,12 +137,16 @@ def _plain(op: Op) -> Op:
 
 
 def _pair(
-    before: Layer | None, after: Layer | None, place: tuple[str, str], became: dict[str, str]
+    before: Layer | None,
+    after: Layer | None,
+    place: tuple[str, str],
+    became: Mapping[str, str],
+    kept: Set[str],
 ) -> Pair:
     if before is None or after is None:
         return Pair(before, after, ADDED if before is None else REMOVED, place)
     settings = tuple(_settings(before.op, after.op))
-    wiring = tuple(_wiring(before, after, became))
+    wiring = tuple(_wiring(before, after, became, kept))
     if settings or wiring:
         return Pair(before, after, CHANGED, place, settings, wiring)
     shapes = before.input_shapes, before.output_shape
@@ -175,9 +176,13 @@ def show_value(value: Any) -> str:
     return str(value)
 
 
-def _wiring(before: Layer, after: Layer, became: dict[str, str]) -> Iterator[str]:
-    """Inputs that come from elsewhere; what was put in between or left out shows itself."""
-    kept = set(became.values())
+def _wiring(
+    before: Layer, after: Layer, became: Mapping[str, str], kept: Set[str]
+) -> Iterator[str]:
+    """Inputs that come from elsewhere; what was put in between or left out shows itself.
+
+    became: what is after, by what was before; kept: its values.
+    """
     for old, new in zip(before.inputs, after.inputs, strict=False):
         if old in became and new in kept and became[old] != new:
             yield f"takes {new}, not {became[old]}"
@@ -185,76 +190,41 @@ def _wiring(before: Layer, after: Layer, became: dict[str, str]) -> Iterator[str
         yield f"takes {len(after.inputs)} inputs, not {len(before.inputs)}"
 
 
-# --- alignment -----------------------------------------------------------------------------------
-
-
-def _aligned(
-    before: Sequence[_T], after: Sequence[_T], likeness: Callable[[_T, _T], float]
-) -> list[tuple[_T | None, _T | None]]:
-    """The pairing in order whose likenesses add up to the most; a likeness of 0 never pairs."""
-    best = [[0.0] * (len(after) + 1) for _ in range(len(before) + 1)]
-    for i in range(len(before) - 1, -1, -1):
-        row, below = best[i], best[i + 1]
-        for j in range(len(after) - 1, -1, -1):
-            like = likeness(before[i], after[j])
-            row[j] = max(below[j], row[j + 1], below[j + 1] + like if like else 0.0)
-    pairs: list[tuple[_T | None, _T | None]] = []
-    i = j = 0
-    while i < len(before) and j < len(after):
-        like = likeness(before[i], after[j])
-        if like and best[i][j] == best[i + 1][j + 1] + like:
-            pairs.append((before[i], after[j]))
-            i, j = i + 1, j + 1
-        elif best[i][j] == best[i + 1][j]:
-            pairs.append((before[i], None))
-            i += 1
-        else:
-            pairs.append((None, after[j]))
-            j += 1
-    return [*pairs, *((item, None) for item in before[i:]), *((None, item) for item in after[j:])]
-
+# --- likeness ------------------------------------------------------------------------------------
 
 _NAME = 0.05
 """What an equal name adds to a likeness."""
 
 
-class _Likeness:
-    """How alike things are, 0 to a little over 1; equal blocks are compared once."""
+def _group_key(thing: Stage | Block) -> Key:
+    """The ops of a block or stage by kind, each also with its settings, and numbered if equal."""
+    ops = [_plain(layer.op) for layer in thing.layers]
+    counts = Counter[object](op.kind for op in ops) + Counter[object](ops)
+    bag = frozenset((one, number) for one, count in counts.items() for number in range(count))
+    return Key(bag, thing.name)
 
-    def __init__(self) -> None:
-        self._bags: dict[int, frozenset[tuple[object, int]]] = {}
-        self._ratio = cache(_overlap)
 
-    def _bag(self, thing: Stage | Block) -> frozenset[tuple[object, int]]:
-        """The ops of a block or stage by kind, each also with its settings, and how often."""
-        if id(thing) not in self._bags:
-            ops = [_plain(layer.op) for layer in thing.layers]
-            counts = Counter[object](op.kind for op in ops) + Counter[object](ops)
-            self._bags[id(thing)] = frozenset(counts.items())
-        return self._bags[id(thing)]
+def _layer_key(layer: Layer) -> Key:
+    return Key(_plain(layer.op), layer.name.rpartition(".")[2])
 
-    def contents(self, before: Stage | Block, after: Stage | Block) -> float:
-        like = self._ratio(self._bag(before), self._bag(after))
-        named = _NAME if before.name == after.name else 0.0
-        return like + named if like > 0.2 or named else 0.0
 
-    def layers(self, before: Layer, after: Layer) -> float:
-        named = _NAME if before.name.rpartition(".")[2] == after.name.rpartition(".")[2] else 0.0
-        if _plain(before.op) == _plain(after.op):
-            return 1.0 + named
-        if before.op.kind == after.op.kind:
-            return 0.5 + named
-        return 0.2 + named if before.op.category == after.op.category in _ALIKE else 0.0
+def _alike_groups(before: Any, after: Any, named: bool) -> float:
+    """How alike blocks or stages are, 0 to a little over 1: Dice's coefficient of their ops."""
+    like = 2 * len(before & after) / max(1, len(before) + len(after))
+    return like + named * _NAME if like > 0.2 or named else 0.0
+
+
+def _alike_layers(before: Any, after: Any, named: bool) -> float:
+    """How alike layers are, 0 to a little over 1."""
+    if before == after:
+        return 1.0 + named * _NAME
+    if before.kind == after.kind:
+        return 0.5 + named * _NAME
+    return 0.2 + named * _NAME if before.category == after.category in _ALIKE else 0.0
 
 
 _ALIKE = ("convolution", "normalization", "activation", "pooling", "dropout")
 """Categories whose ops may replace one another."""
-
-
-def _overlap(before: frozenset[tuple[object, int]], after: frozenset[tuple[object, int]]) -> float:
-    """Dice's coefficient of two bags."""
-    first, second = Counter(dict(before)), Counter(dict(after))
-    return 2 * (first & second).total() / max(1, first.total() + second.total())
 
 
 def marks(pairs: Sequence[Pair]) -> tuple[dict[str, str], dict[str, str]]:

@@ -185,6 +185,8 @@ class LayerGraph(Facts):
     these matters when graphs are compared. entering: the inputs, where the network takes more than
     one, or one that is not of its own dtype; input_shape is then the first one's. returned: the
     names of the layers whose outputs it returns, where that is more than the last layer's.
+    arguments: the module's arguments that take the inputs, in their order ('images.0' is the first
+    of a list, 'batch.image' an entry of a dict); () for its first argument.
     """
 
     name: str
@@ -195,6 +197,7 @@ class LayerGraph(Facts):
     run: Run | None = field(default=None, compare=False, repr=False)
     entering: tuple[Input, ...] = ()
     returned: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     _repr_html_: ClassVar[Callable[[LayerGraph], str]]
     """What a notebook shows: a table, so the public functions set it from above the tables."""
@@ -223,18 +226,25 @@ class LayerGraph(Facts):
         return {entry.name: entry.shape for entry in self.entering}
 
     @property
+    def shown_inputs(self) -> str:
+        """The inputs' shapes as people write them: 3x224x224, or left 3x16x16, right 3x16x16."""
+        if len(self.inputs) == 1:
+            return show_shape(self.input_shape)
+        return ", ".join(f"{name} {show_shape(shape)}" for name, shape in self.inputs.items())
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """The names of the layers whose outputs the network returns, in order."""
         return self.returned or (self.output.name,)
 
     def __repr__(self) -> str:
-        shape, blocks = show_shape(self.input_shape), len(self.blocks)
+        shape, blocks = self.shown_inputs, len(self.blocks)
         layers = len(self.layers)
         return f"<LayerGraph {self.name!r}: input {shape}, {blocks} blocks, {layers} layers>"
 
     def __str__(self) -> str:
         """A heading, and a line for each stage: its blocks by kind, and what leaves it."""
-        lines = [f"{self.name}, input {show_shape(self.input_shape)}"]
+        lines = [f"{self.name}, input {self.shown_inputs}"]
         for stage in self.stages:
             kinds = Counter(block.kind for block in stage.blocks)
             blocks = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())

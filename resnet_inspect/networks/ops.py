@@ -80,8 +80,12 @@ class Op:
         return 0
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The shape that comes out; raises ShapeError where the inputs do not fit."""
-        return shapes[0]
+        """The shape that comes out; raises ShapeError where the inputs do not fit.
+
+        Unless an op knows better: the `output` that was seen, or the first input's shape.
+        """
+        seen: Shape | None = getattr(self, "output", None)
+        return shapes[0] if seen is None else seen
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -149,6 +153,17 @@ class Convolution(Op):
     @property
     def params(self) -> int:
         return self.weights + (self.out_channels if self.bias else 0)
+
+    @property
+    def reach(self) -> Shape:
+        """Extent of the dilated kernel."""
+        return reached(self.kernel, self.dilation)
+
+
+def reached(kernel: Shape, dilation: Shape) -> Shape:
+    """The extent of a dilated window."""
+    spread = dilation or (1,) * len(kernel)
+    return tuple(d * (k - 1) + 1 for k, d in zip(kernel, spread, strict=True))
 
 
 class Conv2d(Convolution):

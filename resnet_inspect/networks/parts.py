@@ -5,12 +5,12 @@ Read off the wiring and the kinds of op and block; names are never parsed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from resnet_inspect.networks.fusion import fold, main_layer
-from resnet_inspect.networks.graph import INPUT, LayerGraph
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_labels import convolution_size
-from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale
+from resnet_inspect.networks.ops import Conv2d, Linear, Op, Scale
 from resnet_inspect.networks.wiring import Wiring
 
 ROLES = (
@@ -32,7 +32,7 @@ def roles(graph: LayerGraph) -> Mapping[str, str]:
 
     Batch norm and activation play the role of the convolution that they belong to.
     """
-    bypass, gating = _shortcuts(graph, Wiring(graph.layers)), gates(graph)
+    bypass, gating = _shortcuts(graph), gates(graph)
     playing: dict[str, str] = {}
     for block in graph.blocks:
         for group in fold(block):
@@ -56,18 +56,32 @@ def _role(op: Op) -> str:
     return "linear layers" if isinstance(op, Linear) else "all else"
 
 
-def _shortcuts(graph: LayerGraph, wiring: Wiring) -> set[str]:
+def _shortcuts(graph: LayerGraph) -> set[str]:
     """The layers that only a shortcut runs."""
-    additions = [layer for layer in graph.layers if isinstance(layer.op, Add)]
-    cuts = (cut for addition in additions for cut in wiring.shortcuts(addition))
-    return {layer.name for cut in cuts for layer in cut.layers}
+    return {
+        layer.name
+        for wiring in _wirings(graph)
+        for last in wiring.sums()
+        for cut in wiring.shortcuts(last)
+        for layer in cut.layers
+    }
 
 
 def gates(graph: LayerGraph) -> set[str]:
     """The layers that only make gates."""
-    gatings = [layer for layer in graph.layers if isinstance(layer.op, Scale)]
-    wiring = Wiring(graph.layers) if gatings else None
-    return {layer.name for gating in gatings if wiring for layer in wiring.gate(gating)}
+    return {
+        layer.name
+        for wiring in _wirings(graph)
+        for scale in wiring.by_name.values()
+        if isinstance(scale.op, Scale)
+        for layer in wiring.gate(scale)
+    }
+
+
+def _wirings(graph: LayerGraph) -> Iterator[Wiring]:
+    """The wiring of each block: what leads around or gates anything stands in its block."""
+    place = {layer.name: at for at, layer in enumerate(graph.layers)}
+    return (Wiring(block.layers, place) for block in graph.blocks)
 
 
 def depth(graph: LayerGraph) -> int:
@@ -76,7 +90,7 @@ def depth(graph: LayerGraph) -> int:
     So the papers count (He et al. 2015, Table 1). The stem counts once, as in ResNet-50-D; gates
     do not count.
     """
-    return depths(graph)[graph.output.name]
+    return max(map(depths(graph).__getitem__, graph.outputs))
 
 
 def depths(graph: LayerGraph) -> Mapping[str, int]:
@@ -85,7 +99,7 @@ def depths(graph: LayerGraph) -> Mapping[str, int]:
     A gate lies as deep as what it is made of.
     """
     gating = gates(graph)
-    reached: dict[str, int] = {INPUT: 0}
+    reached = dict.fromkeys(graph.inputs, 0)
     for block in graph.blocks:
         for layer in block.layers:
             # A gate scales the main path and is none itself.
@@ -94,8 +108,7 @@ def depths(graph: LayerGraph) -> Mapping[str, int]:
             weighted = isinstance(layer.op, (Conv2d, Linear)) and layer.name not in gating
             here = before + weighted
             reached[layer.name] = min(here, 1) if block.is_stem else here
-    del reached[INPUT]
-    return reached
+    return {name: depth for name, depth in reached.items() if name not in graph.inputs}
 
 
 def residual_blocks(graph: LayerGraph) -> int:

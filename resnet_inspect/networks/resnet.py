@@ -80,7 +80,8 @@ def image_shape(spec: ResNetSpec, input_shape: Shape | None) -> Shape:
     if len(shape) != 3 or not all(isinstance(size, SupportsIndex) and size > 0 for size in shape):
         raise ShapeError(
             f"input {show_shape(shape)} is not channels x height x width, such as "
-            f"{show_shape(spec.input_shape)}; the batch is not part of it"
+            f"{show_shape(shape[1:] if len(shape) == 4 else spec.input_shape)}; the batch is not "
+            "part of it"
         )
     if max(shape) > LARGEST:
         raise ShapeError(f"input {shown(shape)} is too large; give sizes up to {LARGEST}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from resnet_inspect.errors import InspectError
 
 
 class Input(NamedTuple):
@@ -50,15 +52,17 @@ class Run:
     tensors: all parameters and buffers in the module's order, each once (by identity) under its
     first name. uses: the names of those that a layer computes with, by layer. lasts: the layer
     during which a layer's output is last held, by layer, where that is later than its last reader
-    (a list that is returned, a skip in a variable). gaps: what belongs to no layer. functions: of
-    layers that no module computes, the function that was called ('mean', 'conv2d'), by layer.
+    (a list that is returned, a skip in a variable), or None where no code ran. gaps: what belongs
+    to no layer. functions: of layers that no module computes, the function that was called ('mean',
+    'conv2d'), by layer. notes: sentences about the whole for people.
     """
 
     tensors: Mapping[str, Tensor]
     uses: Mapping[str, tuple[str, ...]]
-    lasts: Mapping[str, str]
+    lasts: Mapping[str, str] | None
     gaps: tuple[Gap, ...] = ()
     functions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def unused(self) -> Mapping[str, Tensor]:
@@ -102,6 +106,19 @@ class Run:
             place = next(idle, name)
             found[place] = found.get(place, 0) + tensor.entries
         return found
+
+
+@dataclass(frozen=True)
+class Unmade:
+    """In the place of a graph's maker where nobody can make a module of the network.
+
+    why: that in a sentence, with a way out.
+    """
+
+    why: str
+
+    def __call__(self) -> Any:
+        raise InspectError(self.why)
 
 
 def owners(name: str) -> Iterator[str]:

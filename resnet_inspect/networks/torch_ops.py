@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Shape, show_shape, slid
+from resnet_inspect.networks.ops import Shape, reached, show_shape, slid
 
 Sizes = tuple[int, ...]
 
 
-def _fits(shape: Shape, axes: int, channels: int | None = None) -> None:
-    if len(shape) != axes + 1 or channels not in (None, shape[0]):
+def _fitting(shape: Shape, axes: int, channels: int | None = None) -> tuple[Shape, Shape]:
+    """What is folded into the batch, such as the frames of a video; and channels and axes."""
+    if len(shape) <= axes or channels not in (None, shape[-axes - 1]):
         wanted = "channels" if channels is None else f"{channels} channels"
         raise ShapeError(f"takes {wanted} and {axes} axes, not an input of {show_shape(shape)}")
+    return shape[: -axes - 1], shape[-axes - 1 :]
 
 
 class Typed(ops.Op):
@@ -40,9 +42,6 @@ class ByFunction(ops.Op):
     def kind(self) -> str:
         return self.function.capitalize()
 
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
-
 
 class Opaque(Typed):
     """A layer that no rule knows, or of which only numbers are known.
@@ -55,9 +54,6 @@ class Opaque(Typed):
     params: int = 0
     buffers: int = 0
     macs: int | None = None
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
 
 
 class Source(ops.Op):
@@ -73,9 +69,6 @@ class Source(ops.Op):
     @property
     def kind(self) -> str:
         return "Learned" if self.params else "Constant"
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
 
 
 class Conv(ops.Convolution):
@@ -100,19 +93,9 @@ class Conv(ops.Convolution):
     def buffers(self) -> int:
         return 0 if self.made_of is None else self.made_of[1]
 
-    @property
-    def reach(self) -> Sizes:
-        """Extent of the dilated kernel."""
-        return _reach(self.kernel, self.dilation)
-
     def output_shape(self, *shapes: Shape) -> Shape:
-        _fits(shapes[0], len(self.kernel), self.in_channels)
-        return self.out_channels, *slid(shapes[0], self.reach, self.stride, self.padding)
-
-
-def _reach(kernel: Sizes, dilation: Sizes) -> Sizes:
-    spread = dilation or (1,) * len(kernel)
-    return tuple(d * (k - 1) + 1 for k, d in zip(kernel, spread, strict=True))
+        folded, shape = _fitting(shapes[0], len(self.kernel), self.in_channels)
+        return *folded, self.out_channels, *slid(shape, self.reach, self.stride, self.padding)
 
 
 class ConvTranspose(ops.Convolution):
@@ -125,11 +108,11 @@ class ConvTranspose(ops.Convolution):
         return f"ConvTranspose{len(self.kernel)}d"
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        _fits(shapes[0], len(self.kernel), self.in_channels)
+        folded, shape = _fitting(shapes[0], len(self.kernel), self.in_channels)
         more = self.output_padding or (0,) * len(self.kernel)
-        reach = _reach(self.kernel, self.dilation)
-        axes = zip(shapes[0][1:], self.stride, self.padding, reach, more, strict=True)
+        axes = zip(shape[1:], self.stride, self.padding, self.reach, more, strict=True)
         return (
+            *folded,
             self.out_channels,
             *((size - 1) * step - 2 * edge + far + more for size, step, edge, far, more in axes),
         )
@@ -167,7 +150,7 @@ class GroupNorm(ops.Op):
         return 2 * self.channels if self.affine else 0
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        if not shapes[0] or shapes[0][0] != self.channels:
+        if self.channels not in shapes[0][:2]:
             raise ShapeError(f"takes {self.channels} channels, not {show_shape(shapes[0])}")
         return shapes[0]
 
@@ -194,16 +177,24 @@ class LayerNorm(ops.Op):
         return shapes[0]
 
 
+class LocalResponseNorm(ops.Op):
+    """Each element over a power of the mean square of `size` channels around it."""
+
+    category = "normalization"
+
+    size: int
+
+
 class Function(ops.Activation):
     """An activation that has no class of its own.
 
-    name: torch.nn's name for it. local: whether each element depends only on itself (not so for
-    Softmax).
+    name: torch.nn's name for it. over: the dimensions along which an element depends on others
+    (Softmax).
     """
 
     name: str
     params: int = 0
-    local: bool = True
+    over: Sizes = ()
 
     @property
     def kind(self) -> str:
@@ -236,12 +227,12 @@ class Pool(Typed):
     @property
     def reach(self) -> Sizes:
         """Extent of the dilated window."""
-        return _reach(self.kernel, self.dilation)
+        return reached(self.kernel, self.dilation)
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        _fits(shapes[0], len(self.kernel))
+        folded, shape = _fitting(shapes[0], len(self.kernel))
         edges = self.padding
-        return shapes[0][0], *slid(shapes[0], self.reach, self.stride, edges, self.ceil)
+        return *folded, shape[0], *slid(shape, self.reach, self.stride, edges, self.ceil)
 
 
 class AdaptivePool(Typed):
@@ -252,14 +243,14 @@ class AdaptivePool(Typed):
     size: Sizes
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        _fits(shapes[0], len(self.size))
-        return shapes[0][0], *self.size
+        folded, shape = _fitting(shapes[0], len(self.size))
+        return *folded, shape[0], *self.size
 
     def windows(self, shape: Shape) -> int:
         """Elements of all windows over one channel; window i of n over m positions runs from
         floor(i m / n) to ceil((i + 1) m / n), as torch's AdaptiveAveragePooling.cpp has it."""
         covered = 1
-        for positions, count in zip(shape[1:], self.size, strict=True):
+        for positions, count in zip(shape[-len(self.size) :], self.size, strict=True):
             spans = (
                 -(-(i + 1) * positions // count) - i * positions // count for i in range(count)
             )
@@ -268,7 +259,12 @@ class AdaptivePool(Typed):
 
 
 class Reduce(ByFunction):
-    """A reduction over some dimensions: mean, sum, var, amax, .."""
+    """A reduction over some dimensions: mean, sum, var, amax, ..
+
+    over: those dimensions; of a scan, such as cumsum, they keep their positions.
+    """
+
+    over: Sizes = ()
 
 
 class Concat(ops.Op):
@@ -290,15 +286,23 @@ class Arithmetic(ByFunction):
     """Elementwise arithmetic of tensors, numbers and learned constants, with broadcasting.
 
     function: mul, add, sub, div, ..; params: entries of the learned constants among its operands
-    (ConvNeXt's layer scale, a position embedding).
+    (ConvNeXt's layer scale, a position embedding). over: the dimensions along which an element
+    depends on others (normalize).
     """
 
     params: int = 0
     inplace: bool = False
+    over: Sizes = ()
 
 
 class View(ByFunction):
-    """The same elements, or some of them, in another shape or order; nothing is moved."""
+    """The same elements, or some of them, in another shape or order; nothing is moved.
+
+    places: where each dimension of the input went: the dimension of the output that runs along it
+    (-1: none, one index of it is left), its first index and its step; () where that is not so.
+    """
+
+    places: tuple[tuple[int, int, int], ...] = ()
 
     def aliases_input(self, training: bool) -> bool:
         return True
@@ -307,10 +311,12 @@ class View(ByFunction):
 class Move(ByFunction):
     """Elements copied to other places: roll, repeat, pixel_shuffle, ..; moved and not computed.
 
-    params: entries of learned constants among them, such as a class token.
+    params: entries of learned constants among them, such as a class token. over: the dimensions
+    along which they move, if they keep their places along the others; () where they do not.
     """
 
     params: int = 0
+    over: Sizes = ()
 
 
 class Pad(ops.Op):
@@ -334,14 +340,16 @@ class Pad(ops.Op):
 
 
 class Interpolate(ops.Op):
-    """Resampling to another resolution. taps: input positions that make an output."""
+    """Resampling to another resolution.
+
+    taps: input positions that make an output. corners: whether the corners of both lie on one
+    another (torch's align_corners).
+    """
 
     mode: str
     output: Shape
     taps: int = 1
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output
+    corners: bool = False
 
 
 class MatMul(ops.Op):
@@ -355,10 +363,33 @@ class MatMul(ops.Op):
         return self.output
 
 
+class Unpool(Typed):
+    """Undoes a max pool by its indices: each input goes to one place of its window, zeros else."""
+
+    category = "pooling"
+
+    kernel: Sizes
+    stride: Sizes
+    padding: Sizes
+    output: Shape
+
+
+class Product(Typed):
+    """Sums of products of activations or weights: recurrent layers, einsum, attention, ..
+
+    terms: the factors of each term of its multiply-accumulates, such as (steps, weights).
+    """
+
+    output: Shape
+    terms: tuple[Sizes, ...]
+    params: int = 0
+
+    @property
+    def macs(self) -> int:
+        return sum(ops.elements(term) for term in self.terms)
+
+
 class Attention(ops.Op):
     """Scaled dot-product attention of queries, keys and values (.., length, features)."""
 
     output: Shape
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return self.output

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from resnet_inspect.networks.graph import Block, Layer, LayerGraph
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph, once
 from resnet_inspect.networks.ops import Add, ZeroPad
+from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Opaque, Pad
 
 IDENTITY, PROJECTION, PADDING = "identity", "projection", "padding"
 
@@ -27,14 +28,40 @@ class Shortcut:
 
     @property
     def kind(self) -> str:
-        """identity, padding (with zeros: option A) or projection (anything else that it runs)."""
-        if not self.layers:
-            return IDENTITY
-        pads = any(isinstance(layer.op, ZeroPad) for layer in self.layers)
-        learns = any(layer.op.params for layer in self.layers)
-        return PADDING if pads and not learns else PROJECTION
+        """projection (by weights), padding (with zeros: option A) or identity.
+
+        A norm, a pool or a slice on the way makes no projection of an identity.
+        """
+        if self.weighted:
+            return PROJECTION
+        scaled = {layer.name for layer in self.layers if isinstance(layer.op, Arithmetic)}
+        return PADDING if any(_pads(layer, scaled) for layer in self.layers) else IDENTITY
+
+    @property
+    def weighted(self) -> int:
+        """How many of its layers project: they have weights, or learn what nobody knows."""
+        return sum(
+            hasattr(layer.op, "weights") or (isinstance(layer.op, Opaque) and layer.op.params > 0)
+            for layer in self.layers
+        )
 
 
+def _pads(layer: Layer, scaled: Set[str]) -> bool:
+    """Whether a layer adds channels of zeros: option A, or padding or concatenation by hand.
+
+    scaled: tensors that are another times a number, as zeros are made of x * 0.
+    """
+    if isinstance(layer.op, ZeroPad):
+        return True
+    joins = isinstance(layer.op, Concat) or getattr(layer.op, "function", "") in ("cat", "concat")
+    if not (joins or isinstance(layer.op, Pad)) or not layer.inputs:
+        return False
+    entering, leaving = layer.input_shapes[0], layer.output_shape
+    zeros = len(layer.inputs) == 1 or not scaled.isdisjoint(layer.inputs)
+    return zeros and len(entering) == len(leaving) > 0 and leaving[0] > entering[0]
+
+
+@once
 def unread(graph: LayerGraph) -> tuple[str, ...]:
     """The layers whose result no output of the network depends on, in running order."""
     needed = set(graph.outputs)
@@ -45,35 +72,47 @@ def unread(graph: LayerGraph) -> tuple[str, ...]:
 
 
 class Wiring:
-    """Which layers read which, of a graph or a block, and their places in running order."""
+    """Which layers read which, of a graph or a part of it, and their places in running order.
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
+    place: running order of the whole graph, where these layers are a part of it.
+    """
+
+    def __init__(self, layers: Sequence[Layer], place: Mapping[str, int] | None = None) -> None:
         self.by_name = {layer.name: layer for layer in layers}
-        self.place = {layer.name: at for at, layer in enumerate(layers)}
+        self.place = place or {layer.name: at for at, layer in enumerate(layers)}
         self.readers: dict[str, list[str]] = {}
         for layer in layers:
             for source in layer.inputs:
                 self.readers.setdefault(source, []).append(layer.name)
 
     def branches(self, join: Layer) -> tuple[tuple[Layer, ...], ...]:
-        """For each input of a layer the layers that lead only to that input, in running order.
+        """For each input of a layer the layers that lead only to that input, in running order."""
+        return self._apart(join.inputs)
 
-        Walks back from the join, latest layer first, and stops where all inputs share what is left.
+    def _apart(self, ends: Sequence[str]) -> tuple[tuple[Layer, ...], ...]:
+        """For each tensor the layers that lead only to it, among those that lead to any.
+
+        Walks back, latest layer first, and stops where all share what is left.
         """
-        every = (1 << len(join.inputs)) - 1
+        every = (1 << len(ends)) - 1
         reached: dict[str, int] = {}
         queue: list[tuple[int, str]] = []
+        apart = 0  # how many in the queue do not lead to all
 
-        def reach(name: str, inputs: int) -> None:
-            if name not in reached:
+        def reach(name: str, which: int) -> None:
+            nonlocal apart
+            before = reached.get(name)
+            if before is None:
                 heapq.heappush(queue, (-self.place.get(name, -1), name))
-            reached[name] = reached.get(name, 0) | inputs
+            reached[name] = after = (before or 0) | which
+            apart += (after != every) - (before is not None and before != every)
 
-        for number, name in enumerate(join.inputs):
+        for number, name in enumerate(ends):
             reach(name, 1 << number)
-        own: list[list[Layer]] = [[] for _ in join.inputs]
-        while any(reached[name] != every for _, name in queue):
+        own: list[list[Layer]] = [[] for _ in ends]
+        while apart:
             _, name = heapq.heappop(queue)
+            apart -= reached[name] != every
             layer = self.by_name.get(name)
             if layer is None:
                 continue
@@ -83,22 +122,62 @@ class Wiring:
                 reach(source, reached[name])
         return tuple(tuple(reversed(layers)) for layers in own)
 
-    def shortcuts(self, addition: Layer) -> tuple[Shortcut, ...]:
-        """The shortcuts that end in an addition.
+    def additions(self, last: Layer) -> tuple[Layer, ...]:
+        """An addition with those before it that only it reads: one sum."""
+        summed = [last]
+        for addition in summed:
+            for name in addition.inputs:
+                before = self.by_name.get(name)
+                if before and isinstance(before.op, Add) and len(self.readers[name]) == 1:
+                    summed.append(before)
+        return tuple(summed)
 
-        The residual is the input with the most layers to itself, the first among equals; every
-        other input is a shortcut.
+    def sums(self) -> list[Layer]:
+        """The additions that end sums."""
+        last: list[Layer] = []
+        summed: set[str] = set()
+        for layer in reversed(self.by_name.values()):
+            if isinstance(layer.op, Add) and layer.name not in summed:
+                last.append(layer)
+                summed.update(addition.name for addition in self.additions(layer))
+        return last
+
+    def terms(self, last: Layer) -> tuple[Shortcut, ...]:
+        """All terms of the sum that an addition ends, as if each were a shortcut."""
+        summed = self.additions(last)
+        inside = {addition.name for addition in summed}
+        ends = [
+            (addition, name)
+            for addition in reversed(summed)
+            for name in addition.inputs
+            if name not in inside
+        ]
+        branches = self._apart([name for _, name in ends])
+        return tuple(
+            Shortcut(addition, (*sources(layers), end)[0], end, layers)
+            for (addition, end), layers in zip(ends, branches, strict=True)
+        )
+
+    def shortcuts(self, last: Layer) -> tuple[Shortcut, ...]:
+        """The shortcuts among the terms of the sum that an addition ends.
+
+        Terms without weights lead around the others. Where all have some, the one with fewest is a
+        projection; where none has, the one with most layers is the residual, the first among
+        equals. A shortcut leaves no later than the residual begins; other terms are just added.
         """
-        branches = self.branches(addition)
-        residual = max(range(len(branches)), key=lambda at: (len(branches[at]), -at))
-        cuts = []
-        for at, layers in enumerate(branches):
-            if at != residual:
-                end = addition.inputs[at]
-                inside = {layer.name for layer in layers}
-                sources = [name for layer in layers for name in layer.inputs if name not in inside]
-                cuts.append(Shortcut(addition, sources[0] if sources else end, end, layers))
-        return tuple(cuts)
+        terms = self.terms(last)
+        weights = [term.weighted for term in terms]
+        least = min(weights)
+        cuts = [term for term in terms if term.weighted == least]
+        if not any(weights):
+            cuts.remove(max(terms, key=lambda term: len(term.layers)))
+        elif least and len(cuts) > 1:
+            return ()
+        begins = max((self._place(t) for t in terms if t not in cuts), default=-1)
+        return tuple(cut for cut in cuts if self._place(cut) <= begins)
+
+    def _place(self, term: Shortcut) -> int:
+        return self.place.get(term.source, -1)
 
     def gate(self, gating: Layer) -> tuple[Layer, ...]:
         """The layers that make a gating's gate: squeeze-and-excitation."""
@@ -106,12 +185,13 @@ class Wiring:
 
 
 def shortcut(block: Block) -> tuple[Layer, ...] | None:
-    """The layers of a block's shortcut: () for an identity, None for a block that adds nothing.
+    """The layers of a block's shortcut: () for an identity, None for a block without one.
 
     Of several additions the last counts.
     """
     additions = [layer for layer in block.layers if isinstance(layer.op, Add)]
-    return Wiring(block.layers).shortcuts(additions[-1])[0].layers if additions else None
+    cuts = Wiring(block.layers).shortcuts(additions[-1]) if additions else ()
+    return cuts[0].layers if cuts else None
 
 
 def sources(layers: Iterable[Layer]) -> tuple[str, ...]:

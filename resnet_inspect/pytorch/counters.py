@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +23,8 @@ from torch import Tensor, nn
 from resnet_inspect.counting.conventions import Reported
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.assemble import assemble
+from resnet_inspect.pytorch.inputs import arguments, example
+from resnet_inspect.pytorch.results import results
 
 Totals = dict[str, int]
 """Names of conventions, or of `OTHERS`, with what was reported."""
@@ -155,35 +157,38 @@ def _state(model: nn.Module) -> list[tuple[str, Tensor]]:
     return [*parameters, *model.named_buffers(remove_duplicate=False)]
 
 
-def _input(graph: LayerGraph, batch: int, device: str = "cpu") -> Tensor:
-    return torch.zeros((batch, *graph.input_shape), device=device)
+class _Positional(nn.Module):
+    """A network of several inputs, or inputs by name, as tools call it: with tensors in a row."""
+
+    def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *tensors: Tensor) -> Any:
+        args, kwargs = arguments(self.model, self.names, tensors)
+        return self.model(*args, **kwargs)
 
 
-def _on_meta(graph: LayerGraph, batch: int) -> tuple[nn.Module, Tensor]:
-    """The network and an input, for tools that read only shapes."""
-    return new_model(graph, "meta"), _input(graph, batch, "meta")
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors in what a network gives: a tensor, a tuple, a dict, an object that holds some."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for part in value:
-            yield from _tensors(part)
-    elif value is not None:
-        held = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
-        yield from _tensors(list(held.values()))
+def _called(
+    graph: LayerGraph, batch: int, device: str = "cpu", training: bool = False
+) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """The network, and the tensors to call it with."""
+    model = new_model(graph, device, training)
+    args, kwargs = example(graph, model, batch, device)
+    if not kwargs and all(isinstance(value, Tensor) for value in args):
+        return model, args
+    held = tuple(dict.fromkeys(results((args, kwargs))))
+    return _Positional(model, graph.arguments).train(training), held
 
 
 def _torch(graph: LayerGraph, batch: int) -> Totals:
     from torch.utils.flop_counter import FlopCounterMode
 
-    model, x = _on_meta(graph, batch)
+    model, inputs = _called(graph, batch, "meta")
     with FlopCounterMode(display=False) as counter:
-        y = model(x)
+        y = model(*inputs)
         forward = counter.get_total_flops()
-        loss = sum(tensor.sum() for tensor in _tensors(y) if tensor.requires_grad)
+        loss = sum(tensor.sum() for tensor in results(y) if tensor.requires_grad)
         if isinstance(loss, Tensor):
             loss.backward()
     return {"torch": forward, "torch-train": counter.get_total_flops()}
@@ -199,7 +204,7 @@ def _torch_tensors(graph: LayerGraph, batch: int) -> Totals:
 
 
 def _torch_saved(graph: LayerGraph, batch: int) -> Totals:
-    model = new_model(graph, training=True)
+    model, inputs = _called(graph, batch, training=True)
     own = (*model.parameters(), *model.buffers())
     known = {tensor.untyped_storage().data_ptr() for tensor in own}
     kept: dict[int, Tensor] = {}  # keeps the tensors alive, so that no address is reused
@@ -209,7 +214,7 @@ def _torch_saved(graph: LayerGraph, batch: int) -> Totals:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        model(_input(graph, batch))
+        model(*inputs)
     sizes = {place: tensor.untyped_storage().nbytes() for place, tensor in kept.items()}
     return {"saved": sum(size for place, size in sizes.items() if place not in known)}
 
@@ -217,8 +222,8 @@ def _torch_saved(graph: LayerGraph, batch: int) -> Totals:
 def _torchinfo(graph: LayerGraph, batch: int) -> Totals:
     import torchinfo
 
-    model, x = _on_meta(graph, batch)
-    summary = torchinfo.summary(model, input_data=x, device="meta", verbose=0)
+    model, inputs = _called(graph, batch, "meta")
+    summary = torchinfo.summary(model, input_data=inputs, device="meta", verbose=0)
     return {
         "torchinfo": summary.total_mult_adds,
         "torchinfo-memory": summary.total_output_bytes,
@@ -230,15 +235,14 @@ def _fvcore(graph: LayerGraph, batch: int, training: bool = False) -> Totals:
     from fvcore.nn import FlopCountAnalysis
 
     # It cannot trace meta tensors under torch 2.13.
-    analysis = FlopCountAnalysis(new_model(graph, training=training), _input(graph, batch))
+    analysis = FlopCountAnalysis(*_called(graph, batch, training=training))
     return {"fvcore-train" if training else "fvcore": int(analysis.total())}
 
 
 def _thop(graph: LayerGraph, batch: int) -> Totals:
     import thop
 
-    model, x = _on_meta(graph, batch)
-    macs, _ = thop.profile(model, (x,), verbose=False)
+    macs, _ = thop.profile(*_called(graph, batch, "meta"), verbose=False)
     return {"thop": int(macs)}
 
 
@@ -264,8 +268,8 @@ def _calflops(graph: LayerGraph, batch: int) -> Totals:
 def _torchscan(graph: LayerGraph, batch: int) -> Totals:
     from torchscan import crawl_module
 
-    model, x = _on_meta(graph, batch)
-    totals = crawl_module(model, args=(x,))["totals"]
+    model, inputs = _called(graph, batch, "meta")
+    totals = crawl_module(model, args=inputs)["totals"]
     # Where a module is unknown to it (option A's padding) it says so, and gives what it knows.
     flops, macs = totals["module_flops"], totals["macs"]
     return {"torchscan": flops["known_value"], "torchscan-macs": macs["known_value"]}
@@ -276,7 +280,10 @@ def _torchlens(graph: LayerGraph, batch: int) -> Totals:
     from torchlens.options import CaptureOptions
 
     capture = CaptureOptions(unwrap_when_done=True)
-    traced = torchlens.trace(new_model(graph), _input(graph, batch), save=None, capture=capture)
+    model, inputs = _called(graph, batch)
+    traced = torchlens.trace(
+        model, inputs[0] if len(inputs) == 1 else list(inputs), save=None, capture=capture
+    )
     return {"torchlens": int(traced.total_flops_forward)}
 
 

@@ -7,11 +7,12 @@ blocks/README.md, *.csv, *.svg, diagram.dot       the two residual blocks
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from resnet_inspect.reporting.contents import BLOCKS, CONVENTIONS, OVERVIEW, Part, Report
+from resnet_inspect.tables.characters import visible
 from resnet_inspect.tables.table import Sheet, Table
+from resnet_inspect.tables.writers import markdown_escaped
 
 
 def pictures(report: Report) -> dict[str, str]:
@@ -53,16 +54,8 @@ def _tables(report: Report) -> Iterator[tuple[str, Table]]:
             yield f"{folder}/{name}", table
 
 
-_MARKS = re.compile(r"([\\`*\[\]<>#|&!])")
-
-
-def plain(text: str) -> str:
-    """Text that Markdown takes for nothing but text."""
-    return _MARKS.sub(r"\\\1", " ".join(text.split()))
-
-
 def _picture(alt: str, path: str) -> str:
-    return f"![{plain(alt)}]({path})\n"
+    return f"![{markdown_escaped(alt)}]({path})\n"
 
 
 def _markdown(sheet: Sheet) -> list[str]:
@@ -70,27 +63,27 @@ def _markdown(sheet: Sheet) -> list[str]:
 
 
 def _document(title: str, *parts: str) -> str:
-    return "\n".join((f"# {plain(title)}\n", *parts))
+    return "\n".join((f"# {markdown_escaped(title)}\n", *parts))
 
 
 def _readme(report: Report) -> str:
     plots = [_picture(plot.alt, f"{OVERVIEW}/{name}.svg") for name, plot in report.plots.items()]
     networks = [
-        f"- [{plain(part.name)}]({part.slug}/README.md): {plain(part.about)}"
+        f"- [{markdown_escaped(part.name)}]({part.slug}/README.md): {markdown_escaped(part.about)}"
         for part in report.parts
     ]
     return _document(
         report.title,
-        f"{plain(report.about)}.\n",
+        f"{markdown_escaped(report.about)}.\n",
         "All of it in one page: [index.html](index.html).\n",
-        *([f"Made by `{report.command.replace('`', '')}`.\n"] if report.command else []),
+        *([f"Made by `{visible(report.command.replace('`', ''))}`.\n"] if report.command else []),
         "## Overview\n",
         *_markdown(report.overview),
         *plots,
         "## Networks\n",
         *networks,
         "\n## Blocks and conventions\n",
-        f"- [{plain(report.blocks.title)}]({BLOCKS}/README.md)",
+        f"- [{markdown_escaped(report.blocks.title)}]({BLOCKS}/README.md)",
         f"- [What others count in these networks]({CONVENTIONS}/README.md)\n",
     )
 
@@ -98,7 +91,7 @@ def _readme(report: Report) -> str:
 def _network(part: Part) -> str:
     return _document(
         part.name,
-        f"{plain(part.about)}\n",
+        f"{markdown_escaped(part.about)}\n",
         part.stages.to_text("markdown"),
         _picture(f"Diagram of {part.name}", "diagram.svg"),
         part.layers.to_text("markdown"),

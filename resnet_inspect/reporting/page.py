@@ -30,6 +30,7 @@ from resnet_inspect.reporting.svg import (
     plot_colours,
     variable,
 )
+from resnet_inspect.tables.characters import visible
 from resnet_inspect.tables.columns import Column, Record, Value, show
 from resnet_inspect.tables.network import COUNTED
 from resnet_inspect.tables.table import Sheet, Table
@@ -92,16 +93,19 @@ def html(report: Report, pictures: Mapping[str, str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        finalize=lambda said: visible(said) if type(said) is str else said,
     )
     script, style = _resource("report.js"), _resource("report.css")
     plots, diagrams = plot_colours(), diagram_colours(report.drawings)
 
     def picture(path: str, alt: str) -> Markup:
-        return Markup(inline_plot(pictures[f"{path}.svg"], alt, path.replace("/", "-"), plots))
+        return Markup(
+            inline_plot(pictures[f"{path}.svg"], visible(alt), path.replace("/", "-"), plots)
+        )
 
     def drawing(path: str, alt: str, boxes: Mapping[str, Box]) -> Markup:
         svg = pictures[f"{path}.svg"]
-        return Markup(inline_diagram(svg, alt, path.replace("/", "-"), diagrams, boxes))
+        return Markup(inline_diagram(svg, visible(alt), path.replace("/", "-"), diagrams, boxes))
 
     faces = font_faces(pictures[f"{BLOCKS}/diagram.svg"])
     return environment.get_template("index.html.jinja").render(

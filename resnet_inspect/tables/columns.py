@@ -56,6 +56,8 @@ def show(value: Value, kind: str) -> str:
         return "" if kind in ("text", "prose", "shape", "pair", "number") else "?"
     if isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return "yes" if value else ""
     if kind in _SHOWN:
         return _SHOWN[kind](value)
     return show_shape(value) if isinstance(value, tuple) else str(value)

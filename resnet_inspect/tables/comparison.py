@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from resnet_inspect.counting.memory import live_bytes, memory, saved_for_backward
+from resnet_inspect.counting.memory import live_bytes, memory, saved_by_layer
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import GlobalAvgPool2d, show_shape
+from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import ROLES, depth, depths, residual_blocks, roles
 from resnet_inspect.tables import network as network_table
 from resnet_inspect.tables.columns import Column, Record, Value, columns
@@ -110,7 +110,7 @@ def overview(
         "dtype": dtypes,
         "convention": first.meta["convention"],
     }
-    shapes = list(dict.fromkeys(show_shape(graph.input_shape) for graph in graphs))
+    shapes = list(dict.fromkeys(graph.shown_inputs for graph in graphs))
     about = f"input {' and '.join(shapes)}, batch {batch}, {dtypes}"
     makers = (_costs, _memories, _stages, _roles)
     partial = tuple(
@@ -275,13 +275,18 @@ def _stages(networks: Sequence[Network]) -> Table:
 
 def merged(sequences: Iterable[Sequence[str]]) -> list[str]:
     """Every name once: those that a sequence adds come after the ones that they follow there."""
-    order: list[str] = []
+    behind: dict[str | None, str | None] = {None: None}  # None is before the first and last
     for names in sequences:
-        at = 0
+        last = None
         for name in names:
-            if name not in order:
-                order.insert(at, name)
-            at = order.index(name) + 1
+            if name not in behind:
+                behind[name], behind[last] = behind[last], name
+            last = name
+    order = []
+    last = behind[None]
+    while last is not None:
+        order.append(last)
+        last = behind[last]
     return order
 
 
@@ -291,12 +296,11 @@ def _stage_rows(network: Network) -> dict[str, dict[str, Value]]:
     levels = live_bytes(graph, network.batch, network.dtype)
     rows: dict[str, dict[str, Value]] = {}
     missing, reached = set(network.uncounted), depths(graph)
-    kept, done, before = 0, 0, 0
-    for number, (stage, row) in enumerate(zip(graph.stages, table.rows, strict=True), start=1):
+    kept = saved_by_layer(graph, network.batch, network.dtype)
+    done, before = 0, 0
+    for stage, row in zip(graph.stages, table.rows, strict=True):
         layers = tuple(stage.layers)
-        # A network cut off behind a stage keeps what the stages before it and this one keep.
-        so_far = replace(graph, stages=graph.stages[:number], spec=None, returned=())
-        saved = saved_for_backward(so_far, network.batch, network.dtype)
+        own = slice(done, done + len(layers))
         rows[stage.name] = {
             "stage": stage.name,
             "model": graph.name,
@@ -304,11 +308,11 @@ def _stage_rows(network: Network) -> dict[str, dict[str, Value]]:
             "depth": reached[stage.output.name] - before,
             **{key: row[key] for key in ("params", "frozen", network.count, *_FROM_STAGE)},
             "share": None if network.uncounted else row["share"],
-            "peak": max(levels[done : done + len(layers)]),
-            "kept": saved - kept,
+            "peak": max(levels[own]),
+            "kept": sum(kept[own]),
             "uncounted": sum(layer.name in missing for layer in layers),
         }
-        kept, done, before = saved, done + len(layers), reached[stage.output.name]
+        done, before = own.stop, reached[stage.output.name]
     return rows
 
 
@@ -371,7 +375,7 @@ def _role_sums(network: Network) -> Iterator[dict[str, Value]]:
         }
 
 
-def field_before_pooling(graph: LayerGraph) -> tuple[int, int] | None:
+def field_before_pooling(graph: LayerGraph) -> tuple[int, ...] | None:
     """The receptive field of what the last global pooling takes; None where it is not known.
 
     Without such pooling, that of the last layer that has a height and a width.

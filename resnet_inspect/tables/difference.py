@@ -27,7 +27,6 @@ from resnet_inspect.networks.alignment import (
 )
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.op_labels import describe
-from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.tables.columns import Column, columns
 from resnet_inspect.tables.table import Table
 
@@ -46,8 +45,10 @@ def diff(before: LayerGraph, after: LayerGraph) -> Table:
     """
     pairs, both = align(before, after), (before, after)
     rows: list[dict[str, Any]] = []
-    for stage in dict.fromkeys(pair.place[0] for pair in pairs):
-        of_stage = [pair for pair in pairs if pair.place[0] == stage]
+    by_stage: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        by_stage.setdefault(pair.place[0], []).append(pair)
+    for stage, of_stage in by_stage.items():
         resized = [pair for pair in of_stage if pair.change == RESIZED]
         rows += [_row(both, pair) for pair in of_stage if pair.change not in (RESIZED, SAME)]
         rows += [_resized_row(both, stage, resized)] if resized else []
@@ -75,7 +76,7 @@ def diff(before: LayerGraph, after: LayerGraph) -> Table:
 
 
 def _inputs(before: LayerGraph, after: LayerGraph) -> str:
-    shapes = dict.fromkeys(show_shape(graph.input_shape) for graph in (before, after))
+    shapes = dict.fromkeys(graph.shown_inputs for graph in (before, after))
     return " → ".join(shapes)
 
 
@@ -134,8 +135,8 @@ def in_words(before: LayerGraph, after: LayerGraph) -> str:
         elif _added_by(both, [pair])["macs"]:
             moved.append(pair)
     changes = [(what + _names(pairs), _added_by(both, pairs)) for what, pairs in groups.items()]
-    if before.input_shape != after.input_shape:
-        shapes = f"input {show_shape(after.input_shape)}, not {show_shape(before.input_shape)}"
+    if before.inputs != after.inputs:
+        shapes = f"input {after.shown_inputs}, not {before.shown_inputs}"
         changes.append((shapes, _added_by(both, moved)))
     elif moved:
         changes.append((f"maps of another size in {_names(moved)}", _added_by(both, moved)))

@@ -11,17 +11,14 @@ from typing import NamedTuple
 
 from resnet_inspect.counting.costs import TERMS, Cost, checked_batch, cost, graph_cost, owned, total
 from resnet_inspect.counting.dtypes import chosen_dtype, element_bytes
-from resnet_inspect.counting.receptive_field import (
-    ReceptiveField,
-    later_field,
-    wired_fields,
-)
+from resnet_inspect.counting.field import ReceptiveField
+from resnet_inspect.counting.receptive_field import later_field, wired_fields
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.networks.op_labels import describe
-from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.tables.columns import Column, Record, Value
+from resnet_inspect.tables.formulas import field_note
 from resnet_inspect.tables.network_notes import (
     gaps,
     memory_notes,
@@ -64,7 +61,7 @@ def _setting(name: str) -> Callable[[Row], Value]:
 
 
 def _field(name: str) -> Callable[[Row], Value]:
-    return lambda row: getattr(row.field, name) if row.field else None
+    return lambda row: getattr(row.field, name) or None if row.field else None
 
 
 def _known(row: Row, count: Value) -> Value:
@@ -255,7 +252,7 @@ def table(
     published = publications(graph) if batch == 1 else ()
     apart = not_run(graph)
     return Table(
-        title=f"{graph.name}, input {show_shape(graph.input_shape)}, batch {batch}, {named} "
+        title=f"{graph.name}, input {graph.shown_inputs}, batch {batch}, {named} "
         f"({heading(convention, graph)})",
         columns=tuple([known[key][0] for key in keys]),
         rows=tuple(rows),
@@ -275,6 +272,7 @@ def table(
         notes=(
             *memory_notes(graph, batch, dtype),
             *run_notes(graph),
+            *field_note(graph),
             *(() if convention == "macs" else (_TERMS,)),
         ),
         group="stage" if level == "layer" else None,

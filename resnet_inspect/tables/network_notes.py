@@ -68,7 +68,7 @@ def not_run(graph: LayerGraph) -> tuple[Record, ...]:
     frozen = sum(tensor.entries for tensor in unused if not tensor.trainable)
     return (
         {
-            "name": "held, not run",
+            "name": "held but not run",
             "params": params,
             "trainable": params - frozen,
             "frozen": frozen,
@@ -83,7 +83,7 @@ def gaps(graph: LayerGraph) -> Iterator[str]:
 
 
 def run_notes(graph: LayerGraph) -> Iterator[str]:
-    """What is not run, shared, or has a result that nobody reads."""
+    """What is not run, shared, or has a result that nobody reads; and what its maker says."""
     run = graph.run
     if run is None:
         return
@@ -95,6 +95,7 @@ def run_notes(graph: LayerGraph) -> Iterator[str]:
         yield f"{listed(layers)} share {listed(tensors)}, which count with the first"
     if dropped := unread(graph):
         yield f"Run, but no output needs their result: {listed(dropped)}"
+    yield from run.notes
 
 
 def listed(names: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from resnet_inspect.counting.conventions import (
     Reported,
     formula,
     is_function,
+    makes_weights,
     numbers,
     seen_terms,
     total_terms,
@@ -38,7 +39,7 @@ from resnet_inspect.counting.published import (
 from resnet_inspect.counting.terms import TERMS, Terms
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import BatchNorm2d, show_shape
+from resnet_inspect.networks.ops import BatchNorm2d
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.tables.columns import Column, Kind, Value, columns
 from resnet_inspect.tables.difference import in_words
@@ -109,7 +110,7 @@ def reconcile(
     odd = [] if missing else [row for row in (*counters, *memory, *parameters) if row.difference]
     doubts = {row.name: _doubt(graph, row) for row in odd}
     news = [_differs("Discrepancy", row, _NEWS) for row in odd if not doubts[row.name]]
-    about = f"{graph.name}, input {show_shape(graph.input_shape)}, batch {batch}"
+    about = f"{graph.name}, input {graph.shown_inputs}, batch {batch}"
     macs = graph_cost(graph, batch).macs
     notes = (
         "Each total is the sum of its formula's terms.  = measured: by the tool itself, just now.",
@@ -278,10 +279,14 @@ def _differs(what: str, row: Report, why: str) -> str:
 def _doubt(graph: LayerGraph, row: Report) -> str:
     """Why a total may differ from its formula although the tool counts as it ever did; or ''."""
     run = graph.run
-    if row.name in CONVENTIONS:
-        kinds = unfounded(graph, CONVENTIONS[row.name])
-        return f"It was not established for {listed(kinds)}." if kinds else ""
+    kinds = unfounded(graph, CONVENTIONS[row.name]) if row.name in CONVENTIONS else ()
+    if kinds:
+        return f"It was not established for {listed(kinds)}."
     if run is None:
+        return ""
+    if row.name == "fvcore-train" and run.unused:
+        return f"In train mode the network may run {listed(run.held_apart)} too."
+    if row.name in CONVENTIONS:
         return ""
     if row.name.startswith("torchinfo"):
         if row.name == "torchinfo-parameters" and run.shared:
@@ -289,9 +294,11 @@ def _doubt(graph: LayerGraph, row: Report) -> str:
         return "It takes each module without parts for a layer, whatever the module runs."
     if row.name == "state-dict" and row.difference < 0:
         return "Buffers that are not persistent are not in it."
-    return "torch keeps this on the CPU; what it keeps depends on the device." * (
-        row.name == "saved"
-    )
+    if row.name == "saved":
+        if any(makes_weights(graph, layer) for layer in graph.layers):
+            return "What makes weights of other parameters keeps tensors too."
+        return "A CPU may keep other tensors than a GPU does, and so may what only training runs."
+    return ""
 
 
 def _unfounded(graph: LayerGraph, rows: Sequence[Report]) -> Iterator[str]:

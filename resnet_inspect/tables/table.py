@@ -7,12 +7,13 @@ separators and bars belong to columns and happen in the writers.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.errors import unknown
+from resnet_inspect.tables.characters import in_ascii, visible
 from resnet_inspect.tables.columns import Column, Record, Value, repeats
 
 if TYPE_CHECKING:
@@ -162,22 +163,41 @@ class Table(Printable):
             return writers.json_text(self.records() if bare else self.to_dict())
         if format not in writers.PROSE:
             raise unknown("format", format, writers.FORMATS)
-        shown, below = (writers.cells(self.visible, part) for part in (self.rows, self.below))
-        notes = (*self.notes, *([self.caveat] if self.partial else []))
-        return writers.PROSE[format](writers.Page(self.title, self.visible, shown, below, notes))
+        told = self._told(visible)
+        rows, below = (writers.cells(told.visible, part) for part in (told.rows, told.below))
+        notes = (*told.notes, *([told.caveat] if told.partial else []))
+        return writers.PROSE[format](writers.Page(told.title, told.visible, rows, below, notes))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from resnet_inspect.tables.terminal import render
 
+        told = self._told(in_ascii if options.ascii_only else visible)
         yield from render(
-            self.title,
-            self.visible,
-            self.groups,
-            total=self.total,
-            references=self.references,
-            caveat=self.caveat,
-            notes=self.notes,
+            told.title,
+            told.visible,
+            told.groups,
+            total=told.total,
+            references=told.references,
+            caveat=told.caveat,
+            notes=told.notes,
             width=options.max_width,
+        )
+
+    def _told(self, say: Callable[[str], str]) -> Table:
+        """The table with all its words as they are said to people."""
+
+        def told(row: Record) -> Record:
+            return {key: say(v) if isinstance(v, str) else v for key, v in row.items()}
+
+        return replace(
+            self,
+            title=say(self.title),
+            columns=tuple(column._replace(title=say(column.title)) for column in self.columns),
+            rows=tuple(map(told, self.rows)),
+            total=None if self.total is None else told(self.total),
+            references=tuple(map(told, self.references)),
+            notes=tuple(map(say, self.notes)),
+            partial=tuple(map(say, self.partial)),
         )
 
     def __repr__(self) -> str:

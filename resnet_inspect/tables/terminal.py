@@ -14,6 +14,7 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
 
+from resnet_inspect.tables.characters import shortened
 from resnet_inspect.tables.columns import Column, Record, repeats, show
 
 BAR = 7
@@ -27,6 +28,9 @@ WIDTH = 100
 
 PROSE = 36
 """Cells that a column of prose has at least."""
+
+LONG, LEAST = 40, 12
+"""Cells that a column of words gets, and has at least, where there is no room for more."""
 
 _PARTS = " ▏▎▍▌▋▊▉█"
 
@@ -45,7 +49,7 @@ def printed(view: object, width: int = WIDTH) -> str:
     text = StringIO()
     # In a notebook rich would display it there instead of writing it.
     console = Console(file=text, width=width, color_system=None, force_jupyter=False)
-    console.print(view, highlight=False)
+    console.print(view, highlight=False, crop=False)
     return "\n".join(line.rstrip() for line in text.getvalue().rstrip("\n").split("\n"))
 
 
@@ -74,20 +78,19 @@ def render(
     rows = [row for group in groups for row in group]
     below = [(total, "bold")] if total and not repeats(rows, total) else []
     below += [(row, _verdict(row)) for row in references]
-    widths = {c.key: _needed([*rows, *(row for row, _ in below)], c) for c in columns}
-    columns = _fitting(columns, widths, width)
+    needed = {c.key: _needed([*rows, *(row for row, _ in below)], c) for c in columns}
+    columns, widths = _fitting(columns, needed, width)
     greatest = {column.key: _greatest(rows, column) for column in columns}
-    sections = [[(_line(row, columns, greatest), "") for row in group] for group in groups]
-    sections.append([(_line(row, columns, {}), style) for row, style in below])
-    fits = sum(widths[column.key] for column in columns) - GAP <= width
+    sections = [[(_line(row, columns, widths, greatest), "") for row in group] for group in groups]
+    sections.append([(_line(row, columns, widths, {}), style) for row, style in below])
     prose = any(column.kind == "prose" for column in columns)
-    draw = _aligned if fits and not prose else _wrapped
+    draw = _wrapped if prose else _aligned
     texts = [Text(caveat, style="yellow")] if caveat else []
     texts += [Text(note, style="dim") for note in notes]
     yield Text(title, style="bold")
     yield Text()
     yield Group(
-        draw(columns, widths, [section for section in sections if section]),
+        draw(columns, widths, [section for section in sections if section], width),
         *([Text()] if texts else []),
         *texts,
     )
@@ -95,11 +98,15 @@ def render(
 
 def _verdict(row: Record) -> str:
     """The style of a published figure: red where it does not agree."""
-    return "red" if any("≠" in str(value) for value in row.values()) else "green"
+    unlike = any(str(value).startswith(("≠", "!=")) for value in row.values())
+    return "red" if unlike else "green"
 
 
 def _aligned(
-    columns: Sequence[Column], widths: Mapping[str, int], sections: Sequence[Sequence[Line]]
+    columns: Sequence[Column],
+    widths: Mapping[str, int],
+    sections: Sequence[Sequence[Line]],
+    width: int,
 ) -> RenderableType:
     """Lines of cells, as `_wrapped` draws them where none wraps, in a tenth of the time."""
     sizes = [widths[column.key] - GAP for column in columns]
@@ -128,15 +135,21 @@ def _segments(line: Line, columns: Sequence[Column], sizes: Sequence[int]) -> It
 
 
 def _wrapped(
-    columns: Sequence[Column], widths: Mapping[str, int], sections: Sequence[Sequence[Line]]
+    columns: Sequence[Column],
+    widths: Mapping[str, int],
+    sections: Sequence[Sequence[Line]],
+    width: int,
 ) -> RenderableType:
-    """A table of rich's, which wraps prose and cuts off what does not fit."""
+    """A table of rich's, which wraps prose."""
     from rich import box
     from rich.table import Table as RichTable
 
     view = RichTable(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), show_edge=False
     )
+    # Numbers are never cut: where they do not fit, lines are longer than the terminal is wide.
+    least = sum(LEAST + GAP if c.kind == "prose" else widths[c.key] for c in columns)
+    view.width = least if least > width else None
     for column in columns:
         prose = column.kind == "prose"
         view.add_column(
@@ -160,11 +173,16 @@ def _greatest(rows: Sequence[Record], column: Column) -> float:
     return max((value for value in values if isinstance(value, float)), default=0.0)
 
 
-def _line(row: Record, columns: Sequence[Column], greatest: Mapping[str, float]) -> list[Cell]:
-    return [_cell(row, column, greatest.get(column.key, 0.0)) for column in columns]
+def _line(
+    row: Record,
+    columns: Sequence[Column],
+    widths: Mapping[str, int],
+    greatest: Mapping[str, float],
+) -> list[Cell]:
+    return [_cell(row, c, widths[c.key] - GAP, greatest.get(c.key, 0.0)) for c in columns]
 
 
-def _cell(row: Record, column: Column, greatest: float) -> Cell:
+def _cell(row: Record, column: Column, size: int, greatest: float) -> Cell:
     """A value, and a bar where its column has bars."""
     if column.key not in row:
         return []
@@ -172,6 +190,8 @@ def _cell(row: Record, column: Column, greatest: float) -> Cell:
     text = show(value, column.kind)
     if isinstance(value, float) and greatest:
         return [(f"{text:>6} ", ""), (bar(value / greatest), "cyan")]
+    if column.kind == "text":
+        text = shortened(text, size)
     return [(text, "dim" if value in (0, None) else "")]
 
 
@@ -188,12 +208,24 @@ def _needed(rows: Sequence[Record], column: Column) -> int:
 
 def _fitting(
     columns: Sequence[Column], widths: Mapping[str, int], width: int
-) -> tuple[Column, ...]:
-    """All columns, or as many as fit: the highest rank goes first."""
-    kept = list(columns)
-    while sum(widths[column.key] for column in kept) - GAP > width:
-        last = max(kept, key=lambda column: column.rank)
-        if not last.rank:
-            break
+) -> tuple[tuple[Column, ...], Mapping[str, int]]:
+    """All columns, or as many as fit, and their widths.
+
+    Where they do not fit, very long words are shortened, then the highest rank goes first, and then
+    the longest words are shortened to what is left by prose, which wraps.
+    """
+    kept, sizes = list(columns), dict(widths)
+
+    def missing() -> int:
+        return sum(sizes[column.key] for column in kept) - GAP - width
+
+    texts = [column.key for column in kept if column.kind == "text"]
+    if missing() > 0:
+        sizes |= {key: min(sizes[key], LONG + GAP) for key in texts}
+    while missing() > 0 and (last := max(kept, key=lambda column: column.rank)).rank:
         kept.remove(last)
-    return tuple(kept)
+    spare = sum(sizes[column.key] - LEAST - GAP for column in kept if column.kind == "prose")
+    left = [column.key for column in kept if column.key in texts]
+    for key in sorted(left, key=sizes.__getitem__, reverse=True):
+        sizes[key] -= max(0, min(missing() - spare, sizes[key] - LEAST - GAP))
+    return tuple(kept), sizes

@@ -251,10 +251,38 @@ def test_a_branch_without_weights_can_be_timed(
         "    def forward(self, x):\n"
         "        return x + self.body(x).sigmoid()\n"
     )
-    for more, reason in (([], None), (["--train"], "a score for each class")):
+    for more in ([], ["--train"]):
         assert run(["bench", f"{here}:Doubled", *INPUT, *quick, "--format", "json", *more]) == 0
         (row,) = json.loads(capsys.readouterr().out)["rows"]
-        assert reason in row["reason"] if reason else row["status"] == "ok"
+        assert row["status"] == "ok", row["reason"]
+
+
+def test_training_takes_whatever_has_a_gradient(
+    here: Path, quick: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(f"{here}.py").write_text(
+        "from torch import nn\n"
+        "class Maps(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.body = nn.Conv2d(3, 4, 3)\n"
+        "    def forward(self, x, *, scale):\n"
+        "        y = self.body(x) * scale[:, None, None, None]\n"
+        "        return {'maps': [y, y.mean(1)], 'labels': y.argmax(1)}\n"
+        "class Labels(Maps):\n"
+        "    def forward(self, x):\n"
+        "        return self.body(x).argmax(1)\n"
+    )
+    inputs = ["--input", "3x16x16", "--input", "scale="]
+    for more in ([], ["--train"]):
+        asked = ["bench", f"{here}:Maps", *inputs, *quick, "--batch", "2", "--format", "json"]
+        assert run([*asked, *more]) == 0
+        (row,) = json.loads(capsys.readouterr().out)["rows"]
+        assert row["status"] == "ok", row["reason"]
+    said = refused(capsys, "bench", f"{here}:Labels", *INPUT, *quick, "--train")
+    assert "Labels gives no tensor of fractions" in said
+    assert run(["table", f"{here}:Maps", *inputs, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["total"]["macs"] == 3 * 4 * 9 * 14 * 14
 
 
 REFUSALS = {
@@ -270,6 +298,9 @@ REFUSALS = {
     "{here}:number --input 3x16x16": "is a int; name a class or function",
     "{here}:broken --input 3x16x16": "fails: RuntimeError: no weights (users_",
     "{here}:leaves --input 3x16x16": "fails: SystemExit: bye",
+    "{here}:small --input 1x3x16x16": "give --input 3x16x16, and the batch as --batch",
+    "resnet18 --input left=3x64x64": "takes one shape",
+    "resnet18 --input 1x3x64x64": "such as 3x64x64; the batch is not part of it",
     "nowhere_at_all:net --input 3x16x16": "cannot import 'nowhere_at_all' here",
     "json:dumps --input 3x16x16": "fails: TypeError",
     "json:JSONEncoder --input 3x16x16": "returns a JSONEncoder, not a torch.nn.Module",

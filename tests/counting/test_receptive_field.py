@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from strategies import networks
 from torch import Tensor, fx, nn
 
-from resnet_inspect.counting.receptive_field import Field, ReceptiveField, receptive_fields
+from resnet_inspect.counting.field import Field, ReceptiveField
+from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Pair, Shape
@@ -125,16 +126,20 @@ def test_the_field_of_the_zoo_s_widths_is_that_of_narrow_ones() -> None:
         assert field.size == (size, size)
 
 
+def _square(side: Field) -> ReceptiveField:
+    return ReceptiveField((side, side), (1, 2))
+
+
 def test_a_residual_block_sees_the_wider_of_its_branches() -> None:
     graph = layer_graph(zoo.spec("resnet18"))
     fields = receptive_fields(graph)
     # conv1: 7 pixels; max pool: 3 positions of stride 2; then 2 more of stride 4 for each 3x3.
-    assert fields["conv1"] == ReceptiveField(Field(7, 2, -3), Field(7, 2, -3))
-    assert fields["maxpool"] == ReceptiveField(Field(11, 4, -5), Field(11, 4, -5))
-    assert fields["layer1.0.add"] == ReceptiveField(Field(27, 4, -13), Field(27, 4, -13))
+    assert fields["conv1"] == _square(Field(7, 2, -3))
+    assert fields["maxpool"] == _square(Field(11, 4, -5))
+    assert fields["layer1.0.add"] == _square(Field(27, 4, -13))
     # The projection alone sees what enters the block.
     projection = fields["layer2.0.downsample.1"]
-    assert projection == ReceptiveField(Field(43, 8, -21), Field(43, 8, -21))
+    assert projection == _square(Field(43, 8, -21))
     assert fields["layer2.0.add"] == fields["layer2.0.conv2"]
 
 

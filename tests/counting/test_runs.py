@@ -110,8 +110,8 @@ def test_what_is_frozen_has_no_gradient_and_no_state() -> None:
     assert need.weights == 4 * (64 + 72 + 27 + 5)
     assert need.frozen == 4 * (64 + 3)
     assert need.unused == 4 * (27 + 5)
-    assert need.gradients == 4 * 72
-    assert need.optimizers["adam"] == 8 * 72
+    assert need.gradients == 4 * (72 + 24 + 5)
+    assert need.optimizers["adam"] == 8 * (72 + 24 + 5)
     made = table(frozen(), "layer")
     assert [(row["trainable"], row["frozen"]) for row in made.rows] == [(0, 64), (72, 0)]
     assert made.total is not None
@@ -135,9 +135,9 @@ def test_what_is_held_and_not_run_is_named() -> None:
     assert made.total["params"] == 136
     assert "Held but not run: head and b.spare, 32 parameters; 168 in all" in made.notes
     assert made.to_dict()["not_run"] == {"head": 27, "b.spare": 5}
-    line = next(line for line in str(made).splitlines() if line.startswith("held, not run"))
+    line = next(line for line in str(made).splitlines() if line.startswith("held but not run"))
     assert line.split()[-3:] == ["32", "29", "3"]
-    assert made.to_text("csv").splitlines()[-1].startswith('"held, not run"')
+    assert made.to_text("csv").splitlines()[-1].startswith("held but not run,")
     assert len(made.to_text("csv").splitlines()) == 1 + 2 + 1
     assert len(made.records()) == 2
 

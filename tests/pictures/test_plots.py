@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from torch import nn
 
 import resnet_inspect as ri
 from resnet_inspect.counting.memory import memory
@@ -22,7 +26,8 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.pictures.plots.costs import KINDS, MOST, plot
+from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.pictures.plots.costs import ALONE, KINDS, MOST, plot
 from resnet_inspect.pictures.plots.labels import AROUND, Box, measured, placed
 from resnet_inspect.pictures.plots.plot import DASHES, FORMATS, HATCHES, MARKERS, Plot
 from resnet_inspect.pictures.themes import THEMES
@@ -31,7 +36,7 @@ NAMES = ("resnet18", "resnet50")
 
 
 def of_kind(kind: str, **settings: Any) -> Plot:
-    return plot(kind, [] if kind in ("zoo", "blocks") else graphs(), **settings)
+    return plot(kind, [] if kind in ALONE else graphs(), **settings)
 
 
 def graphs() -> list[LayerGraph]:
@@ -170,6 +175,57 @@ def test_labels_keep_off_one_another(points: list[tuple[int, int]]) -> None:
         assert not any(
             box.left < x < box.right and box.bottom < y < box.top for x, y in spots.values()
         )
+
+
+# --- any network -------------------------------------------------------------------------------
+
+
+def ordinary(*modules: nn.Module, input_shape: tuple[int, ...]) -> LayerGraph:
+    return ri.graph(nn.Sequential(*modules), input_shape=input_shape)
+
+
+ANY: dict[str, Callable[[], LayerGraph]] = {
+    "input larger than the field": lambda: ri.graph("resnet18", input_shape=(3, 900, 700)),
+    "input far larger": lambda: ri.graph("resnet18", input_shape=(3, 40, 9000)),
+    "no weights": lambda: ordinary(nn.ReLU(), input_shape=(3, 8, 8)),
+    "no convolutions": lambda: ordinary(nn.Linear(4, 5), nn.ReLU(), input_shape=(4,)),
+    "one dimension": lambda: ordinary(nn.Conv1d(3, 4, 3), input_shape=(3, 50)),
+    "a long name": lambda: ri.graph("resnet18", name="long" * 40),
+    "controls in a name": lambda: ri.graph("resnet18", name="\x1b[31m\n\u202e$x^"),
+    "many stages": lambda: layer_graph(
+        ResNetSpec(blocks=(1,) * 120, widths=(8,) * 120, strides=(1,) * 120)
+    ),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ANY)
+@pytest.mark.parametrize("kind", ["stages", "cumulative", "memory", "field"])
+def test_any_network_is_plotted_without_a_warning(kind: str, name: str) -> None:
+    root = ET.fromstring(plot(kind, [ANY[name](), ri.graph("resnet20_cifar")]).to_svg())
+    height = float(root.get("viewBox", "").split()[3])
+    for text in root.iter("{http://www.w3.org/2000/svg}text"):
+        place = re.search(r"translate\(\S+ (\S+)\)", text.get("transform", ""))
+        assert 0 < float(place[1] if place else text.get("y", "")) < height
+
+
+def test_the_field_has_the_line_of_a_larger_input() -> None:
+    (axes,) = drawn(plot("field", [ANY["input larger than the field"]()])).axes
+    assert [line.get_ydata()[0] for line in axes.lines[1:]] == [900]
+    assert axes.get_ylim()[1] > 900
+
+
+def test_axes_have_units_that_suit_the_numbers() -> None:
+    small = ordinary(nn.Conv2d(3, 4, 3), nn.ReLU(), input_shape=(3, 80, 80))
+    macs, params = drawn(plot("cumulative", [small])).axes
+    assert macs.get_ylabel() == "thousand MACs so far"
+    assert params.get_ylabel() == "parameters so far"
+    assert [line.get_ydata()[-1] for line in (macs.lines[0], params.lines[0])] == [657.072, 112]
+
+
+def test_file_names_stay_in_their_folder() -> None:
+    made = replace(plot("zoo"), name="roofline-../../x\0[stem=deep]")
+    assert made.file_name == "roofline-..-..-x-[stem=deep]"
 
 
 def test_a_name_stays_a_name() -> None:

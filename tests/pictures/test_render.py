@@ -22,9 +22,9 @@ from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import INPUT, LayerGraph, Stage
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.pictures.diagrams.diagram import Diagram, diagram
-from resnet_inspect.pictures.diagrams.labels import clean
-from resnet_inspect.pictures.diagrams.render import RenderError
+from resnet_inspect.pictures.diagrams.render import RenderError, render
 from resnet_inspect.pictures.themes import THEMES, contrast, mix, on_ramp, text_on
+from resnet_inspect.tables.characters import visible_lines
 
 SVG = "{http://www.w3.org/2000/svg}"
 TITLE = "{http://www.w3.org/1999/xlink}title"
@@ -137,6 +137,15 @@ def test_a_file_that_cannot_be_written_is_left_alone(drawn: Diagram, tmp_path: P
     with pytest.raises(OutputError, match="cannot write"):
         drawn.write(tmp_path / "missing" / "net.svg")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_that_would_take_hours_is_refused_at_once() -> None:
+    """Every layer reads all before it: lines that pass the ranks of half a million others."""
+    edges = "".join(f'\t"{n}" -> "{m}" []\n' for m in range(150) for n in range(m))
+    with pytest.raises(RenderError, match=r"draw blocks or stages \(--level\)"):
+        render(f"digraph {{\n{edges}}}\n", "svg")
+    chain = "".join(f'\t"{n}" -> "{n + 1}" []\n' for n in range(300))
+    assert render(f"digraph {{\n{chain}}}\n", "svg")
 
 
 def test_unknown_formats_and_renderers(drawn: Diagram) -> None:
@@ -329,7 +338,7 @@ def test_any_name_reaches_the_picture(name: str) -> None:
     svg = diagram(named(name), level="stage").render("svg")
     # Runs of white space are one where text is drawn.
     found = [text.replace("\u200b", "").split() for text in texts(svg)]
-    assert clean(name).replace("\u200b", "").split() in found
+    assert visible_lines(name).replace("\u200b", "").split() in found
 
 
 # --- colours -----------------------------------------------------------------------------------

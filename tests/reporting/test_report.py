@@ -24,7 +24,6 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Conv2d, Op
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.reporting.contents import published, slugs
-from resnet_inspect.reporting.documents import plain
 from resnet_inspect.reporting.svg import nodes_of_layers
 from resnet_inspect.reporting.write import PAGE, files, write_folder
 
@@ -222,11 +221,6 @@ def test_a_name_stays_a_name() -> None:
     readme = made["README.md"].decode()
     code = re.compile("`[^`]*`")  # where markup is text anyway
     assert "<script" not in code.sub("", readme).replace("\\<", "")
-
-
-def test_markdown_marks_are_escaped() -> None:
-    assert plain("<b>*a*</b> [x](y)\n`c` # |") == (r"\<b\>\*a\*\</b\> \[x\](y) \`c\` \# \|")
-    assert plain("resnet50_v1.5, 3x3") == "resnet50_v1.5, 3x3"
 
 
 def test_slugs_are_safe_and_all_different() -> None:

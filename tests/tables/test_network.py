@@ -255,3 +255,22 @@ def test_bars() -> None:
     assert bar(0.5, 4) == "██  "
     assert bar(0.0, 4) == "    "
     assert bar(1e-9, 4) == "▏   "  # what is there can be seen
+
+
+@pytest.mark.parametrize("batch", [2**33, 2**40])
+def test_data_frames_hold_counts_of_any_size(batch: int) -> None:
+    made = ri.table("resnet50", "stage", batch=batch)
+    frame = made.to_pandas()
+    for key in ("macs", "flops", "params"):
+        assert frame[key].tolist() == [row[key] for row in made.records()]
+    assert str(frame["params"].dtype) == "Int64"
+
+
+def test_a_network_of_one_row_is_its_own_total() -> None:
+    made = ri.table("resnet18", "network")
+    for text in (str(made), *(made.to_text(format) for format in ("markdown", "latex", "html"))):
+        assert text.count("11,689,512") - text.count("= 11,689,512") == 1
+    assert made.total is not None
+    assert made.total["params"] == 11_689_512
+    assert made.to_dict()["total"]["macs"] == 1_814_073_344
+    assert "total" in str(ri.table("resnet18", "stage"))

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 
 from resnet_inspect.counting.costs import ZERO
-from resnet_inspect.networks.wiring import Shortcut
+from resnet_inspect.networks.wiring import Shortcut, sources
 from resnet_inspect.pictures.diagrams import labels
 from resnet_inspect.pictures.diagrams.dot import (
     SMALL,
     STROKES,
     Canvas,
     attributes,
-    bold,
     sized,
     stroke_sample,
     table,
+    words,
 )
 from resnet_inspect.pictures.diagrams.fills import BoxContent
 from resnet_inspect.pictures.diagrams.units import DrawnStage, Run, Unit
@@ -43,11 +43,11 @@ def stage_frame(
     theme = canvas.theme
     name = stage.stage.name
     count = len(stage.stage.blocks)
-    words = sized(f"  {count} block{'s' if count > 1 else ''}", SMALL, theme.muted)
+    blocks = sized(f"  {count} block{'s' if count > 1 else ''}", SMALL, theme.muted)
     title = sized(labels.short(name), "13", heavy=True)
     # Only next to shortcuts is there room for both in a line.
     wide = len(name) <= 8 and any(unit.shortcuts for unit in stage.units)
-    label = title + words if wide else table([title, words], align="RIGHT")
+    label = title + blocks if wide else table([title, blocks], align="RIGHT")
     tint = canvas.fills.stage(number) if canvas.fills.by == "stage" else theme.quiet
     edge = mix(mix(theme.page, tint, 0.7), theme.ink, 0.12)
     look = {"color": edge, "fillcolor": mix(theme.page, tint, theme.tint), "margin": "10"}
@@ -74,33 +74,39 @@ def draw_stage(canvas: Canvas, stage: DrawnStage, number: int | None) -> str:
     lines = [sized(name, SMALL)]
     change = canvas.change(row.layers)
     fill = canvas.fills.of(BoxContent(number, stage_kind(stage), row.cost, change))
-    for words, count in _layouts(stage, number is None):
-        body = table([bold(line) for line in words])
+    for said, count in _layouts(stage, number is None):
+        body = table(words(said))
         lines.append(body if number is None else _bracketed(body, count, text_on(fill)))
-    lines.append(sized(_figures(canvas, row), SMALL))
+    if figures := _figures(canvas, row):
+        lines.append(sized(figures, SMALL))
     if strip := _shortcut_strip(canvas, stage):
         lines.append(strip)
-    note = labels.tooltip(row)
-    box = canvas.box(name, lines, fill, note)
-    inside = {layer.name for layer in row.layers}
-    sources = dict.fromkeys(source for layer in row.layers for source in layer.inputs)
-    for at, source in enumerate(source for source in sources if source not in inside):
+    box = canvas.box(name, lines, fill, labels.tooltip(row))
+    for at, (tail, source) in enumerate(canvas.entering(sources(row.layers)).items()):
         if at == 0:
-            canvas.main(canvas.anchor(source), box, canvas.new_shape(source))
+            canvas.main(tail, box, canvas.new_shape(source))
         else:
-            canvas.skip(canvas.anchor(source), box, canvas.shape_of(source))
-    canvas.anchors.update(dict.fromkeys(inside, box))
+            canvas.skip(tail, box, canvas.shape_of(source))
+    canvas.anchors.update((layer.name, box) for layer in row.layers)
     return box
 
 
-def _layouts(stage: DrawnStage, strides: bool) -> list[tuple[list[str], int]]:
-    """The different blocks of a stage by what they compute, strides left out, with their counts."""
+def _layouts(stage: DrawnStage, strides: bool) -> list[tuple[list[labels.Line], int]]:
+    """The different blocks of a stage by what they compute, strides left out, with their counts.
+
+    A stage whose blocks do not run one after another is told as a whole.
+    """
+    ways = pairwise(stage.units)
+    if any(after.sources != (before.output.name,) for before, after in ways):
+        gates = tuple(gate for unit in stage.units for gate in unit.gates)
+        whole = Unit(stage.stage.name, stage_kind(stage), tuple(stage.stage.layers), gates=gates)
+        return [(labels.unit_lines(whole, strides), 1)]
     layouts = [
         ([line for unit in run.drawn for line in labels.unit_lines(unit, strides)], run.count)
         for run in stage.runs
     ]
     alike = groupby(layouts, key=itemgetter(0))
-    return [(words, sum(count for _, count in runs)) for words, runs in alike]
+    return [(said, sum(count for _, count in runs)) for said, runs in alike]
 
 
 def _bracketed(body: str, count: int, ink: str) -> str:
@@ -114,17 +120,15 @@ def _bracketed(body: str, count: int, ink: str) -> str:
 def _shortcut_strip(canvas: Canvas, stage: DrawnStage) -> str:
     """A stage's shortcuts by kind, each with its stroke, on the colour of the page."""
     counts = Counter(
-        (cut.kind, labels.shortcut_words(cut.layers))
-        for unit in stage.units
-        for cut in unit.shortcuts
+        (cut.kind, labels.shortcut_words(cut)) for unit in stage.units for cut in unit.shortcuts
     )
     if not counts:
         return ""
     theme = canvas.theme
     rows = "".join(
         f'<TR><TD ALIGN="LEFT">{stroke_sample(kind, theme.shortcut)}'
-        f"{sized(f' {count} × {words or kind}', SMALL, theme.ink)}</TD></TR>"
-        for (kind, words), count in counts.items()
+        f"{sized(f' {count} × {runs or kind}', SMALL, theme.ink)}</TD></TR>"
+        for (kind, runs), count in counts.items()
     )
     return (
         f'<TABLE BORDER="0" CELLSPACING="4" CELLPADDING="0" BGCOLOR="{theme.page}" '
@@ -160,27 +164,34 @@ def _block(canvas: Canvas, unit: Unit, number: int | None) -> str:
     lines = _block_lines(canvas, unit, row)
     box = canvas.box(unit.name, lines, fill, note)
     entry = _enter(canvas, unit, box)
-    out = box
+    canvas.anchors.update(dict.fromkeys(unit.inside, box))
     if unit.shortcuts:
-        addition = unit.shortcuts[0].addition
+        addition = unit.additions[0]
         note = canvas.note(addition)
         out = canvas.sign(addition.name, "+", canvas.theme.shortcut, note, "addition")
         canvas.main(box, out)
-    for cut in unit.shortcuts:
-        near = cut.source in unit.inside or cut.source in unit.sources[:1]
-        _shortcut(canvas, unit, cut, entry if near else canvas.anchor(cut.source), out)
-    canvas.anchors.update(dict.fromkeys(unit.inside, out))
+        for cut in unit.shortcuts:
+            tail = entry if _near(canvas, unit, cut) else canvas.anchor(cut.source)
+            _shortcut(canvas, unit, cut, tail, out)
+        after = unit.layers[unit.layers.index(addition) :]
+        canvas.anchors.update((layer.name, out) for layer in (*unit.additions, *after))
     return box
 
 
+def _near(canvas: Canvas, unit: Unit, cut: Shortcut) -> bool:
+    """Whether a shortcut leaves where its unit's main path begins."""
+    begins = next(iter(canvas.entering(unit.sources).values()), "")
+    return cut.source in unit.inside or cut.source == begins
+
+
 def _block_lines(canvas: Canvas, unit: Unit, row: Row) -> list[str]:
-    words = labels.unit_lines(unit)
+    said = labels.unit_lines(unit)
     figures = _figures(canvas, row)
     if canvas.style.down and not canvas.prefix:  # room to the side, none below
         joined = " · ".join(part for part in (unit.name, figures) if part)
-        return [*map(bold, labels.chained(words)), sized(joined, SMALL)]
+        return [*words(labels.chained(said)), sized(joined, SMALL)]
     below = [sized(figures, SMALL)] if figures else []
-    return [sized(unit.name, SMALL), *map(bold, words), *below]
+    return [sized(unit.name, SMALL), *words(said), *below]
 
 
 def _figures(canvas: Canvas, row: Row) -> str:
@@ -191,24 +202,25 @@ def _figures(canvas: Canvas, row: Row) -> str:
 
 def _enter(canvas: Canvas, unit: Unit, box: str) -> str:
     """Edges into a unit's box; returns where it is entered and its shortcut leaves."""
-    beside = {cut.source for cut in unit.shortcuts}
-    reads = {name for layer in unit.residual for name in layer.inputs}
+    gated = [layer for gate in unit.gates for layer in gate]
+    reads = {name for layer in (*unit.body, *gated) for name in layer.inputs}
+    beside = {cut.source for cut in unit.shortcuts} - reads
+    forks = any(_near(canvas, unit, cut) for cut in unit.shortcuts)
     entry = box
-    for at, source in enumerate(unit.sources):
-        tail, shape = canvas.anchor(source), canvas.new_shape(source)
+    for at, (tail, source) in enumerate(canvas.entering(unit.sources).items()):
+        shape = canvas.new_shape(source)
         if at > 0:
-            if source in reads or source not in beside:
+            if source not in beside:
                 canvas.skip(tail, box, canvas.shape_of(source))
-        elif unit.shortcuts or canvas.prefix:  # so that boxes of networks side by side align
+        elif forks:
+            entry = canvas.fork(unit.name, f"input of {unit.name}", canvas.theme.shortcut)
+            canvas.main(tail, entry, shape, fork=True)
+            canvas.main(entry, box)
+        elif canvas.prefix:  # so that boxes of networks side by side align
             note = f"input of {unit.name}"
-            if unit.shortcuts:
-                entry = canvas.fork(unit.name, note, canvas.theme.shortcut)
-                canvas.main(tail, entry, shape, fork=True)
-                canvas.main(entry, box)
-            else:
-                entry = canvas.fork(unit.name, note, canvas.theme.line, width="0.01")
-                canvas.main(tail, entry, fork=True)
-                canvas.main(entry, box, shape, tight=True)
+            entry = canvas.fork(unit.name, note, canvas.theme.line, width="0.01")
+            canvas.main(tail, entry, fork=True)
+            canvas.main(entry, box, shape, tight=True)
         else:
             canvas.main(tail, box, shape)
     return entry
@@ -216,15 +228,15 @@ def _enter(canvas: Canvas, unit: Unit, box: str) -> str:
 
 def _shortcut(canvas: Canvas, unit: Unit, cut: Shortcut, tail: str, out: str) -> None:
     """An arc from where a shortcut leaves to its addition, through what it runs on the way."""
-    words = labels.shortcut_words(cut.layers)
-    if not words:
+    runs = labels.shortcut_words(cut)
+    if not runs:
         room = {} if canvas.style.down else {"label": " "}  # keeps the arc inside its frame
         canvas.shortcut(canvas.beside(tail), canvas.beside(out), cut.kind, **room)
         return
     colour, stroke = canvas.theme.shortcut, STROKES[cut.kind]
     change = canvas.change(cut.layers)
     told = canvas.fills.of(BoxContent(None, cut.kind, ZERO, change)) if change != "same" else ""
-    look = canvas.box_look([sized(words, SMALL)], told or canvas.theme.page) | {
+    look = canvas.box_look([sized(runs, SMALL)], told or canvas.theme.page) | {
         "class": f"via {cut.kind}",
         "group": canvas.straight(f"{unit.name}/shortcut"),
         "color": colour,

@@ -14,15 +14,16 @@ from math import atan2, degrees, hypot
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.counting.costs import Cost, part_cost
-from resnet_inspect.counting.receptive_field import ReceptiveField
-from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
+from resnet_inspect.counting.field import ReceptiveField
+from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.wiring import IDENTITY, PADDING, PROJECTION
 from resnet_inspect.pictures.diagrams import labels
 from resnet_inspect.pictures.diagrams.fills import Fills
-from resnet_inspect.pictures.diagrams.labels import clean, escape, tip
+from resnet_inspect.pictures.diagrams.labels import escape, tip
 from resnet_inspect.pictures.themes import Theme, text_on
+from resnet_inspect.tables.characters import visible_lines
 from resnet_inspect.tables.network import Row
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ class Canvas:
     """A graphviz graph that is being filled with one network.
 
     prefix: sets its nodes apart from other networks'. anchors: the node that puts out what a layer
-    makes, by the layer's name. members: nodes of the cluster at hand. later: edges between
-    clusters, which must be written outside of them, or they would pull both nodes in. memo: what
-    equal layers share.
+    makes, by the layer's name. place: the running order. members: nodes of the cluster at hand.
+    later: edges between clusters, which must be written outside of them, or they would pull both
+    nodes in. memo: what equal layers share.
     """
 
     dot: graphviz.Digraph
@@ -76,6 +77,7 @@ class Canvas:
     graph: LayerGraph
     whole: Cost
     fields: Mapping[str, ReceptiveField | None]
+    place: Mapping[str, int]
     prefix: str = ""
     anchors: dict[str, str] = field(default_factory=dict)
     later: list[str] = field(default_factory=list)
@@ -108,13 +110,23 @@ class Canvas:
         return Row(name, layers[-1].path, kind, "", "", tuple(layers), spent, seen, self.whole, 4)
 
     def shape_of(self, name: str) -> Shape:
-        """The shape of what a layer puts out, or of the input."""
+        """The shape of what a layer puts out, or of an input."""
         layer = self.graph.by_name.get(name)
-        return self.graph.input_shape if layer is None else layer.output_shape
+        return self.graph.inputs[name] if layer is None else layer.output_shape
 
     def anchor(self, name: str) -> str:
-        """The node that puts out what a layer makes; of anything else, the input's."""
-        return self.anchors.get(name) or self.anchors[INPUT]
+        """The node that puts out what a layer makes, or an input's."""
+        return self.anchors[name]
+
+    def entering(self, names: Iterable[str]) -> dict[str, str]:
+        """The nodes that put out some tensors, each with what it puts out last, the latest first.
+
+        The first is on the main path.
+        """
+        found: dict[str, str] = {}
+        for name in sorted(names, key=lambda name: self.place.get(name, -1), reverse=True):
+            found.setdefault(self.anchor(name), name)
+        return found
 
     def new_shape(self, name: str) -> Shape | None:
         """The shape that an edge from a layer says; the input says its own."""
@@ -249,7 +261,7 @@ _SAFE = re.compile(r"[\w./ -]*", re.ASCII).fullmatch
 
 def identifier(name: str) -> str:
     """A name as DOT's ID: a colon would start a port, <> enclose markup, a backslash escape."""
-    return name if _SAFE(name) else clean(name).translate(_UNSAFE)
+    return name if _SAFE(name) else visible_lines(name).translate(_UNSAFE)
 
 
 # Statements are written here rather than by Digraph.node, edge and subgraph: their quoting and
@@ -287,6 +299,16 @@ def table(lines: Sequence[str], padding: int = 1, align: str = "CENTER") -> str:
     """Lines of HTML-like text under one another."""
     rows = "".join(f'<TR><TD ALIGN="{align}">{line}</TD></TR>' for line in lines)
     return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="{padding}">{rows}</TABLE>'
+
+
+def words(lines: Sequence[labels.Line]) -> list[str]:
+    """What a box says in bold, as HTML-like text."""
+    return [bold(line) if isinstance(line, str) else _side_by_side(line) for line in lines]
+
+
+def _side_by_side(line: labels.Columns) -> str:
+    cells = "".join(f"<TD>{table(words(column))}</TD>" for column in line.columns)
+    return f'<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="3"><TR>{cells}</TR></TABLE>'
 
 
 _SAMPLES = {IDENTITY: "———", PROJECTION: "– – –", PADDING: "· · · · ·"}

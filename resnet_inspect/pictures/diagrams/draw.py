@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from resnet_inspect.counting.costs import cost, graph_cost, total
 from resnet_inspect.counting.receptive_field import receptive_fields
-from resnet_inspect.networks.graph import HEAD, INPUT, STEM, LayerGraph
+from resnet_inspect.networks.graph import HEAD, STEM, LayerGraph
 from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.pictures.diagrams.blocks import draw_block, draw_stage, stage_frame, stage_kind
 from resnet_inspect.pictures.diagrams.dot import (
@@ -21,6 +21,7 @@ from resnet_inspect.pictures.diagrams.dot import (
     Style,
     identifier,
     quoted,
+    sized,
     table,
 )
 from resnet_inspect.pictures.diagrams.fills import BoxContent, fills_for
@@ -67,6 +68,7 @@ def draw(graphs: Sequence[LayerGraph], style: Style) -> str:
             graph,
             graph_cost(graph),
             receptive_fields(graph),
+            {layer.name: at for at, layer in enumerate(graph.layers)},
             prefix=f"{number}/" if len(graphs) > 1 else "",
             marks=own,
         )
@@ -151,8 +153,11 @@ def _defaults(style: Style) -> dict[str, dict[str, str]]:
 def _network(canvas: Canvas, parts: Sequence[DrawnStage]) -> Rows:
     """Draw a network; returns the name of each of its stages with its boxes."""
     canvas.defaults()
-    canvas.anchors[INPUT] = _end(canvas, "input", canvas.graph.input_shape)
-    rows = [("input", [canvas.anchors[INPUT]])]
+    graph = canvas.graph
+    for name, shape in graph.inputs.items():
+        words = name if len(graph.inputs) == 1 else f"input {name}"
+        canvas.anchors[name] = _end(canvas, words, shape, "input")
+    rows = [("input", list(canvas.anchors.values()))]
     for number, stage in _numbered(parts):
         if canvas.style.level == "stage":
             rows.append((stage.stage.name, [draw_stage(canvas, stage, number)]))
@@ -161,14 +166,33 @@ def _network(canvas: Canvas, parts: Sequence[DrawnStage]) -> Rows:
         with stage_frame(canvas, stage, number) as inside:
             boxes = [box for run in stage.runs for box in draw_run(inside, run, number)]
         rows.append((stage.stage.name, boxes))
-    last = canvas.anchor(canvas.graph.output.name)
-    canvas.main(last, _end(canvas, "output", canvas.graph.output.output_shape))
+    outputs = dict.fromkeys(graph.outputs)
+    for number, name in enumerate(outputs, start=1):
+        words = "output" if len(outputs) == 1 else f"output {number}"
+        canvas.main(canvas.anchor(name), _end(canvas, words, canvas.shape_of(name), "output"))
+    _dead_ends(canvas)
     return rows
 
 
-def _end(canvas: Canvas, name: str, shape: tuple[int, ...]) -> str:
+def _end(canvas: Canvas, name: str, shape: tuple[int, ...], kind: str) -> str:
     words = f"{name} {show_dims(shape)}"
-    return canvas.box(name, [words], canvas.theme.quiet, words, **{"class": name})
+    taken = canvas.node_id(name) in canvas.members or name in canvas.graph.by_name
+    node = f"{name}/end" if taken else name
+    return canvas.box(node, [words], canvas.theme.quiet, words, **{"class": kind})
+
+
+def _dead_ends(canvas: Canvas) -> None:
+    """Where a result goes that nothing reads and the network does not return."""
+    graph = canvas.graph
+    read = {name for layer in graph.layers for name in layer.inputs}.union(graph.outputs)
+    unread = [layer.name for layer in graph.layers if layer.name not in read]
+    for tail, name in canvas.entering(unread).items():
+        note = f"the result of {name} is not used"
+        look = {"shape": "plaintext", "fontcolor": canvas.theme.muted, "class": "unused"}
+        node = canvas.box(
+            f"{name}/unused", [sized("unused", SMALL)], canvas.theme.page, note, **look
+        )
+        canvas.skip(tail, node, canvas.shape_of(name))
 
 
 def _numbered(parts: Sequence[DrawnStage]) -> Iterator[tuple[int | None, DrawnStage]]:

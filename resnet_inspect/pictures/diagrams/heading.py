@@ -23,7 +23,7 @@ def heading(graph: LayerGraph, spent: Cost, style: Style) -> list[str]:
     at_least = "at least " if spent.uncounted else ""
     lines = [
         f"{spent.params:,} parameters",
-        f"{at_least}{spent.macs:,} MACs at {show_dims(graph.input_shape)}",
+        f"{at_least}{spent.macs:,} MACs at {' and '.join(map(show_dims, graph.inputs.values()))}",
     ]
     if style.arithmetic:
         ops = [layer.op for layer in graph.layers]

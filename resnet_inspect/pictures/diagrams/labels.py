@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from html import escape as _escape
 from itertools import groupby
 
-from resnet_inspect.counting.costs import cost
+from resnet_inspect.networks.branches import Parallel, Part, in_series
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.op_labels import caption, show_dims
 from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale, ZeroPad
-from resnet_inspect.pictures.diagrams.units import Unit
+from resnet_inspect.networks.torch_ops import Concat
+from resnet_inspect.networks.wiring import PADDING, Shortcut
+from resnet_inspect.pictures.diagrams.units import Unit, light
+from resnet_inspect.tables.characters import visible_lines
 from resnet_inspect.tables.columns import compact, show
 from resnet_inspect.tables.network import METRICS, Row
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
-
-def clean(text: str) -> str:
-    """Text without what XML and UTF-8 cannot hold."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
-
 
 # Graphviz takes \N, \G and others in labels and tooltips for names of nodes and graphs to put in,
 # and has no way to say in all of them that they are not; a space without width behind the
@@ -31,12 +27,13 @@ _BACKSLASH = "\\\u200b"
 
 def escape(text: str) -> str:
     """Text that stays text in an HTML-like label, whatever markup it holds."""
-    return _escape(clean(text).replace("\n", " ").replace("\\", _BACKSLASH))
+    line = visible_lines(text).replace("\n", " ").replace("\t", " ")
+    return _escape(line.replace("\\", _BACKSLASH))
 
 
 def tip(text: str) -> str:
     """Text that stays text in a tooltip: DOT's escString, in which line breaks are escapes."""
-    kept = clean(text).replace("\\", f"\\{_BACKSLASH}").replace("&", "&amp;")
+    kept = visible_lines(text).replace("\\", f"\\{_BACKSLASH}").replace("&", "&amp;")
     return kept.replace("\n", "\\n")
 
 
@@ -48,40 +45,106 @@ def numbers(params: int, macs: int, uncounted: int = 0) -> str:
     return " · ".join(parts)
 
 
-def light(layer: Layer) -> bool:
-    """Whether a layer is drawn small: it passes a tensor on without adding any up."""
-    if isinstance(layer.op, (Add, Scale, ZeroPad)) or len(layer.inputs) != 1:
-        return False
-    spent = cost(layer)
-    return not (spent.macs or spent.pooling or spent.uncounted)
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Lines side by side: what runs in parallel, or (one column) in no order."""
+
+    columns: tuple[tuple[str | Columns, ...], ...]
 
 
-def unit_lines(unit: Unit, strides: bool = True) -> list[str]:
-    """What a unit's residual path does, a line for each layer that is not light."""
-    kept = [layer.op for layer in unit.residual if not light(layer)]
-    ops = [op for op in kept if not isinstance(op, (Add, Scale))]
-    if not strides:
-        ops = [op.replace(stride=(1, 1)) if isinstance(op, Conv2d) else op for op in ops]
-    lines = [caption(op) for op in ops]
-    gate = [layer.op for layer in unit.gates if isinstance(layer.op, (Conv2d, Linear))]
-    if gate:
-        lines.append("gate " + gate_widths(gate))
+Line = str | Columns
+
+LINES = 8
+"""The most lines or columns of a box; the rest is counted."""
+
+
+def unit_lines(unit: Unit, strides: bool = True) -> list[Line]:
+    """What a unit's main path does, a line for each layer that is not light."""
+    lines = [*_lines(unit.parts, strides), *map(_gate, unit.gates)]
     return folded(lines or [unit.kind])
 
 
-LINES = 8
-"""The most lines of a box; the rest is counted."""
+def _lines(parts: Iterable[Part], strides: bool) -> list[Line]:
+    lines: list[Line] = []
+    for part in parts:
+        if isinstance(part, Layer):
+            lines.extend(_captions((part,), strides))
+            continue
+        if not part.runs:
+            lines.append(_interwoven(part, strides))
+            continue
+        if columns := _columns(part, strides):
+            lines.append(columns)
+        if part.join and not isinstance(part.join.op, Scale):
+            lines.append(caption(part.join.op))
+    return lines
 
 
-def folded(lines: Sequence[str]) -> list[str]:
+def _captions(layers: Iterable[Layer], strides: bool) -> list[str]:
+    ops = [layer.op for layer in layers if not light(layer)]
+    ops = [op for op in ops if not isinstance(op, Scale)]
+    if not strides:
+        ops = [op.replace(stride=(1, 1)) if isinstance(op, Conv2d) else op for op in ops]
+    return [caption(op) for op in ops]
+
+
+def _columns(part: Parallel, strides: bool) -> Line | None:
+    """What runs side by side; many of the same as one column with their count."""
+    alike: dict[object, tuple[list[Line], int]] = {}
+    for at, run in enumerate(part.runs):
+        lines = _lines(run, strides)
+        if lines or part.join:  # else a norm or an activation by itself
+            same = tuple(_ops(run)) if len(part.runs) > WIDEST else at
+            _, count = alike.get(same, (lines, 0))
+            alike[same] = folded(lines or ["identity"]), count + 1
+    columns = [
+        (*lines, f"{count} alike") if count > 1 else tuple(lines) for lines, count in alike.values()
+    ]
+    if len(columns) > LINES:
+        columns[LINES - 1 :] = [(f"… {len(columns) - LINES + 1} more",)]
+    if all(column == ("identity",) for column in columns):
+        return None
+    return Columns(tuple(columns))
+
+
+WIDEST = 4
+"""Columns that are drawn one by one though they are the same."""
+
+
+def _ops(parts: Iterable[Part]) -> Iterator[Op]:
+    for part in parts:
+        yield from (layer.op for layer in (part.layers if isinstance(part, Parallel) else (part,)))
+
+
+def _interwoven(part: Parallel, strides: bool) -> Columns:
+    joins = (Add, Concat)
+    counted = [layer for layer in part.layers if not isinstance(layer.op, joins)]
+    counts = Counter(_captions(counted, strides))
+    lines = [f"{count} of {words}" for words, count in counts.items()]
+    return Columns(((f"interwoven, {len(part.layers)} layers", *folded(lines)),))
+
+
+def folded(lines: Sequence[Line]) -> list[Line]:
     """Equal lines in a row as one with its count, and no more than LINES."""
     shown = list(lines)
     if len(lines) > 3:
         runs = [(line, len(list(same))) for line, same in groupby(lines)]
-        shown = [f"{line}  × {count}" if count > 1 else line for line, count in runs]
+        shown = []
+        for line, count in runs:
+            text = isinstance(line, str) and count > 1
+            shown.extend([f"{line}  × {count}"] if text else [line] * count)
     if len(shown) > LINES:
         shown[LINES - 1 :] = [f"… {len(shown) - LINES + 1} more"]
     return shown
+
+
+def _gate(layers: Sequence[Layer]) -> str:
+    """What makes a gate: its widths where it is a chain."""
+    ops = [layer.op for layer in layers if isinstance(layer.op, (Conv2d, Linear))]
+    if not ops:
+        return f"gate, {len(layers)} layers" if layers else "gate"
+    chain = all(isinstance(part, Layer) for part in in_series(layers))
+    return f"gate {gate_widths(ops)}" if chain else f"gate, {len(layers)} layers"
 
 
 def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
@@ -92,9 +155,19 @@ def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
     return " → ".join(map(str, (entering, *leaving)))
 
 
-def shortcut_words(layers: Iterable[Layer]) -> str:
+def shortcut_words(cut: Shortcut) -> str:
     """What a shortcut runs: 1×1 conv, 128, /2."""
-    return ", ".join(caption(layer.op) for layer in layers if not light(layer))
+    ops = [layer.op for layer in cut.layers if not light(layer)]
+    words = [caption(op) for op in ops if not isinstance(op, Concat)]
+    if cut.kind != PADDING or any(isinstance(op, ZeroPad) for op in ops):
+        return ", ".join(words)
+    (entering, *before), (leaving, *after) = (
+        cut.layers[0].input_shapes[0],
+        cut.layers[-1].output_shape,
+    )
+    steps = {-(-size // left) for size, left in zip(before, after, strict=False)} - {1}
+    step = f", /{steps.pop()}" if len(steps) == 1 and not words else ""
+    return ", ".join((*words, f"zero padding, {entering} → {leaving}{step}"))
 
 
 SHORT = 15
@@ -145,15 +218,20 @@ def columns(row: Row, keys: Iterable[str]) -> list[str]:
     ]
 
 
-def chained(lines: Sequence[str]) -> list[str]:
+def chained(lines: Sequence[Line]) -> list[Line]:
     """Convolutions in a row on one line: 1×1, 64 → 3×3, 64 → 1×1, 256."""
-    runs: list[list[str]] = []
+    runs: list[list[Line]] = []
     for line in lines:
-        if runs and " conv, " in line and " conv, " in runs[-1][-1] and len(runs[-1]) < 3:
-            runs[-1].append(line)
+        before = runs[-1] if runs else []
+        if _is_step(line) and before and _is_step(before[-1]) and len(before) < 3:
+            before.append(line)
         else:
             runs.append([line])
     return [
-        run[0] if len(run) == 1 else " → ".join(line.replace(" conv, ", ", ") for line in run)
+        run[0] if len(run) == 1 else " → ".join(str(line).replace(" conv, ", ", ") for line in run)
         for run in runs
     ]
+
+
+def _is_step(line: Line) -> bool:
+    return isinstance(line, str) and " conv, " in line

@@ -21,7 +21,7 @@ from resnet_inspect.pictures.diagrams.dot import (
     table,
 )
 from resnet_inspect.pictures.diagrams.fills import BoxContent
-from resnet_inspect.pictures.diagrams.units import Run, Unit
+from resnet_inspect.pictures.diagrams.units import Run, Unit, light
 from resnet_inspect.pictures.themes import mix
 
 
@@ -53,7 +53,7 @@ class _Roles:
         self.unit = unit
         self.strokes = {layer.name: cut.kind for cut in unit.shortcuts for layer in cut.layers}
         self.ends = {(cut.end, cut.addition.name): cut.kind for cut in unit.shortcuts}
-        self.gates = {layer.name for layer in unit.gates}
+        self.gates = {layer.name for gate in unit.gates for layer in gate}
         path = unit.spine[::-1]
         self.spine = frozenset(path)
         self.steps = frozenset(pairwise(path))
@@ -156,7 +156,7 @@ def _beside(canvas: Canvas, roles: _Roles, name: str) -> dict[str, str]:
 def _look(canvas: Canvas, layer: Layer, number: int | None, change: str) -> dict[str, str]:
     op, spent = layer.op, cost(layer)
     fill = canvas.fills.of(BoxContent(number, op.category, spent, change))
-    if labels.light(layer):
+    if light(layer):
         if canvas.fills.by == "stage":
             fill = mix(fill, canvas.theme.page, 0.6)
         return canvas.box_look([sized(caption(op), "11")], fill)

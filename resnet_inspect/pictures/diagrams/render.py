@@ -53,6 +53,21 @@ def render(dot: str, format: str, renderer: str = "pygraphviz") -> bytes:
     return _with_fonts(drawn) if format == "svg" else drawn
 
 
+MOST_PIECES = 30_000
+"""Boxes, and ranks that lines pass, that Graphviz lays out in minutes: time grows as the square."""
+
+_EDGE = re.compile(r'^\s*("(?:[^"\\]|\\.)*"|\w+) -> ("(?:[^"\\]|\\.)*"|\w+)', re.MULTILINE)
+
+
+def _pieces(dot: str) -> int:
+    """How many boxes with edges there are, and how often an edge passes the rank of another."""
+    ranks: dict[str, int] = {}
+    edges = _EDGE.findall(dot)  # nearly in running order: what starts a line is ranked before
+    for start, end in edges:
+        ranks[end] = max(ranks.get(end, 0), ranks.setdefault(start, 0) + 1)
+    return len(ranks) + sum(max(0, ranks[end] - ranks[start] - 1) for start, end in edges)
+
+
 def _at(dot: str, dpi: int) -> str:
     """DOT that asks for so many dots to an inch, which moves everything but SVG and PDF."""
     end = dot.rindex("}")
@@ -60,6 +75,11 @@ def _at(dot: str, dpi: int) -> str:
 
 
 def _in_process(dot: str, format: str) -> bytes:
+    if (pieces := _pieces(dot)) > MOST_PIECES:
+        raise RenderError(
+            f"this picture has {pieces:,} boxes and pieces of lines, which would take Graphviz "
+            "many minutes; draw blocks or stages (--level), write DOT, or try --render dot"
+        )
     _use_own_fonts(dot)
     if format != "png":
         with _laid_out(dot) as draw:

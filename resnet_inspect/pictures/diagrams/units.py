@@ -7,32 +7,50 @@ look like a residual block: it may hold any number of additions, or none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, count
 from types import MappingProxyType
 
-from resnet_inspect.networks.graph import INPUT, Block, Layer, LayerGraph, Stage
-from resnet_inspect.networks.ops import Activation, Add, BatchNorm2d, Scale
+from resnet_inspect.counting.costs import cost
+from resnet_inspect.networks.branches import Part, in_series
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
+from resnet_inspect.networks.ops import Activation, Add, BatchNorm2d, Scale, ZeroPad
+from resnet_inspect.networks.torch_ops import Dropout
 from resnet_inspect.networks.wiring import Shortcut, Wiring, pieces, sources
+
+
+def light(layer: Layer) -> bool:
+    """Whether a layer is drawn small: it passes a tensor on without adding any up."""
+    if isinstance(layer.op, (Add, Scale, ZeroPad)) or len(layer.inputs) != 1:
+        return False
+    spent = cost(layer)
+    return not (spent.macs or spent.pooling or spent.uncounted)
 
 
 @dataclass(frozen=True)
 class Unit:
     """Layers that are drawn as one: a block, with one residual function at most.
 
-    shortcuts: those that end in its outer additions. gates: layers that only make gates.
+    additions: of the sum that ends it, the last first, where it has shortcuts around all else.
+    gates: for each gating the layers that only make its gate.
     """
 
     name: str
     kind: str
     layers: tuple[Layer, ...]
-    shortcuts: tuple[Shortcut, ...]
-    gates: tuple[Layer, ...] = ()
+    shortcuts: tuple[Shortcut, ...] = ()
+    additions: tuple[Layer, ...] = ()
+    gates: tuple[tuple[Layer, ...], ...] = ()
 
     @property
     def output(self) -> Layer:
         return self.layers[-1]
+
+    @property
+    def acting(self) -> tuple[Layer, ...]:
+        """Its layers but for those that do nothing in an inference pass."""
+        return tuple(layer for layer in self.layers if not isinstance(layer.op, Dropout))
 
     @cached_property
     def inside(self) -> frozenset[str]:
@@ -49,7 +67,8 @@ class Unit:
 
         Of several inputs the main path takes the one that was made last, shortcuts and gates aside.
         """
-        beside = {layer.name for layer in self.gates} | {cut.end for cut in self.shortcuts}
+        gates = {layer.name for gate in self.gates for layer in gate}
+        beside = gates | {cut.end for cut in self.shortcuts}
         place = {layer.name: at for at, layer in enumerate(self.layers)}
         path, at = [], len(self.layers) - 1
         while at >= 0:
@@ -60,12 +79,19 @@ class Unit:
             at = max((place.get(name, -1) for name in kept), default=-1)
         return tuple(path)
 
-    @property
-    def residual(self) -> tuple[Layer, ...]:
-        """Its layers but for those that only a shortcut or a gate runs."""
+    @cached_property
+    def body(self) -> tuple[Layer, ...]:
+        """Its layers but for shortcuts and gates, and for the sum that ends it and what follows."""
         beside = {layer.name for cut in self.shortcuts for layer in cut.layers}
-        beside.update(layer.name for layer in self.gates)
-        return tuple(layer for layer in self.layers if layer.name not in beside)
+        beside.update(layer.name for gate in self.gates for layer in gate)
+        beside.update(layer.name for layer in self.additions)
+        end = self.layers.index(self.additions[0]) if self.additions else len(self.layers)
+        return tuple(layer for layer in self.layers[:end] if layer.name not in beside)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Its body as what runs in a row and what side by side."""
+        return in_series(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +110,16 @@ class Run:
 
     @property
     def pairs(self) -> Iterator[tuple[Unit, Layer, Layer]]:
-        """Every layer of every repeat, after the unit and the layer that are drawn for it."""
+        """Every layer of every repeat, after the unit and the layer that are drawn for it.
+
+        A dropout, which not all repeats need have, is drawn as what feeds it.
+        """
         for repeat in self.repeats:
             for drawn, unit in zip(self.drawn, repeat, strict=True):
-                for shown, layer in zip(drawn.layers, unit.layers, strict=True):
-                    yield drawn, shown, layer
+                shown, at = iter(drawn.acting), drawn.layers[0]
+                for layer in unit.layers:
+                    at = at if isinstance(layer.op, Dropout) else next(shown)
+                    yield drawn, layer if unit is drawn else at, layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +149,7 @@ def stages(
     if expand:
         runs = [[Run(((unit,),)) for unit in units] for units in parts]
     else:
-        alike = _likenesses([*chain(*parts)], wiring, marks)
+        alike = _likenesses([*chain(*parts)], wiring, graph, marks)
         runs = [_runs(units, alike) for units in parts]
     return tuple(map(DrawnStage, graph.stages, map(tuple, runs)))
 
@@ -133,16 +164,16 @@ def _runs(units: Sequence[Unit], alike: Mapping[str, object]) -> list[Run]:
     runs: list[Run] = []
     at = 0
     while at < len(units):
-        period, count = 1, 1
+        period, most = 1, 1
         for turn in range(1, LONGEST + 1):
             times, head = 1, keys[at : at + turn]
             while keys[at + times * turn : at + (times + 1) * turn] == head:
                 times += 1
-            if times > 1 and times * turn > period * count:
-                period, count = turn, times
-        starts = range(at, at + period * count, period)
+            if times > 1 and times * turn > period * most:
+                period, most = turn, times
+        starts = range(at, at + period * most, period)
         runs.append(Run(tuple(tuple(units[start : start + period]) for start in starts)))
-        at += period * count
+        at += period * most
     return runs
 
 
@@ -150,69 +181,73 @@ def units_of(block: Block, wiring: Wiring) -> list[Unit]:
     """A block as units: itself, unless it holds several residual functions one after another.
 
     A traced network in which nobody marked blocks is one block of many; it is cut before each.
+    wiring: the network's.
     """
     runs = pieces(block.layers)
-    closing = {id(run): run[-1] for run in runs if isinstance(run[-1].op, Add)}
-    additions = tuple(closing.values())
-    if len(additions) < 2:
-        return [_unit(block.name, block.kind, block.layers, additions, wiring)]
+    closing = {id(run) for run in runs if isinstance(run[-1].op, Add)}
+    if len(closing) < 2:
+        return [_unit(block.name, block.kind, block.layers, wiring.place)]
     groups: list[list[Layer]] = [[]]
-    added = False  # whether the group at hand has its residual function already
+    added = heavy = False  # what the group at hand has: a residual function, layers of weight
     for run in runs:
         adds = id(run) in closing
-        light = all(isinstance(layer.op, (Activation, BatchNorm2d)) for layer in run)
-        heavy = any(not isinstance(layer.op, (Activation, BatchNorm2d)) for layer in groups[-1])
-        if (adds and (added or heavy)) or (added and not light):
+        small = all(isinstance(layer.op, (Activation, BatchNorm2d)) for layer in run)
+        if (adds and (added or heavy)) or (added and not small):
             groups.append([])
-            added = False
-        added = added or adds
+            added = heavy = False
+        added, heavy = added or adds, heavy or not small
         groups[-1].extend(run)
     return [
-        _unit(f"{block.name} ({number})", block.kind, tuple(layers), additions, wiring)
+        _unit(f"{block.name} ({number})", block.kind, tuple(layers), wiring.place)
         for number, layers in enumerate(groups, start=1)
     ]
 
 
-def _unit(
-    name: str, kind: str, layers: tuple[Layer, ...], additions: Sequence[Layer], wiring: Wiring
-) -> Unit:
-    inside = {layer.name for layer in layers}
-    ends = [addition for addition in additions if addition.name in inside]
-    scales = [layer for layer in layers if isinstance(layer.op, Scale)]
-    gates = chain.from_iterable(map(wiring.gate, scales))
-    return Unit(
-        name,
-        kind,
-        layers,
-        shortcuts=tuple(chain.from_iterable(map(wiring.shortcuts, ends))),
-        gates=tuple(layer for layer in gates if layer.name in inside),
-    )
+def _unit(name: str, kind: str, layers: tuple[Layer, ...], place: Mapping[str, int]) -> Unit:
+    wiring = Wiring(layers, place)
+    found = (wiring.gate(layer) for layer in layers if isinstance(layer.op, Scale))
+    unit = Unit(name, kind, layers, gates=tuple(found))
+    last = next((layer for layer in reversed(layers) if not light(layer)), layers[-1])
+    cuts = wiring.shortcuts(last) if isinstance(last.op, Add) else ()
+    whole = replace(unit, shortcuts=cuts, additions=wiring.additions(last))
+    reached = {layer.name for term in wiring.terms(last) for layer in term.layers} if cuts else {}
+    around = all(layer.name in reached or light(layer) for layer in whole.body)
+    return whole if cuts and whole.body and around else unit
 
 
 def _likenesses(
-    units: Sequence[Unit], wiring: Wiring, marks: Mapping[str, str]
+    units: Sequence[Unit], wiring: Wiring, graph: LayerGraph, marks: Mapping[str, str]
 ) -> dict[str, object]:
     """Equal values for units of the same ops and shapes, wired alike.
 
-    A source counts from the start of its unit, or is the unit before. What reaches past the unit
-    before or after keeps a unit apart, by its name.
+    Dropouts do not count. A source counts from the start of its unit, or is the unit before. A unit
+    that does not read the unit before, or is read past the unit after, is told apart by names; so
+    is one with a result of the network.
     """
     found: dict[str, object] = {}
+    returned = frozenset(graph.outputs) - {graph.output.name}
+    entering = next(iter(graph.inputs))
     around = (None, *units, None)
     for before, unit, after in zip(around, units, around[2:], strict=False):
-        at = {layer.name: number for number, layer in enumerate(unit.layers)}
-        at.setdefault(before.output.name if before else INPUT, -1)
+        at = {before.output.name if before else entering: -1}
+        numbers = count()
+        for layer in unit.layers:
+            skips = isinstance(layer.op, Dropout)
+            at[layer.name] = at.get(layer.inputs[0], -1) if skips else next(numbers)
         wires = tuple(
-            (layer.op, layer.input_shapes, tuple(at.get(name, name) for name in layer.inputs))
-            for layer in unit.layers
+            (layer.op, layer.input_shapes, tuple([at.get(name, name) for name in layer.inputs]))
+            for layer in unit.acting
         )
-        own = tuple(marks.get(layer.name) for layer in unit.layers) if marks else ()
+        own = tuple(marks.get(layer.name) for layer in unit.acting) if marks else ()
         near = unit.inside if after is None else unit.inside | after.inside
+        ends = ("",) if after else ()  # nothing reads it
         far = tuple(
-            (number, reader)
-            for number, layer in enumerate(unit.layers)
-            for reader in wiring.readers.get(layer.name, ())
+            (at[layer.name], reader)
+            for layer in unit.layers
+            for reader in wiring.readers.get(layer.name, ends)
             if reader not in (near if layer is unit.output else unit.inside)
         )
-        found[unit.name] = (unit.kind, wires, far, own)
+        alone = not any(-1 in sources for _, _, sources in wires)
+        alone |= not returned.isdisjoint(unit.inside)
+        found[unit.name] = (unit.kind, wires, far, own, alone and unit.name)
     return found

@@ -17,15 +17,17 @@ from resnet_inspect.counting.memory import live_bytes, memory
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import GlobalAvgPool2d, show_shape
+from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import depths, roles
 from resnet_inspect.pictures.plots.blocks import blocks
+from resnet_inspect.pictures.plots.pareto import pareto
 from resnet_inspect.pictures.plots.plot import (
     DASHES,
     HATCHES,
     MARKERS,
     Plot,
     backed,
+    called,
     note,
     shared_legend,
 )
@@ -33,12 +35,18 @@ from resnet_inspect.pictures.plots.training_memory import training
 from resnet_inspect.pictures.plots.zoo import zoo
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import network as network_table
+from resnet_inspect.tables.accuracy import EVERYTHING, Wanted
+from resnet_inspect.tables.characters import visible
 from resnet_inspect.tables.columns import show_bytes
 from resnet_inspect.tables.comparison import merged
+from resnet_inspect.tables.formulas import field_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+ALONE = ("zoo", "pareto", "blocks")
+"""Plots that take no networks."""
 
 MOST = 6
 """The most networks in one plot: that many colours can be told apart."""
@@ -52,21 +60,26 @@ def plot(
     convention: str = "macs",
     train: bool = False,
     batch: int = 1,
+    wanted: Wanted = EVERYTHING,
 ) -> Plot:
-    """A plot of one of KINDS; 'zoo' and 'blocks' need no networks.
+    """A plot of one of KINDS; those of ALONE need no networks.
 
     convention: what 'stages' and 'cumulative' show besides parameters. train, batch: of 'memory'.
-    Raises UnknownNameError for the kind, theme or convention, InspectError for too few or too many
-    networks.
+    wanted: what 'pareto' shows. Raises UnknownNameError for the kind, theme or convention,
+    InspectError for too few or too many networks, or for what another kind does not take.
     """
     if kind not in KINDS:
         raise unknown("plot", kind, KINDS)
-    if (train or batch != 1) and kind != "memory":
-        raise InspectError(f"train and batch are for the plot 'memory', not for {kind!r}")
-    if kind in ("zoo", "blocks"):
+    if kind != "pareto" and wanted != EVERYTHING:
+        raise InspectError(
+            f"x, device, under and data are for the plot 'pareto'; {kind!r} takes none of them"
+        )
+    if kind != "memory" and (train or batch != 1):
+        raise InspectError(f"train and batch are for the plot 'memory'; {kind!r} takes neither")
+    if kind in ALONE:
         if graphs:
             raise InspectError(f"the plot {kind!r} takes no network; leave out {graphs[0].name!r}")
-        drawn = zoo() if kind == "zoo" else blocks()
+        drawn = pareto(wanted) if kind == "pareto" else KINDS[kind]()
     else:
         if not 1 <= len(graphs) <= MOST:
             raise InspectError(f"{len(graphs)} networks; the plot {kind!r} takes 1 to {MOST}")
@@ -79,6 +92,10 @@ def plot(
     return replace(drawn, theme=theme)
 
 
+MOST_NAMES = 30
+"""The most names of stages that an axis has room for."""
+
+
 class End(NamedTuple):
     """Where a line ends, and what it is called."""
 
@@ -88,30 +105,37 @@ class End(NamedTuple):
 
 
 def _names(graphs: Sequence[LayerGraph]) -> str:
-    return ", ".join(graph.name for graph in graphs)
+    return ", ".join(visible(graph.name) for graph in graphs)
 
 
 def _label(graph: LayerGraph) -> str:
     """A network's name; what no rule counts is said to be missing."""
-    return f"{graph.name} (at least)" if graph_cost(graph).uncounted else graph.name
+    name = called(graph.name)
+    return f"{name} (at least)" if graph_cost(graph).uncounted else name
 
 
 class Measure(NamedTuple):
-    """What a panel shows: a column of a network's table, in units of `unit`."""
+    """What a panel shows: a column of a network's table, and its axis with '{}' for the unit."""
 
     key: str
     title: str
     axis: str
-    unit: float
+
+    def scaled(self, greatest: float) -> tuple[float, str]:
+        """The largest unit that is not above the greatest number, and the axis with it."""
+        for unit, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+            if greatest >= unit:
+                return unit, self.axis.format(word).replace("billion MACs", "GMACs")
+        return 1.0, self.axis.format("").strip(", ")
 
 
 def _measures(convention: str) -> tuple[Measure, Measure]:
     """What a convention counts, and parameters."""
-    params = Measure("params", "Parameters", "million parameters", 1e6)
+    params = Measure("params", "Parameters", "{} parameters")
     if convention == "macs":
-        return Measure("macs", "MACs", "GMACs", 1e9), params
+        return Measure("macs", "MACs", "{} MACs"), params
     label = conventions.convention(convention).label
-    return Measure(network_table.COUNTED, label, f"billion, {label}", 1e9), params
+    return Measure(network_table.COUNTED, label, f"{{}}, {label}"), params
 
 
 def stages(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
@@ -126,9 +150,11 @@ def stages(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
     def paint(figure: Figure, theme: Theme) -> None:
         panels = figure.subplots(1, 2)
         for axes, measure in zip(panels, measures, strict=True):
-            _bars(axes, theme, named, names, measure)
+            counts = [row[measure.key] or 0 for stages in rows for row in stages]
+            unit, axis = measure.scaled(max(counts))
+            _bars(axes, theme, named, names, measure.key, unit)
             axes.set_title(f"{measure.title} by stage")
-            axes.set_ylabel(measure.axis)
+            axes.set_ylabel(axis)
         if len(graphs) > 1:
             look = {"ncols": min(5, len(graphs)), "handlelength": 1.4, "columnspacing": 1.4}
             shared_legend(figure, panels[0], loc="outside upper center", **look)
@@ -146,19 +172,23 @@ def _bars(
     theme: Theme,
     networks: Sequence[tuple[str, Sequence[Any]]],
     stages: Sequence[str],
-    measure: Measure,
+    key: str,
+    unit: float,
 ) -> None:
-    """A group of bars for each stage; networks: their labels and rows."""
+    """A group of bars for each stage; networks: their labels and rows; key: the column."""
     width = 0.86 / len(networks)
+    places = {name: place for place, name in enumerate(stages)}
     for number, (label, rows) in enumerate(networks):
-        counts = {row["name"]: row[measure.key] for row in rows}
-        at = [stages.index(name) + (number + 0.5) * width - 0.43 for name in counts]
-        heights = [(count or 0) / measure.unit for count in counts.values()]
+        counts = {row["name"]: row[key] for row in rows}
+        at = [places[name] + (number + 0.5) * width - 0.43 for name in counts]
+        heights = [(count or 0) / unit for count in counts.values()]
         look: dict[str, Any] = {"color": theme.series[number], "hatch": HATCHES[number]}
         axes.bar(at, heights, width * 0.92, label=label, edgecolor=theme.page, linewidth=0, **look)
-    crowded = sum(map(len, stages)) > 45
+    shown = {called(name, 20): place for name, place in places.items()}
+    crowded = sum(map(len, shown)) > 45
     slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(stages)), stages, **(slant if crowded else {}))
+    few = list(shown)[:: -(-len(shown) // MOST_NAMES)]
+    axes.set_xticks([shown[name] for name in few], few, **(slant if crowded else {}))
     axes.grid(False, axis="x")
     axes.tick_params(axis="x", length=0)
 
@@ -173,8 +203,9 @@ def cumulative(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
     def paint(figure: Figure, theme: Theme) -> None:
         for axes, measure in zip(figure.subplots(1, 2), measures, strict=True):
             ends = []
+            unit, axis = measure.scaled(max(sums[measure.key][-1] for sums in summed))
             for number, graph in enumerate(graphs):
-                heights = [count / measure.unit for count in summed[number][measure.key]]
+                heights = [count / unit for count in summed[number][measure.key]]
                 axes.plot(
                     range(len(heights)),
                     heights,
@@ -186,7 +217,7 @@ def cumulative(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
                 ends.append(End(len(heights) - 1, heights[-1], _label(graph)))
             axes.set_title(f"{measure.title} through depth")
             axes.set_xlabel("depth in layers with weights (marks end a stage)")
-            axes.set_ylabel(f"{measure.axis} so far")
+            axes.set_ylabel(f"{axis} so far")
             axes.set_ylim(bottom=0)
             _label_ends(axes, theme, ends, 3.5)
 
@@ -221,7 +252,8 @@ def _label_ends(axes: Axes, theme: Theme, ends: Sequence[End], wide: float) -> N
 
     wide: the axes' width in inches, about, which says how many units a name takes.
     """
-    right, top = max(end.x for end in ends), axes.get_ylim()[1] * 1.06
+    axes.locator_params(axis="x", integer=True)
+    right, top = max(1, *(end.x for end in ends)), axes.get_ylim()[1] * 1.06
     axes.set_xlim(0, right * 1.09)
     axes.set_ylim(0, top)
     unit = right * 1.09 / (72 * wide)
@@ -266,7 +298,7 @@ def memory_through_depth(graphs: Sequence[LayerGraph], train: bool = False, batc
 def _peak_words(graph: LayerGraph, batch: int) -> str:
     need = memory(graph, batch)
     bound = "at least " if need.uncounted else ""
-    return f"{bound}{show_bytes(need.inference_peak)} at {need.peak_at}"
+    return f"{bound}{show_bytes(need.inference_peak)} at {called(need.peak_at)}"
 
 
 def _memory_panel(
@@ -280,15 +312,10 @@ def _memory_panel(
     axes.plot([peak], [levels[peak]], marker="v", color=theme.ink, markersize=7, clip_on=False)
     right = peak < 0.5 * len(levels)
     look = {"ha": "left" if right else "right", "va": "bottom", "bbox": backed(theme)}
-    note(
-        axes,
-        f"peak {_peak_words(graph, batch)}",
-        (peak, levels[peak]),
-        (-4 if right else 4, 6),
-        **look,
-    )
-    shape = show_shape(graph.input_shape if batch == 1 else (batch, *graph.input_shape))
-    axes.set_title(f"{graph.name}: activations alive, input {shape}, fp32")
+    words = f"peak {_peak_words(graph, batch)}"
+    note(axes, words, (peak, levels[peak]), (-4 if right else 4, 6), **look)
+    title = f"{called(graph.name)}: activations alive, input {graph.shown_inputs}"
+    axes.set_title(f"{title}, {f'batch {batch}, ' if batch > 1 else ''}fp32")
     axes.set_ylabel("MiB")
     axes.set_ylim(0, top * 1.24)
     axes.set_xlim(-0.5, len(levels) - 0.5)
@@ -307,7 +334,7 @@ def _stage_bands(axes: Axes, theme: Theme, graph: LayerGraph) -> None:
         # the whole, and 5 a letter.
         if 550 * count / len(graph.layers) > 5 * len(stage.name):
             middles.append(start + (count - 1) / 2)
-            names.append(stage.name)
+            names.append(visible(stage.name))
         start += count
     axes.set_xticks(middles, names)
     axes.tick_params(axis="x", length=0)
@@ -322,9 +349,9 @@ def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
         ends = []
         for number, (graph, sizes) in enumerate(zip(graphs, fields, strict=True)):
             axes.plot(sizes, color=theme.series[number], linestyle=DASHES[number])
-            ends.append(End(len(sizes) - 1, sizes[-1], f"{graph.name} {sizes[-1]}"))
-        inputs = sorted({max(graph.input_shape[1:]) for graph in graphs})
-        axes.set_ylim(bottom=0)
+            ends.append(End(len(sizes) - 1, sizes[-1], f"{called(graph.name)} {sizes[-1]}"))
+        inputs = sorted({max(graph.input_shape[1:]) for graph in graphs if graph.input_shape[1:]})
+        axes.set_ylim(0, max(axes.get_ylim()[1], *inputs, 1))
         for side in inputs:
             axes.axhline(side, color=theme.ink, linewidth=1.2, linestyle=(0, (5, 3)))
         _label_ends(axes, theme, ends, 7.6)
@@ -338,8 +365,11 @@ def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
     return Plot(
         "field",
         "Receptive field through depth, before global pooling: "
-        + ", ".join(f"{graph.name} {f[-1]}" for graph, f in zip(graphs, fields, strict=True))
-        + " pixels.",
+        + ", ".join(
+            f"{visible(graph.name)} {f[-1]}" for graph, f in zip(graphs, fields, strict=True)
+        )
+        + " pixels."
+        + "".join(f" {visible(note)}" for graph in graphs for note in field_note(graph)),
         (8.4, 3.6),
         paint,
     )
@@ -354,7 +384,7 @@ def _fields(graph: LayerGraph) -> list[int]:
         field = fields[layer.name]
         if field is None:
             break
-        if playing[layer.name] == "squeeze and excitation":
+        if playing[layer.name] == "squeeze and excitation" or not field.axes:
             continue
         sizes += [sizes[-1]] * (reached[layer.name] + 1 - len(sizes))
         sizes[reached[layer.name]] = max(sizes[reached[layer.name]], *field.size)
@@ -367,6 +397,7 @@ KINDS: dict[str, Callable[..., Plot]] = {
     "memory": memory_through_depth,
     "field": receptive_field,
     "zoo": zoo,
+    "pareto": pareto,
     "blocks": blocks,
 }
 """Every plot by name."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from math import inf
+from itertools import product
+from math import hypot, inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnet_inspect.pictures.plots.plot import note
@@ -105,6 +106,24 @@ def label_around(axes: Axes, points: Mapping[str, Spot]) -> None:
     edges = (float(edge) * _scale(axes) for edge in axes.get_window_extent().extents)
     ordered = dict(sorted(points.items(), key=lambda named: named[1], reverse=True))
     _annotate(axes, ordered, points.values(), AROUND, Box(*edges))
+
+
+def label_beyond(axes: Axes, points: Mapping[str, Spot], marks: Iterable[Spot], side: int) -> None:
+    """Label points by name, each up and to the left of its own (side -1) or to the right (1).
+
+    Clear of all marks, with a thin line to its point. As label_above has them.
+    """
+    edges = (float(edge) * _scale(axes) for edge in axes.get_window_extent().extents)
+    places = [
+        Place(side / 2, side * reach, up - _HEIGHT / 2)
+        for reach, up in sorted(
+            product(range(6, 240, 6), range(0, 200, 4)), key=lambda at: hypot(*at)
+        )
+    ]
+    line = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.5, "shrinkA": 0, "shrinkB": 2}
+    line["relpos"] = ((1 - side) / 2, 0.5)
+    ordered = dict(sorted(points.items(), key=lambda named: named[1][1]))
+    _annotate(axes, ordered, marks, places, Box(*edges), arrowprops=line)
 
 
 def label_above(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from resnet_inspect.measuring.records import LadderStep
-from resnet_inspect.pictures.plots.plot import Plot, note
+from resnet_inspect.pictures.plots.plot import Plot, called, note
 from resnet_inspect.pictures.themes import Theme
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def ladder_plot(steps: Sequence[LadderStep]) -> Plot:
         axes.tick_params(axis="x", length=0)
         axes.grid(False, axis="x")
         axes.set_ylabel("speed-up over the first step")
-        axes.set_title(f"Ladder of {case.model}, batch {case.batch}, {device}")
+        axes.set_title(f"Ladder of {called(case.model)}, batch {case.batch}, {device}")
 
     labels = [f"{step.step} {_label(step)}".replace("\n", ", ") for step in timed]
     return Plot(

@@ -19,6 +19,7 @@ from resnet_inspect.pictures.plots.plot import (
     SUPTITLE,
     Plot,
     backed,
+    called,
     log_log,
     note,
     plain_numbers,
@@ -150,7 +151,7 @@ def _batch_lines(
             "linestyle": DASHES[number // len(theme.series) % len(DASHES)],
             "marker": MARKERS[number % len(MARKERS)],
         }
-        latency.plot(batches, [one.median * 1e3 for one in sums], label=model, **style)
+        latency.plot(batches, [one.median * 1e3 for one in sums], label=called(model), **style)
         low, high = zip(*((one.p10 * 1e3, one.p90 * 1e3) for one in sums), strict=True)
         latency.fill_between(batches, low, high, color=colour, alpha=0.2, linewidth=0)
         speeds = [batch / one.median for batch, one in zip(batches, sums, strict=True)]
@@ -187,8 +188,9 @@ def throughput_plot(variants: Variants) -> Plot:
             points += _throughput_points(axes, colour, batches, group, shift)
         for one in records:
             point = _point(one)
-            known = best.get(one.case.model, point)
-            best[one.case.model] = max(known, point, key=lambda at: at[1])
+            name = called(one.case.model)
+            known = best.get(name, point)
+            best[name] = max(known, point, key=lambda at: at[1])
         axes.margins(y=0.14)
         _speed_lines(axes, theme)
         for axis in (axes.xaxis, axes.yaxis):

@@ -9,6 +9,7 @@ loaded when something is drawn, and its settings are put back afterwards.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_inspect.errors import unknown
 from resnet_inspect.files import format_of, write_bytes
 from resnet_inspect.pictures.themes import Theme, theme_named
+from resnet_inspect.tables.characters import shortened, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,6 +57,11 @@ DASHES: tuple[Any, ...] = (
     (0, (1, 1)),
     (0, (4, 1.5, 1, 1.5, 1, 1.5)),
 )
+
+
+def called(name: str, most: int = 32) -> str:
+    """A name as plots show it: without control characters, its middle left out if it is long."""
+    return shortened(visible(name), most)
 
 
 def backed(theme: Theme) -> dict[str, Any]:
@@ -121,6 +128,11 @@ class Plot:
             getattr(canvas, f"print_{format}")(buffer, metadata=_METADATA[format])
         drawn = buffer.getvalue()
         return _with_fallbacks(drawn) if format == "svg" else drawn
+
+    @property
+    def file_name(self) -> str:
+        """Its name as one of a file, without a suffix."""
+        return re.sub(r"[^\w.,=+\[\]-]+", "-", self.name)[:120]
 
     def to_svg(self) -> str:
         """The picture as SVG, with its text as text."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_inspect.counting.roofline import Roofline, Row
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.op_labels import KERNEL_CATEGORIES, kernel_category
-from resnet_inspect.pictures.plots.plot import DASHES, MARKERS, Plot, log_log, note
+from resnet_inspect.pictures.plots.plot import DASHES, MARKERS, Plot, called, log_log, note
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.columns import show_rate, show_seconds
 
@@ -45,9 +45,8 @@ def roofline_plot(bounds: Roofline) -> Plot:
         axes.set_ylabel("GFLOP/s (2 x MACs + elementwise terms)")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda value, _: f"{value:,g}")
-        axes.set_title(
-            f"Roofline of {bounds.model}, batch {bounds.batch}, {bounds.dtype}, {bounds.device}"
-        )
+        about = f"batch {bounds.batch}, {bounds.dtype}, {bounds.device}"
+        axes.set_title(f"Roofline of {called(bounds.model)}, {about}")
         axes.legend(
             loc="lower right",
             fontsize=9,

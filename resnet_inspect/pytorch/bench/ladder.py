@@ -22,9 +22,10 @@ from resnet_inspect.measuring.sampling import Step as Run
 from resnet_inspect.measuring.statistics import differs, median_interval
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.bench import workload
-from resnet_inspect.pytorch.bench.backend_flags import DTYPES, settings
+from resnet_inspect.pytorch.bench.backend_flags import settings
 from resnet_inspect.pytorch.bench.clock import clock_of
 from resnet_inspect.pytorch.bench.runner import Runner, if_possible, rounded, trial
+from resnet_inspect.pytorch.results import results
 
 TOLERANCE: dict[str, float] = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2}
 """How far outputs may be from the fp32 eager ones, as the 2-norm of the difference relative to
@@ -178,27 +179,23 @@ def _resumed(
     return candidates[1], candidates[0].outputs, best.speedup
 
 
-def _example(case: Case, device: torch.device) -> torch.Tensor:
-    """The same numbers for every step, as the case wants them."""
-    example = workload.random(device, case.batch, *case.input, seed=workload.SEED + 1)
-    return example.to(DTYPES[case.dtype], memory_format=workload.FORMATS[case.memory_format])
-
-
 def _ready(graph: LayerGraph, case: Case, device: torch.device) -> Candidate:
     """What is checked is what is timed: the same step, with the example as its first input."""
     model = workload.prepared(workload.network(graph, device), graph, case)
-    batches = [_example(case, device), *workload.inputs(case, device)]
+    # The same numbers for every step, as the case wants them.
+    generator = torch.Generator(device=device).manual_seed(workload.SEED + 1)
+    example = workload.random_input(graph, model, case, device, generator)
+    batches = [example, *workload.inputs(graph, model, case, device)]
     clock = clock_of(device)
-    results: list[Any] = []
+    given: list[Any] = []
     with workload.mode_of(case):
         start = clock.now()
         run = workload.step(model, case, batches)
-        clock.time(lambda: results.append(run()), 1)
+        clock.time(lambda: given.append(run()), 1)
         first = clock.now() - start
-        (outputs,) = results
-        assert isinstance(outputs, torch.Tensor)
         # A CUDA graph writes its next ones in the same place.
-        return Candidate(case, run, outputs.double().clone(), first)
+        outputs = [output.double().flatten() for output in results(given)]
+        return Candidate(case, run, torch.cat(outputs), first)
 
 
 def _try(

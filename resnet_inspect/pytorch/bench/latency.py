@@ -19,6 +19,8 @@ from resnet_inspect.pytorch.bench.clock import clock_of
 from resnet_inspect.pytorch.bench.energy import joules
 from resnet_inspect.pytorch.bench.peak_memory import peak_on_cpu, peak_on_gpu
 from resnet_inspect.pytorch.bench.runner import Runner, if_possible, rounded, trial
+from resnet_inspect.pytorch.inputs import Arguments
+from resnet_inspect.pytorch.results import results
 
 
 def measure(graph: LayerGraph, case: Case, runner: Runner) -> Latency:
@@ -33,7 +35,7 @@ def _measured(graph: LayerGraph, case: Case, runner: Runner) -> dict[str, Any]:
     if "compile" in case.mode:
         torch.compiler.reset()  # what earlier cases compiled must not count against this one
     model = workload.prepared(workload.network(graph, device), graph, case)
-    batches = workload.inputs(case, device)
+    batches = workload.inputs(graph, model, case, device)
     clock = clock_of(device)
     with workload.mode_of(case):
         start = clock.now()
@@ -49,7 +51,7 @@ def _measured(graph: LayerGraph, case: Case, runner: Runner) -> dict[str, Any]:
 
 
 def step_peak(
-    step: Step, model: nn.Module, case: Case, batches: Sequence[torch.Tensor], device: torch.device
+    step: Step, model: nn.Module, case: Case, batches: Sequence[Arguments], device: torch.device
 ) -> int | None:
     """The most bytes of tensors during a step, weights and one input among them.
 
@@ -58,10 +60,10 @@ def step_peak(
     if device.type == "cuda":
         captured = "cudagraph" in case.mode
         # These are only for the measurement; a graph reads a copy of its own.
-        others = sum(batch.nbytes for batch in (batches if captured else batches[1:]))
+        others = sum(map(workload.nbytes, batches if captured else batches[1:]))
         return peak_on_gpu(step, device, captured) - others
     if case.mode != "eager":
         return None
     # The step takes the next of the inputs; all are equally large.
-    known = [*model.parameters(), *model.buffers(), batches[0]]
+    known = [*model.parameters(), *model.buffers(), *results(tuple(batches[0]))]
     return peak_on_cpu(step, known, steps=1 if case.step == "inference" else 2)

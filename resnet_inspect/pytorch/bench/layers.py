@@ -115,13 +115,13 @@ def _layer(row: Row, times: Sequence[float]) -> LayerTimes:
 def _timed(graph: LayerGraph, case: Case, runner: Runner, rows: Sequence[Row]) -> dict[str, Any]:
     """The fields of a Layers that only a case that ran has."""
     model = workload.prepared(workload.network(graph, runner.device), graph, case)
-    batches = workload.inputs(case, runner.device)
+    batches = workload.inputs(graph, model, case, runner.device)
     clock, rule = clock_of(runner.device), runner.rule
     with workload.mode_of(case):
         step = workload.step(model, case, batches)
         times = sample(clock, step, rule)
         walk = Walk(model, graph, clock)
-        walk(batches[0])
+        walk(*batches[0].args)
         clock.laps()
         # Whole and walk in turn, so that what else the machine does touches both alike.
         whole, passes = [], []
@@ -129,7 +129,7 @@ def _timed(graph: LayerGraph, case: Case, runner: Runner, rows: Sequence[Row]) -
         with collector_off():
             for number in range(len(times.times)):
                 whole += clock.time(step, 1)
-                walk(batches[number % len(batches)])
+                walk(*batches[number % len(batches)].args)
                 passes.append(clock.laps())
                 if clock.now() - start > 2 * rule.budget and len(passes) >= rule.least:
                     break

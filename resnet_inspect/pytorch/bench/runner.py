@@ -18,7 +18,7 @@ from resnet_inspect.counting.costs import graph_cost, total
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.measuring.records import Case, Status, timestamp
 from resnet_inspect.measuring.sampling import Sample, StoppingRule
-from resnet_inspect.networks.graph import INPUT, LayerGraph
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_data import fingerprint
 from resnet_inspect.pytorch.bench import machine, workload
 from resnet_inspect.pytorch.bench.backend_flags import settings
@@ -143,7 +143,7 @@ def macs_of(graph: LayerGraph, case: Case) -> int:
     macs = graph_cost(graph, case.batch).macs
     if case.step == "inference":
         return macs
-    first = (layer for layer in graph.layers if INPUT in layer.inputs)
+    first = (layer for layer in graph.layers if not graph.inputs.keys().isdisjoint(layer.inputs))
     return 3 * macs - total(first, case.batch).macs
 
 

@@ -75,6 +75,8 @@ def run_sweep(
 
     Raises InspectError where an argument, a case or the record cannot be used.
     """
+    for graph in {id(graph): graph for graph, case in tasks if case.step == "training"}.values():
+        workload.check_trainable(graph)
     chosen = machine.device_named(device)
     for graph, case in tasks:
         workload.check(case, chosen)

@@ -11,18 +11,21 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils._pytree import tree_map_only
 
 from resnet_inspect.counting.costs import checked_batch
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.measuring.records import Case
 from resnet_inspect.measuring.sampling import Step
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Add, BatchNorm2d, Conv2d, elements
+from resnet_inspect.networks.ops import Add, BatchNorm2d, Conv2d
 from resnet_inspect.pytorch.assemble import build, residual_end
 from resnet_inspect.pytorch.bench.backend_flags import DTYPES, settings
 from resnet_inspect.pytorch.bench.clock import collector_off
 from resnet_inspect.pytorch.bench.machine import cache_size
 from resnet_inspect.pytorch.bench.peak_memory import clear_workspaces
+from resnet_inspect.pytorch.inputs import Arguments, example
+from resnet_inspect.pytorch.results import results
 
 MODES = ("eager", "compile", "cudagraph", "compile+cudagraph")
 
@@ -106,16 +109,12 @@ def _calibrate(model: nn.Module, graph: LayerGraph, device: torch.device) -> Non
         return
     for norm in momentum:
         norm.momentum = None  # average over all that is seen
+    generator = torch.Generator(device=device).manual_seed(SEED)
     with torch.no_grad():
-        model.train()(random(device, CALIBRATION, *graph.input_shape))
+        args, kwargs = example(graph, model, CALIBRATION, device, generator=generator)
+        model.train()(*args, **kwargs)
     for norm, value in momentum.items():
         norm.momentum = value
-
-
-def random(device: torch.device, *shape: int, seed: int = SEED) -> torch.Tensor:
-    """Standard normal numbers, the same each time."""
-    generator = torch.Generator(device=device).manual_seed(seed)
-    return torch.randn(shape, device=device, generator=generator)
 
 
 def fold_batch_norm(model: nn.Module, graph: LayerGraph) -> nn.Module:
@@ -140,18 +139,42 @@ def fold_batch_norm(model: nn.Module, graph: LayerGraph) -> nn.Module:
     return model
 
 
-def inputs(case: Case, device: torch.device) -> list[torch.Tensor]:
+def inputs(
+    graph: LayerGraph, model: nn.Module, case: Case, device: torch.device
+) -> list[Arguments]:
     """Random inputs, enough of them that one is out of the cache when its turn comes again."""
-    dtype = torch.float32 if case.step == "training" else DTYPES[case.dtype]
-    each = case.batch * elements(case.input) * dtype.itemsize
-    count = max(2, -(-2 * cache_size(device) // each))
     generator = torch.Generator(device=device).manual_seed(SEED)
-    return [
-        torch.randn(case.batch, *case.input, device=device, generator=generator).to(
-            dtype, memory_format=FORMATS[case.memory_format]
-        )
-        for _ in range(count)
-    ]
+    first = random_input(graph, model, case, device, generator)
+    count = max(2, -(-2 * cache_size(device) // nbytes(first)))
+    others = (random_input(graph, model, case, device, generator) for _ in range(count - 1))
+    return [first, *others]
+
+
+def random_input(
+    graph: LayerGraph,
+    model: nn.Module,
+    case: Case,
+    device: torch.device,
+    generator: torch.Generator,
+) -> Arguments:
+    """One random input as the case wants it: standard normal numbers, and zeros for whole ones."""
+    # Numbers are drawn in fp32 and rounded, so that all dtypes get the same ones.
+    drawn = example(graph, model, case.batch, device, generator=generator)
+    dtype = torch.float32 if case.step == "training" else DTYPES[case.dtype]
+    own = {entry.dtype for entry in graph.entering}
+    layout = FORMATS[case.memory_format]
+
+    def formatted(tensor: torch.Tensor) -> torch.Tensor:
+        given = str(tensor.dtype).removeprefix("torch.") in own
+        laid_out = layout if tensor.dim() == 4 else torch.preserve_format
+        return tensor.to(tensor.dtype if given else dtype, memory_format=laid_out)
+
+    return tree_map_only(torch.Tensor, formatted, drawn)  # type: ignore[no-any-return]
+
+
+def nbytes(batch: Arguments) -> int:
+    """Bytes of the tensors in an input."""
+    return sum(tensor.nbytes for tensor in results((batch.args, batch.kwargs)))
 
 
 def prepared(model: nn.Module, graph: LayerGraph, case: Case) -> nn.Module:
@@ -163,7 +186,7 @@ def prepared(model: nn.Module, graph: LayerGraph, case: Case) -> nn.Module:
     return model.to(memory_format=FORMATS[case.memory_format])  # type: ignore[call-overload,no-any-return]
 
 
-def step(model: nn.Module, case: Case, batches: Sequence[torch.Tensor]) -> Step:
+def step(model: nn.Module, case: Case, batches: Sequence[Arguments]) -> Step:
     """One step of the case, to be called again and again; each takes the next input.
 
     With a CUDA graph, the input's copy to where the graph reads it is part of the step, and leaves
@@ -172,7 +195,11 @@ def step(model: nn.Module, case: Case, batches: Sequence[torch.Tensor]) -> Step:
     if case.step == "training":
         run = _training(model, case, batches[0])
     else:
-        run = _compiled(model.eval(), case)
+        forward = _compiled(model.eval(), case)
+
+        def run(batch: Arguments) -> Any:
+            return forward(*batch.args, **batch.kwargs)
+
     if "cudagraph" in case.mode:
         return captured(run, batches)
     following = cycle(batches)
@@ -184,34 +211,58 @@ def mode_of(case: Case) -> AbstractContextManager[Any]:
     return torch.inference_mode() if case.step == "inference" else nullcontext()
 
 
-Run = Callable[[torch.Tensor], Any]
+Run = Callable[[Arguments], Any]
 
 
-def _compiled(model: nn.Module, case: Case) -> Run:
+def _compiled(model: nn.Module, case: Case) -> Callable[..., Any]:
     return torch.compile(model, dynamic=False) if "compile" in case.mode else model
 
 
-def _training(model: nn.Module, case: Case, example: torch.Tensor) -> Run:
+def check_trainable(graph: LayerGraph) -> None:
+    """Raise InspectError for a user's network that gives nothing to make a loss of."""
+    if graph.maker is None:
+        return
+    try:
+        model = build(graph, device="meta").to("meta").train()
+        args, kwargs = example(graph, model, 2, "meta")
+        found = _learned(model(*args, **kwargs))
+    except (RuntimeError, NotImplementedError, ValueError):
+        return  # it needs data, and is tried with some
+    if not found:
+        raise InspectError(
+            f"{graph.name} gives no tensor of fractions that its parameters went into, so there "
+            "is no loss to train it with; leave out --train"
+        )
+
+
+def _learned(result: Any) -> list[torch.Tensor]:
+    """The tensors of a result that have a gradient."""
+    return [t for t in results(result) if t.is_floating_point() and t.requires_grad]
+
+
+def _loss(result: Any) -> torch.Tensor:
+    """Cross entropy of scores for each class against the first one; the sum of other outputs."""
+    learned = _learned(result)
+    if not learned:
+        raise RuntimeError("a training step needs an output with a gradient")
+    if len(learned) == 1 and learned[0].dim() == 2:
+        targets = torch.zeros(len(learned[0]), dtype=torch.int64, device=learned[0].device)
+        return nn.functional.cross_entropy(learned[0], targets)
+    return torch.stack([tensor.float().sum() for tensor in learned]).sum()
+
+
+def _training(model: nn.Module, case: Case, example: Arguments) -> Run:
     """Forward, loss, backward and a step of SGD with momentum; half precision by autocast."""
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
-    kind = example.device.type
+    (kind,) = {tensor.device.type for tensor in results((example.args, example.kwargs))}
     half = case.dtype in ("fp16", "bf16")
     scaler = torch.amp.GradScaler(kind, enabled=case.dtype == "fp16")
-    with torch.no_grad():
-        scores = model.eval()(example[:1])
-    if not (isinstance(scores, torch.Tensor) and scores.dim() == 2):
-        raise RuntimeError("a training step needs a score for each class, as one tensor")
     forward = _compiled(model.train(), case)
-    generator = torch.Generator(device=example.device).manual_seed(SEED)
-    targets = torch.randint(
-        scores.shape[1], (case.batch,), device=example.device, generator=generator
-    )
-    loss_of = nn.CrossEntropyLoss()
 
-    def run(batch: torch.Tensor) -> Any:
+    def run(batch: Arguments) -> Any:
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(kind, DTYPES[case.dtype] if half else None, enabled=half):
-            loss = loss_of(forward(batch), targets)
+            loss = _loss(forward(*batch.args, **batch.kwargs))
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
@@ -220,9 +271,10 @@ def _training(model: nn.Module, case: Case, example: torch.Tensor) -> Run:
     return run
 
 
-def captured(run: Run, batches: Sequence[torch.Tensor]) -> Step:
+def captured(run: Run, batches: Sequence[Arguments]) -> Step:
     """A CUDA graph of one step, and its replay on the next input."""
-    static = batches[0].clone(memory_format=torch.preserve_format)
+    static: Arguments = tree_map_only(torch.Tensor, torch.clone, batches[0])
+    places = list(results((static.args, static.kwargs)))
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):  # capturing wants a few runs beforehand, off the main stream
@@ -242,7 +294,10 @@ def captured(run: Run, batches: Sequence[torch.Tensor]) -> Step:
     following = cycle(batches)
 
     def replay() -> Any:
-        static.copy_(next(following))
+        following_one = next(following)
+        new = results((following_one.args, following_one.kwargs))
+        for place, tensor in zip(places, new, strict=True):
+            place.copy_(tensor)
         graph.replay()
         return result
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -34,58 +36,67 @@ class Region(NamedTuple):
         return self.offset, self.offset + 1 + sum((size - 1) * step for size, step in steps)
 
     @property
-    def box(self) -> dict[int, tuple[int, int]] | None:
-        """From where to where it goes along each axis of the memory, by the axis's stride.
+    def axes(self) -> dict[int, int]:
+        """Sizes by stride."""
+        return {step: n for n, step in zip(self.size, self.stride, strict=True) if n > 1}
 
-        None where it does not lie along axes, such as a diagonal.
+    def box(self, steps: Sequence[int]) -> list[tuple[int, int]] | None:
+        """From where to where it goes along axes of these strides, the widest first.
+
+        None where it does not lie along them, such as a diagonal.
         """
-        rest, wide, found = self.offset, 0, {}
-        axes = {step: size for size, step in zip(self.size, self.stride, strict=True) if size > 1}
-        for step in sorted(axes, reverse=True):
-            if step < 1:
-                return None
+        rest, wide, found, axes = self.offset, 0, [], self.axes
+        for step in steps:
             first, rest = divmod(rest, step)
-            if wide and (wide % step or (first + axes[step]) * step > wide):
+            last = first + axes.get(step, 1)
+            if wide and (wide % step or last * step > wide):
                 return None
-            found[step], wide = (first, first + axes[step]), step
-        return found if rest == 0 or not wide else None
+            found.append((first, last))
+            wide = step
+        return None if rest else found
+
+    def boxes(self, other: Region) -> list[tuple[int, int, int, int]]:
+        """Both boxes, axis by axis; empty where it is not known how they lie."""
+        steps = sorted(self.axes.keys() | other.axes.keys(), reverse=True)
+        if not steps or steps[-1] < 1:
+            return []
+        mine, theirs = self.box(steps), other.box(steps)
+        if mine is None or theirs is None:
+            return []
+        return [(*a, *b) for a, b in zip(mine, theirs, strict=True)]
 
     def apart(self, other: Region) -> bool:
-        """Whether it is known that the two have no element in common."""
-        (first, last), (start, stop) = self.span, other.span
-        if last <= start or stop <= first:
-            return True
-        mine, theirs = self.box, other.box
-        if not mine or not theirs or mine.keys() != theirs.keys():
-            return False
-        return any(
-            mine[axis][1] <= theirs[axis][0] or theirs[axis][1] <= mine[axis][0] for axis in mine
-        )
+        """Whether it is known that two of overlapping spans have no element in common."""
+        return any(last <= start or stop <= first for first, last, start, stop in self.boxes(other))
 
     def covers(self, other: Region) -> bool:
         """Whether it is known that all elements of the other are among its own."""
         (first, last), (start, stop) = self.span, other.span
         if not first <= start <= stop <= last:
             return False
-        elements = 1
-        for size in self.size:
-            elements *= size
-        if self == other or elements == last - first:
+        if self == other or prod(self.size) == last - first:
             return True
-        mine, theirs = self.box, other.box
-        if not mine or not theirs or mine.keys() != theirs.keys():
-            return False
-        return all(
-            mine[axis][0] <= theirs[axis][0] and theirs[axis][1] <= mine[axis][1] for axis in mine
+        boxes = self.boxes(other)
+        return bool(boxes) and all(
+            first <= start and stop <= last for first, last, start, stop in boxes
         )
 
 
 class Write(NamedTuple):
-    """A node that wrote to a part of a storage. shown: the part that the node's own value shows."""
+    """A node that wrote to a part of a storage.
+
+    span: the part's span. shown: the part that the node's own value shows.
+    """
 
     node: fx.Node
     written: Region
+    span: tuple[int, int]
     shown: Region
+
+    def changes(self, region: Region, span: tuple[int, int]) -> bool:
+        """Whether it may have changed what a tensor shows: a region with its span."""
+        (first, last), (start, stop) = self.span, span
+        return first < stop and start < last and not self.written.apart(region)
 
 
 def view(written: torch.Tensor) -> torch.Tensor:

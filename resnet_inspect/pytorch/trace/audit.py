@@ -68,6 +68,10 @@ class Audit(TorchDispatchMode):
         self.outside = outside
         self.layer: Seen | None = None
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # it would import all of torch's compiler, for seconds
+
     @contextmanager
     def of(self, layer: Seen) -> Iterator[Seen]:
         """While a layer runs."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import fx
+from torch import fx, nn
 
 from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.run import Gap, Tensor
@@ -44,6 +44,13 @@ def function_name(target: Any) -> tuple[str, bool]:
         plain.startswith("i") and _SAME.get(plain, plain) == plain[1:]
     )
     return _SAME.get(plain, plain), inplace
+
+
+def called_function(node: fx.Node) -> str:
+    """The function that a node calls; '' where a layer of torch.nn calls it, or it calls none."""
+    within = node.meta["frames"][-1].kind
+    calls = node.op == "call_function" and not hasattr(nn, within)
+    return function_name(node.target)[0] if calls else ""
 
 
 def sample_shape(tensor: torch.Tensor) -> Shape:

@@ -6,34 +6,60 @@ then all values are put for one sample, whatever batch it was exported with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from torch import fx
 from torch.export import ExportedProgram
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_flatten_with_path, tree_map_only, tree_unflatten
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.run import Input
 from resnet_inspect.networks.structure import Frame
 from resnet_inspect.pytorch.trace.audit import Seen
 from resnet_inspect.pytorch.trace.calls import Held, Recorded, tensors_of
 from resnet_inspect.pytorch.trace.recorder import Recorder, tensors
 
 
-def record(program: ExportedProgram, name: str) -> tuple[Recorded, Shape]:
-    """The program's graph as recorder.py puts it, with its state, and its input's shape.
+def record(program: ExportedProgram, name: str) -> tuple[Recorded, tuple[Input, ...]]:
+    """The program's graph as recorder.py puts it, with its state, and its inputs.
 
-    Raises InspectError for a program of several inputs, or of sizes that are not known.
+    Raises InspectError for sizes that are not known.
     """
-    signature = program.graph_signature
-    if len(signature.user_inputs) != 1:
-        raise InspectError(
-            f"{name} takes {len(signature.user_inputs)} inputs; only networks of one can be read"
-        )
     return _ProgramRun(program, name).run()
+
+
+def _inputs(program: ExportedProgram, name: str) -> dict[str, tuple[Input, torch.Tensor]]:
+    """The tensors that a program takes, by its names for them: as which arguments, and copies."""
+    taken = [str(node) for node in program.graph_signature.user_inputs]
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes}
+    own = next((t.dtype for t in program.parameters() if t.is_floating_point()), torch.float32)
+    inputs = {}
+    for node, argument in zip(taken, _arguments(program, taken), strict=True):
+        if isinstance(values.get(node), torch.Tensor):
+            value = _empty_like(values[node], name)
+            dtype = "" if value.dtype == own else str(value.dtype).removeprefix("torch.")
+            inputs[node] = Input(argument, tuple(value.shape[1:]), dtype), value
+    if not inputs:
+        raise InspectError(f"{name} takes no tensor, so it is no network")
+    return inputs
+
+
+def _arguments(program: ExportedProgram, taken: Sequence[str]) -> Sequence[str]:
+    """The arguments, or parts of them, that a program's inputs were before they were flattened."""
+    spec, signature = program.call_spec.in_spec, program.module_call_graph[0].signature
+    if spec is None or spec.num_leaves != len(taken):
+        return taken
+    names = (signature.forward_arg_names if signature else None) or ()
+    arguments = []
+    for path, _ in tree_flatten_with_path(tree_unflatten(range(len(taken)), spec))[0]:
+        keys = [getattr(key, "idx", getattr(key, "key", "")) for key in path]  # (args, kwargs)
+        kind, first, *parts = keys
+        by_position = kind == 0 and int(first) < len(names)
+        arguments.append(".".join(map(str, (names[int(first)] if by_position else first, *parts))))
+    return arguments
 
 
 class _ProgramRun(Recorder):
@@ -62,27 +88,30 @@ class _ProgramRun(Recorder):
             self.copies[key] = copied.requires_grad_(tensor.requires_grad)
         return self.copies[key]
 
-    def run(self) -> tuple[Recorded, Shape]:
-        """What the program does with one sample, and the sample's shape."""
-        signature = self.program.graph_signature
-        graph = self.program.graph
-        first = next(node for node in graph.nodes if node.name == signature.user_inputs[0])
-        entering = _empty_like(first.meta["val"], self.name)
-        self.marked(entering, self.graph.placeholder(first.name))
-        self.given[first.name] = entering
+    def run(self) -> tuple[Recorded, tuple[Input, ...]]:
+        """What the program does with one sample, and the sample's inputs."""
+        signature, graph = self.program.graph_signature, self.program.graph
+        inputs = _inputs(self.program, self.name)
+        for node, (entry, value) in inputs.items():
+            placed = self.graph.placeholder(node)
+            placed.meta["input"] = entry
+            self.given[node] = self.marked(value, placed)
         values: dict[fx.Node, Any] = {}
         for node in graph.nodes:
             if node.op == "placeholder":
-                known = self.given.get(node.name)
-                values[node] = _empty_like(node.meta["val"], self.name) if known is None else known
+                known, value = self.given.get(node.name), node.meta.get("val")
+                if known is None and isinstance(value, torch.Tensor):
+                    known = _empty_like(value, self.name)
+                values[node] = value if known is None else known
         with torch.no_grad(), torch.device("meta"), self.audit:
             results = self._run(self.program.graph_module, values)
         own = [spec.kind.name == "USER_OUTPUT" for spec in signature.output_specs]
         outputs = [result for result, shown in zip(results, own, strict=True) if shown]
         self.graph.output(tuple(map(self.node_of, tensors(outputs))))
-        batch, *shape = entering.shape
+        batch = next((len(value) for _, value in inputs.values() if value.dim()), 1)
         self._put_for_one(batch)
-        return Recorded(self.graph, self.held, tensors_of(self.state.values())), tuple(shape)
+        recorded = Recorded(self.graph, self.held, tensors_of(self.state.values()))
+        return recorded, tuple(entry for entry, _ in inputs.values())
 
     def _run(self, module: fx.GraphModule, values: dict[fx.Node, Any]) -> Any:
         """What a graph gives for the values of its placeholders."""
@@ -93,7 +122,8 @@ class _ProgramRun(Recorder):
                 values[node] = self._empty(held) if isinstance(held, torch.Tensor) else held
             elif node.op == "call_function":
                 self.frames = self._frames(node)
-                values[node] = self._called(node, args, kwargs)
+                here = tree_map_only(torch.device, lambda _: torch.device("meta"), (args, kwargs))
+                values[node] = self._called(node, *here)
             elif node.op == "output":
                 return args[0]
         return None
@@ -115,9 +145,8 @@ class _ProgramRun(Recorder):
                 pass  # it has no rule for tensors without memory
         seen = Seen()
         seen.macs = None
-        given = [each for each in (args, kwargs) if each]
         value = tree_map_only(torch.Tensor, lambda t: _empty_like(t, self.name), node.meta["val"])
-        return self._recorded(node.target, tensors(given), {}, value, seen)
+        return self._recorded(node.target, tuple(tensors((args, kwargs))), {}, value, seen)
 
     def _frames(self, node: fx.Node) -> tuple[Frame, ...]:
         """The module calls around a node; a call's key tells it from others of its module."""

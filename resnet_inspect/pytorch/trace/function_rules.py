@@ -1,4 +1,4 @@
-"""Torch functions -> ops: torch.add, F.relu, Tensor.view, torch.ops.aten.conv2d, ..
+"""Torch functions -> ops: torch.add, F.relu, Tensor.mean, torch.ops.aten.max_pool2d, ..
 
 A rule is found by the function's name. It takes the call and returns what a layer rule returns: an
 op, several in a row, or None for a function that returns its input. lower.py rejects an op that
@@ -8,31 +8,28 @@ ValueError. Both make the call an Opaque layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from torch import fx
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Pair, Shape, elements
+from resnet_inspect.networks.ops import Pair, Shape
 from resnet_inspect.networks.torch_ops import (
     AdaptivePool,
     Arithmetic,
-    Attention,
-    Conv,
-    ConvTranspose,
     Function,
     GroupNorm,
     Interpolate,
     LayerNorm,
-    MatMul,
-    Opaque,
+    LocalResponseNorm,
     Pool,
     Reduce,
     Sizes,
+    Unpool,
 )
 from resnet_inspect.pytorch.trace.calls import Call, function_name, sample_shape
-from resnet_inspect.pytorch.trace.layer_ops import batch_norm, convolution
+from resnet_inspect.pytorch.trace.layer_ops import batch_norm
 from resnet_inspect.pytorch.trace.rules import Known, register_function, sizes
 
 # --- arithmetic --------------------------------------------------------------------------------
@@ -66,13 +63,48 @@ def _unexpanded(node: fx.Node) -> fx.Node:
     return node
 
 
-@register_function(
-    "abs clamp clip cos eq glu erf exp floor fmod ge gt le log log1p lt masked_fill maximum "
-    "minimum ne neg pow reciprocal remainder round rsqrt sign sin sqrt square where addcmul "
-    "lerp normalize heaviside softsign logical_and logical_not",
+_ELEMENTWISE = (
+    "abs acos acosh addcdiv addcmul and angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh "
+    "asin asinh atan atan2 atanh bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp "
+    "clamp_max clamp_min clip conj copysign cos cosh deg2rad digamma eq erf erfc erfinv exp exp2 "
+    "expm1 fill fix float_power floor floor_divide floordiv fmax fmin fmod frac ge greater "
+    "greater_equal gt heaviside hypot i0 invert isclose isfinite isinf isnan ldexp le lerp less "
+    "less_equal lgamma log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not "
+    "logical_or logical_xor logit lt masked_fill maximum minimum mod nan_to_num ne neg "
+    "not_equal or polar positive rad2deg rdiv reciprocal remainder round rsqrt sgn sign signbit "
+    "sin sinc sinh softsign sqrt square tan trunc where xlogy xor zero"
 )
+
+
+@register_function(_ELEMENTWISE)
 def _(call: Call) -> Known:
     return Arithmetic(call.name, call.output, call.params, call.inplace)
+
+
+@register_function("pow", arguments="input exponent")
+def _(call: Call) -> Known:
+    """Of a number to a power torch keeps the result: rpow."""
+    flipped = getattr(call.node.target, "__name__", "") == "__rpow__"
+    number = flipped or not isinstance(call.bound.get("input"), fx.Node)
+    return Arithmetic("rpow" if number else "pow", call.output, call.params, call.inplace)
+
+
+def _over(call: Call, dims: int | Iterable[int]) -> Sizes:
+    """Dimensions as torch counts them, the batch left out."""
+    given = [dims] if isinstance(dims, int) else dims
+    batched = call.dims - len(call.shape)
+    places = sorted(dim % call.dims - batched for dim in given)
+    return tuple(place for place in places if place >= 0)
+
+
+@register_function("glu", arguments="input dim")
+def _(call: Call) -> Known:
+    return Arithmetic(call.name, call.output, over=_over(call, call.get("dim", -1)))
+
+
+@register_function("normalize", arguments="input p dim")
+def _(call: Call) -> Known:
+    return Arithmetic(call.name, call.output, over=_over(call, call.get("dim", 1)))
 
 
 _ACTIVATIONS: dict[str, Callable[[Call], ops.Op]] = {
@@ -110,139 +142,40 @@ def _(call: Call) -> Known:
 
 
 _CLASSES = (
-    "Tanh Softmax LogSoftmax Softplus Hardsigmoid SELU CELU LogSigmoid Tanhshrink Hardshrink "
-    "Softshrink Threshold RReLU"
+    "Tanh Softplus Hardsigmoid SELU CELU LogSigmoid Tanhshrink Hardshrink Softshrink Threshold "
+    "RReLU"
 )
 """torch.nn's names of functions without a rule of their own."""
 
 
-@register_function(f"{_CLASSES.lower()} log_softmax log_sigmoid")
+@register_function(f"{_CLASSES.lower()} log_sigmoid")
 def _(call: Call) -> Known:
     plain = call.name.replace("_", "")
     kind = next(name for name in _CLASSES.split() if name.lower() == plain)
-    # Each element of a softmax depends on the others.
-    return Function(kind, local="Softmax" not in kind, inplace=call.inplace)
+    return Function(kind, inplace=call.inplace)
 
 
-# --- products ----------------------------------------------------------------------------------
+_OVER_A_DIMENSION = {
+    "softmax": "Softmax",
+    "special_softmax": "Softmax",
+    "softmin": "Softmin",
+    "log_softmax": "LogSoftmax",
+    "special_log_softmax": "LogSoftmax",
+    "gumbel_softmax": "GumbelSoftmax",
+}
 
 
-@register_function(
-    "conv1d conv2d conv3d",
-    arguments="input weight bias stride padding dilation groups",
-)
-@register_function(
-    "convolution",
-    arguments="input weight bias stride padding dilation transposed output_padding groups",
-)
+@register_function(" ".join(_OVER_A_DIMENSION), arguments="input dim")
 def _(call: Call) -> Known:
-    weight = _shape_of(call, "weight")
-    axes = len(weight) - 2
-    padding = call.get("padding", 0)
-    if call.get("transposed", False):
-        return _transposed(call, weight)
-    settings = _sizes(call, axes, stride=1, dilation=1)
-    groups, bias = call.get("groups", 1), call.bound.get("bias") is not None
-    conv = Conv(
-        weight[1] * groups,
-        weight[0],
-        weight[2:],
-        settings["stride"],
-        (),
-        groups,
-        bias,
-        settings["dilation"],
-    )
-    padding = padding if isinstance(padding, str) else sizes(padding, axes)
-    return convolution(conv, padding, (call.params, call.buffers))
+    default = -1 if call.name == "gumbel_softmax" else 0 if call.dims in (0, 1, 3) else 1
+    given = call.bound.get("dim") if call.name != "gumbel_softmax" else call.node.kwargs.get("dim")
+    dim = given if isinstance(given, int) else default  # torch's own choice, which it warns of
+    return Function(_OVER_A_DIMENSION[call.name], over=_over(call, dim))
 
 
-def _sizes(call: Call, axes: int, **defaults: Any) -> dict[str, Any]:
-    """Settings that are one number for each axis."""
-    return {name: sizes(call.get(name, value), axes) for name, value in defaults.items()}
-
-
-def _shape_of(call: Call, name: str) -> Shape:
-    constant = call.constant(name)
-    return constant.shape if constant else tuple(call.bound[name].meta["val"].shape)
-
-
-@register_function(
-    "conv_transpose1d conv_transpose2d conv_transpose3d",
-    arguments="input weight bias stride padding output_padding groups dilation",
-)
+@register_function("local_response_norm", arguments="input size")
 def _(call: Call) -> Known:
-    return _transposed(call, _shape_of(call, "weight"))
-
-
-def _transposed(call: Call, weight: Shape) -> ops.Op:
-    groups, bias = call.get("groups", 1), call.bound.get("bias") is not None
-    settings = _sizes(call, len(weight) - 2, stride=1, padding=0, output_padding=0, dilation=1)
-    shape = weight[0], weight[1] * groups, weight[2:]
-    return ConvTranspose(*shape, groups=groups, bias=bias, **settings)
-
-
-@register_function("linear", arguments="input weight bias")
-def _(call: Call) -> Known:
-    features, inside = _shape_of(call, "weight")
-    return _linear(call, inside, features, call.bound.get("bias") is not None)
-
-
-@register_function("addmm", arguments="bias input weight")
-def _(call: Call) -> Known:
-    inside, features = _shape_of(call, "weight")
-    return _linear(call, inside, features, True)
-
-
-def _linear(call: Call, inside: int, outside: int, bias: bool) -> ops.Op:
-    op = ops.Linear(inside, outside, bias)
-    if call.params == op.params and len(call.inputs) == 1:
-        return op
-    # Its weight is made of other parameters, or of the input.
-    macs = elements(call.output) * inside
-    return Opaque("Linear", call.output, call.params, macs=macs)
-
-
-@register_function("matmul mm bmm einsum", arguments="input other")
-def _(call: Call) -> Known:
-    if call.name == "einsum":
-        return _einsum(call)
-    if len(call.inputs) == 2:
-        return MatMul(call.output)
-    right = call.constant("other")
-    if right is not None and len(right.shape) == 2:
-        return _linear(call, *right.shape, bias=False)
-    left = call.constant("input")
-    inside = (left.shape if left else (*call.shape,))[-1]
-    macs = elements(call.output) * inside
-    return Opaque("MatMul", call.output, call.params, macs=macs)
-
-
-def _einsum(call: Call) -> ops.Op:
-    """A product of two tensors has as many multiply-accumulates as there are index values."""
-    equation, operands = call.node.args[0], call.node.args[1:]
-    if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
-        operands = tuple(operands[0])
-    if not isinstance(equation, str) or len(operands) != 2 or "." in equation:
-        raise ValueError(f"einsum {equation!r}")
-    named: dict[str, int] = {}
-    indices = equation.replace(" ", "").split("->")[0].split(",")
-    for letters, operand in zip(indices, operands, strict=True):
-        if isinstance(operand, fx.Node):
-            named.update(zip(letters, operand.meta["val"].shape, strict=True))
-    return Opaque("Einsum", call.output, call.params, macs=elements(tuple(named.values())))
-
-
-@register_function("scaled_dot_product_attention", arguments="query key value")
-def _(call: Call) -> Known:
-    if len(call.inputs) < 3:
-        raise ValueError("attention to constants")
-    return Attention(call.output)
-
-
-@register_function("embedding", arguments="input weight")
-def _(call: Call) -> Known:
-    return Opaque("Embedding", call.output, call.params, macs=0)
+    return LocalResponseNorm(call.bound["size"])
 
 
 # --- normalization -----------------------------------------------------------------------------
@@ -254,18 +187,22 @@ def _(call: Call) -> Known:
     arguments="input weight bias running_mean running_var",
 )
 def _(call: Call) -> Known:
-    return batch_norm(call.shape, call.shape[0], call.params, call.held)
+    return batch_norm(call.shape, max(1, call.dims - 2), _channels(call), call.params, call.held)
+
+
+def _channels(call: Call) -> int:
+    return call.shape[1 - (call.dims - len(call.shape))]
 
 
 @register_function("group_norm", arguments="input num_groups weight bias eps")
 def _(call: Call) -> Known:
-    return GroupNorm(call.bound["num_groups"], call.shape[0], call.params > 0)
+    return GroupNorm(call.bound["num_groups"], _channels(call), call.params > 0)
 
 
 @register_function("instance_norm")
 def _(call: Call) -> Known:
-    channels = call.shape[0]
-    kind = f"InstanceNorm{len(call.shape) - 1}d"
+    channels = _channels(call)
+    kind = f"InstanceNorm{call.dims - 2}d"
     return GroupNorm(channels, channels, call.params > 0, kind)
 
 
@@ -279,13 +216,14 @@ def _(call: Call) -> Known:
 
 
 @register_function(
-    "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices",
+    "max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices "
+    "max_pool3d_with_indices",
     arguments="input kernel_size stride padding dilation ceil_mode",
 )
 def _(call: Call) -> Known:
     window, step, edges, spread = _window(call)
     ceil = bool(call.get("ceil_mode", False))
-    if spread == (1, 1):
+    if spread == (1, 1) and len(call.shape) == 3:
         return ops.MaxPool2d(_pair(window), _pair(step), _pair(edges), ceil)
     return Pool(f"MaxPool{len(window)}d", window, step, edges, ceil, spread)
 
@@ -297,11 +235,38 @@ def _(call: Call) -> Known:
 def _(call: Call) -> Known:
     window, step, edges, _ = _window(call)
     ceil = bool(call.get("ceil_mode", False))
-    if len(window) == 2:
+    if len(window) == 2 and len(call.shape) == 3:
         # Without padding there is none to count.
         counts = bool(call.get("count_include_pad", True)) and any(edges)
         return ops.AvgPool2d(_pair(window), _pair(step), _pair(edges), ceil, counts)
     return Pool(f"AvgPool{len(window)}d", window, step, edges, ceil)
+
+
+@register_function(
+    "lp_pool1d lp_pool2d lp_pool3d",
+    arguments="input norm_type kernel_size stride ceil_mode",
+)
+def _(call: Call) -> Known:
+    window, step, edges, _ = _window(call)
+    return Pool(f"LPPool{len(window)}d", window, step, edges, bool(call.get("ceil_mode", False)))
+
+
+@register_function(
+    "max_unpool1d max_unpool2d max_unpool3d",
+    arguments="input indices kernel_size stride padding output_size",
+)
+def _(call: Call) -> Known:
+    window, step, edges, _ = _window(call)
+    return Unpool(f"MaxUnpool{len(window)}d", window, step, edges, call.output)
+
+
+@register_function(
+    "fractional_max_pool2d fractional_max_pool3d fractional_max_pool2d_with_indices "
+    "fractional_max_pool3d_with_indices",
+)
+def _(call: Call) -> Known:
+    axes = int(call.name.partition("pool")[2][0])
+    return AdaptivePool(f"FractionalMaxPool{axes}d", call.output[-axes:])
 
 
 def _window(call: Call) -> tuple[Sizes, Sizes, Sizes, Sizes]:
@@ -310,7 +275,7 @@ def _window(call: Call) -> tuple[Sizes, Sizes, Sizes, Sizes]:
     defaults = {"stride": kernel, "padding": 0, "dilation": 1}
     settings = [call.get(name, default) or default for name, default in defaults.items()]
     kernel, stride, padding, dilation = (
-        sizes(value, len(call.shape) - 1) for value in (kernel, *settings)
+        sizes(value, int(call.name.partition("pool")[2][0])) for value in (kernel, *settings)
     )
     return kernel, stride, padding, dilation
 
@@ -322,32 +287,68 @@ def _pair(numbers: Sizes) -> Pair:
 
 @register_function(
     "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d "
-    "adaptive_max_pool2d adaptive_max_pool3d",
+    "adaptive_max_pool2d adaptive_max_pool3d adaptive_max_pool1d_with_indices "
+    "adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices",
     arguments="input output_size",
 )
 def _(call: Call) -> Known:
     how = "Max" if "max" in call.name else "Avg"
-    space, size = call.shape[1:], call.bound["output_size"]
+    axes = int(call.name.partition("pool")[2][0])
+    space, size = call.shape[-axes:], call.bound["output_size"]
     given = (size,) * len(space) if size is None or isinstance(size, int) else tuple(size)
     # None keeps an axis as it is.
     wanted = tuple(s if want is None else int(want) for want, s in zip(given, space, strict=True))
-    if how == "Avg" and wanted == (1, 1):
+    if how == "Avg" and wanted == (1, 1) and len(call.shape) == 3:
         return ops.GlobalAvgPool2d()
     return AdaptivePool(f"Adaptive{how}Pool{len(space)}d", wanted)
 
 
-@register_function(
-    "all amax amin any argmax argmin logsumexp max mean min norm prod std sum var var_mean "
-    "vector_norm cumsum",
-    arguments="input dim keepdim",
+_REDUCTIONS = (
+    "all amax amin aminmax any argmax argmin argsort count_nonzero cummax cummin cumprod cumsum "
+    "frobenius_norm kthvalue linalg_vector_norm logcumsumexp logsumexp max mean median min mode "
+    "msort nanmean nanmedian nansum nanquantile norm prod quantile sort std std_mean sum topk var "
+    "var_mean vector_norm"
 )
+
+_DIMS_THIRD = (
+    *("kthvalue", "linalg_vector_norm", "nanquantile", "norm", "quantile", "topk", "vector_norm"),
+)
+"""Functions that take their dimensions behind another argument."""
+
+_LAST = ("sort", "argsort", "topk", "kthvalue", "msort", "median", "mode")
+"""Functions that have a dimension of their own where they are given none."""
+
+
+@register_function(_REDUCTIONS, arguments="input dim keepdim")
 def _(call: Call) -> Known:
     if call.name in ("max", "min") and len(call.inputs) == 2:
         return Arithmetic(call.name, call.output, call.params)
-    dims = call.get("dim")
+    given = call.node.args[2 if call.name in _DIMS_THIRD else 1 :]
+    dims: Any = call.node.kwargs.get("dim", given[0] if given else None)
     space = isinstance(dims, (tuple, list)) and sorted(dim % 4 for dim in dims) == [2, 3]
-    if call.name == "mean" and call.dims == 4 and space:
+    if call.name == "mean" and call.dims == 4 and len(call.shape) == 3 and space:
         return ops.GlobalAvgPool2d(bool(call.get("keepdim", False)))
+    if dims is None and call.name in _LAST and call.output:
+        dims = -1
+    if dims is None or isinstance(dims, bool) or dims == () or dims == []:
+        return Reduce(call.name, call.output)
+    return Reduce(call.name, call.output, _over(call, dims))
+
+
+@register_function("cosine_similarity pairwise_distance", arguments="input other dim")
+def _(call: Call) -> Known:
+    dim = call.get("dim", 1) if call.name == "cosine_similarity" else -1
+    return Reduce(call.name, call.output, _over(call, dim))
+
+
+@register_function(
+    "binary_cross_entropy binary_cross_entropy_with_logits cosine_embedding_loss cross_entropy "
+    "ctc_loss gaussian_nll_loss hinge_embedding_loss huber_loss kl_div l1_loss margin_ranking_loss "
+    "mse_loss multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss nll_loss "
+    "nll_loss2d poisson_nll_loss smooth_l1_loss soft_margin_loss triplet_margin_loss "
+    "triplet_margin_with_distance_loss",
+)
+def _(call: Call) -> Known:
     return Reduce(call.name, call.output)
 
 
@@ -355,12 +356,30 @@ _TAPS = {"linear": 2, "bilinear": 4, "trilinear": 8, "bicubic": 16}
 
 
 @register_function(
-    "interpolate upsample upsample_nearest1d upsample_nearest2d upsample_nearest3d "
-    "upsample_bilinear2d upsample_bicubic2d upsample_linear1d upsample_trilinear3d",
-    arguments="input size scale_factor mode",
+    "interpolate upsample upsample_nearest upsample_bilinear",
+    arguments="input size scale_factor mode align_corners recompute_scale_factor antialias",
 )
 def _(call: Call) -> Known:
-    mode = call.get("mode", "nearest")
-    if call.name.startswith("upsample_"):
-        mode = call.name.removeprefix("upsample_").rstrip("123d")
-    return Interpolate(str(mode), call.output, _TAPS.get(str(mode), 1))
+    given = call.name.partition("_")[2]  # in the functions' names, which nn.Upsample* call
+    mode = str(call.get("mode", given or "nearest"))
+    corners = bool(call.get("align_corners", given == "bilinear"))
+    smoothed = " antialiased" if call.get("antialias", False) else ""
+    return Interpolate(mode + smoothed, call.output, _TAPS.get(mode, 1), corners)
+
+
+@register_function(
+    "upsample_bilinear2d upsample_bicubic2d upsample_linear1d upsample_trilinear3d",
+    arguments="input size align_corners",
+)
+@register_function(
+    "upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_nearest_exact1d "
+    "upsample_nearest_exact2d upsample_nearest_exact3d",
+)
+def _(call: Call) -> Known:
+    mode = call.name.removeprefix("upsample_").rstrip("123d").replace("_", "-")
+    return Interpolate(mode, call.output, _TAPS.get(mode, 1), bool(call.get("align_corners")))
+
+
+@register_function("grid_sample grid_sampler", arguments="input grid mode")
+def _(call: Call) -> Known:
+    return Interpolate("grid", call.output, 2 ** (call.dims - 2))

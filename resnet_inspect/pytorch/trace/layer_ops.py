@@ -9,18 +9,18 @@ from resnet_inspect.networks.torch_ops import BatchNorm, Conv, Pad, Sizes
 
 
 def convolution(
-    conv: Conv, padding: Sizes | str, made_of: tuple[int, int] | None = None
+    conv: Conv, padding: Sizes | str, shape: Shape, made_of: tuple[int, int] | None = None
 ) -> tuple[Op, ...]:
     """A convolution with torch's padding; 'same' that is wider behind than before is a Pad ahead.
 
-    made_of: entries of the parameters and buffers behind its kernel and bias, if it is not known
-    that these are the kernel and bias.
+    shape: that of its input. made_of: entries of the parameters and buffers behind its kernel and
+    bias, if it is not known that these are the kernel and bias.
     """
     edges, ahead = _edges(padding, conv)
     conv = replace(conv, padding=edges)
     if made_of not in (None, (conv.params, 0)):
         return *ahead, replace(conv, made_of=made_of)
-    if len(conv.kernel) != 2:
+    if (len(conv.kernel), len(shape)) != (2, 3):
         return *ahead, conv
     return *ahead, Conv2d(*(getattr(conv, field.name) for field in fields(Conv2d)))
 
@@ -39,10 +39,9 @@ def _edges(padding: Sizes | str, conv: Conv) -> tuple[Sizes, tuple[Pad, ...]]:
     return none, (Pad(tuple(sides)),)
 
 
-def batch_norm(shape: Shape, channels: int, params: int, buffers: int) -> Op:
-    """Batch norm of an input of this shape."""
-    axes = max(1, len(shape) - 1)
+def batch_norm(shape: Shape, axes: int, channels: int, params: int, buffers: int) -> Op:
+    """Batch norm over so many axes of an input of this shape."""
     usual = BatchNorm2d(channels)
-    if axes == 2 and (params, buffers) == (usual.params, usual.buffers):
+    if len(shape) == 3 and axes == 2 and (params, buffers) == (usual.params, usual.buffers):
         return usual
     return BatchNorm(f"BatchNorm{axes}d", channels, params, buffers)

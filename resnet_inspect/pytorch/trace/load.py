@@ -18,18 +18,21 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Shape
-from resnet_inspect.pytorch.trace.diagnosis import line_of
+from resnet_inspect.networks.inputs import Inputs, entries
+from resnet_inspect.pytorch.trace.deep import deeply
+from resnet_inspect.pytorch.trace.diagnosis import first_line
+from resnet_inspect.pytorch.trace.lazy import initialised
 from resnet_inspect.pytorch.trace.pt2 import read
 from resnet_inspect.pytorch.trace.trace import trace
 
 
 def load(
     name: str,
-    input_shape: Shape | None = None,
+    input_shape: Inputs | None = None,
     args: Mapping[str, Any] | None = None,
     leaves: Sequence[str] = (),
 ) -> LayerGraph:
@@ -43,8 +46,24 @@ def load(
         graph = trace(read(name), input_shape, name=Path(name).stem, leaves=leaves)
         return replace(graph, maker=partial(_on_default_device, partial(_program, name)))
     make = partial(_called, name, dict(args or {}))
-    graph = trace(make(), input_shape, name=name.rpartition(":")[2], leaves=leaves)
+    model, short = make(), name.rpartition(":")[2]
+    if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+        return described(model, input_shape, leaves, short)
+    graph = trace(model, input_shape, name=short, leaves=leaves)
     return replace(graph, maker=partial(_on_default_device, make))
+
+
+def described(
+    model: nn.Module,
+    input_shape: Inputs | None = None,
+    leaves: Sequence[str] = (),
+    name: str | None = None,
+) -> LayerGraph:
+    """The graph of a module, with a `maker` of copies; a lazy module has run once in them."""
+    if input_shape is not None:
+        model = initialised(model, entries(input_shape))
+    graph = trace(model, input_shape, name=name, leaves=leaves)
+    return replace(graph, maker=partial(deeply, partial(deepcopy, model), graph.name))
 
 
 def _on_default_device(make: Callable[[], nn.Module]) -> nn.Module:
@@ -78,7 +97,7 @@ def _called(name: str, args: Mapping[str, Any]) -> nn.Module:
         module = _imported(module_name)
         named = reduce(partial(_attribute, name), attribute.split("."), module)
         if isinstance(named, nn.Module) and not args:
-            return deepcopy(named)
+            return deeply(partial(deepcopy, named), name)
         if not callable(named):
             raise InspectError(
                 f"{name} is a {type(named).__name__}; name a class or function that returns a "
@@ -86,9 +105,9 @@ def _called(name: str, args: Mapping[str, Any]) -> nn.Module:
             )
         try:
             model = named(**args)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, GeneratorExit) as error:
             shown = ", ".join(f"{key}={value!r}" for key, value in args.items())
-            raise InspectError(f"{name}({shown}) fails: {_first_line(error)}") from error
+            raise InspectError(f"{name}({shown}) fails: {first_line(error)}") from error
     if not isinstance(model, nn.Module):
         raise InspectError(f"{name} returns a {type(model).__name__}, not a torch.nn.Module")
     return model
@@ -102,9 +121,9 @@ def _imported(name: str) -> Any:
             raise InspectError(
                 f"cannot import {error.name!r} here; run where it lies, or install it"
             ) from None
-        raise InspectError(f"importing {name} fails: {_first_line(error)}") from error
-    except (Exception, SystemExit) as error:
-        raise InspectError(f"importing {name} fails: {_first_line(error)}") from error
+        raise InspectError(f"importing {name} fails: {first_line(error)}") from error
+    except (Exception, SystemExit, GeneratorExit) as error:
+        raise InspectError(f"importing {name} fails: {first_line(error)}") from error
 
 
 def _attribute(name: str, holder: Any, attribute: str) -> Any:
@@ -112,9 +131,3 @@ def _attribute(name: str, holder: Any, attribute: str) -> Any:
         public = [key for key in vars(holder) if not key.startswith("_")]
         raise unknown(f"callable of {name.partition(':')[0]}", attribute, public)
     return getattr(holder, attribute)
-
-
-def _first_line(error: BaseException) -> str:
-    first = (str(error).strip().splitlines() or [""])[0]
-    where = line_of(error)
-    return f"{type(error).__name__}: {first}{f' ({where})' if where else ''}"

@@ -9,9 +9,8 @@ takes multiply-accumulates: then it is a layer, fed by a Source.
 from __future__ import annotations
 
 import operator
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import fx
@@ -19,92 +18,63 @@ from torch.utils._pytree import tree_leaves
 
 from resnet_inspect.counting.costs import operations
 from resnet_inspect.errors import InspectError
-from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Op, Shape
-from resnet_inspect.networks.run import Gap, Run
-from resnet_inspect.networks.structure import Frame, Placed, stages
+from resnet_inspect.networks.run import Gap, Input, Run
+from resnet_inspect.networks.structure import Placed, stages
 from resnet_inspect.networks.torch_ops import Opaque, Source, View
 from resnet_inspect.pytorch.trace.calls import (
     Call,
     Constant,
     Recorded,
+    called_function,
     first_tensor,
     function_name,
     sample_shape,
 )
+from resnet_inspect.pytorch.trace.drafts import (
+    Draft,
+    Feed,
+    input_names,
+    kept,
+    lasts_of,
+    named_layers,
+)
 from resnet_inspect.pytorch.trace.rules import FUNCTION_RULES, as_ops, bind
-from resnet_inspect.pytorch.trace.shape_rules import NEW, SPLITS
+from resnet_inspect.pytorch.trace.shape_rules import NEW, SPLITS, places
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A tensor on its way: the draft that makes it (None: the input), and its shape."""
-
-    draft: Draft | None
-    shape: Shape
-
-
-@dataclass(eq=False, slots=True)
-class Draft:
-    """A layer without its name. label: what it is called if nothing else is called so.
-
-    uses: the names of the parameters and buffers that it computes with. macs: what its op says.
-    until: how many drafts there were when the model's code let its output go.
-    """
-
-    label: str
-    path: str
-    op: Op
-    inputs: tuple[Feed, ...]
-    output: Shape
-    frames: tuple[Frame, ...]
-    function: bool
-    uses: tuple[str, ...]
-    macs: int | None
-    until: int = 0
-
-
-def lower(recorded: Recorded, name: str, input_shape: Shape) -> LayerGraph:
+def lower(recorded: Recorded, name: str, inputs: Sequence[Input]) -> LayerGraph:
     """The LayerGraph of what was recorded."""
     lowering = _Lowering(recorded)
     outputs = lowering.run()
     if not outputs:
         raise InspectError(f"{name} gives nothing that torch functions made of its input")
     made = [feed.draft for feed in outputs if feed.draft]
-    drafts = _kept(lowering.made, made)
+    drafts = kept(lowering.made, made)
     if not drafts:
         raise InspectError(f"{name} computes nothing: its output is its input")
-    layers = _layers(drafts)
+    entering = input_names(inputs, drafts)
+    layers = named_layers(drafts, entering)
     names = {draft: layer.name for draft, layer in zip(drafts, layers, strict=True)}
     returned = tuple(dict.fromkeys(names[draft] for draft in made))
     placed = [Placed(layer, draft.frames) for layer, draft in zip(layers, drafts, strict=True)]
     run = Run(
         recorded.tensors,
         {names[draft]: draft.uses for draft in drafts if draft.uses},
-        _lasts(lowering.made, names),
+        lasts_of(lowering.made, names),
         (*recorded.gaps, *lowering.gaps),
+        {names[draft]: draft.called for draft in drafts if draft.called},
     )
-    last = (layers[-1].name,)
+    last, own = (layers[-1].name,), len(inputs) == 1 and not inputs[0].dtype
     return LayerGraph(
-        name, input_shape, stages(placed), run=run, returned=() if returned == last else returned
+        name,
+        inputs[0].shape,
+        stages(placed),
+        run=run,
+        entering=() if own else tuple(entering.values()),
+        returned=() if returned == last else returned,
     )
-
-
-def _lasts(made: Sequence[Draft], names: Mapping[Draft, str]) -> Mapping[str, str]:
-    """The layers during which outputs are last held, where that is after their last readers."""
-    read: dict[Draft, int] = {}
-    before: list[str] = []
-    for at, draft in enumerate(made):
-        before.append(names[draft] if draft in names else before[-1] if before else "")
-        if draft in names:
-            read.update((feed.draft, at) for feed in draft.inputs if feed.draft)
-    lasts = {}
-    for at, draft in enumerate(made):
-        if draft in names and draft.until - 1 > read.get(draft, at):
-            reader, last = before[read.get(draft, at)], before[draft.until - 1]
-            if last != reader:
-                lasts[names[draft]] = last
-    return lasts
 
 
 class _Lowering:
@@ -130,7 +100,7 @@ class _Lowering:
         made_by: list[int] = []
         for node in self.graph.nodes:
             if node.op == "placeholder" and "constant" not in node.meta:
-                self.feeds[node] = Feed(None, sample_shape(node.meta["val"]))
+                self.feeds[node] = Feed(None, sample_shape(node.meta["val"]), node.meta["input"])
             elif "constant" in node.meta:
                 self.constants[node] = node.meta["constant"]
             elif node.op == "call_module":
@@ -212,11 +182,12 @@ class _Lowering:
         """One of the tensors that a function gives."""
         feed, shape = self.feeds[whole], sample_shape(node.meta["val"])
         if whole not in self.splits:
-            self.feeds[node] = Feed(feed.draft, shape)
+            self.feeds[node] = Feed(feed.draft, shape, feed.input)
             return
         name = self.splits[whole]
         along_channels = feed.shape[1:] == shape[1:]
-        op = View("chunk" if along_channels else name, shape)
+        along = places(whole, whole.all_input_nodes[0], node.args[1])
+        op = View("chunk" if along_channels else name, shape, along)
         label = _under(node.meta["frames"][-1].path, name)
         self._add(node, (label, label), (op,), (feed,), (), function=True)
 
@@ -262,8 +233,7 @@ class _Lowering:
         function: bool,
     ) -> None:
         """Append the layers of a node: one for each of its ops. where: label and path."""
-        label, path = where
-        seen = sample_shape(first_tensor(node.meta["val"]))
+        (label, path), seen = where, sample_shape(first_tensor(node.meta["val"]))
         ops = self._audited(node, path, ops, feeds, uses)
         for at, op in enumerate(ops):
             shapes = [feed.shape for feed in feeds]
@@ -271,12 +241,12 @@ class _Lowering:
             output = seen if last else op.output_shape(*shapes)
             tag = label if last else f"{label}.{op.kind.lower()}"
             own = uses if last or op.params or op.buffers else ()
-            frames, macs = node.meta["frames"], _macs(op, feeds, output)
-            draft = Draft(tag, path, op, feeds, output, frames, function, own, macs)
+            how = function, own, _macs(op, feeds, output), called_function(node)
+            draft = Draft(tag, path, op, feeds, output, node.meta["frames"], *how)
             self.made.append(draft)
             feeds = (Feed(draft, output),)
         self.used.update(uses)
-        self.feeds[node] = Feed(feeds[0].draft, seen)
+        self.feeds[node] = Feed(feeds[0].draft, seen, feeds[0].input)
 
     def _audited(
         self,
@@ -352,46 +322,3 @@ def _made(node: fx.Node, parts: Sequence[Constant]) -> Constant:
 
 def _under(path: str, label: str) -> str:
     return f"{path}.{label}" if path else label
-
-
-def _kept(made: Sequence[Draft], outputs: Iterable[Draft]) -> list[Draft]:
-    """The layers that the outputs need, and all others that cost something, with what feeds them.
-
-    What is looked at and dropped, such as a mean that is printed, is no part of the network.
-    """
-    needed: set[Draft] = set()
-    waiting = [*outputs, *(draft for draft in made if draft.uses or draft.macs != 0)]
-    while waiting:
-        draft = waiting.pop()
-        if draft not in needed:
-            needed.add(draft)
-            waiting.extend(feed.draft for feed in draft.inputs if feed.draft)
-    return [draft for draft in made if draft in needed]
-
-
-def _layers(drafts: Sequence[Draft]) -> list[Layer]:
-    """Layers under unique names: numbered where a label is used more than once."""
-    alone = Counter(frame for draft in drafts for frame in draft.frames)
-    labels = []
-    for draft in drafts:
-        frame = draft.frames[-1]
-        by_module = draft.function and frame.path and alone[frame] == 1
-        labels.append(frame.path if by_module else draft.label)
-    count, used = Counter(labels), Counter[str]()
-    taken = {label for label, times in count.items() if times == 1}
-    names: dict[Draft | None, str] = {None: INPUT}
-    layers = []
-    for draft, label in zip(drafts, labels, strict=True):
-        name = label
-        while count[label] > 1:
-            used[label] += 1
-            name = f"{label}{'_' if label[-1].isdigit() else ''}{used[label]}"
-            if name not in taken:
-                break
-        taken.add(name)
-        names[draft] = name
-        path = label if draft.function and label == draft.frames[-1].path else draft.path
-        sources = tuple(names[feed.draft] for feed in draft.inputs)
-        shapes = tuple(feed.shape for feed in draft.inputs)
-        layers.append(Layer(name, path, draft.op, sources, shapes, draft.output))
-    return layers

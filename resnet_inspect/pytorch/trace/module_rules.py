@@ -10,8 +10,9 @@ from typing import Any
 from torch import nn
 
 from resnet_inspect.networks.ops import Hardswish, Mish, ReLU, ReLU6, Shape, SiLU, ZeroPad
-from resnet_inspect.networks.torch_ops import Conv, Dropout, Opaque
+from resnet_inspect.networks.torch_ops import Conv, Dropout, Product
 from resnet_inspect.pytorch.trace.layer_ops import batch_norm, convolution
+from resnet_inspect.pytorch.trace.product_rules import attention_terms
 from resnet_inspect.pytorch.trace.rules import Known, register_layer
 from resnet_inspect.pytorch.zero_pad import ZeroPadShortcut
 
@@ -31,14 +32,11 @@ def _(layer: Any, *shapes: Shape) -> Known:
 
 @register_layer(nn.MultiheadAttention)
 def _(layer: nn.MultiheadAttention, *shapes: Shape) -> Known:
-    """Projections in, attention, projection out (Vaswani et al. 2017, section 3.2.2)."""
-    macs = None
-    if len(shapes) == 3:
-        (length, width), (seen, key_width), (_, value_width) = shapes
-        projected = length * width * width + seen * width * (key_width + value_width)
-        mixed = 2 * length * seen * width
-        macs = projected + mixed + length * width * width
-    return Opaque("MultiheadAttention", shapes[0], _parameters(layer), macs=macs)
+    length, batch = (-2, -3) if layer.batch_first else (0, 1)
+    apart = [(shape[length if len(shape) == 3 else 0], shape[-1]) for shape in shapes[:3]]
+    more = (layer.bias_k is not None) + layer.add_zero_attn
+    terms = attention_terms(apart, more, shapes[0][batch] if len(shapes[0]) == 3 else 1)
+    return Product("MultiheadAttention", shapes[0], terms, _parameters(layer))
 
 
 def _parameters(layer: nn.Module) -> int:
@@ -60,13 +58,13 @@ def _(layer: nn.Conv2d, *shapes: Shape) -> Known:
         layer.bias is not None,
         layer.dilation,
     )
-    return convolution(conv, layer.padding)
+    return convolution(conv, layer.padding, shapes[0])
 
 
 @register_layer(nn.BatchNorm2d)
 def _(layer: nn.BatchNorm2d, *shapes: Shape) -> Known:
     buffers = sum(tensor.numel() for tensor in layer.buffers())
-    return batch_norm(shapes[0], layer.num_features, _parameters(layer), buffers)
+    return batch_norm(shapes[0], 2, layer.num_features, _parameters(layer), buffers)
 
 
 _ACTIVATIONS = {

@@ -4,7 +4,7 @@ entered, and what they call is recorded."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,9 +14,12 @@ import torch
 from torch import nn
 
 from resnet_inspect.errors import InspectError, ShapeError
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.run import Gap, Input
 from resnet_inspect.networks.structure import Frame
-from resnet_inspect.networks.torch_ops import Opaque
+from resnet_inspect.networks.torch_ops import Opaque, Product
+from resnet_inspect.pytorch.inputs import Arguments
+from resnet_inspect.pytorch.results import results
 from resnet_inspect.pytorch.trace.audit import Seen
 from resnet_inspect.pytorch.trace.calls import (
     Held,
@@ -25,9 +28,12 @@ from resnet_inspect.pytorch.trace.calls import (
     sample_shape,
     tensors_of,
 )
-from resnet_inspect.pytorch.trace.diagnosis import explained
+from resnet_inspect.pytorch.trace.diagnosis import explained, line_of
+from resnet_inspect.pytorch.trace.hooks import FORWARD
+from resnet_inspect.pytorch.trace.meta_copy import Copies
 from resnet_inspect.pytorch.trace.recorder import Recorder, replaced, tensors
 from resnet_inspect.pytorch.trace.rules import LayerRule, as_ops, is_builtin, layer_rule
+from resnet_inspect.pytorch.trace.values import Surroundings, uncompiled
 
 
 @dataclass
@@ -75,7 +81,12 @@ class _Part:
         if self.rule is None:
             return None, None
         shapes = [sample_shape(tensor) for tensor in inputs]
-        ops = as_ops(self.rule(self.module, *shapes))
+        try:
+            ops = as_ops(self.rule(self.module, *shapes))
+        except (ValueError, IndexError, TypeError):
+            if self.taught:
+                raise
+            return None, None  # a way of calling it that the rule does not know
         try:
             outputs = shapes
             for op in ops:
@@ -83,7 +94,7 @@ class _Part:
         except ShapeError as error:
             self.misfit = error  # or unusual, such as a batch folded into it: torch is to say
             return None, None
-        if any(isinstance(op, Opaque) for op in ops):
+        if any(isinstance(op, (Opaque, Product)) for op in ops):
             return ops, None  # it may give more than one tensor
         if len(ops) == 1 and getattr(ops[0], "inplace", False):
             return ops, inputs[0]
@@ -96,29 +107,52 @@ class ModuleRun(Recorder):
     """Records the meta copy of a model; its modules in `leaves` are one opaque layer each."""
 
     def __init__(
-        self, copied: nn.Module, model: nn.Module, leaves: frozenset[nn.Module] = frozenset()
+        self,
+        copied: nn.Module,
+        model: nn.Module,
+        copies: Copies,
+        leaves: frozenset[nn.Module] = frozenset(),
     ) -> None:
         super().__init__(copied.named_parameters(), copied.named_buffers())
-        self.copied, self.model, self.leaves = copied, model, leaves
+        self.copied, self.model, self.copies, self.leaves = copied, model, copies, leaves
+        self.frames = (Frame("", type(model).__name__, 0),)
         self.failed_in: tuple[Frame, ...] = ()
         self.calls = 0
         self.macs: dict[Hashable, int | None] = {}
+        self.inert: set[type[nn.Module]] = set()
 
-    def run(self, shape: Shape, dtype: torch.dtype) -> Recorded:
-        """What one inference pass does; raises InspectError where it cannot be followed."""
+    def run(
+        self,
+        inputs: Sequence[Input],
+        call: Callable[[Sequence[torch.Tensor]], Arguments],
+        dtype: torch.dtype,
+    ) -> Recorded:
+        """What one inference pass does; raises InspectError where it cannot be followed.
+
+        call: the arguments that take the inputs. dtype: of those that have none of their own.
+        """
         # A buffer that two modules share is held by both.
-        buffers = self.copied.named_buffers(remove_duplicate=False)
+        buffers = (
+            (f"{path}.{name}" if path else name, buffer)
+            for path, module in self.copied.named_modules()
+            for name, buffer in module._buffers.items()
+            if buffer is not None
+        )
         held = Held.of(self.copied.named_parameters(), buffers)
         for path, module in self.copied.named_modules():
             self._watch(module, path)
-        value = torch.empty((1, *shape), dtype=dtype, device="meta")
-        entering = self.marked(value, self.graph.placeholder("input"))
+        args, kwargs = call([self.entering(entry, dtype) for entry in inputs])
+        device = next((tensor.device for tensor in self.model.parameters()), torch.device("cpu"))
+        surroundings = Surroundings(device, self.copies, lambda: self.audit.layer is None)
         try:
-            with torch.no_grad(), torch.device("meta"), self.audit, self.recording():
-                result = self.copied(entering)
-        except Exception as error:
-            raise explained(error, self.failed_in, type(self.model).__name__) from error
-        self.graph.output(tuple(map(self.node_of, _results(result))))
+            with uncompiled(), torch.no_grad(), self.audit, self.recording(), surroundings:
+                result = self.copied(*args, **kwargs)
+        except (RecursionError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise explained(error, self.failed_in, self.model) from error
+        outputs = map(surroundings.here, results(result))
+        self.graph.output(tuple(map(self.node_of, outputs)))
         return Recorded(self.graph, held, tensors_of(self.state.values()), tuple(self.gaps))
 
     def _watch(self, module: nn.Module, path: str) -> None:
@@ -128,10 +162,22 @@ class ModuleRun(Recorder):
         one = rule is not None or module in self.leaves
         # The network itself is entered even where it is a single layer.
         module.__dict__["forward"] = partial(self._leaf if one and path else self._enter, part)
+        for hooks in (vars(module)[name] for name in FORWARD):
+            hooks.update({key: partial(self._hook, part, hook) for key, hook in hooks.items()})
+
+    def _hook(self, part: _Part, hook: Any, *args: Any, **kwargs: Any) -> Any:
+        """What one of the model's hooks does; one that fails without values is left out by name."""
+        try:
+            return hook(*args, **kwargs)
+        except Exception as error:
+            name = getattr(hook, "__qualname__", type(hook).__name__)
+            where = f"{name}, a hook of {part.path or part.kind}"
+            self.gaps.append(Gap(where, line_of(error), None))
+            return None
 
     def _enter(self, part: _Part, *args: Any, **kwargs: Any) -> Any:
         """A call of a module whose parts are recorded."""
-        if self.audit.layer is not None:
+        if self.audit.layer is not None or not part.path:
             return part.forward(*args, **kwargs)
         with self._framed(part):
             return part.forward(*args, **kwargs)
@@ -181,7 +227,7 @@ class ModuleRun(Recorder):
         self.frames = (*outer, Frame(part.path, part.kind, self.calls))
         try:
             yield
-        except Exception:
+        except BaseException:
             self.failed_in = self.failed_in or self.frames
             raise
         finally:
@@ -212,8 +258,11 @@ class ModuleRun(Recorder):
     ) -> int | None:
         """The multiply-accumulates that run in a module of which the rule says all else.
 
-        A module of torch with the same settings and inputs as another does the same.
+        A module of torch with the same settings and inputs as another does the same; one of a
+        class that multiplies nothing multiplies nothing whatever it is given.
         """
+        if type(part.module) in self.inert:
+            return 0
         shapes = tuple(tensor.shape for tensor in inputs)
         settings: Hashable = (ops, shapes, part.module.extra_repr())
         key: Hashable = (part.path, shapes) if part.taught else (type(part.module), settings)
@@ -227,24 +276,9 @@ class ModuleRun(Recorder):
                     raise
                 seen.macs = None
             self.macs[key] = seen.macs
+            if seen.macs == 0 and not part.taught:
+                self.inert.add(type(part.module))
         return self.macs[key]
-
-
-def _results(value: Any, around: tuple[int, ...] = ()) -> Iterator[torch.Tensor]:
-    """The tensors in what a model gives, whatever holds them."""
-    if isinstance(value, torch.Tensor):
-        yield value
-        return
-    parts: Iterable[Any] = ()
-    if isinstance(value, Mapping):
-        parts = value.values()
-    elif isinstance(value, (tuple, list, set)):
-        parts = value
-    elif not isinstance(value, (type, nn.Module)):
-        parts = getattr(value, "__dict__", {}).values()
-    if id(value) not in around:
-        for part in parts:
-            yield from _results(part, (*around, id(value)))
 
 
 def _on_zeros(module: nn.Module, args: Any, kwargs: Any) -> Any:

@@ -14,6 +14,7 @@ computes) and uses (what it holds); for a parameter, buffer or constant, constan
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Iterable
 from functools import partial
 from itertools import count
@@ -24,7 +25,7 @@ from torch import fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from resnet_inspect.networks.run import Gap
+from resnet_inspect.networks.run import Gap, Input
 from resnet_inspect.networks.structure import Frame
 from resnet_inspect.pytorch.trace.aliases import Region, Write, storage_of, view, write
 from resnet_inspect.pytorch.trace.audit import Audit, Seen
@@ -90,6 +91,13 @@ class Recorder:
         """The mode in which the model is run, within `audit`."""
         return _Functions(self)
 
+    def entering(self, entry: Input, dtype: torch.dtype) -> Any:
+        """An input of the network. dtype: where it has none of its own."""
+        kind = getattr(torch, entry.dtype) if entry.dtype else dtype
+        node = self.graph.placeholder(re.sub(r"\W", "_", entry.name))
+        node.meta["input"] = entry
+        return self.marked(torch.empty((1, *entry.shape), dtype=kind, device="meta"), node)
+
     def call(self, func: Any, args: Any, kwargs: Any) -> Any:
         """A torch function that the model's code calls."""
         audit = self.audit
@@ -144,7 +152,8 @@ class Recorder:
             if key not in self.first or shown is None:
                 continue  # memory that only the function itself had
             writes, mark = self.writes.setdefault(key, []), _mark_of(shown)
-            writes.append(Write(mark.node, Region.of(tensor), Region.of(shown)))
+            part = Region.of(tensor)
+            writes.append(Write(mark.node, part, part.span, Region.of(shown)))
             self.first[key], mark.seen = mark.node, len(writes)
 
     def node_of(self, tensor: torch.Tensor) -> fx.Node:
@@ -153,7 +162,8 @@ class Recorder:
         writes = self.writes.get(storage_of(tensor), ())
         if mark.seen < len(writes):
             mine = Region.of(tensor)
-            newer = [each for each in writes[mark.seen :] if not each.written.apart(mine)]
+            span = mine.span
+            newer = [each for each in writes[mark.seen :] if each.changes(mine, span)]
             mark.seen = len(writes)
             if newer:
                 mark = self._marked(tensor, self._after(tensor, mark.node, mine, newer))

@@ -6,7 +6,8 @@ without a rule are entered, and the functions that they call are looked up by na
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -21,8 +22,25 @@ Known = Op | Sequence[Op] | None
 
 
 def as_ops(known: Known) -> tuple[Op, ...]:
-    """What a rule gives as a tuple."""
-    return () if known is None else (known,) if isinstance(known, Op) else tuple(known)
+    """What a rule gives as a tuple, with Python's own numbers for numpy's."""
+    ops = () if known is None else (known,) if isinstance(known, Op) else tuple(known)
+    return tuple([op if _is_python(vars(op).values()) else _in_python(op) for op in ops])
+
+
+def _is_python(values: Iterable[Any]) -> bool:
+    return all(
+        _is_python(value) if type(value) is tuple else type(value).__module__ != "numpy"
+        for value in values
+    )
+
+
+def _in_python(op: Op) -> Op:
+    def plain(value: Any) -> Any:
+        if type(value) is tuple:
+            return tuple(map(plain, value))
+        return value.item() if type(value).__module__ == "numpy" else value
+
+    return replace(op, **{name: plain(value) for name, value in vars(op).items()})
 
 
 LayerRule = Callable[..., Known]
@@ -43,7 +61,7 @@ def register_layer(*kinds: type[nn.Module] | str) -> Callable[[_L], _L]:
     Shapes are without the batch. Return a tuple for several ops in a row, None for a layer that
     returns its input. For a layer that none of the ops describes, Opaque(type, output shape,
     params, macs=..) holds its numbers; an Op of your own needs its rules in costs.operations,
-    receptive_field.rule and memory.saved_tensors. Raises InspectError for a class that has a rule.
+    receptive_field.rule and kept.saved_tensors. Raises InspectError for a class that has a rule.
     """
 
     def register(function: _L) -> _L:

@@ -5,11 +5,16 @@ Rules as in function_rules.py.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
+import torch
 from torch import fx
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from resnet_inspect.networks.ops import Flatten, Op, elements
 from resnet_inspect.networks.torch_ops import Concat, Dropout, Move, Pad, View
-from resnet_inspect.pytorch.trace.calls import Call
+from resnet_inspect.pytorch.trace.calls import Call, first_tensor, sample_shape
 from resnet_inspect.pytorch.trace.rules import Known, register_function
 
 
@@ -61,34 +66,68 @@ def _view(call: Call, name: str) -> Op | None:
 
 
 @register_function(
-    "permute transpose movedim moveaxis t T mT narrow select slice expand expand_as "
+    "permute transpose movedim moveaxis adjoint t T mT H mH narrow select slice expand expand_as "
     "broadcast_to diagonal real imag view_as_real view_as_complex",
     arguments="input dims",
 )
 def _(call: Call) -> Known:
     call.inputs = call.inputs[:1]
-    return View("permute" if _keeps_rows(call) else call.name, call.output)
+    return View(call.name, call.output, places(call.node, call.inputs[0]))
 
 
-def _keeps_rows(call: Call) -> bool:
-    """Whether a permutation of a map of features leaves height before width."""
-    if call.name != "permute" or call.dims != 4:
-        return False
-    given = call.node.args[1:]
-    dims = list(given[0]) if len(given) == 1 and isinstance(given[0], (tuple, list)) else given
-    places = tuple(dim % 4 for dim in dims if isinstance(dim, int))
-    return places in {(0, 1, 2, 3), (0, 2, 3, 1), (0, 3, 1, 2)}
+Places = tuple[tuple[int, int, int], ...]
+
+
+def places(node: fx.Node, source: fx.Node, part: Any = None) -> Places:
+    """Where each dimension of a view's source went (View.places), or () where that is not so.
+
+    The function is shown a tensor along one dimension at a time, of stride 1 there and 0 elsewhere:
+    the strides and the offset of what it gives tell.
+    """
+    seen = first_tensor(source.meta["val"])
+    if any(leaf is not source and isinstance(leaf, fx.Node) for leaf in tree_leaves(_given(node))):
+        return ()
+    rank, found = seen.dim(), []
+    outside = rank - len(sample_shape(seen))
+    for dim in range(outside, rank):
+        line = torch.empty(seen.shape[dim], device="meta")
+        line = line[(...,) + (None,) * (rank - 1 - dim)].expand(seen.shape)
+        args, kwargs = tree_map_only(fx.Node, partial(_instead, line), _given(node))
+        try:
+            given = node.target(*args, **kwargs)  # type: ignore[operator]
+            view = given if part is None else given[part]
+        except (RuntimeError, TypeError):
+            return ()  # of another dtype, such as complex
+        steps = view.stride()
+        moving = [at for at, size in enumerate(view.shape) if size > 1 and steps[at]]
+        if len(moving) > 1:
+            return ()
+        into = moving[0] - (view.dim() - len(sample_shape(view))) if moving else -1
+        found.append((into, int(view.storage_offset()), steps[moving[0]] if moving else 1))
+    return tuple(found)
+
+
+def _instead(value: torch.Tensor, node: fx.Node) -> torch.Tensor:
+    return value
+
+
+def _given(node: fx.Node) -> tuple[Any, Any]:
+    return node.args, node.kwargs
 
 
 @register_function("getitem", arguments="input index")
 def _(call: Call) -> Known:
     index = call.bound.get("index")
     parts = index if isinstance(index, tuple) else (index,)
-    moved = any(isinstance(part, (fx.Node, list)) for part in parts)
+    moved = [at for at, part in enumerate(parts) if isinstance(part, (fx.Node, list))]
     call.inputs = call.inputs[:1]
     if moved:
-        return Move("index", call.output)
-    return None if call.output == call.shape else View("slice", call.output)
+        place = moved[0] - (call.dims - len(call.shape))
+        alone = all(isinstance(part, slice) for part in parts if part is not parts[moved[0]])
+        return Move("index", call.output, over=(place,) if alone and place >= 0 else ())
+    if call.output == call.shape:
+        return None
+    return View("slice", call.output, places(call.node, call.inputs[0]))
 
 
 NEW = {
@@ -101,22 +140,44 @@ SPLITS = ("chunk", "split", "split_with_sizes", "tensor_split", "unbind", "unsaf
 """Functions that give several views of their input."""
 
 
+_ALONG_THE_SECOND = "repeat_interleave roll rot90 take_along_dim"
+
+
+@register_function("flip gather index_select", arguments="input dim")
+@register_function(_ALONG_THE_SECOND, arguments="input given dim")
+@register_function("stack", arguments="tensors dim")
+def _(call: Call) -> Known:
+    dims = call.get("dim", call.get("dims", () if call.name != "stack" else 0))
+    rank = call.dims + (call.name == "stack")
+    batched = call.dims - len(call.shape)
+    given = [dims] if isinstance(dims, int) else dims
+    over = tuple(sorted(dim % rank - batched for dim in given))
+    return Move(call.name, call.output, call.params, () if -1 in over else over)
+
+
 @register_function(
-    "channel_shuffle flip fold gather im2col col2im index index_select native_channel_shuffle "
-    "pixel_shuffle pixel_unshuffle repeat repeat_interleave roll rot90 stack take tile tril "
-    "triu unfold",
+    "block_diag col2im column_stack diag diag_embed diagflat dstack embedding "
+    "embedding_bag fft_fftshift fft_ifftshift fliplr flipud fold hstack im2col index "
+    "one_hot pixel_shuffle pixel_unshuffle repeat row_stack "
+    "take tile tril triu unfold vstack",
 )
 def _(call: Call) -> Known:
     return Move(call.name, call.output, call.params)
+
+
+@register_function("channel_shuffle native_channel_shuffle")
+def _(call: Call) -> Known:
+    return Move(call.name, call.output, over=(0,))
 
 
 @register_function("cat", arguments="tensors dim")
 def _(call: Call) -> Known:
     dim = call.get("dim", 0) % call.dims
     batched = call.dims - len(call.shape)
-    if call.constants or dim < batched or len({len(shape) for shape in call.shapes}) > 1:
-        # Tokens before a sequence, samples one behind the other.
-        return Move("cat", call.output, call.params)
+    if dim < batched or len({len(shape) for shape in call.shapes}) > 1:
+        return Move("cat", call.output, call.params)  # samples one behind the other
+    if call.constants:  # tokens before a sequence
+        return Move("cat", call.output, call.params, over=(dim - batched,))
     return Concat(dim - batched)
 
 

@@ -17,6 +17,7 @@ from resnet_inspect.pytorch.bench import ladder, latency, workload
 from resnet_inspect.pytorch.bench.latency import measure
 from resnet_inspect.pytorch.bench.peak_memory import peak_on_cpu
 from resnet_inspect.pytorch.bench.runner import macs_of
+from resnet_inspect.pytorch.inputs import Arguments
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_macs_are_those_that_torch_counts(step: str) -> None:
     """Of convolutions and linear layers, forward and backward."""
     case = replace(CASE, step=step)
     model = workload.prepared(workload.network(GRAPH, CPU), GRAPH, case)
-    run = workload.step(model, case, workload.inputs(case, CPU)[:1])
+    run = workload.step(model, case, workload.inputs(GRAPH, model, case, CPU)[:1])
     with workload.mode_of(case), FlopCounterMode(display=False) as counter:
         run()
     assert 2 * macs_of(GRAPH, case) == counter.get_total_flops()
@@ -111,7 +112,7 @@ def test_other_inputs_are_not_part_of_the_peak(
 ) -> None:
     """Of a step the one it reads counts; a graph reads its own copy."""
     monkeypatch.setattr(latency, "peak_on_gpu", lambda *_: 1000)
-    batches = [torch.zeros(4) for _ in range(3)]
+    batches = [Arguments((torch.zeros(4),), {}) for _ in range(3)]
     case = replace(CASE, mode=mode)
     peak = latency.step_peak(lambda: None, torch.nn.ReLU(), case, batches, torch.device("cuda"))
     assert peak == 1000 - others * 16

@@ -69,7 +69,9 @@ def test_on_a_gpu_other_timers_agree(mode: str) -> None:
         model = workload.prepared(
             workload.network(ri.graph("resnet18"), bench.device), ri.graph("resnet18"), case
         )
-        step = workload.step(model, case, workload.inputs(case, bench.device))
+        step = workload.step(
+            model, case, workload.inputs(ri.graph("resnet18"), model, case, bench.device)
+        )
         others = [
             Timer("step()", globals={"step": step}).blocked_autorange(min_run_time=1.0).median,
             do_bench(step, rep=max(100, int(20e3 * middle)), return_mode="median") / 1e3,
@@ -106,7 +108,7 @@ def test_events_cost_less_than_a_hundredth_of_a_graph_at_batch_1() -> None:
     graph, clock = ri.graph("resnet18"), clock_of(bench.device)
     with settings(), workload.mode_of(case):
         model = workload.prepared(workload.network(graph, bench.device), graph, case)
-        step = workload.step(model, case, workload.inputs(case, bench.device))
+        step = workload.step(model, case, workload.inputs(graph, model, case, bench.device))
 
         def span(watched: bool) -> float:
             clock.mark()

@@ -15,20 +15,28 @@ from torch import nn
 import resnet_inspect as ri
 from resnet_inspect.errors import InspectError
 from resnet_inspect.pytorch.bench import workload
+from resnet_inspect.pytorch.inputs import Arguments
+
+
+def only(tensor: torch.Tensor) -> Arguments:
+    return Arguments((tensor,), {})
 
 
 def test_inputs_are_random_and_larger_than_the_cache() -> None:
-    batches = workload.inputs(CASE, CPU)
-    assert sum(batch.nbytes for batch in batches) >= 2 * workload.cache_size(CPU)
-    assert not torch.equal(batches[0], batches[1])
-    assert batches[0].std() > 0.9
-    nhwc = workload.inputs(replace(CASE, memory_format="nhwc", dtype="bf16"), CPU)[0]
+    model = nn.Identity()
+    batches = workload.inputs(GRAPH, model, CASE, CPU)
+    assert sum(map(workload.nbytes, batches)) >= 2 * workload.cache_size(CPU)
+    first, second = (batch.args[0] for batch in batches[:2])
+    assert not torch.equal(first, second)
+    assert first.std() > 0.9
+    case = replace(CASE, memory_format="nhwc", dtype="bf16")
+    ((nhwc,), _) = workload.inputs(GRAPH, model, case, CPU)[0]
     assert nhwc.dtype == torch.bfloat16
     assert nhwc.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_every_step_takes_the_next_input() -> None:
-    batches = [torch.full((1, *GRAPH.input_shape), float(k)) for k in range(3)]
+    batches = [only(torch.full((1, *GRAPH.input_shape), float(k))) for k in range(3)]
     seen: list[float] = []
 
     class Spy(nn.Module):
@@ -113,24 +121,24 @@ class FakeCuda:
 
 def test_a_replay_reads_the_next_input(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = FakeCuda(monkeypatch)
-    batches = [torch.full((1, 2), float(value)) for value in range(3)]
-    seen: list[torch.Tensor] = []
+    batches = [only(torch.full((1, 2), float(value))) for value in range(3)]
+    seen: list[Arguments] = []
     replay = workload.captured(seen.append, batches)
     static = seen[-1]
     for batch in (*batches, batches[0]):
         replay()
         assert cuda.said[-1] == "replay"
-        assert torch.equal(static, batch)
-        assert static is not batch
+        assert torch.equal(static.args[0], batch.args[0])
+        assert static.args[0] is not batch.args[0]
 
 
 def test_a_capture_that_fails_gives_the_stream_back(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = FakeCuda(monkeypatch)
 
-    def run(_: torch.Tensor) -> None:
+    def run(_: Arguments) -> None:
         if cuda.said[-1] == "capture":
             raise RuntimeError("no capture of this")
 
     with pytest.raises(RuntimeError, match="no capture"):
-        workload.captured(run, [torch.zeros(1)])
+        workload.captured(run, [only(torch.zeros(1))])
     assert cuda.said[-2:] == ["capture", "back"]

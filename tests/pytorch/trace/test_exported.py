@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import resnet_inspect as ri
 from resnet_inspect.counting.costs import total
 from resnet_inspect.errors import InspectError, ShapeError
+from resnet_inspect.networks.run import Input
 from resnet_inspect.pytorch.trace.pt2 import read
 from resnet_inspect.pytorch.trace.trace import trace
 
@@ -73,11 +74,20 @@ def test_a_program_has_the_shape_that_it_was_exported_for(saved: Path) -> None:
         trace(program, leaves=["Conv2d"])
 
 
-def test_a_program_of_two_inputs_is_refused() -> None:
+def test_a_program_of_several_inputs_names_them_as_its_arguments() -> None:
     class Sum(nn.Module):
-        def forward(self, x: Tensor, y: Tensor) -> Tensor:
-            return x + y
+        def forward(self, x: Tensor, more: dict[str, list[Tensor]], ids: Tensor) -> Tensor:
+            return x + more["y"][0] + ids
 
-    pair = torch.randn(1, 3), torch.randn(1, 3)
-    with pytest.raises(InspectError, match="takes 2 inputs"):
-        trace(torch.export.export(Sum(), pair))
+    y, ids = torch.randn(2, 3), torch.zeros(2, 3, dtype=torch.int64)
+    program = torch.export.export(Sum(), (torch.randn(2, 3), {"y": [y]}, ids))
+    graph = trace(program)
+    assert graph.entering == (
+        Input("x", (3,)),
+        Input("more.y.0", (3,)),
+        Input("ids", (3,), "int64"),
+    )
+    assert [layer.inputs for layer in graph.layers] == [("x", "more.y.0"), ("add1", "ids")]
+    assert trace(program, [(3,), (3,), (3,)]) == graph
+    with pytest.raises(ShapeError, match="exported for 3, 3, 3, not 3, 4, 3"):
+        trace(program, [(3,), (4,), (3,)])

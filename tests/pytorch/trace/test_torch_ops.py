@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_inspect.counting.costs import cost, operations, total
-from resnet_inspect.counting.memory import saved_for_backward, saved_tensors
+from resnet_inspect.counting.kept import saved_tensors
+from resnet_inspect.counting.memory import saved_for_backward
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.counting.receptive_field import rule as field_rule
 from resnet_inspect.networks import torch_ops as foreign

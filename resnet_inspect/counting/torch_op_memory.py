@@ -1,0 +1,266 @@
+"""What the ops of traced networks keep for the backward pass: rules for networks.torch_ops.
+
+torch's derivatives.yaml says what each function saves; functions that torch composes of others
+save what these do.
+"""
+
+from __future__ import annotations
+
+from resnet_inspect.counting.kept import (
+    INDEX,
+    STATISTIC,
+    auxiliary_bytes,
+    buffer_bytes,
+    output_bytes,
+    saved_copy_bytes,
+    saved_tensors,
+    statistics,
+)
+from resnet_inspect.networks.graph import Layer
+from resnet_inspect.networks.ops import Op, elements
+from resnet_inspect.networks.torch_ops import (
+    AdaptivePool,
+    Arithmetic,
+    Attention,
+    BatchNorm,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Dropout,
+    Function,
+    GroupNorm,
+    Interpolate,
+    LayerNorm,
+    LocalResponseNorm,
+    MatMul,
+    Move,
+    Opaque,
+    Pad,
+    Pool,
+    Product,
+    Reduce,
+    Source,
+    Unpool,
+    View,
+)
+
+_kind: type[Op]
+
+# Shapes only; of an opaque layer nothing is known:
+for _kind in (Opaque, Concat, Dropout, Source, Unpool, View):
+    saved_tensors.register(_kind, lambda op, layer: ())
+for _kind in (
+    *(AdaptivePool, BatchNorm, Conv, ConvTranspose),
+    *(GroupNorm, LayerNorm, LocalResponseNorm, MatMul, Pool, Product),
+):
+    saved_tensors.register(_kind, lambda op, layer: layer.inputs)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_BOOLEAN = _words(
+    "all and any bitwise_and bitwise_not bitwise_or bitwise_xor eq equal ge greater greater_equal "
+    "gt invert isclose isfinite isinf isnan le less less_equal logical_and logical_not logical_or "
+    "logical_xor lt ne not_equal or signbit xor"
+)
+"""Functions that give true or false, which nothing is derived by."""
+
+_NOTHING = _BOOLEAN | _words(
+    "add argmax argmin argsort ceil count_nonzero cumsum deg2rad fill fix floor floor_divide "
+    "floordiv frac heaviside mean neg one_hot positive rad2deg round sign sub sum trunc zero"
+)
+
+_OUTPUT = _words(
+    "Tanh Softmax LogSoftmax Softmax2d Softmin GumbelSoftmax exp exp2 expm1 rdiv reciprocal rsqrt "
+    "sqrt tan"
+)
+
+_BOTH = _words(
+    "aminmax amax amin cumprod frobenius_norm hypot linalg_vector_norm logsumexp norm prod rpow "
+    "sgn std std_mean vector_norm"
+)
+"""Functions whose backward pass needs nothing, their output, or their input as well; that of all
+others needs their inputs."""
+
+_INDICES = ("kthvalue", "max", "median", "min", "mode", "msort", "nanmedian", "sort", "topk")
+"""Functions that give indices as well; of a dimension their backward pass needs these alone."""
+
+_BY_A_NUMBER = ("mul", "div", "fmod", "lerp", "remainder")
+"""Functions whose backward pass needs nothing but numbers, unless all operands are tensors."""
+
+_OUTPUT_IN_PLACE = ("SELU", "CELU")
+
+
+def _kept(function: str, layer: Layer) -> tuple[str, ...]:
+    if function in _NOTHING:
+        return ()
+    kept = () if function in _OUTPUT else layer.inputs
+    return (*kept, layer.name) if function in _OUTPUT | _BOTH else kept
+
+
+@saved_tensors.register(Function)
+def _(op: Function, layer: Layer) -> tuple[str, ...]:
+    if op.name in _OUTPUT or (op.name in _OUTPUT_IN_PLACE and op.inplace):
+        return (layer.name,)
+    return () if op.inplace else layer.inputs
+
+
+@saved_tensors.register(Arithmetic)
+def _(op: Arithmetic, layer: Layer) -> tuple[str, ...]:
+    inputs = layer.inputs
+    if op.function in _BY_A_NUMBER and len(inputs) < (3 if op.function == "lerp" else 2):
+        return inputs if op.params else ()
+    if op.function in ("where", "masked_fill"):  # the condition
+        at = 0 if op.function == "where" else 1
+        return inputs[at : at + 1]
+    if op.function in ("addcmul", "addcdiv") and len(inputs) == 3:
+        return inputs[1:]
+    if op.function == "pow" and len(inputs) == 2:
+        return (*inputs, layer.name)
+    return _kept(op.function, layer)
+
+
+@saved_tensors.register(Reduce)
+def _(op: Reduce, layer: Layer) -> tuple[str, ...]:
+    if op.function in _INDICES:
+        return () if op.over else (*layer.inputs, layer.name)
+    return _kept(op.function, layer)
+
+
+@saved_tensors.register(Move)
+def _(op: Move, layer: Layer) -> tuple[str, ...]:
+    return layer.inputs if op.function in ("gather", "embedding", "embedding_bag") else ()
+
+
+@saved_tensors.register(Interpolate)
+def _(op: Interpolate, layer: Layer) -> tuple[str, ...]:
+    return layer.inputs if op.mode in ("area", "grid") else ()
+
+
+@saved_tensors.register(Attention)
+def _(op: Attention, layer: Layer) -> tuple[str, ...]:
+    return (*layer.inputs, layer.name)
+
+
+@saved_tensors.register(Pad)
+def _(op: Pad, layer: Layer) -> tuple[str, ...]:
+    return layer.inputs if op.mode in ("reflect", "replicate") else ()
+
+
+# --- what they write besides ----------------------------------------------------------------------
+
+
+@output_bytes.register(Arithmetic)
+@output_bytes.register(Reduce)
+def _(op: Arithmetic | Reduce, itemsize: int) -> int:
+    if op.function in ("argmax", "argmin", "argsort"):
+        return INDEX
+    return 1 if op.function in _BOOLEAN else itemsize
+
+
+@saved_copy_bytes.register(Arithmetic)
+def _(op: Arithmetic, layer: Layer, itemsize: int, batch: int) -> int:
+    """Softsign keeps what it divides by; normalize the norms, before and after they are clamped."""
+    count = 0
+    if op.function == "softsign":
+        count = elements(layer.output_shape)
+    elif op.function == "normalize":
+        inside = elements(layer.output_shape[dim] for dim in op.over)
+        count = 2 * elements(layer.output_shape) // inside
+    return count * itemsize * batch
+
+
+@saved_copy_bytes.register(LocalResponseNorm)
+def _(op: LocalResponseNorm, layer: Layer, itemsize: int, batch: int) -> int:
+    """Squares with zeros around their channels, mean squares and their power."""
+    channels, *axes = layer.output_shape
+    return (3 * channels + op.size - 1) * elements(axes) * itemsize * batch
+
+
+@saved_copy_bytes.register(Pool)
+def _(op: Pool, layer: Layer, itemsize: int, batch: int) -> int:
+    """An LP pool is made of powers, an average and a root: sign, ReLU, product and power."""
+    if not op.type.startswith("LPPool"):
+        return 0
+    entries = elements(layer.input_shapes[0]) + 4 * elements(layer.output_shape)
+    return entries * itemsize * batch
+
+
+@auxiliary_bytes.register(Reduce)
+def _(op: Reduce, layer: Layer) -> int:
+    gives = op.function in ("cummax", "cummin") or (op.function in _INDICES and op.over)
+    return elements(layer.output_shape) * INDEX if gives else 0
+
+
+@auxiliary_bytes.register(Move)
+def _(op: Move, layer: Layer) -> int:
+    return elements(layer.output_shape) * INDEX if op.function == "gather" else 0
+
+
+@saved_copy_bytes.register(Move)
+def _(op: Move, layer: Layer, itemsize: int, batch: int) -> int:
+    """The indices along a dimension, which all samples share."""
+    if op.function not in ("index", "index_select") or not op.over:
+        return 0
+    return layer.output_shape[op.over[0]] * INDEX
+
+
+@auxiliary_bytes.register(Attention)
+def _(op: Attention, layer: Layer) -> int:
+    """The logarithm of the sum of each query's exponentials."""
+    return elements(layer.input_shapes[0][:-1]) * STATISTIC
+
+
+@saved_copy_bytes.register(Function)
+def _(op: Function, layer: Layer, itemsize: int, batch: int) -> int:
+    from_input = op.inplace and op.name not in _OUTPUT_IN_PLACE
+    # LogSigmoid keeps a buffer.
+    needed = from_input or op.name == "LogSigmoid"
+    return elements(layer.output_shape) * itemsize * batch if needed else 0
+
+
+@statistics.register(Function)
+def _(op: Function, layer: Layer, itemsize: int, batch: int) -> int:
+    """The slopes that RReLU draws."""
+    return elements(layer.output_shape) * itemsize * batch if op.name == "RReLU" else 0
+
+
+@buffer_bytes.register(BatchNorm)
+def _(op: BatchNorm, itemsize: int) -> int:
+    return (op.buffers - 1) * itemsize + INDEX if op.buffers else 0
+
+
+@statistics.register(BatchNorm)
+def _(op: BatchNorm, layer: Layer, itemsize: int, batch: int) -> int:
+    return 2 * op.channels * max(itemsize, STATISTIC)
+
+
+@statistics.register(Dropout)
+def _(op: Dropout, layer: Layer, itemsize: int, batch: int) -> int:
+    """The mask: a GPU's is a byte an element; the CPU's, and one for whole channels or samples,
+    is of the input's dtype."""
+    if op.p == 0:
+        return 0
+    if op.type == "Dropout":
+        return elements(layer.output_shape) * batch
+    single = op.type in ("StochasticDepth", "DropPath")
+    return batch * itemsize * (1 if single else layer.output_shape[0])
+
+
+@auxiliary_bytes.register(GroupNorm)
+def _(op: GroupNorm, layer: Layer) -> int:
+    return 2 * op.groups * STATISTIC
+
+
+@auxiliary_bytes.register(LayerNorm)
+def _(op: LayerNorm, layer: Layer) -> int:
+    moments = 2 if op.type == "LayerNorm" else 1
+    return moments * elements(layer.output_shape[: -len(op.size)]) * STATISTIC
+
+
+@auxiliary_bytes.register(AdaptivePool)
+@auxiliary_bytes.register(Pool)
+def _(op: AdaptivePool | Pool, layer: Layer) -> int:
+    return elements(layer.output_shape) * INDEX if "Max" in op.type else 0

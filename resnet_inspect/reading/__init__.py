@@ -1,0 +1,1 @@
+"""Networks from files of other frameworks, without running anybody's code. No torch."""

@@ -1,0 +1,196 @@
+"""Published accuracy beside cost and speed -> Table, with the front of what is worth its cost."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from resnet_inspect.counting.accuracy import ALONE, on_front, published
+from resnet_inspect.counting.costs import checked_batch, graph_cost
+from resnet_inspect.counting.memory import memory
+from resnet_inspect.errors import FormatError, InspectError, unknown
+from resnet_inspect.forecasting.devices import Device
+from resnet_inspect.forecasting.forecast import forecast
+from resnet_inspect.forecasting.own import device_named
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.tables.columns import Column, Record, Value, columns
+from resnet_inspect.tables.network import MACS
+from resnet_inspect.tables.table import Table
+
+DATA = ("any", "imagenet-1k")
+"""Which weights: whatever they were trained on, or only those that saw nothing else."""
+
+AXES: dict[str, str] = {"macs": "macs", "params": "params", "throughput": "images_per_second"}
+"""What accuracy is set against, and its column."""
+
+_COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_BYTES = {"B": 1, **{f"{k}B": n for k, n in _COUNTS.items() if k}}
+_BYTES |= {f"{k}iB": 1024**n for n, k in enumerate("KMGT", 1)}
+UNDER: dict[str, tuple[str, Mapping[str, int | Decimal]]] = {
+    "macs": ("2G", _COUNTS),
+    "params": ("20M", _COUNTS),
+    "memory": ("8GiB", _BYTES),
+    "latency": ("5ms", {"s": 1, "ms": Decimal("1e-3"), "us": Decimal("1e-6")}),
+}
+"""What a row can be held under: an example, and its units."""
+
+
+class Wanted(NamedTuple):
+    """Which rows, and what about them.
+
+    device: where they are forecast, latency at batch 1 and throughput at `batch`; dtype: by default
+    fp16 where the device has it. under: what rows are at most, by UNDER. front: which of AXES the
+    column 'front' is about, among the rows that are left.
+    """
+
+    family: str | None = None
+    data: str = "any"
+    under: Mapping[str, Decimal] = {}
+    front: str = "macs"
+    batch: int = 64
+    device: Device | None = None
+    dtype: str | None = None
+    mode: str = "eager"
+    layout: str = "nchw"
+
+    def check(self) -> None:
+        """Raise InspectError for an unknown name, or where a device is needed."""
+        for what, name, choices in (
+            ("family", self.family or zoo.FAMILIES[0], zoo.FAMILIES),
+            ("data", self.data, DATA),
+            ("axis", self.front, AXES),
+        ):
+            if name not in choices:
+                raise unknown(what, name, choices)
+        checked_batch(self.batch)
+        needy = "latency" if "latency" in self.under else self.front
+        if self.device is None and needy in ("latency", "throughput"):
+            raise InspectError(f"{needy} is of a device; name one, such as --device rtx4090")
+
+    def admits(self, row: Record) -> bool:
+        return all(Decimal(str(row[key])) <= most for key, most in self.under.items())
+
+    def point(self, row: Record) -> tuple[float, float]:
+        """Its cost, less where it is better, and its accuracy."""
+        cost: Any = row[AXES[self.front]]
+        top1: Any = row["top1"]
+        return (-cost if self.front == "throughput" else cost), top1
+
+
+def limits_of(text: str) -> dict[str, Decimal]:
+    """{'macs': 2000000000} of 'macs=2G'; raises InspectError."""
+    limits: dict[str, Decimal] = {}
+    for part in text.split(","):
+        key, _, value = (word.strip() for word in part.partition("="))
+        if key not in UNDER:
+            raise unknown("limit", key, UNDER)
+        example, units = UNDER[key]
+        size = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Z]*)", value)
+        scale = {unit.lower(): size for unit, size in units.items()}
+        if size is None or size[2].lower() not in scale or key in limits:
+            raise FormatError(f"limit is {part.strip()!r}; give one such as {key}={example}")
+        limits[key] = Decimal(size[1]) * scale[size[2].lower()]
+    return limits
+
+
+EVERYTHING = Wanted()
+
+
+def wanted_rows(
+    *,
+    under: str | None = None,
+    device: str | os.PathLike[str] | Device | None = None,
+    **others: Any,
+) -> Wanted:
+    """Wanted, of limits and a device as users name them; raises InspectError."""
+    limits = limits_of(under) if under is not None else {}
+    return Wanted(under=limits, device=None if device is None else device_named(device), **others)
+
+
+def accuracy_table(wanted: Wanted) -> Table:
+    """A row for all weights at every side of images that their accuracy was published at.
+
+    Raises InspectError.
+    """
+    wanted.check()
+    rows = _rows(wanted)
+    front = on_front([wanted.point(row) for row in rows])
+    rows = [row | {"front": good} for row, good in zip(rows, front, strict=True)]
+    hidden = {"family", "data", "top5", "side"}
+    if wanted.device is None:
+        hidden |= {"images_per_second", "latency"}
+    return Table(
+        title=f"Published top-1 of {len({row['model'] for row in rows})} networks, by weights and "
+        f"input ({MACS})",
+        columns=_COLUMNS,
+        rows=tuple(sorted(rows, key=wanted.point)),
+        notes=_notes(wanted),
+        shown=tuple(column.key for column in _COLUMNS if column.key not in hidden),
+    )
+
+
+_COLUMNS = (
+    *columns("text", model="Model", weights="Weights"),
+    *columns("text", 9, family="Family", data="Trained on"),
+    Column("input", "Input", "shape"),
+    Column("side", "Side", "count", 9),
+    *columns("number", top1="Top-1, %"),
+    *columns("number", 6, top5="Top-5, %"),
+    Column("params", "Parameters", "count", 2),
+    Column("macs", "MACs", "count", 1),
+    Column("memory", "Training memory", "bytes", 4),
+    Column("latency", "Latency", "seconds", 1),
+    Column("images_per_second", "Images/s", "rate", 1),
+    Column("front", "Front"),
+)
+
+
+def _rows(wanted: Wanted) -> list[dict[str, Value]]:
+    costs: dict[tuple[str, int], dict[str, Value]] = {}
+    rows = []
+    for found in published():
+        family = zoo.ZOO[found.model].family
+        if wanted.family not in (None, family) or (wanted.data != "any" and found.data != ALONE):
+            continue
+        key = found.model, found.side
+        if key not in costs:
+            costs[key] = _costs(*key, wanted)
+        row = {"family": family, "data": found.data, **found._asdict(), **costs[key]}
+        if wanted.admits(row):
+            rows.append(row)
+    return rows
+
+
+def _costs(model: str, side: int, wanted: Wanted) -> dict[str, Value]:
+    """What a network costs for square images, whatever its weights."""
+    shape = (3, side, side)
+    graph = layer_graph(zoo.spec(model), shape)
+    cost = graph_cost(graph)
+    row: dict[str, Value] = {"input": shape, "params": cost.params, "macs": cost.macs}
+    row["memory"] = memory(graph, wanted.batch).training()
+    device = wanted.device
+    if device is not None:
+        dtype = wanted.dtype or ("fp16" if "fp16" in device.peaks else "fp32")
+        way = dtype, wanted.mode, wanted.layout
+        row["latency"] = forecast(graph, device, 1, *way).seconds
+        row["images_per_second"] = forecast(graph, device, wanted.batch, *way).images_per_second
+    return row
+
+
+def _notes(wanted: Wanted) -> tuple[str, ...]:
+    against = {"params": "parameters", "macs": "MACs", "throughput": "images/s"}[wanted.front]
+    notes = [
+        "Top-1: on ImageNet's validation images, as timm published it for these weights.",
+        f"Front: no other row has as good {against} and top-1, and one of them better.",
+        f"Training memory: batch {wanted.batch}, fp32, SGD with momentum.",
+    ]
+    if wanted.device is not None:
+        notes.append(
+            f"Forecast on {wanted.device.name}, {wanted.mode}, {wanted.layout}: latency at batch "
+            f"1, images/s at batch {wanted.batch}; 'forecast' has the bounds."
+        )
+    return tuple(notes)

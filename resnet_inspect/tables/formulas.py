@@ -1,0 +1,158 @@
+"""The formulas of each kind of layer, with its numbers put in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import singledispatch
+from typing import NamedTuple
+
+from resnet_inspect.counting.costs import cost
+from resnet_inspect.counting.receptive_field import field_end
+from resnet_inspect.networks import ops
+from resnet_inspect.networks.graph import Layer, LayerGraph
+from resnet_inspect.networks.ops import Shape, elements
+
+
+def field_note(graph: LayerGraph) -> tuple[str, ...]:
+    """Where receptive fields end, in words; nothing if they do not."""
+    end = field_end(graph)
+    return (f"Receptive fields end at {end} ({graph.layer(end).op.kind}).",) if end else ()
+
+
+class Formula(NamedTuple):
+    """quantity = formula = numbers = value."""
+
+    quantity: str
+    formula: str
+    numbers: str
+    value: int
+
+
+def product(*factors: int | str) -> str:
+    return " × ".join(map(str, factors)) or "1"
+
+
+def _extents(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Iterator[Formula]:
+    kernel = op.reach if isinstance(op, ops.Conv2d) else op.kernel
+    ceil = isinstance(op, ops.Pool2d) and op.ceil
+    for axis, (name, side) in enumerate((("H", "height"), ("W", "width"))):
+        inside = f"{name} + 2p - k"
+        formula = f"⌈({inside}) / s⌉ + 1" if ceil else f"⌊({inside}) / s⌋ + 1"
+        size, stride = layer.input_shapes[0][1 + axis], op.stride[axis]
+        room = f"({size} + 2×{op.padding[axis]} - {kernel[axis]})"
+        # Rounding up is written as what it is in integers: minus the floor of the negative.
+        numbers = f"-(-{room} // {stride}) + 1" if ceil else f"{room} // {stride} + 1"
+        yield Formula(f"output {side}", formula, numbers, layer.output_shape[1 + axis])
+
+
+def elementwise(quantity: str, per: str, factor: int, shape: Shape) -> Formula:
+    numbers = (factor, *shape) if factor != 1 else shape
+    return Formula(quantity, per, product(*numbers), factor * elements(shape))
+
+
+def activations(layer: Layer) -> Formula:
+    names = "C × H × W" if len(layer.output_shape) == 3 else "features"
+    return elementwise("activations", names, 1, layer.output_shape)
+
+
+@singledispatch
+def formulas(op: ops.Op, layer: Layer) -> list[Formula]:
+    """The formulas of an op; of one without a rule its parameters, and what it gives."""
+    held = Formula("parameters", "counted from its tensors", str(op.params), op.params)
+    return [held, *([activations(layer)] if cost(layer).written else ())]
+
+
+@formulas.register(ops.Conv2d)
+def _(op: ops.Conv2d, layer: Layer) -> list[Formula]:
+    out, height, width = layer.output_shape
+    grouped = op.groups > 1
+    per = "C_out × C_in/groups × k_h × k_w" if grouped else "C_out × C_in × k_h × k_w"
+    inside = f"({op.in_channels} // {op.groups})" if grouped else op.in_channels
+    weights = Formula("weights", per, product(out, inside, *op.kernel), op.weights)
+    macs = "weights × H_out × W_out", f"{op.weights:,} × {height} × {width}"
+    bias = [
+        Formula("bias", "C_out", str(out), out),
+        _with_bias(op, out),
+        elementwise("bias additions", "C_out × H × W", 1, layer.output_shape),
+    ]
+    return [*_extents(op, layer), weights, *(bias if op.bias else ()), *multiplied(layer, *macs)]
+
+
+@formulas.register(ops.Linear)
+def _(op: ops.Linear, layer: Layer) -> list[Formula]:
+    out = op.out_features
+    weights = Formula("weights", "in × out", product(op.in_features, out), op.weights)
+    *places, _ = layer.output_shape
+    per, numbers = ("weights × positions", "out × positions") if places else ("weights", "out")
+    bias = [_with_bias(op, out), elementwise("bias additions", numbers, 1, layer.output_shape)]
+    macs = multiplied(layer, per, product(f"{op.weights:,}", *places))
+    return [weights, *(bias if op.bias else ()), *macs]
+
+
+def _with_bias(op: ops.Conv2d | ops.Linear, out: int) -> Formula:
+    return Formula("parameters", "weights + bias", f"{op.weights:,} + {out}", op.params)
+
+
+def multiplied(layer: Layer, formula: str, numbers: str) -> list[Formula]:
+    """The MACs of a layer as its formula says, with what follows from them."""
+    own = cost(layer)
+    bias = f" + {own.bias:,}" if own.bias else ""
+    flops = "2 × MACs + bias additions" if bias else "2 × MACs"
+    return [
+        Formula("MACs", formula, numbers, own.macs),
+        Formula("FLOPs", flops, f"2 × {own.macs:,}{bias}", own.flops),
+        activations(layer),
+    ]
+
+
+@formulas.register(ops.BatchNorm2d)
+def _(op: ops.BatchNorm2d, layer: Layer) -> list[Formula]:
+    held = f"2 × {op.channels}"
+    return [
+        Formula("parameters", "2 × C (scale, shift)", held, op.params),
+        Formula("buffers", "2 × C + 1 (mean, variance, count)", f"{held} + 1", op.buffers),
+        elementwise("FLOPs", "2 × C × H × W", 2, layer.output_shape),
+        activations(layer),
+    ]
+
+
+@formulas.register(ops.MaxPool2d)
+def _(op: ops.MaxPool2d, layer: Layer) -> list[Formula]:
+    area = f"({op.kernel[0]} × {op.kernel[1]} - 1)"
+    numbers = f"{area} × {product(*layer.output_shape)}"
+    compared = Formula("FLOPs", "(k_h × k_w - 1) × C × H × W", numbers, cost(layer).flops)
+    return [*_extents(op, layer), compared, activations(layer)]
+
+
+@formulas.register(ops.AvgPool2d)
+def _(op: ops.AvgPool2d, layer: Layer) -> list[Formula]:
+    numbers = product(*op.kernel, *layer.output_shape)
+    averaged = Formula("FLOPs", "k_h × k_w × C × H × W", numbers, cost(layer).flops)
+    return [*_extents(op, layer), averaged, activations(layer)]
+
+
+@formulas.register(ops.GlobalAvgPool2d)
+def _(op: ops.GlobalAvgPool2d, layer: Layer) -> list[Formula]:
+    averaged = elementwise("FLOPs", "C × H_in × W_in", 1, layer.input_shapes[0])
+    return [averaged, activations(layer)]
+
+
+@formulas.register(ops.Activation)
+@formulas.register(ops.Add)
+@formulas.register(ops.Scale)
+def _(op: ops.Op, layer: Layer) -> list[Formula]:
+    return [elementwise("FLOPs", "C × H × W", 1, layer.output_shape), activations(layer)]
+
+
+@formulas.register(ops.ZeroPad)
+def _(op: ops.ZeroPad, layer: Layer) -> list[Formula]:
+    added = f"{op.out_channels} - {op.in_channels}"
+    return [
+        Formula("zero channels", "C_out - C_in", added, op.out_channels - op.in_channels),
+        activations(layer),
+    ]
+
+
+@formulas.register(ops.Flatten)
+def _(op: ops.Op, layer: Layer) -> list[Formula]:
+    return [elementwise("features", "C × H × W", 1, layer.input_shapes[0])]

@@ -1,0 +1,208 @@
+"""What torch.onnx.export writes of a network, read back, is the network."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from families import one_of_each_family
+from torch import nn
+
+import resnet_inspect as ri
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.ops import BatchNorm2d, Shape
+
+SIDE = 64
+
+Export = Callable[..., LayerGraph]
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Export:
+    """Export a module with either of torch's exporters, and read the file."""
+
+    def exported(module: nn.Module, *shapes: Shape, **settings: Any) -> LayerGraph:
+        inputs = tuple(torch.zeros(1, *shape) for shape in shapes)
+        path = str(tmp_path / "network.onnx")
+        logging.disable(logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(module.eval(), inputs, path, **({"dynamo": False} | settings))
+        logging.disable(logging.NOTSET)
+        return ri.graph(path)
+
+    return exported
+
+
+AS_IT_IS = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False}
+"""Batch norm stays."""
+
+
+def distinct(module: nn.Module) -> nn.Module:
+    """The module with values of which no two are the same: the exporters store equal ones once."""
+    for number, tensor in enumerate(module.state_dict().values(), 1):
+        if tensor.is_floating_point():
+            tensor.fill_(number / 4096)
+    return module
+
+
+def described(name: str) -> LayerGraph:
+    channels, height, _ = ri.graph(name).input_shape
+    side = min(height, SIDE)
+    return ri.graph(name, (channels, side, side))
+
+
+def stages(graph: LayerGraph) -> list[tuple[str, Shape, int]]:
+    return [(s.name, s.output.output_shape, ri.total(s.layers).macs) for s in graph.stages]
+
+
+def learned(graph: LayerGraph) -> int:
+    assert graph.run is not None
+    return sum(tensor.entries for tensor in graph.run.tensors.values() if tensor.learned)
+
+
+@pytest.mark.parametrize("name", one_of_each_family())
+def test_a_network_of_the_zoo_read_back(name: str, export: Export) -> None:
+    graph = described(name)
+    read = export(distinct(ri.build(name)), graph.input_shape, **AS_IT_IS)
+    whole, again = ri.total(graph.layers), ri.total(read.layers)
+    assert (again.params, again.macs, again.uncounted) == (whole.params, whole.macs, 0)
+    assert learned(read) == whole.params
+    assert read.run is not None
+    assert not read.run.unused
+    assert read.input_shape == graph.input_shape
+    assert stages(read) == stages(graph)
+    assert [s.name for s in read.stages] == [s.name for s in graph.stages]
+
+
+FOLDING = [
+    pytest.param("resnet18", {"dynamo": False}, id="resnet18"),
+    pytest.param("resnetv2_18", {"dynamo": False}, id="resnetv2_18"),
+    pytest.param("resnet10t", {"dynamo": True}, id="resnet10t-torch.export"),
+    pytest.param(
+        "resnetv2_18", {"dynamo": True}, id="resnetv2_18-torch.export", marks=pytest.mark.slow
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), FOLDING)
+def test_folded_batch_norm_is_said_so(name: str, settings: Any, export: Export) -> None:
+    graph = described(name)
+    read = export(distinct(ri.build(name)), graph.input_shape, **settings)
+    gone = channels(graph) - channels(read)  # a bias for a scale and a shift
+    assert gone > 0
+    whole, again = ri.total(graph.layers), ri.total(read.layers)
+    assert (again.params, again.macs) == (whole.params - gone, whole.macs)
+    assert stages(read) == stages(graph)
+    notes = ri.table(read, "stage").notes
+    assert any("folded batch norm" in note for note in notes)
+
+
+def channels(graph: LayerGraph) -> int:
+    return sum(layer.op.channels for layer in graph.layers if isinstance(layer.op, BatchNorm2d))
+
+
+def test_layers_of_a_file_have_the_names_of_the_modules(export: Export) -> None:
+    graph = described("resnet18")
+    read = export(distinct(ri.build("resnet18")), graph.input_shape, **AS_IT_IS)
+    named = {layer.name for layer in graph.layers if layer.op.params}
+    assert {layer.name for layer in read.layers if layer.op.params} == named
+    assert "layer1.0.add" in read.by_name
+
+
+def test_equal_tensors_that_are_stored_once_are_said_so(export: Export) -> None:
+    read = export(ri.build("resnet20_cifar"), (3, 32, 32), **AS_IT_IS)
+    assert read.run is not None
+    assert "equal values once" in " ".join(read.run.notes)
+
+
+class Sequence(nn.Module):
+    """A recurrent layer, batch first, and a classifier of each step."""
+
+    def __init__(self, kind: Any, both: bool = False) -> None:
+        super().__init__()
+        self.recurrent = kind(16, 32, batch_first=True, bidirectional=both)
+        self.classify = nn.Linear(64 if both else 32, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classify(self.recurrent(x)[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "gates", "both"),
+    [(nn.LSTM, 4, False), (nn.LSTM, 4, True), (nn.GRU, 3, False), (nn.RNN, 1, False)],
+)
+def test_recurrent_layers(kind: Any, gates: int, both: bool, export: Export) -> None:
+    module, ways = distinct(Sequence(kind, both)), 2 if both else 1
+    read = export(module, (10, 16))
+    whole = ri.total(read.layers)
+    assert whole.macs == ways * 10 * gates * 32 * (16 + 32) + 10 * 32 * ways * 5
+    assert whole.params == learned(read) == sum(p.numel() for p in module.parameters())
+    assert read.output.output_shape == (10, 5)
+
+
+class Attention(nn.Module):
+    """Attention of four heads, written by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entering, self.leaving = nn.Linear(32, 96), nn.Linear(32, 32)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, length, _ = x.shape
+        parts = self.entering(x).view(batch, length, 3, 4, 8).permute(2, 0, 3, 1, 4)
+        queries, keys, values = parts.unbind(0)
+        scores = (queries @ keys.transpose(-2, -1) / 8**0.5).softmax(-1)
+        return x + self.leaving((scores @ values).transpose(1, 2).reshape(batch, length, 32))
+
+
+def test_attention_counts_products_of_activations(export: Export) -> None:
+    read = export(distinct(Attention()), (10, 32))
+    whole = ri.total(read.layers)
+    assert whole.macs == 10 * 4 * 32 * 32 + 2 * 10 * 10 * 32
+    assert whole.params == 4 * 32 * 32 + 4 * 32
+    assert whole.uncounted == 0
+    assert read.output.output_shape == (10, 32)
+
+
+class Mixed(nn.Module):
+    """Ordinary operations, shapes worked out on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 3, padding="same")
+        self.narrow = nn.Conv2d(8, 8, 1)
+        self.scale = nn.Parameter(torch.randn(8, 1, 1))
+        self.up = nn.ConvTranspose2d(16, 4, 3, stride=2, padding=1, output_padding=1)
+        self.norm = nn.GroupNorm(2, 4)
+        self.head = nn.Linear(4 * 16, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = self.stem(x).chunk(2, 1)
+        x = self.up(torch.cat([self.narrow(first) * self.scale, second], 1))
+        x = nn.functional.interpolate(self.norm(x), scale_factor=0.5, mode="bilinear")
+        x = nn.functional.adaptive_avg_pool2d(x, 4)
+        return self.head(x.view(x.size(0), -1))
+
+
+@pytest.mark.parametrize("dynamo", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_network_with_shape_arithmetic_equals_its_trace(dynamo: bool, export: Export) -> None:
+    module = distinct(Mixed())
+    traced = ri.total(ri.trace(module, (3, 32, 32)).layers)
+    read = export(module, (3, 32, 32), dynamo=dynamo)
+    whole = ri.total(read.layers)
+    assert (whole.params, whole.macs, whole.uncounted) == (traced.params, traced.macs, 0)
+    assert not {"Shape", "Gather", "Constant"} & {layer.op.kind for layer in read.layers}
+
+
+def test_a_batch_that_is_open_or_fixed_is_left_out(export: Export) -> None:
+    module = distinct(Mixed())
+    open_batch = export(module, (3, 32, 32), input_names=["x"], dynamic_axes={"x": {0: "samples"}})
+    again = export(module, (3, 32, 32))
+    assert open_batch.input_shape == again.input_shape == (3, 32, 32)
+    assert ri.total(open_batch.layers).macs == ri.total(again.layers).macs
