@@ -78,12 +78,12 @@ class Settings(NamedTuple):
 
 
 def checkpointed(graph: LayerGraph, by: str) -> tuple[str, ...]:
-    """The paths of the blocks or stages that are checkpointed: all but the stem and the head."""
+    """The paths of the blocks or stages that are checkpointed: all modules but stem and head."""
     inner = [block for block in graph.blocks if not block.is_stem and not block.is_head]
-    if by == "block":
-        return tuple([block.path for block in inner])
-    stages = [stage for stage in graph.stages if not set(stage.blocks).isdisjoint(inner)]
-    return tuple([stage.path for stage in stages]) if by == "stage" else ()
+    parts: Iterable[Block | Stage] = inner if by == "block" else ()
+    if by == "stage":
+        parts = [stage for stage in graph.stages if not set(stage.blocks).isdisjoint(inner)]
+    return tuple([part.path for part in parts if part.path])
 
 
 class _Region(NamedTuple):
