@@ -83,11 +83,9 @@ def plot(
     else:
         if not 1 <= len(graphs) <= MOST:
             raise InspectError(f"{len(graphs)} networks; the plot {kind!r} takes 1 to {MOST}")
-        given: dict[str, Any] = {}
+        given: dict[str, Any] = {"train": train, "batch": batch} if kind == "memory" else {}
         if kind in ("stages", "cumulative"):
             given = {"convention": convention}
-        elif kind == "memory":
-            given = {"train": train, "batch": batch}
         drawn = KINDS[kind](graphs, **given)
     return replace(drawn, theme=theme)
 
@@ -271,10 +269,7 @@ def _label_ends(axes: Axes, theme: Theme, ends: Sequence[End], wide: float) -> N
 
 
 def memory_through_depth(graphs: Sequence[LayerGraph], train: bool = False, batch: int = 1) -> Plot:
-    """Activations alive while each layer of an inference pass runs, with the peak marked.
-
-    train: all that a training step holds.
-    """
+    """Activations alive while each layer of a pass runs, or all that a training step holds."""
     if train:
         return training(graphs, batch)
 
