@@ -18,7 +18,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     "Understand": ("paths", "signal", "field", "learn"),
     "Compare": ("compare", "compare-blocks", "diff", "reconcile"),
     "Draw": ("diagram", "plot", "report"),
-    "Forecast": ("forecast", "cost", "devices", "calibrate", "validate"),
+    "Forecast": ("forecast", "fit", "cost", "devices", "calibrate", "validate"),
     "Measure": ("bench", "results", "ladder", "roofline", "device"),
 }
 """Every command, in the order and under the titles of the help."""

@@ -33,6 +33,7 @@ from resnet_inspect.pictures.plots.plot import (
     shared_legend,
 )
 from resnet_inspect.pictures.plots.signal import theory as signal
+from resnet_inspect.pictures.plots.training_memory import training
 from resnet_inspect.pictures.plots.zoo import zoo
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import network as network_table
@@ -58,13 +59,15 @@ def plot(
     *,
     theme: str = "light",
     convention: str = "macs",
+    train: bool = False,
+    batch: int = 1,
     wanted: Wanted = EVERYTHING,
 ) -> Plot:
     """A plot of one of KINDS; those of ALONE need no networks.
 
-    convention: what 'stages' and 'cumulative' show besides parameters. wanted: what 'pareto' shows.
-    Raises UnknownNameError for the kind, theme or convention, InspectError for too few or too many
-    networks, or for what another kind than 'pareto' does not take.
+    convention: what 'stages' and 'cumulative' show besides parameters. train, batch: of 'memory'.
+    wanted: what 'pareto' shows. Raises UnknownNameError for the kind, theme or convention,
+    InspectError for too few or too many networks, or for what another kind does not take.
     """
     if kind not in KINDS:
         raise unknown("plot", kind, KINDS)
@@ -72,6 +75,8 @@ def plot(
         raise InspectError(
             f"x, device, under and data are for the plot 'pareto'; {kind!r} takes none of them"
         )
+    if kind != "memory" and (train or batch != 1):
+        raise InspectError(f"train and batch are for the plot 'memory'; {kind!r} takes neither")
     if kind in ALONE:
         if graphs:
             raise InspectError(f"the plot {kind!r} takes no network; leave out {graphs[0].name!r}")
@@ -79,8 +84,10 @@ def plot(
     else:
         if not 1 <= len(graphs) <= MOST:
             raise InspectError(f"{len(graphs)} networks; the plot {kind!r} takes 1 to {MOST}")
-        counts = {"convention": convention} if kind in ("stages", "cumulative") else {}
-        drawn = KINDS[kind](graphs, **counts)
+        given: dict[str, Any] = {"train": train, "batch": batch} if kind == "memory" else {}
+        if kind in ("stages", "cumulative"):
+            given = {"convention": convention}
+        drawn = KINDS[kind](graphs, **given)
     return replace(drawn, theme=theme)
 
 
@@ -231,34 +238,38 @@ def _stage_ends(graph: LayerGraph) -> list[int]:
     return sorted({reached[stage.output.name] for stage in graph.stages})
 
 
-def memory_through_depth(graphs: Sequence[LayerGraph]) -> Plot:
-    """Activations alive while each layer of an inference pass runs, with the peak marked."""
+def memory_through_depth(graphs: Sequence[LayerGraph], train: bool = False, batch: int = 1) -> Plot:
+    """Activations alive while each layer of a pass runs, or all that a training step holds."""
+    if train:
+        return training(graphs, batch)
 
     def paint(figure: Figure, theme: Theme) -> None:
         panels = figure.subplots(len(graphs), 1, squeeze=False)[:, 0]
-        top = max(max(live_bytes(graph)) for graph in graphs) / 2**20
+        top = max(max(live_bytes(graph, batch)) for graph in graphs) / 2**20
         for number, (axes, graph) in enumerate(zip(panels, graphs, strict=True)):
-            _memory_panel(axes, theme, graph, theme.series[number], top)
+            _memory_panel(axes, theme, graph, theme.series[number], top, batch)
         panels[-1].set_xlabel("layers in the order in which they run")
 
     return Plot(
         "memory",
         f"Activation memory of an inference pass of {_names(graphs)} through depth; the peak is "
-        + "; ".join(_peak_words(graph) for graph in graphs)
+        + "; ".join(_peak_words(graph, batch) for graph in graphs)
         + ".",
         (8.4, 1.2 + 1.9 * len(graphs)),
         paint,
     )
 
 
-def _peak_words(graph: LayerGraph) -> str:
-    need = memory(graph)
+def _peak_words(graph: LayerGraph, batch: int) -> str:
+    need = memory(graph, batch)
     bound = "at least " if need.uncounted else ""
     return f"{bound}{show_bytes(need.inference_peak)} at {called(need.peak_at)}"
 
 
-def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top: float) -> None:
-    levels = [level / 2**20 for level in live_bytes(graph)]
+def _memory_panel(
+    axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top: float, batch: int
+) -> None:
+    levels = [level / 2**20 for level in live_bytes(graph, batch)]
     edges = [step - 0.5 for step in range(len(levels) + 1)]
     axes.stairs(levels, edges, fill=True, color=colour, alpha=0.35, linewidth=0)
     axes.stairs(levels, edges, color=colour, linewidth=1.4)
@@ -266,9 +277,10 @@ def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top:
     axes.plot([peak], [levels[peak]], marker="v", color=theme.ink, markersize=7, clip_on=False)
     right = peak < 0.5 * len(levels)
     look = {"ha": "left" if right else "right", "va": "bottom", "bbox": backed(theme)}
-    note(axes, f"peak {_peak_words(graph)}", (peak, levels[peak]), (-4 if right else 4, 6), **look)
+    words = f"peak {_peak_words(graph, batch)}"
+    note(axes, words, (peak, levels[peak]), (-4 if right else 4, 6), **look)
     title = f"{called(graph.name)}: activations alive, input {graph.shown_inputs}"
-    axes.set_title(f"{title}, fp32")
+    axes.set_title(f"{title}, {f'batch {batch}, ' if batch > 1 else ''}fp32")
     axes.set_ylabel("MiB")
     axes.set_ylim(0, top * 1.24)
     axes.set_xlim(-0.5, len(levels) - 0.5)
