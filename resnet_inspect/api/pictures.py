@@ -84,8 +84,9 @@ def plot(
     """Plot where the cost is: a value with .write(path), which a notebook shows.
 
     kind: 'stages', 'cumulative', 'memory', 'field', 'paths' or 'signal' of some networks; 'zoo',
-    'pareto' or 'blocks' without any. convention: what 'stages' and 'cumulative' count. theme: 'light', 'dark' or
-    'print'. train, batch: 'memory' of a training step (SGD with momentum), or of an inference pass.
+    'pareto' or 'blocks' without any. convention: what 'stages' and 'cumulative' count. theme:
+    'light', 'dark' or 'print'. train, batch: 'memory' of a training step (SGD with momentum), or of
+    an inference pass.
     x: what 'pareto' sets accuracy against: 'macs', 'params' or 'throughput'; device, under and data
     are as `accuracy` has them.
     """
