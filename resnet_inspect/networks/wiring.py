@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, once
-from resnet_inspect.networks.ops import Add, ZeroPad
+from resnet_inspect.networks.ops import Add, Op, ZeroPad
 from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Opaque, Pad
 
 IDENTITY, PROJECTION, PADDING = "identity", "projection", "padding"
@@ -39,11 +39,13 @@ class Shortcut:
 
     @property
     def weighted(self) -> int:
-        """How many of its layers project: they have weights, or learn what nobody knows."""
-        return sum(
-            hasattr(layer.op, "weights") or (isinstance(layer.op, Opaque) and layer.op.params > 0)
-            for layer in self.layers
-        )
+        """How many of its layers project."""
+        return sum(weighs(layer.op) for layer in self.layers)
+
+
+def weighs(op: Op) -> bool:
+    """Whether a layer has weights, or learns what nobody knows."""
+    return hasattr(op, "weights") or (isinstance(op, Opaque) and op.params > 0)
 
 
 def _pads(layer: Layer, scaled: Set[str]) -> bool:
