@@ -111,7 +111,8 @@ class _Lowering:
                 outputs = [self.feeds[source] for source in node.args[0] if source in self.feeds]
             made_by.append(len(self.made))
         for node, feed in self.feeds.items():
-            if feed.draft and node.op != "get_attr":
+            whole = isinstance(node.meta["val"], torch.Tensor)  # else its parts tell
+            if feed.draft and whole and node.op != "get_attr":
                 last = made_by[min(node.meta.get("last", len(made_by)), len(made_by)) - 1]
                 feed.draft.until = max(feed.draft.until, last)
         return outputs
