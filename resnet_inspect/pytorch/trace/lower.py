@@ -57,7 +57,8 @@ def lower(recorded: Recorded, name: str, inputs: Sequence[Input]) -> LayerGraph:
     entering = input_names(inputs, drafts)
     layers = named_layers(drafts, entering)
     names = {draft: layer.name for draft, layer in zip(drafts, layers, strict=True)}
-    returned = tuple(dict.fromkeys(names[draft] for draft in made))
+    given = (names[f.draft] if f.draft else entering[f.input].name for f in outputs)
+    returned = tuple(dict.fromkeys(given))
     placed = [Placed(layer, draft.frames) for layer, draft in zip(layers, drafts, strict=True)]
     run = Run(
         recorded.tensors,
