@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from resnet_inspect.api.forecasting import forecasts as forecasts
     from resnet_inspect.api.forecasting import training_cost as training_cost
     from resnet_inspect.api.forecasting import validate as validate
+    from resnet_inspect.api.learning import freeze as freeze
+    from resnet_inspect.api.learning import learn as learn
+    from resnet_inspect.api.learning import parameter_groups as parameter_groups
     from resnet_inspect.api.measurements import bench as bench
     from resnet_inspect.api.measurements import device as device
     from resnet_inspect.api.measurements import ladder as ladder
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "api.forecasting": "accuracy calibrate devices forecast forecasts training_cost validate",
+    "api.learning": "freeze learn parameter_groups",
     "api.measurements": "bench device ladder read_bench roofline",
     "api.networks": "Model build graph list_models load_timm_preact register_layer spec trace",
     "api.pictures": "diagram diff_diagram plot report",

@@ -15,6 +15,7 @@ from resnet_inspect.errors import unknown
 
 PANELS: dict[str, tuple[str, ...]] = {
     "Look": ("table", "models", "explain", "conventions"),
+    "Understand": ("learn",),
     "Compare": ("compare", "compare-blocks", "diff", "reconcile"),
     "Draw": ("diagram", "plot", "report"),
     "Forecast": ("forecast", "cost", "devices", "calibrate", "validate"),

@@ -31,16 +31,21 @@ _HOW = "How to measure"
 
 _RECORD = "The record"
 
-device_options = together(
-    option(
-        "--device DEVICE",
-        "Device, or cuda:1",
-        words=DEVICES,
-        panel=_HOW,
-        unset="a GPU if there is one",
-    ),
-    option("--threads N", "CPU threads.", type=int, panel=_HOW, unset="torch's"),
+device_option = option(
+    "--device DEVICE",
+    "Device, or cuda:1",
+    words=DEVICES,
+    panel=_HOW,
+    unset="a GPU if there is one",
 )
+
+
+def threads_option(unset: str = "torch's") -> Callable[[Function], Function]:
+    """--threads of the CPU; unset: how many there are by default, in words."""
+    return option("--threads N", "CPU threads.", type=int, panel=_HOW, unset=unset)
+
+
+device_options = together(device_option, threads_option())
 
 sampling_options = together(
     device_options,
@@ -59,15 +64,21 @@ sampling_options = together(
     ),
 )
 
-record_options = together(
-    option(
-        "--record FILE",
-        "JSON Lines, to which each measurement is added as soon as it is finished.",
-        default="bench.jsonl",
-        panel=_RECORD,
-    ),
-    option("--resume", "Leave out what the record already holds.", panel=_RECORD),
-)
+
+def records_to(file: str, each: str = "each measurement") -> Callable[[Function], Function]:
+    """--record, by default this file, and --resume."""
+    return together(
+        option(
+            "--record FILE",
+            f"JSON Lines, to which {each} is added as soon as it is finished.",
+            default=file,
+            panel=_RECORD,
+        ),
+        option("--resume", "Leave out what the record already holds.", panel=_RECORD),
+    )
+
+
+record_options = records_to("bench.jsonl")
 
 
 def level_option(help: str = "Rows") -> Callable[[Function], Function]:

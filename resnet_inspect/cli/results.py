@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 @command("results")
-@argument("record FILE", "What bench, ladder or device recorded (JSON Lines).")
+@argument("record FILE", "What bench, ladder, device or learn recorded (JSON Lines).")
 @models_argument(required=False, help="Only these networks.")
 @option("--against FILE", "Compare with this record, case by case.")
-@level_option("Rows of bench --per-layer")
+@level_option("Rows: run, epoch or response of learn; of bench --per-layer")
 @shows_measured
 def results(
     record: str, models: tuple[str, ...], against: str | None, level: str

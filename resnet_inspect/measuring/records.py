@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from statistics import median
@@ -23,23 +22,15 @@ from msgspec.structs import asdict
 from resnet_inspect.counting.roofline import Ceilings, Roofline, Row
 from resnet_inspect.errors import FormatError
 from resnet_inspect.files import cannot_write, check_writable, read_bytes
-from resnet_inspect.measuring.environment import (
-    Amount,
-    Condition,
-    Count,
-    Device,
-    Rate,
-    Settings,
-    Size,
-    Software,
-)
+from resnet_inspect.measuring.environment import Amount, Count, Rate, Size
+from resnet_inspect.measuring.learning import Epoch
+from resnet_inspect.measuring.measurement import SCHEMA as SCHEMA
+from resnet_inspect.measuring.measurement import Measurement as Measurement
+from resnet_inspect.measuring.measurement import timestamp as timestamp
 from resnet_inspect.measuring.sampling import Sample, Seconds, StoppingRule, Times
 from resnet_inspect.measuring.statistics import Summary, summary
 from resnet_inspect.networks.op_data import op_from
 from resnet_inspect.networks.ops import Op
-
-SCHEMA = 2
-"""The version of the records below. Raise it when a field changes its meaning."""
 
 Status = Literal["ok", "out of memory", "failed"]
 
@@ -66,19 +57,6 @@ class Case(Struct, frozen=True):
         return " ".join(words)
 
 
-class Measurement(Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """What every record says. made: when (UTC, ISO 8601); before, after: how the machine was."""
-
-    schema: int = SCHEMA
-    made: str
-    rule: StoppingRule
-    settings: Settings
-    device: Device
-    software: Software
-    before: Condition
-    after: Condition
-
-
 class CaseMeasurement(Measurement, frozen=True, kw_only=True, dict=True):
     """A case that was run.
 
@@ -86,6 +64,7 @@ class CaseMeasurement(Measurement, frozen=True, kw_only=True, dict=True):
     cost. ceiling: FLOP/s at best in this dtype, if known. sample: None where status is not ok.
     """
 
+    rule: StoppingRule
     case: Case
     network: str
     macs: Count
@@ -230,6 +209,7 @@ class Convolution(Struct, frozen=True, tag_field="is", tag="3x3 convolution"):
 class DeviceCeilings(Measurement, frozen=True, kw_only=True, tag="ceilings"):
     """What a device does at best: see counting.roofline.Ceilings. fastest: what gave each rate."""
 
+    rule: StoppingRule
     rates: dict[str, Rate]
     fastest: dict[str, Product | Convolution]
     copies: Annotated[tuple[tuple[Size, Rate], ...], Meta(min_length=1)]
@@ -242,11 +222,6 @@ class DeviceCeilings(Measurement, frozen=True, kw_only=True, tag="ceilings"):
     @property
     def ceilings(self) -> Ceilings:
         return Ceilings(self.device.name, self.device.kind, self.rates, self.copies, self.launch)
-
-
-def timestamp() -> str:
-    """Now, as records write it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 Kind = TypeVar("Kind", bound=Measurement)
@@ -270,7 +245,7 @@ class _Head(Struct):
 
 
 _decode_head = msgspec.json.Decoder(_Head).decode
-_Record = Latency | LadderStep | Layers | DeviceCeilings
+_Record = Latency | LadderStep | Layers | DeviceCeilings | Epoch
 _decode: Callable[[bytes], Measurement] = msgspec.json.Decoder(_Record).decode
 
 

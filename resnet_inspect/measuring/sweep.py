@@ -36,7 +36,7 @@ class Environment(NamedTuple):
     torch: str
 
     @classmethod
-    def of(cls, record: CaseMeasurement) -> Environment:
+    def of(cls, record: Measurement) -> Environment:
         return cls(record.device.name, record.settings.threads, record.software.torch)
 
 

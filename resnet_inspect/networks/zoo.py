@@ -189,6 +189,8 @@ def canonical(name: str) -> str:
     """
     folded = name.strip().lower().replace("-", "").replace(" ", "").replace("se_res", "seres")
     folded = ALIASES.get(folded, folded)
+    if folded not in ZOO and f"{folded}_cifar" in ZOO:  # ResNet-56, as the paper calls it
+        return f"{folded}_cifar"
     if folded in ZOO or _from_rule(folded):
         return folded
     raise unknown("network", name, [*ZOO, *ALIASES], "'resnet-inspect models' lists them")

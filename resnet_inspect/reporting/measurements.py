@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from resnet_inspect.counting.roofline import Roofline
 from resnet_inspect.errors import InspectError, unknown
-from resnet_inspect.measuring.records import CaseMeasurement, Measurement, select
+from resnet_inspect.measuring.learning import Epoch
+from resnet_inspect.measuring.records import CaseMeasurement, Measurement
 from resnet_inspect.tables.table import Printable, Sheet, Table
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Shown(Printable):
 
 @dataclass(frozen=True, repr=False)
 class Measurements(Shown):
-    """What `bench`, `ladder` and `device` measured, or `read_bench` read.
+    """What `bench`, `ladder`, `device` and `learn` measured, or `read_bench` read.
 
     records: in the order in which they were made. source: the file that they were read from.
     """
@@ -48,9 +49,10 @@ class Measurements(Shown):
         return f"Measurements({len(self.records)} records)"
 
     def sheet(self, level: str = "layer") -> Sheet:
-        """A table of each kind: 'latency', 'ladder', 'layers', 'ceilings'; numbered if several.
+        """A table of each kind: 'latency', 'ladder', 'layers', 'ceilings', 'learning'.
 
-        level: rows of 'layers': layer, block or stage. Raises InspectError if there are no records.
+        They are numbered where there are several. level: rows of 'layers' (layer, block or stage)
+        or of 'learning' (run, epoch or response). Raises InspectError if there are no records.
         """
         from resnet_inspect.tables.measurements import measurements
 
@@ -95,13 +97,20 @@ class Measurements(Shown):
 
     def select(self, models: Sequence[str]) -> Measurements:
         """Only what was measured of these networks; raises UnknownNameError for others."""
-        cases = select(self.records, CaseMeasurement)
-        known = {record.case.model for record in cases}
+        models_of = [(_model(one), one) for one in self.records]
+        known = {name for name, _ in models_of if name is not None}
         for model in models:
             if model not in known:
                 where = f"network in {self.source!r}" if self.source else "network measured"
                 raise unknown(where, model, sorted(known))
-        return replace(self, records=tuple(one for one in cases if one.case.model in models))
+        return replace(self, records=tuple(one for name, one in models_of if name in models))
+
+
+def _model(record: Measurement) -> str | None:
+    """The network that was measured or trained; None for a device."""
+    if isinstance(record, CaseMeasurement):
+        return record.case.model
+    return record.model if isinstance(record, Epoch) else None
 
 
 @dataclass(frozen=True, repr=False)

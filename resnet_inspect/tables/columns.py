@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from resnet_inspect.networks.ops import show_shape
@@ -14,8 +15,9 @@ Record = Mapping[str, Value]
 Words = Literal["text", "prose"]
 """Words; prose may wrap."""
 
-Numbers = Literal["count", "bytes", "ratio", "number", "percent", "seconds", "rate"]
-"""An exact int; bytes; floats: a ratio, any number, a share of no total, a time, a rate."""
+Numbers = Literal["count", "bytes", "ratio", "number", "figures", "percent", "seconds", "rate"]
+"""An exact int; bytes; floats: a ratio, any number, one of any size in four figures, a share of no
+total, a time, a rate."""
 
 Kind = Words | Numbers | Literal["shape", "pair", "share"]
 """What a column may hold. shape: channels x height x width; pair: height and width, or one number
@@ -96,6 +98,22 @@ def compact(count: int) -> str:
     return f"{size:.{digits}f} {unit}" if unit else str(count)
 
 
+def show_count(count: int) -> str:
+    """A count in full, up to a million million million; what is larger in four figures."""
+    return f"{count:,}" if abs(count) < 10**18 else f"{Decimal(count):.3e}"
+
+
+def show_figures(number: float) -> str:
+    """A number of any size in four figures: 0.3408, 2,536, 1.400e+15."""
+    if number == 0 or 1e-3 <= abs(number) < 1e6:
+        return f"{number:,.{max(0, 3 - _exponent(number))}f}"
+    return f"{number:.3e}"
+
+
+def _exponent(number: float) -> int:
+    return int(f"{number:.3e}".partition("e")[2]) if number else 3
+
+
 def show_round(number: float) -> str:
     """A round number as short as it is: 500, 10 K, 1 M."""
     size, unit = _scaled(number, 1000)
@@ -122,12 +140,13 @@ def _pair(value: Any) -> str:
 
 
 _SHOWN: dict[str, Callable[[Any], str]] = {
-    "count": "{:,}".format,
+    "count": show_count,
     "bytes": lambda value: show_bytes(int(value)),
     "share": "{:.1%}".format,
     "percent": "{:.1%}".format,
     "ratio": "{:,.2f}".format,
     "number": "{:,.2f}".format,
+    "figures": lambda value: show_figures(float(value)),
     "seconds": lambda value: show_seconds(float(value)),
     "rate": lambda value: show_rate(float(value)),
     "pair": _pair,

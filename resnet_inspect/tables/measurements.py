@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from resnet_inspect.errors import InspectError
+from resnet_inspect.measuring.learning import Epoch
 from resnet_inspect.measuring.records import DeviceCeilings, Latency, Layers, Measurement, select
 from resnet_inspect.measuring.records import ladders as ladders_of
 from resnet_inspect.tables import roofline
@@ -14,20 +15,24 @@ from resnet_inspect.tables.ceilings import ceilings
 from resnet_inspect.tables.columns import Column
 from resnet_inspect.tables.ladder import ladder
 from resnet_inspect.tables.latency import latencies
+from resnet_inspect.tables.learning import LEVELS, learning
 from resnet_inspect.tables.table import Sheet, Table
 
 Item = TypeVar("Item")
 
 
 def measurements(records: Sequence[Measurement], level: str = "layer") -> Sheet:
-    """The tables 'latency', 'ladder', 'layers' and 'ceilings', numbered where there are several.
+    """The tables 'latency', 'ladder', 'layers', 'ceilings' and 'learning', numbered if several.
 
-    level: rows of 'layers', one of roofline.LEVELS. Raises InspectError for no records.
+    level: rows of 'layers', one of roofline.LEVELS, or of 'learning', one of its LEVELS. Raises
+    InspectError for no records.
     """
     tables = {"latency": latencies(records)} if select(records, Latency) else {}
     tables |= _numbered("ladder", ladders_of(records), ladder)
     tables |= _numbered("layers", select(records, Layers), partial(layers, level=level))
     tables |= _numbered("ceilings", select(records, DeviceCeilings), ceilings)
+    if epochs := select(records, Epoch):
+        tables["learning"] = learning(epochs, LEVELS[0] if level == "layer" else level)
     if not tables:
         raise InspectError("the file has no measurements; 'bench MODEL' makes some")
     return Sheet("Measurements", tables)

@@ -62,6 +62,9 @@ def test_aliases_lead_to_the_zoo() -> None:
     assert set(zoo.ALIASES.values()) <= set(zoo.ZOO)
     assert not set(zoo.ALIASES) & set(zoo.ZOO)
     assert all(zoo.canonical(alias) == name for alias, name in zoo.ALIASES.items())
+    assert zoo.canonical("ResNet-56") == "resnet56_cifar"
+    assert zoo.canonical("plain110") == "plain110_cifar"
+    assert zoo.canonical("resnet50") == "resnet50"
 
 
 @pytest.mark.parametrize(

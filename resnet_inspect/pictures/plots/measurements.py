@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from resnet_inspect.measuring.learning import Epoch
 from resnet_inspect.measuring.records import Latency, Layers, Measurement, ladders, select
 from resnet_inspect.pictures.plots.ladder import ladder_plot
 from resnet_inspect.pictures.plots.latency import latency_plots
+from resnet_inspect.pictures.plots.learning import learning_plots
 from resnet_inspect.pictures.plots.plot import Plot
 from resnet_inspect.pictures.plots.roofline import roofline_plot
 
@@ -21,6 +23,7 @@ def measurement_plots(records: Sequence[Measurement]) -> list[Plot]:
         for record in select(records, Layers)
         if record.sample and record.macs
     ]
+    plots += learning_plots(select(records, Epoch))
     return _named(plots)
 
 

@@ -44,7 +44,7 @@ def _set_threads(count: int) -> None:
         torch.set_num_threads(count)
 
 
-def _settings(dtype: str, threads: int | None) -> list[_Setting]:
+def _settings(dtype: str, threads: int | None, repeatable: bool) -> list[_Setting]:
     """Everything that is set, in the order in which it can be put back.
 
     Since 2.9 torch has a precision for each kind of operation, which also changes the older flags
@@ -56,8 +56,8 @@ def _settings(dtype: str, threads: int | None) -> list[_Setting]:
     mkldnn: Any = backends.mkldnn
     matmul = torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
     wanted: list[_Setting] = [
-        _flag(cudnn, "benchmark", True),
-        _flag(cudnn, "deterministic", False),
+        _flag(cudnn, "benchmark", not repeatable),
+        _flag(cudnn, "deterministic", repeatable),
         _flag(cudnn, "allow_tf32", tf32),
         # Also says what backends.cuda.matmul.allow_tf32 does, and more.
         (*matmul, "high" if tf32 else "highest"),
@@ -77,15 +77,18 @@ MOST_THREADS = 1024
 
 
 @contextmanager
-def settings(dtype: str = "fp32", threads: int | None = None) -> Iterator[Settings]:
+def settings(
+    dtype: str = "fp32", threads: int | None = None, repeatable: bool = False
+) -> Iterator[Settings]:
     """Tuned convolutions, TF32 only where asked for, this many CPU threads; yields what holds.
 
+    repeatable: convolutions that give the same bits every time instead of the fastest.
     An older flag that contradicted the newer ones before may agree with them afterwards. Raises
     InspectError for a number of threads that cannot be.
     """
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise InspectError(f"threads is {shown(threads)}; give 1 to {MOST_THREADS}")
-    wanted = _settings(dtype, threads)
+    wanted = _settings(dtype, threads, repeatable)
     before = [(put, _value(get)) for get, put, _ in wanted]
     try:
         _set((put, value) for _, put, value in wanted)

@@ -14,7 +14,8 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 import torch
 from msgspec.structs import replace
 
-from resnet_inspect.counting.costs import graph_cost, total
+from resnet_inspect.counting.costs import graph_cost
+from resnet_inspect.counting.freezing import training_macs
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.measuring.records import Case, Status, timestamp
 from resnet_inspect.measuring.sampling import Sample, StoppingRule
@@ -135,16 +136,10 @@ def trial(
 
 
 def macs_of(graph: LayerGraph, case: Case) -> int:
-    """MACs of one run of the case, for the whole batch.
-
-    A training step multiplies three times as much as inference: forward, gradients of the weights,
-    gradients of the inputs, which the layers that read the network's input do not need.
-    """
-    macs = graph_cost(graph, case.batch).macs
-    if case.step == "inference":
-        return macs
-    first = (layer for layer in graph.layers if not graph.inputs.keys().isdisjoint(layer.inputs))
-    return 3 * macs - total(first, case.batch).macs
+    """MACs of one run of the case, for the whole batch."""
+    if case.step == "training":
+        return training_macs(graph, case.batch)
+    return graph_cost(graph, case.batch).macs
 
 
 def _too_large(graph: LayerGraph, case: Case, device: torch.device) -> Outcome[Any] | None:

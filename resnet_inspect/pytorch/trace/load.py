@@ -45,7 +45,7 @@ def load(
             raise InspectError(f"{name} is a file, which takes no arguments; drop --args")
         graph = trace(read(name), input_shape, name=Path(name).stem, leaves=leaves)
         return replace(graph, maker=partial(_on_default_device, partial(_program, name)))
-    make = partial(_called, name, dict(args or {}))
+    make = partial(_model, name, dict(args or {}))
     model, short = make(), name.rpartition(":")[2]
     if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
         return described(model, input_shape, leaves, short)
@@ -90,8 +90,18 @@ def _program(path: str) -> nn.Module:
     return model
 
 
-def _called(name: str, args: Mapping[str, Any]) -> nn.Module:
-    """What the callable of this name returns; of a module, a copy."""
+def _model(name: str, args: Mapping[str, Any]) -> nn.Module:
+    model = called(name, args)
+    if not isinstance(model, nn.Module):
+        raise InspectError(f"{name} returns a {type(model).__name__}, not a torch.nn.Module")
+    return model
+
+
+def called(name: str, args: Mapping[str, Any], what: str = "a module") -> Any:
+    """What the callable of this name returns; of a module, a copy. what: that in words.
+
+    Raises InspectError in one line, whatever goes wrong.
+    """
     module_name, _, attribute = name.partition(":")
     with redirect_stdout(sys.stderr):
         module = _imported(module_name)
@@ -100,17 +110,13 @@ def _called(name: str, args: Mapping[str, Any]) -> nn.Module:
             return deeply(partial(deepcopy, named), name)
         if not callable(named):
             raise InspectError(
-                f"{name} is a {type(named).__name__}; name a class or function that returns a "
-                "module"
+                f"{name} is a {type(named).__name__}; name a class or function that returns {what}"
             )
         try:
-            model = named(**args)
+            return named(**args)
         except (Exception, SystemExit, GeneratorExit) as error:
             shown = ", ".join(f"{key}={value!r}" for key, value in args.items())
             raise InspectError(f"{name}({shown}) fails: {first_line(error)}") from error
-    if not isinstance(model, nn.Module):
-        raise InspectError(f"{name} returns a {type(model).__name__}, not a torch.nn.Module")
-    return model
 
 
 def _imported(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Networks trained on small images, to see which of them learn."""
