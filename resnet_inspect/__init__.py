@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from resnet_inspect.api.forecasting import accuracy as accuracy
     from resnet_inspect.api.forecasting import calibrate as calibrate
     from resnet_inspect.api.forecasting import devices as devices
+    from resnet_inspect.api.forecasting import fit as fit
     from resnet_inspect.api.forecasting import forecast as forecast
     from resnet_inspect.api.forecasting import forecasts as forecasts
     from resnet_inspect.api.forecasting import training_cost as training_cost
@@ -43,12 +44,16 @@ if TYPE_CHECKING:
     from resnet_inspect.api.pictures import diff_diagram as diff_diagram
     from resnet_inspect.api.pictures import plot as plot
     from resnet_inspect.api.pictures import report as report
+    from resnet_inspect.api.propagation import effective_fields as effective_fields
+    from resnet_inspect.api.propagation import paths as paths
+    from resnet_inspect.api.propagation import signal as signal
     from resnet_inspect.api.tables import compare as compare
     from resnet_inspect.api.tables import conventions as conventions
     from resnet_inspect.api.tables import cost as cost
     from resnet_inspect.api.tables import diff as diff
     from resnet_inspect.api.tables import explain as explain
     from resnet_inspect.api.tables import memory as memory
+    from resnet_inspect.api.tables import memory_timeline as memory_timeline
     from resnet_inspect.api.tables import receptive_fields as receptive_fields
     from resnet_inspect.api.tables import reconcile as reconcile
     from resnet_inspect.api.tables import table as table
@@ -73,12 +78,16 @@ if TYPE_CHECKING:
     __version__: str
 
 _PUBLIC = {
-    "api.forecasting": "accuracy calibrate devices forecast forecasts training_cost validate",
+    "api.forecasting": ("accuracy calibrate devices fit forecast forecasts training_cost validate"),
     "api.learning": "freeze learn parameter_groups",
     "api.measurements": "bench device ladder read_bench roofline",
     "api.networks": "Model build graph list_models load_timm_preact register_layer spec trace",
     "api.pictures": "diagram diff_diagram plot report",
-    "api.tables": ("compare conventions cost diff explain memory receptive_fields reconcile table"),
+    "api.propagation": "effective_fields paths signal",
+    "api.tables": (
+        "compare conventions cost diff explain memory memory_timeline receptive_fields reconcile "
+        "table"
+    ),
     "counting.costs": "Cost total",
     "counting.memory": "Memory",
     "counting.field": "ReceptiveField",

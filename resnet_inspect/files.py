@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from resnet_inspect.errors import FormatError, InspectError
 
@@ -48,6 +49,41 @@ def read_bytes(path: str | os.PathLike[str], largest: int, instead: str = "") ->
         hint = f"; {instead}" if instead else ""
         raise FormatError(f"cannot read {os.fspath(path)!r}: {reason(error)}{hint}") from None
     return data
+
+
+LARGEST_TOML = 1 << 20
+"""Bytes of a TOML file; what is described in one takes some hundred."""
+
+
+def read_toml(path: str | os.PathLike[str], instead: str = "") -> tuple[str, dict[str, Any]]:
+    """The text and the fields of a TOML file; raises FormatError with the file and the line.
+
+    instead: what the user may give if it cannot be read.
+    """
+    import tomllib
+
+    data, name = read_bytes(path, LARGEST_TOML, instead), os.fspath(path)
+    try:
+        text = data.decode("utf-8-sig")
+        return text, tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"{name}: not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise FormatError(f"{name}{_place(str(error))}") from None
+    except ValueError:  # Python reads no numbers of more than 4300 digits
+        raise FormatError(f"{name}: a number in it has too many digits") from None
+    except RecursionError:
+        raise FormatError(f"{name}: lists or tables in it are nested too deeply") from None
+
+
+def _place(message: str) -> str:
+    """', line 3, column 8: expected ..' from tomllib's '.. (at line 3, column 8)'."""
+    match = re.fullmatch(r"(.*) \(at (line \d+, column \d+|end of document)\)", message, re.S)
+    if match is None:
+        return f": {message}"
+    return f", {match[2]}: {match[1][0].lower()}{match[1][1:]}"
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -50,9 +50,14 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "cost": lambda model: ri.cost(model, 2, input_shape=INPUT),
     "memory": lambda model: ri.memory(model, 2, "fp16", input_shape=INPUT),
+    "memory_timeline": lambda model: ri.memory_timeline(model, input_shape=INPUT).curve(3),
+    "fit": lambda model: ri.fit(model, memory="2GiB", train=True, input_shape=INPUT).rows[0][
+        "batch"
+    ],
     "receptive_fields": lambda model: list(ri.receptive_fields(model, input_shape=INPUT).values()),
     "table": lambda model: ri.table(model, "network", input_shape=INPUT).rows[0]["macs"],
     "explain": lambda model: ri.explain(model, "conv1", input_shape=INPUT).rows,
+    "paths": lambda model: ri.paths(model, input_shape=INPUT)["blocks"].rows,
     "diff": lambda model: ri.diff(model, TINY, input_shape=INPUT).rows,
     "compare": lambda model: ri.compare(model, TINY, input_shape=INPUT)["cost"].rows[0]["macs"],
     "reconcile": lambda model: len(ri.reconcile(model, input_shape=INPUT, measure=False).tables),

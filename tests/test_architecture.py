@@ -16,7 +16,7 @@ import resnet_inspect
 PACKAGE = Path(resnet_inspect.__file__).parent
 ROOT = Path(__file__).parents[1]
 
-CORE = {"errors", "files", "networks", "counting"}
+CORE = {"errors", "files", "networks", "counting", "propagation"}
 """Wings that need the standard library only."""
 
 # Libraries that take long to load, and who may load them as soon as it is imported itself.
@@ -136,6 +136,10 @@ PROBES = {
         "import resnet_inspect as ri; g = ri.graph('resnet50'); ri.total(g.layers); ri.memory(g)"
     ),
     "a table": "import resnet_inspect as ri; ri.table('resnet50').records()",
+    "propagation": (
+        "import resnet_inspect as ri; ri.paths('resnet50'); ri.signal('resnet20_cifar'); "
+        "ri.effective_fields('resnet20_cifar')"
+    ),
 }
 
 

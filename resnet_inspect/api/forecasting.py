@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
 from resnet_inspect.api.networks import Model, graph, graphs
+from resnet_inspect.counting.autocast import step_dtype
+from resnet_inspect.counting.training_step import Settings
 from resnet_inspect.errors import InspectError
 from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.devices import devices as known_devices
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.tables.table import Table
 
 if TYPE_CHECKING:
+    from resnet_inspect.forecasting.fit import Fit
     from resnet_inspect.forecasting.forecast import Forecast
     from resnet_inspect.reporting.forecasts import Calibrated, Validated
 
@@ -89,6 +95,103 @@ def forecast(
             train=train,
             input_shape=input_shape,
         )
+    )
+
+
+def fits(
+    *models: Model | Sequence[Model],
+    memory: str | int | Sequence[str | int] = (),
+    device: DeviceName | Sequence[DeviceName] = (),
+    train: bool = False,
+    batch: int | None = None,
+    dtype: str | None = None,
+    optimizer: str = "momentum",
+    checkpoint: str = "none",
+    stepping: str = "foreach",
+    accumulate: bool = False,
+    decay: bool = False,
+    reserve: str | int = "1GiB",
+    slack: float = 0.05,
+    input_shape: Shape | None = None,
+) -> list[Fit]:
+    """What fits as values, one for each network and memory, as `fit` has it."""
+    from resnet_inspect.forecasting import fit as fitting
+
+    named = (memory,) if isinstance(memory, (str, int)) else memory
+    kept = fitting.bytes_of(reserve, "reserve")
+    rooms = [fitting.room(of, kept, slack) for of in (*_named(device), *named)]
+    networks = graphs(models, input_shape)
+    if not rooms or not networks:
+        raise InspectError("name a network, and a device or a memory, such as '24GiB'")
+    settings = Settings(optimizer, step_dtype(dtype), checkpoint, stepping, accumulate, decay)
+    if batch is not None:
+        return [
+            fitting.fit_input(partial(_resized, each), each, into, settings, train, batch)
+            for each, into in product(networks, rooms)
+        ]
+    made = [fitting.fit(each, into, settings, train) for each, into in product(networks, rooms)]
+    if not any(each.batch for each in made):
+        raise fitting.too_large(made[-1])
+    return made
+
+
+def _resized(network: LayerGraph, shape: Shape) -> LayerGraph:
+    if network.spec is not None:
+        return layer_graph(network.spec, shape)
+    if network.maker is None:
+        raise InspectError(f"{network.name} is a graph for one input only; give a model")
+    return graph(network.maker(), shape)
+
+
+def fit(
+    *models: Model | Sequence[Model],
+    memory: str | int | Sequence[str | int] = (),
+    device: DeviceName | Sequence[DeviceName] = (),
+    train: bool = False,
+    batch: int | None = None,
+    dtype: str | None = None,
+    optimizer: str = "momentum",
+    checkpoint: str = "none",
+    stepping: str = "foreach",
+    accumulate: bool = False,
+    decay: bool = False,
+    reserve: str | int = "1GiB",
+    slack: float = 0.05,
+    input_shape: Shape | None = None,
+    around: bool = False,
+) -> Table:
+    """The largest batch that fits into a memory; with `batch`, the largest square input.
+
+    memory: '24GiB' or bytes; device: names, whose memory is that of the datasheet. train: a step
+    with `optimizer` (sgd, momentum, adam, adamw), `checkpoint` none, block or stage, `stepping`
+    foreach, fused or loop, `accumulate` (gradients of a batch before are kept) and weight `decay`.
+    dtype: fp32, bf16, .., amp-fp16 or amp-bf16. reserve: what is kept back for the CUDA context and
+    its libraries; slack: the share of the rest that the allocator loses. around: a row for each
+    batch around. Rows have `batch`, `total`, and what is held at the peak by kind. Raises
+    InspectError where not even one sample fits.
+    """
+    from resnet_inspect.tables.fit import fits_table
+
+    made = fits(
+        *models,
+        memory=memory,
+        device=device,
+        train=train,
+        batch=batch,
+        dtype=dtype,
+        optimizer=optimizer,
+        checkpoint=checkpoint,
+        stepping=stepping,
+        accumulate=accumulate,
+        decay=decay,
+        reserve=reserve,
+        slack=slack,
+        input_shape=input_shape,
+    )
+    if around:
+        return fits_table([near for each in made for near in each.around()], "Batches")
+    return fits_table(
+        made, "The largest batch that fits" if batch is None else "The largest input that fits"
     )
 
 

@@ -74,6 +74,8 @@ def plot(
     input_shape: Inputs | None = None,
     theme: str = "light",
     convention: str = "macs",
+    train: bool = False,
+    batch: int = 1,
     x: str = "macs",
     device: str | os.PathLike[str] | Device | None = None,
     under: str | None = None,
@@ -81,10 +83,12 @@ def plot(
 ) -> Plot:
     """Plot where the cost is: a value with .write(path), which a notebook shows.
 
-    kind: 'stages', 'cumulative', 'memory' or 'field' of some networks; 'zoo', 'pareto' or 'blocks'
-    without any. convention: what 'stages' and 'cumulative' count. theme: 'light', 'dark' or
-    'print'. x: what 'pareto' sets accuracy against: 'macs', 'params' or 'throughput'; device, under
-    and data are as `accuracy` has them.
+    kind: 'stages', 'cumulative', 'memory', 'field', 'paths' or 'signal' of some networks; 'zoo',
+    'pareto' or 'blocks' without any. convention: what 'stages' and 'cumulative' count. theme:
+    'light', 'dark' or 'print'. train, batch: 'memory' of a training step (SGD with momentum), or of
+    an inference pass.
+    x: what 'pareto' sets accuracy against: 'macs', 'params' or 'throughput'; device, under and data
+    are as `accuracy` has them.
     """
     from resnet_inspect.pictures.plots import costs
     from resnet_inspect.tables.accuracy import wanted_rows
@@ -94,6 +98,8 @@ def plot(
         graphs(models, input_shape),
         theme=theme,
         convention=convention,
+        train=train,
+        batch=batch,
         wanted=wanted_rows(front=x, device=device, under=under, data=data),
     )
 

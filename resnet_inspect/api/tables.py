@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from resnet_inspect.counting.costs import Cost
     from resnet_inspect.counting.field import ReceptiveField
     from resnet_inspect.counting.memory import Memory
+    from resnet_inspect.counting.timeline import Timeline
     from resnet_inspect.tables.table import Sheet, Table
 
 
@@ -47,11 +48,40 @@ def memory(
     """The bytes of a network's parameters, buffers and activations for `batch` samples.
 
     dtype: fp32, fp16, bf16 or fp64; by default each tensor's own, and fp32 where there are none.
-    .training("adam") is the sum for an optimiser. Frozen parameters get no gradient and no state.
+    .training("adam") is the sum for an optimiser: a bound, since not all of it exists at once
+    (`memory_timeline` has the peak). Frozen parameters get no gradient and no state.
     """
     from resnet_inspect.counting import memory as counting
 
     return counting.memory(graph(model, input_shape, **changes), batch, dtype)
+
+
+def memory_timeline(
+    model: Model,
+    *,
+    train: bool = True,
+    optimizer: str = "momentum",
+    dtype: str | None = None,
+    checkpoint: str = "none",
+    stepping: str = "foreach",
+    accumulate: bool = False,
+    decay: bool = False,
+    input_shape: Inputs | None = None,
+    **changes: Any,
+) -> Timeline:
+    """What memory holds while each kernel of a training step, or of an inference pass, runs.
+
+    .peak(batch) in bytes, .peak_at(batch).held(batch) by kind, .curve(batch), .largest_batch(bytes)
+    for any batch. Settings are as `fit` has them. Raises UnknownNameError.
+    """
+    from resnet_inspect.counting import training_memory as counting
+    from resnet_inspect.counting.training_step import Settings
+
+    network = graph(model, input_shape, **changes)
+    if not train:
+        return counting.inference_memory(network, dtype)
+    settings = Settings(optimizer, dtype, checkpoint, stepping, accumulate, decay)
+    return counting.training_memory(network, settings)
 
 
 def receptive_fields(
@@ -97,11 +127,24 @@ def table(
     )
 
 
-def explain(model: Model, part: str, *, input_shape: Inputs | None = None, **changes: Any) -> Table:
+def explain(
+    model: Model,
+    part: str | None = None,
+    *,
+    input_shape: Inputs | None = None,
+    **changes: Any,
+) -> Table:
     """A layer's or block's arithmetic, formula by formula with numbers put in.
 
-    Raises UnknownNameError with the nearest layers and blocks.
+    explain("residual") says why residual functions are easier to learn. Raises UnknownNameError
+    with the nearest layers and blocks.
     """
+    from resnet_inspect.tables import residual
+
+    if part is None:
+        if model == residual.WORD:
+            return residual.residual()
+        raise InspectError("no layer; name a layer or block after the network, such as layer2.0")
     from resnet_inspect.tables.explanation import arithmetic
 
     return arithmetic(graph(model, input_shape, **changes), part)

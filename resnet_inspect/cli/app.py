@@ -15,10 +15,10 @@ from resnet_inspect.errors import unknown
 
 PANELS: dict[str, tuple[str, ...]] = {
     "Look": ("table", "models", "explain", "conventions"),
-    "Understand": ("learn",),
+    "Understand": ("paths", "signal", "field", "learn"),
     "Compare": ("compare", "compare-blocks", "diff", "reconcile"),
     "Draw": ("diagram", "plot", "report"),
-    "Forecast": ("forecast", "cost", "devices", "calibrate", "validate"),
+    "Forecast": ("forecast", "fit", "cost", "devices", "calibrate", "validate"),
     "Measure": ("bench", "results", "ladder", "roofline", "device"),
 }
 """Every command, in the order and under the titles of the help."""

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -185,7 +185,8 @@ def watched(of: str, record: str | None = None) -> Iterator[Progress]:
         refresh_per_second=1,
     )
     progress = OnStderr(bar, of)
-    with bar, _on_ctrl_c(progress.interrupt):
+    # What a user's code prints is no part of the result.
+    with bar, redirect_stdout(sys.stderr), _on_ctrl_c(progress.interrupt):
         try:
             yield progress
         except KeyboardInterrupt:

@@ -8,7 +8,6 @@ import resnet_inspect as ri
 from resnet_inspect.cli.network_options import Network, network_options
 from resnet_inspect.cli.output import shows
 from resnet_inspect.cli.parameters import argument, command
-from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 
 
@@ -36,13 +35,16 @@ def _complete_part(
 def explain(network: Network, part: str | None) -> ri.Table:
     """Write out the arithmetic of a layer or block, with numbers.
 
+    'explain residual' says why residual functions are easier to learn.
+
     \b
     resnet-inspect explain resnet50 layer2.0.conv2
     resnet-inspect explain resnet18 layer3.0
     resnet-inspect explain --depth 18 layer3.0
+    resnet-inspect explain residual
     """
     if part is None and network.described:  # the only word is the layer
         network, part = network._replace(model=None), network.model
     if part is None:
-        raise InspectError("no layer; name a layer or block after the network, such as layer2.0")
+        return ri.explain(network.model or "")
     return ri.explain(network.graph, part)

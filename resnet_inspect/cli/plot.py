@@ -11,6 +11,7 @@ import resnet_inspect as ri
 from resnet_inspect.cli.models import accuracy_options
 from resnet_inspect.cli.network_options import (
     MODELS_HELP,
+    batch_option,
     convention_option,
     models_options,
     theme_option,
@@ -27,6 +28,8 @@ from resnet_inspect.networks.graph import LayerGraph
 @models_options(help=f"{MODELS_HELP}; none for zoo, pareto and blocks.", required=False)
 @output_option("The picture: svg, png or pdf by its suffix.")
 @convention_option
+@option("--train", "Of memory: that of a training step, SGD with momentum.")
+@batch_option
 @theme_option()
 @option(
     "--x AXIS",
@@ -53,6 +56,7 @@ def plot(
     \b
     resnet-inspect plot stages resnet34 resnet50 -o stages.svg
     resnet-inspect plot memory resnet50 -o memory.png
+    resnet-inspect plot memory resnet50 --train --batch 32 -o training.svg
     resnet-inspect plot field resnet18 resnet50 resnet152 -o field.pdf
     resnet-inspect plot zoo -o zoo.svg
     resnet-inspect plot pareto --x throughput --device rtx4090 -o front.svg

@@ -28,6 +28,9 @@ class Careful:
     def writelines(self, lines: Iterable[str]) -> None:
         self.rich_proxied_file.writelines(map(visible_lines, lines))
 
+    def close(self) -> None:
+        """Stay open: a user's code may print, and owns no stream."""
+
     def __getattr__(self, name: str) -> object:
         return getattr(self.rich_proxied_file, name)
 

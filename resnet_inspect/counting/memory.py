@@ -84,7 +84,7 @@ def memory(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> Memor
     dtype: by default each tensor's own, and for activations the network's. Raises
     UnknownNameError for it.
     """
-    held = _held_bytes(graph, dtype)
+    held = held_bytes(graph, dtype)
     short, _ = _shortened(graph)  # what is alive repeats with the blocks
     timeline = live_bytes(short, batch, dtype)
     peak = max(range(len(timeline)), key=timeline.__getitem__)
@@ -119,7 +119,7 @@ class _Held(NamedTuple):
     unused: int = 0
 
 
-def _held_bytes(graph: LayerGraph, dtype: str | None) -> _Held:
+def held_bytes(graph: LayerGraph, dtype: str | None) -> _Held:
     """Every tensor once, in its own dtype or in the one that it is cast to."""
     dtype = dtype and canonical_dtype(dtype)
     if graph.run is None:
@@ -159,7 +159,7 @@ def _shortened(graph: LayerGraph) -> tuple[LayerGraph, Mapping[str, int]]:
     return short, MappingProxyType(times)
 
 
-def _by_kind(graph: LayerGraph, rule: _Rule) -> dict[type[ops.Op], Callable[..., Any]]:
+def by_kind(graph: LayerGraph, rule: _Rule) -> dict[type[ops.Op], Callable[..., Any]]:
     """The cases of a rule that a network needs, so that none is looked up twice."""
     return {kind: rule.dispatch(kind) for kind in {type(layer.op) for layer in graph.layers}}
 
@@ -191,8 +191,8 @@ def live_bytes(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> t
     caller holds on to it. The network's inputs live throughout.
     """
     size = element_bytes(chosen_dtype(graph, dtype))
-    owner, until = storages(graph), _last_uses(graph)
-    auxiliary = _by_kind(graph, auxiliary_bytes)
+    owner, until = storages(graph), last_uses(graph)
+    auxiliary = by_kind(graph, auxiliary_bytes)
     change = [0] * (len(graph.layers) + 1)
     during = []
     for step, layer in enumerate(graph.layers):
@@ -205,12 +205,12 @@ def live_bytes(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> t
             pool = graph.layer(layer.inputs[1])
             for at in range(graph.layers.index(pool) + 1, step + 1):
                 during[at] += auxiliary[type(pool.op)](pool.op, pool)
-    entering = sum(_input_bytes(graph, dtype).values())
+    entering = sum(input_bytes(graph, dtype).values())
     levels = list(accumulate(change, initial=entering))[1:]
     return tuple([(level + extra) * batch for level, extra in zip(levels, during, strict=False)])
 
 
-def _input_bytes(graph: LayerGraph, dtype: str | None) -> dict[str, int]:
+def input_bytes(graph: LayerGraph, dtype: str | None) -> dict[str, int]:
     """Bytes of each input of one sample."""
     size = element_bytes(chosen_dtype(graph, dtype))
     own = {entry.name: cast_size(entry.dtype, dtype) for entry in graph.entering if entry.dtype}
@@ -218,9 +218,9 @@ def _input_bytes(graph: LayerGraph, dtype: str | None) -> dict[str, int]:
 
 
 @once
-def _last_uses(graph: LayerGraph) -> Mapping[str, int]:
-    """The step until which each storage lives."""
-    owner = storages(graph)
+def last_uses(graph: LayerGraph, training: bool = False) -> Mapping[str, int]:
+    """The step until which the code that runs holds each storage."""
+    owner = storages(graph, training)
     made = dict.fromkeys(graph.inputs, -1)
     made |= {layer.name: step for step, layer in enumerate(graph.layers)}
     until = {name: made[name] for name in owner}
@@ -285,10 +285,10 @@ def _saved(
     size = element_bytes(chosen_dtype(graph, dtype))
     owner, graded = storages(graph, training), with_gradient(graph)
     tensors, auxiliary, copies, moments = (
-        _by_kind(graph, rule)
+        by_kind(graph, rule)
         for rule in (saved_tensors, auxiliary_bytes, saved_copy_bytes, statistics)
     )
-    entering = _input_bytes(graph, dtype)
+    entering = input_bytes(graph, dtype)
     saved: set[str] = set()
     for layer in graph.layers:
         if layer.name not in graded:
@@ -299,8 +299,8 @@ def _saved(
         if training:
             own += moments[kind](op, layer, size, batch)
         own *= times.get(layer.name, 1)
-        named = _needed(layer, tensors[kind](op, layer), graded)
-        named = () if _weight_frozen(graph, layer) else named
+        named = needed(layer, tensors[kind](op, layer), graded)
+        named = () if needs_no_input(graph, layer) else named
         for name in {owner[name] for name in named} - saved:
             saved.add(name)
             if name in entering:
@@ -318,7 +318,7 @@ _PRODUCTS = ("Mul", "Scale", "MatMul", "Div")
 """Ops that keep an operand for the sake of the other's gradient."""
 
 
-def _needed(layer: Layer, kept: tuple[str, ...], graded: frozenset[str]) -> tuple[str, ...]:
+def needed(layer: Layer, kept: tuple[str, ...], graded: frozenset[str]) -> tuple[str, ...]:
     """Of the tensors that a layer keeps those that its gradients need."""
     if layer.op.kind not in _PRODUCTS or len(set(layer.inputs)) != 2:
         return kept
@@ -342,7 +342,7 @@ def with_gradient(graph: LayerGraph) -> frozenset[str]:
     return frozenset(graded)
 
 
-def _weight_frozen(graph: LayerGraph, layer: Layer) -> bool:
+def needs_no_input(graph: LayerGraph, layer: Layer) -> bool:
     """Whether it is a product that needs no gradient of its weight, and so not its input.
 
     torch saves a convolution's and a normalization's input all the same.

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from resnet_inspect.errors import FormatError, InspectError, unknown
+from resnet_inspect.errors import FormatError, InspectError, shown, unknown
+from resnet_inspect.files import read_toml
 
 GIB = 2**30
 
@@ -78,9 +79,10 @@ def device_of(name: str, table: Mapping[str, Any], sources: Mapping[str, str] = 
     plain = known - {"name", "aliases", "peak", "fitted"}
     values: dict[str, Any] = {"launched": 0, "units": 0, "clock": 0, "cache": 0, "power": 0}
     values |= {key: value for key, value in table.items() if key in plain}
-    peaks = {dtype: 1e12 * rate for dtype, rate in _numbers(name, table["peak"]).items()}
+    peaks = {dtype: 1e12 * rate for dtype, rate in _numbers(name, table["peak"], LEAST).items()}
     measures = set(values) - {"kind", "architecture", "source"}
     _numbers(name, {key: values[key] for key in measures})
+    _numbers(name, {"bandwidth": values["bandwidth"]}, LEAST)
     return Device(
         name=name,
         title=str(table.get("name", name)),
@@ -99,14 +101,18 @@ def device_of(name: str, table: Mapping[str, Any], sources: Mapping[str, str] = 
     )
 
 
-def _numbers(name: str, values: Any) -> Mapping[str, float]:
-    """The values, checked to be positive numbers of a size that a device can have."""
+LEAST = 1e-6
+"""TFLOP/s and GB/s of any device."""
+
+
+def _numbers(name: str, values: Any, least: float = 0) -> Mapping[str, float]:
+    """The values, checked to be numbers of a size that a device can have."""
     if not isinstance(values, Mapping):
         raise FormatError(f"device {name}: peak is {values!r}; give a table: {{ fp16 = 100 }}")
     for key, value in values.items():
         whole = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not whole or not 0 <= value < 1e9:
-            raise FormatError(f"device {name}: {key} is {value!r}; give a number such as 100")
+        if not whole or not least <= value < 1e9:
+            raise FormatError(f"device {name}: {key} is {shown(value)}; give a number such as 100")
     return values
 
 
@@ -161,11 +167,7 @@ def find(name: str | os.PathLike[str] | Device) -> Device:
 
 def read_device(path: str) -> Device:
     """The device in a TOML file, written as devices.toml has them; raises FormatError."""
-    try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise FormatError(f"cannot read device {path}: {reason}") from None
+    _, table = read_toml(path, "name a device ('devices' lists them) or a TOML file")
     nested = [(key, value) for key, value in table.items() if isinstance(value, dict)]
     if "peak" in table:
         return device_of(Path(path).stem, table)

@@ -101,6 +101,11 @@ def forecast(
         raise InspectError(f"batch is {batch}; give 1 or more")
     setting = SETTINGS[dtype]
     device.peak(setting.dtype)
+    if not device.units:
+        raise InspectError(
+            f"device {device.name} has no units, among which a forecast divides the work; give "
+            "the number of its multiprocessors or cores, such as units = 108"
+        )
     way = Way(mode, layout, train, device.kind)
     known = known or fitted(device, way, dtype)
     of = known.efficiency

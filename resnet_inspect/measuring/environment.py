@@ -13,7 +13,7 @@ Size = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Amount = Annotated[float, Meta(ge=0, le=1e30)]
 """Of anything but time: a share, a ratio, joules."""
 
-Rate = Annotated[float, Meta(gt=0, le=1e30)]
+Rate = Annotated[float, Meta(ge=1e-30, le=1e30)]
 """FLOP/s, or bytes/s."""
 
 

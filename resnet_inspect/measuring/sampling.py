@@ -24,7 +24,7 @@ from resnet_inspect.measuring.statistics import summary
 
 Step = Callable[[], object]
 
-Seconds = Annotated[float, Meta(gt=0, le=1e9)]
+Seconds = Annotated[float, Meta(ge=1e-30, le=1e9)]
 
 Times = Annotated[tuple[Seconds, ...], Meta(min_length=1)]
 

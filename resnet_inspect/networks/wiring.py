@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, once
-from resnet_inspect.networks.ops import Add, ZeroPad
+from resnet_inspect.networks.ops import Add, Op, ZeroPad
 from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Opaque, Pad
 
 IDENTITY, PROJECTION, PADDING = "identity", "projection", "padding"
@@ -39,11 +39,13 @@ class Shortcut:
 
     @property
     def weighted(self) -> int:
-        """How many of its layers project: they have weights, or learn what nobody knows."""
-        return sum(
-            hasattr(layer.op, "weights") or (isinstance(layer.op, Opaque) and layer.op.params > 0)
-            for layer in self.layers
-        )
+        """How many of its layers project."""
+        return sum(weighs(layer.op) for layer in self.layers)
+
+
+def weighs(op: Op) -> bool:
+    """Whether a layer has weights, or learns what nobody knows."""
+    return hasattr(op, "weights") or (isinstance(op, Opaque) and op.params > 0)
 
 
 def _pads(layer: Layer, scaled: Set[str]) -> bool:
@@ -103,7 +105,7 @@ class Wiring:
             nonlocal apart
             before = reached.get(name)
             if before is None:
-                heapq.heappush(queue, (-self.place.get(name, -1), name))
+                heapq.heappush(queue, (-self._order(name), name))
             reached[name] = after = (before or 0) | which
             apart += (after != every) - (before is not None and before != every)
 
@@ -163,7 +165,8 @@ class Wiring:
 
         Terms without weights lead around the others. Where all have some, the one with fewest is a
         projection; where none has, the one with most layers is the residual, the first among
-        equals. A shortcut leaves no later than the residual begins; other terms are just added.
+        equals. A shortcut leaves no later than the residual begins, and where all that goes into
+        it comes from; other terms are just added, such as branches that gates weigh.
         """
         terms = self.terms(last)
         weights = [term.weighted for term in terms]
@@ -173,15 +176,44 @@ class Wiring:
             cuts.remove(max(terms, key=lambda term: len(term.layers)))
         elif least and len(cuts) > 1:
             return ()
-        begins = max((self._place(t) for t in terms if t not in cuts), default=-1)
-        return tuple(cut for cut in cuts if self._place(cut) <= begins)
+        residuals = [term for term in terms if term not in cuts]
+        begins = max((self._order(term.source) for term in residuals), default=-1)
+        return tuple(
+            cut
+            for cut in cuts
+            if self._order(cut.source) <= begins
+            and any(self._goes_around(cut, r) for r in residuals)
+        )
 
-    def _place(self, term: Shortcut) -> int:
-        return self.place.get(term.source, -1)
+    def _goes_around(self, cut: Shortcut, residual: Shortcut) -> bool:
+        """Whether what a residual takes from these layers comes from where a shortcut leaves."""
+        taken = (name for name in sources(residual.layers) if name in self.by_name)
+        return all(self.comes_from(name, cut.source) for name in taken)
+
+    def comes_from(self, name: str, source: str) -> bool:
+        """Whether a tensor is another one, or computed from it by these layers."""
+        first, seen, stack = self._order(source), {name}, [name]
+        while stack and source not in seen:
+            layer = self.by_name.get(stack.pop())
+            before = set(layer.inputs if layer else ()) - seen
+            stack += [each for each in before if self._order(each) >= first]
+            seen |= before
+        return source in seen
+
+    def _order(self, name: str) -> int:
+        return self.place.get(name, -1)
 
     def gate(self, gating: Layer) -> tuple[Layer, ...]:
-        """The layers that make a gating's gate: squeeze-and-excitation."""
-        return self.branches(gating)[1]
+        """The layers that make a gating's gate, out of what it gates: squeeze-and-excitation.
+
+        Where other branches go into it too, they are not the gate's (selective kernels).
+        """
+        makers = self.branches(gating)[1]
+        after = {gating.inputs[0]}
+        for layer in makers:
+            if not after.isdisjoint(layer.inputs):
+                after.add(layer.name)
+        return tuple(layer for layer in makers if layer.name in after) or makers
 
 
 def shortcut(block: Block) -> tuple[Layer, ...] | None:

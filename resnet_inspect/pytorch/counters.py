@@ -25,6 +25,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.assemble import assemble
 from resnet_inspect.pytorch.inputs import arguments, example
 from resnet_inspect.pytorch.results import results
+from resnet_inspect.pytorch.trace.diagnosis import named
 
 Totals = dict[str, int]
 """Names of conventions, or of `OTHERS`, with what was reported."""
@@ -76,10 +77,10 @@ def run(tool: Tool, graph: LayerGraph, batch: int = 1) -> dict[str, Reported]:
     try:
         with _quiet(), _unpatched(), _threads(1 if batch == 1 else torch.get_num_threads()):
             totals = tool.run(graph, batch)
-    except Exception as error:
-        line = (str(error).splitlines() or [""])[0]
-        failure = f"{type(error).__name__}: {line}" if line else type(error).__name__
-        return {name: Reported(tool.version, None, failure) for name in tool.reports}
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return {name: Reported(tool.version, None, named(error)) for name in tool.reports}
     return {name: Reported(tool.version, totals[name]) for name in tool.reports}
 
 

@@ -26,6 +26,7 @@ from resnet_inspect.tables.network_notes import (
     publications,
     references,
     run_notes,
+    wide_field,
 )
 from resnet_inspect.tables.table import Table
 
@@ -273,6 +274,7 @@ def table(
             *memory_notes(graph, batch, dtype),
             *run_notes(graph),
             *field_note(graph),
+            *(wide_field(graph) if "receptive_field" in chosen else ()),
             *(() if convention == "macs" else (_TERMS,)),
         ),
         group="stage" if level == "layer" else None,

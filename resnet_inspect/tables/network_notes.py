@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.published import Figure, figures_of, published_quantity
+from resnet_inspect.counting.receptive_field import wired_fields
 from resnet_inspect.networks.graph import LayerGraph, once
 from resnet_inspect.networks.wiring import unread
 from resnet_inspect.tables.columns import Record, Value, show_bytes
@@ -96,6 +97,19 @@ def run_notes(graph: LayerGraph) -> Iterator[str]:
     if dropped := unread(graph):
         yield f"Run, but no output needs their result: {listed(dropped)}"
     yield from run.notes
+
+
+def wide_field(graph: LayerGraph) -> Iterator[str]:
+    """From which stage on units see more than the input, before global pooling."""
+    fields, sides = wired_fields(graph)[0], graph.input_shape[1:]
+    for stage in graph.stages:
+        field = fields[stage.leaving.name]
+        if field is None or len(field.axes) != len(sides) or not all(field.stride):
+            return
+        if any(size > side for size, side in zip(field.size, sides, strict=True)):
+            about = "larger than the input, as is usual: see 'resnet-inspect field'"
+            yield f"From {stage.name} on a field is {about}"
+            return
 
 
 def listed(names: Iterable[str]) -> str:

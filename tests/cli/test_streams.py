@@ -122,6 +122,12 @@ def test_a_closed_stream_is_no_crash(words: str, closed: int, status: int) -> No
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
 
 
+def test_no_code_closes_a_guarded_stream() -> None:
+    buffer = io.StringIO()
+    Careful(buffer).close()
+    assert not buffer.closed
+
+
 def test_whoever_prints_is_guarded_but_rich() -> None:
     stream = io.StringIO()
     careful = Careful(stream)

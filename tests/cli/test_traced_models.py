@@ -285,6 +285,61 @@ def test_training_takes_whatever_has_a_gradient(
     assert json.loads(capsys.readouterr().out)["total"]["macs"] == 3 * 4 * 9 * 14 * 14
 
 
+TALKING = """
+from torch import nn
+
+
+class Wordless(BaseException):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+class Talks(nn.Module):
+    def __init__(self, error=None):
+        super().__init__()
+        self.body, self.error = nn.Conv2d(3, 4, 3), error
+        if error == "at once":
+            raise Wordless
+
+    def forward(self, x):
+        print("it talks while it runs")
+        if self.error and (self.training or self.error == "runs"):
+            raise {"exit": SystemExit(0), "key": KeyError("targets")}.get(self.error, Wordless())
+        return self.body(x)
+"""
+
+
+def test_what_a_model_prints_is_no_part_of_a_result(
+    here: Path, quick: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(f"{here}.py").write_text(TALKING)
+    for command in (["table"], ["bench", *quick]):
+        assert run([*command, f"{here}:Talks", *INPUT, "--format", "json"]) == 0
+        printed = capsys.readouterr()
+        json.loads(printed.out)
+        assert "it talks while it runs" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [("exit", "SystemExit: 0"), ("key", "KeyError: 'targets'")]
+)
+def test_a_model_that_fails_in_training_is_a_result(
+    error: str, reason: str, here: Path, quick: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(f"{here}.py").write_text(TALKING)
+    asked = ["bench", f"{here}:Talks", *INPUT, "--args", f"error={error}", *quick, "--train"]
+    assert run([*asked, "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["status"], row["reason"]) == ("failed", reason)
+
+
+def test_errors_of_any_kind_are_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(f"{here}.py").write_text(TALKING)
+    for error in ("at once", "runs"):
+        said = refused(capsys, "table", f"{here}:Talks", *INPUT, "--args", f"error={error}")
+        assert "Wordless" in said
+
+
 REFUSALS = {
     "{here}:small": "give the input's shape",
     "{here}:small --input 3x16x16 --args chooses=True": "--leaf Chooses",

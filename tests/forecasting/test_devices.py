@@ -8,6 +8,9 @@ import pytest
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.forecasting.devices import Device, devices, find
+from resnet_inspect.forecasting.forecast import forecast
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.zoo import spec
 
 # Multiply-accumulates a cycle of one multiprocessor or core, times 2: white papers of each
 # architecture. fp32 of Hopper and Blackwell is given at a higher boost than their matrix units'.
@@ -87,6 +90,13 @@ def test_a_dtype_without_units_says_which_there_are() -> None:
         find("p100").peak("bf16")
 
 
+def test_a_forecast_takes_the_units_of_a_device(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("bandwidth = 500\npeak = { fp16 = 40, fp32 = 20 }\n")
+    with pytest.raises(InspectError, match="mine has no units"):
+        forecast(layer_graph(spec("resnet18")), find(file))
+
+
 def test_a_device_of_ones_own_is_a_toml_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("bandwidth = 500\ncache = 8\npeak = { fp16 = 40, fp32 = 20 }\nunits = 40\n")
@@ -102,7 +112,11 @@ def test_a_device_of_ones_own_is_a_toml_file(tmp_path: Path) -> None:
         ("peak = { fp16 = 'a' }\nbandwidth = 1", "fp16 is 'a'; give a number"),
         ("peak = { fp16 = 1 }\nbandwith = 1", "did you mean bandwidth"),
         ("peak = { fp16 = 1 }", "no bandwidth"),
-        ("peak = ", "cannot read device"),
+        ("peak = ", "end of document: invalid value"),
+        ("peak = { fp16 = " + "9" * 5000 + " }", "too many digits"),
+        ("peak = " + "[" * 5000, "nested too deeply"),
+        ("peak = { fp16 = 0 }\nbandwidth = 1", "fp16 is 0; give a number"),
+        ("peak = { fp16 = 1 }\nbandwidth = 1e-320", "bandwidth is 1e-320; give a number"),
     ],
 )
 def test_a_toml_file_that_describes_no_device_says_why(

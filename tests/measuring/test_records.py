@@ -108,6 +108,14 @@ def test_refuses_a_line_with_its_number_and_field(path: Path, line: str, words: 
         ri.read_bench(path)
 
 
+def test_rates_too_small_to_divide_by(path: Path) -> None:
+    record = json.loads(to_line(ceilings()))
+    record["rates"]["fp32"] = 1e-320
+    path.write_text(json.dumps(record) + "\n")
+    with pytest.raises(FormatError, match=r"rates\["):
+        read(path)
+
+
 def test_files_that_cannot_be_read_or_written(path: Path) -> None:
     with pytest.raises(FormatError, match="no such file"):
         read(path)

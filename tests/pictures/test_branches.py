@@ -226,6 +226,20 @@ class Behind(Block):
         return self.narrow(x)
 
 
+class Selective(Block):
+    """Two branches weighed by a gate that is made of both."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        one, two = self.one(x), self.two(x)
+        gate = torch.sigmoid((one + two).mean((2, 3), keepdim=True))
+        return one * gate + two * (1 - gate)
+
+
+class SelectiveResidual(Selective):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + super().forward(x)
+
+
 def network(block: nn.Module) -> LayerGraph:
     return trace(nn.Sequential(normed(3, 8, 3), nn.Sequential(block), nn.Flatten()), (3, 8, 8))
 
@@ -242,6 +256,8 @@ def network(block: nn.Module) -> LayerGraph:
         (TimesZero(16, 2), ["padding"]),
         (Pooled(8, 2), ["identity"]),
         (Behind(), []),
+        (Selective(), []),
+        (SelectiveResidual(), ["identity"]),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
 )
@@ -254,6 +270,13 @@ def test_kinds_of_shortcuts(block: nn.Module, kinds: list[str]) -> None:
         assert (kind in said) == any(kind.startswith(own) or own in kind for own in kinds)
     assert arrows(graph) <= edges(graph)
     assert "→ 1×1, 8" not in said
+
+
+def test_what_a_gate_weighs_is_no_part_of_it() -> None:
+    graph = network(Selective())
+    (unit,) = (unit for stage in stages(graph) for unit in stage.units if unit.kind == "Selective")
+    assert sum(isinstance(layer.op, Conv2d) for layer in unit.body) == 4
+    assert not any(isinstance(layer.op, Conv2d) for gate in unit.gates for layer in gate)
 
 
 def test_a_sum_of_several_terms_is_one() -> None:

@@ -328,3 +328,15 @@ def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(InspectError, match="cannot write"):
         of_kind("stages").write(tmp_path / "nowhere" / "stages.svg")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_of_a_training_step() -> None:
+    timeline = ri.memory_timeline("resnet18")
+    plot = ri.plot("memory", "resnet18", train=True, batch=8)
+    (axes,) = [axes for axes in drawn(plot).axes if axes.get_title()]
+    assert axes.get_xlim()[1] == len(timeline.points) - 0.5
+    (marked,) = [line for line in axes.lines if line.get_marker() == "v"]
+    assert list(marked.get_ydata()) == [timeline.total(8) / 2**20]
+    assert timeline.peak_at(8).layer in plot.alt
+    with pytest.raises(InspectError, match="train and batch are for the plot 'memory'"):
+        ri.plot("stages", "resnet18", train=True)

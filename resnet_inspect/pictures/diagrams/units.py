@@ -211,8 +211,18 @@ def _unit(name: str, kind: str, layers: tuple[Layer, ...], place: Mapping[str, i
     cuts = wiring.shortcuts(last) if isinstance(last.op, Add) else ()
     whole = replace(unit, shortcuts=cuts, additions=wiring.additions(last))
     reached = {layer.name for term in wiring.terms(last) for layer in term.layers} if cuts else {}
-    around = all(layer.name in reached or light(layer) for layer in whole.body)
+    around = all(
+        layer.name in reached or light(layer) or _follows(wiring, layer, cuts)
+        for layer in whole.body
+    )
     return whole if cuts and whole.body and around else unit
+
+
+def _follows(wiring: Wiring, layer: Layer, cuts: Sequence[Shortcut]) -> bool:
+    """Whether a layer that several terms share runs behind where the shortcuts leave."""
+    return all(
+        layer.name != cut.source and wiring.comes_from(layer.name, cut.source) for cut in cuts
+    )
 
 
 def _likenesses(

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resnet_inspect.counting import conventions
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.memory import live_bytes, memory
-from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import GlobalAvgPool2d
-from resnet_inspect.networks.parts import depths, roles
+from resnet_inspect.networks.parts import depths
 from resnet_inspect.pictures.plots.blocks import blocks
+from resnet_inspect.pictures.plots.field import receptive_field
+from resnet_inspect.pictures.plots.labels import End, label_ends
 from resnet_inspect.pictures.plots.pareto import pareto
+from resnet_inspect.pictures.plots.paths import paths
 from resnet_inspect.pictures.plots.plot import (
     DASHES,
     HATCHES,
@@ -31,6 +32,8 @@ from resnet_inspect.pictures.plots.plot import (
     note,
     shared_legend,
 )
+from resnet_inspect.pictures.plots.signal import theory as signal
+from resnet_inspect.pictures.plots.training_memory import training
 from resnet_inspect.pictures.plots.zoo import zoo
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import network as network_table
@@ -38,7 +41,6 @@ from resnet_inspect.tables.accuracy import EVERYTHING, Wanted
 from resnet_inspect.tables.characters import visible
 from resnet_inspect.tables.columns import show_bytes
 from resnet_inspect.tables.comparison import merged
-from resnet_inspect.tables.formulas import field_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,13 +59,15 @@ def plot(
     *,
     theme: str = "light",
     convention: str = "macs",
+    train: bool = False,
+    batch: int = 1,
     wanted: Wanted = EVERYTHING,
 ) -> Plot:
     """A plot of one of KINDS; those of ALONE need no networks.
 
-    convention: what 'stages' and 'cumulative' show besides parameters. wanted: what 'pareto' shows.
-    Raises UnknownNameError for the kind, theme or convention, InspectError for too few or too many
-    networks, or for what another kind than 'pareto' does not take.
+    convention: what 'stages' and 'cumulative' show besides parameters. train, batch: of 'memory'.
+    wanted: what 'pareto' shows. Raises UnknownNameError for the kind, theme or convention,
+    InspectError for too few or too many networks, or for what another kind does not take.
     """
     if kind not in KINDS:
         raise unknown("plot", kind, KINDS)
@@ -71,6 +75,8 @@ def plot(
         raise InspectError(
             f"x, device, under and data are for the plot 'pareto'; {kind!r} takes none of them"
         )
+    if kind != "memory" and (train or batch != 1):
+        raise InspectError(f"train and batch are for the plot 'memory'; {kind!r} takes neither")
     if kind in ALONE:
         if graphs:
             raise InspectError(f"the plot {kind!r} takes no network; leave out {graphs[0].name!r}")
@@ -78,21 +84,15 @@ def plot(
     else:
         if not 1 <= len(graphs) <= MOST:
             raise InspectError(f"{len(graphs)} networks; the plot {kind!r} takes 1 to {MOST}")
-        counts = {"convention": convention} if kind in ("stages", "cumulative") else {}
-        drawn = KINDS[kind](graphs, **counts)
+        given: dict[str, Any] = {"train": train, "batch": batch} if kind == "memory" else {}
+        if kind in ("stages", "cumulative"):
+            given = {"convention": convention}
+        drawn = KINDS[kind](graphs, **given)
     return replace(drawn, theme=theme)
 
 
 MOST_NAMES = 30
 """The most names of stages that an axis has room for."""
-
-
-class End(NamedTuple):
-    """Where a line ends, and what it is called."""
-
-    x: float
-    y: float
-    text: str
 
 
 def _names(graphs: Sequence[LayerGraph]) -> str:
@@ -210,7 +210,7 @@ def cumulative(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
             axes.set_xlabel("depth in layers with weights (marks end a stage)")
             axes.set_ylabel(f"{axis} so far")
             axes.set_ylim(bottom=0)
-            _label_ends(axes, theme, ends, 3.5)
+            label_ends(axes, theme, ends, 3.5)
 
     return Plot(
         "cumulative",
@@ -238,57 +238,38 @@ def _stage_ends(graph: LayerGraph) -> list[int]:
     return sorted({reached[stage.output.name] for stage in graph.stages})
 
 
-def _label_ends(axes: Axes, theme: Theme, ends: Sequence[End], wide: float) -> None:
-    """Names above the ends of lines, where costs that only grow leave room.
-
-    wide: the axes' width in inches, about, which says how many units a name takes.
-    """
-    axes.locator_params(axis="x", integer=True)
-    right, top = max(1, *(end.x for end in ends)), axes.get_ylim()[1] * 1.06
-    axes.set_xlim(0, right * 1.09)
-    axes.set_ylim(0, top)
-    unit = right * 1.09 / (72 * wide)
-    placed: list[tuple[float, float, float]] = []
-    for end in sorted(ends, key=lambda end: end.y):
-        half = (2.6 * len(end.text) + 4) * unit
-        at = min(max(end.x - half / 2, half), right * 1.09 - half)
-        height = end.y + top * 0.022
-        for left, far, level in placed:
-            if at - half < far and at + half > left:
-                height = max(height, level + top * 0.066)
-        placed.append((at - half, at + half, height))
-        look: dict[str, Any] = {"fontsize": 9, "fontweight": "bold", "bbox": backed(theme)}
-        axes.text(at, height, end.text, ha="center", va="bottom", **look)
-
-
-def memory_through_depth(graphs: Sequence[LayerGraph]) -> Plot:
-    """Activations alive while each layer of an inference pass runs, with the peak marked."""
+def memory_through_depth(graphs: Sequence[LayerGraph], train: bool = False, batch: int = 1) -> Plot:
+    """Activations alive while each layer of a pass runs, or all that a training step holds."""
+    if train:
+        return training(graphs, batch)
 
     def paint(figure: Figure, theme: Theme) -> None:
         panels = figure.subplots(len(graphs), 1, squeeze=False)[:, 0]
-        top = max(max(live_bytes(graph)) for graph in graphs) / 2**20
+        top = max(max(live_bytes(graph, batch)) for graph in graphs) / 2**20
         for number, (axes, graph) in enumerate(zip(panels, graphs, strict=True)):
-            _memory_panel(axes, theme, graph, theme.series[number], top)
+            _memory_panel(axes, theme, graph, theme.series[number], top, batch)
         panels[-1].set_xlabel("layers in the order in which they run")
 
     return Plot(
         "memory",
         f"Activation memory of an inference pass of {_names(graphs)} through depth; the peak is "
-        + "; ".join(_peak_words(graph) for graph in graphs)
+        + "; ".join(_peak_words(graph, batch) for graph in graphs)
         + ".",
         (8.4, 1.2 + 1.9 * len(graphs)),
         paint,
     )
 
 
-def _peak_words(graph: LayerGraph) -> str:
-    need = memory(graph)
+def _peak_words(graph: LayerGraph, batch: int) -> str:
+    need = memory(graph, batch)
     bound = "at least " if need.uncounted else ""
     return f"{bound}{show_bytes(need.inference_peak)} at {called(need.peak_at)}"
 
 
-def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top: float) -> None:
-    levels = [level / 2**20 for level in live_bytes(graph)]
+def _memory_panel(
+    axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top: float, batch: int
+) -> None:
+    levels = [level / 2**20 for level in live_bytes(graph, batch)]
     edges = [step - 0.5 for step in range(len(levels) + 1)]
     axes.stairs(levels, edges, fill=True, color=colour, alpha=0.35, linewidth=0)
     axes.stairs(levels, edges, color=colour, linewidth=1.4)
@@ -296,9 +277,10 @@ def _memory_panel(axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top:
     axes.plot([peak], [levels[peak]], marker="v", color=theme.ink, markersize=7, clip_on=False)
     right = peak < 0.5 * len(levels)
     look = {"ha": "left" if right else "right", "va": "bottom", "bbox": backed(theme)}
-    note(axes, f"peak {_peak_words(graph)}", (peak, levels[peak]), (-4 if right else 4, 6), **look)
+    words = f"peak {_peak_words(graph, batch)}"
+    note(axes, words, (peak, levels[peak]), (-4 if right else 4, 6), **look)
     title = f"{called(graph.name)}: activations alive, input {graph.shown_inputs}"
-    axes.set_title(f"{title}, fp32")
+    axes.set_title(f"{title}, {f'batch {batch}, ' if batch > 1 else ''}fp32")
     axes.set_ylabel("MiB")
     axes.set_ylim(0, top * 1.24)
     axes.set_xlim(-0.5, len(levels) - 0.5)
@@ -323,62 +305,13 @@ def _stage_bands(axes: Axes, theme: Theme, graph: LayerGraph) -> None:
     axes.tick_params(axis="x", length=0)
 
 
-def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
-    """How many input pixels a position sees, through depth, against the input's size."""
-    fields = [_fields(graph) for graph in graphs]
-
-    def paint(figure: Figure, theme: Theme) -> None:
-        axes = figure.subplots()
-        ends = []
-        for number, (graph, sizes) in enumerate(zip(graphs, fields, strict=True)):
-            axes.plot(sizes, color=theme.series[number], linestyle=DASHES[number])
-            ends.append(End(len(sizes) - 1, sizes[-1], f"{called(graph.name)} {sizes[-1]}"))
-        inputs = sorted({max(graph.input_shape[1:]) for graph in graphs if graph.input_shape[1:]})
-        axes.set_ylim(0, max(axes.get_ylim()[1], *inputs, 1))
-        for side in inputs:
-            axes.axhline(side, color=theme.ink, linewidth=1.2, linestyle=(0, (5, 3)))
-        _label_ends(axes, theme, ends, 7.6)
-        for side in inputs:
-            look = {"xycoords": axes.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-            note(axes, f"the input's {side} pixels", (1, side), (0, 3), **look)
-        axes.set_title("Receptive field through depth")
-        axes.set_xlabel("depth in layers with weights")
-        axes.set_ylabel("input pixels")
-
-    return Plot(
-        "field",
-        "Receptive field through depth, before global pooling: "
-        + ", ".join(
-            f"{visible(graph.name)} {f[-1]}" for graph, f in zip(graphs, fields, strict=True)
-        )
-        + " pixels."
-        + "".join(f" {visible(note)}" for graph in graphs for note in field_note(graph)),
-        (8.4, 3.6),
-        paint,
-    )
-
-
-def _fields(graph: LayerGraph) -> list[int]:
-    """The largest field at every depth up to the last global pooling; 1 pixel at the input."""
-    fields, reached, playing = receptive_fields(graph), depths(graph), roles(graph)
-    pools = [at for at, layer in enumerate(graph.layers) if isinstance(layer.op, GlobalAvgPool2d)]
-    sizes = [1]
-    for layer in graph.layers[: pools[-1] if pools else None]:
-        field = fields[layer.name]
-        if field is None:
-            break
-        if playing[layer.name] == "squeeze and excitation" or not field.axes:
-            continue
-        sizes += [sizes[-1]] * (reached[layer.name] + 1 - len(sizes))
-        sizes[reached[layer.name]] = max(sizes[reached[layer.name]], *field.size)
-    return sizes
-
-
 KINDS: dict[str, Callable[..., Plot]] = {
     "stages": stages,
     "cumulative": cumulative,
     "memory": memory_through_depth,
     "field": receptive_field,
+    "paths": paths,
+    "signal": signal,
     "zoo": zoo,
     "pareto": pareto,
     "blocks": blocks,

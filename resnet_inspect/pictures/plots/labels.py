@@ -1,4 +1,4 @@
-"""Labels at the points of a crowded scatter plot: none on another label or a point.
+"""Labels at the points of a crowded scatter plot: none on another label or a point; and at lines.
 
 Greedy and without chance, so that the same points always give the same picture: labels are put one
 after another, each at the first free place of a list that has the best first.
@@ -12,7 +12,8 @@ from itertools import product
 from math import hypot, inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resnet_inspect.pictures.plots.plot import note
+from resnet_inspect.pictures.plots.plot import backed, note
+from resnet_inspect.pictures.themes import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -170,3 +171,34 @@ def measured(text: str) -> float:
     from matplotlib.textpath import TextPath
 
     return float(TextPath((0, 0), text, size=FONT_SIZE).get_extents().width) + 2
+
+
+class End(NamedTuple):
+    """Where a line ends, and what it is called."""
+
+    x: float
+    y: float
+    text: str
+
+
+def label_ends(axes: Axes, theme: Theme, ends: Sequence[End], wide: float) -> None:
+    """Names above the ends of lines, where costs that only grow leave room.
+
+    wide: the axes' width in inches, about, which says how many units a name takes.
+    """
+    axes.locator_params(axis="x", integer=True)
+    right, top = max(1, *(end.x for end in ends)), axes.get_ylim()[1] * 1.06
+    axes.set_xlim(0, right * 1.09)
+    axes.set_ylim(0, top)
+    unit = right * 1.09 / (72 * wide)
+    placed: list[tuple[float, float, float]] = []
+    for end in sorted(ends, key=lambda end: end.y):
+        half = (2.6 * len(end.text) + 4) * unit
+        at = min(max(end.x - half / 2, half), right * 1.09 - half)
+        height = end.y + top * 0.022
+        for left, far, level in placed:
+            if at - half < far and at + half > left:
+                height = max(height, level + top * 0.066)
+        placed.append((at - half, at + half, height))
+        look: dict[str, Any] = {"fontsize": 9, "fontweight": "bold", "bbox": backed(theme)}
+        axes.text(at, height, end.text, ha="center", va="bottom", **look)

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.freezing import training_macs
 from resnet_inspect.counting.memory import memory
+from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.records import Case, Status, timestamp
 from resnet_inspect.measuring.sampling import Sample, StoppingRule
 from resnet_inspect.networks.graph import LayerGraph
@@ -24,6 +25,7 @@ from resnet_inspect.networks.op_data import fingerprint
 from resnet_inspect.pytorch.bench import machine, workload
 from resnet_inspect.pytorch.bench.backend_flags import settings
 from resnet_inspect.pytorch.bench.peak_memory import clear_workspaces
+from resnet_inspect.pytorch.trace.diagnosis import named, said
 
 Result = TypeVar("Result")
 
@@ -37,6 +39,9 @@ _NO_MEMORY = (
     "ALLOC_FAILED",
     "ALLOCATION_FAILED",
 )
+
+_OF_TORCH = (RuntimeError, MemoryError, AssertionError)
+"""Errors that say what is wrong without their name. An exported program asserts what it takes."""
 
 
 class Outcome(NamedTuple, Generic[Result]):
@@ -56,13 +61,20 @@ class Runner(NamedTuple):
     ceilings: Mapping[str, float] | None = None
 
 
-def attempt(run: Callable[[], Result], device: torch.device) -> Outcome[Result]:
-    """Run something on a device that may run out of memory, and clear up behind it."""
+def attempt(
+    run: Callable[[], Result], device: torch.device, of_users: bool = False
+) -> Outcome[Result]:
+    """Run something on a device that may run out of memory, and clear up behind it.
+
+    of_users: a user's code runs in it, which may fail in any way.
+    """
+    failures: tuple[type[BaseException], ...] = (BaseException,) if of_users else _OF_TORCH
     try:
         with machine.current(device):
             outcome: Outcome[Result] = Outcome("ok", None, run())
-    # torch's errors are RuntimeErrors; what an exported program wants of its input, it asserts
-    except (RuntimeError, MemoryError, AssertionError) as error:
+    except (InspectError, KeyboardInterrupt):
+        raise
+    except failures as error:
         outcome = Outcome(_status_of(error), _in_a_line(error), None)
     with suppress(RuntimeError):  # a device that is lost says so before the next case
         _clear(device)
@@ -72,15 +84,16 @@ def attempt(run: Callable[[], Result], device: torch.device) -> Outcome[Result]:
 def _status_of(error: BaseException | None) -> Status:
     while error is not None:
         no_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        if no_memory or any(words in str(error) for words in _NO_MEMORY):
+        if no_memory or any(words in said(error) for words in _NO_MEMORY):
             return OUT_OF_MEMORY
         # What ends the capture of a CUDA graph early is the context of the error that says so.
         error = error.__context__
     return FAILED
 
 
-def _in_a_line(error: Exception) -> str:
-    words = " ".join(str(error).split()) or type(error).__name__
+def _in_a_line(error: BaseException) -> str:
+    words = " ".join(said(error).split()) if isinstance(error, _OF_TORCH) else ""
+    words = words or named(error)
     return words if len(words) <= 300 else words[:297] + "..."
 
 
@@ -113,7 +126,9 @@ def trial(
     before = machine.condition(device)
     with settings(case.dtype, runner.threads) as held:
         described = machine.describe(device)
-        outcome = _too_large(graph, case, device) or attempt(run, device)
+        outcome = _too_large(graph, case, device) or attempt(
+            run, device, of_users=graph.maker is not None
+        )
     whole = graph_cost(graph)
     return outcome.value, {
         "made": timestamp(),

@@ -226,7 +226,9 @@ def check_trainable(graph: LayerGraph) -> None:
         model = build(graph, device="meta").to("meta").train()
         args, kwargs = example(graph, model, 2, "meta")
         found = _learned(model(*args, **kwargs))
-    except (RuntimeError, NotImplementedError, ValueError):
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return  # it needs data, and is tried with some
     if not found:
         raise InspectError(

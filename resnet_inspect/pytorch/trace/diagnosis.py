@@ -33,21 +33,21 @@ def explained(error: BaseException, frames: Sequence[Frame], model: nn.Module) -
         return InspectError(f"{where} {error}; {_advice(frame, model)}")
     if isinstance(error, InspectError):
         return error
-    if "does not require grad" in str(error):
+    message = said(error)
+    if "does not require grad" in message:
         return InspectError(
             f"{where} takes gradients within its forward pass, which are not followed; "
             f"{_advice(frame, model)}"
         )
-    reason = _of_values(str(error))
+    reason = _of_values(message)
     if reason is not None:
         return DataDependentError(f"{where} {reason}; {_advice(frame, model)}")
-    said = str(error).lower()
-    if "indices" in said and "scalar type" in said:
+    if "indices" in message.lower() and "scalar type" in message.lower():
         return ShapeError(
             f"{where} takes whole numbers; say so behind the input's shape, such as "
             "--input 16:int64 (in Python input_shape=((16,), 'int64'))"
         )
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    first = (message or type(error).__name__).splitlines()[0]
     if not isinstance(error, Exception):
         first = f"{type(error).__name__}: {first}"
     return ShapeError(f"{where} fails: {first}")
@@ -98,6 +98,14 @@ def _advice(frame: Frame, model: nn.Module) -> str:
     return ", or ".join(advice)
 
 
+def said(error: BaseException) -> str:
+    """What an error of somebody's code says; '' where asking it fails too."""
+    try:
+        return str(error).strip()
+    except Exception:
+        return ""
+
+
 def line_of(error: BaseException) -> str:
     """file:line of the innermost frame that is neither torch's nor ours."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
@@ -108,6 +116,10 @@ def line_of(error: BaseException) -> str:
 
 def first_line(error: BaseException) -> str:
     """An error of somebody's code as one line that names its place."""
-    first = (str(error).strip().splitlines() or [""])[0]
     where = line_of(error)
-    return f"{type(error).__name__}: {first}{f' ({where})' if where else ''}"
+    return f"{named(error)} ({where})" if where else named(error)
+
+
+def named(error: BaseException) -> str:
+    """An error's kind, and the first line of what it says."""
+    return ": ".join([type(error).__name__, *said(error).splitlines()[:1]])

@@ -20,15 +20,21 @@ from resnet_inspect.networks.run import Input
 from resnet_inspect.networks.structure import Frame
 from resnet_inspect.pytorch.trace.audit import Seen
 from resnet_inspect.pytorch.trace.calls import Held, Recorded, tensors_of
+from resnet_inspect.pytorch.trace.diagnosis import named
 from resnet_inspect.pytorch.trace.recorder import Recorder, tensors
 
 
 def record(program: ExportedProgram, name: str) -> tuple[Recorded, tuple[Input, ...]]:
     """The program's graph as recorder.py puts it, with its state, and its inputs.
 
-    Raises InspectError for sizes that are not known.
+    Raises InspectError for sizes that are not known, and for what contradicts itself.
     """
-    return _ProgramRun(program, name).run()
+    try:
+        return _ProgramRun(program, name).run()
+    except InspectError:
+        raise
+    except Exception as error:
+        raise InspectError(f"{name} does not run as a program: {named(error)}") from error
 
 
 def _inputs(program: ExportedProgram, name: str) -> dict[str, tuple[Input, torch.Tensor]]:

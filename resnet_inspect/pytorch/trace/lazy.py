@@ -13,7 +13,15 @@ from torch.nn.parameter import UninitializedBuffer, is_lazy
 from resnet_inspect.errors import InspectError, ShapeError
 from resnet_inspect.networks.run import Input
 from resnet_inspect.pytorch.inputs import arguments, named
+from resnet_inspect.pytorch.trace.deep import deeply
 from resnet_inspect.pytorch.trace.diagnosis import first_line
+
+
+def has_lazy(model: nn.Module) -> bool:
+    """Whether parameters or buffers of a model are still to be made."""
+    return deeply(
+        lambda: any(map(is_lazy, (*model.parameters(), *model.buffers()))), type(model).__name__
+    )
 
 
 def initialised(model: nn.Module, given: Sequence[Input]) -> nn.Module:
@@ -21,7 +29,7 @@ def initialised(model: nn.Module, given: Sequence[Input]) -> nn.Module:
 
     Raises InspectError where that fails.
     """
-    if not any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+    if not has_lazy(model):
         return model
     inputs = named(model, given)
     kinds = [getattr(torch, entry.dtype or "float32") for entry in inputs]
@@ -37,9 +45,9 @@ def initialised(model: nn.Module, given: Sequence[Input]) -> nn.Module:
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad(), torch.device("cpu"):
             own(*args, **kwargs)
-    except InspectError:
+    except (InspectError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
         raise ShapeError(
             f"{type(model).__name__} has lazy layers, and running it once fails: "
             f"{first_line(error)}"

@@ -18,14 +18,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.inputs import Inputs, entries
 from resnet_inspect.pytorch.trace.deep import deeply
 from resnet_inspect.pytorch.trace.diagnosis import first_line
-from resnet_inspect.pytorch.trace.lazy import initialised
+from resnet_inspect.pytorch.trace.lazy import has_lazy, initialised
 from resnet_inspect.pytorch.trace.pt2 import read
 from resnet_inspect.pytorch.trace.trace import trace
 
@@ -46,10 +45,11 @@ def load(
         graph = trace(read(name), input_shape, name=Path(name).stem, leaves=leaves)
         return replace(graph, maker=partial(_on_default_device, partial(_program, name)))
     make = partial(_model, name, dict(args or {}))
-    model, short = make(), name.rpartition(":")[2]
-    if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
-        return described(model, input_shape, leaves, short)
-    graph = trace(model, input_shape, name=short, leaves=leaves)
+    with redirect_stdout(sys.stderr):
+        model, short = make(), name.rpartition(":")[2]
+        if has_lazy(model):
+            return described(model, input_shape, leaves, short)
+        graph = trace(model, input_shape, name=short, leaves=leaves)
     return replace(graph, maker=partial(_on_default_device, make))
 
 
@@ -114,7 +114,9 @@ def called(name: str, args: Mapping[str, Any], what: str = "a module") -> Any:
             )
         try:
             return named(**args)
-        except (Exception, SystemExit, GeneratorExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             shown = ", ".join(f"{key}={value!r}" for key, value in args.items())
             raise InspectError(f"{name}({shown}) fails: {first_line(error)}") from error
 
@@ -128,7 +130,9 @@ def _imported(name: str) -> Any:
                 f"cannot import {error.name!r} here; run where it lies, or install it"
             ) from None
         raise InspectError(f"importing {name} fails: {first_line(error)}") from error
-    except (Exception, SystemExit, GeneratorExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise InspectError(f"importing {name} fails: {first_line(error)}") from error
 
 

@@ -173,8 +173,8 @@ def _tensors(name: str, data: bytes) -> bytes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No log lines of torch.export.load on stderr: what goes wrong is said in one line."""
-    logger = logging.getLogger("torch.export")
+    """No log lines of torch on stderr: what goes wrong is said in one line."""
+    logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:

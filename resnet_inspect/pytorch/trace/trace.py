@@ -30,7 +30,7 @@ from resnet_inspect.pytorch.trace import function_rules as _functions  # noqa: F
 from resnet_inspect.pytorch.trace import module_rules as _modules  # noqa: F401  (registers rules)
 from resnet_inspect.pytorch.trace import product_rules as _products  # noqa: F401  (registers)
 from resnet_inspect.pytorch.trace.deep import deeply
-from resnet_inspect.pytorch.trace.diagnosis import DataDependentError
+from resnet_inspect.pytorch.trace.diagnosis import DataDependentError, said
 from resnet_inspect.pytorch.trace.exported import record
 from resnet_inspect.pytorch.trace.lazy import initialised
 from resnet_inspect.pytorch.trace.lower import lower
@@ -110,7 +110,7 @@ def _fits(model: nn.Module, given: tuple[Input, ...], leaves: Sequence[str]) -> 
 def _wants_a_dict(error: BaseException | None) -> bool:
     """Whether this may be what a tensor raises where a dict was expected."""
     kinds = (TypeError, IndexError, KeyError, AttributeError)
-    return isinstance(error, kinds) or "__contains__" in str(error)
+    return error is not None and (isinstance(error, kinds) or "__contains__" in said(error))
 
 
 def _once(

@@ -42,7 +42,7 @@ def test_a_batch_beyond_the_memory_is_refused_before_it_kills() -> None:
     assert made.summary is None
 
 
-def test_errors_of_torch_are_results_and_others_are_not() -> None:
+def test_errors_of_torch_and_of_users_are_results_and_others_are_not() -> None:
     def unsupported() -> None:
         raise RuntimeError("no such kernel\n" + "x" * 1000)
 
@@ -53,6 +53,8 @@ def test_errors_of_torch_are_results_and_others_are_not() -> None:
     assert "\n" not in outcome.reason
     with pytest.raises(ZeroDivisionError):
         attempt(lambda: 1 / 0, CPU)
+    outcome = attempt(lambda: 1 / 0, CPU, of_users=True)
+    assert outcome.reason == "ZeroDivisionError: division by zero"
 
 
 class LostGpu:

@@ -465,6 +465,22 @@ def test_a_hostile_file_is_one_line_of_the_command_line(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("expr_str", "Eq(Symbol('a'), 0)"),  # torch logs how comparing it with a number failed
+        ("fqn", "elsewhere"),  # the program's own first call has no name
+    ],
+)
+def test_a_program_that_contradicts_itself_is_one_line(
+    key: str, value: str, good: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = changed(good, "model.json", lambda program: replaced(program, key, value))
+    command = [sys.executable, "-P", "-m", "resnet_inspect", "table", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
 @pytest.mark.parametrize("form", ["2.5", "2.8"])
 def test_files_of_earlier_versions_of_torch(good: Path, form: str) -> None:
     """They pickle the tensors; until 2.7 no folder is around the entries."""

@@ -22,6 +22,7 @@ from torch.utils.checkpoint import checkpoint
 import resnet_inspect as ri
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.errors import InspectError
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.trace.diagnosis import DataDependentError
 
 MACS = 8 * 27 * 14 * 14
@@ -299,10 +300,11 @@ def nested(depth: int) -> nn.Module:
     return model
 
 
-def test_modules_nest_deeper_than_the_stack() -> None:
-    graph = ri.trace(nested(500), (3, 8, 8))
+@pytest.mark.parametrize("describe", [ri.trace, ri.graph])
+def test_modules_nest_deeper_than_the_stack(describe: Callable[..., LayerGraph]) -> None:
+    graph = describe(nested(1200), (3, 8, 8))
     assert [layer.op.params for layer in graph.layers] == [12]
-    assert graph.layers[0].path == ".".join("0" * 500)
+    assert graph.layers[0].path == ".".join("0" * 1200)
 
 
 def test_what_calls_itself_without_end_ends_in_a_line() -> None:

@@ -1,0 +1,28 @@
+"""resnet-inspect field"""
+
+from __future__ import annotations
+
+import resnet_inspect as ri
+from resnet_inspect.cli.network_options import Network, network_options
+from resnet_inspect.cli.output import shows
+from resnet_inspect.cli.parameters import command, option, split
+
+
+@command("field")
+@network_options
+@option("--layers NAME,..", "Whose units.", unset="the outputs of all stages")
+@option("--measure", "Beside it as autograd finds it.")
+@option("--seeds N", "Seeds of --measure.", default=100)
+@shows
+def field(network: Network, layers: str | None, measure: bool, seeds: int) -> ri.Table:
+    """Show how much of the input a unit really sees.
+
+    In closed form, at initialisation: the effective receptive field.
+
+    \b
+    resnet-inspect field resnet50
+    resnet-inspect field resnet20_cifar --measure --seeds 500
+    resnet-inspect plot field resnet18 resnet50 -o field.svg
+    """
+    named = split(layers, "--layers") if layers else ()
+    return ri.effective_fields(network.graph, named, measure=measure, seeds=seeds)

@@ -1,0 +1,101 @@
+"""resnet-inspect fit"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import click
+
+import resnet_inspect as ri
+from resnet_inspect.cli.network_options import models_options
+from resnet_inspect.cli.output import Shown, shows
+from resnet_inspect.cli.parameters import command, option, split, words_of
+from resnet_inspect.networks.graph import LayerGraph
+
+
+def _devices() -> Iterable[str]:
+    from resnet_inspect.forecasting.devices import devices
+
+    return devices()
+
+
+@command("fit")
+@models_options()
+@option("--memory SIZE,..", "Memory: 24GiB, 80GB, ..")
+@option(
+    "--device NAME,..",
+    "Devices with the memory of their datasheets, or TOML files",
+    words=_devices,
+    several=True,
+)
+@option("--batch N", "Find the largest square input at this batch.", type=click.IntRange(min=1))
+@option(
+    "--dtype DTYPE",
+    "Type of values; amp: autocast, with weights in fp32",
+    words=words_of("counting.autocast:DTYPES"),
+    unset="the network's own: fp32, or its tensors'",
+)
+@option("--train", "A training step: forward, backward, optimizer.")
+@option(
+    "--optimizer NAME",
+    "Optimizer",
+    default="momentum",
+    words=words_of("counting.training_step:OPTIMIZERS"),
+)
+@option(
+    "--checkpoint PART",
+    "What runs again in the backward pass",
+    default="none",
+    words=words_of("counting.training_step:CHECKPOINTS"),
+)
+@option(
+    "--stepping HOW",
+    "How the optimizer goes through the parameters",
+    default="foreach",
+    words=words_of("counting.training_step:STEPPING"),
+)
+@option("--accumulate", "Gradients of a batch before are kept.")
+@option("--decay", "The optimizer decays weights.")
+@option("--reserve SIZE", "Kept back for the CUDA context and libraries.", default="1GiB")
+@option("--slack SHARE", "Share of the rest that the allocator loses.", default=0.05)
+@option("--around", "List the batches around.")
+@shows
+def fit(
+    graphs: Sequence[LayerGraph],
+    memory: str | None,
+    device: str | None,
+    batch: int | None,
+    dtype: str | None,
+    train: bool,
+    optimizer: str,
+    checkpoint: str,
+    stepping: str,
+    accumulate: bool,
+    decay: bool,
+    reserve: str,
+    slack: float,
+    around: bool,
+) -> Shown:
+    """Find the largest batch, or the largest input, that fits into a memory.
+
+    \b
+    resnet-inspect fit resnet50 --device rtx4090,a100-80gb --train
+    resnet-inspect fit resnet152 --memory 24GiB --train --checkpoint block
+    resnet-inspect fit resnet50 --memory 8GiB --batch 64 --dtype fp16
+    """
+    return ri.fit(
+        *graphs,
+        memory=split(memory, "--memory") if memory else (),
+        device=split(device, "--device") if device else (),
+        train=train,
+        batch=batch,
+        dtype=dtype,
+        optimizer=optimizer,
+        checkpoint=checkpoint,
+        stepping=stepping,
+        accumulate=accumulate,
+        decay=decay,
+        reserve=reserve,
+        slack=slack,
+        around=around,
+    )

@@ -1,0 +1,1 @@
+"""How signals and gradients travel through a network, in closed form."""

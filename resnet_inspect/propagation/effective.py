@@ -1,0 +1,141 @@
+"""What a unit really sees at initialisation: its effective receptive field.
+
+The expected square of the gradient of one unit with respect to each input pixel (Luo et al. 2016,
+arXiv 1701.04128, section 2), for random weights: along every path a chain of box filters, added
+up over all paths, with what falls on padding lost at each border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from math import prod
+
+from resnet_inspect.counting.field import Field, ReceptiveField
+from resnet_inspect.counting.receptive_field import receptive_fields
+from resnet_inspect.errors import InspectError
+from resnet_inspect.networks.graph import INPUT, LayerGraph, once
+from resnet_inspect.networks.ops import Pair
+from resnet_inspect.propagation.backward import gradients, start
+from resnet_inspect.propagation.forward import Initial, Passed
+from resnet_inspect.propagation.maps import Map, mean, radius_of, single, times
+from resnet_inspect.propagation.signal import forth, initial_of
+
+HELD = 0.95
+"""The share of the field that its radius holds."""
+
+
+@dataclass(frozen=True)
+class EffectiveField:
+    """The effective field of one unit.
+
+    layer, position: the unit. field: what it can see at most. square: the share of each input
+    pixel; their sum is 1. centre: the pixel in the middle of the field. radius: the square of side
+    2 r + 1 about it holds HELD. clipped: the part of the field's area that lies outside the input.
+    padding: the part of the expected square of the gradient that falls on padding.
+    """
+
+    layer: str
+    position: Pair
+    field: ReceptiveField
+    square: Map
+    centre: Pair
+    radius: int
+    clipped: float
+    padding: float
+
+    @property
+    def side(self) -> int:
+        """Of the square that holds HELD."""
+        return 2 * self.radius + 1
+
+
+def unit_layer(graph: LayerGraph) -> str:
+    """The last layer with a map of positions, before global pooling; raises InspectError."""
+    fields = receptive_fields(graph)
+    for layer in reversed(graph.layers):
+        field = fields[layer.name]
+        if field and len(layer.output_shape) == 3 and all(axis.stride for axis in field.axes):
+            return layer.name
+    raise InspectError(f"{graph.name} has no layer with a receptive field")
+
+
+@once
+def effective_field(graph: LayerGraph, layer: str | None = None) -> EffectiveField:
+    """The effective field of the unit in the middle of a layer (default: `unit_layer`).
+
+    Raises InspectError where theory does not reach, UnknownNameError for the layer.
+    """
+    name = layer or unit_layer(graph)
+    shape = graph.layer(name).output_shape
+    field = receptive_fields(graph)[name]
+    initial = initial_of(graph, "published" if graph.maker is None else "torch")
+    known = forth(graph, initial)
+    if field is None or len(shape) != 3 or name not in known or len(graph.inputs) > 1:
+        raise InspectError(
+            f"layer {name} of {graph.name} has no effective field: no rule reaches it; name an "
+            "earlier one"
+        )
+    row, column = shape[1] // 2, shape[2] // 2
+    begin = {name: start(shape[0], single(shape[1:], row, column))}
+    seen = gradients(graph.layers, known, initial, begin)[INPUT][0].square
+    total = mean(seen) * len(seen) * len(seen[0])
+    sizes, middle = (len(seen), len(seen[0])), (row, column)
+    axes = list(zip(field.axes, middle, sizes, strict=True))
+    centre = _pixel(*axes[0]), _pixel(*axes[1])
+    return EffectiveField(
+        name,
+        middle,
+        field,
+        times(seen, 1 / total),
+        centre,
+        radius_of(seen, *centre, HELD),
+        1 - prod(_inside(*axis) for axis in axes),
+        max(0.0, 1 - total / _free(graph, known, initial, name)),
+    )
+
+
+def _free(graph: LayerGraph, known: Mapping[str, Passed], initial: Initial, name: str) -> float:
+    """What the squares would add up to if nothing had a border: those of one position alone."""
+    layers = [
+        layer._replace(
+            input_shapes=tuple((shape[0], 1, 1) for shape in layer.input_shapes),
+            output_shape=(layer.output_shape[0], 1, 1),
+        )
+        for layer in graph.layers
+    ]
+    begin = {name: start(graph.layer(name).output_shape[0], ((1.0,),))}
+    return gradients(layers, known, initial, begin, borders=False)[INPUT][0].square[0][0]
+
+
+def _pixel(field: Field, place: int, size: int) -> int:
+    """The pixel in the middle of a unit's field along an axis."""
+    return min(size - 1, max(0, round(field.centre + place * field.stride)))
+
+
+def _inside(field: Field, place: int, size: int) -> float:
+    """The part of a unit's field that lies on the input, along an axis."""
+    begin = float(field.start + place * field.stride)
+    return max(0, min(size, begin + field.size) - max(0, begin)) / field.size
+
+
+def stage_fields(graph: LayerGraph) -> dict[str, EffectiveField]:
+    """The effective fields of the stages' last units, by layer, as far as theory reaches."""
+    found: dict[str, EffectiveField] = {}
+    with suppress(InspectError):
+        last, fields = unit_layer(graph), receptive_fields(graph)
+        for name in dict.fromkeys((*(stage.output.name for stage in graph.stages), last)):
+            field = fields[name]
+            if field and len(field.axes) == 2 and all(axis.stride for axis in field.axes):
+                found[name] = effective_field(graph, name)
+    return found
+
+
+def difference(first: Map, second: Map) -> float:
+    """The sum of the differences of two maps at each position: 0 to 2 for maps that sum to 1."""
+    return sum(
+        abs(a - b)
+        for row, other in zip(first, second, strict=True)
+        for a, b in zip(row, other, strict=True)
+    )

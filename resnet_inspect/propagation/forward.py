@@ -1,0 +1,417 @@
+"""The signal through a network at initialisation, layer by layer, for inputs of white noise.
+
+Weights are random and channels many, so a convolution's output is Gaussian, uncorrelated between
+positions (mean-field theory: Poole et al. 2016, arXiv 1606.05340; Xiao et al. 2018, arXiv
+1806.05393). Kept of each tensor, for channels that are alike and at each position, are its mean
+square, and how much of that all inputs have in common: the square of a channel's mean over inputs,
+which batch norm takes off. Zero padding lowers both at the border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache, singledispatch
+from math import sqrt
+from operator import truediv
+from typing import NamedTuple
+
+from resnet_inspect.networks import ops
+from resnet_inspect.networks.graph import Layer
+from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.torch_ops import BatchNorm
+from resnet_inspect.propagation.laws import Law, Moments, Point, activated, gauss, highest
+from resnet_inspect.propagation.maps import (
+    Map,
+    Window,
+    each,
+    mean,
+    plus,
+    slid,
+    times,
+    uniform,
+    window,
+    window_means,
+)
+
+_SMALL = 1e-3
+"""A correlation at which a kernel is straight."""
+
+EPSILON = 1e-5
+"""What batch norm adds to the variance (torch's default)."""
+
+
+class Initial(NamedTuple):
+    """How weights start: 'published' (assemble.initialise) or 'torch' (its layers' defaults).
+
+    slope: of the LeakyReLUs that the published initialisation makes up for.
+    """
+
+    kind: str = "published"
+    slope: float = 0.0
+
+    def variances(self, op: ops.Conv2d | ops.Linear) -> tuple[float, float]:
+        """Of a layer's weights and of its bias.
+
+        Published: 2 / fan out (He et al. 2015b, arXiv 1502.01852, equation 14), bias 0, and the
+        classifier as torch has it: both uniform within 1 / sqrt(fan in), so 1 / (3 fan in).
+        """
+        if isinstance(op, ops.Conv2d) and self.kind == "published":
+            fan_out = op.out_channels * op.kernel[0] * op.kernel[1]
+            return 2 / (1 + self.slope**2) / fan_out, 0.0
+        fan_in = op.weights // (op.out_channels if isinstance(op, ops.Conv2d) else op.out_features)
+        return 1 / (3 * fan_in), 1 / (3 * fan_in) if op.bias else 0.0
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Channels of a tensor that are alike.
+
+    square: the mean square at each position. common: at each position, the mean square of a
+    channel's mean over inputs; cross: its product with the mean over all positions; steady: the
+    square of that one. law: how the values are distributed over inputs and positions. ripple: how
+    much a channel's mean over inputs differs between positions, as the root mean square over all
+    pairs; channels differ in that, and so in the variance that batch norm divides by.
+    """
+
+    channels: int
+    square: Map
+    common: Map
+    cross: Map
+    steady: float
+    law: Law
+    ripple: float = 0.0
+
+    @property
+    def variance(self) -> float:
+        """Over inputs and positions, as batch norm has it."""
+        return mean(self.square) - self.steady
+
+
+Tensor = tuple[Channels, ...]
+"""All channels of a tensor, in order."""
+
+
+class Gain(NamedTuple):
+    """What a layer does to the gradient of some channels, element by element.
+
+    factor: of its mean square. kept: of the correlation of two inputs' gradients. bends: an
+    activation's law and moments.
+    """
+
+    channels: int
+    factor: float
+    kept: float = 1.0
+    bends: tuple[Law, Moments] | None = None
+
+
+class Passed(NamedTuple):
+    """A layer's output; and its gains, where it passes gradients element by element."""
+
+    tensor: Tensor
+    gains: tuple[Gain, ...] = ()
+
+
+def noise(shape: Shape) -> Tensor:
+    """An input of independent numbers of variance 1 and mean 0."""
+    ones, zeros = uniform(spatial(shape)), uniform(spatial(shape), 0.0)
+    return (Channels(shape[0], ones, zeros, zeros, 0.0, gauss(1.0)),)
+
+
+def spatial(shape: Shape) -> Shape:
+    """Height and width of a tensor's maps: one position for a vector."""
+    return shape[1:] if len(shape) == 3 else (1, 1)
+
+
+def averaged(tensor: Tensor, kind: str) -> Map:
+    """The mean over channels of one of the maps."""
+    count = sum(part.channels for part in tensor)
+    total = times(getattr(tensor[0], kind), tensor[0].channels / count)
+    for part in tensor[1:]:
+        total = plus(total, times(getattr(part, kind), part.channels / count))
+    return total
+
+
+def average(tensor: Tensor, kind: str) -> float:
+    """The mean over channels of a number of theirs."""
+    count = sum(part.channels for part in tensor)
+    return float(sum(part.channels * getattr(part, kind) for part in tensor)) / count
+
+
+@singledispatch
+def passed(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed | None:
+    """What a layer makes of its inputs; the base case is 'unknown'."""
+    return None
+
+
+def window_of(op: ops.Conv2d | ops.Pool2d, layer: Layer, borders: bool = True) -> Window:
+    """How a layer's window slides."""
+    dilation = op.dilation if isinstance(op, ops.Conv2d) else (1, 1)
+    shapes = layer.input_shapes[0], layer.output_shape
+    return window(*shapes, op.kernel, op.stride, op.padding, dilation, borders)
+
+
+@passed.register
+def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    weight, bias = initial.variances(op)
+    weight *= op.in_channels // op.groups
+    over = window_of(op, layer)
+    common, cross = averaged(tensors[0], "common"), averaged(tensors[0], "cross")
+    steady = average(tensors[0], "steady")
+    square = _shifted(times(slid(averaged(tensors[0], "square"), over), weight), bias)
+    ripple = steady * sqrt(over.unevenness) + average(tensors[0], "ripple") * over.shared
+    flat = uniform(spatial(layer.output_shape), bias)
+    if steady > 0:
+        # The means of two positions are taken to differ in size alone.
+        size = times(cross, 1 / sqrt(steady))
+        down, across = window_means(size, over)
+        whole = mean(size)
+        across = tuple(value / whole for value in across)
+        cross = plus(times(slid(size, over, (down, across)), weight), flat)
+        steady = weight * sum(d * d for d in down) * sum(a * a for a in across) + bias
+    else:
+        cross, steady = flat, bias
+    common = plus(times(slid(common, over), weight), flat)
+    law = gauss(mean(square))
+    return Passed((Channels(op.out_channels, square, common, cross, steady, law, weight * ripple),))
+
+
+@passed.register
+def _(op: ops.Linear, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed | None:
+    if len(layer.output_shape) != 1:
+        return None
+    weight, bias = initial.variances(op)
+    weight *= op.in_features
+    square = _shifted(times(averaged(tensors[0], "square"), weight), bias)
+    common = _shifted(times(averaged(tensors[0], "common"), weight), bias)
+    law = gauss(mean(square))
+    return Passed((Channels(op.out_features, square, common, common, mean(common), law),))
+
+
+def _shifted(given: Map, by: float) -> Map:
+    return each(by.__add__, given) if by else given
+
+
+@passed.register(ops.BatchNorm2d)
+@passed.register(BatchNorm)
+def _(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    gains = tuple(Gain(part.channels, _divided(part)) for part in tensors[0])
+    return Passed(tuple(map(_normed, tensors[0])), gains)
+
+
+def _divided(part: Channels) -> float:
+    """The mean of one by the variance: more than one by its mean, where channels differ in it."""
+    variance = part.variance + EPSILON
+    return (1 + 2 * (part.ripple / variance) ** 2) / variance
+
+
+def _normed(part: Channels) -> Channels:
+    """Less the mean over inputs and positions, by the standard deviation."""
+    variance = part.variance + EPSILON
+
+    def centred(product: float, cross: float) -> float:
+        return max(0.0, product - 2 * cross + part.steady) / variance
+
+    middle = part.law.mean
+    spread = sqrt((part.law.mean_square - middle**2) * variance / (part.variance or 1.0))
+    return Channels(
+        part.channels,
+        each(centred, part.square, part.cross),
+        each(centred, part.common, part.cross),
+        times(part.cross, 0.0),
+        0.0,
+        part.law.normed(middle, spread or 1.0),
+        part.ripple / variance,
+    )
+
+
+@passed.register
+def _(
+    op: ops.Activation, tensors: Sequence[Tensor], layer: Layer, initial: Initial
+) -> Passed | None:
+    made, gains = [], []
+    for part in tensors[0]:
+        moments = activated(op, part.law)
+        if moments is None:
+            return None
+        channels, kept = _bent(part, moments)
+        made.append(channels)
+        gains.append(Gain(part.channels, moments.gate, kept, (part.law, moments)))
+    return Passed(tuple(made), tuple(gains))
+
+
+def _bent(part: Channels, moments: Moments) -> tuple[Channels, float]:
+    """Channels behind an activation, and what it keeps of two gradients' correlation."""
+    whole = mean(part.square)
+    if not whole:  # channels of zeros
+        return replace(part, law=moments.law), 1.0
+    first, second = moments.law.mean**2, moments.law.mean_square
+    apart = part.law.mean**2 / part.law.mean_square  # what all values have in common anyway
+    apart = min(apart, 1 - 1e-9)
+
+    def alike(product: float, size: float) -> float:
+        """How the deviations of two values of this mean product correlate."""
+        r = (product / size - apart) / (1 - apart) if size else 0.0
+        return max(-1.0, min(1.0, r))
+
+    @cache  # away from borders all are equal
+    def product(before: float, size: float) -> float:
+        return size / whole * (first + (second - first) * moments.kernel(alike(before, size)))
+
+    root = each(sqrt, part.square)
+    typical = mean(root)
+    made = Channels(
+        part.channels,
+        times(part.square, second / whole),
+        each(product, part.common, part.square),
+        each(product, part.cross, times(root, typical)),
+        product(part.steady, typical**2),
+        moments.law,
+        part.ripple * (second - first) * moments.kernel(_SMALL) / _SMALL / whole / (1 - apart),
+    )
+    return made, moments.slopes(alike(mean(part.common), whole))
+
+
+@passed.register
+def _(op: ops.MaxPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    over = window_of(op, layer)
+    return Passed(tuple(_greatest(part, over) for part in tensors[0]))
+
+
+def _greatest(part: Channels, over: Window) -> Channels:
+    """The greatest under a window, whose values are taken as independent."""
+    counts = over.counts
+    laws = {n: highest(part.law, int(n)) for row in set(counts) for n in set(row)}
+    size = times(each(truediv, slid(part.square, over), counts), 1 / mean(part.square))
+    square = each(lambda s, n: s * laws[n].mean_square, size, counts)
+    common = each(lambda s, n: s * laws[n].mean ** 2, size, counts)
+    return _rank_one(part.channels, square, common, laws[max(laws)])
+
+
+def _rank_one(count: int, square: Map, common: Map, law: Law) -> Channels:
+    """Channels whose means over inputs differ between positions in size alone."""
+    root = each(sqrt, common)
+    typical = mean(root)
+    return Channels(count, square, common, times(root, typical), typical**2, law)
+
+
+@passed.register
+def _(op: ops.AvgPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    over = window_of(op, layer)
+    full = uniform(spatial(layer.output_shape), float(op.kernel[0] * op.kernel[1]))
+    counts = full if op.count_padding else over.counts
+    made = []
+    for part in tensors[0]:
+        root = each(truediv, slid(each(sqrt, part.common), over), counts)
+        common = each(lambda r: r * r, root)
+        own = slid(each(lambda s, c: s - c, part.square, part.common), over)
+        square = each(lambda o, n, c: o / (n * n) + c, own, counts, common)
+        point = (Point(part.law.mean, 1.0),)
+        law = Law(point, max(0.0, mean(square) - part.law.mean**2))
+        made.append(_rank_one(part.channels, square, common, law))
+    return Passed(tuple(made))
+
+
+@passed.register
+def _(op: ops.GlobalAvgPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    return Passed(tuple(map(_pooled, tensors[0])))
+
+
+def _pooled(part: Channels) -> Channels:
+    """The mean over all positions."""
+    positions = len(part.square) * len(part.square[0])
+    own = (mean(part.square) - mean(part.common)) / positions
+    common = ((part.steady,),)
+    square = ((part.steady + own,),)
+    point = (Point(part.law.mean, 1.0),)
+    law = Law(point, max(0.0, part.steady + own - part.law.mean**2))
+    return Channels(part.channels, square, common, common, part.steady, law)
+
+
+@passed.register
+def _(op: ops.Flatten, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    made = []
+    for part in tensors[0]:
+        positions = len(part.square) * len(part.square[0])
+        common = ((mean(part.common),),)
+        square = ((mean(part.square),),)
+        count = part.channels * positions
+        made.append(Channels(count, square, common, common, common[0][0], part.law))
+    return Passed(tuple(made))
+
+
+@passed.register
+def _(op: ops.ZeroPad, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    def strided(given: Map) -> Map:
+        return tuple(row[:: op.stride[1]] for row in given[:: op.stride[0]])
+
+    made = [
+        replace(
+            part,
+            square=strided(part.square),
+            common=strided(part.common),
+            cross=strided(part.cross),
+        )
+        for part in tensors[0]
+    ]
+    new, zeros = op.out_channels - op.in_channels, uniform(layer.output_shape, 0.0)
+    if new:
+        made.append(Channels(new, zeros, zeros, zeros, 0.0, gauss(0.0)))
+    return Passed(tuple(made))
+
+
+@passed.register
+def _(op: ops.Add, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    pairs = aligned([part.channels for part in tensors[0]], [part.channels for part in tensors[1]])
+    made = []
+    for count, left, right in pairs:
+        a, b = tensors[0][left], tensors[1][right]
+        both = 2 * a.law.mean * b.law.mean  # of terms whose means are not 0
+        made.append(
+            Channels(
+                count,
+                _shifted(plus(a.square, b.square), both),
+                _shifted(plus(a.common, b.common), both),
+                _shifted(plus(a.cross, b.cross), both),
+                a.steady + b.steady + both,
+                a.law.plus(b.law),
+                a.ripple + b.ripple,
+            )
+        )
+    return Passed(tuple(made))
+
+
+def aligned(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Runs of channels that lie in one part of both: their count, and which parts these are."""
+    runs, left, right = [], 0, 0
+    rests = [*first[:1], *second[:1]]
+    while left < len(first) and right < len(second):
+        count = min(rests)
+        runs.append((count, left, right))
+        rests = [rests[0] - count, rests[1] - count]
+        if not rests[0]:
+            left += 1
+            rests[0] = first[left] if left < len(first) else 0
+        if not rests[1]:
+            right += 1
+            rests[1] = second[right] if right < len(second) else 0
+    return runs
+
+
+@passed.register
+def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    """By a gate that the signal sets hardly off its value at 0."""
+    power = sum(part.channels * part.law.mean_square for part in tensors[1])
+    power /= sum(part.channels for part in tensors[1])
+    made = [
+        Channels(
+            part.channels,
+            times(part.square, power),
+            times(part.common, power),
+            times(part.cross, power),
+            part.steady * power,
+            part.law.normed(0.0, power**-0.5),
+        )
+        for part in tensors[0]
+    ]
+    return Passed(tuple(made), tuple(Gain(part.channels, power) for part in made))

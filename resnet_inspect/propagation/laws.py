@@ -1,0 +1,287 @@
+"""How the values of a channel are distributed, and what activations make of them.
+
+A value is a Gaussian number about one of several points: (0,) for what a convolution with random
+weights gives, the points of a rectified Gaussian for what a ReLU gives, and those plus a Gaussian
+for a residual sum behind a ReLU. So the law of a deep sum of rectified sums is found by one
+integral a block, which is a random walk that never falls below 0 (Lindley 1952).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from math import acos, cosh, erf, exp, log1p, pi, sqrt, tanh
+from operator import mul
+from typing import NamedTuple
+
+from resnet_inspect.networks import ops
+
+_STEPS = 3
+"""Points of an integral for each standard deviation of the Gaussian."""
+
+_REACH = 6
+"""Standard deviations on each side that are integrated over."""
+
+
+class Point(NamedTuple):
+    value: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Law:
+    """A Gaussian number of some variance about a point."""
+
+    points: tuple[Point, ...]
+    variance: float
+
+    @property
+    def mean(self) -> float:
+        return sum(value * share for value, share in self.points)
+
+    @property
+    def mean_square(self) -> float:
+        return self.variance + sum(value * value * share for value, share in self.points)
+
+    def plus(self, other: Law) -> Law:
+        """The law of the sum of two independent values; of two with points one counts as Gauss."""
+        if len(other.points) > len(self.points):
+            return other.plus(self)
+        shift = other.mean
+        spread = other.mean_square - shift * shift
+        points = tuple(Point(value + shift, share) for value, share in self.points)
+        return Law(points, self.variance + spread)
+
+    def normed(self, mean: float, deviation: float) -> Law:
+        """Less a mean, by a standard deviation."""
+        points = tuple(Point((value - mean) / deviation, share) for value, share in self.points)
+        return Law(points, self.variance / deviation**2)
+
+    @cached_property
+    def _nodes(self) -> list[tuple[float, list[float]]]:
+        """Places to integrate at, 0 among them, and the weight of each point's Gaussian there.
+
+        So what bends at 0 is integrated whole.
+        """
+        sigma = sqrt(self.variance)
+        low = min(0.0, min(self.points).value - _REACH * sigma)
+        high = max(0.0, max(self.points).value + _REACH * sigma)
+        grid = [*_simpson(low, 0.0, sigma), *_simpson(0.0, high, sigma)]
+        scale = 1 / (sigma * sqrt(2 * pi))
+        values = [value for value, _ in self.points]
+        return [
+            (
+                at,
+                [
+                    weight * scale * exp(-apart * apart / 2) if -8 < apart < 8 else 0.0
+                    for apart in [(at - value) / sigma for value in values]
+                ],
+            )
+            for at, weight in grid
+        ]
+
+    @cached_property
+    def scattered(self) -> tuple[Point, ...]:
+        """The law as points alone."""
+        if self.variance <= 0:
+            return self.points
+        shares = [share for _, share in self.points]
+        found = [(at, sum(map(mul, shares, weights))) for at, weights in self._nodes]
+        whole = sum(share for _, share in found)
+        return tuple(Point(value, share / whole) for value, share in found)
+
+    def before(self, profile: Sequence[float]) -> dict[float, float]:
+        """What numbers at the scattered points are in the mean about each of the law's points."""
+        if self.variance <= 0:
+            return dict(zip((value for value, _ in self.points), profile, strict=True))
+        columns = list(zip(*(weights for _, weights in self._nodes), strict=True))
+        return {
+            value: sum(map(mul, column, profile)) / sum(column)
+            for (value, _), column in zip(self.points, columns, strict=True)
+        }
+
+
+def gauss(variance: float) -> Law:
+    """A Gaussian about 0."""
+    return Law((Point(0.0, 1.0),), variance)
+
+
+def _simpson(low: float, high: float, sigma: float) -> list[tuple[float, float]]:
+    """Places and weights of Simpson's rule."""
+    if high <= low:
+        return []
+    count = 2 * max(2, round(_STEPS * (high - low) / sigma / 2))
+    step = (high - low) / count
+    places = [low + step * k for k in range(count)] + [high]
+    return [
+        (at, step / 3 * (1 if k in (0, count) else 4 if k % 2 else 2))
+        for k, at in enumerate(places)
+    ]
+
+
+class Moments(NamedTuple):
+    """What an activation makes of a law.
+
+    law: of its output. gate: the mean square of its slope. kernel: for two values whose deviations
+    correlate by r, how much the deviations of the outputs do; slopes: the same of its slopes'
+    products, by their mean square. paths: of each scattered point the output and the square of
+    the slope.
+    """
+
+    law: Law
+    gate: float
+    kernel: Callable[[float], float]
+    slopes: Callable[[float], float]
+    paths: tuple[tuple[float, float], ...]
+
+
+def activated(op: ops.Op, law: Law) -> Moments | None:
+    """What an activation makes of values of this law; None where it has no rule."""
+    if type(op) is ops.ReLU or type(op) is ops.LeakyReLU:
+        return _rectified(getattr(op, "negative_slope", 0.0), law)
+    if type(op) not in _FUNCTIONS:
+        return None
+    function, slope = _FUNCTIONS[type(op)]
+    points = law.scattered
+    alpha = getattr(op, "alpha", None)
+    if alpha is not None:
+        function, slope = _elu(alpha)
+    mean, deviation = law.mean, sqrt(max(law.mean_square - law.mean**2, 1e-300))
+    outputs = [(function(v), v, share, slope(v)) for v, share in points]
+    first = sum(f * share for f, _, share, _ in outputs)
+    second = sum(f * f * share for f, _, share, _ in outputs)
+    linear = sum(f * (v - mean) / deviation * share for f, v, share, _ in outputs) ** 2
+    spread = max(second - first * first, 1e-300)
+    gate = sum(d * d * share for *_, share, d in outputs)
+    steady = sum(d * share for *_, share, d in outputs) ** 2 / gate
+    # Hermite expansion: the linear part is exact, the rest is taken as its next term.
+    part = min(1.0, linear / spread)
+    made = Law(tuple(Point(f, share) for f, _, share, _ in outputs), 0.0)
+    return Moments(
+        made,
+        gate,
+        lambda r: part * r + (1 - part) * r * r,
+        lambda r: steady + (1 - steady) * r,
+        tuple((f, d * d) for f, _, _, d in outputs),
+    )
+
+
+def _rectified(leak: float, law: Law) -> Moments:
+    """Of a ReLU, leaky or not: the arc-cosine kernels (Cho & Saul 2009, section 2.1)."""
+    points = law.scattered
+    sides = [sum(share for value, share in points if value < 0)]
+    sides.append(sum(share for value, share in points if value > 0))
+    zero = 1 - sum(sides)  # Simpson's weight at 0, half on each side; or a point of its own
+    below, above = (side + zero / 2 for side in sides) if law.variance > 0 else sides
+    kept = [point for point in points if point.value > 0]
+    if leak:
+        kept += [Point(leak * value, share) for value, share in points if value < 0]
+        kept.append(Point(0.0, zero))
+    else:
+        kept.append(Point(0.0, 1 - sides[1]))
+    made = Law(tuple(point for point in sorted(kept) if point.share > 1e-12), 0.0)
+    gate = above + leak * leak * below
+    steady = (above + leak * below) ** 2 / gate if gate else 1.0
+    none = _arc_slopes(leak, 0.0)
+    return Moments(
+        made,
+        gate,
+        _arc_kernel(leak),
+        lambda r: steady + (1 - steady) * (_arc_slopes(leak, r) - none) / (1 - none),
+        tuple((v if v > 0 else leak * v, _square_slope(leak, v)) for v, _ in points),
+    )
+
+
+def _square_slope(leak: float, value: float) -> float:
+    if value:
+        return 1.0 if value > 0 else leak * leak
+    return (1 + leak * leak) / 2  # an end of both sides' integrals
+
+
+def _arc(r: float) -> float:
+    """E[relu(u) relu(v)] / E[relu(u)^2] of Gaussians that correlate by r."""
+    r = max(-1.0, min(1.0, r))
+    return (sqrt(1 - r * r) + r * (pi - acos(r))) / pi
+
+
+@lru_cache(maxsize=64)
+def _arc_kernel(leak: float) -> Callable[[float], float]:
+    def raw(r: float) -> float:
+        return (1 + leak * leak) * _arc(r) - 2 * leak * _arc(-r)
+
+    none, full = raw(0), raw(1)
+    return lambda r: (raw(r) - none) / (full - none)
+
+
+def _arc_slopes(leak: float, r: float) -> float:
+    """The mean product of the slopes at two Gaussians that correlate by r, by their mean square."""
+    apart = acos(max(-1.0, min(1.0, r))) / pi  # the share of pairs of unlike sign
+    return 1 - apart + 2 * leak * apart / (1 + leak * leak)
+
+
+def highest(law: Law, count: int) -> Law:
+    """The law of the greatest of so many independent values."""
+    points = sorted(law.scattered)
+    below = [0.0, *accumulate(share for _, share in points)]
+    return Law(
+        tuple(
+            Point(value, below[at + 1] ** count - below[at] ** count)
+            for at, (value, _) in enumerate(points)
+        ),
+        0.0,
+    )
+
+
+def _sigmoid(x: float) -> float:
+    return 0.5 * (1 + tanh(x / 2))
+
+
+def _normal(x: float) -> float:
+    """The share of a Gaussian below x."""
+    return 0.5 * (1 + erf(x / sqrt(2)))
+
+
+def _softplus(x: float) -> float:
+    return max(x, 0.0) + log1p(exp(-abs(x)))
+
+
+def _mish_slope(x: float) -> float:
+    soft = _softplus(x)
+    return tanh(soft) + x * _sigmoid(x) / cosh(min(soft, 300.0)) ** 2
+
+
+def _hard(x: float) -> float:
+    return min(max(x + 3, 0.0), 6.0) / 6
+
+
+def _elu(alpha: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
+    return (
+        lambda x: x if x > 0 else alpha * (exp(x) - 1),
+        lambda x: 1.0 if x > 0 else alpha * exp(x),
+    )
+
+
+_FUNCTIONS: dict[type[ops.Op], tuple[Callable[[float], float], Callable[[float], float]]] = {
+    ops.ReLU6: (
+        lambda x: min(max(x, 0.0), 6.0),
+        lambda x: sqrt(0.5) if x == 0 else float(0 < x < 6),
+    ),
+    ops.ELU: _elu(1.0),
+    ops.GELU: (
+        lambda x: x * _normal(x),
+        lambda x: _normal(x) + x * exp(-x * x / 2) / sqrt(2 * pi),
+    ),
+    ops.SiLU: (
+        lambda x: x * _sigmoid(x),
+        lambda x: _sigmoid(x) * (1 + x * (1 - _sigmoid(x))),
+    ),
+    ops.Mish: (lambda x: x * tanh(_softplus(x)), _mish_slope),
+    ops.Hardswish: (
+        lambda x: x * _hard(x),
+        lambda x: float(x >= 3) if abs(x) >= 3 else (2 * x + 3) / 6,
+    ),
+    ops.Sigmoid: (_sigmoid, lambda x: _sigmoid(x) * (1 - _sigmoid(x))),
+}
+"""Activations that do not scale with their input: the function and its slope."""

@@ -1,0 +1,208 @@
+"""Numbers by position, and windows that slide over them.
+
+A map is a tuple of rows. Where rows are equal they are one object, and what is worked out of them
+is worked out once: away from its border most of a map is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import accumulate
+from math import sqrt
+from operator import add, mul
+from typing import NamedTuple
+
+from resnet_inspect.networks.ops import Pair, Shape
+
+Map = tuple[tuple[float, ...], ...]
+
+Taps = tuple[tuple[tuple[int, int], ...], ...]
+"""For each output along an axis, the inputs that it takes and the tap that each is under."""
+
+
+class Window(NamedTuple):
+    """The taps of a sliding window along both axes."""
+
+    down: Taps
+    across: Taps
+
+    def turned(self, shape: Shape) -> Window:
+        """For each input the outputs that take it; shape: the input's."""
+        return Window(_turned(self.down, shape[-2]), _turned(self.across, shape[-1]))
+
+    @property
+    def counts(self) -> Map:
+        """How many inputs each output takes."""
+        widths = tuple(float(len(taps)) for taps in self.across)
+        rows = {n: tuple(n * width for width in widths) for n in set(map(len, self.down))}
+        return tuple(rows[len(taps)] for taps in self.down)
+
+    @property
+    def unevenness(self) -> float:
+        """How much two outputs differ in the taps that padding takes.
+
+        The mean square, over all pairs of outputs, of how many taps lie on the input for both, less
+        what that is in the mean for either: 0 without padding.
+        """
+        (square, rows, whole), (square2, rows2, whole2) = map(_shared, self)
+        return max(0.0, square * square2 - 2 * rows * rows2 + (whole * whole2) ** 2)
+
+    @property
+    def shared(self) -> float:
+        """How many taps lie on the input for both of two outputs: the root mean square."""
+        return sqrt(_shared(self.down)[0] * _shared(self.across)[0])
+
+
+@lru_cache(maxsize=512)
+def _shared(taps: Taps) -> tuple[float, float, float]:
+    """Of the taps that two outputs along an axis share: mean square, of rows' means, mean."""
+    used = [{tap for _, tap in inputs} for inputs in taps]
+    counts = {(a, b): len(used[a] & used[b]) for a in range(len(used)) for b in range(len(used))}
+    n = len(used)
+    rows = [sum(counts[a, b] for b in range(n)) / n for a in range(n)]
+    square = sum(count * count for count in counts.values()) / n**2
+    return square, sum(row * row for row in rows) / n, sum(rows) / n
+
+
+def window(
+    shape: Shape,
+    out: Shape,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    borders: bool = True,
+) -> Window:
+    """The window that slides over a tensor of this shape; `out`: the shape that it gives.
+
+    borders: whether the tensor ends; if not, what lies beyond one side is what begins at the other.
+    """
+    sizes = zip(shape[-2:], out[-2:], kernel, stride, padding, dilation, strict=True)
+    return Window(*(_taps(*axis, borders) for axis in sizes))
+
+
+@lru_cache(maxsize=512)
+def _taps(
+    size: int, out: int, kernel: int, stride: int, padding: int, dilation: int, borders: bool
+) -> Taps:
+    return tuple(
+        tuple(
+            (at % size, tap)
+            for tap in range(kernel)
+            if 0 <= (at := place * stride - padding + tap * dilation) < size or not borders
+        )
+        for place in range(out)
+    )
+
+
+@lru_cache(maxsize=512)
+def _turned(taps: Taps, size: int) -> Taps:
+    taking: list[list[tuple[int, int]]] = [[] for _ in range(size)]
+    for place, inputs in enumerate(taps):
+        for at, tap in inputs:
+            taking[at].append((place, tap))
+    return tuple(map(tuple, taking))
+
+
+def uniform(shape: Shape, value: float = 1.0) -> Map:
+    """A map of one number."""
+    return ((value,) * shape[-1],) * shape[-2]
+
+
+def single(shape: Shape, row: int, column: int) -> Map:
+    """A map of one 1 among zeros."""
+    zeros = (0.0,) * shape[-1]
+    ones = (*zeros[:column], 1.0, *zeros[column + 1 :])
+    return tuple(ones if at == row else zeros for at in range(shape[-2]))
+
+
+def slid(
+    given: Map, over: Window, weights: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+) -> Map:
+    """The sum under the window at each place; weights: of the taps along each axis."""
+    down, across = weights or (None, None)
+    return _across(_along(_across(_along(given, over.down, down)), over.across, across))
+
+
+def _across(given: Map) -> Map:
+    """Rows as columns."""
+    one: dict[tuple[float, ...], tuple[float, ...]] = {}
+    return tuple(one.setdefault(row, row) for row in zip(*given, strict=True))
+
+
+def _along(given: Map, taps: Taps, weights: tuple[float, ...] | None) -> Map:
+    made: dict[tuple[int, ...], tuple[float, ...]] = {}
+    nothing = (0.0,) * len(given[0])
+    rows = []
+    for inputs in taps:
+        used = tuple(tap for _, tap in inputs) if weights else ()
+        key = (*(id(given[at]) for at, _ in inputs), *used)
+        if key not in made:
+            taken = [given[at] for at, _ in inputs]
+            if weights and taken:
+                factors = [weights[tap] for tap in used]
+                made[key] = tuple([sum(map(mul, factors, c)) for c in zip(*taken, strict=True)])
+            elif len(taken) == 1:
+                made[key] = taken[0]
+            else:
+                made[key] = tuple(map(sum, zip(*taken, strict=True))) if taken else nothing
+        rows.append(made[key])
+    return tuple(rows)
+
+
+def each(function: Callable[..., float], *maps: Map) -> Map:
+    """A function of the numbers at each position."""
+    made: dict[tuple[int, ...], tuple[float, ...]] = {}
+    rows = []
+    for parts in zip(*maps, strict=True):
+        key = tuple(map(id, parts))
+        if key not in made:
+            made[key] = tuple(map(function, *parts))
+        rows.append(made[key])
+    return tuple(rows)
+
+
+def plus(first: Map, second: Map) -> Map:
+    """The sum at each position."""
+    return each(add, first, second)
+
+
+def times(given: Map, factor: float) -> Map:
+    """Each number times a factor."""
+    return given if factor == 1 else each(factor.__mul__, given)
+
+
+def mean(given: Map) -> float:
+    """The mean over all positions."""
+    made = {id(row): sum(row) for row in given}
+    return sum(made[id(row)] for row in given) / (len(given) * len(given[0]))
+
+
+def window_means(given: Map, over: Window) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """For each tap along each axis, the mean over the outputs of what is under it (0 for padding).
+
+    Along an axis, the other one is averaged over whole.
+    """
+    rows = tuple(sum(row) / len(row) for row in given)
+    columns = tuple(sum(column) / len(given) for column in zip(*given, strict=True))
+    return _under(rows, over.down), _under(columns, over.across)
+
+
+def _under(values: tuple[float, ...], taps: Taps) -> tuple[float, ...]:
+    sums = [0.0] * (1 + max((tap for inputs in taps for _, tap in inputs), default=0))
+    for inputs in taps:
+        for at, tap in inputs:
+            sums[tap] += values[at]
+    return tuple(total / len(taps) for total in sums)
+
+
+def radius_of(given: Map, row: int, column: int, share: float) -> int:
+    """The least r such that the square of side 2r + 1 around a position holds this share."""
+    shells: dict[int, float] = {}
+    for y, values in enumerate(given):
+        for x, value in enumerate(values):
+            ring = max(abs(y - row), abs(x - column))
+            shells[ring] = shells.get(ring, 0.0) + value
+    held = list(accumulate(shells.get(ring, 0.0) for ring in range(max(shells) + 1)))
+    return next(ring for ring, inside in enumerate(held) if inside >= share * held[-1])

@@ -1,0 +1,170 @@
+"""The variance of the signal and the mean square of the gradient through a network.
+
+At initialisation, in closed form: `forward` and `backward` have the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.networks import ops
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
+from resnet_inspect.propagation.backward import Gradient, gradients, start
+from resnet_inspect.propagation.forward import (
+    Initial,
+    Passed,
+    Tensor,
+    average,
+    averaged,
+    noise,
+    passed,
+    spatial,
+)
+from resnet_inspect.propagation.maps import mean, uniform
+
+INITIALISATIONS = ("published", "torch")
+
+
+class LayerSignal(NamedTuple):
+    """What theory says of a layer's output; None where it has no rule.
+
+    variance: over inputs and positions, in the mean over channels. gradient: the mean square of
+    the gradient, where that of the network's output is 1. alike: how the gradients of two inputs
+    correlate, for the same gradient of the output.
+    """
+
+    name: str
+    mean_square: float | None = None
+    variance: float | None = None
+    gradient: float | None = None
+    alike: float | None = None
+
+
+class Spread(NamedTuple):
+    """What several seeds gave: their mean, and its standard error."""
+
+    mean: float
+    error: float
+
+
+class MeasuredLayer(NamedTuple):
+    """A layer as LayerSignal has it, measured."""
+
+    mean_square: Spread
+    variance: Spread
+    gradient: Spread
+
+
+Measured = Mapping[str, MeasuredLayer]
+"""By the name of the layer."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A network's signal and gradient, layer by layer in running order.
+
+    stopped: the layer at which theory stops, if any: no rule covers it, or what it is fed.
+    """
+
+    graph: LayerGraph
+    init: str
+    layers: tuple[LayerSignal, ...]
+    stopped: str | None = None
+    measured: Measured = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The outputs of the first and of the last residual block, or of what a network has."""
+        blocks = [b for b in self.graph.blocks if not (b.is_stem or b.is_head)] or self.graph.blocks
+        return blocks[0].output.name, blocks[-1].output.name
+
+    @property
+    def by_name(self) -> dict[str, LayerSignal]:
+        return {layer.name: layer for layer in self.layers}
+
+
+def initial_of(graph: LayerGraph, init: str) -> Initial:
+    """How the weights of a network start; raises UnknownNameError."""
+    if init not in INITIALISATIONS:
+        raise unknown("initialisation", init, INITIALISATIONS)
+    slopes = [x.op.negative_slope for x in graph.layers if isinstance(x.op, ops.LeakyReLU)]
+    return Initial(init, slopes[0] if slopes else 0.0)
+
+
+def signal(graph: LayerGraph, init: str = "published") -> Signal:
+    """What theory says of every layer; raises UnknownNameError for the initialisation."""
+    initial = initial_of(graph, init)
+    known = forth(graph, initial)
+    last = graph.output
+    back: dict[str, Gradient] = {}
+    if last.name in known:
+        ones = uniform(spatial(last.output_shape))
+        back = gradients(
+            graph.layers, known, initial, {last.name: start(last.output_shape[0], ones)}
+        )
+    return Signal(
+        graph,
+        init,
+        tuple(_told(layer, known.get(layer.name), back.get(layer.name)) for layer in graph.layers),
+        next((layer.name for layer in graph.layers if layer.name not in known), None),
+    )
+
+
+@once
+def forth(graph: LayerGraph, initial: Initial) -> Mapping[str, Passed]:
+    """The signal at every layer that theory reaches."""
+    tensors: dict[str, Tensor] = {
+        name: noise(shape) for name, shape in graph.inputs.items() if len(shape) in (1, 3)
+    }
+    known: dict[str, Passed] = {}
+    for layer in graph.layers:
+        given = [tensors[name] for name in layer.inputs if name in tensors]
+        if given and len(given) == len(layer.inputs):
+            made = passed(layer.op, given, layer, initial)
+            if made is not None:
+                known[layer.name], tensors[layer.name] = made, made.tensor
+    return known
+
+
+def _told(layer: Layer, forward: Passed | None, backward: Gradient | None) -> LayerSignal:
+    if forward is None:
+        return LayerSignal(layer.name)
+    mean_square = mean(averaged(forward.tensor, "square"))
+    told = LayerSignal(layer.name, mean_square, average(forward.tensor, "variance"))
+    if backward is None:
+        return told
+    count = sum(part.channels for part in backward)
+    sizes = [part.channels / count * mean(part.square) for part in backward]
+    alike = sum(s * p.alike for s, p in zip(sizes, backward, strict=True))
+    return told._replace(gradient=sum(sizes), alike=alike / sum(sizes) if sum(sizes) else None)
+
+
+def without_norm(graph: LayerGraph) -> LayerGraph:
+    """The network without its normalization layers; raises InspectError for one that is traced."""
+    if graph.maker is not None or graph.run is not None:
+        raise InspectError(f"{graph.name} is traced, and its norms are its own; trace it without")
+    instead: dict[str, str] = {}
+    stages = []
+    for stage in graph.stages:
+        blocks = tuple(_block_without(block, instead) for block in stage.wired)
+        stages.append(Stage(stage.name, stage.path, blocks, stage.repeats))
+    return replace(graph, name=f"{graph.name} without norm", stages=tuple(stages), spec=None)
+
+
+def _block_without(block: Block, instead: dict[str, str]) -> Block:
+    """A block less its norms; instead: what stands for each norm's output."""
+    kept = []
+    for layer in block.layers:
+        inputs = tuple(instead.get(name, name) for name in layer.inputs)
+        if layer.op.category == "normalization":
+            instead[layer.name] = inputs[0]
+        else:
+            kept.append(layer._replace(inputs=inputs))
+    return Block(block.name, block.path, block.kind, tuple(kept))

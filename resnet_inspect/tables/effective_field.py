@@ -1,0 +1,70 @@
+"""Effective receptive fields -> Table: what units really see at initialisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.propagation.effective import HELD, EffectiveField, difference
+from resnet_inspect.propagation.maps import Map, radius_of
+from resnet_inspect.tables.columns import Column, Record, Value, columns
+from resnet_inspect.tables.table import Table
+
+_COLUMNS = (
+    Column("name", "Unit of"),
+    Column("receptive_field", "Can see", "pair"),
+    Column("side", "Sees"),
+    Column("measured", "measured"),
+    *columns("percent", 0, clipped="Outside", padding="Padding"),
+    Column("difference", "L1", "percent"),
+)
+
+
+_CAN_SEE = (
+    "Can see: the receptive field. Sees: the side of the square about its middle that holds "
+    f"{HELD:.0%} of the expected square of the gradient (Luo et al. 2016, arXiv 1701.04128)."
+)
+_OUTSIDE = (
+    "Outside: the part of the receptive field's area that is not on the input; padding: the part "
+    "of the square of the gradient that falls on padding."
+)
+
+
+def effective_fields(
+    graph: LayerGraph,
+    fields: Mapping[str, EffectiveField],
+    measured: Mapping[str, Map] | None = None,
+) -> Table:
+    """A row a field; measured: what autograd found, by the name of the layer."""
+    found = measured or {}
+    hidden = () if found else ("measured", "difference")
+    return Table(
+        title=f"{graph.name}: what the unit in the middle sees at initialisation",
+        columns=_COLUMNS,
+        rows=tuple(_row(name, field, found.get(name)) for name, field in fields.items()),
+        meta={"model": graph.name, "input": list(graph.input_shape)},
+        notes=(_CAN_SEE, _OUTSIDE, *_answer(graph, fields)),
+        shown=tuple(column.key for column in _COLUMNS if column.key not in hidden),
+    )
+
+
+def _answer(graph: LayerGraph, fields: Mapping[str, EffectiveField]) -> tuple[str, ...]:
+    last = list(fields.values())[-1]
+    if all(size <= side for size, side in zip(last.field.size, graph.input_shape[1:], strict=True)):
+        return ()
+    told = f"of what the last of these sees, {last.padding:.1%} is padding"
+    return (f"A receptive field larger than the input is not wrong: {told}.",)
+
+
+def _row(name: str, field: EffectiveField, measured: Map | None) -> Record:
+    row: dict[str, Value] = {
+        "name": name,
+        "receptive_field": field.field.size,
+        "side": field.side,
+        "clipped": field.clipped,
+        "padding": field.padding,
+    }
+    if measured is not None:
+        row["measured"] = 2 * radius_of(measured, *field.centre, HELD) + 1
+        row["difference"] = difference(field.square, measured)
+    return row

@@ -1,0 +1,76 @@
+"""Why F(x) is easier to learn than H(x), with numbers: He et al. 2015, section 3.1."""
+
+from __future__ import annotations
+
+from resnet_inspect.propagation.growth import NORMED_GRADIENT, residual_gradient
+from resnet_inspect.tables.columns import Column, Record
+from resnet_inspect.tables.table import Table
+
+WORD = "residual"
+"""What `explain` is asked for; no layer is called so."""
+
+_X, _BEFORE, _AFTER = 5.0, 5.1, 5.2
+"""An input, and what is wanted of it before and after a small change."""
+
+_BLOCKS = 20
+
+
+_PARTS = (
+    "x enters on the shortcut, 'identity'; F(x) is what the block's layers give; F(x) + x leaves "
+    "(He et al. 2015, arXiv 1512.03385, Figure 2 and section 3.1)."
+)
+_IDENTITY = (
+    "Where the best a block can do is near the identity, F only has to stay near 0, which small "
+    "weights give; a plain block's layers have to copy their input through a ReLU."
+)
+_GRADIENTS = (
+    f"Gradients²: through {2 * _BLOCKS} layers of a plain network with batch norm, by pi / (pi - "
+    f"1) a layer; through {_BLOCKS} pre-activation blocks of two layers, by the product of 1 + "
+    "1/(a v), v the variance of a block's input and a = 1 - 1/pi."
+)
+_GROW = (
+    "With batch norm a plain network's gradients do not vanish: they grow towards the input (Yang "
+    "et al. 2019, arXiv 1902.08129)."
+)
+
+
+def residual() -> Table:
+    """What a block is asked to learn, what a small change of that asks, and what depth does."""
+    return Table(
+        title="What a residual block learns: H(x) = F(x) + x",
+        columns=(
+            Column("quantity", "Quantity"),
+            Column("plain", "Plain block: H(x)"),
+            Column("residual", "Residual block: F(x) = H(x) - x"),
+        ),
+        rows=tuple(_rows()),
+        meta={"x": _X, "wanted": [_BEFORE, _AFTER]},
+        notes=(_PARTS, _IDENTITY, _GRADIENTS, _GROW),
+    )
+
+
+def _rows() -> list[Record]:
+    """Text, as a reader would write it."""
+    change = _AFTER - _BEFORE
+    small = _BEFORE - _X
+
+    def row(quantity: str, plain: str, residual: str) -> Record:
+        return {"quantity": quantity, "plain": plain, "residual": residual}
+
+    return [
+        row(f"to give {_BEFORE:g} of x = {_X:g}", f"H = {_BEFORE:g}", f"F = {small:.1f}"),
+        row(f"to give {_AFTER:g} of x = {_X:g}", f"H = {_AFTER:g}", f"F = {_AFTER - _X:.1f}"),
+        row(
+            "what that changes",
+            f"{_BEFORE:g} -> {_AFTER:g}, {change / _BEFORE:.0%}",
+            f"{small:.1f} -> {_AFTER - _X:.1f}, {change / small:.0%}",
+        ),
+        row("to give x itself", "weights that copy x", "weights of 0"),
+        row("paths through n blocks", "1", "2^n"),
+        row("derivative of a block", "H'", "1 + F'"),
+        row(
+            f"gradient² through {_BLOCKS} blocks",
+            f"× {NORMED_GRADIENT ** (2 * _BLOCKS):,.0f}",
+            f"× {residual_gradient(1, _BLOCKS):.0f}",
+        ),
+    ]

@@ -1,0 +1,147 @@
+"""The signal and the gradient through networks -> tables, theory beside measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from resnet_inspect.errors import unknown
+from resnet_inspect.networks.graph import Layer
+from resnet_inspect.propagation.signal import LayerSignal, Signal
+from resnet_inspect.tables.columns import Column, Record, Value, columns
+from resnet_inspect.tables.table import Sheet, Table
+
+TABLES = ("summary", "layers")
+LEVELS = ("block", "layer")
+
+_QUANTITIES = {"mean_square": "Mean square", "variance": "Variance", "gradient": "Gradient²"}
+
+
+_ALIKE = (
+    "Gradients alike: the correlation of the gradients of two independent inputs (Balduzzi et al. "
+    "2017, arXiv 1702.08591)."
+)
+
+
+def signal(signals: Sequence[Signal], level: str = "block") -> Sheet:
+    """Tables 'summary', a row a network, and 'layers', a row a block's output or a layer.
+
+    Raises UnknownNameError for the level.
+    """
+    if level not in LEVELS:
+        raise unknown("level", level, LEVELS)
+    title = "Signal and gradient at initialisation"
+    measured = any(each.measured for each in signals)
+    return Sheet(
+        title,
+        {
+            "summary": _summary(title, signals, measured),
+            "layers": _layers(signals, level, measured),
+        },
+        {"inputs": [list(each.graph.input_shape) for each in signals]},
+    )
+
+
+def _ratio(over: float | None, under: float | None) -> float | None:
+    return None if over is None or not under else over / under
+
+
+def _summary(title: str, signals: Sequence[Signal], measured: bool) -> Table:
+    ratios = [
+        Column(f"{key}_{kind}", words, "figures")
+        for key, title in (("variance", "Variance, last/first"), ("gradient", "Grad.², first/last"))
+        for kind, words in (("ratio", title), ("measured", "measured"))
+        if kind == "ratio" or measured
+    ]
+    return Table(
+        title=f"{title}: the outputs of the first and last residual block",
+        columns=(
+            Column("model", "Network"),
+            Column("init", "Initialisation", rank=2),
+            *columns("text", 3, first="First block", last="Last block"),
+            *ratios,
+        ),
+        rows=tuple(map(_summed, signals)),
+        notes=tuple(_caveats(signals)),
+    )
+
+
+def _summed(told: Signal) -> Record:
+    first, last = told.ends
+    row: dict[str, Value] = {"model": told.name, "init": told.init, "first": first, "last": last}
+    for key in ("variance", "gradient"):
+        a, b = (first, last) if key == "gradient" else (last, first)
+        row[f"{key}_ratio"] = _ratio(getattr(told.by_name[a], key), getattr(told.by_name[b], key))
+        if a in told.measured and b in told.measured:
+            over, under = (getattr(told.measured[name], key).mean for name in (a, b))
+            row[f"{key}_measured"] = _ratio(over, under)
+    return row
+
+
+def _caveats(signals: Sequence[Signal]) -> Iterator[str]:
+    """What theory takes for granted, and where it stops."""
+    yield (
+        "Theory: inputs of white noise, many channels, weights independent going back "
+        "(Schoenholz et al. 2017, arXiv 1611.01232); the gradient of the output is 1."
+    )
+    yield (
+        "Few channels widen the spread with depth; a batch of B takes 1/B off the gradient at the "
+        "last batch norm; overlapping pools make neighbours alike."
+    )
+    for each in signals:
+        if each.stopped:
+            yield f"{each.name}: theory stops at {each.stopped}, for which it has no rule."
+        if each.graph.maker is not None:
+            yield f"{each.name} starts its own weights; theory takes them as {each.init}."
+
+
+def _layers(signals: Sequence[Signal], level: str, measured: bool) -> Table:
+    shown = ["model"] if len(signals) > 1 else []
+    shown += ["name", "operation"]
+    for key in ("variance", "gradient"):
+        shown += [key, *([f"{key}_measured", f"{key}_error"] if measured else [])]
+    normed = any(x.op.category == "normalization" for s in signals for x in s.graph.layers)
+    if not normed:
+        shown = [
+            *shown[: shown.index("variance")],
+            "mean_square",
+            *shown[shown.index("variance") :],
+        ]
+        shown.append("alike")
+    quantities = [
+        Column(f"{key}{suffix}", words or title, "figures", rank)
+        for key, title in _QUANTITIES.items()
+        for suffix, words, rank in (("", "", 0), ("_measured", "measured", 0), ("_error", "±", 1))
+    ]
+    named = (
+        Column("model", "Network"),
+        Column("name", "Output of"),
+        Column("stage", "Stage"),
+        Column("operation", "Operation", rank=2),
+    )
+    return Table(
+        title="Signal and gradient through depth",
+        columns=(*named, *quantities, Column("alike", "Gradients alike", "figures", 1)),
+        rows=tuple(row for each in signals for row in _rows(each, level)),
+        group="model" if len(signals) > 1 else "stage",
+        shown=tuple(shown),
+        notes=() if normed else (_ALIKE,),
+    )
+
+
+def _rows(told: Signal, level: str) -> Iterator[Record]:
+    for stage in told.graph.stages:
+        for block in stage.blocks:
+            for layer in block.layers if level == "layer" else (block.output,):
+                name = layer.name if level == "layer" else block.name
+                yield {"model": told.name, "name": name, "stage": stage.name} | _row(told, layer)
+
+
+def _row(told: Signal, layer: Layer) -> dict[str, Value]:
+    theory: LayerSignal = told.by_name[layer.name]
+    row: dict[str, Value] = {"operation": layer.op.kind, "alike": theory.alike}
+    for key in _QUANTITIES:
+        row[key] = getattr(theory, key)
+        if layer.name in told.measured:
+            found = getattr(told.measured[layer.name], key)
+            row[f"{key}_measured"], row[f"{key}_error"] = found
+    return row

@@ -1,0 +1,284 @@
+"""Signal and gradient in closed form: against the formulas, Spitzer's identity, and torch."""
+
+from __future__ import annotations
+
+from math import acos, pi, sqrt
+
+import pytest
+import torch
+from graphs import GraphBuilder
+
+import resnet_inspect as ri
+from resnet_inspect.errors import InspectError, UnknownNameError
+from resnet_inspect.networks import ops
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.propagation import growth
+from resnet_inspect.propagation.laws import activated, gauss, highest
+from resnet_inspect.propagation.signal import Signal, signal, without_norm
+from resnet_inspect.pytorch.signal import measure, run_layers
+
+RELU = ops.ReLU()
+
+A = growth.HALVED
+
+
+def chain(*layers: ops.Op, width: int = 512, residual: bool = False) -> LayerGraph:
+    """1x1 layers one after another; if residual, each pair of layers with a way around."""
+    net = GraphBuilder("chain", (width, 1, 1))
+    at = entering = net.input
+    for number, op in enumerate(layers):
+        at = net.add(op, at, name=f"layer{number}")
+        if residual and isinstance(op, ops.Conv2d):
+            at = entering = net.add(ops.Add(), at, entering, name=f"add{number}")
+    net.end_block("all", "", "Block")
+    net.end_stage("all", "")
+    return net.graph()
+
+
+def conv(width: int = 512) -> ops.Conv2d:
+    return ops.Conv2d(width, width, (1, 1))
+
+
+def told(graph: LayerGraph, init: str = "published") -> Signal:
+    found = signal(graph, init)
+    assert found.stopped is None
+    return found
+
+
+@pytest.mark.parametrize(("init", "exact"), [("torch", 1 / 6), ("published", 1.0)])
+def test_plain_without_norm(init: str, exact: float) -> None:
+    graph = chain(*[conv(), RELU] * 6)
+    theory = told(graph, init).by_name
+    assert growth.plain_gradient(init) == pytest.approx(exact, rel=1e-12)
+    assert theory["layer1"].gradient / theory["layer11"].gradient == pytest.approx(exact**5)
+    found = measure(graph, init, seeds=20, batch=16)
+    grown = (found["layer1"].gradient.mean / found["layer11"].gradient.mean) ** (1 / 5)
+    assert grown == pytest.approx(exact, rel=0.03)
+
+
+@pytest.mark.parametrize("init", ["torch", "published"])
+def test_plain_with_batch_norm_grows_towards_the_input(init: str) -> None:
+    layers = [conv(), ops.BatchNorm2d(512), RELU] * 6
+    graph = chain(*layers)
+    theory = told(graph, init).by_name
+    exact = pi / (pi - 1)
+    assert exact == pytest.approx(growth.NORMED_GRADIENT)
+    assert theory["layer2"].gradient / theory["layer17"].gradient == pytest.approx(
+        exact**5, rel=3e-3
+    )
+    found = measure(graph, init, seeds=3, batch=256)
+    grown = (found["layer2"].gradient.mean / found["layer17"].gradient.mean) ** (1 / 5)
+    assert grown == pytest.approx(exact, rel=0.02)
+    assert theory["layer17"].variance == pytest.approx(growth.NORMED_VARIANCE, rel=1e-3)
+    assert found["layer17"].variance.mean == pytest.approx(A / 2, rel=0.01)
+
+
+def test_preactivation_blocks_with_batch_norm() -> None:
+    """20 blocks of two convolutions, on white noise of variance 1."""
+    width = 256
+    net = GraphBuilder("pre", (width, 1, 1))
+    at = net.input
+    for block in range(20):
+        inside = at
+        for half in "ab":
+            inside = net.add(ops.BatchNorm2d(width), inside, name=f"{block}bn{half}")
+            inside = net.add(RELU, inside, name=f"{block}relu{half}")
+            inside = net.add(conv(width), inside, name=f"{block}conv{half}")
+        at = net.add(ops.Add(), inside, at, name=f"{block}add")
+    net.end_block("all", "", "Block")
+    net.end_stage("all", "")
+    graph = net.graph()
+    theory, found = told(graph).by_name, measure(graph, seeds=2, batch=256)
+    variance, gradient = growth.residual_variance(1, 20), growth.residual_gradient(1, 20)
+    assert variance == pytest.approx(14.63, abs=0.005)
+    assert gradient == pytest.approx(181, abs=0.2)
+    assert theory["19add"].variance == pytest.approx(variance, rel=2e-3)
+    assert found["19add"].variance.mean == pytest.approx(variance, rel=0.02)
+    # The input's gradient is what its first readers hand back: the block's sum and its norm.
+    back = theory["0add"].gradient * growth.residual_gradient(1, 1)
+    assert back / theory["19add"].gradient == pytest.approx(gradient, rel=2e-3)
+    ratio = found["0add"].gradient.mean / found["19add"].gradient.mean
+    assert ratio * growth.residual_gradient(1, 1) == pytest.approx(gradient, rel=0.05)
+
+
+def test_residual_blocks_without_norm_double_the_variance() -> None:
+    theory = told(chain(*[RELU, conv()] * 4, residual=True)).by_name
+    # Behind white noise: a ReLU halves, He's weights double again.
+    for blocks in range(1, 5):
+        at = theory[f"add{2 * blocks - 1}"].mean_square
+        assert at == pytest.approx(growth.unnormed_variance(blocks), rel=1e-6)
+
+
+def arc_cosine(r: float) -> float:
+    return (sqrt(1 - r * r) + r * (pi - acos(r))) / pi
+
+
+def test_gradients_of_orthogonal_inputs() -> None:
+    theory = told(chain(*[conv(), RELU] * 3)).by_name
+    exact, r = [], 0.0
+    for _ in range(3):
+        exact.append((exact or [1.0])[-1] * (1 - acos(r) / pi))
+        r = arc_cosine(r)
+    assert exact == pytest.approx([0.5, 0.3015, 0.2003], abs=1e-4)
+    assert theory["layer0"].alike == pytest.approx(exact[2], rel=1e-3)
+    residual = told(chain(*[RELU, conv()] * 2, residual=True)).by_name
+    assert growth.alike_residual(2) == 0.75**2
+    one = told(chain(*[conv(), RELU, conv()], residual=True)).by_name["add0"].alike
+    assert one == pytest.approx(growth.alike_residual(1), rel=1e-3)
+    # Theorem 2 takes each block's inputs as orthogonal; two of them are not quite: 0.582.
+    # Theorem 2 takes the inputs of every block as orthogonal; those of the second are not quite.
+    both = residual["add1"].alike * growth.alike_residual(1)
+    assert both == pytest.approx(0.5816, abs=1e-3)
+    assert growth.alike_residual_normed(16) == pytest.approx(0.25)
+
+
+def test_gradients_alike_as_autograd_finds_them() -> None:
+    graph = chain(*[conv(), RELU] * 3)
+    torch.manual_seed(0)
+    found = []
+    for _ in range(10):
+        model = ri.build(graph)
+        values = run_layers(graph, model, torch.randn(2, 512, 1, 1))
+        out = values["layer5"]
+        out.backward(torch.randn(1, *out.shape[1:]).expand_as(out))
+        left, right = values["layer0"].grad.flatten(1)
+        found.append(torch.cosine_similarity(left, right, dim=0).item())
+    assert sum(found) / len(found) == pytest.approx(0.2003, abs=0.03)
+
+
+def test_a_rectified_random_walk_is_spitzers() -> None:
+    """E[max(0, S_1 .. S_n)] = sum E[S_k^+] / k (Spitzer 1956), and the same for its square."""
+    law = gauss(0.0)
+    for n in range(1, 12):
+        law = activated(RELU, law.plus(gauss(1.0))).law
+        mean = sum(k**-0.5 for k in range(1, n + 1)) / sqrt(2 * pi)
+        square = n / 2 + sum(1 / sqrt(j * k) for j in range(1, n) for k in range(1, n - j + 1)) / (
+            2 * pi
+        )
+        assert law.mean == pytest.approx(mean, rel=1e-3)
+        assert law.mean_square == pytest.approx(square, rel=1e-3)
+
+
+def test_the_greatest_of_two_gaussians() -> None:
+    law = highest(gauss(1.0), 2)
+    assert law.mean == pytest.approx(1 / sqrt(pi), rel=0.03)
+    assert law.mean_square == pytest.approx(1.0, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ops.ACTIVATIONS)
+def test_every_activation_has_moments(name: str) -> None:
+    op = ops.ACTIVATIONS[name]
+    found = activated(op, gauss(1.0))
+    draws = torch.randn(400_000, dtype=torch.float64, requires_grad=True)
+    from resnet_inspect.pytorch.assemble import module
+
+    made = module(op.replace(inplace=False))(draws) if op.inplace else module(op)(draws)
+    made.sum().backward()
+    assert found.law.mean == pytest.approx(made.mean().item(), rel=0.02)
+    assert found.law.mean_square == pytest.approx(made.square().mean().item(), rel=0.02)
+    assert found.gate == pytest.approx(draws.grad.square().mean().item(), rel=0.02)
+    assert found.kernel(1.0) == pytest.approx(1.0)
+
+
+SMALL = {"stem": "3x3", "stem_width": 32, "widths": (32, 64), "blocks": (2, 2), "classes": 10}
+
+NETWORKS = {
+    "plain": {"shortcut": "none"},
+    "padding": {"shortcut": "A"},
+    "projection": {"block": "bottleneck", "widths": (16, 32)},
+    "pre-activation": {"order": "pre", "shortcut": "D"},
+    "gates": {"se_reduction": 4},
+    "leaky": {"activation": "leaky_relu"},
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_with_norm_against_torch(name: str) -> None:
+    spec = ri.ResNetSpec(name=name, input_size=(16, 16), **{**SMALL, **NETWORKS[name]})
+    # What goes back through a gate is left out: a few percent.
+    agrees(ri.graph(spec), signal(ri.graph(spec)), near=0.15 if name == "gates" else 0.05)
+
+
+@pytest.mark.parametrize("order", ["post", "pre"])
+def test_networks_without_norm_against_torch(order: str) -> None:
+    spec = ri.ResNetSpec(name="bare", input_size=(16, 16), **{**SMALL, "order": order})
+    graph = without_norm(ri.graph(spec, blocks=(1, 1)))
+    agrees(graph, signal(graph), seeds=80, batch=8)
+
+
+def agrees(
+    graph: LayerGraph, theory: Signal, near: float = 0.05, seeds: int = 6, batch: int = 32
+) -> None:
+    """So near, or within three standard errors, at every block and between first and last."""
+    found = measure(graph, seeds=seeds, batch=batch)
+    first, last = theory.ends
+    for name in (block.output.name for block in graph.blocks[1:-1]):
+        for key in ("mean_square", "gradient"):
+            exact, got = getattr(theory.by_name[name], key), getattr(found[name], key)
+            assert exact == pytest.approx(got.mean, abs=near * got.mean + 3 * got.error), (
+                name,
+                key,
+            )
+    ratio = theory.by_name[first].gradient / theory.by_name[last].gradient
+    errors = [found[end].gradient.error / found[end].gradient.mean for end in (first, last)]
+    measured = found[first].gradient.mean / found[last].gradient.mean
+    assert ratio == pytest.approx(measured, rel=near + 2 * sum(errors))
+
+
+def test_borders_lose_variance() -> None:
+    """Of a 3x3 window over n x n, 1 - 2 / (3 n) of each axis lies inside."""
+    spec = ri.ResNetSpec(name="bare", **{**SMALL, "shortcut": "none"})
+    for size in (8, 64):
+        graph = without_norm(ri.graph(spec, (3, size, size)))
+        inside = (1 - 2 / (3 * size)) ** 2
+        expected = 27 * inside * 2 / (32 * 9)
+        assert told(graph).by_name["conv1"].mean_square == pytest.approx(expected, rel=1e-9)
+
+
+def test_depth_tells_plain_from_residual() -> None:
+    rows = {
+        row["model"]: row for row in ri.signal("plain56_cifar", "resnet56_cifar")["summary"].rows
+    }
+    assert 1e7 < rows["plain56_cifar"]["gradient_ratio"] < 1e8  # type: ignore[operator]
+    assert 50 < rows["resnet56_cifar"]["gradient_ratio"] < 150  # type: ignore[operator]
+
+
+def test_theory_stops_where_it_has_no_rule() -> None:
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.GroupNorm(2, 8), torch.nn.ReLU())
+    found = signal(ri.trace(model, (3, 8, 8)))
+    assert found.stopped == "1"
+    assert found.layers[1].variance is None
+    assert found.layers[0].variance is not None
+
+
+def test_measured_beside_theory_in_a_table_and_a_picture(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    picture = tmp_path / "signal.svg"
+    sheet = ri.signal(
+        ri.ResNetSpec(name="tiny", **SMALL),
+        input_shape=(3, 8, 8),
+        measure=True,
+        seeds=2,
+        batch=4,
+        plot=picture,
+    )
+    rows = sheet["layers"].records()
+    assert all(row["gradient_measured"] > 0 for row in rows)  # type: ignore[operator]
+    assert "gradient_measured" in sheet["layers"].shown
+    assert "tiny, measured" in picture.read_text()
+
+
+def test_given_inputs_are_taken() -> None:
+    graph = ri.graph(ri.ResNetSpec(name="tiny", **SMALL), (3, 8, 8))
+    found = measure(graph, seeds=1, inputs=torch.zeros(2, 3, 8, 8))
+    assert found["conv1"].mean_square.mean == 0
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="unknown initialisation 'kaiming'"):
+        ri.signal("resnet18", init="kaiming")
+    with pytest.raises(InspectError, match="is traced, and its norms are its own"):
+        ri.signal(torch.nn.Sequential(torch.nn.Flatten()), input_shape=(3, 8, 8), norm=False)
+    with pytest.raises(InspectError, match="0 seeds of a batch of 32"):
+        ri.signal("resnet20_cifar", measure=True, seeds=0)
+    with pytest.raises(InspectError, match="0 networks"):
+        ri.signal()
