@@ -63,19 +63,25 @@ def torchvision_networks(of_each: int) -> Iterator[Candidate]:
             yield Candidate(file, name, partial(models.get_model, name, **untrained))
 
 
-def input_shape(file: str, model: nn.Module) -> tuple[int, ...]:
+def input_shapes(file: str, model: nn.Module) -> list[tuple[int, ...]]:
     if file.startswith("timm"):
-        return tuple(model.pretrained_cfg["input_size"])
+        return [tuple(model.pretrained_cfg["input_size"])]
     if ".video" in file:
-        return (3, 16, 224, 224)
-    return (3, 299, 299) if "inception" in file else (3, 224, 224)
+        return [(3, 16, 224, 224)]
+    side = 299 if "inception" in file else 224
+    return [(3, side, side)] * (2 if ".optical_flow" in file else 1)
 
 
-def truth(model: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:
+def truth(model: nn.Module, shapes: list[tuple[int, ...]]) -> tuple[int, int]:
     """Distinct parameters, and MACs of one inference pass of one sample."""
+    model.requires_grad_(False)  # torch's counter fails on views of parameters with gradients
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.empty(1, *shape, device="meta"))
+        model(*(torch.empty(1, *shape, device="meta") for shape in shapes))
     return sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def verdict(candidate: Candidate) -> tuple[str, str]:
@@ -85,15 +91,15 @@ def verdict(candidate: Candidate) -> tuple[str, str]:
             model = candidate.make().eval()
     except (NotImplementedError, RuntimeError):  # it looks at values while it is made
         model = candidate.make().eval().to("meta")
-    shape = input_shape(candidate.file, model)
+    shapes = input_shapes(candidate.file, model)
     try:
-        right = truth(model, shape)
+        right = truth(model, shapes)
     except Exception as error:
         right = None
-        why = f"no run on meta tensors: {str(error).splitlines()[0][:80]}"
+        why = f"no run on meta tensors: {first_line(error)[:80]}"
     try:
-        table = resnet_inspect.table(model, level="network", input_shape=shape)
-        graph = resnet_inspect.trace(model, shape)
+        graph = resnet_inspect.trace(model, shapes)
+        table = resnet_inspect.table(graph, level="network")
     except InspectError as error:
         return "refused", str(error)
     held = sum(tensor.entries for tensor in graph.run.unused.values()) if graph.run else 0

@@ -15,11 +15,12 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
+from resnet_inspect.counting.kept import memory_known
 from resnet_inspect.counting.terms import ONCE, TERMS, Terms, layer_terms
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.ops import Add, Convolution, Flatten, Linear, Op, Scale
-from resnet_inspect.networks.torch_ops import Attention, Opaque
+from resnet_inspect.networks.torch_ops import Attention
 
 
 class Convention(NamedTuple):
@@ -245,10 +246,11 @@ def unfounded(graph: LayerGraph, convention: Convention) -> tuple[str, ...]:
             function = ""
         doubtful: object
         own = type(layer.op).__module__ == Op.__module__  # a residual network's
+        several = isinstance(layer.op, Attention) or not memory_known(layer.op)  # steps in one op
         if convention.tool in ("torch", "fvcore", "timm"):
-            doubtful = isinstance(layer.op, (Attention, Opaque)) or makes_weights(graph, layer)
+            doubtful = several or makes_weights(graph, layer)
         elif convention.modules:
-            tried = convention.tool == "torchinfo" and not isinstance(layer.op, Opaque)
+            tried = convention.tool == "torchinfo" and memory_known(layer.op)
             doubtful = not is_function(graph, layer) and (function or not (own or tried))
         else:
             doubtful = function or not own

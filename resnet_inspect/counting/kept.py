@@ -19,6 +19,12 @@ STATISTIC = 4
 
 
 @singledispatch
+def memory_known(op: ops.Op) -> bool:
+    """Whether all is known that an op keeps and writes; else figures with it are lower bounds."""
+    return True
+
+
+@singledispatch
 def buffer_bytes(op: ops.Op, itemsize: int) -> int:
     """Bytes of the buffers that an op holds."""
     return op.buffers * itemsize

@@ -18,6 +18,7 @@ from resnet_inspect.counting.dtypes import canonical_dtype, cast_size, chosen_dt
 from resnet_inspect.counting.kept import (
     auxiliary_bytes,
     buffer_bytes,
+    memory_known,
     output_bytes,
     saved_copy_bytes,
     saved_tensors,
@@ -29,6 +30,7 @@ from resnet_inspect.networks.graph import Layer, LayerGraph, once
 from resnet_inspect.networks.ops import elements
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.run import Tensor, owners
+from resnet_inspect.networks.torch_ops import Product, Unpool
 
 OPTIMIZERS: dict[str, int] = {"sgd": 0, "momentum": 1, "adam": 2}
 """Tensors that an optimizer keeps for each parameter: none, velocity, two moments."""
@@ -49,7 +51,7 @@ class Memory(NamedTuple):
     saved: what a training forward pass keeps for the backward pass.
     gradients; optimizers: state by optimizer name; of what is not frozen. Parameters that inference
         does not run are among them: most such, like auxiliary heads, run in training.
-    uncounted: layers without a rule; figures with any are lower bounds.
+    uncounted: layers of which not all is known; figures with any are lower bounds.
     """
 
     weights: int
@@ -94,10 +96,17 @@ def memory(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> Memor
         saved=saved_for_backward(graph, batch, dtype),
         gradients=held.trained,
         optimizers={name: count * held.trained for name, count in OPTIMIZERS.items()},
-        uncounted=graph_cost(graph).uncounted,
+        uncounted=_unknown(graph),
         frozen=held.frozen,
         unused=held.unused,
     )
+
+
+def _unknown(graph: LayerGraph) -> int:
+    """How many layers, and operations in none, keep or write what is not known."""
+    known = {layer.op for layer in graph.layers if memory_known(layer.op)}
+    gaps = graph.run.gaps if graph.run else ()
+    return len(gaps) + sum(layer.op not in known for layer in graph.layers)
 
 
 class _Held(NamedTuple):
@@ -188,10 +197,14 @@ def live_bytes(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> t
     during = []
     for step, layer in enumerate(graph.layers):
         if owner[layer.name] == layer.name:
-            made = elements(layer.output_shape) * size
+            made = _made_bytes(layer, size)
             change[step] += made
             change[until[layer.name] + 1] -= made
         during.append(auxiliary[type(layer.op)](layer.op, layer))
+        if isinstance(layer.op, Unpool) and layer.inputs[1:]:  # by indices that a pool gave
+            pool = graph.layer(layer.inputs[1])
+            for at in range(graph.layers.index(pool) + 1, step + 1):
+                during[at] += auxiliary[type(pool.op)](pool.op, pool)
     entering = sum(input_bytes(graph, dtype).values())
     levels = list(accumulate(change, initial=entering))[1:]
     return tuple([(level + extra) * batch for level, extra in zip(levels, during, strict=False)])
@@ -301,7 +314,7 @@ def _made_bytes(layer: Layer, itemsize: int) -> int:
     return elements(layer.output_shape) * output_bytes(layer.op, itemsize)
 
 
-_PRODUCTS = ("Mul", "Scale", "MatMul")
+_PRODUCTS = ("Mul", "Scale", "MatMul", "Div")
 """Ops that keep an operand for the sake of the other's gradient."""
 
 
@@ -310,7 +323,8 @@ def needed(layer: Layer, kept: tuple[str, ...], graded: frozenset[str]) -> tuple
     if layer.op.kind not in _PRODUCTS or len(set(layer.inputs)) != 2:
         return kept
     others = dict(zip(layer.inputs, reversed(layer.inputs), strict=True))
-    return tuple(name for name in kept if others[name] in graded)
+    divisor = layer.inputs[1] if layer.op.kind == "Div" else None
+    return tuple(name for name in kept if name == divisor or others[name] in graded)
 
 
 @once
@@ -329,11 +343,13 @@ def with_gradient(graph: LayerGraph) -> frozenset[str]:
 
 
 def needs_no_input(graph: LayerGraph, layer: Layer) -> bool:
-    """Whether it is a linear layer that needs no gradient of its weight, and so not its input.
+    """Whether it is a product that needs no gradient of its weight, and so not its input.
 
     torch saves a convolution's and a normalization's input all the same.
     """
-    if graph.run is None or not isinstance(layer.op, ops.Linear):
+    alone = isinstance(layer.op, Product) and len(layer.inputs) == 1
+    if graph.run is None or not (alone or isinstance(layer.op, ops.Linear)):
         return False
     used = [graph.run.tensors[name] for name in graph.run.uses.get(layer.name, ())]
-    return not any(each.trainable and each.entries == layer.op.weights for each in used)
+    weights = getattr(layer.op, "weights", None)  # of a product any
+    return not any(t.trainable and weights in (None, t.entries) for t in used)

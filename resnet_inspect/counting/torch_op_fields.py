@@ -37,6 +37,7 @@ from resnet_inspect.networks.torch_ops import (
     Pool,
     Product,
     Reduce,
+    Sizes,
     Source,
     Unpool,
     View,
@@ -230,6 +231,7 @@ def _(op: Reduce, fields: Known, shapes: Shapes) -> ReceptiveField:
     if len(op.output) == rank:
         return field
     left = [dim for dim in range(rank) if dim not in over]
+    left = left[len(left) - len(op.output) :]  # a batch that comes to the front is no dimension
     return field._replace(dims=tuple(d if d == FIXED else left.index(d) for d in field.dims))
 
 
@@ -326,15 +328,20 @@ def _(op: Move, fields: Known, shapes: Shapes) -> ReceptiveField:
     if op.function in ("pixel_shuffle", "pixel_unshuffle") and len(shape) == len(output) > 2:
         field = fields[0].everywhere(shape, (len(shape) - 3,))
         return field.along(lambda dim, axis: _shuffled(axis, shape[dim], output[dim]))
-    if op.function == "stack" and op.over:
-        (new,) = op.over
-        fields = [each._replace(dims=tuple(d + (d >= new) for d in each.dims)) for each in fields]
+    more = len(output) - len(shape)
+    if op.function == "stack" and (op.over or more == 2):  # the new dimension, or before the batch
+        new = op.over[0] if op.over else 0
+        fields = [each._replace(dims=_shifted(each.dims, new, more)) for each in fields]
     elif not op.over or len(shape) != len(output) or set(op.over) & set(fields[0].dims):
         return _fixed(fields)
     hull = NOTHING
     for field in fields:
         hull = hull.joined(field, output)
     return hull
+
+
+def _shifted(dims: Sizes, first: int, by: int) -> Sizes:
+    return tuple(dim + by if dim >= first else dim for dim in dims)
 
 
 def _shuffled(axis: Field, size: int, count: int) -> Field:

@@ -11,6 +11,7 @@ from resnet_inspect.counting.kept import (
     STATISTIC,
     auxiliary_bytes,
     buffer_bytes,
+    memory_known,
     output_bytes,
     saved_copy_bytes,
     saved_tensors,
@@ -45,6 +46,23 @@ from resnet_inspect.networks.torch_ops import (
 )
 
 _kind: type[Op]
+
+memory_known.register(Opaque, lambda op: False)
+
+_TENSORS_BETWEEN = ("Cdist", "GRU", "LSTM", "MultiheadAttention", "RNN")
+"""Products in several steps: what lies between these is each backend's own."""
+
+
+@memory_known.register(Product)
+def _(op: Product) -> bool:
+    return op.type.removesuffix("Cell") not in _TENSORS_BETWEEN
+
+
+@memory_known.register(Reduce)
+def _(op: Reduce) -> bool:
+    """Measures of distance are made of several functions."""
+    return not op.function.endswith(("_loss", "_similarity", "_distance", "_entropy", "kl_div"))
+
 
 # Shapes only; of an opaque layer nothing is known:
 for _kind in (Opaque, Concat, Dropout, Source, Unpool, View):
@@ -109,6 +127,12 @@ def _(op: Function, layer: Layer) -> tuple[str, ...]:
 
 @saved_tensors.register(Arithmetic)
 def _(op: Arithmetic, layer: Layer) -> tuple[str, ...]:
+    needed = _operands(op, layer)
+    return tuple(name for name in needed if name not in layer.inputs[:1]) if op.inplace else needed
+
+
+def _operands(op: Arithmetic, layer: Layer) -> tuple[str, ...]:
+    """What its backward pass needs, of which it copies what it overwrites."""
     inputs = layer.inputs
     if op.function in _BY_A_NUMBER and len(inputs) < (3 if op.function == "lerp" else 2):
         return inputs if op.params else ()
@@ -163,7 +187,8 @@ def _(op: Arithmetic | Reduce, itemsize: int) -> int:
 @saved_copy_bytes.register(Arithmetic)
 def _(op: Arithmetic, layer: Layer, itemsize: int, batch: int) -> int:
     """Softsign keeps what it divides by; normalize the norms, before and after they are clamped."""
-    count = 0
+    overwritten = op.inplace and not set(layer.inputs[:1]).isdisjoint(_operands(op, layer))
+    count = elements(layer.output_shape) if overwritten else 0
     if op.function == "softsign":
         count = elements(layer.output_shape)
     elif op.function == "normalize":
@@ -215,7 +240,7 @@ def _(op: Attention, layer: Layer) -> int:
 
 @saved_copy_bytes.register(Function)
 def _(op: Function, layer: Layer, itemsize: int, batch: int) -> int:
-    from_input = op.inplace and op.name not in _OUTPUT_IN_PLACE
+    from_input = op.inplace and op.name not in (*_OUTPUT, *_OUTPUT_IN_PLACE)
     # LogSigmoid keeps a buffer.
     needed = from_input or op.name == "LogSigmoid"
     return elements(layer.output_shape) * itemsize * batch if needed else 0
@@ -251,7 +276,8 @@ def _(op: Dropout, layer: Layer, itemsize: int, batch: int) -> int:
 
 @auxiliary_bytes.register(GroupNorm)
 def _(op: GroupNorm, layer: Layer) -> int:
-    return 2 * op.groups * STATISTIC
+    folded = 1 if op.channels == layer.output_shape[0] else layer.output_shape[0]
+    return 2 * op.groups * STATISTIC * folded
 
 
 @auxiliary_bytes.register(LayerNorm)

@@ -71,8 +71,9 @@ def _(op: Conv | ConvTranspose, inputs: Shapes, output: Shape) -> Counts:
 for _kind in (BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm):
     operations.register(_kind, _of_output("normalization", 2))
 operations.register(Function, _of_output("activation"))
-for _kind in (Dropout, Source, View):
+for _kind in (Dropout, Source):
     operations.register(_kind, lambda op, inputs, output: VIEW)
+operations.register(View, lambda op, inputs, output: {} if op.copies else VIEW)
 for _kind in (Concat, Move, Pad, Unpool):
     operations.register(_kind, lambda op, inputs, output: {})
 

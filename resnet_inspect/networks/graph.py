@@ -184,7 +184,8 @@ class LayerGraph(Facts):
     is needed to assemble it. run: what a run of the module showed, where it was traced. None of
     these matters when graphs are compared. entering: the inputs, where the network takes more than
     one, or one that is not of its own dtype; input_shape is then the first one's. returned: the
-    names of the layers whose outputs it returns, where that is more than the last layer's.
+    names of the layers whose outputs it returns, and of inputs that it hands on, where that is
+    more than the last layer's output.
     arguments: the module's arguments that take the inputs, in their order ('images.0' is the first
     of a list, 'batch.image' an entry of a dict); () for its first argument.
     """
@@ -234,7 +235,7 @@ class LayerGraph(Facts):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The names of the layers whose outputs the network returns, in order."""
+        """The names of the layers and inputs that the network returns, in order."""
         return self.returned or (self.output.name,)
 
     def __repr__(self) -> str:

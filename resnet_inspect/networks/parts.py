@@ -90,7 +90,8 @@ def depth(graph: LayerGraph) -> int:
     So the papers count (He et al. 2015, Table 1). The stem counts once, as in ResNet-50-D; gates
     do not count.
     """
-    return max(map(depths(graph).__getitem__, graph.outputs))
+    reached = depths(graph)
+    return max(reached.get(name, 0) for name in graph.outputs)  # an input may be handed on
 
 
 def depths(graph: LayerGraph) -> Mapping[str, int]:

@@ -296,16 +296,18 @@ class Arithmetic(ByFunction):
 
 
 class View(ByFunction):
-    """The same elements, or some of them, in another shape or order; nothing is moved.
+    """The same elements, or some of them, in another shape or order.
 
     places: where each dimension of the input went: the dimension of the output that runs along it
     (-1: none, one index of it is left), its first index and its step; () where that is not so.
+    copies: whether they are moved, since they do not lie as the shape wants them.
     """
 
     places: tuple[tuple[int, int, int], ...] = ()
+    copies: bool = False
 
     def aliases_input(self, training: bool) -> bool:
-        return True
+        return not self.copies
 
 
 class Move(ByFunction):
@@ -313,10 +315,12 @@ class Move(ByFunction):
 
     params: entries of learned constants among them, such as a class token. over: the dimensions
     along which they move, if they keep their places along the others; () where they do not.
+    inplace: whether they are written into the first input.
     """
 
     params: int = 0
     over: Sizes = ()
+    inplace: bool = False
 
 
 class Pad(ops.Op):

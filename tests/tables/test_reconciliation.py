@@ -161,6 +161,22 @@ def test_a_total_that_its_formula_does_not_give_is_news() -> None:
     assert (row["checked"], row["difference"]) == ("≠ measured", 1)
 
 
+@pytest.mark.parametrize(
+    ("module", "shape", "named"),
+    [
+        (nn.LSTM(8, 4, batch_first=True), (5, 8), "LSTM"),
+        (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (5, 8), "MultiheadAttention"),
+    ],
+)
+def test_formulas_that_were_not_established_for_a_layer_are_no_news(
+    module: nn.Module, shape: tuple[int, ...], named: str
+) -> None:
+    sheet = ri.reconcile(nn.Sequential(module).eval(), input_shape=shape)
+    assert sheet.meta["discrepancies"] == []
+    notes = sheet.tables["counters"].notes
+    assert any(f"It was not established for {named}." in note for note in notes)
+
+
 def test_the_command_exits_with_status_1_on_news(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,6 +20,12 @@ class Feed:
     shape: Shape
     input: Input | None = None
 
+    @property
+    def source(self) -> Draft | Input:
+        source = self.draft or self.input
+        assert source is not None
+        return source
+
 
 @dataclass(eq=False, slots=True)
 class Draft:
@@ -111,13 +117,7 @@ def named_layers(drafts: Sequence[Draft], entering: Mapping[Input, Input]) -> li
         taken.add(name)
         names[draft] = name
         path = label if draft.function and label == draft.frames[-1].path else draft.path
-        sources = tuple(names[_source(feed)] for feed in draft.inputs)
+        sources = tuple(names[feed.source] for feed in draft.inputs)
         shapes = tuple(feed.shape for feed in draft.inputs)
         layers.append(Layer(name, path, draft.op, sources, shapes, draft.output))
     return layers
-
-
-def _source(feed: Feed) -> Draft | Input:
-    source = feed.draft or feed.input
-    assert source is not None
-    return source

@@ -114,7 +114,7 @@ _ACTIVATIONS: dict[str, Callable[[Call], ops.Op]] = {
     "mish": lambda call: ops.Mish(inplace=call.inplace),
     "hardswish": lambda call: ops.Hardswish(inplace=call.inplace),
     "gelu": lambda call: ops.GELU(),
-    "sigmoid": lambda call: ops.Sigmoid(),
+    "sigmoid": lambda call: ops.Sigmoid(inplace=call.inplace),
     "prelu": lambda call: Function("PReLU", call.params),
 }
 

@@ -22,7 +22,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Op, Shape
 from resnet_inspect.networks.run import Gap, Input, Run
 from resnet_inspect.networks.structure import Placed, stages
-from resnet_inspect.networks.torch_ops import Opaque, Source, View
+from resnet_inspect.networks.torch_ops import Opaque, Product, Source, View
 from resnet_inspect.pytorch.trace.calls import (
     Call,
     Constant,
@@ -57,7 +57,11 @@ def lower(recorded: Recorded, name: str, inputs: Sequence[Input]) -> LayerGraph:
     entering = input_names(inputs, drafts)
     layers = named_layers(drafts, entering)
     names = {draft: layer.name for draft, layer in zip(drafts, layers, strict=True)}
-    returned = tuple(dict.fromkeys(names[draft] for draft in made))
+    given = (
+        names[source] if isinstance(source, Draft) else entering[source].name
+        for source in (feed.source for feed in outputs)
+    )
+    returned = tuple(dict.fromkeys(given))
     placed = [Placed(layer, draft.frames) for layer, draft in zip(layers, drafts, strict=True)]
     run = Run(
         recorded.tensors,
@@ -111,7 +115,8 @@ class _Lowering:
                 outputs = [self.feeds[source] for source in node.args[0] if source in self.feeds]
             made_by.append(len(self.made))
         for node, feed in self.feeds.items():
-            if feed.draft and node.op != "get_attr":
+            whole = isinstance(node.meta["val"], torch.Tensor)  # else its parts tell
+            if feed.draft and whole and node.op != "get_attr":
                 last = made_by[min(node.meta.get("last", len(made_by)), len(made_by)) - 1]
                 feed.draft.until = max(feed.draft.until, last)
         return outputs
@@ -258,9 +263,11 @@ class _Lowering:
     ) -> Sequence[Op]:
         """The ops of a node, or one with the multiply-accumulates that ran, where those differ."""
         ran, seen = node.meta["macs"], sample_shape(first_tensor(node.meta["val"]))
-        if len(ops) == 1 and isinstance(ops[0], Opaque) and not set(uses).isdisjoint(self.used):
+        held = ops[0] if len(ops) == 1 and not set(uses).isdisjoint(self.used) else None
+        if isinstance(held, (Opaque, Product)):
             new = sum(self.held.params.get(name, 0) for name in uses if name not in self.used)
-            ops = (replace(ops[0], params=new),)
+            if new or isinstance(held, Opaque):
+                ops = (replace(held, params=new),)
         if isinstance(ops[0] if ops else None, Source) or ran is None:
             return ops
         said, inside = 0, feeds

@@ -31,13 +31,13 @@ from resnet_inspect.pytorch.trace.calls import (
 from resnet_inspect.pytorch.trace.diagnosis import explained, line_of
 from resnet_inspect.pytorch.trace.hooks import FORWARD
 from resnet_inspect.pytorch.trace.meta_copy import Copies
-from resnet_inspect.pytorch.trace.recorder import Recorder, replaced, tensors
+from resnet_inspect.pytorch.trace.recorder import Lasting, Recorder, replaced, tensors
 from resnet_inspect.pytorch.trace.rules import LayerRule, as_ops, is_builtin, layer_rule
 from resnet_inspect.pytorch.trace.values import Surroundings, uncompiled
 
 
 @dataclass
-class _Part:
+class _Part(Lasting):
     """One of the copy's modules: its forward method before it was watched.
 
     misfit: what its op has against the last input that it was given.
@@ -197,6 +197,9 @@ class ModuleRun(Recorder):
             if part.taught:
                 raise part.contradicted(ops)
             return self._enter(part, *args, **kwargs)  # its weight is made of other parameters
+        own = part.module._parameters.values()
+        if any(id(tensor) not in self.state for tensor in own if tensor is not None):
+            return self._enter(part, *args, **kwargs)  # functional_call gave it others
         seen, uses = Seen(), part.state
         if value is None:
             with self._framed(part):

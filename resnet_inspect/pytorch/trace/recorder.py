@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import fx
@@ -54,7 +54,16 @@ class _Functions(TorchFunctionMode):
         return self.recorder.call(func, args, kwargs or {})
 
 
-class _Mark:
+class Lasting:
+    """What belongs to a run: copies that the model's code makes of its modules hold it too."""
+
+    __slots__ = ()
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+
+class _Mark(Lasting):
     """What a tensor carries: the node that made it, and how many writes to its memory that knows.
 
     It goes with the tensor, so that the node gets to know when nobody holds its value any more.
@@ -69,7 +78,7 @@ class _Mark:
         self.node.meta["last"] = self.recorder.nodes
 
 
-class Recorder:
+class Recorder(Lasting):
     """Records torch functions; subclasses run the model while `recording`."""
 
     def __init__(self, params: Iterable[Any], buffers: Iterable[Any]) -> None:

@@ -12,19 +12,29 @@ import torch
 from torch import fx
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from resnet_inspect.networks.ops import Flatten, Op, elements
-from resnet_inspect.networks.torch_ops import Concat, Dropout, Move, Pad, View
+from resnet_inspect.networks.ops import Flatten, Op, Shape, elements
+from resnet_inspect.networks.torch_ops import Concat, Dropout, Move, Pad, Sizes, View
 from resnet_inspect.pytorch.trace.calls import Call, first_tensor, sample_shape
 from resnet_inspect.pytorch.trace.rules import Known, register_function
 
 
 @register_function(
-    "alias assert clone contiguous cpu cuda data detach double float half lift_fresh "
+    "alias assert cpu cuda data detach double float half lift_fresh "
     "lift_fresh_copy requires_grad to type type_as bfloat16 pin_memory as_subclass",
 )
 def _(call: Call) -> Known:
     call.inputs = call.inputs[:1]
     return None
+
+
+@register_function("clone contiguous")
+def _(call: Call) -> Known:
+    call.inputs = call.inputs[:1]
+    seen, made = (first_tensor(node.meta["val"]) for node in (call.inputs[0], call.node))
+    if call.name == "contiguous" and seen.stride() == made.stride():
+        return None
+    same = tuple((dim, 0, 1) for dim in range(len(call.output)))
+    return View(call.name, call.output, same, copies=True)
 
 
 @register_function(
@@ -46,9 +56,8 @@ def _(call: Call) -> Known:
     last = call.get("end_dim", -1) % call.dims - 1
     if first < 0 or first >= last:
         return None
-    if (first, last) == (0, len(shape) - 1):
-        return Flatten()
-    return View("flatten", (*shape[:first], elements(shape[first : last + 1]), *shape[last + 1 :]))
+    output = (*shape[:first], elements(shape[first : last + 1]), *shape[last + 1 :])
+    return _shaped(call, "flatten", output)
 
 
 @register_function("view reshape reshape_as view_as squeeze unsqueeze unflatten ravel unsafe_view")
@@ -60,9 +69,21 @@ def _view(call: Call, name: str) -> Op | None:
     call.inputs = call.inputs[:1]
     if call.output == call.shape:
         return None
-    if len(call.output) == 1 < len(call.shape) and elements(call.shape) == call.output[0]:
+    return _shaped(call, name, call.output)
+
+
+def _shaped(call: Call, name: str, output: Shape) -> Op:
+    """The input in another shape."""
+    seen, wanted = (first_tensor(node.meta["val"]) for node in (call.inputs[0], call.node))
+    copies = False
+    if not seen.is_contiguous():
+        try:
+            torch.empty_strided(seen.shape, seen.stride(), device="meta").view(wanted.shape)
+        except RuntimeError:
+            copies = True  # torch's reshape does so where there is no view
+    if not copies and len(output) == 1 < len(call.shape) and elements(call.shape) == output[0]:
         return Flatten()
-    return View(name, call.output)
+    return View(name, output, copies=copies)
 
 
 @register_function(
@@ -210,4 +231,18 @@ def _(call: Call) -> Known:
     "scatter_add scatter_reduce as_strided_scatter diagonal_scatter select_scatter slice_scatter",
 )
 def _(call: Call) -> Known:
-    return Move("write", call.output, call.params)
+    over_it = call.inplace or call.name in ("setitem", "write")
+    there = call.inputs[0] is call.node.args[0]  # not memory that is made of constants
+    over = _indexed(call) if call.name == "setitem" else ()
+    return Move("write", call.output, call.params, over, inplace=over_it and there)
+
+
+def _indexed(call: Call) -> Sizes:
+    """The dimensions of which x[..] = y writes a part, if all others are written whole."""
+    target, index = call.node.args[:2]
+    parts = index if isinstance(index, tuple) else (index,)
+    if not all(isinstance(part, slice) for part in parts) or not isinstance(target, fx.Node):
+        return ()
+    batched = first_tensor(target.meta["val"]).dim() - len(call.output)
+    places = [at - batched for at, part in enumerate(parts) if part != slice(None)]
+    return tuple(places) if places and places[0] >= 0 else ()

@@ -25,7 +25,10 @@ from resnet_inspect.pytorch.trace.diagnosis import Unfollowed
 from resnet_inspect.pytorch.trace.meta_copy import Copies
 
 _LARGEST = 1 << 14
-"""Entries of a tensor whose values are kept."""
+"""Entries of one of the model's tensors whose values are kept."""
+
+_LARGEST_MADE = 1 << 18
+"""Those of a tensor that its code makes, such as a mask of 512x512."""
 
 
 def _storage(tensor: Tensor) -> Any:
@@ -80,7 +83,7 @@ class _Values:
         if value.stride() != tensor.stride() or tensor.storage_offset():
             laid_out = torch.empty_strided(tensor.shape, tensor.stride(), dtype=value.dtype)
             value = laid_out.copy_(value)
-        if value.dtype == tensor.dtype and _storage(value).nbytes() <= 16 * _LARGEST:
+        if value.dtype == tensor.dtype and _storage(value).nbytes() <= 8 * _LARGEST_MADE:
             self.known[storage._cdata] = storage, _storage(value)
 
     def forget(self, tensor: Tensor) -> None:
@@ -159,7 +162,7 @@ class Surroundings(TorchFunctionMode):
     def _made(self, func: Any, args: Any, kwargs: Any) -> Any:
         """A new tensor, and its values if nothing of an input is in it."""
         made = func(*args, **kwargs)
-        if isinstance(made, Tensor) and made.numel() <= _LARGEST:
+        if isinstance(made, Tensor) and made.numel() <= _LARGEST_MADE:
             with _aside():
                 args, kwargs = tree_map_only(Tensor, _shaped, (args, kwargs))
                 value = _steady(func, args, {**kwargs, "device": torch.device("cpu")})
@@ -179,6 +182,8 @@ class Surroundings(TorchFunctionMode):
                     for tensor in tensors[:1]:
                         self.values.forget(tensor)
             elif name == "__getitem__":
+                if isinstance(args[1], str):  # of which torch warns before it fails
+                    raise TypeError(f"a tensor has no entry {args[1]!r}")
                 args = args[0], self._indices(args[1])
             return func(*args, **kwargs)
         if all(not tensor.is_meta for tensor in tensors):
@@ -225,7 +230,7 @@ def _aside() -> Iterator[None]:
 
 def _shaped(tensor: Tensor) -> Tensor:
     """A tensor that lends its dtype and shape to a new one."""
-    return torch.empty(tensor.shape if tensor.numel() <= _LARGEST else 0, dtype=tensor.dtype)
+    return torch.empty(tensor.shape if tensor.numel() <= _LARGEST_MADE else 0, dtype=tensor.dtype)
 
 
 def _steady(func: Any, args: Any, kwargs: Any) -> Any:

@@ -18,6 +18,7 @@ from resnet_inspect.counting.receptive_field import field_end, receptive_fields
 from resnet_inspect.pytorch.trace.trace import trace
 
 Shape = tuple[int, ...]
+Join = Callable[[Tensor, Tensor], Tensor]
 
 
 class Call(nn.Module):
@@ -29,15 +30,31 @@ class Call(nn.Module):
         return self.function(x)
 
 
-class Beside(nn.Module):
-    """Two branches, one channel after the other."""
+def behind_one_another(left: Tensor, right: Tensor) -> Tensor:
+    return torch.cat([left, right], 1)
 
-    def __init__(self, left: nn.Module, right: nn.Module) -> None:
+
+class Beside(nn.Module):
+    """Two branches, one channel after the other, or joined in another way."""
+
+    def __init__(self, left: nn.Module, right: nn.Module, join: Join = behind_one_another) -> None:
         super().__init__()
-        self.left, self.right = left, right
+        self.left, self.right, self.join = left, right, join
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.left(x), self.right(x)], 1)
+        return self.join(self.left(x), self.right(x))
+
+
+def stacked(left: Tensor, right: Tensor) -> Tensor:
+    """Stacked before the batch."""
+    return torch.stack([left, right]).sum(0)
+
+
+def written(left: Tensor, right: Tensor) -> Tensor:
+    both = left.new_zeros(1, 8, *left.shape[2:])
+    both[:, :4] = left
+    both[:, 4:] = right
+    return both
 
 
 def seen(model: nn.Module, shape: Shape) -> Shape:
@@ -52,7 +69,8 @@ def seen(model: nn.Module, shape: Shape) -> Shape:
     for axis, size in enumerate(given.shape[2:]):
         for place in range(size):
             at = [*middle[:axis], place, *middle[axis + 1 :]]
-            value = given[(0, slice(None), *at)].sum()
+            channels = given[(0, slice(None), *at)]
+            value = channels @ torch.arange(1, len(channels) + 1.0, dtype=torch.double)
             (gradient,) = torch.autograd.grad(value, x, retain_graph=True)
             touched = gradient[0].abs().movedim(axis + 1, 0).flatten(1).sum(1).nonzero()
             if len(touched):
@@ -120,6 +138,8 @@ NETWORKS: dict[str, tuple[nn.Module, Shape]] = {
     "narrowed": behind(Call(lambda x: x.narrow(2, 3, 10)), conv(4, 4)),
     "halves": behind(Call(lambda x: torch.stack(x.chunk(2, 3), 1).sum(1)), conv(4, 4)),
     "one behind the other": behind(Call(lambda x: torch.cat([x[..., 8:], x[..., :8]], 3))),
+    "stacked": behind(Beside(conv(4, 4), conv(4, 4, 5), stacked), conv(4, 4)),
+    "written": behind(Beside(conv(4, 4), conv(4, 4, 5), written), conv(8, 4)),
     "padded": behind(nn.ZeroPad2d((1, 2, 0, 3)), nn.Conv2d(4, 4, 3)),
     "cut": behind(nn.ZeroPad2d(-2), nn.Conv2d(4, 4, 3)),
     "softmax over channels": behind(nn.Softmax(1)),
@@ -192,6 +212,15 @@ def test_behind_upsampling_a_position_moves_by_parts_of_a_pixel() -> None:
     field = receptive_fields(trace(model, (3, 24, 24)))["1"]
     assert field is not None
     assert (field.size, field.stride) == ((4, 4), (0.25, 0.25))
+
+
+def test_behind_what_is_written_to_some_positions_no_field_is_known() -> None:
+    def shifted(left: Tensor, right: Tensor) -> Tensor:
+        left[:, :, 1:] = right[:, :, :-1]
+        return left
+
+    graph = trace(behind(Beside(conv(4, 4), conv(4, 4), shifted))[0], (3, 24, 24))
+    assert receptive_fields(graph)[graph.output.name] is None
 
 
 class Windows(nn.Module):

@@ -14,6 +14,7 @@ import resnet_inspect as ri
 from resnet_inspect.counting.costs import graph_cost, total
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.parts import depth
 from resnet_inspect.networks.run import Gap, Run
 from resnet_inspect.networks.run import Tensor as State
 from resnet_inspect.networks.torch_ops import Opaque, Source
@@ -244,10 +245,9 @@ def test_biases_that_are_joined_and_split_lose_no_weight() -> None:
             )
             return pooled
 
-    traced, exported = both(Pool(), (5, 8))
-    assert graph_cost(traced).params == total(traced.layers).params == 4 * (64 + 8)
-    for graph in (traced, exported):
-        assert graph_cost(graph).params == 4 * (64 + 8)
+    for graph in both(Pool(), (5, 8)):
+        # Layers by themselves add up to as many: the joined biases are the first one's.
+        assert graph_cost(graph).params == total(graph.layers).params == 4 * (64 + 8)
         assert graph_cost(graph).macs == 2 * 64 + 2 * 5 * 64 + 2 * 5 * 8
 
 
@@ -288,6 +288,25 @@ def test_all_that_a_network_gives_is_known_and_all_that_runs_is_counted() -> Non
 
 def test_an_output_is_the_last_layer_unless_said() -> None:
     assert trace(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), (3,)).returned == ()
+
+
+class Coder(nn.Module):
+    """Gives its input back beside what it makes of it, for the loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder = nn.Linear(6, 2), nn.Linear(2, 6)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [self.decoder(self.encoder(x).relu()), x]
+
+
+@pytest.mark.parametrize("level", ["stage", "block", "layer"])
+def test_an_input_that_is_handed_on_is_an_output(level: str) -> None:
+    for graph in both(Coder(), (6,)):
+        assert graph.outputs == (graph.output.name, "input")
+        assert '"input" -> "output 2"' in ri.diagram(graph, level=level).dot
+        assert depth(graph) == 2
 
 
 # --- lifetimes ------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import weakref
 from collections import OrderedDict, defaultdict, deque, namedtuple
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Variable
+from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
 import resnet_inspect as ri
@@ -114,6 +116,9 @@ FOLLOWED: dict[str, Callable[[Any, Tensor], Any]] = {
     "autograd.Function": lambda m, x: Doubled.apply(m.conv(x)),
     "autocast": cast,
     "checkpoint": lambda m, x: checkpoint(m.conv, x, use_reentrant=False),
+    "a copy of a layer": lambda m, x: copy.deepcopy(m.conv)(x),
+    "other weights": lambda m, x: functional_call(m.conv, {"weight": 2 * m.conv.weight}, (x,)),
+    "a large mask": lambda m, x: m.conv(x) + len(torch.ones(256, 256).triu().nonzero()),
     "numpy's numbers": lambda m, x: F.max_pool2d(m.conv(x), np.int64(2)),
 }
 
