@@ -14,15 +14,7 @@ from typing import NamedTuple
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Shape
-from resnet_inspect.propagation.forward import (
-    Gain,
-    Initial,
-    Passed,
-    Tensor,
-    aligned,
-    spatial,
-    window_of,
-)
+from resnet_inspect.propagation.forward import aligned, window_of
 from resnet_inspect.propagation.maps import (
     Map,
     each,
@@ -32,6 +24,7 @@ from resnet_inspect.propagation.maps import (
     times,
     uniform,
 )
+from resnet_inspect.propagation.tensors import Gain, Initial, Passed, Tensor, spatial
 
 Profile = dict[float, float]
 

@@ -18,9 +18,9 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import INPUT, LayerGraph, once
 from resnet_inspect.networks.ops import Pair
 from resnet_inspect.propagation.backward import gradients, start
-from resnet_inspect.propagation.forward import Initial, Passed
 from resnet_inspect.propagation.maps import Map, mean, radius_of, single, times
 from resnet_inspect.propagation.signal import forth, initial_of
+from resnet_inspect.propagation.tensors import Initial, Passed
 
 HELD = 0.95
 """The share of the field that its radius holds."""

@@ -13,17 +13,17 @@ from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.propagation.backward import Gradient, gradients, start
-from resnet_inspect.propagation.forward import (
+from resnet_inspect.propagation.forward import passed
+from resnet_inspect.propagation.maps import mean, uniform
+from resnet_inspect.propagation.tensors import (
     Initial,
     Passed,
     Tensor,
     average,
     averaged,
     noise,
-    passed,
     spatial,
 )
-from resnet_inspect.propagation.maps import mean, uniform
 
 INITIALISATIONS = ("published", "torch")
 

@@ -1,0 +1,108 @@
+"""Tensors and initialisations as signal propagation sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from resnet_inspect.networks import ops
+from resnet_inspect.networks.ops import Shape
+from resnet_inspect.propagation.laws import Law, Moments, gauss
+from resnet_inspect.propagation.maps import Map, mean, plus, times, uniform
+
+
+class Initial(NamedTuple):
+    """How weights start: 'published' (assemble.initialise) or 'torch' (its layers' defaults).
+
+    slope: of the LeakyReLUs that the published initialisation makes up for.
+    """
+
+    kind: str = "published"
+    slope: float = 0.0
+
+    def variances(self, op: ops.Conv2d | ops.Linear) -> tuple[float, float]:
+        """Of a layer's weights and of its bias.
+
+        Published: 2 / fan out (He et al. 2015b, arXiv 1502.01852, equation 14), bias 0, and the
+        classifier as torch has it: both uniform within 1 / sqrt(fan in), so 1 / (3 fan in).
+        """
+        if isinstance(op, ops.Conv2d) and self.kind == "published":
+            fan_out = op.out_channels * op.kernel[0] * op.kernel[1]
+            return 2 / (1 + self.slope**2) / fan_out, 0.0
+        fan_in = op.weights // (op.out_channels if isinstance(op, ops.Conv2d) else op.out_features)
+        return 1 / (3 * fan_in), 1 / (3 * fan_in) if op.bias else 0.0
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Channels of a tensor that are alike.
+
+    square: the mean square at each position. common: at each position, the mean square of a
+    channel's mean over inputs; cross: its product with the mean over all positions; steady: the
+    square of that one. law: how the values are distributed over inputs and positions. ripple: how
+    much a channel's mean over inputs differs between positions, as the root mean square over all
+    pairs; channels differ in that, and so in the variance that batch norm divides by.
+    """
+
+    channels: int
+    square: Map
+    common: Map
+    cross: Map
+    steady: float
+    law: Law
+    ripple: float = 0.0
+
+    @property
+    def variance(self) -> float:
+        """Over inputs and positions, as batch norm has it."""
+        return mean(self.square) - self.steady
+
+
+Tensor = tuple[Channels, ...]
+"""All channels of a tensor, in order."""
+
+
+class Gain(NamedTuple):
+    """What a layer does to the gradient of some channels, element by element.
+
+    factor: of its mean square. kept: of the correlation of two inputs' gradients. bends: an
+    activation's law and moments.
+    """
+
+    channels: int
+    factor: float
+    kept: float = 1.0
+    bends: tuple[Law, Moments] | None = None
+
+
+class Passed(NamedTuple):
+    """A layer's output; and its gains, where it passes gradients element by element."""
+
+    tensor: Tensor
+    gains: tuple[Gain, ...] = ()
+
+
+def noise(shape: Shape) -> Tensor:
+    """An input of independent numbers of variance 1 and mean 0."""
+    ones, zeros = uniform(spatial(shape)), uniform(spatial(shape), 0.0)
+    return (Channels(shape[0], ones, zeros, zeros, 0.0, gauss(1.0)),)
+
+
+def spatial(shape: Shape) -> Shape:
+    """Height and width of a tensor's maps: one position for a vector."""
+    return shape[1:] if len(shape) == 3 else (1, 1)
+
+
+def averaged(tensor: Tensor, kind: str) -> Map:
+    """The mean over channels of one of the maps."""
+    count = sum(part.channels for part in tensor)
+    total = times(getattr(tensor[0], kind), tensor[0].channels / count)
+    for part in tensor[1:]:
+        total = plus(total, times(getattr(part, kind), part.channels / count))
+    return total
+
+
+def average(tensor: Tensor, kind: str) -> float:
+    """The mean over channels of a number of theirs."""
+    count = sum(part.channels for part in tensor)
+    return float(sum(part.channels * getattr(part, kind) for part in tensor)) / count
