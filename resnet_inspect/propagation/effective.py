@@ -120,12 +120,28 @@ def _inside(field: Field, place: int, size: int) -> float:
     return max(0, min(size, begin + field.size) - max(0, begin)) / field.size
 
 
+MOST = 4_000_000
+"""Positions of all maps, for each unit asked about, beyond which fields would take many seconds.
+
+Maps with a side of more than SIDE count the more."""
+
+SIDE = 1024
+
+
 def stage_fields(graph: LayerGraph) -> dict[str, EffectiveField]:
-    """The effective fields of the stages' last units, by layer, as far as theory reaches."""
+    """The effective fields of the stages' last units, by layer, as far as theory reaches.
+
+    Of the last unit alone where all would take long, and of none where that one would.
+    """
     found: dict[str, EffectiveField] = {}
     with suppress(InspectError):
         last, fields = unit_layer(graph), receptive_fields(graph)
-        for name in dict.fromkeys((*(stage.output.name for stage in graph.stages), last)):
+        units = dict.fromkeys((*(stage.output.name for stage in graph.stages), last))
+        positions = sum(prod(layer.output_shape[1:]) for layer in graph.layers)
+        positions = positions * max(SIDE, *graph.input_shape) // SIDE
+        if positions * len(units) > MOST:
+            units = {last: None} if positions <= MOST else {}
+        for name in units:
             field = fields[name]
             if field and len(field.axes) == 2 and all(axis.stride for axis in field.axes):
                 found[name] = effective_field(graph, name)

@@ -134,7 +134,8 @@ def test_the_peak_is_marked() -> None:
 def test_the_field_is_set_against_the_input() -> None:
     (axes,) = drawn(of_kind("field")).axes
     ends = [list(line.get_ydata())[-1] for line in axes.lines]
-    assert ends == [435, 427, 224]
+    assert ends[::2] == [435, 427, 224]
+    assert all(1 < seen < 224 for seen in ends[1::2])  # what they really see
 
 
 def test_the_field_of_networks_with_gates_ends_where_the_convolutions_do() -> None:
@@ -211,7 +212,7 @@ def test_any_network_is_plotted_without_a_warning(kind: str, name: str) -> None:
 
 def test_the_field_has_the_line_of_a_larger_input() -> None:
     (axes,) = drawn(plot("field", [ANY["input larger than the field"]()])).axes
-    assert [line.get_ydata()[0] for line in axes.lines[1:]] == [900]
+    assert [line.get_ydata()[0] for line in axes.lines[2:]] == [900]
     assert axes.get_ylim()[1] > 900
 
 

@@ -201,18 +201,18 @@ class Unnormed(nn.Module):
 
 
 def test_code_gives_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "sampled.py").write_text(
         "import numpy as np\n"
         "def some(count): return np.ones((count, 3, 6, 6)), np.arange(count) % 2\n"
         "def data(): return some(4), some(2)\n"
         "def none(): return 3\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    images = images_named("mine:data")
+    images = images_named("sampled:data")
     assert images.shape == (3, 6, 6)
-    assert images.name.startswith("mine:data ")
-    with pytest.raises(InspectError, match=r"data of mine:none is a int; it must be \(\(images"):
-        images_named("mine:none")
+    assert images.name.startswith("sampled:data ")
+    with pytest.raises(InspectError, match=r"data of sampled:none is a int; it must be \(\(images"):
+        images_named("sampled:none")
 
 
 def test_digits_are_halves_of_every_writer() -> None:
