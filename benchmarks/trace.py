@@ -20,7 +20,7 @@ import torchinfo
 import resnet_inspect as ri
 from resnet_inspect.pytorch.trace.trace import trace
 
-LIMIT = 0.5
+LIMIT = 0.75
 SHAPE = (3, 224, 224)
 
 

@@ -270,16 +270,22 @@ def table(
             "published": [figure._asdict() | {"agrees": agrees} for figure, agrees in published],
             **({"not_run": dict(graph.run.held_apart)} if graph.run and apart else {}),
         },
-        notes=(
-            *memory_notes(graph, batch, dtype),
-            *run_notes(graph),
-            *field_note(graph),
-            *(wide_field(graph) if "receptive_field" in chosen else ()),
-            *(() if convention == "macs" else (_TERMS,)),
-        ),
+        notes=_notes(graph, batch, dtype, convention, "receptive_field" in chosen),
         group="stage" if level == "layer" else None,
         partial=partial,
         shown=shown(convention, graph) if columns is None else (),
+    )
+
+
+def _notes(
+    graph: LayerGraph, batch: int, dtype: str | None, convention: str, with_fields: bool
+) -> tuple[str, ...]:
+    return (
+        *memory_notes(graph, batch, dtype),
+        *run_notes(graph),
+        *field_note(graph),
+        *(wide_field(graph) if with_fields else ()),
+        *(() if convention == "macs" else (_TERMS,)),
     )
 
 
