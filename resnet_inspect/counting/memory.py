@@ -30,7 +30,6 @@ from resnet_inspect.networks.graph import Layer, LayerGraph, once
 from resnet_inspect.networks.ops import elements
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.run import Tensor, owners
-from resnet_inspect.networks.torch_ops import Product, Unpool
 
 OPTIMIZERS: dict[str, int] = {"sgd": 0, "momentum": 1, "adam": 2}
 """Tensors that an optimizer keeps for each parameter: none, velocity, two moments."""
@@ -201,13 +200,19 @@ def live_bytes(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> t
             change[step] += made
             change[until[layer.name] + 1] -= made
         during.append(auxiliary[type(layer.op)](layer.op, layer))
-        if isinstance(layer.op, Unpool) and layer.inputs[1:]:  # by indices that a pool gave
+        if graph.run and _unpools(layer):  # by indices that a pool gave
             pool = graph.layer(layer.inputs[1])
             for at in range(graph.layers.index(pool) + 1, step + 1):
                 during[at] += auxiliary[type(pool.op)](pool.op, pool)
     entering = sum(input_bytes(graph, dtype).values())
     levels = list(accumulate(change, initial=entering))[1:]
     return tuple([(level + extra) * batch for level, extra in zip(levels, during, strict=False)])
+
+
+def _unpools(layer: Layer) -> bool:
+    from resnet_inspect.networks.torch_ops import Unpool  # only for what was traced
+
+    return isinstance(layer.op, Unpool) and len(layer.inputs) > 1
 
 
 def input_bytes(graph: LayerGraph, dtype: str | None) -> dict[str, int]:
@@ -347,8 +352,12 @@ def needs_no_input(graph: LayerGraph, layer: Layer) -> bool:
 
     torch saves a convolution's and a normalization's input all the same.
     """
+    if graph.run is None:
+        return False
+    from resnet_inspect.networks.torch_ops import Product  # only for what was traced
+
     alone = isinstance(layer.op, Product) and len(layer.inputs) == 1
-    if graph.run is None or not (alone or isinstance(layer.op, ops.Linear)):
+    if not (alone or isinstance(layer.op, ops.Linear)):
         return False
     used = [graph.run.tensors[name] for name in graph.run.uses.get(layer.name, ())]
     weights = getattr(layer.op, "weights", None)  # of a product any

@@ -10,7 +10,7 @@ from resnet_inspect.counting.costs import TERMS as ELEMENTWISE
 from resnet_inspect.counting.costs import operations
 from resnet_inspect.counting.memory import with_gradient
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.graph import Layer, LayerGraph, once
+from resnet_inspect.networks.graph import Layer, LayerGraph, once, unread
 from resnet_inspect.networks.ops import Op, Shape, elements
 from resnet_inspect.networks.parts import gates
 from resnet_inspect.networks.torch_ops import (
@@ -22,7 +22,6 @@ from resnet_inspect.networks.torch_ops import (
     Interpolate,
     LayerNorm,
 )
-from resnet_inspect.networks.wiring import unread
 
 Shapes = tuple[Shape, ...]
 

@@ -268,6 +268,16 @@ class LayerGraph(Facts):
             raise unknown(f"block of {self.name}", name, blocks) from None
 
 
+@once
+def unread(graph: LayerGraph) -> tuple[str, ...]:
+    """The layers whose result no output of the network depends on, in running order."""
+    needed = set(graph.outputs)
+    for layer in reversed(graph.layers):
+        if layer.name in needed:
+            needed.update(layer.inputs)
+    return tuple(layer.name for layer in graph.layers if layer.name not in needed)
+
+
 class BlockBuilder:
     """Collects the layers of a block in running order: the one place where shapes are inferred."""
 

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from resnet_inspect.networks.graph import Block, Layer, LayerGraph, once
+from resnet_inspect.networks.graph import Block, Layer
 from resnet_inspect.networks.ops import Add, Op, ZeroPad
 from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Opaque, Pad
 
@@ -61,16 +61,6 @@ def _pads(layer: Layer, scaled: Set[str]) -> bool:
     entering, leaving = layer.input_shapes[0], layer.output_shape
     zeros = len(layer.inputs) == 1 or not scaled.isdisjoint(layer.inputs)
     return zeros and len(entering) == len(leaving) > 0 and leaving[0] > entering[0]
-
-
-@once
-def unread(graph: LayerGraph) -> tuple[str, ...]:
-    """The layers whose result no output of the network depends on, in running order."""
-    needed = set(graph.outputs)
-    for layer in reversed(graph.layers):
-        if layer.name in needed:
-            needed.update(layer.inputs)
-    return tuple(layer.name for layer in graph.layers if layer.name not in needed)
 
 
 class Wiring:

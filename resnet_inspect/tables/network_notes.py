@@ -8,8 +8,7 @@ from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.published import Figure, figures_of, published_quantity
 from resnet_inspect.counting.receptive_field import wired_fields
-from resnet_inspect.networks.graph import LayerGraph, once
-from resnet_inspect.networks.wiring import unread
+from resnet_inspect.networks.graph import LayerGraph, once, unread
 from resnet_inspect.tables.columns import Record, Value, show_bytes
 
 MOST = 4

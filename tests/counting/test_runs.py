@@ -12,9 +12,8 @@ import resnet_inspect as ri
 from resnet_inspect.counting.costs import graph_cost, part_cost
 from resnet_inspect.counting.memory import live_bytes, memory, saved_for_backward, with_gradient
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.graph import LayerGraph, unread
 from resnet_inspect.networks.run import Gap, Input, Run, Tensor
-from resnet_inspect.networks.wiring import unread
 from resnet_inspect.tables.network import LEVELS, table
 
 
