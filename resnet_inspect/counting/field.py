@@ -76,7 +76,9 @@ class Field(NamedTuple):
     @property
     def centre(self) -> float:
         """Where the first position's field is centred."""
-        first, last = next(filter(None, self.spans), (self.start, self.start + self.size - 1))
+        if not self.spans:
+            return self.start + (self.size - 1) / 2
+        first, last = next(filter(None, self.spans))
         return (first + last) / 2
 
     @property
@@ -204,20 +206,20 @@ class ReceptiveField(NamedTuple):
 
     @property
     def size(self) -> tuple[int, ...]:
-        return tuple(axis.size for axis in self.axes)
+        return tuple([axis.size for axis in self.axes])
 
     @property
     def stride(self) -> tuple[float, ...]:
-        strides = (axis.stride for axis in self.axes)
-        return tuple(s if isinstance(s, int) else float(s) for s in strides)
+        strides = [axis.stride for axis in self.axes]
+        return tuple([s if isinstance(s, int) else float(s) for s in strides])
 
     @property
     def padding(self) -> tuple[int, ...]:
-        return tuple(axis.padding for axis in self.axes)
+        return tuple([axis.padding for axis in self.axes])
 
     @property
     def centre(self) -> tuple[float, ...]:
-        return tuple(axis.centre for axis in self.axes)
+        return tuple([axis.centre for axis in self.axes])
 
     def along(self, change: Callable[[int, Field], Field]) -> ReceptiveField:
         """With each axis that runs along a dimension changed; equal ones are worked out once."""

@@ -103,9 +103,11 @@ def memory(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> Memor
 
 def _unknown(graph: LayerGraph) -> int:
     """How many layers, and operations in none, keep or write what is not known."""
-    known = {layer.op for layer in graph.layers if memory_known(layer.op)}
+    short, times = _shortened(graph)
     gaps = graph.run.gaps if graph.run else ()
-    return len(gaps) + sum(layer.op not in known for layer in graph.layers)
+    known = by_kind(short, memory_known)
+    unknown = [layer.name for layer in short.layers if not known[type(layer.op)](layer.op)]
+    return len(gaps) + sum([times.get(name, 1) for name in unknown])
 
 
 class _Held(NamedTuple):
