@@ -20,7 +20,6 @@ from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.tables.table import Table
 
 if TYPE_CHECKING:
-    from resnet_inspect.forecasting.fit import Fit
     from resnet_inspect.forecasting.forecast import Forecast
     from resnet_inspect.reporting.forecasts import Calibrated, Validated
 
@@ -59,7 +58,7 @@ def forecasts(
         for network, on, way, order in product(
             networks, _named(device), _words(mode), _words(layout)
         )
-        for kind in _words(dtype or ("fp16" if "fp16" in on.peaks else "fp32"))
+        for kind in _words(dtype or on.usual_dtype())
         for images in ((batch,) if isinstance(batch, int) else batch)
     ]
 
@@ -98,43 +97,6 @@ def forecast(
     )
 
 
-def fits(
-    *models: Model | Sequence[Model],
-    memory: str | int | Sequence[str | int] = (),
-    device: DeviceName | Sequence[DeviceName] = (),
-    train: bool = False,
-    batch: int | None = None,
-    dtype: str | None = None,
-    optimizer: str = "momentum",
-    checkpoint: str = "none",
-    stepping: str = "foreach",
-    accumulate: bool = False,
-    decay: bool = False,
-    reserve: str | int = "1GiB",
-    slack: float = 0.05,
-    input_shape: Shape | None = None,
-) -> list[Fit]:
-    """What fits as values, one for each network and memory, as `fit` has it."""
-    from resnet_inspect.forecasting import fit as fitting
-
-    named = (memory,) if isinstance(memory, (str, int)) else memory
-    kept = fitting.bytes_of(reserve, "reserve")
-    rooms = [fitting.room(of, kept, slack) for of in (*_named(device), *named)]
-    networks = graphs(models, input_shape)
-    if not rooms or not networks:
-        raise InspectError("name a network, and a device or a memory, such as '24GiB'")
-    settings = Settings(optimizer, step_dtype(dtype), checkpoint, stepping, accumulate, decay)
-    if batch is not None:
-        return [
-            fitting.fit_input(partial(_resized, each), each, into, settings, train, batch)
-            for each, into in product(networks, rooms)
-        ]
-    made = [fitting.fit(each, into, settings, train) for each, into in product(networks, rooms)]
-    if not any(each.batch for each in made):
-        raise fitting.too_large(made[-1])
-    return made
-
-
 def _resized(network: LayerGraph, shape: Shape) -> LayerGraph:
     if network.spec is not None:
         return layer_graph(network.spec, shape)
@@ -170,29 +132,30 @@ def fit(
     batch around. Rows have `batch`, `total`, and what is held at the peak by kind. Raises
     InspectError where not even one sample fits.
     """
+    from resnet_inspect.forecasting import fit as fitting
     from resnet_inspect.tables.fit import fits_table
 
-    made = fits(
-        *models,
-        memory=memory,
-        device=device,
-        train=train,
-        batch=batch,
-        dtype=dtype,
-        optimizer=optimizer,
-        checkpoint=checkpoint,
-        stepping=stepping,
-        accumulate=accumulate,
-        decay=decay,
-        reserve=reserve,
-        slack=slack,
-        input_shape=input_shape,
-    )
+    named = (memory,) if isinstance(memory, (str, int)) else memory
+    kept = fitting.bytes_of(reserve, "reserve")
+    rooms = [fitting.room(of, kept, slack) for of in (*_named(device), *named)]
+    networks = graphs(models, input_shape)
+    if not rooms or not networks:
+        raise InspectError("name a network, and a device or a memory, such as '24GiB'")
+    settings = Settings(optimizer, step_dtype(dtype), checkpoint, stepping, accumulate, decay)
+    if batch is None:
+        title = "The largest batch that fits"
+        made = [fitting.fit(each, into, settings, train) for each, into in product(networks, rooms)]
+        if not any(each.batch for each in made):
+            raise fitting.too_large(made[-1])
+    else:
+        title = "The largest input that fits"
+        made = [
+            fitting.fit_input(partial(_resized, each), each, into, settings, train, batch)
+            for each, into in product(networks, rooms)
+        ]
     if around:
         return fits_table([near for each in made for near in each.around()], "Batches")
-    return fits_table(
-        made, "The largest batch that fits" if batch is None else "The largest input that fits"
-    )
+    return fits_table(made, title)
 
 
 def training_cost(
@@ -228,7 +191,7 @@ def training_cost(
     plan = training.Plan(gpus, epochs, images, efficiency, power_limit, cost)
     made, notes = [], []
     for network, on in product(graphs(models, input_shape), _named(device)):
-        kind = dtype or ("amp-fp16" if "fp16" in on.peaks else "fp32")
+        kind = dtype or on.usual_dtype(train=True)
         step = forecast_one(network, on, batch, kind, mode, layout, train=True)
         made.append(training.training_cost(step, on, plan))
         notes += too_large(network, on, batch, kind)

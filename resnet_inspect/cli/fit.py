@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
 import resnet_inspect as ri
+from resnet_inspect.cli.forecast import device_names
 from resnet_inspect.cli.network_options import models_options
 from resnet_inspect.cli.output import Shown, shows
 from resnet_inspect.cli.parameters import command, option, split, words_of
 from resnet_inspect.networks.graph import LayerGraph
-
-
-def _devices() -> Iterable[str]:
-    from resnet_inspect.forecasting.devices import devices
-
-    return devices()
 
 
 @command("fit")
@@ -25,7 +21,7 @@ def _devices() -> Iterable[str]:
 @option(
     "--device NAME,..",
     "Devices with the memory of their datasheets, or TOML files",
-    words=_devices,
+    words=device_names,
     several=True,
 )
 @option("--batch N", "Find the largest square input at this batch.", type=click.IntRange(min=1))
@@ -64,17 +60,7 @@ def fit(
     graphs: Sequence[LayerGraph],
     memory: str | None,
     device: str | None,
-    batch: int | None,
-    dtype: str | None,
-    train: bool,
-    optimizer: str,
-    checkpoint: str,
-    stepping: str,
-    accumulate: bool,
-    decay: bool,
-    reserve: str,
-    slack: float,
-    around: bool,
+    **settings: Any,
 ) -> Shown:
     """Find the largest batch, or the largest input, that fits into a memory.
 
@@ -87,15 +73,5 @@ def fit(
         *graphs,
         memory=split(memory, "--memory") if memory else (),
         device=split(device, "--device") if device else (),
-        train=train,
-        batch=batch,
-        dtype=dtype,
-        optimizer=optimizer,
-        checkpoint=checkpoint,
-        stepping=stepping,
-        accumulate=accumulate,
-        decay=decay,
-        reserve=reserve,
-        slack=slack,
-        around=around,
+        **settings,
     )

@@ -36,17 +36,13 @@ class Prior(NamedTuple):
     spread: Efficiency
 
 
-WIDE = Prior(Efficiency(), Efficiency(*[1.5] * len(Efficiency._fields)))
-"""Next to nothing: factors of four and more either way."""
-
-
 def misfit(sample: Sample, of: Efficiency) -> float:
     """log(forecast / measured)."""
     kernels, batch, device, setting, seconds = sample
     return math.log(pass_time(kernels, batch, device, setting, of) / seconds)
 
 
-def fit(samples: Sequence[Sample], prior: Prior = WIDE, noise: float = NOISE) -> Efficiency:
+def fit(samples: Sequence[Sample], prior: Prior, noise: float = NOISE) -> Efficiency:
     """The fields most likely after these measurements. Deterministic."""
     centre = [math.log(value) for value in prior.median]
 

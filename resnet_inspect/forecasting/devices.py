@@ -18,8 +18,6 @@ from typing import Any
 from resnet_inspect.errors import FormatError, InspectError, shown, unknown
 from resnet_inspect.files import read_toml
 
-GIB = 2**30
-
 
 @dataclass(frozen=True)
 class Device:
@@ -59,6 +57,12 @@ class Device:
                 f"{self.name} has no units for {dtype}; choose from {', '.join(self.peaks)}"
             )
         return self.peaks[dtype]
+
+    def usual_dtype(self, train: bool = False) -> str:
+        """fp16 where it has units for it, in training by autocast; else fp32."""
+        if "fp16" not in self.peaks:
+            return "fp32"
+        return "amp-fp16" if train else "fp16"
 
 
 _SCALE = {"clock": 1e6, "bandwidth": 1e9}
@@ -117,10 +121,15 @@ def _numbers(name: str, values: Any, least: float = 0) -> Mapping[str, float]:
 
 
 @cache
+def packaged(name: str) -> Mapping[str, Any]:
+    """The tables of a TOML file that comes with this wing."""
+    return tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
+@cache
 def devices() -> Mapping[str, Device]:
     """All devices that come with the package, by name."""
-    text = Path(__file__).with_name("devices.toml").read_text(encoding="utf-8")
-    tables = tomllib.loads(text)
+    tables = dict(packaged("devices.toml"))
     sources = tables.pop("sources")
     return MappingProxyType(
         {name: device_of(name, table, sources) for name, table in tables.items()}

@@ -8,14 +8,11 @@ that were found on networks and on devices that had been held out (validation.py
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 from resnet_inspect.errors import FormatError, InspectError
-from resnet_inspect.forecasting.devices import Device, devices
+from resnet_inspect.forecasting.devices import Device, devices, packaged
 from resnet_inspect.forecasting.efficiency import Efficiency, Way
 
 DEVICE = "measured runs of this device"
@@ -38,18 +35,12 @@ class Fitted(NamedTuple):
     high: float
 
 
-@cache
-def _tables() -> Mapping[str, Any]:
-    text = files("resnet_inspect.forecasting").joinpath("fitted.toml").read_text("utf-8")
-    return tomllib.loads(text)
-
-
 def fitted(device: Device, way: Way, precision: str) -> Fitted:
     """What fits a device best: a run of its own, else of its architecture, else its datasheet.
 
     Raises InspectError for a way of running that was never measured on its kind of device.
     """
-    tables = _tables()
+    tables = packaged("fitted.toml")
     keys = _nearest(way, precision)
     family = device.architecture.partition("-")[0]
     for one in (way, way._replace(layout="nhwc"), way._replace(layout="nchw")):
@@ -84,7 +75,7 @@ def own(values: Fitted | Mapping[str, Any]) -> Fitted:
 
 def prior(way: Way, precision: str) -> Efficiency:
     """What fits all devices that were measured in this way, before one's own measurements."""
-    tables = _tables()
+    tables = packaged("fitted.toml")
     known = (tables["prior"][key] for key in _nearest(way, precision) if key in tables["prior"])
     return Efficiency(**next(known))
 

@@ -72,6 +72,17 @@ class Forecast(NamedTuple):
         return self.batch / self.seconds
 
 
+def check_way(dtype: str, mode: str, layout: str) -> None:
+    """Raise UnknownNameError for a word that says how a network runs and is not known."""
+    for what, name, choices in (
+        ("dtype", dtype, SETTINGS),
+        ("mode", mode, MODES),
+        ("layout", layout, LAYOUTS),
+    ):
+        if name not in choices:
+            raise unknown(what, name, choices)
+
+
 def forecast(
     graph: LayerGraph,
     device: Device,
@@ -90,13 +101,7 @@ def forecast(
     instead of those that come with the package. detailed: list the kernels. Raises InspectError
     for what the device or the tables do not have.
     """
-    for what, name, choices in (
-        ("dtype", dtype, SETTINGS),
-        ("mode", mode, MODES),
-        ("layout", layout, LAYOUTS),
-    ):
-        if name not in choices:
-            raise unknown(what, name, choices)
+    check_way(dtype, mode, layout)
     if batch < 1:
         raise InspectError(f"batch is {batch}; give 1 or more")
     setting = SETTINGS[dtype]

@@ -13,13 +13,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from resnet_inspect.counting.roofline import Ceilings
-from resnet_inspect.errors import FormatError, InspectError, unknown
+from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.files import read_bytes
 from resnet_inspect.forecasting.calibration import Prior, Sample, fit, misfit
 from resnet_inspect.forecasting.devices import Device, find
 from resnet_inspect.forecasting.efficiency import SETTINGS, Efficiency, Way
 from resnet_inspect.forecasting.fitted import OWN, Fitted, own_key, prior
-from resnet_inspect.forecasting.kernels import MODES, kernels
+from resnet_inspect.forecasting.forecast import check_way
+from resnet_inspect.forecasting.kernels import kernels
 from resnet_inspect.measuring.ceilings import load_ceilings
 from resnet_inspect.measuring.records import LARGEST, DeviceCeilings, Latency, read, select
 from resnet_inspect.networks.graph import LayerGraph
@@ -170,8 +171,7 @@ def calibrate(
     """
     groups: dict[tuple[Way, str], list[Row]] = defaultdict(list)
     for row in rows:
-        if row.way.mode not in MODES or row.precision not in SETTINGS:
-            raise unknown("dtype", row.precision, SETTINGS)
+        check_way(row.precision, row.way.mode, row.way.layout)
         groups[row.way, row.precision].append(row)
     made = [
         _calibration(way, precision, members, device, graph_of)

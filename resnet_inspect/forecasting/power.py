@@ -8,14 +8,10 @@ they fall in proportion. power.toml holds what `benchmarks/fit_power.py` made of
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.forecasting.devices import Device
+from resnet_inspect.forecasting.devices import Device, packaged
 from resnet_inspect.forecasting.fitted import DATASHEET, DEVICE
 
 
@@ -83,16 +79,10 @@ class Power(NamedTuple):
     calibrated: str
 
 
-@cache
-def _tables() -> Mapping[str, Any]:
-    text = files("resnet_inspect.forecasting").joinpath("power.toml").read_text("utf-8")
-    return tomllib.loads(text)
-
-
 def known_draw(device: Device) -> tuple[Draw, str]:
     """What a device draws, by rows of its own or those of all devices; and which of these."""
-    own = _tables()["device"].get(device.name)
-    return (Draw(**own), DEVICE) if own else (Draw(**_tables()["prior"]), DATASHEET)
+    own = packaged("power.toml")["device"].get(device.name)
+    return (Draw(**own), DEVICE) if own else (Draw(**packaged("power.toml")["prior"]), DATASHEET)
 
 
 def power_of(device: Device, limit: float | None = None) -> Power:
@@ -103,7 +93,7 @@ def power_of(device: Device, limit: float | None = None) -> Power:
     if not device.power:
         raise InspectError(f"{device.name} has no power; give it in its file: power = 300 (watts)")
     draw, calibrated = known_draw(device)
-    law = Law(**_tables()["law"])
+    law = Law(**packaged("power.toml")["law"])
     allowed = device.power if limit is None else limit
     least = least_watts(draw, law, device.power)
     if not least <= allowed <= device.power:
@@ -113,7 +103,7 @@ def power_of(device: Device, limit: float | None = None) -> Power:
         )
     drawn = watts(draw, law, device.power, allowed)
     full = watts(draw, law, device.power, device.power)
-    error = _tables()["error"]["device" if calibrated == DEVICE else "datasheet"]
+    error = packaged("power.toml")["error"]["device" if calibrated == DEVICE else "datasheet"]
     return Power(
         drawn,
         drawn * error["low"],

@@ -174,7 +174,7 @@ def _costs(model: str, side: int, wanted: Wanted) -> dict[str, Value]:
     row["memory"] = memory(graph, wanted.batch).training()
     device = wanted.device
     if device is not None:
-        dtype = wanted.dtype or ("fp16" if "fp16" in device.peaks else "fp32")
+        dtype = wanted.dtype or device.usual_dtype()
         way = dtype, wanted.mode, wanted.layout
         row["latency"] = forecast(graph, device, 1, *way).seconds
         row["images_per_second"] = forecast(graph, device, wanted.batch, *way).images_per_second
