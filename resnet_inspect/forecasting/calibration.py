@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from resnet_inspect.forecasting.devices import Device
-from resnet_inspect.forecasting.efficiency import Efficiency, Setting, pass_time
-from resnet_inspect.forecasting.kernels import Kernel
+from resnet_inspect.forecasting.efficiency import SETTINGS, Efficiency, Setting, Way, pass_time
+from resnet_inspect.forecasting.kernels import Kernel, kernels
+from resnet_inspect.networks.graph import LayerGraph
 
 NOISE = 0.02
 """Standard deviation of log(measured) that is taken to be the measurements' own."""
@@ -27,6 +28,20 @@ class Sample(NamedTuple):
     device: Device
     setting: Setting
     seconds: float
+
+    @classmethod
+    def of(
+        cls,
+        graph: LayerGraph,
+        way: Way,
+        precision: str,
+        batch: int,
+        device: Device,
+        seconds: float,
+    ) -> Sample:
+        """A network that took so long when it ran in this way."""
+        counted = kernels(graph, way.mode, way.train)
+        return cls(counted, batch, device, SETTINGS[precision], seconds)
 
 
 class Prior(NamedTuple):

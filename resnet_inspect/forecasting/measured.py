@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from resnet_inspect.forecasting.calibration import Sample
 from resnet_inspect.forecasting.devices import find
-from resnet_inspect.forecasting.efficiency import SETTINGS, Way
-from resnet_inspect.forecasting.kernels import kernels
+from resnet_inspect.forecasting.efficiency import Way
 from resnet_inspect.networks.naming import named
 from resnet_inspect.networks.resnet import layer_graph
 
@@ -83,10 +82,5 @@ def public_timings() -> Mapping[str, tuple[Timing, ...]]:
 def sample(run: Run, timing: Timing) -> Sample:
     """A timing as calibration takes it."""
     graph = layer_graph(named(timing.model), (3, timing.side, timing.side))
-    return Sample(
-        kernels(graph, run.way.mode, run.way.train),
-        timing.batch,
-        find(run.device),
-        SETTINGS[run.precision],
-        timing.seconds,
-    )
+    device = find(run.device)
+    return Sample.of(graph, run.way, run.precision, timing.batch, device, timing.seconds)

@@ -17,10 +17,9 @@ from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.files import read_bytes
 from resnet_inspect.forecasting.calibration import Prior, Sample, fit, misfit
 from resnet_inspect.forecasting.devices import Device, find
-from resnet_inspect.forecasting.efficiency import SETTINGS, Efficiency, Way
+from resnet_inspect.forecasting.efficiency import Efficiency, Way
 from resnet_inspect.forecasting.fitted import OWN, Fitted, own_key, prior
 from resnet_inspect.forecasting.forecast import check_way
-from resnet_inspect.forecasting.kernels import kernels
 from resnet_inspect.measuring.ceilings import load_ceilings
 from resnet_inspect.measuring.records import LARGEST, DeviceCeilings, Latency, read, select
 from resnet_inspect.networks.graph import LayerGraph
@@ -196,13 +195,7 @@ def _calibration(
 ) -> Calibration:
     _check(rows)
     samples = [
-        Sample(
-            kernels(graph_of(row.model, row.side), way.mode, way.train),
-            row.batch,
-            device,
-            SETTINGS[precision],
-            row.seconds,
-        )
+        Sample.of(graph_of(row.model, row.side), way, precision, row.batch, device, row.seconds)
         for row in rows
     ]
     before = Prior(prior(way, precision), SPREAD)
