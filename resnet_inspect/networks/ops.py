@@ -371,6 +371,11 @@ class Scale(Op):
         return shapes[0]
 
 
+def gates(gate: Shape, features: Shape) -> bool:
+    """Whether a tensor is what `Scale` takes as the gate of features: a number a channel."""
+    return len(features) == 3 and gate == (features[0], 1, 1)
+
+
 class ZeroPad(Op):
     """Shortcut option A: every `stride`-th position, new channels filled with zeros.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Op, Pair, Shape, elements
+from resnet_inspect.networks.ops import Op, Pair, elements
 from resnet_inspect.networks.torch_ops import (
     AdaptivePool,
     Arithmetic,
@@ -59,15 +59,11 @@ def _(call: Call) -> Known:
         if function == "add" and shapes[0] == shapes[1]:
             return ops.Add(inplace=False)
         if function == "mul":
-            if _gates(shapes[0], shapes[1]):
+            if ops.gates(shapes[0], shapes[1]):
                 call.inputs.reverse()  # the gate may come first
-            if _gates(*call.shapes[::-1]):
+            if ops.gates(*call.shapes[::-1]):
                 return ops.Scale()
     return Arithmetic(function, call.output, call.params)
-
-
-def _gates(gate: Shape, features: Shape) -> bool:
-    return len(features) == 3 and gate == (features[0], 1, 1)
 
 
 _ACTIVATIONS: dict[str, Op] = {

@@ -14,7 +14,7 @@ from typing import Any
 from torch import fx
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Pair, Shape
+from resnet_inspect.networks.ops import Pair
 from resnet_inspect.networks.torch_ops import (
     AdaptivePool,
     Arithmetic,
@@ -42,16 +42,12 @@ def _(call: Call) -> Known:
         if call.name == "add" and call.shapes[0] == call.shapes[1]:
             return ops.Add(inplace=call.inplace)
         if call.name == "mul" and not call.inplace:
-            if not _gates(call.shapes[1], call.shapes[0]):
+            if not ops.gates(call.shapes[1], call.shapes[0]):
                 call.inputs.reverse()  # the gate may come first
-            if _gates(call.shapes[1], call.shapes[0]):
+            if ops.gates(call.shapes[1], call.shapes[0]):
                 return ops.Scale()
             call.inputs.reverse()
     return Arithmetic(call.name, call.output, call.params, call.inplace)
-
-
-def _gates(gate: Shape, features: Shape) -> bool:
-    return len(features) == 3 and gate == (features[0], 1, 1)
 
 
 def _unexpanded(node: fx.Node) -> fx.Node:
