@@ -206,9 +206,11 @@ def load_timm_preact(
 
     average_shortcut: for networks of shortcut D (their names end in d or t).
     """
-    from resnet_inspect.pytorch.weights import from_timm_preact
+    from resnet_inspect.pytorch.weights import from_timm
 
-    return from_timm_preact(state, average_shortcut)
+    deep = any(key.startswith("stem.conv1.") for key in state)
+    shortcut = "D" if average_shortcut else "B"
+    return from_timm(state, ResNetSpec(stem="deep" if deep else "7x7", shortcut=shortcut))
 
 
 def _as_html(network: LayerGraph) -> str:
