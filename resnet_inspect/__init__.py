@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from resnet_inspect.api.networks import build as build
     from resnet_inspect.api.networks import graph as graph
     from resnet_inspect.api.networks import list_models as list_models
+    from resnet_inspect.api.networks import load_timm as load_timm
     from resnet_inspect.api.networks import load_timm_preact as load_timm_preact
     from resnet_inspect.api.networks import register_layer as register_layer
     from resnet_inspect.api.networks import spec as spec
@@ -81,7 +82,9 @@ _PUBLIC = {
     "api.forecasting": ("accuracy calibrate devices fit forecast forecasts training_cost validate"),
     "api.learning": "freeze learn parameter_groups",
     "api.measurements": "bench device ladder read_bench roofline",
-    "api.networks": "Model build graph list_models load_timm_preact register_layer spec trace",
+    "api.networks": (
+        "Model build graph list_models load_timm load_timm_preact register_layer spec trace"
+    ),
     "api.pictures": "diagram diff_diagram plot report",
     "api.propagation": "effective_fields paths signal",
     "api.tables": (

@@ -199,6 +199,15 @@ def build(
     )
 
 
+def load_timm(
+    state: Mapping[str, torch.Tensor], model: str | os.PathLike[str] | ResNetSpec, **changes: Any
+) -> dict[str, torch.Tensor]:
+    """timm's state dict of a network, with the keys and shapes that `build` gives for `model`."""
+    from resnet_inspect.pytorch.weights import from_timm
+
+    return from_timm(state, spec(model, **changes))
+
+
 def load_timm_preact(
     state: Mapping[str, torch.Tensor], average_shortcut: bool = False
 ) -> dict[str, torch.Tensor]:

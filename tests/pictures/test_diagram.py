@@ -105,7 +105,9 @@ def test_every_shortcut_has_its_edge(name: str) -> None:
         kind = expected_kind(graph, block.name)
         additions = [layer.name for layer in block.layers if isinstance(layer.op, Add)]
         assert (kind is None) == (not additions)
-        for addition in additions:
+        for addition in additions[:-1]:  # paths of Res2Net and split attention meet on the way
+            into.pop(addition, None)
+        for addition in additions[-1:]:
             assert into.pop(addition) == f"shortcut {kind}"
     # What is left leads into projections and paddings, each on its way to an addition.
     assert set(into) == {str(node) for node in of_class(drawn, "via")}
