@@ -1,8 +1,8 @@
 """What a picture shows, before anything has its place: boxes in groups, and the edges between them.
 
-A graph becomes a Scene (what is drawn), a Scene is laid out (where), and that is written as DOT with
-positions, which Graphviz draws, or as TikZ. Nothing here has a coordinate, and nothing in the
-layout knows what a network is.
+A graph becomes a Scene (what is drawn), a Scene is laid out (where), and that is written as DOT
+with positions, which Graphviz draws, or as TikZ. Nothing here has a coordinate, and nothing in
+the layout knows what a network is.
 """
 
 from __future__ import annotations
