@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from resnet_inspect.api.tables import cost as cost
     from resnet_inspect.api.tables import diff as diff
     from resnet_inspect.api.tables import explain as explain
+    from resnet_inspect.api.tables import find_total as find_total
     from resnet_inspect.api.tables import memory as memory
     from resnet_inspect.api.tables import memory_timeline as memory_timeline
     from resnet_inspect.api.tables import receptive_fields as receptive_fields
@@ -85,8 +86,8 @@ _PUBLIC = {
     "api.pictures": "diagram diff_diagram plot report",
     "api.propagation": "effective_fields paths signal",
     "api.tables": (
-        "compare conventions cost diff explain memory memory_timeline receptive_fields reconcile "
-        "table"
+        "compare conventions cost diff explain find_total memory memory_timeline receptive_fields "
+        "reconcile table"
     ),
     "counting.costs": "Cost total",
     "counting.memory": "Memory",

@@ -211,6 +211,19 @@ def reconcile(
     return reconciliation.reconcile(network, batch=batch, measured=measured)
 
 
+def find_total(
+    model: Model, total: str, *, input_shape: Inputs | None = None, **changes: Any
+) -> Table:
+    """Which counters, of which variants of a network, give a total such as '4.12G' or '25.6M'.
+
+    Variants are other inputs, v1 and v1.5, depths of the family, classes and other fields; the
+    likeliest come first, and the nearest where none gives it. Raises InspectError for no number.
+    """
+    from resnet_inspect.tables import number_search
+
+    return number_search.find_total(graph(model, input_shape, **changes), total)
+
+
 def conventions(*models: Model | Sequence[Model], input_shape: Inputs | None = None) -> Sheet:
     """The conventions by which tools and papers count, and what each gives for some networks."""
     from resnet_inspect.tables import conventions as listing
