@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from resnet_inspect.api.tables import receptive_fields as receptive_fields
     from resnet_inspect.api.tables import reconcile as reconcile
     from resnet_inspect.api.tables import table as table
+    from resnet_inspect.api.tables import taps as taps
     from resnet_inspect.counting.costs import Cost as Cost
     from resnet_inspect.counting.costs import total as total
     from resnet_inspect.counting.field import ReceptiveField as ReceptiveField
@@ -87,7 +88,7 @@ _PUBLIC = {
     "api.propagation": "effective_fields paths signal",
     "api.tables": (
         "compare conventions cost diff explain find_total memory memory_timeline receptive_fields "
-        "reconcile table"
+        "reconcile table taps"
     ),
     "counting.costs": "Cost total",
     "counting.memory": "Memory",

@@ -127,6 +127,17 @@ def table(
     )
 
 
+def taps(model: Model, *, input_shape: Inputs | None = None, **changes: Any) -> Table:
+    """Where a backbone's features are taken: C1 (stem) to C5, as detection and segmentation do.
+
+    Each with its module, its number in timm's and mmseg's out_indices, shape, stride, field, and
+    the MACs up to there. `build(model, features=("C3", "C5"))` makes a module that returns some.
+    """
+    from resnet_inspect.tables.taps import tap_table
+
+    return tap_table(graph(model, input_shape, **changes))
+
+
 def explain(
     model: Model,
     part: str | None = None,
