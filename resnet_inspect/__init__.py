@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from resnet_inspect.api import weights as weights
     from resnet_inspect.api.forecasting import accuracy as accuracy
     from resnet_inspect.api.forecasting import calibrate as calibrate
     from resnet_inspect.api.forecasting import devices as devices
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from resnet_inspect.api.networks import build as build
     from resnet_inspect.api.networks import graph as graph
     from resnet_inspect.api.networks import list_models as list_models
-    from resnet_inspect.api.networks import load_timm_preact as load_timm_preact
     from resnet_inspect.api.networks import register_layer as register_layer
     from resnet_inspect.api.networks import spec as spec
     from resnet_inspect.api.networks import trace as trace
@@ -83,13 +83,14 @@ _PUBLIC = {
     "api.forecasting": ("accuracy calibrate devices fit forecast forecasts training_cost validate"),
     "api.learning": "freeze learn parameter_groups",
     "api.measurements": "bench device ladder read_bench roofline",
-    "api.networks": "Model build graph list_models load_timm_preact register_layer spec trace",
+    "api.networks": "Model build graph list_models register_layer spec trace",
     "api.pictures": "diagram diff_diagram plot report",
     "api.propagation": "effective_fields paths signal",
     "api.tables": (
         "compare conventions cost diff explain find_total memory memory_timeline receptive_fields "
         "reconcile table taps"
     ),
+    "api": "weights",
     "counting.costs": "Cost total",
     "counting.memory": "Memory",
     "counting.field": "ReceptiveField",
@@ -117,7 +118,11 @@ def __getattr__(name: str) -> Any:
         return version("resnet-inspect")
     if name not in _HOME:
         raise AttributeError(f"module 'resnet_inspect' has no attribute {name!r}")
-    value = getattr(import_module(f"resnet_inspect.{_HOME[name]}"), name)
+    home = f"resnet_inspect.{_HOME[name]}"
+    if home == "resnet_inspect.api":
+        value: Any = import_module(f"{home}.{name}")  # functions under a name of their own
+    else:
+        value = getattr(import_module(home), name)
     globals()[name] = value
     return value
 

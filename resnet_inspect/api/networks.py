@@ -206,18 +206,6 @@ def build(
     )
 
 
-def load_timm_preact(
-    state: Mapping[str, torch.Tensor], average_shortcut: bool = False
-) -> dict[str, torch.Tensor]:
-    """timm's state dict of a resnetv2 network, with the keys and shapes that `build` gives.
-
-    average_shortcut: for networks of shortcut D (their names end in d or t).
-    """
-    from resnet_inspect.pytorch.weights import from_timm_preact
-
-    return from_timm_preact(state, average_shortcut)
-
-
 def _as_html(network: LayerGraph) -> str:
     """What a notebook shows of a graph: its table by stage."""
     from resnet_inspect.tables.network import table
