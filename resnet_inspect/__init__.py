@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from resnet_inspect.api.measurements import roofline as roofline
     from resnet_inspect.api.networks import Model as Model
     from resnet_inspect.api.networks import build as build
+    from resnet_inspect.api.networks import folded as folded
     from resnet_inspect.api.networks import graph as graph
     from resnet_inspect.api.networks import list_models as list_models
     from resnet_inspect.api.networks import register_layer as register_layer
@@ -83,7 +84,7 @@ _PUBLIC = {
     "api.forecasting": ("accuracy calibrate devices fit forecast forecasts training_cost validate"),
     "api.learning": "freeze learn parameter_groups",
     "api.measurements": "bench device ladder read_bench roofline",
-    "api.networks": "Model build graph list_models register_layer spec trace",
+    "api.networks": "Model build folded graph list_models register_layer spec trace",
     "api.pictures": "diagram diff_diagram plot report",
     "api.propagation": "effective_fields paths signal",
     "api.tables": (

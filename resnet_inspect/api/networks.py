@@ -139,6 +139,17 @@ def _onnx(path: str, given: Inputs | None) -> LayerGraph:
     return onnx_graph.graph(path, () if given is None else entries(given))
 
 
+def folded(model: Model, input_shape: Inputs | None = None, **changes: Any) -> LayerGraph:
+    """A network as it is exported: batch norm in the weights of the layer before it.
+
+    What only exists in training goes, and nothing that inference computes changes. Raises
+    InspectError where there is nothing to fold, and as `graph` does.
+    """
+    from resnet_inspect.networks import folding
+
+    return folding.folded(graph(model, input_shape, **changes))
+
+
 def graphs(
     models: Sequence[Model | Sequence[Model]], input_shape: Inputs | None = None, **changes: Any
 ) -> list[LayerGraph]:
