@@ -7,7 +7,7 @@ Weights going back are taken as independent of those going forth (Schoenholz et 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import singledispatch
+from functools import reduce, singledispatch
 from operator import mul
 from typing import NamedTuple
 
@@ -45,6 +45,14 @@ class Flow(NamedTuple):
 
 Gradient = tuple[Flow, ...]
 
+Strands = tuple[Gradient, ...]
+"""A gradient in parts that add up: what came along shortcuts goes with the values that it meets as
+no other part does."""
+
+MOST = 3
+"""Strands that go with values; of more the oldest count as one."""
+
+
 
 def start(channels: int, square: Map) -> Gradient:
     """A gradient to begin with, the same for all inputs."""
@@ -57,38 +65,50 @@ def gradients(
     initial: Initial,
     begin: Mapping[str, Gradient],
     borders: bool = True,
-) -> dict[str, Gradient]:
+) -> dict[str, Strands]:
     """The gradient of each layer's output, and of the inputs, that the `begin` gradients depend on.
 
     known: what the signal forth says of each layer. borders: whether what comes to lie on padding
     is lost.
     """
-    found: dict[str, Gradient] = dict(begin)
+    found: dict[str, Strands] = {name: (gradient,) for name, gradient in begin.items()}
     pooled = _pooled_alone(layers)
     for layer in reversed(layers):
         if layer.name not in found or layer.name not in known:
             continue
-        for source, flow in _into(layer, found[layer.name], known, initial, pooled, borders):
-            found[source] = _sum(found[source], flow) if source in found else flow
+        for source, strands in _into(layer, found[layer.name], known, initial, pooled, borders):
+            found[source] = _twisted((*found.get(source, ()), *strands))
     return found
+
+
+def whole(strands: Strands) -> Gradient:
+    """The sum of strands."""
+    return reduce(_sum, strands)
+
+
+def _twisted(strands: Strands) -> Strands:
+    """With those in one whose size goes with no value, and no more than MOST in all."""
+    even = [each for each in strands if not any(part.profile for part in each)]
+    rest = [each for each in strands if any(part.profile for part in each)]
+    if len(rest) > MOST:
+        rest = [reduce(_sum, rest[: 1 - MOST]), *rest[1 - MOST :]]
+    return (*rest, *([reduce(_sum, even)] if even else []))
 
 
 def _into(
     layer: Layer,
-    flow: Gradient,
+    strands: Strands,
     known: Mapping[str, Passed],
     initial: Initial,
     pooled: Mapping[str, int],
     borders: bool,
-) -> Iterator[tuple[str, Gradient]]:
+) -> Iterator[tuple[str, Strands]]:
     """The gradients that a layer hands to its inputs."""
     passed = known[layer.name]
     if isinstance(layer.op, ops.Add):
         for source in layer.inputs:
-            yield (
-                source,
-                _term(flow, passed.tensor, known[source].tensor if source in known else ()),
-            )
+            term = known[source].tensor if source in known else ()
+            yield source, tuple(_term(flow, passed.tensor, term) for flow in strands)
     elif passed.gains:
         gains = passed.gains
         if layer.name in pooled:
@@ -96,9 +116,9 @@ def _into(
             gains = tuple(
                 gain._replace(factor=1 - (1 - gain.factor) ** pooled[layer.name]) for gain in gains
             )
-        yield layer.inputs[0], _gained(flow, gains)
+        yield layer.inputs[0], tuple(_gained(flow, gains) for flow in strands)
     else:
-        yield layer.inputs[0], returned(layer.op, flow, layer, initial, borders)
+        yield layer.inputs[0], (returned(layer.op, whole(strands), layer, initial, borders),)
 
 
 def _pooled_alone(layers: Sequence[Layer]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import INPUT, LayerGraph, once
 from resnet_inspect.networks.ops import Pair
-from resnet_inspect.propagation.backward import gradients, start
+from resnet_inspect.propagation.backward import gradients, start, whole
 from resnet_inspect.propagation.maps import Map, mean, radius_of, single, times
 from resnet_inspect.propagation.signal import forth, initial_of
 from resnet_inspect.propagation.tensors import Initial, Passed
@@ -79,7 +79,7 @@ def effective_field(graph: LayerGraph, layer: str | None = None) -> EffectiveFie
         )
     row, column = shape[1] // 2, shape[2] // 2
     begin = {name: start(shape[0], single(shape[1:], row, column))}
-    seen = gradients(graph.layers, known, initial, begin)[INPUT][0].square
+    (seen,) = (flow.square for flow in whole(gradients(graph.layers, known, initial, begin)[INPUT]))
     total = mean(seen) * len(seen) * len(seen[0])
     sizes, middle = (len(seen), len(seen[0])), (row, column)
     axes = list(zip(field.axes, middle, sizes, strict=True))
@@ -106,7 +106,7 @@ def _free(graph: LayerGraph, known: Mapping[str, Passed], initial: Initial, name
         for layer in graph.layers
     ]
     begin = {name: start(graph.layer(name).output_shape[0], ((1.0,),))}
-    return gradients(layers, known, initial, begin, borders=False)[INPUT][0].square[0][0]
+    return whole(gradients(layers, known, initial, begin, borders=False)[INPUT])[0].square[0][0]
 
 
 def _pixel(field: Field, place: int, size: int) -> int:

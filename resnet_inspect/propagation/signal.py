@@ -12,7 +12,7 @@ from typing import NamedTuple
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
-from resnet_inspect.propagation.backward import Gradient, gradients, start
+from resnet_inspect.propagation.backward import Strands, gradients, start, whole
 from resnet_inspect.propagation.forward import passed
 from resnet_inspect.propagation.maps import mean, uniform
 from resnet_inspect.propagation.tensors import (
@@ -103,7 +103,7 @@ def signal(graph: LayerGraph, init: str = "published") -> Signal:
     initial = initial_of(graph, init)
     known = forth(graph, initial)
     last = graph.output
-    back: dict[str, Gradient] = {}
+    back: dict[str, Strands] = {}
     if last.name in known:
         ones = uniform(spatial(last.output_shape))
         back = gradients(
@@ -133,13 +133,14 @@ def forth(graph: LayerGraph, initial: Initial) -> Mapping[str, Passed]:
     return known
 
 
-def _told(layer: Layer, forward: Passed | None, backward: Gradient | None) -> LayerSignal:
+def _told(layer: Layer, forward: Passed | None, strands: Strands | None) -> LayerSignal:
     if forward is None:
         return LayerSignal(layer.name)
     mean_square = mean(averaged(forward.tensor, "square"))
     told = LayerSignal(layer.name, mean_square, average(forward.tensor, "variance"))
-    if backward is None:
+    if strands is None:
         return told
+    backward = whole(strands)
     count = sum(part.channels for part in backward)
     sizes = [part.channels / count * mean(part.square) for part in backward]
     alike = sum(s * p.alike for s, p in zip(sizes, backward, strict=True))
