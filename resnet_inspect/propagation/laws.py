@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
-from math import acos, cosh, erf, exp, log1p, pi, sqrt, tanh
+from math import acos, ceil, cosh, erf, exp, floor, log1p, pi, sqrt, tanh
 from operator import mul
 from typing import NamedTuple
 
@@ -28,6 +28,13 @@ _REACH = 6
 class Point(NamedTuple):
     value: float
     share: float
+
+
+class _Band(NamedTuple):
+    """Weights at places in a row, from one on."""
+
+    begin: int
+    weights: list[float]
 
 
 @dataclass(frozen=True)
@@ -60,65 +67,58 @@ class Law:
         return Law(points, self.variance / deviation**2)
 
     @cached_property
-    def _nodes(self) -> list[tuple[float, list[float]]]:
-        """Places to integrate at, 0 among them, and the weight of each point's Gaussian there.
+    def _grid(self) -> tuple[tuple[float, ...], list[_Band]]:
+        """Places to integrate at, and the weights of each point's Gaussian at some of them.
 
-        So what bends at 0 is integrated whole.
+        0 is where two integrals meet, so what bends there is integrated whole. The step is of few
+        digits: grids of like laws then coincide, and points on a grid have equal Gaussians.
         """
         sigma = sqrt(self.variance)
-        low = min(0.0, min(self.points).value - _REACH * sigma)
-        high = max(0.0, max(self.points).value + _REACH * sigma)
-        grid = [*_simpson(low, 0.0, sigma), *_simpson(0.0, high, sigma)]
-        scale = 1 / (sigma * sqrt(2 * pi))
-        values = [value for value, _ in self.points]
-        return [
-            (
-                at,
-                [
-                    weight * scale * exp(-apart * apart / 2) if -8 < apart < 8 else 0.0
-                    for apart in [(at - value) / sigma for value in values]
-                ],
-            )
-            for at, weight in grid
-        ]
+        step = float(f"{sigma / _STEPS:.2g}")
+        reach = ceil(_REACH * sigma / step)
+        low = min(0.0, min(self.points).value) / step - reach
+        high = max(0.0, max(self.points).value) / step + reach
+        first, last = 2 * floor(low / 2), 2 * ceil(high / 2)
+        weights = [step / 3 * (4 if at % 2 else 2) for at in range(first, last + 1)]
+        weights[0] = weights[-1] = step / 3
+        bells: dict[float, list[float]] = {}
+        bands = []
+        for value, _ in self.points:
+            middle = round(value / step)
+            off = round(value / step - middle, 6)
+            if off not in bells:
+                apart = [step / sigma * (at - off) for at in range(-reach, reach + 1)]
+                bells[off] = [exp(-x * x / 2) / (sigma * sqrt(2 * pi)) for x in apart]
+            begin = middle - reach - first
+            bands.append(_Band(begin, list(map(mul, bells[off], weights[begin:]))))
+        return tuple(step * at for at in range(first, last + 1)), bands
 
     @cached_property
     def scattered(self) -> tuple[Point, ...]:
         """The law as points alone."""
         if self.variance <= 0:
             return self.points
-        shares = [share for _, share in self.points]
-        found = [(at, sum(map(mul, shares, weights))) for at, weights in self._nodes]
-        whole = sum(share for _, share in found)
-        return tuple(Point(value, share / whole) for value, share in found)
+        places, bands = self._grid
+        found = [0.0] * len(places)
+        for (_, share), (begin, weights) in zip(self.points, bands, strict=True):
+            for at, weight in enumerate(weights, begin):
+                found[at] += share * weight
+        whole = sum(found)
+        return tuple(Point(value, share / whole) for value, share in zip(places, found, strict=True))
 
     def before(self, profile: Sequence[float]) -> dict[float, float]:
         """What numbers at the scattered points are in the mean about each of the law's points."""
         if self.variance <= 0:
             return dict(zip((value for value, _ in self.points), profile, strict=True))
-        columns = list(zip(*(weights for _, weights in self._nodes), strict=True))
         return {
-            value: sum(map(mul, column, profile)) / sum(column)
-            for (value, _), column in zip(self.points, columns, strict=True)
+            value: sum(map(mul, weights, profile[begin:])) / sum(weights)
+            for (value, _), (begin, weights) in zip(self.points, self._grid[1], strict=True)
         }
 
 
 def gauss(variance: float) -> Law:
     """A Gaussian about 0."""
     return Law((Point(0.0, 1.0),), variance)
-
-
-def _simpson(low: float, high: float, sigma: float) -> list[tuple[float, float]]:
-    """Places and weights of Simpson's rule."""
-    if high <= low:
-        return []
-    count = 2 * max(2, round(_STEPS * (high - low) / sigma / 2))
-    step = (high - low) / count
-    places = [low + step * k for k in range(count)] + [high]
-    return [
-        (at, step / 3 * (1 if k in (0, count) else 4 if k % 2 else 2))
-        for k, at in enumerate(places)
-    ]
 
 
 class Moments(NamedTuple):
@@ -208,6 +208,9 @@ def _arc(r: float) -> float:
 
 @lru_cache(maxsize=64)
 def _arc_kernel(leak: float) -> Callable[[float], float]:
+    if not leak:
+        return lambda r: (_arc(r) - 1 / pi) / (1 - 1 / pi)
+
     def raw(r: float) -> float:
         return (1 + leak * leak) * _arc(r) - 2 * leak * _arc(-r)
 
