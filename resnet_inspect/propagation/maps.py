@@ -6,11 +6,11 @@ is worked out once: away from its border most of a map is the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial, reduce
 from itertools import accumulate
-from math import sqrt
-from operator import add, mul
+from math import fsum, sqrt
+from operator import add
 from typing import NamedTuple
 
 from resnet_inspect.networks.ops import Pair, Shape
@@ -139,16 +139,22 @@ def _along(given: Map, taps: Taps, weights: tuple[float, ...] | None) -> Map:
         used = tuple(tap for _, tap in inputs) if weights else ()
         key = (*(id(given[at]) for at, _ in inputs), *used)
         if key not in made:
-            taken = [given[at] for at, _ in inputs]
-            if weights and taken:
-                factors = [weights[tap] for tap in used]
-                made[key] = tuple([sum(map(mul, factors, c)) for c in zip(*taken, strict=True)])
-            elif len(taken) == 1:
-                made[key] = taken[0]
-            else:
-                made[key] = tuple(map(sum, zip(*taken, strict=True))) if taken else nothing
+            taken: list[Iterable[float]] = [given[at] for at, _ in inputs]
+            if weights:
+                taken = [map(weights[tap].__mul__, row) for tap, row in zip(used, taken, strict=True)]
+            made[key] = tuple(_total(taken)) if taken else nothing
         rows.append(made[key])
     return tuple(rows)
+
+
+def _total(rows: list[Iterable[float]]) -> Iterable[float]:
+    """Their sum, the first added to the last: to the bit what it is the other way round.
+
+    So the sides of a map that mirror each other are equal, and worked out once.
+    """
+    half = len(rows) // 2
+    pairs = [map(add, rows[at], rows[-1 - at]) for at in range(half)]
+    return reduce(partial(map, add), [*pairs, *rows[half : len(rows) - half]])
 
 
 def each(function: Callable[..., float], *maps: Map) -> Map:
@@ -184,17 +190,18 @@ def window_means(given: Map, over: Window) -> tuple[tuple[float, ...], tuple[flo
 
     Along an axis, the other one is averaged over whole.
     """
-    rows = tuple(sum(row) / len(row) for row in given)
-    columns = tuple(sum(column) / len(given) for column in zip(*given, strict=True))
+    rows, columns = (
+        tuple(fsum(row) / len(row) for row in lines) for lines in (given, zip(*given, strict=True))
+    )
     return _under(rows, over.down), _under(columns, over.across)
 
 
 def _under(values: tuple[float, ...], taps: Taps) -> tuple[float, ...]:
-    sums = [0.0] * (1 + max((tap for inputs in taps for _, tap in inputs), default=0))
+    under: dict[int, list[float]] = {}
     for inputs in taps:
         for at, tap in inputs:
-            sums[tap] += values[at]
-    return tuple(total / len(taps) for total in sums)
+            under.setdefault(tap, []).append(values[at])
+    return tuple(fsum(under.get(tap, ())) / len(taps) for tap in range(1 + max(under, default=0)))
 
 
 def radius_of(given: Map, row: int, column: int, share: float) -> int:
