@@ -30,17 +30,49 @@ Profile = dict[float, float]
 
 
 class Flow(NamedTuple):
-    """The gradient of channels that are alike: its mean square at each position.
+    """The gradient of channels that are alike.
 
-    alike: how the gradients of two independent inputs correlate. profile: how the mean square goes
-    with the value at hand, 1 in the mean, by the values of its law; None where it is the same for
-    all. A residual sum that a ReLU lets pass was likely let pass by the one before.
+    square: its mean square at each position, but for a factor of `scale`. free: what these would
+    add up to if nothing fell on padding. alike: how the gradients of two independent inputs
+    correlate. profile: how the mean square goes with the value at hand, 1 in the mean, by the
+    values of its law; None where it is the same for all. A residual sum that a ReLU lets pass was
+    likely let pass by the one before.
     """
 
     channels: int
     square: Map
+    scale: float
+    free: float
     alike: float = 1.0
     profile: Profile | None = None
+
+    @property
+    def size(self) -> float:
+        """The mean square over all positions."""
+        return self.scale * mean(self.square)
+
+    @property
+    def lost(self) -> float:
+        """The part that fell on padding."""
+        return 1 - sum(map(sum, self.square)) / self.free
+
+    def times(self, factor: float, channels: int | None = None) -> Flow:
+        """The same, larger by a factor; channels: that it is the gradient of instead."""
+        return self._replace(channels=channels or self.channels, scale=self.scale * factor)
+
+    def plus(self, other: Flow) -> Flow:
+        """The sum of two gradients that are independent."""
+        if not self.scale:
+            return other
+        sizes, ratio = (self.size, other.size), other.scale / self.scale
+        return Flow(
+            self.channels,
+            plus(self.square, times(other.square, ratio)),
+            self.scale,
+            self.free + ratio * other.free,
+            _weighted((self.alike, other.alike), sizes),
+            _joined(self.profile, other.profile, sizes),
+        )
 
 
 Gradient = tuple[Flow, ...]
@@ -49,14 +81,13 @@ Strands = tuple[Gradient, ...]
 """A gradient in parts that add up: what came along shortcuts goes with the values that it meets as
 no other part does."""
 
-MOST = 3
+MOST = 2
 """Strands that go with values; of more the oldest count as one."""
-
 
 
 def start(channels: int, square: Map) -> Gradient:
     """A gradient to begin with, the same for all inputs."""
-    return (Flow(channels, square),)
+    return (Flow(channels, square, 1.0, sum(map(sum, square))),)
 
 
 def gradients(
@@ -64,19 +95,17 @@ def gradients(
     known: Mapping[str, Passed],
     initial: Initial,
     begin: Mapping[str, Gradient],
-    borders: bool = True,
 ) -> dict[str, Strands]:
     """The gradient of each layer's output, and of the inputs, that the `begin` gradients depend on.
 
-    known: what the signal forth says of each layer. borders: whether what comes to lie on padding
-    is lost.
+    known: what the signal forth says of each layer.
     """
     found: dict[str, Strands] = {name: (gradient,) for name, gradient in begin.items()}
     pooled = _pooled_alone(layers)
     for layer in reversed(layers):
         if layer.name not in found or layer.name not in known:
             continue
-        for source, strands in _into(layer, found[layer.name], known, initial, pooled, borders):
+        for source, strands in _into(layer, found[layer.name], known, initial, pooled):
             found[source] = _twisted((*found.get(source, ()), *strands))
     return found
 
@@ -101,7 +130,6 @@ def _into(
     known: Mapping[str, Passed],
     initial: Initial,
     pooled: Mapping[str, int],
-    borders: bool,
 ) -> Iterator[tuple[str, Strands]]:
     """The gradients that a layer hands to its inputs."""
     passed = known[layer.name]
@@ -118,7 +146,7 @@ def _into(
             )
         yield layer.inputs[0], tuple(_gained(flow, gains) for flow in strands)
     else:
-        yield layer.inputs[0], (returned(layer.op, whole(strands), layer, initial, borders),)
+        yield layer.inputs[0], (returned(layer.op, whole(strands), layer, initial),)
 
 
 def _pooled_alone(layers: Sequence[Layer]) -> dict[str, int]:
@@ -136,19 +164,10 @@ def _pooled_alone(layers: Sequence[Layer]) -> dict[str, int]:
 
 
 def _sum(first: Gradient, second: Gradient) -> Gradient:
-    made = []
-    for count, left, right in aligned([f.channels for f in first], [f.channels for f in second]):
-        a, b = first[left], second[right]
-        sizes = mean(a.square), mean(b.square)
-        made.append(
-            Flow(
-                count,
-                plus(a.square, b.square),
-                _weighted((a.alike, b.alike), sizes),
-                _joined(a.profile, b.profile, sizes),
-            )
-        )
-    return tuple(made)
+    pairs = aligned([flow.channels for flow in first], [flow.channels for flow in second])
+    return tuple(
+        first[left]._replace(channels=count).plus(second[right]) for count, left, right in pairs
+    )
 
 
 def _weighted(values: tuple[float, float], sizes: tuple[float, float]) -> float:
@@ -191,94 +210,98 @@ def _gained(flow: Gradient, gains: tuple[Gain, ...]) -> Gradient:
             values, shares = zip(*law.scattered, strict=True)
             factor = sum(map(mul, passing, shares))
             profile = {v: each / factor for v, each in zip(values, passing, strict=True)}
-        made.append(Flow(count, times(part.square, factor), part.alike * gain.kept, profile))
+        made.append(
+            part.times(factor, count)._replace(alike=part.alike * gain.kept, profile=profile)
+        )
     return tuple(made)
 
 
-def _mixed(flow: Gradient) -> Flow:
+def _mixed(gradient: Gradient) -> Flow:
     """The mean over all channels."""
-    count = sum(part.channels for part in flow)
-    square = times(flow[0].square, flow[0].channels / count)
-    for part in flow[1:]:
-        square = plus(square, times(part.square, part.channels / count))
-    sizes = [part.channels * mean(part.square) for part in flow]
-    alike = sum(s * p.alike for s, p in zip(sizes, flow, strict=True)) / (sum(sizes) or 1.0)
-    return Flow(count, square, alike)
+    count = sum(flow.channels for flow in gradient)
+    shares = [flow.times(flow.channels / count, count) for flow in gradient]
+    return reduce(Flow.plus, shares)._replace(profile=None)
 
 
 @singledispatch
-def returned(op: ops.Op, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
+def returned(op: ops.Op, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     """The gradient of a layer's input from that of its output."""
     raise TypeError(f"no gradient of {op.kind}")
 
 
 @returned.register
-def _(op: ops.Conv2d, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
+def _(op: ops.Conv2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     weight, _ = initial.variances(op)
-    mixed = _mixed(flow)
-    over = window_of(op, layer, borders).turned(layer.input_shapes[0])
-    square = times(slid(mixed.square, over), weight * (op.out_channels // op.groups))
-    return (Flow(op.in_channels, square, mixed.alike),)
+    mixed = _mixed(flow).times(weight * (op.out_channels // op.groups), op.in_channels)
+    over = window_of(op, layer).turned(layer.input_shapes[0])
+    square = slid(mixed.square, over)
+    return (mixed._replace(square=square, free=mixed.free * op.kernel[0] * op.kernel[1]),)
 
 
 @returned.register
-def _(op: ops.Linear, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
+def _(op: ops.Linear, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     weight, _ = initial.variances(op)
-    mixed = _mixed(flow)
-    return (Flow(op.in_features, times(mixed.square, weight * op.out_features), mixed.alike),)
+    return (_mixed(flow).times(weight * op.out_features, op.in_features),)
 
 
 @returned.register
-def _(op: ops.MaxPool2d, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
+def _(op: ops.MaxPool2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     """Each of a window is as likely to be the greatest."""
-    over = window_of(op, layer, borders)
-    return _spread(flow, layer, each(lambda n: 1 / n, over.counts), borders)
+    return _spread(flow, layer, each(lambda n: 1 / n, window_of(op, layer).counts), 1.0)
 
 
 @returned.register
-def _(op: ops.AvgPool2d, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
+def _(op: ops.AvgPool2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
+    area = op.kernel[0] * op.kernel[1]
     if op.count_padding:
-        area = op.kernel[0] * op.kernel[1]
-        return _spread(flow, layer, uniform(spatial(layer.output_shape), 1 / area**2), borders)
-    return _spread(
-        flow, layer, each(lambda n: 1 / (n * n), window_of(op, layer, borders).counts), borders
-    )
+        parts = uniform(spatial(layer.output_shape), 1 / area**2)
+    else:
+        parts = each(lambda n: 1 / (n * n), window_of(op, layer).counts)
+    return _spread(flow, layer, parts, 1 / area)
 
 
-def _spread(flow: Gradient, layer: Layer, parts: Map, borders: bool) -> Gradient:
-    """Over the window of a pool; parts: what each input under it gets."""
+def _spread(flow: Gradient, layer: Layer, parts: Map, whole: float) -> Gradient:
+    """Over the window of a pool; parts: what each input under it gets; whole: all of one."""
     assert isinstance(layer.op, ops.Pool2d)
-    over = window_of(layer.op, layer, borders).turned(layer.input_shapes[0])
+    over = window_of(layer.op, layer).turned(layer.input_shapes[0])
     return tuple(
-        Flow(part.channels, slid(each(float.__mul__, part.square, parts), over), part.alike)
+        part._replace(
+            square=slid(each(mul, part.square, parts), over), free=part.free * whole, profile=None
+        )
         for part in flow
     )
 
 
 @returned.register
-def _(
-    op: ops.GlobalAvgPool2d, flow: Gradient, layer: Layer, initial: Initial, borders: bool
-) -> Gradient:
+def _(op: ops.GlobalAvgPool2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     shape = spatial(layer.input_shapes[0])
     positions = shape[0] * shape[1]
     return tuple(
-        Flow(part.channels, uniform(shape, mean(part.square) / positions**2), part.alike)
+        part._replace(
+            square=uniform(shape, mean(part.square) / positions**2),
+            free=part.free / positions,
+            profile=None,
+        )
         for part in flow
     )
 
 
 @returned.register
-def _(op: ops.Flatten, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
+def _(op: ops.Flatten, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     shape: Shape = spatial(layer.input_shapes[0])
     positions = shape[0] * shape[1]
     return tuple(
-        part._replace(channels=part.channels // positions, square=uniform(shape, mean(part.square)))
+        part._replace(
+            channels=part.channels // positions,
+            square=uniform(shape, mean(part.square)),
+            free=part.free * positions,
+        )
         for part in flow
     )
 
 
 @returned.register
-def _(op: ops.ZeroPad, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
+def _(op: ops.ZeroPad, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     _, height, width = layer.input_shapes[0]
     made = []
     for count, left, _ in aligned([f.channels for f in flow], [op.in_channels]):

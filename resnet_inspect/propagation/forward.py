@@ -55,11 +55,11 @@ def passed(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial
     return None
 
 
-def window_of(op: ops.Conv2d | ops.Pool2d, layer: Layer, borders: bool = True) -> Window:
+def window_of(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Window:
     """How a layer's window slides."""
     dilation = op.dilation if isinstance(op, ops.Conv2d) else (1, 1)
     shapes = layer.input_shapes[0], layer.output_shape
-    return window(*shapes, op.kernel, op.stride, op.padding, dilation, borders)
+    return window(*shapes, op.kernel, op.stride, op.padding, dilation)
 
 
 @passed.register
@@ -152,22 +152,22 @@ def _(
 
 
 def _bent(part: Channels, moments: Moments) -> tuple[Channels, float]:
-    """Channels behind an activation, and what it keeps of two gradients' correlation."""
+    """Channels behind an activation, and what it keeps of two gradients' correlation.
+
+    The kernel is of how the deviations of two values correlate.
+    """
     whole = mean(part.square)
     if not whole:  # channels of zeros
         return replace(part, law=moments.law), 1.0
     first, second = moments.law.mean**2, moments.law.mean_square
     apart = part.law.mean**2 / part.law.mean_square  # what all values have in common anyway
     apart = min(apart, 1 - 1e-9)
+    scale = 1 / (1 - apart)
 
-    def alike(product: float, size: float) -> float:
-        """How the deviations of two values of this mean product correlate."""
-        r = (product / size - apart) / (1 - apart) if size else 0.0
-        return max(-1.0, min(1.0, r))
-
-    @cache  # away from borders all are equal
+    @cache  # away from borders, and at like distances from them, all are equal
     def product(before: float, size: float) -> float:
-        return size / whole * (first + (second - first) * moments.kernel(alike(before, size)))
+        alike = (before / size - apart) * scale if size else 0.0
+        return size / whole * (first + (second - first) * moments.kernel(alike))
 
     root = each(sqrt, part.square)
     typical = mean(root)
@@ -178,9 +178,9 @@ def _bent(part: Channels, moments: Moments) -> tuple[Channels, float]:
         each(product, part.cross, times(root, typical)),
         product(part.steady, typical**2),
         moments.law,
-        part.ripple * (second - first) * moments.kernel(_SMALL) / _SMALL / whole / (1 - apart),
+        part.ripple * (second - first) * moments.kernel(_SMALL) / _SMALL / whole * scale,
     )
-    return made, moments.slopes(alike(mean(part.common), whole))
+    return made, moments.slopes((mean(part.common) / whole - apart) * scale)
 
 
 @passed.register

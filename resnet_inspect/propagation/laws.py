@@ -31,10 +31,11 @@ class Point(NamedTuple):
 
 
 class _Band(NamedTuple):
-    """Weights at places in a row, from one on."""
+    """Weights at places in a row, from one on, and their sum."""
 
     begin: int
     weights: list[float]
+    total: float
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Law:
                 apart = [step / sigma * (at - off) for at in range(-reach, reach + 1)]
                 bells[off] = [exp(-x * x / 2) / (sigma * sqrt(2 * pi)) for x in apart]
             begin = middle - reach - first
-            bands.append(_Band(begin, list(map(mul, bells[off], weights[begin:]))))
+            band = list(map(mul, bells[off], weights[begin:]))
+            bands.append(_Band(begin, band, sum(band)))
         return tuple(step * at for at in range(first, last + 1)), bands
 
     @cached_property
@@ -100,19 +102,21 @@ class Law:
             return self.points
         places, bands = self._grid
         found = [0.0] * len(places)
-        for (_, share), (begin, weights) in zip(self.points, bands, strict=True):
+        for (_, share), (begin, weights, _) in zip(self.points, bands, strict=True):
             for at, weight in enumerate(weights, begin):
                 found[at] += share * weight
         whole = sum(found)
-        return tuple(Point(value, share / whole) for value, share in zip(places, found, strict=True))
+        return tuple(
+            Point(value, share / whole) for value, share in zip(places, found, strict=True)
+        )
 
     def before(self, profile: Sequence[float]) -> dict[float, float]:
         """What numbers at the scattered points are in the mean about each of the law's points."""
         if self.variance <= 0:
             return dict(zip((value for value, _ in self.points), profile, strict=True))
         return {
-            value: sum(map(mul, weights, profile[begin:])) / sum(weights)
-            for (value, _), (begin, weights) in zip(self.points, self._grid[1], strict=True)
+            value: sum(map(mul, weights, profile[begin:])) / total
+            for (value, _), (begin, weights, total) in zip(self.points, self._grid[1], strict=True)
         }
 
 
@@ -202,8 +206,9 @@ def _square_slope(leak: float, value: float) -> float:
 
 def _arc(r: float) -> float:
     """E[relu(u) relu(v)] / E[relu(u)^2] of Gaussians that correlate by r."""
-    r = max(-1.0, min(1.0, r))
-    return (sqrt(1 - r * r) + r * (pi - acos(r))) / pi
+    if -1 < r < 1:
+        return (sqrt(1 - r * r) + r * acos(-r)) / pi
+    return float(r > 0)
 
 
 @lru_cache(maxsize=64)

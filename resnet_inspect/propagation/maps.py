@@ -72,25 +72,19 @@ def window(
     stride: Pair,
     padding: Pair,
     dilation: Pair,
-    borders: bool = True,
 ) -> Window:
-    """The window that slides over a tensor of this shape; `out`: the shape that it gives.
-
-    borders: whether the tensor ends; if not, what lies beyond one side is what begins at the other.
-    """
+    """The window that slides over a tensor of this shape; `out`: the shape that it gives."""
     sizes = zip(shape[-2:], out[-2:], kernel, stride, padding, dilation, strict=True)
-    return Window(*(_taps(*axis, borders) for axis in sizes))
+    return Window(*(_taps(*axis) for axis in sizes))
 
 
 @lru_cache(maxsize=512)
-def _taps(
-    size: int, out: int, kernel: int, stride: int, padding: int, dilation: int, borders: bool
-) -> Taps:
+def _taps(size: int, out: int, kernel: int, stride: int, padding: int, dilation: int) -> Taps:
     return tuple(
         tuple(
-            (at % size, tap)
+            (at, tap)
             for tap in range(kernel)
-            if 0 <= (at := place * stride - padding + tap * dilation) < size or not borders
+            if 0 <= (at := place * stride - padding + tap * dilation) < size
         )
         for place in range(out)
     )
@@ -141,7 +135,9 @@ def _along(given: Map, taps: Taps, weights: tuple[float, ...] | None) -> Map:
         if key not in made:
             taken: list[Iterable[float]] = [given[at] for at, _ in inputs]
             if weights:
-                taken = [map(weights[tap].__mul__, row) for tap, row in zip(used, taken, strict=True)]
+                taken = [
+                    map(weights[tap].__mul__, row) for tap, row in zip(used, taken, strict=True)
+                ]
             made[key] = tuple(_total(taken)) if taken else nothing
         rows.append(made[key])
     return tuple(rows)

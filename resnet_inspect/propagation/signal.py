@@ -142,7 +142,7 @@ def _told(layer: Layer, forward: Passed | None, strands: Strands | None) -> Laye
         return told
     backward = whole(strands)
     count = sum(part.channels for part in backward)
-    sizes = [part.channels / count * mean(part.square) for part in backward]
+    sizes = [part.channels / count * part.size for part in backward]
     alike = sum(s * p.alike for s, p in zip(sizes, backward, strict=True))
     return told._replace(gradient=sum(sizes), alike=alike / sum(sizes) if sum(sizes) else None)
 
