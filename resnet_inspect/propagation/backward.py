@@ -145,6 +145,8 @@ def _into(
                 gain._replace(factor=1 - (1 - gain.factor) ** pooled[layer.name]) for gain in gains
             )
         yield layer.inputs[0], tuple(_gained(flow, gains) for flow in strands)
+        if isinstance(layer.op, ops.Scale):
+            yield layer.inputs[1], (_to_gate(whole(strands), known[layer.inputs[0]].tensor),)
     else:
         yield layer.inputs[0], (returned(layer.op, whole(strands), layer, initial),)
 
@@ -202,6 +204,8 @@ def _gained(flow: Gradient, gains: tuple[Gain, ...]) -> Gradient:
     made = []
     for count, left, right in aligned([f.channels for f in flow], [g.channels for g in gains]):
         part, gain = flow[left], gains[right]
+        if gain.places:
+            part = part._replace(square=each(mul, part.square, gain.places))
         factor, profile = gain.factor, None
         if gain.bends and (part.profile or len(gain.bends[0].points) > 1):
             law, moments = gain.bends
@@ -213,6 +217,18 @@ def _gained(flow: Gradient, gains: tuple[Gain, ...]) -> Gradient:
         made.append(
             part.times(factor, count)._replace(alike=part.alike * gain.kept, profile=profile)
         )
+    return tuple(made)
+
+
+def _to_gate(gradient: Gradient, gated: Tensor) -> Gradient:
+    """What a gate gets of the gradient of its product: the sum over positions by what it gates."""
+    pairs = aligned([flow.channels for flow in gradient], [part.channels for part in gated])
+    made = []
+    for count, left, right in pairs:
+        flow, part = gradient[left], gated[right]
+        total = sum(map(sum, each(mul, flow.square, part.square)))
+        free = flow.free * mean(part.square)
+        made.append(flow._replace(channels=count, square=((total,),), free=free, profile=None))
     return tuple(made)
 
 

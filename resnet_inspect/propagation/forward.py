@@ -18,10 +18,18 @@ from operator import truediv
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.torch_ops import BatchNorm
-from resnet_inspect.propagation.laws import Law, Moments, Point, activated, gauss, highest
+from resnet_inspect.propagation.laws import (
+    Law,
+    Moments,
+    Point,
+    activated,
+    gauss,
+    highest,
+)
 from resnet_inspect.propagation.maps import (
     Map,
     Window,
+    deviation,
     each,
     mean,
     plus,
@@ -83,7 +91,7 @@ def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial)
     else:
         cross, steady = flat, bias
     common = plus(times(slid(common, over), weight), flat)
-    law = gauss(mean(square))
+    law = gauss(mean(square), 0.0 if initial.straight else deviation(square))
     return Passed((Channels(op.out_channels, square, common, cross, steady, law, weight * ripple),))
 
 
@@ -147,8 +155,17 @@ def _(
             return None
         channels, kept = _bent(part, moments)
         made.append(channels)
-        gains.append(Gain(part.channels, moments.gate, kept, (part.law, moments)))
+        bends, places = (part.law, moments), _tilted(part, moments)
+        gains.append(Gain(part.channels, moments.gate, kept, bends, places))
     return Passed(tuple(made), tuple(gains))
+
+
+def _tilted(part: Channels, moments: Moments) -> Map | None:
+    """How an activation's gate differs between positions, where their variances do."""
+    tilt, whole = moments.tilt, mean(part.square)
+    if not (tilt and whole and part.law.uneven):
+        return None
+    return each(lambda square: max(0.0, 1 + tilt * (square / whole - 1)), part.square)
 
 
 def _bent(part: Channels, moments: Moments) -> tuple[Channels, float]:
@@ -159,7 +176,11 @@ def _bent(part: Channels, moments: Moments) -> tuple[Channels, float]:
     whole = mean(part.square)
     if not whole:  # channels of zeros
         return replace(part, law=moments.law), 1.0
+    root = each(sqrt, part.square)
+    typical = mean(root)
     first, second = moments.law.mean**2, moments.law.mean_square
+    if part.law.uneven:
+        first *= whole / typical**2  # the mean is that of all positions
     apart = part.law.mean**2 / part.law.mean_square  # what all values have in common anyway
     apart = min(apart, 1 - 1e-9)
     scale = 1 / (1 - apart)
@@ -169,8 +190,6 @@ def _bent(part: Channels, moments: Moments) -> tuple[Channels, float]:
         alike = (before / size - apart) * scale if size else 0.0
         return size / whole * (first + (second - first) * moments.kernel(alike))
 
-    root = each(sqrt, part.square)
-    typical = mean(root)
     made = Channels(
         part.channels,
         times(part.square, second / whole),

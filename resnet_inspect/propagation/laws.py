@@ -24,6 +24,9 @@ _STEPS = 3
 _REACH = 6
 """Standard deviations on each side that are integrated over."""
 
+_MOST = 0.75
+"""The most that a variance may differ between positions, as a share of it."""
+
 
 class Point(NamedTuple):
     value: float
@@ -40,10 +43,14 @@ class _Band(NamedTuple):
 
 @dataclass(frozen=True)
 class Law:
-    """A Gaussian number of some variance about a point."""
+    """A Gaussian number of some variance about a point.
+
+    uneven: the standard deviation of that variance between positions: it is less at borders.
+    """
 
     points: tuple[Point, ...]
     variance: float
+    uneven: float = 0.0
 
     @property
     def mean(self) -> float:
@@ -60,12 +67,12 @@ class Law:
         shift = other.mean
         spread = other.mean_square - shift * shift
         points = tuple(Point(value + shift, share) for value, share in self.points)
-        return Law(points, self.variance + spread)
+        return Law(points, self.variance + spread, self.uneven + other.uneven)
 
     def normed(self, mean: float, deviation: float) -> Law:
         """Less a mean, by a standard deviation."""
         points = tuple(Point((value - mean) / deviation, share) for value, share in self.points)
-        return Law(points, self.variance / deviation**2)
+        return Law(points, self.variance / deviation**2, self.uneven / deviation**2)
 
     @cached_property
     def _grid(self) -> tuple[tuple[float, ...], list[_Band]]:
@@ -74,9 +81,10 @@ class Law:
         0 is where two integrals meet, so what bends there is integrated whole. The step is of few
         digits: grids of like laws then coincide, and points on a grid have equal Gaussians.
         """
-        sigma = sqrt(self.variance)
-        step = float(f"{sigma / _STEPS:.2g}")
-        reach = ceil(_REACH * sigma / step)
+        uneven = min(self.uneven, _MOST * self.variance)
+        sigmas = sorted({sqrt(self.variance - uneven), sqrt(self.variance + uneven)})
+        step = float(f"{sqrt(self.variance) / _STEPS:.2g}")
+        reach = ceil(_REACH * sigmas[-1] / step)
         low = min(0.0, min(self.points).value) / step - reach
         high = max(0.0, max(self.points).value) / step + reach
         first, last = 2 * floor(low / 2), 2 * ceil(high / 2)
@@ -88,10 +96,11 @@ class Law:
             middle = round(value / step)
             off = round(value / step - middle, 6)
             if off not in bells:
-                apart = [step / sigma * (at - off) for at in range(-reach, reach + 1)]
-                bells[off] = [exp(-x * x / 2) / (sigma * sqrt(2 * pi)) for x in apart]
+                apart = [step * (at - off) for at in range(-reach, reach + 1)]
+                halves = [[exp(-((x / each) ** 2) / 2) / each for x in apart] for each in sigmas]
+                bells[off] = list(map(sum, zip(*halves, strict=True)))
             begin = middle - reach - first
-            band = list(map(mul, bells[off], weights[begin:]))
+            band = list(map(mul, bells[off], weights[begin:]))  # to a factor that all have
             bands.append(_Band(begin, band, sum(band)))
         return tuple(step * at for at in range(first, last + 1)), bands
 
@@ -120,9 +129,9 @@ class Law:
         }
 
 
-def gauss(variance: float) -> Law:
+def gauss(variance: float, uneven: float = 0.0) -> Law:
     """A Gaussian about 0."""
-    return Law((Point(0.0, 1.0),), variance)
+    return Law((Point(0.0, 1.0),), variance, uneven)
 
 
 class Moments(NamedTuple):
@@ -131,7 +140,7 @@ class Moments(NamedTuple):
     law: of its output. gate: the mean square of its slope. kernel: for two values whose deviations
     correlate by r, how much the deviations of the outputs do; slopes: the same of its slopes'
     products, by their mean square. paths: of each scattered point the output and the square of
-    the slope.
+    the slope. tilt: by what share the gate is more where the variance is more, as shares.
     """
 
     law: Law
@@ -139,11 +148,17 @@ class Moments(NamedTuple):
     kernel: Callable[[float], float]
     slopes: Callable[[float], float]
     paths: tuple[tuple[float, float], ...]
+    tilt: float = 0.0
+
+
+def rectifies(op: ops.Op) -> bool:
+    """Whether an activation is straight on both sides of 0."""
+    return type(op) is ops.ReLU or type(op) is ops.LeakyReLU
 
 
 def activated(op: ops.Op, law: Law) -> Moments | None:
     """What an activation makes of values of this law; None where it has no rule."""
-    if type(op) is ops.ReLU or type(op) is ops.LeakyReLU:
+    if rectifies(op):
         return _rectified(getattr(op, "negative_slope", 0.0), law)
     if type(op) not in _FUNCTIONS:
         return None
@@ -169,6 +184,9 @@ def activated(op: ops.Op, law: Law) -> Moments | None:
         lambda r: part * r + (1 - part) * r * r,
         lambda r: steady + (1 - steady) * r,
         tuple((f, d * d) for f, _, _, d in outputs),
+        # Of a Gaussian: Stein's identity.
+        sum(d * d * share * (((v - mean) / deviation) ** 2 - 1) for _, v, share, d in outputs)
+        / (2 * gate),
     )
 
 

@@ -181,6 +181,12 @@ def mean(given: Map) -> float:
     return sum(made[id(row)] for row in given) / (len(given) * len(given[0]))
 
 
+def deviation(given: Map) -> float:
+    """The standard deviation over all positions."""
+    middle = mean(given)
+    return sqrt(mean(each(lambda value: (value - middle) ** 2, given)))
+
+
 def window_means(given: Map, over: Window) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """For each tap along each axis, the mean over the outputs of what is under it (0 for padding).
 

@@ -15,6 +15,7 @@ from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.propagation.backward import Strands, gradients, start, whole
 from resnet_inspect.propagation.forward import passed
+from resnet_inspect.propagation.laws import rectifies
 from resnet_inspect.propagation.maps import mean, uniform
 from resnet_inspect.propagation.tensors import (
     Initial,
@@ -146,7 +147,12 @@ def initial_of(graph: LayerGraph, init: str) -> Initial:
     if init not in INITIALISATIONS:
         raise unknown("initialisation", init, INITIALISATIONS)
     slopes = [x.op.negative_slope for x in graph.layers if isinstance(x.op, ops.LeakyReLU)]
-    return Initial(init, slopes[0] if slopes else 0.0)
+    straight = all(
+        rectifies(x.op)
+        for x in graph.layers
+        if isinstance(x.op, ops.Activation) and spatial(x.output_shape) != (1, 1)
+    )
+    return Initial(init, slopes[0] if slopes else 0.0, straight)
 
 
 def signal(graph: LayerGraph, init: str = "published") -> Signal:
