@@ -34,9 +34,9 @@ class Flow(NamedTuple):
 
     square: its mean square at each position, but for a factor of `scale`. free: what these would
     add up to if nothing fell on padding. alike: how the gradients of two independent inputs
-    correlate. profile: how the mean square goes with the value at hand, 1 in the mean, by the
-    values of its law; None where it is the same for all. A residual sum that a ReLU lets pass was
-    likely let pass by the one before.
+    correlate; even: how those at two positions do. profile: how the mean square goes with the
+    value at hand, 1 in the mean, by the values of its law; None where it is the same for all. A
+    residual sum that a ReLU lets pass was likely let pass by the one before.
     """
 
     channels: int
@@ -44,6 +44,7 @@ class Flow(NamedTuple):
     scale: float
     free: float
     alike: float = 1.0
+    even: float = 1.0
     profile: Profile | None = None
 
     @property
@@ -71,6 +72,7 @@ class Flow(NamedTuple):
             self.scale,
             self.free + ratio * other.free,
             _weighted((self.alike, other.alike), sizes),
+            _weighted((self.even, other.even), sizes),
             _joined(self.profile, other.profile, sizes),
         )
 
@@ -101,11 +103,14 @@ def gradients(
     known: what the signal forth says of each layer.
     """
     found: dict[str, Strands] = {name: (gradient,) for name, gradient in begin.items()}
-    pooled = _pooled_alone(layers)
+    readers: dict[str, list[Layer]] = {}
+    for layer in layers:
+        for source in layer.inputs:
+            readers.setdefault(source, []).append(layer)
     for layer in reversed(layers):
         if layer.name not in found or layer.name not in known:
             continue
-        for source, strands in _into(layer, found[layer.name], known, initial, pooled):
+        for source, strands in _into(layer, found[layer.name], known, initial, readers):
             found[source] = _twisted((*found.get(source, ()), *strands))
     return found
 
@@ -129,21 +134,20 @@ def _into(
     strands: Strands,
     known: Mapping[str, Passed],
     initial: Initial,
-    pooled: Mapping[str, int],
+    readers: Mapping[str, list[Layer]],
 ) -> Iterator[tuple[str, Strands]]:
     """The gradients that a layer hands to its inputs."""
     passed = known[layer.name]
     if isinstance(layer.op, ops.Add):
+        normed = all(type(x.op) in (ops.Add, ops.BatchNorm2d) for x in readers.get(layer.name, ()))
         for source in layer.inputs:
             term = known[source].tensor if source in known else ()
-            yield source, tuple(_term(flow, passed.tensor, term) for flow in strands)
+            yield source, tuple(_term(flow, passed.tensor, term, normed) for flow in strands)
     elif passed.gains:
         gains = passed.gains
-        if layer.name in pooled:
+        if window := _pooled_alone(layer, readers.get(layer.name, [])):
             # The gradient comes to the greatest of a window, which is seldom below 0.
-            gains = tuple(
-                gain._replace(factor=1 - (1 - gain.factor) ** pooled[layer.name]) for gain in gains
-            )
+            gains = tuple(gain._replace(factor=1 - (1 - gain.factor) ** window) for gain in gains)
         yield layer.inputs[0], tuple(_gained(flow, gains) for flow in strands)
         if isinstance(layer.op, ops.Scale):
             yield layer.inputs[1], (_to_gate(whole(strands), known[layer.inputs[0]].tensor),)
@@ -151,18 +155,12 @@ def _into(
         yield layer.inputs[0], (returned(layer.op, whole(strands), layer, initial),)
 
 
-def _pooled_alone(layers: Sequence[Layer]) -> dict[str, int]:
-    """Activations that only a max pool reads, with the size of its window."""
-    activations = {layer.name for layer in layers if isinstance(layer.op, ops.Activation)}
-    readers: dict[str, list[Layer]] = {}
-    for layer in layers:
-        for source in layer.inputs:
-            readers.setdefault(source, []).append(layer)
-    return {
-        name: reading[0].op.kernel[0] * reading[0].op.kernel[1]
-        for name, reading in readers.items()
-        if len(reading) == 1 and isinstance(reading[0].op, ops.MaxPool2d) and name in activations
-    }
+def _pooled_alone(layer: Layer, readers: Sequence[Layer]) -> int:
+    """The size of the window of the max pool that alone reads an activation; 0 if none does."""
+    if not isinstance(layer.op, ops.Activation) or len(readers) != 1:
+        return 0
+    op = readers[0].op
+    return op.kernel[0] * op.kernel[1] if isinstance(op, ops.MaxPool2d) else 0
 
 
 def _sum(first: Gradient, second: Gradient) -> Gradient:
@@ -186,17 +184,27 @@ def _joined(
     return {value: _weighted((a.get(value, 1.0), b.get(value, 1.0)), sizes) for value in a | b}
 
 
-def _term(flow: Gradient, sums: Tensor, term: Tensor) -> Gradient:
-    """What a sum hands to one of its terms: with a profile where the sum has that term's points."""
+def _term(flow: Gradient, sums: Tensor, term: Tensor, normed: bool) -> Gradient:
+    """What a sum hands to one of its terms: with a profile where the sum has that term's points.
+
+    normed: whether a batch norm divides the sum by its variance: where channels of the term differ
+    in theirs, those that are larger get less.
+    """
     made = []
     parts = aligned([part.channels for part in sums], [part.channels for part in term])
     pointed = {left for _, left, right in parts if len(term[right].law.points) > 1}
+    less = {
+        left: term[right].spread / (term[right].variance * sums[left].variance)
+        for _, left, right in parts
+        if normed and term[right].spread
+    }
     for count, left, right in aligned([f.channels for f in flow], [part.channels for part in sums]):
         part, law = flow[left], sums[right].law
         profile = None
         if part.profile is not None and right in pointed:
             profile = law.before([part.profile.get(value, 1.0) for value, _ in law.scattered])
-        made.append(part._replace(channels=count, profile=profile))
+        factor = 1 / (1 + less.get(right, 0.0))
+        made.append(part.times(factor, count)._replace(profile=profile))
     return tuple(made)
 
 
@@ -215,20 +223,26 @@ def _gained(flow: Gradient, gains: tuple[Gain, ...]) -> Gradient:
             factor = sum(map(mul, passing, shares))
             profile = {v: each / factor for v, each in zip(values, passing, strict=True)}
         made.append(
-            part.times(factor, count)._replace(alike=part.alike * gain.kept, profile=profile)
+            part.times(factor, count)._replace(
+                alike=part.alike * gain.kept, even=part.even * gain.even, profile=profile
+            )
         )
     return tuple(made)
 
 
 def _to_gate(gradient: Gradient, gated: Tensor) -> Gradient:
-    """What a gate gets of the gradient of its product: the sum over positions by what it gates."""
+    """What a gate gets of the gradient of its product: the sum over positions by what it gates.
+
+    Signals and gradients that are alike at all positions add up before they are squared.
+    """
     pairs = aligned([flow.channels for flow in gradient], [part.channels for part in gated])
     made = []
     for count, left, right in pairs:
         flow, part = gradient[left], gated[right]
+        positions = len(part.square) * len(part.square[0])
         total = sum(map(sum, each(mul, flow.square, part.square)))
-        free = flow.free * mean(part.square)
-        made.append(flow._replace(channels=count, square=((total,),), free=free, profile=None))
+        total += flow.even * part.steady * sum(map(sum, flow.square)) * positions
+        made.append(Flow(count, ((total,),), flow.scale, total, flow.alike))
     return tuple(made)
 
 
@@ -250,8 +264,13 @@ def _(op: ops.Conv2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradien
     weight, _ = initial.variances(op)
     mixed = _mixed(flow).times(weight * (op.out_channels // op.groups), op.in_channels)
     over = window_of(op, layer).turned(layer.input_shapes[0])
-    square = slid(mixed.square, over)
-    return (mixed._replace(square=square, free=mixed.free * op.kernel[0] * op.kernel[1]),)
+    return (
+        mixed._replace(
+            square=slid(mixed.square, over),
+            free=mixed.free * op.kernel[0] * op.kernel[1],
+            even=mixed.even * over.together,
+        ),
+    )
 
 
 @returned.register
@@ -296,6 +315,7 @@ def _(op: ops.GlobalAvgPool2d, flow: Gradient, layer: Layer, initial: Initial) -
         part._replace(
             square=uniform(shape, mean(part.square) / positions**2),
             free=part.free / positions,
+            even=1.0,
             profile=None,
         )
         for part in flow
@@ -328,7 +348,8 @@ def _(op: ops.ZeroPad, flow: Gradient, layer: Layer, initial: Initial) -> Gradie
             else (0.0,) * width
             for row in range(height)
         )
-        made.append(flow[left]._replace(channels=count, square=square))
+        even = flow[left].even / (op.stride[0] * op.stride[1])
+        made.append(flow[left]._replace(channels=count, square=square, even=even))
     return tuple(made)
 
 

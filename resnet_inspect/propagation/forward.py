@@ -121,7 +121,7 @@ def _(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> 
 def _divided(part: Channels) -> float:
     """The mean of one by the variance: more than one by its mean, where channels differ in it."""
     variance = part.variance + EPSILON
-    return (1 + 2 * (part.ripple / variance) ** 2) / variance
+    return (1 + (2 * part.ripple**2 + part.spread) / variance**2) / variance
 
 
 def _normed(part: Channels) -> Channels:
@@ -153,10 +153,10 @@ def _(
         moments = activated(op, part.law)
         if moments is None:
             return None
-        channels, kept = _bent(part, moments)
+        channels, kept, even = _bent(part, moments)
         made.append(channels)
         bends, places = (part.law, moments), _tilted(part, moments)
-        gains.append(Gain(part.channels, moments.gate, kept, bends, places))
+        gains.append(Gain(part.channels, moments.gate, kept, even, bends, places))
     return Passed(tuple(made), tuple(gains))
 
 
@@ -168,14 +168,15 @@ def _tilted(part: Channels, moments: Moments) -> Map | None:
     return each(lambda square: max(0.0, 1 + tilt * (square / whole - 1)), part.square)
 
 
-def _bent(part: Channels, moments: Moments) -> tuple[Channels, float]:
-    """Channels behind an activation, and what it keeps of two gradients' correlation.
+def _bent(part: Channels, moments: Moments) -> tuple[Channels, float, float]:
+    """Channels behind an activation, and what it keeps of two gradients' correlation: of two
+    inputs', and of two positions'.
 
     The kernel is of how the deviations of two values correlate.
     """
     whole = mean(part.square)
     if not whole:  # channels of zeros
-        return replace(part, law=moments.law), 1.0
+        return replace(part, law=moments.law), 1.0, 1.0
     root = each(sqrt, part.square)
     typical = mean(root)
     first, second = moments.law.mean**2, moments.law.mean_square
@@ -199,7 +200,8 @@ def _bent(part: Channels, moments: Moments) -> tuple[Channels, float]:
         moments.law,
         part.ripple * (second - first) * moments.kernel(_SMALL) / _SMALL / whole * scale,
     )
-    return made, moments.slopes((mean(part.common) / whole - apart) * scale)
+    kept = moments.slopes((mean(part.common) / whole - apart) * scale)
+    return made, kept, moments.slopes((part.steady / whole - apart) * scale)
 
 
 @passed.register
@@ -306,6 +308,7 @@ def _(op: ops.Add, tensors: Sequence[Tensor], layer: Layer, initial: Initial) ->
                 a.steady + b.steady + both,
                 a.law.plus(b.law),
                 a.ripple + b.ripple,
+                a.spread + b.spread,
             )
         )
     return Passed(tuple(made))
@@ -331,8 +334,12 @@ def aligned(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int,
 @passed.register
 def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     """By a gate that the signal sets hardly off its value at 0."""
-    power = sum(part.channels * part.law.mean_square for part in tensors[1])
-    power /= sum(part.channels for part in tensors[1])
+    (gate,) = tensors[1]
+    power = gate.law.mean_square
+    # Gates differ between channels, also in the mean over inputs.
+    own = mean(gate.common) - gate.law.mean**2
+    steady = max(0.0, own) / max(power - gate.law.mean**2, 1e-300)
+    spread = steady * (gate.law.mean_fourth - power**2)
     made = [
         Channels(
             part.channels,
@@ -341,6 +348,7 @@ def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) 
             times(part.cross, power),
             part.steady * power,
             part.law.normed(0.0, power**-0.5),
+            spread=spread * part.variance**2,
         )
         for part in tensors[0]
     ]

@@ -60,6 +60,11 @@ class Law:
     def mean_square(self) -> float:
         return self.variance + sum(value * value * share for value, share in self.points)
 
+    @property
+    def mean_fourth(self) -> float:
+        """The mean fourth power of the points alone."""
+        return sum(value**4 * share for value, share in self.scattered)
+
     def plus(self, other: Law) -> Law:
         """The law of the sum of two independent values; of two with points one counts as Gauss."""
         if len(other.points) > len(self.points):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial, reduce
 from itertools import accumulate
-from math import fsum, sqrt
+from math import fsum, prod, sqrt
 from operator import add
 from typing import NamedTuple
 
@@ -47,6 +47,11 @@ class Window(NamedTuple):
         """
         (square, rows, whole), (square2, rows2, whole2) = map(_shared, self)
         return max(0.0, square * square2 - 2 * rows * rows2 + (whole * whole2) ** 2)
+
+    @property
+    def together(self) -> float:
+        """How much of what two outputs sum up are equal taps, if the input is the same all over."""
+        return prod(_shared(taps)[2] * len(taps) / sum(map(len, taps)) for taps in self)
 
     @property
     def shared(self) -> float:
