@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import acos, pi, sqrt
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from graphs import GraphBuilder
@@ -318,10 +320,61 @@ def test_measured_beside_theory_in_a_table_and_a_picture(tmp_path) -> None:  # t
     assert "tiny, measured" in picture.read_text()
 
 
-def test_given_inputs_are_taken() -> None:
-    graph = ri.graph(ri.ResNetSpec(name="tiny", **SMALL), (3, 8, 8))
+TINY = ri.ResNetSpec(name="tiny", **{**SMALL, "input_size": (8, 8)})
+
+
+def test_given_inputs_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = ri.graph(TINY)
     found = measure(graph, seeds=1, inputs=torch.zeros(2, 3, 8, 8))
     assert found["conv1"].mean_square.mean == 0
+    images = np.random.default_rng(0).integers(0, 255, (6, 3, 8, 8)).astype(np.uint8)
+    path = str(tmp_path / "images.npy")
+    np.save(path, images)
+    by_file = measure(graph, seeds=1, batch=4, inputs=path)
+    assert by_file == measure(graph, seeds=1, inputs=images[:4].astype(float))
+    assert by_file["bn1"].variance.mean == pytest.approx(1, rel=1e-3)
+    (tmp_path / "own_images.py").write_text(
+        f"import numpy\n\ndef batch():\n    return numpy.load({path!r}).tolist()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert measure(graph, seeds=1, batch=4, inputs="own_images:batch") == by_file
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[object, ...]:
+        return (exit, ())
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (np.zeros((4, 3, 9, 9)), "is 4x3x9x9; tiny takes at least 2 inputs of 3x8x8"),
+        (np.zeros((1, 3, 8, 8)), "is 1x3x8x8; tiny takes at least 2"),
+        (np.zeros(()), "no array of numbers"),
+        (np.full((2, 3, 8, 8), np.nan), "not finite"),
+        (np.array(["a", "b"]), "no array of numbers"),
+        (np.array([Harmful()]), "cannot read"),
+    ],
+)
+def test_inputs_that_are_refused(tmp_path: Path, array: np.ndarray, says: str) -> None:  # type: ignore[type-arg]
+    path = str(tmp_path / "given.npy")
+    np.save(path, array, allow_pickle=True)
+    with pytest.raises(InspectError, match=says):
+        ri.signal(TINY, measure=True, inputs=path)
+
+
+def test_files_of_inputs_that_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cut.npy"
+    np.save(path, np.zeros((4, 3, 8, 8)))
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(InspectError, match="cannot read"):
+        ri.signal(TINY, measure=True, inputs=str(path))
+    with pytest.raises(InspectError, match="no such file"):
+        ri.signal(TINY, measure=True, inputs="none.npy")
+    with pytest.raises(InspectError, match=r"name a \.npy file or package\.module:callable"):
+        ri.signal(TINY, measure=True, inputs="images.png")
+    with pytest.raises(InspectError, match="add --measure"):
+        ri.signal(TINY, inputs=str(path))
 
 
 def test_what_is_refused() -> None:
