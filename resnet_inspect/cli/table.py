@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import resnet_inspect as ri
@@ -44,7 +43,7 @@ def table(
     wanted = None if columns in (None, ALL) else split(str(columns), "--columns")
     table = ri.table(network.graph, columns=wanted, **settings)
     if columns == ALL:
-        table = replace(table, shown=())
+        table = table.select(column.key for column in table.columns)
     if network.depth is not None and chosen_format(format, output) == TERMINAL:
         table = table.noted(_of_depth(network.depth, network.fields))
     emit(table, format, output)

@@ -12,8 +12,8 @@ Value = str | int | float | bool | tuple[Any, ...] | None
 
 Record = Mapping[str, Value]
 
-Words = Literal["text", "prose"]
-"""Words; prose may wrap."""
+Words = Literal["text", "prose", "formula"]
+"""Words; prose may wrap; a formula stands above the next column's prose where there is no paper."""
 
 Numbers = Literal["count", "bytes", "ratio", "number", "figures", "percent", "seconds", "rate"]
 """An exact int; bytes; floats: a ratio, any number, one of any size in four figures, a share of no
@@ -27,7 +27,8 @@ where they are equal; share: a part of the total, 0 to 1, with a bar where there
 class Column(NamedTuple):
     """key: its name in data; title: its heading.
 
-    rank: how soon a narrow terminal drops it (0 never, higher sooner).
+    rank: how soon it is left out where there is little room: 0 never, higher sooner; below 0 only
+    where all would not fit even with words shortened.
     """
 
     key: str
@@ -37,7 +38,7 @@ class Column(NamedTuple):
 
     @property
     def numeric(self) -> bool:
-        return self.kind not in ("text", "prose", "shape", "share")
+        return self.kind not in ("text", "prose", "formula", "shape", "share")
 
 
 def columns(kind: Kind, rank: int = 0, /, **titles: str) -> tuple[Column, ...]:
@@ -55,7 +56,7 @@ def repeats(rows: Sequence[Record], total: Record) -> bool:
 def show(value: Value, kind: str) -> str:
     """A value as people read it: 1,814,073,344; 64x112x112; 97.5 MiB; 12.3%."""
     if value is None:
-        return "" if kind in ("text", "prose", "shape", "pair", "number") else "?"
+        return "" if kind in ("text", "prose", "formula", "shape", "pair", "number") else "?"
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

@@ -18,7 +18,8 @@ from resnet_inspect.tables.columns import Column, Record, Value, repeats
 
 if TYPE_CHECKING:
     import pandas
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+    from resnet_inspect.tables.terminal import Line
 
 
 class Printable:
@@ -39,10 +40,14 @@ class Printable:
 
         write_text(path, self.to_text(format or format_of(path, SUFFIXES)))
 
-    def __str__(self) -> str:
-        from resnet_inspect.tables.terminal import printed
+    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
+        """The lines of text that people read, at most `width` cells wide if that is given."""
+        raise NotImplementedError
 
-        return printed(self)
+    def __str__(self) -> str:
+        from resnet_inspect.tables.terminal import WIDTH, plain
+
+        return plain(self.lines(WIDTH)).rstrip("\n")
 
     def _repr_html_(self) -> str:
         return self.to_text("html")
@@ -58,6 +63,7 @@ class Table(Printable):
     meta: what holds for the whole table, by name. notes: lines below it. group: the column by
     whose values rows are set apart. partial: names of what is not counted; totals with any are
     lower bounds. shown: keys of the columns that people see, where data formats have more.
+    picked_by: the option of the command line that picks columns.
     """
 
     title: str
@@ -71,20 +77,25 @@ class Table(Printable):
     partial: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     besides: tuple[Record, ...] = ()
+    picked_by: str = ""
 
     @property
     def visible(self) -> tuple[Column, ...]:
         """The columns that people see."""
-        return self.select(self.shown).columns if self.shown else self.columns
+        known = {column.key: column for column in self.columns}
+        return tuple([known[key] for key in self.shown]) if self.shown else self.columns
 
     def select(self, keys: Iterable[str]) -> Table:
-        """The table with only these columns; raises UnknownNameError with the nearest keys."""
+        """The table with only these columns, of which no terminal leaves one out.
+
+        Raises UnknownNameError with the nearest keys.
+        """
         known = {column.key: column for column in self.columns}
         columns = []
         for key in keys:
             if key not in known:
                 raise unknown("column", key, known)
-            columns.append(known[key])
+            columns.append(known[key]._replace(rank=0))
         return replace(self, columns=tuple(columns), shown=())
 
     def noted(self, *notes: str) -> Table:
@@ -168,11 +179,11 @@ class Table(Printable):
         notes = (*told.notes, *([told.caveat] if told.partial else []))
         return writers.PROSE[format](writers.Page(told.title, told.visible, rows, below, notes))
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from resnet_inspect.tables.terminal import render
+    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
+        from resnet_inspect.tables.terminal import drawn
 
-        told = self._told(in_ascii if options.ascii_only else visible)
-        yield from render(
+        told = self._told(in_ascii if ascii else visible)
+        return drawn(
             told.title,
             told.visible,
             told.groups,
@@ -180,7 +191,8 @@ class Table(Printable):
             references=told.references,
             caveat=told.caveat,
             notes=told.notes,
-            width=options.max_width,
+            width=width,
+            shown_by=f"A wider terminal{self.picked_by and ', '}{self.picked_by} or --format csv",
         )
 
     def _told(self, say: Callable[[str], str]) -> Table:
@@ -245,13 +257,11 @@ class Sheet(Printable):
             return json_text(self.to_dict())
         return "\n".join(table.to_text(format) for table in self.tables.values())
 
-    def __rich_console__(
-        self, console: Console, options: ConsoleOptions
-    ) -> Iterator[RenderableType]:
+    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
         for number, table in enumerate(self.tables.values()):
             if number:
-                yield ""
-            yield table
+                yield []
+            yield from table.lines(width, ascii=ascii)
 
     def __repr__(self) -> str:
         return f"<Sheet {self.title!r}: {', '.join(self.tables)}>"
