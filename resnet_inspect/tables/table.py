@@ -19,6 +19,7 @@ from resnet_inspect.tables.columns import Column, Record, Value, repeats
 if TYPE_CHECKING:
     import pandas
 
+    from resnet_inspect.tables.page import Page
     from resnet_inspect.tables.terminal import Line
 
 
@@ -48,9 +49,6 @@ class Printable:
         from resnet_inspect.tables.terminal import WIDTH, plain
 
         return plain(self.lines(WIDTH)).rstrip("\n")
-
-    def _repr_html_(self) -> str:
-        return self.to_text("html")
 
 
 @dataclass(frozen=True)
@@ -174,10 +172,21 @@ class Table(Printable):
             return writers.json_text(self.records() if bare else self.to_dict())
         if format not in writers.PROSE:
             raise unknown("format", format, writers.FORMATS)
+        return writers.PROSE[format]([self.page])
+
+    @property
+    def page(self) -> Page:
+        """The table as people read it in a file."""
+        from resnet_inspect.tables.page import Page
+
         told = self._told(visible)
-        rows, below = (writers.cells(told.visible, part) for part in (told.rows, told.below))
         notes = (*told.notes, *([told.caveat] if told.partial else []))
-        return writers.PROSE[format](writers.Page(told.title, told.visible, rows, below, notes))
+        return Page(told.title, told.visible, told.groups, told.below, notes)
+
+    def _repr_html_(self) -> str:
+        from resnet_inspect.tables.html import fragment
+
+        return fragment([self.page])
 
     def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
         from resnet_inspect.tables.terminal import drawn
@@ -248,14 +257,21 @@ class Sheet(Printable):
 
     def to_text(self, format: str) -> str:
         """The sheet in one of writers.FORMATS; raises UnknownNameError."""
-        from resnet_inspect.tables.writers import json_text
+        from resnet_inspect.tables import writers
 
         if format == "csv":
             only = list(self.tables.values())
             return (only[0] if len(only) == 1 else self.stacked()).to_text(format)
         if format == "json":
-            return json_text(self.to_dict())
-        return "\n".join(table.to_text(format) for table in self.tables.values())
+            return writers.json_text(self.to_dict())
+        if format not in writers.PROSE:
+            raise unknown("format", format, writers.FORMATS)
+        return writers.PROSE[format]([table.page for table in self.tables.values()])
+
+    def _repr_html_(self) -> str:
+        from resnet_inspect.tables.html import fragment
+
+        return fragment([table.page for table in self.tables.values()])
 
     def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
         for number, table in enumerate(self.tables.values()):
