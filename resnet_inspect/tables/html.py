@@ -110,7 +110,7 @@ _DOCUMENT = """\
 <style>
 body { margin: 2rem auto; max-width: 84rem; padding: 0 1.25rem;
   color: #1a1d21; background: #fff;
-  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; }
 @media screen and (prefers-color-scheme: dark) { body { color: #eef1f5; background: #12161c; } }
 </style>
 </head>

@@ -379,7 +379,8 @@ RUN = "from resnet_inspect.cli.main import run"
         (f"{RUN}; run(['table', '--depth', '34'])", ()),
         (f"{RUN}; run(['models'])", ()),
         (f"{RUN}; run(['table', 'resnet18', '--format', 'json'])", ()),
-        (f"{RUN}; run(['table', 'resnet18', '--format', 'latex'])", ("tabulate",)),
+        (f"{RUN}; run(['table', 'resnet18', '--format', 'latex'])", ()),
+        (f"{RUN}; run(['table', 'resnet18', '--format', 'markdown'])", ("tabulate",)),
     ],
 )
 def test_start_up_loads_nothing_heavy(code: str, allowed: tuple[str, ...]) -> None:
