@@ -87,6 +87,9 @@ SIGNS = str.maketrans(
         "─": "-",
         "━": "-",
         "…": "~",
+        **dict.fromkeys("⎡⎣", "["),
+        **dict.fromkeys("⎤⎦", "]"),
+        **dict.fromkeys("⎢⎥", "|"),
         **dict.fromkeys("█▉▊▋▌", "#"),
         **dict.fromkeys("▍▎▏", "."),
     }

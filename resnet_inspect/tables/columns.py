@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from resnet_inspect.networks.ops import show_shape
 
@@ -12,8 +13,9 @@ Value = str | int | float | bool | tuple[Any, ...] | None
 
 Record = Mapping[str, Value]
 
-Words = Literal["text", "prose", "formula"]
-"""Words; prose may wrap; a formula stands above the next column's prose where there is no paper."""
+Words = Literal["text", "prose", "formula", "stack"]
+"""Words; prose may wrap; in a terminal a formula stands above the next column's prose; a stack is
+lines one above another, some in brackets (`stacked`)."""
 
 Numbers = Literal["count", "bytes", "ratio", "number", "figures", "percent", "seconds", "rate"]
 """An exact int; bytes; floats: a ratio, any number, one of any size in four figures, a share of no
@@ -38,7 +40,7 @@ class Column(NamedTuple):
 
     @property
     def numeric(self) -> bool:
-        return self.kind not in ("text", "prose", "formula", "shape", "share")
+        return self.kind not in (*get_args(Words), "shape", "share")
 
 
 def columns(kind: Kind, rank: int = 0, /, **titles: str) -> tuple[Column, ...]:
@@ -56,7 +58,9 @@ def repeats(rows: Sequence[Record], total: Record) -> bool:
 def show(value: Value, kind: str) -> str:
     """A value as people read it: 1,814,073,344; 64x112x112; 97.5 MiB; 12.3%."""
     if value is None:
-        return "" if kind in ("text", "prose", "formula", "shape", "pair", "number") else "?"
+        return (
+            "" if kind in ("text", "prose", "formula", "stack", "shape", "pair", "number") else "?"
+        )
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -64,6 +68,28 @@ def show(value: Value, kind: str) -> str:
     if kind in _SHOWN:
         return _SHOWN[kind](value)
     return show_shape(value) if isinstance(value, tuple) else str(value)
+
+
+_BLANK = (*get_args(Words), "shape", "pair", "number")
+"""Kinds of which an unknown value is left blank."""
+
+
+class Stacked(NamedTuple):
+    """Lines one above another; in brackets where they stand there `times` times."""
+
+    lines: tuple[str, ...]
+    times: str = ""
+
+
+def stacked(text: str) -> list[Stacked]:
+    """The parts of a stack: '3x3 max pool; [1x1, 64; 3x3, 64] x 3' has two."""
+    parts = []
+    for lines, times, line in _STACKED.findall(text):
+        parts.append(Stacked(tuple(lines.split("; ")), times) if times else Stacked((line,)))
+    return parts
+
+
+_STACKED = re.compile(r"\[([^\]]*)\] x (\d+)|([^;\s][^;]*)")
 
 
 def show_bytes(count: int) -> str:
@@ -142,6 +168,7 @@ def _pair(value: Any) -> str:
 
 _SHOWN: dict[str, Callable[[Any], str]] = {
     "count": show_count,
+    "stack": show_count,
     "bytes": lambda value: show_bytes(int(value)),
     "share": "{:.1%}".format,
     "percent": "{:.1%}".format,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resnet_inspect.tables.columns import Column, Record
+from resnet_inspect.tables.columns import Column, Record, stacked
 from resnet_inspect.tables.page import Page, cell
 
 
@@ -22,7 +22,7 @@ def _rendered(template: str, pages: Sequence[Page]) -> str:
     from jinja2 import Environment
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(pages=pages, cell=cell, bar=_bar, look=_look)
+    return environment.from_string(template).render(pages=pages, **_FUNCTIONS)
 
 
 def _look(column: Column) -> str:
@@ -38,14 +38,28 @@ def _bar(page: Page, row: Record, column: Column) -> str:
     return f"{100 * value / max(shares):.1f}%" if value and shares else ""
 
 
+_FUNCTIONS = {"cell": cell, "bar": _bar, "look": _look, "stacked": stacked}
+
 # Greys and blues that show on light and on dark: a notebook's theme is not known here.
 _FRAGMENT = """\
+{% macro stack(row, column) %}
+{%- for part in stacked(cell(row, column)) -%}
+{%- if part.times -%}
+<div><span class="stack">{{ part.lines | join("\n") }}</span> x {{ part.times }}</div>
+{%- else -%}
+<div>{{ part.lines[0] }}</div>
+{%- endif -%}
+{%- endfor -%}
+{% endmacro %}
 {% macro line(page, row, bars) %}
 <tr>
 {%- for column in page.columns -%}
 {%- set size = bar(page, row, column) if bars else "" -%}
 <td{% if look(column) %} class="{{ look(column) }}"{% endif %}
-{%- if size %} style="background-size: {{ size }} 70%"{% endif %}>{{ cell(row, column) }}</td>
+{%- if size %} style="background-size: {{ size }} 70%"{% endif %}>
+{%- if column.kind == "stack" %}{{ stack(row, column) }}{% else %}{{ cell(row, column) }}
+{%- endif -%}
+</td>
 {%- endfor -%}
 </tr>
 {% endmacro %}
@@ -62,6 +76,8 @@ _FRAGMENT = """\
 .resnet-inspect .scroll .prose { white-space: normal; min-width: 14em; }
 .resnet-inspect .scroll td.share { min-width: 8em;
   background: linear-gradient(#4a8fd955, #4a8fd955) no-repeat left / 0; }
+.resnet-inspect .scroll .stack { display: inline-block; vertical-align: middle;
+  white-space: pre-line; padding: 0 .35em; border: solid currentColor; border-width: 0 1px; }
 .resnet-inspect .scroll thead { border-bottom: 1px solid #888c; }
 .resnet-inspect .scroll tbody + tbody { border-top: 1px solid #8886; }
 .resnet-inspect .scroll tfoot { border-top: 1px solid #888c; font-weight: 600; }

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from resnet_inspect.tables.columns import Column, Record
+from resnet_inspect.tables.columns import Column, Record, Stacked, stacked
 from resnet_inspect.tables.layout import Part, Size, parts
 from resnet_inspect.tables.page import Page, cell
 
@@ -52,6 +52,8 @@ def _size(page: Page, column: Column) -> Size:
     """As wide as it is; only prose wraps, and nothing is shortened."""
     told = [column.title, *(cell(row, column) for row in page.rows)]
     told += [cell(row, column) for row in page.below] if column is not page.columns[0] else []
+    if column.kind == "stack":
+        told = [line for text in told for part in stacked(text) for line in _lined(part)]
     widest = max(map(_width, told))
     if column.kind in ("prose", "formula"):
         return Size(min(widest, 16), min(widest, 24), widest)
@@ -133,8 +135,28 @@ def _row(row: Record, columns: Sequence[Column], aligned: Sequence[bool]) -> lis
 def _value(row: Record, column: Column, aligned: bool) -> str:
     if aligned and (number := _number(row, column)):
         return number
-    text = _text(cell(row, column))
+    text = _stack(cell(row, column)) if column.kind == "stack" else _text(cell(row, column))
     return f"{{{text}}}" if aligned and text else text
+
+
+def _lined(part: Stacked) -> list[str]:
+    return [f"[{line}] x {part.times}" if part.times else line for line in part.lines]
+
+
+def _stack(text: str) -> str:
+    """Lines one above another, in brackets where the text has some."""
+    made = []
+    for lines, times in stacked(text):
+        rows = [f"\\mbox{{{_text(line)}}}" for line in lines]
+        if times:
+            rows = [f"$\\left[{_lines(rows, 'array')}\\right]\\times {times}$"]
+        made += rows
+    return _lines(made, "tabular") if len(made) > 1 else "".join(made)
+
+
+def _lines(lines: Sequence[str], name: str) -> str:
+    """Lines one above another, in an environment."""
+    return f"\\begin{{{name}}}{{@{{}}l@{{}}}}" + r" \\ ".join(lines) + f"\\end{{{name}}}"
 
 
 def _below(row: Record, columns: Sequence[Column], aligned: Sequence[bool]) -> list[str]:

@@ -100,6 +100,10 @@ class Table(Printable):
         """The table with more notes below it."""
         return replace(self, notes=(*self.notes, *notes))
 
+    def with_rows(self, rows: Iterable[Record]) -> Table:
+        """The table with other rows."""
+        return replace(self, rows=tuple(rows))
+
     def records(self) -> list[dict[str, Value]]:
         """The rows as dicts of exact values, by column key."""
         return self._filled(self.rows)

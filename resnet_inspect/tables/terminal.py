@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from resnet_inspect.tables.characters import cells, shortened
-from resnet_inspect.tables.columns import Column, Record, repeats, show
+from resnet_inspect.tables.columns import Column, Record, repeats, show, stacked
 from resnet_inspect.tables.layout import GAP, PERCENT, Part, Size, parts, size_of
 from resnet_inspect.tables.layout import wrapped as wrap
 
@@ -108,6 +108,8 @@ def _sizes(
     made = []
     for column in columns:
         told = [show(row[column.key], column.kind) for row in rows if column.key in row]
+        if column.kind == "stack":
+            told = [line for text in told for line in _stack(text)]
         if formulas := above.get(column.key):
             told += [str(row[formulas.key]) for row in rows]
         if column is not columns[0]:
@@ -192,6 +194,8 @@ def _cell(row: Record, column: Column, size: int, greatest: float, above: Above)
         formula = above.get(column.key)
         told = [*wrap(str(row[formula.key]), size)] if formula else []
         return [[(line, "")] for line in (*told, *wrap(text, size))]
+    if column.kind == "stack":
+        return [[(line, "")] for line in _stack(text)]
     if column.kind == "share":
         text = f"{text:>{PERCENT}}"
     if isinstance(value, float) and value and greatest and (length := size - PERCENT - 1) > 0:
@@ -199,3 +203,17 @@ def _cell(row: Record, column: Column, size: int, greatest: float, above: Above)
     if column.kind == "text":
         text = shortened(text, size)
     return [[(text, "dim" if value in (0, None) else "")]]
+
+
+def _stack(text: str) -> Iterator[str]:
+    """The lines of a stack, in brackets as tall as they are."""
+    for lines, times in stacked(text):
+        if not times:
+            yield lines[0]
+            continue
+        width, height = max(map(len, lines)), len(lines)
+        left = ["⎡", *"⎢" * (height - 2), "⎣"] if height > 1 else ["["]
+        right = ["⎤", *"⎥" * (height - 2), "⎦"] if height > 1 else ["]"]
+        for at, line in enumerate(lines):
+            tail = f" x {times}" if at == (height - 1) // 2 else ""
+            yield f"{left[at]}{line:{width}}{right[at]}{tail}"

@@ -21,6 +21,7 @@ COMMANDS = [
     "table resnet50 --level stage",
     "table resnet50 --level stage --columns all",
     "table resnet50 --level stage --convention fvcore",
+    "table --style paper resnet18 resnet34 resnet50 resnet101 resnet152",
     "models",
     "models --accuracy",
     "explain resnet50 layer1.0",
@@ -53,6 +54,8 @@ def text(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_every_command_writes_rows_of_as_many_cells(text: str) -> None:
     assert text.isascii()
+    text = re.sub(r"\\begin\{array\}.*?\\end\{array\}", "", text)
+    text = re.sub(r"\\begin\{tabular\}\{@\{\}l@\{\}\}.*?\\end\{tabular\}", "", text)
     tables = re.findall(
         r"\\begin\{(tabular|longtable)\}\{([^\n]*)\}\n(.*?)\\end\{\1\}\}", text, re.S
     )

@@ -29,6 +29,7 @@ COMMANDS = [
     "table resnet18 --level layer --columns all --all-ops",
     "table resnet50 --level stage --columns all",
     "table resnet50 --level stage --convention fvcore --batch 256",
+    "table --style paper resnet18 resnet34 resnet50 resnet101 resnet152",
     "models",
     "models --accuracy",
     "explain resnet50 layer1.0",
