@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from itertools import starmap
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
@@ -150,12 +152,35 @@ def emit_drawing(
             raise InspectError(f"{format} cannot be shown in a terminal; name a file with -o")
     if _is_stdout(output):
         output, format = "-", format or "dot"
-    drawing.write(str(output), format, renderer)
+    with telling("laying the picture out"):
+        drawing.write(str(output), format, renderer)
 
 
 def note(words: str) -> None:
     """A line on stderr."""
     print(f"resnet-inspect: {visible(words)}", file=sys.stderr)
+
+
+SLOW = 2.0
+"""Seconds after which somebody who waits is told what for."""
+
+
+@contextmanager
+def telling(words: str, after: float = SLOW) -> Iterator[threading.Event]:
+    """Say on stderr what is being done, once it takes long; the event is set when it is said."""
+    said = threading.Event()
+
+    def say() -> None:
+        note(f"{words} ..")
+        said.set()
+
+    timer = threading.Timer(after, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield said
+    finally:
+        timer.cancel()
 
 
 def _print(shown: Shown) -> None:

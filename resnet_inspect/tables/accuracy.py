@@ -136,16 +136,16 @@ def accuracy_table(wanted: Wanted) -> Table:
 _COLUMNS = (
     *columns("text", model="Model", weights="Weights"),
     *columns("text", 9, family="Family", data="Trained on"),
-    Column("input", "Input", "shape", 2),
+    Column("input", "Input", "shape", 1),
     Column("side", "Side", "count", 9),
     *columns("number", top1="Top-1, %"),
     *columns("number", 6, top5="Top-5, %"),
     Column("params", "Parameters", "count", 4),
-    Column("macs", "MACs", "count", 1),
+    Column("macs", "MACs", "count", 2),
     Column("memory", "Training memory", "bytes", 5),
     Column("latency", "Latency", "seconds", 1),
     Column("images_per_second", "Images/s", "rate", 1),
-    Column("front", "Front", rank=3),
+    Column("front", "Front"),
 )
 
 
