@@ -66,14 +66,7 @@ const isClear = (edge, boxes) => {
   if (to.top < from.bottom + 2 || entry < exit) return false;
   if (!boxes.isFree(x1 - 2, from.bottom, x1 + 2, exit, edge)) return false;
   if (!boxes.isFree(x2 - 2, entry, x2 + 2, to.top, edge)) return false;
-  const crossed = boxes.within(Math.min(x1, x2), exit, Math.max(x1, x2) + 1, entry, edge);
-  if (!crossed.length) return true;
-  for (let t = 0.06; t < 1; t += 0.08) { // along the curve
-    const x = x1 + (x2 - x1) * t * t * (3 - 2 * t);
-    const y = exit + (entry - exit) * (1.5 * t * (1 - t) + t * t * t);
-    if (crossed.some((box) => x > box.left - 3 && x < box.right + 3 && y > box.top && y < box.bottom)) return false;
-  }
-  return true;
+  return boxes.isFree(Math.min(x1, x2), exit, Math.max(x1, x2) + 1, entry, edge);
 };
 
 const straight = (edge) => {
@@ -113,11 +106,14 @@ const downInto = ({ from, to }) => {
   return `M${from.x} ${from.bottom}V${to.y - round}Q${from.x} ${to.y} ${from.x + toward * round} ${to.y}H${side}`;
 };
 
-const inLane = ({ from, to, lane }) => {
-  const end = to.right + 5;
-  const round = Math.max(2, Math.min(18, lane - from.right, lane - end, Math.abs(to.y - from.y) / 2));
-  return `M${from.right} ${from.y}H${lane - round}Q${lane} ${from.y} ${lane} ${from.y + round}V${to.y - round}`
-    + `Q${lane} ${to.y} ${lane - round} ${to.y}H${end}`;
+// Along a lane: out of the side and into it, or below and above a row of boxes.
+const inLane = ({ from, to, lane, outSide, inSide }) => {
+  const [y1, y2] = [outSide ? from.y : from.bottom + 9, inSide ? to.y : to.top - 13];
+  const side = to.right + 5;
+  const round = Math.max(2, Math.min(18, lane - from.right, lane - side, Math.abs(y2 - y1) / 2));
+  const out = outSide ? `M${from.right} ${y1}` : `M${from.x} ${from.bottom}V${y1 - 5}Q${from.x} ${y1} ${from.x + 5} ${y1}`;
+  const into = inSide ? `H${side}` : `H${to.x + 5}Q${to.x} ${y2} ${to.x} ${y2 + 5}V${to.top - 5}`;
+  return `${out}H${lane - round}Q${lane} ${y1} ${lane} ${y1 + round}V${y2 - round}Q${lane} ${y2} ${lane - round} ${y2}${into}`;
 };
 
 // What enters a block more than once enters on one line, and forks inside the block's frame.
@@ -206,7 +202,7 @@ const route = (net) => {
   });
   const aside = edges.filter((edge) => edge.kind === "lane");
   inLanes(aside);
-  return { edges, forks, aside, drawn, box };
+  return { edges, forks, aside, drawn, boxes, box };
 };
 
 const DRAWN = { wire: alongWire, down: downInto, straight, lane: inLane };
@@ -221,12 +217,15 @@ const drawEdges = (net) => {
     rooms.set(room, Math.max(rooms.get(room) ?? 0, edge.number + 1));
   });
   rooms.forEach((lanes, room) => room.style.setProperty("--lanes", lanes));
-  const { edges, forks, aside, drawn, box } = rooms.size ? route(net) : first;
+  const { edges, forks, aside, drawn, boxes, box } = rooms.size ? route(net) : first;
   aside.forEach((edge) => {
     const room = roomOf(edge);
     const passed = drawn.filter((part) => room.contains(part.el)).map(box)
       .filter((each) => each.bottom > edge.from.top && each.top < edge.to.bottom);
     edge.lane = Math.max(...passed.map((each) => each.right), edge.from.right, edge.to.right) + 22 + LANE * edge.number;
+    const { from, to, lane } = edge;
+    edge.outSide = boxes.isFree(from.right, from.y - 2, lane, from.y + 2, edge);
+    edge.inSide = boxes.isFree(to.right, to.y - 2, lane, to.y + 2, edge);
   });
   const lines = edges.map((edge) => {
     const arrow = edge.way && edge.way !== "gate" ? "shortcut" : edge.way || "main";
