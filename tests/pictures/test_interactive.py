@@ -366,6 +366,46 @@ def test_the_heat_map_switches(reader: Reader) -> None:
     assert len(set(reader.fills().values())) == 1
 
 
+CONTRAST = """
+const parts = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map(Number);
+const light = (colour) => parts(colour).map((c) => c / 255)
+  .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+return [...document.querySelectorAll('.box')].map((box) => {
+  const style = getComputedStyle(box);
+  const [a, b] = [light(style.color), light(style.backgroundColor)];
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+});
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_on_every_fill(reader: Reader, scheme: str) -> None:
+    reader.emulate(prefers_color_scheme=scheme)
+    reader.press("4")
+    for option in [option.get_attribute("value") for option in reader.all("#heat option")]:
+        reader.choose("#heat", option)
+        assert min(reader.run(CONTRAST)) >= 4.5
+
+
+def test_the_wheel_zooms_where_it_points(reader: Reader) -> None:
+    spot = (
+        "const box = nets[0].parts.find((part) => part.name === 'layer2.0').head"
+        ".getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2];"
+    )
+    reader.run("setZoom(0.5)")
+    x, y = reader.run(spot)
+    turn = (
+        "pane.dispatchEvent(new WheelEvent('wheel', {deltaY: -120, ctrlKey: true, bubbles: true,"
+        "cancelable: true, clientX: arguments[0], clientY: arguments[1]}))"
+    )
+    for _ in range(4):
+        reader.run(turn, x, y)
+    assert reader.run("return zoom") > 2
+    assert reader.one("#percent").text == f"{reader.run('return Math.round(100 * zoom)')}%"
+    assert [abs(a - b) < 4 for a, b in zip(reader.run(spot), (x, y), strict=True)] == [True, True]
+
+
 DRAWN = """
 const name = (part) =>
   part.layers ? part.layers.map((at) => part.net.leaves[at].name) : [part.el.textContent];

@@ -9,11 +9,12 @@ let pinned = null; // the part whose row stays
 
 const clamp = (value) => Math.min(3, Math.max(0.05, value));
 
+// What is at x, y of the pane stays there.
 const setZoom = (to, x = pane.clientWidth / 2, y = pane.clientHeight / 2) => {
-  const next = clamp(to), ratio = next / zoom;
-  const [left, top] = [(pane.scrollLeft + x) * ratio - x, (pane.scrollTop + y) * ratio - y];
-  zoom = next;
+  const [across, down] = [(pane.scrollLeft + x - sheet.offsetLeft) / zoom, (pane.scrollTop + y - sheet.offsetTop) / zoom];
+  zoom = clamp(to);
   sized();
+  const [left, top] = [sheet.offsetLeft + across * zoom - x, sheet.offsetTop + down * zoom - y];
   pane.scrollTo({ left, top, behavior: "instant" });
   $("percent").textContent = `${Math.round(100 * zoom)}%`;
 };
