@@ -50,7 +50,7 @@ def json_text(data: Any) -> str:
     import json
 
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-    return text if text.isascii() and "\x7f" not in text else _escaped(text, STEERING)
+    return text if text.isascii() and "\x7f" not in text else _escaped(text, steering())
 
 
 def _escaped(json: str, characters: str) -> str:
