@@ -19,7 +19,8 @@ from resnet_inspect.cli.output import emit_drawing, output_option
 from resnet_inspect.cli.parameters import argument, command, option
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.spec import BLOCKS, FIELDS
+from resnet_inspect.networks.single_block import FIGURE_5
+from resnet_inspect.networks.spec import FIELDS
 from resnet_inspect.pictures.diagrams.fills import COLOR_BY
 from resnet_inspect.pictures.diagrams.render import FORMATS, RENDERERS
 
@@ -33,7 +34,7 @@ def _complete_other(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[str]:
     if context.params.get("model") == BLOCK:
-        return [kind for kind in BLOCKS if kind.startswith(incomplete)]
+        return [kind for kind in FIGURE_5 if kind.startswith(incomplete)]
     return complete_model(context, parameter, incomplete)
 
 
@@ -99,6 +100,7 @@ def _graphs(network: Network, others: tuple[str, ...]) -> list[LayerGraph]:
     if not others:
         return [network.graph]
     options = ["--depth"] if network.depth is not None else []
+    options += ["--folded"] if network.folded else []
     options += [FIELDS[name].option for name in network.changes]
     if options:
         raise InspectError(str(instead_of(options[0])))
@@ -110,8 +112,10 @@ def _block(network: Network, kinds: tuple[str, ...]) -> dict[str, Any]:
     """The changes to a block's spec; raises InspectError for what is not about a block."""
     if not kinds:
         raise InspectError("no kind of block; give 'block basic', 'block bottleneck' or both")
-    if network.depth is not None or network.input:
-        raise InspectError("a block has no --depth and no --input; give --channels and --size")
+    if network.depth is not None or network.input or network.folded:
+        raise InspectError(
+            "a block has no --depth, --input or --folded; give --channels and --size"
+        )
     for name in network.changes:
         if not FIELDS[name].of_block:
             raise InspectError(
