@@ -31,6 +31,7 @@ PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Stems and shortcuts", ("tweaks",)),
     ("Squeeze and excitation", ("se",)),
     ("Pre-activation", ("preact",)),
+    ("VGG", ("vgg",)),
 )
 """Families of 224 x 224 that share a panel; others have their own, and small images one."""
 
