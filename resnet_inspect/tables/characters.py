@@ -7,6 +7,7 @@ ends a line or turns the direction of writing is written as its escape, as repr 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _STEERING = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # the C0 and C1 controls but for tab and line feed
@@ -33,10 +34,33 @@ def visible_lines(text: str) -> str:
     return text if text.isprintable() else re.sub(STEERING, _escaped, text)
 
 
+def cells(text: str) -> int:
+    """The cells of a terminal that a text takes."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def _cells(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
 def shortened(text: str, most: int) -> str:
-    """Text of at most so many characters, its middle left out where it is longer."""
+    """Text of at most so many cells, its middle left out where it is longer."""
+    if cells(text) <= most:
+        return text
     end = most // 2
-    return text if len(text) <= most else f"{text[: most - end - 1]}…{text[len(text) - end :]}"
+    return f"{beginning(text, most - end - 1)}…{beginning(text[::-1], end)[::-1]}"
+
+
+def beginning(text: str, most: int) -> str:
+    """The first characters of a text, of at most so many cells."""
+    taken = 0
+    for at, char in enumerate(text):
+        taken += _cells(char)
+        if taken > most:
+            return text[:at]
+    return text
 
 
 SIGNS = str.maketrans(
@@ -63,6 +87,9 @@ SIGNS = str.maketrans(
         "─": "-",
         "━": "-",
         "…": "~",
+        **dict.fromkeys("⎡⎣", "["),
+        **dict.fromkeys("⎤⎦", "]"),
+        **dict.fromkeys("⎢⎥", "|"),
         **dict.fromkeys("█▉▊▋▌", "#"),
         **dict.fromkeys("▍▎▏", "."),
     }

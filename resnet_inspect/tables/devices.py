@@ -48,7 +48,10 @@ def devices_table(known: Iterable[Device]) -> Table:
             Column("name", "Device"),
             Column("title", "As its maker calls it", rank=9),
             Column("launched", "Launched", rank=4),
-            *(Column(dtype, f"{title}, FLOP/s", "rate") for dtype, title in _PEAKS.items()),
+            *(
+                Column(dtype, f"{title}, FLOP/s", "rate", dtype == "tf32")
+                for dtype, title in _PEAKS.items()
+            ),
             Column("bandwidth", "Memory, B/s", "rate"),
             Column("memory", "Memory", "bytes"),
             Column("cache", "L2", "bytes", 1),
