@@ -88,7 +88,8 @@ def _firsts(body: Sequence[Layer], among: Collection[str]) -> dict[str, str]:
         [layer for layer in group if not among or layer.name in among]
         for group in fold_layers(body, light)
     )
-    return {group[-1].name: before_main(group) for group in groups if group}
+    heavy = ((next((each for each in group if not light(each)), None), group) for group in groups)
+    return {main.name: before_main(group) for main, group in heavy if main}
 
 
 _BEFORE = ("normalization", "activation")
