@@ -135,7 +135,7 @@ class DrawnStage:
 
 
 def stages(
-    graph: LayerGraph, expand: bool = False, marks: Mapping[str, str] = MappingProxyType({})
+    graph: LayerGraph, expand: bool = False, marks: Mapping[str, object] = MappingProxyType({})
 ) -> tuple[DrawnStage, ...]:
     """A graph's stages as units, with repeats joined unless `expand`.
 
@@ -226,7 +226,7 @@ def _follows(wiring: Wiring, layer: Layer, cuts: Sequence[Shortcut]) -> bool:
 
 
 def _likenesses(
-    units: Sequence[Unit], wiring: Wiring, graph: LayerGraph, marks: Mapping[str, str]
+    units: Sequence[Unit], wiring: Wiring, graph: LayerGraph, marks: Mapping[str, object]
 ) -> dict[str, object]:
     """Equal values for units of the same ops and shapes, wired alike.
 
