@@ -14,7 +14,7 @@ from resnet_inspect.pictures.themes import Theme
 
 Lane = Literal["main", "shortcut", "gate"]
 Look = Literal["box", "pill", "sign", "fork", "end", "plain"]
-Arrangement = Literal["series", "parallel", "free"]
+Arrangement = Literal["series", "parallel", "free", "columns"]
 Way = Literal["main", "skip", "shortcut", "gate"]
 
 
@@ -99,7 +99,7 @@ class Group:
     """Boxes that belong together.
 
     arrangement: 'series' along the direction of the picture; 'parallel', each part beside the one
-    before; 'free', as their edges have it (interwoven layers). align: what makes groups (or their
+    before; 'free', as their edges have it (interwoven layers); 'columns' of a page, into which the layout wraps a series. align: what makes groups (or their
     first boxes) of networks side by side start at the same height, '' for nothing. lane: as of a
     box; several boxes of one shortcut or gate are a group.
     """
