@@ -17,10 +17,10 @@ from resnet_inspect.networks.wiring import Wiring
 from resnet_inspect.pictures.diagrams.align import by_size, grid, lines, size
 from resnet_inspect.pictures.diagrams.arrange import Item, arranged
 from resnet_inspect.pictures.diagrams.boxes import end_box, stage_kind
-from resnet_inspect.pictures.diagrams.captions import heading, legend
 from resnet_inspect.pictures.diagrams.cells import Readers, cells
 from resnet_inspect.pictures.diagrams.changes import changes_of, likenesses
 from resnet_inspect.pictures.diagrams.fills import BoxContent, fills_for
+from resnet_inspect.pictures.diagrams.heading import heading, legend
 from resnet_inspect.pictures.diagrams.parts import stage_part
 from resnet_inspect.pictures.diagrams.scene import Box, Drawing, Group, Part, Scene, Text
 from resnet_inspect.pictures.diagrams.sketch import Sketch
