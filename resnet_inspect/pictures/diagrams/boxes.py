@@ -232,7 +232,7 @@ def _gate(sketch: Sketch, cell: Cell) -> Box:
 
 
 def _layer(sketch: Sketch, cell: Cell, number: int | None) -> Box:
-    (layer,) = cell.layers
+    layer = cell.main_layer
     theme, row = sketch.theme, sketch.row(cell.name, "layer", cell.layers)
     box = Box(
         cell.name,

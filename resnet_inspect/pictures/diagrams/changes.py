@@ -71,7 +71,7 @@ def _boxes(
             yield stage.stage.name, tuple(stage.stage.layers)
             continue
         for unit in stage.units:
-            for cell in cells(unit, style.level, readers):
+            for cell in cells(unit, style.cut, readers):
                 whole = style.level == "block" and cell.sign
                 yield unit.name if whole else cell.name, cell.layers
 

@@ -42,9 +42,10 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
         content
         for parts, own in zip(drawn, readers, strict=True)
         for stage in parts
-        for content in _contents(stage, style.level, own)
+        for content in _contents(stage, style.cut, own)
     )
-    fills = fills_for(style.color_by, style.theme, contents)
+    most = max(sum(number is not None for number, _ in _numbered(parts)) for parts in drawn)
+    fills = fills_for(style.color_by, style.theme, contents, most)
     lined_up = grid(graphs, style)
     sketches = [
         Sketch(

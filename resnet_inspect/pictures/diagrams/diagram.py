@@ -153,8 +153,7 @@ def block_diagram(
         block_graph(kind, channels, side, entering=entering, stride=stride, **changes)
         for kind in kinds
     ]
-    level = "conv" if labels == "paper" else "layer"
-    look = style(level, True, color_by, direction, theme, labels=labels)
+    look = style("layer", True, color_by, direction, theme, labels=labels)
     return _drawn(graphs, replace(look, alone=True), size, None)
 
 
