@@ -3,71 +3,194 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from resnet_inspect.errors import InspectError
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Group
-from resnet_inspect.pictures.diagrams.spots import Spot, Way
+from resnet_inspect.pictures.diagrams.spots import Spot
+from resnet_inspect.pictures.diagrams.ways import Leg, Way
 
-STEP = 10.0
+BORDER = 8.0
 """Points at both ends of a group, in which edges from outside may run."""
 
-CROWDED = 400
+CROWDED = 300
 """Edges above which dot is told to stop improving early."""
 
-
-def arrange_freely(group: Spot, ways: Sequence[Way], down: bool) -> None:
-    """Set all that is in a group, and the curves of its edges. ways: those that end in it."""
-    if not ways:
-        _row(group)
-        return
-    numbers: dict[int, str] = {}
-    names = map(str, count())
-    lines = list(_statements(group, numbers, names, down))
-    for way in ways:
-        tail, head = _ends(way, group)
-        lines.append(f"{_node(tail, numbers, names)} -> {_node(head, numbers, names)} [{_label(way)}]")
-    for rank, ports in (("source", group.entries), ("sink", group.exits)):
-        nodes = [_node(port, numbers, names) for port in ports.values()]
-        lines += [f"{node} [shape=point width=0.02]" for node in nodes]
-        if nodes:
-            lines.append(f"{{rank={rank} {' '.join(nodes)}}}")
-    crowded = "nslimit=1 mclimit=0.2" if len(ways) > CROWDED else ""
-    direction = "TB" if down else "LR"
-    head = f"graph [rankdir={direction} ranksep=0.22 nodesep=0.22 {crowded}]"
-    _take(group, ways, numbers, _by_dot("\n".join(["digraph {", head, *lines, "}"])), down)
+MOST = 6000
+"""Edges that dot lays out in minutes: time grows as the square."""
 
 
-def _row(group: Spot) -> None:
-    """Parts that nothing joins, one after another."""
-    v = 0.0
+@dataclass
+class _Sketch:
+    """A group as DOT. names: of its spots by id."""
+
+    down: bool
+    names: dict[int, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+    def name(self, spot: Spot) -> str:
+        return self.names.setdefault(id(spot), f"n{len(self.names)}")
+
+    def part(self, spot: Spot) -> None:
+        """A box, or a group as a cluster if it has a frame."""
+        if not isinstance(spot.part, Group):
+            wide, high = spot.size
+            look = f"width={wide / 72:.4f} height={high / 72:.4f}"
+            self.lines.append(f"{self.name(spot)} [{look}]")
+            return
+        frame = spot.part.frame
+        if frame:
+            spot.size = lines_size(frame.title)
+            self.lines.append(
+                f"subgraph cluster_{self.name(spot)} {{ margin=9 label={_room(spot.size)}"
+            )
+        for child in spot.children:
+            self.part(child)
+        if frame:
+            self.lines.append("}")
+
+
+def _room(size: tuple[float, float]) -> str:
+    """A label that takes as much room as some words."""
+    if not size[0]:
+        return '""'
+    table = f'BORDER="0" FIXEDSIZE="TRUE" WIDTH="{size[0]:.0f}" HEIGHT="{size[1]:.0f}"'
+    return f"<<TABLE {table}><TR><TD></TD></TR></TABLE>>"
+
+
+def arrange_freely(
+    group: Spot, legs: Sequence[Leg], ways: Sequence[Way], ports: Sequence[Spot], down: bool
+) -> None:
+    """Set all that is in a group, and the curves of its edges.
+
+    legs: the pieces of edges within it; ways: the edges that they are of; ports: where edges from
+    outside enter and leave. Raises InspectError where there are too many edges.
+    """
+    if len(legs) > MOST:
+        raise InspectError(
+            f"this picture has {len(legs):,} edges between interwoven layers, which would take "
+            "many minutes; draw blocks or stages (--level)"
+        )
+    sketch = _Sketch(down)
     for spot in group.children:
-        spot.v = v
-        v += spot.long + STEP
-    group.left = max((spot.left for spot in group.children), default=0.0)
-    group.right = max((spot.right for spot in group.children), default=0.0)
-    group.long = v
-
-
-def _ends(way: Way, group: Spot) -> tuple[Spot, Spot]:
-    """The ends of an edge within a group, ports for those outside."""
-    tail = way.from_inside if way.from_inside and way.tail.parent is group else way.tail
-    head = way.to_inside if way.to_inside and way.head.parent is group else way.head
-    if way.kind == "inner":
-        return tail, head
-    if way.tail.parent is group and way.from_inside:
-        return way.from_inside, way.tail
-    return way.head, head
-
-
-def _node(spot: Spot, numbers: dict[int, str], names: Iterator[str]) -> str:
-    return numbers.setdefault(id(spot), "") or numbers.setdefault(id(spot), "") or _new(
-        spot, numbers, names
+        sketch.part(spot)
+    own = {id(port) for port in ports}
+    told = {id(way.first): way for way in ways if way.kind == "inner"}
+    arrows = {id(way.last or way.first): way.edge.arrow for way in ways}
+    for number, leg in enumerate(legs):
+        tail, head = sketch.name(leg.tail), sketch.name(leg.head)
+        plain = id(leg.head) in own or not arrows.get(id(leg), True)
+        look = f"id={number}" + (" dir=none" if plain else "")
+        if id(leg) in told and told[id(leg)].words[0]:
+            way = told[id(leg)]
+            look += f" label={_room(way.words if down else way.words[::-1])}"
+        sketch.lines.append(f"{tail} -> {head} [{look}]")
+    entries = {id(leg.tail) for leg in legs} & own
+    for rank, inside in (("source", True), ("sink", False)):
+        names = [sketch.name(port) for port in ports if (id(port) in entries) is inside]
+        if names:
+            points = "; ".join(f"{name} [shape=point width=0.01]" for name in names)
+            sketch.lines.append(f"{{ rank={rank}; {points} }}")
+    crowded = "nslimit=1 mclimit=0.2" if len(legs) > CROWDED else ""
+    loose = f"rankdir={'TB' if down else 'LR'} ranksep=0.2 nodesep=0.2 {crowded}"
+    justify = "labelloc=t labeljust=" + ("r" if down else "l")
+    head = (
+        f'digraph {{ graph [{loose} {justify}] node [shape=box fixedsize=true label=""] '
+        "edge [arrowsize=0.7]"
     )
+    drawn = _by_dot("\n".join([head, *sketch.lines, "}"]))
+    _take(group, legs, ports, sketch, drawn)
 
 
-def _new(spot: Spot, numbers: dict[int, str], names: Iterator[str]) -> str:
-    numbers[id(spot)] = next(names)
-    return numbers[id(spot)]
+def _by_dot(dot: str) -> dict[str, Any]:
+    """What dot makes of a graph."""
+    from pygraphviz import AGraph
+    from pygraphviz import graphviz as binding
+
+    graph = AGraph(string=dot)
+    context = binding.gvContextWithBuiltins()
+    try:
+        if binding.gvLayout(context, graph.handle, b"dot"):
+            raise InspectError("Graphviz could not lay interwoven layers out")
+        _, drawn = binding.gvRenderData(context, graph.handle, b"json0")
+        binding.gvFreeLayout(context, graph.handle)
+    finally:
+        graph.close()
+        binding.gvFreeContext(context)
+    found: dict[str, Any] = json.loads(drawn)
+    return found
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(word) for word in text.replace(",", " ").split()]
+
+
+def _take(
+    group: Spot,
+    legs: Sequence[Leg],
+    ports: Sequence[Spot],
+    sketch: _Sketch,
+    drawn: dict[str, Any],
+) -> None:
+    """Set spots and legs as they were drawn."""
+    down = sketch.down
+    _, _, width, height = _numbers(drawn["bb"])
+    objects = {each["name"]: each for each in drawn.get("objects", ())}
+    across = width if down else height
+    points = {id(port): _numbers(objects[sketch.name(port)]["pos"]) for port in ports}
+    middle = [points[key][0 if down else 1] for key in points]
+    centre = sum(middle) / len(middle) if middle else across / 2
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (x - centre, BORDER + height - y) if down else (y - centre, BORDER + x)
+
+    def visit(spot: Spot, u: float, v: float) -> None:
+        own = objects.get(("cluster_" if spot.children else "") + sketch.names.get(id(spot), ""))
+        if not spot.children and own is not None:
+            x, y = _numbers(own["pos"])
+            at_u, at_v = place(x, y)
+            spot.u, spot.v = at_u - u, at_v - spot.long / 2 - v
+            return
+        if own is not None:
+            low_x, low_y, high_x, high_y = _numbers(own["bb"])
+            ends = sorted((place(low_x, low_y), place(high_x, high_y)))
+            (a, c), (b, d) = ends
+            spot.left = spot.right = (b - a) / 2
+            spot.long = abs(d - c)
+            spot.u, spot.v = (a + b) / 2 - u, min(c, d) - v
+            u, v = (a + b) / 2, min(c, d)
+        else:
+            spot.u = spot.v = 0.0
+        for child in spot.children:
+            visit(child, u, v)
+
+    for child in group.children:
+        visit(child, 0.0, 0.0)
+    group.left, group.right = centre, across - centre
+    group.long = (height if down else width) + 2 * BORDER
+    entries = {id(leg.tail) for leg in legs}
+    for port in ports:
+        port.u, _ = place(*points[id(port)])
+        port.v = 0.0 if id(port) in entries else group.long
+        group.left = max(group.left, port.left - port.u)
+    for edge in drawn.get("edges", ()):
+        leg = legs[int(edge["id"])]
+        curve = list(_curve(edge["pos"]))
+        tips = [at for end, at in curve if end == "e"]
+        leg.curve = [place(*at) for end, at in curve if not end]
+        leg.tip = place(*tips[0]) if tips else None
+        if "lp" in edge:
+            x, y = _numbers(edge["lp"])
+            leg.words = place(x, y)
+
+
+def _curve(text: str) -> Iterator[tuple[str, tuple[float, float]]]:
+    """The points of a curve, its arrow's tip first with an e before it."""
+    for word in text.split():
+        parts = word.split(",")
+        end = parts[0] if parts[0] in ("e", "s") else ""
+        x, y = map(float, parts[1:] if end else parts)
+        yield end, (x, y)

@@ -11,9 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from resnet_inspect.pictures.diagrams.free import arrange_freely
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Group
-from resnet_inspect.pictures.diagrams.spots import ASIDE, STEP, Spot, Way
+from resnet_inspect.pictures.diagrams.spots import STEP, Spot
+from resnet_inspect.pictures.diagrams.ways import ASIDE, Way, Ways
 
 SHORT_STEP = 9.0
 """Points between boxes in a row without an arrow between them."""
@@ -45,21 +47,26 @@ class _Run:
     lane: Spot | None = None
 
 
-def arrange(root: Spot, ways: Sequence[Way], down: bool) -> None:
+def arrange(root: Spot, ways: Ways, down: bool) -> None:
     """Give every part of a drawing its size and its place within its group."""
-    crossing: dict[int, list[Way]] = defaultdict(list)
-    for way in ways:
-        crossing[id(way.group)].append(way)
-    _Layout(crossing, down).size(root)
+    _Layout(ways, down).size(root)
 
 
 class _Layout:
-    def __init__(self, crossing: dict[int, list[Way]], down: bool) -> None:
-        self.crossing = crossing
+    def __init__(self, ways: Ways, down: bool) -> None:
+        self.ways = ways
         self.down = down
+        self.crossing: dict[int, list[Way]] = defaultdict(list)
+        for way in ways.all:
+            self.crossing[id(way.group)].append(way)
 
     def size(self, spot: Spot) -> None:
         if not isinstance(spot.part, Group):
+            return
+        if spot.arrangement == "free":
+            legs = self.ways.legs.get(id(spot), [])
+            arrange_freely(spot, legs, self.ways.all, self.ways.ports_of(spot), self.down)
+            self._frame(spot)
             return
         for child in spot.children:
             self.size(child)
@@ -93,10 +100,11 @@ class _Layout:
 
     def _series(self, group: Spot) -> None:
         main = group.main
-        framed = [spot for spot in main if isinstance(spot.part, Group) and spot.part.frame]
-        for spot in framed:
-            spot.left = max(other.left for other in framed)
-            spot.right = max(other.right for other in framed)
+        framed = [frame for spot in main for frame in _framed(spot)]
+        left = max((spot.left for spot in framed), default=0.0)
+        right = max((spot.right for spot in framed), default=0.0)
+        for spot in main:
+            _widen(spot, left, right)
         at = {id(spot): place for place, spot in enumerate(main)}
         crossing = self.crossing[id(group)]
         links: dict[int, list[Way]] = defaultdict(list)
@@ -168,6 +176,24 @@ class _Layout:
             group.head, group.foot = max(STEP, *words) + 9, 11.0
             group.long += group.head + group.foot
         settle(group)
+
+
+def _framed(spot: Spot) -> Iterator[Spot]:
+    """The frames along a main path."""
+    if isinstance(spot.part, Group) and spot.part.frame:
+        yield spot
+    elif spot.arrangement == "series":
+        for child in spot.main:
+            yield from _framed(child)
+
+
+def _widen(spot: Spot, left: float, right: float) -> None:
+    """Let frames along a main path be equally wide."""
+    framed = list(_framed(spot))
+    if framed:
+        spot.left, spot.right = max(spot.left, left), max(spot.right, right)
+        for child in spot.main if framed != [spot] else ():
+            _widen(child, left, right)
 
 
 def settle(group: Spot) -> None:

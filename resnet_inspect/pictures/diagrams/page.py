@@ -10,8 +10,8 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.pictures.diagrams.measure import Size
 from resnet_inspect.pictures.diagrams.scene import Box, Columns, Line, Part, Scene
 from resnet_inspect.pictures.diagrams.sheet import Sheet
-from resnet_inspect.pictures.diagrams.spots import WORDS
 from resnet_inspect.pictures.diagrams.spread import Spread
+from resnet_inspect.pictures.diagrams.ways import WORDS
 
 INCH = 72.0
 
@@ -101,8 +101,8 @@ def _fitted(spread: Spread, size: PageSize | None, notes: tuple[str, ...]) -> Sh
     if least < LEAST:
         said = (
             f"the smallest text is {least:.1f} points high at this size, below the {LEAST:.0f} "
-            "that can be read on paper; draw fewer levels (--level), wrap it (--columns), leave repeats "
-            "folded, or give it more room"
+            "that can be read on paper; draw fewer levels (--level), wrap it (--columns), leave "
+            "repeats folded, or give it more room"
         )
         notes = (*notes, said)
     sheet = spread.sheet(size.width / scale)

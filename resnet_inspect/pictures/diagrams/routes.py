@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from math import hypot
+from typing import NamedTuple
 
 from resnet_inspect.pictures.diagrams.layout import BEND, GUTTER
 from resnet_inspect.pictures.diagrams.sheet import Path, Point, Rect
-from resnet_inspect.pictures.diagrams.spots import ASIDE, Spot, Way
+from resnet_inspect.pictures.diagrams.spots import Spot
+from resnet_inspect.pictures.diagrams.ways import ASIDE, Leg, Way
 
 ARROW = 7.0
 """Points from an arrow's start to its tip."""
@@ -24,15 +26,42 @@ Places = dict[int, tuple[float, float]]
 
 def route(way: Way, at: Places, page: Callable[[float, float], Point]) -> Path:
     """The curve of an edge on the page."""
+    before, after = (_inside(leg, at, page) for leg in (way.first, way.last))
+    words = _words(way, at, page) if way.words[0] else None
+    if way.kind == "inner":
+        return Path(way.edge, tuple(before.points), before.tip, words)
     corners = _CORNERS[way.kind](way, at)
     radius = WIDE if way.edge.way in ("shortcut", "gate") else ROUND
     points = [page(u, v) for u, v in corners]
-    tip = None
-    if way.edge.arrow:
+    tip = after.tip
+    if way.edge.arrow and not after.points:
         tip = points[-1]
         points[-1] = _towards(tip, points[-2], ARROW)
-    words = _words(way, at, page) if way.words[0] else None
-    return Path(way.edge, tuple(_rounded(points, radius)), tip, words)
+    between = tuple(_rounded(points, radius))
+    whole = _joined(_joined(before.points, between), after.points)
+    return Path(way.edge, whole, tip, words)
+
+
+class _Inside(NamedTuple):
+    """What of an edge is inside of a free group, on the page."""
+
+    points: tuple[Point, ...] = ()
+    tip: Point | None = None
+
+
+def _inside(leg: Leg | None, at: Places, page: Callable[[float, float], Point]) -> _Inside:
+    if leg is None:
+        return _Inside()
+    u, v = at[id(leg.group)]
+    points = tuple(page(u + x, v + y) for x, y in leg.curve)
+    return _Inside(points, page(u + leg.tip[0], v + leg.tip[1]) if leg.tip else None)
+
+
+def _joined(first: tuple[Point, ...], second: tuple[Point, ...]) -> tuple[Point, ...]:
+    """Two curves as one; where they do not quite meet, a straight line between."""
+    if not first or not second:
+        return first or second
+    return (*first, *_straight(first[-1], second[0]), *second[1:])
 
 
 def _link(way: Way, at: Places) -> list[tuple[float, float]]:
@@ -73,7 +102,7 @@ def _arc(way: Way, at: Places) -> list[tuple[float, float]]:
 
 def _turn(way: Way, at: Places) -> list[tuple[float, float]]:
     (tail, start), (head, stop) = _foot(way.tail, at), _top(way.head, at)
-    u, v = at[id(way.group)]
+    _, v = at[id(way.group)]
     low = v + way.group.long - 6
     high = v + 6
     forth = 1 if head > tail else -1
@@ -103,6 +132,13 @@ def _top(spot: Spot, at: Places) -> tuple[float, float]:
 def _words(way: Way, at: Places, page: Callable[[float, float], Point]) -> Rect:
     """Where an edge's words are: beside the main path near a box, or outside of an arc's middle."""
     across, along = way.words
+    if way.kind == "inner":
+        leg = way.first
+        assert leg is not None
+        assert leg.words is not None
+        u, v = (a + b for a, b in zip(at[id(leg.group)], leg.words, strict=True))
+        low, high = page(u - across / 2, v - along / 2), page(u + across / 2, v + along / 2)
+        return _rect(low, high)
     if way.kind in ("arc", "lane"):
         (_, start), (_, stop) = at[id(way.tail)], at[id(way.head)]
         middle = (start + way.tail.long / 2 + stop + way.head.long / 2) / 2

@@ -99,9 +99,10 @@ class Group:
     """Boxes that belong together.
 
     arrangement: 'series' along the direction of the picture; 'parallel', each part beside the one
-    before; 'free', as their edges have it (interwoven layers); 'columns' of a page, into which the layout wraps a series. align: what makes groups (or their
-    first boxes) of networks side by side start at the same height, '' for nothing. lane: as of a
-    box; several boxes of one shortcut or gate are a group.
+    before; 'free', as their edges have it (interwoven layers); 'columns', into which the layout
+    wraps a series. align: what makes groups (or their first boxes) of networks side by side start
+    at the same height, '' for nothing. lane: as of a box; several boxes of one shortcut or gate
+    are a group.
     """
 
     name: str

@@ -11,7 +11,8 @@ from resnet_inspect.pictures.diagrams.measure import Size, lines_size
 from resnet_inspect.pictures.diagrams.routes import Places, route
 from resnet_inspect.pictures.diagrams.scene import Box, Drawing, Group, Line, Scene
 from resnet_inspect.pictures.diagrams.sheet import MARGIN, Framed, Placed, Point, Rect, Sheet
-from resnet_inspect.pictures.diagrams.spots import Spot, Way, tree, ways
+from resnet_inspect.pictures.diagrams.spots import Spot, tree
+from resnet_inspect.pictures.diagrams.ways import Ways
 
 BETWEEN = 26.0
 """Points between networks, and between a network and the words at its side."""
@@ -27,7 +28,7 @@ class Spread:
         self.scene = scene
         self.trees = [tree(drawing.root, scene.down, sizes) for drawing in scene.drawings]
         self.ways = [
-            ways(drawing.edges, boxes, scene.down)
+            Ways(drawing.edges, boxes, scene.down)
             for drawing, (_, boxes) in zip(scene.drawings, self.trees, strict=True)
         ]
         for (root, _), crossing in zip(self.trees, self.ways, strict=True):
@@ -42,7 +43,7 @@ class Spread:
         if root.arrangement != "series" or len(self.trees) > 1:
             return []
         free = [not any(spot.aside for spot in root.children)] * len(root.children)
-        for way in self.ways[0]:
+        for way in self.ways[0].all:
             if way.group is root and way.kind != "link":
                 for place in range(way.start.place, way.stop.place):
                     free[place] = False
@@ -175,7 +176,7 @@ def _lengthen(root: Spot, first: int, last: int, extra: float) -> None:
 def _placed(
     drawing: Drawing,
     root: Spot,
-    crossing: Sequence[Way],
+    crossing: Ways,
     space: Rect,
     top: float,
     heading: Size,
@@ -208,7 +209,10 @@ def _placed(
             visit(child, u + child.u, v + child.v)
 
     visit(root, 0.0, 0.0)
-    paths = tuple(route(way, at, page) for way in crossing)
+    for port in crossing.ports.values():
+        u, v = at[id(port.parent)]
+        at[id(port)] = (u + port.u, v + port.v)
+    paths = tuple(route(way, at, page) for way in crossing.all)
     words = Rect(space.left, space.top, space.left + heading.width, space.top + heading.height)
     return Placed(drawing, space, words, boxes, frames, paths)
 

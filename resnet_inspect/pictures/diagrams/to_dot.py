@@ -31,8 +31,8 @@ from resnet_inspect.pictures.diagrams.scene import (
     Text,
 )
 from resnet_inspect.pictures.diagrams.sheet import MARGIN, Path, Placed, Point, Rect, Sheet
-from resnet_inspect.pictures.diagrams.spots import WORDS
 from resnet_inspect.pictures.diagrams.strokes import STROKES, edge_look, stroke_width
+from resnet_inspect.pictures.diagrams.ways import WORDS
 from resnet_inspect.pictures.themes import Theme, text_on
 from resnet_inspect.tables.characters import visible_lines
 

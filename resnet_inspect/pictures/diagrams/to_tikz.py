@@ -24,8 +24,8 @@ from resnet_inspect.pictures.diagrams.measure import (
 )
 from resnet_inspect.pictures.diagrams.scene import Box, Brackets, Columns, Line, Panel, Text
 from resnet_inspect.pictures.diagrams.sheet import Framed, Path, Placed, Point, Rect, Sheet
-from resnet_inspect.pictures.diagrams.spots import WORDS
 from resnet_inspect.pictures.diagrams.strokes import edge_look, stroke_width
+from resnet_inspect.pictures.diagrams.ways import WORDS
 from resnet_inspect.pictures.themes import text_on
 from resnet_inspect.tables.characters import visible_lines
 from resnet_inspect.tables.writers import latex_spelled
@@ -233,7 +233,7 @@ class _Tikz:
     def _text(self, text: Text, x: float, y: float, hue: str) -> str:
         size = text.size * self.scale
         series = "b" if text.heavy else "m"
-        font = rf"\fontsize{{{size:.2f}bp}}{{{1.2 * size:.2f}bp}}\usefont{{T1}}{{phv}}{{{series}}}{{n}}"
+        font = rf"\fontsize{{{size:.2f}bp}}{{0bp}}\usefont{{T1}}{{phv}}{{{series}}}{{n}}"
         return (
             f"\\node[anchor=base west, inner sep=0pt, text={self.colour(hue)}, font={font}] "
             f"at ({x:.2f},{y:.2f}) {{{escaped(text.words.strip())}}};"
