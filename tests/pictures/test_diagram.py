@@ -13,12 +13,13 @@ from graphs import GraphBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import specs
+from wirings import skipping
 
 from resnet_inspect.counting.costs import Cost, total
 from resnet_inspect.errors import InspectError, SpecError, UnknownNameError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import INPUT, LayerGraph
-from resnet_inspect.networks.ops import Add, BatchNorm2d, Conv2d, Op, ReLU, Scale, ZeroPad
+from resnet_inspect.networks.ops import Add, Conv2d, Op, ReLU, Scale, ZeroPad
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.networks.spec import ResNetSpec
@@ -192,26 +193,8 @@ def test_a_network_without_blocks_is_cut_at_its_additions(name: str) -> None:
     assert len(additions) < len(kinds)  # repeats are found without blocks, too
 
 
-def branching() -> LayerGraph:
-    """Three branches added, an addition inside a branch, and a skip over a whole block."""
-    net = GraphBuilder("branching", (8, 16, 16))
-    conv, norm = Conv2d(8, 8, (3, 3), padding=(1, 1)), BatchNorm2d(8)
-    start = net.add(conv, net.input, name="a.conv")
-    net.end_block("a", "a", "First")
-    left = net.add(norm, net.add(conv, start, name="b.left"), name="b.norm")
-    inner = net.add(Add(), net.add(conv, start, name="b.right"), start, name="b.inner")
-    both = net.add(Add(), left, inner, name="b.add")
-    out = net.add(ReLU(), both, name="b.relu")
-    net.end_block("b", "b", "Odd")
-    far = net.add(Add(), net.add(conv, out, name="c.conv"), start, name="c.add")
-    net.end_block("c", "c", "Skip")
-    net.end_stage("all", "")
-    assert far.output_shape == (8, 16, 16)
-    return net.graph()
-
-
 def test_branches_belong_to_the_one_input_that_needs_them() -> None:
-    graph = branching()
+    graph = skipping()
     wiring = Wiring(graph.layers)
     alone = wiring.branches(graph.layer("b.add"))
     assert [[layer.name for layer in side] for side in alone] == [
@@ -241,7 +224,7 @@ def test_the_residual_is_found_whichever_operand_it_is() -> None:
 @pytest.mark.parametrize("level", drawing.LEVELS)
 @pytest.mark.parametrize("direction", drawing.DIRECTIONS)
 def test_odd_wiring_is_drawn_with_all_its_edges(level: str, direction: str) -> None:
-    drawn = diagram(branching(), level=level, direction=direction)
+    drawn = diagram(skipping(), level=level, direction=direction)
     assert drawn.render("svg")
     if level == "layer":
         pairs = {
@@ -566,7 +549,7 @@ def _cases() -> Iterator[tuple[str, Callable[[], drawing.Diagram]]]:
     yield "plain34-resnet34", lambda: diagram(GRAPHS["plain34"], GRAPHS["resnet34"])
     yield "figure5", lambda: block_diagram("basic", "bottleneck")
     yield "block-d-se", lambda: block_diagram("bottleneck", stride=2, shortcut="D", se_reduction=16)
-    yield "branching-layer", lambda: diagram(branching(), level="layer")
+    yield "branching-layer", lambda: diagram(skipping(), level="layer")
 
 
 CASES = dict(_cases())

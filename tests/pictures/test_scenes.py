@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from strategies import specs
-from wirings import branching, two_of_all
+from wirings import branching, skipping, two_of_all
 
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
@@ -137,6 +137,11 @@ def test_every_edge_is_drawn_however_layers_branch(level: str, graph: LayerGraph
 @given(specs())
 def test_every_edge_of_any_spec_is_drawn(level: str, spec: ResNetSpec) -> None:
     check_edges(layer_graph(spec), level)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_edge_of_a_sum_of_three_terms_is_drawn(level: str) -> None:
+    check_edges(skipping(), level)
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -75,8 +75,8 @@ def words_width(words: str, size: float, heavy: bool = False) -> float:
     return size * sum([advances.get(ord(character), 1.0) for character in words])
 
 
-SAMPLES = {"identity": "———", "projection": "– – –", "padding": "• • • •"}
-"""Pieces of a shortcut's line, made of glyphs, to stand before its name."""
+SAMPLES = {"identity": "———", "projection": "– – –", "padding": "• • • •", "gate": "———"}
+"""Pieces of a shortcut's or gate's line, made of glyphs, to stand before its name."""
 
 SAMPLE_SIZE = {"padding": 9}
 SAMPLE_POINTS = 13
