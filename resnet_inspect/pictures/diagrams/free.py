@@ -96,7 +96,7 @@ def arrange_freely(
             sketch.lines.append(f"{{ rank={rank}; {points} }}")
     crowded = "nslimit=1 mclimit=0.2" if len(legs) > CROWDED else ""
     loose = f"rankdir={'TB' if down else 'LR'} ranksep=0.2 nodesep=0.2 {crowded}"
-    justify = "labelloc=t labeljust=" + ("r" if down else "l")
+    justify = "labelloc=t labeljust=l"
     head = (
         f'digraph {{ graph [{loose} {justify}] node [shape=box fixedsize=true label=""] '
         "edge [arrowsize=0.7]"
