@@ -113,7 +113,7 @@ def contents(
         blocks=compare_blocks(),
         block_plot=plot("blocks"),
         block_drawing=_drawing(
-            partial(block_diagram, "basic", "bottleneck", channels=256, size=14)
+            partial(block_diagram, "basic", "bottleneck", channels=256, side=14)
         ),
         conventions=conventions(graphs),
     )

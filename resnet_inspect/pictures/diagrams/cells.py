@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from math import prod
 from typing import Literal
@@ -15,6 +15,9 @@ from resnet_inspect.networks.wiring import PADDING, Shortcut
 from resnet_inspect.pictures.diagrams.units import Unit, light
 
 Role = Literal["main", "shortcut", "gate"]
+
+WEIGHTS = "weights"
+"""The level at which a block by itself is drawn in the words of the paper."""
 
 Readers = Mapping[str, Sequence[str]]
 """Which layers read a layer, by name."""
@@ -57,6 +60,8 @@ def cells(unit: Unit, level: str, readers: Readers) -> list[Cell]:
     """
     if level == "layer":
         return _by_layers(unit)
+    if level == WEIGHTS:
+        return _by_weights(unit)
     cuts = [
         Cell(f"{unit.name}/{cut.end}", cut.layers, "shortcut", cut)
         for cut in unit.shortcuts
@@ -92,6 +97,25 @@ def _by_layers(unit: Unit) -> list[Cell]:
         )
         for layer in unit.layers
     ]
+
+
+def _by_weights(unit: Unit) -> list[Cell]:
+    """Layers with the norm that follows each joined to it, as He et al. 2015, Figure 2, has them.
+
+    Where norms come first they have boxes of their own.
+    """
+    single = _by_layers(unit)
+    if unit.body and unit.body[0].op.category == "normalization":
+        return single
+    found: list[Cell] = []
+    for cell in single:
+        (layer,) = cell.layers
+        last = found[-1].layers[-1].name if found else ""
+        if layer.op.category == "normalization" and layer.inputs == (last,):
+            found[-1] = replace(found[-1], layers=(*found[-1].layers, layer))
+        else:
+            found.append(cell)
+    return found
 
 
 def _whole(unit: Unit, path: Sequence[Layer]) -> list[Cell]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from resnet_inspect.networks.alignment import ADDED, CHANGED, REMOVED, RESIZED, SAME, Pair, Setting
+from resnet_inspect.networks.alignment import ADDED, CHANGED, REMOVED, RESIZED, SAME, Pair
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.op_labels import caption, show_dims
+from resnet_inspect.networks.ops import Add, Scale
 from resnet_inspect.pictures.diagrams.cells import Readers, cells
 from resnet_inspect.pictures.diagrams.style import Change, Changes, Style
 from resnet_inspect.pictures.diagrams.units import DrawnStage
@@ -70,16 +71,16 @@ def _boxes(
             yield stage.stage.name, tuple(stage.stage.layers)
             continue
         for unit in stage.units:
-            for cell in cells(unit, style.level, readers):
+            for cell in cells(unit, style.cut, readers):
                 whole = style.level == "block" and cell.sign
                 yield unit.name if whole else cell.name, cell.layers
 
 
 def _partners(ties: Counter[tuple[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
-    """For boxes of each side the one on the other side, where both have most in common."""
+    """For boxes of each side the one on the other side of their name, or most in common."""
     to: dict[str, str] = {}
     back: dict[str, str] = {}
-    for (before, after), _ in ties.most_common():
+    for before, after in sorted(ties, key=lambda ends: (ends[0] != ends[1], -ties[ends])):
         if before not in to and after not in back:
             to[before], back[after] = after, before
     return to, back
@@ -100,50 +101,67 @@ def _change(pairs: Sequence[Pair]) -> Change:
 
 
 def _moved(pairs: Sequence[Pair]) -> Iterator[str]:
-    """'norm added', 'ReLU removed', '2 norms moved'."""
-    counts = {
-        change: Counter(_kind(pair.layer) for pair in pairs if pair.change == change)
+    """'norm added', '3×3 pool removed', '2 norms moved'."""
+    added, removed = (
+        Counter(_kind(pair.layer) for pair in pairs if pair.change == change)
         for change in (ADDED, REMOVED)
-    }
-    both = counts[ADDED] & counts[REMOVED]
-    for word, kinds in (
-        ("moved", both),
-        ("added", counts[ADDED] - both),
-        ("removed", counts[REMOVED] - both),
-    ):
+    )
+    both = added & removed
+    for word, kinds in (("moved", both), ("added", added - both), ("removed", removed - both)):
         if kinds:
-            told = (kind if count == 1 else f"{count} {kind}s" for kind, count in kinds.items())
-            yield f"{' and '.join(told)} {word}"
+            yield f"{_told(kinds)} {word}"
+
+
+def _told(kinds: Counter[str]) -> str:
+    """Kinds of layers in words: of a gate only that, with a convolution not what goes along."""
+    main = [kind for kind in kinds if kind not in _ALONG] or list(kinds)
+    main = [_GATE] if _GATE in kinds else main
+    words = [kind if kinds[kind] == 1 else f"{kinds[kind]} {kind}s" for kind in main]
+    return " and ".join(words if len(words) < 3 else [words[0], f"{len(words) - 1} other kinds"])
+
+
+_GATE = "gate"
+_ALONG = ("norm", "activation", "dropout")
 
 
 def _kind(layer: Layer) -> str:
     op = layer.op
     if kernel := getattr(op, "kernel", None):
         return f"{show_dims(kernel)} {'pool' if op.category == 'pooling' else 'conv'}"
-    return {"normalization": "norm", "addition and gating": "sum"}.get(op.category, caption(op))
+    if isinstance(op, (Add, Scale)):
+        return "sum" if isinstance(op, Add) else _GATE
+    short = {"normalization": "norm", "activation": "activation", "dropout": "dropout"}
+    return short.get(op.category) or caption(op)
 
 
 def _set(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Settings that layers have otherwise: 'stride 1×1 → 3×3' where it went to another layer."""
+    """Settings that layers have otherwise: 'stride 1×1 → 3×3' where it went to another layer.
+
+    What follows from the channels of another layer is left out.
+    """
     changed = [(pair, setting) for pair in pairs for setting in pair.settings]
+    telling = [(pair, setting) for pair, setting in changed if setting.name not in _FOLLOWING]
     away = {(s.name, s.before, s.after): pair for pair, s in changed}
-    for pair, setting in changed:
+    layers = {id(pair) for pair, setting in telling if setting.name not in _PLAIN}
+    for pair, setting in telling or changed:
         name, before, after = setting
         other = away.get((name, after, before))
         if other is None:
-            yield _said(pair, setting, len({id(each) for each, _ in changed}) > 1)
+            words = str(setting._replace(name=_PLAIN.get(name, name)))
+            alone = len(layers) < 2 or name in _PLAIN or name == "kind"
+            yield words if alone else f"{_kind(pair.layer)}: {words}"
         elif name == "stride" and max(after) > max(before):
             yield f"stride {_kernel(other)} → {_kernel(pair)}"
 
 
+_FOLLOWING = ("in_channels", "in_features", "channels", "padding")
+_PLAIN = {
+    "out_channels": "channels",
+    "out_features": "outputs",
+    "in_channels": "input channels",
+    "in_features": "inputs",
+}
+
+
 def _kernel(pair: Pair) -> str:
     return show_dims(getattr(pair.layer.op, "kernel", ())) or pair.layer.op.kind
-
-
-_WORDS = {"out_channels": "channels", "in_channels": "input channels", "out_features": "outputs"}
-
-
-def _said(pair: Pair, setting: Setting, several: bool) -> str:
-    """A setting of a layer, and which layer's if there are several."""
-    words = str(setting._replace(name=_WORDS.get(setting.name, setting.name)))
-    return f"{_kind(pair.layer)}: {words}" if several and setting.name != "kind" else words

@@ -17,10 +17,10 @@ from resnet_inspect.networks.wiring import Wiring
 from resnet_inspect.pictures.diagrams.align import by_size, grid, lines, size
 from resnet_inspect.pictures.diagrams.arrange import Item, arranged
 from resnet_inspect.pictures.diagrams.boxes import end_box, stage_kind
-from resnet_inspect.pictures.diagrams.captions import heading, legend
 from resnet_inspect.pictures.diagrams.cells import Readers, cells
 from resnet_inspect.pictures.diagrams.changes import changes_of, likenesses
 from resnet_inspect.pictures.diagrams.fills import BoxContent, fills_for
+from resnet_inspect.pictures.diagrams.heading import heading, legend
 from resnet_inspect.pictures.diagrams.parts import stage_part
 from resnet_inspect.pictures.diagrams.scene import Box, Drawing, Group, Part, Scene, Text
 from resnet_inspect.pictures.diagrams.sketch import Sketch
@@ -42,9 +42,10 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
         content
         for parts, own in zip(drawn, readers, strict=True)
         for stage in parts
-        for content in _contents(stage, style.level, own)
+        for content in _contents(stage, style.cut, own)
     )
-    fills = fills_for(style.color_by, style.theme, contents)
+    most = max(sum(number is not None for number, _ in _numbered(parts)) for parts in drawn)
+    fills = fills_for(style.color_by, style.theme, contents, most)
     lined_up = grid(graphs, style)
     sketches = [
         Sketch(

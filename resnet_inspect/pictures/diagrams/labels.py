@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape as _escape
 from itertools import groupby, takewhile
 
 from resnet_inspect.networks.branches import Parallel, Part, in_series
@@ -16,26 +15,8 @@ from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale, ZeroPad
 from resnet_inspect.networks.torch_ops import Concat
 from resnet_inspect.networks.wiring import PADDING, PROJECTION, Shortcut
 from resnet_inspect.pictures.diagrams.units import Unit, light
-from resnet_inspect.tables.characters import visible_lines
 from resnet_inspect.tables.columns import compact, show
 from resnet_inspect.tables.network import METRICS, Row
-
-# Graphviz takes \N, \G and others in labels and tooltips for names of nodes and graphs to put in,
-# and has no way to say in all of them that they are not; a space without width behind the
-# backslash keeps them apart.
-_BACKSLASH = "\\\u200b"
-
-
-def escape(text: str) -> str:
-    """Text that stays text in an HTML-like label, whatever markup it holds."""
-    line = visible_lines(text).replace("\n", " ").replace("\t", " ")
-    return _escape(line.replace("\\", _BACKSLASH))
-
-
-def tip(text: str) -> str:
-    """Text that stays text in a tooltip: DOT's escString, in which line breaks are escapes."""
-    kept = visible_lines(text).replace("\\", f"\\{_BACKSLASH}").replace("&", "&amp;")
-    return kept.replace("\n", "\\n")
 
 
 def numbers(params: int, macs: int, uncounted: int = 0) -> str:
@@ -210,14 +191,6 @@ def paper_caption(op: Op) -> str:
     if isinstance(op, (Conv2d, Linear)):
         return "weight layer"
     return caption(op).lower()
-
-
-SHORT = 15
-
-
-def short(name: str) -> str:
-    """A name where there is room for SHORT characters: its end says more than its start."""
-    return name if len(name) <= SHORT else f"…{name[1 - SHORT :]}"
 
 
 def product(op: Op) -> str:

@@ -90,7 +90,7 @@ def _frame(sketch: Sketch, run: Run, whole: bool) -> Frame | None:
 
 def _unit(sketch: Sketch, unit: Unit, number: int | None, frame: Frame | None) -> Part:
     """A unit's boxes: its main path, with shortcuts and gates at its side."""
-    found = cells(unit, sketch.style.level, sketch.readers)
+    found = cells(unit, sketch.style.cut, sketch.readers)
     made = {cell.name: cell_box(sketch, unit, cell, number) for cell in found}
     for cell in found:
         sketch.put(cell.name, cell.layers)

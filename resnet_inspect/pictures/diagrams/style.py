@@ -36,6 +36,11 @@ class Style:
     pairs: tuple[Pair, ...] = ()
 
     @property
+    def cut(self) -> str:
+        """The level of the boxes: which layers share one."""
+        return "weights" if self.labels == "paper" else self.level
+
+    @property
     def down(self) -> bool:
         return self.direction == "TB"
 
