@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from typing import NamedTuple
 
 from resnet_inspect.pictures.diagrams.measure import words_width
@@ -180,14 +180,18 @@ def _words_in_boxes(by_kind: dict[str, list[Thing]]) -> Iterator[str]:
 
 
 def _lines(by_kind: dict[str, list[Thing]]) -> Iterator[str]:
-    solid = [thing for thing in (*by_kind["box"], *by_kind["words"])]
+    """Lines that run through something; what lies at their height is found by halving."""
+    solid = sorted((*by_kind["box"], *by_kind["words"]), key=lambda thing: thing.area.top)
+    tops = [thing.area.top for thing in solid]
+    highest = max((thing.area.bottom - thing.area.top for thing in solid), default=0.0)
     for line in by_kind["line"]:
-        for thing in solid:
-            if not line.area.meets(thing.area, -1.0):
-                continue
-            inside = 1.0 if thing.kind == "box" else 0.3
-            if any(thing.area.has(x, y, inside) for x, y in line.points):
-                yield f"line through {thing.kind}: {line.name!r} through {thing.name!r}"
+        hit = set()
+        for x, y in line.points:
+            for thing in solid[bisect_left(tops, y - highest) : bisect_right(tops, y)]:
+                inside = 1.0 if thing.kind == "box" else 0.3
+                if thing.name not in hit and thing.area.has(x, y, inside):
+                    hit.add(thing.name)
+                    yield f"line through {thing.kind}: {line.name!r} through {thing.name!r}"
 
 
 def _frames(by_kind: dict[str, list[Thing]]) -> Iterator[str]:

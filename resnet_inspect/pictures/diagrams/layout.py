@@ -62,6 +62,8 @@ class _Layout:
         self.crossing: dict[int, list[Way]] = defaultdict(list)
         for way in ways.all:
             self.crossing[id(way.group)].append(way)
+        arcs = [way for way in ways.all if way.kind == "arc" and way.side < 0]
+        self.left = {id(spot) for way in arcs for spot in (way.tail, way.head)}
 
     def size(self, spot: Spot) -> None:
         if not isinstance(spot.part, Group):
@@ -91,7 +93,7 @@ class _Layout:
         spot.right += PAD
         spot.head, spot.foot = PAD, PAD - 1
         if frame.title and self.down:
-            free = PAD + _beginning(spot) if inner <= _widest(spot) else PAD
+            free = PAD + self._beginning(spot) if inner <= _widest(spot) else PAD
             if title.height + TITLE[1] > free:
                 spot.head = title.height + TITLE[1] + 2
             entry = min(_entries(spot), default=0.0)
@@ -111,6 +113,17 @@ class _Layout:
             spot.v += v
         for leg in self.ways.legs.get(id(group), ()):
             leg.move(v)
+
+    def _beginning(self, spot: Spot) -> float:
+        """The length at a part's start in which nothing is on the left of its main path."""
+        if spot.arrangement != "series" or not spot.main:
+            return 0.0
+        first = spot.main[0]
+        if isinstance(first.part, Group):
+            return 0.0 if first.part.frame else self._beginning(first)
+        if first.part.look != "fork" or not spot.gaps or id(first) in self.left:
+            return 0.0
+        return first.long + spot.gaps[0] - 3
 
     # --- one after another ---------------------------------------------------------------------
 
@@ -285,18 +298,6 @@ def _entries(spot: Spot) -> Iterator[float]:
         yield from (child.u + u for child in spot.children for u in _entries(child))
     else:
         yield 0.0
-
-
-def _beginning(spot: Spot) -> float:
-    """The length at a part's start in which nothing stands beside the main path on its left."""
-    if spot.arrangement != "series" or not spot.main:
-        return 0.0
-    first = spot.main[0]
-    if isinstance(first.part, Group):
-        return 0.0 if first.part.frame else _beginning(first)
-    if first.part.look != "fork" or not spot.gaps:
-        return 0.0
-    return first.long + spot.gaps[0] - 3
 
 
 def _widest(spot: Spot) -> float:
