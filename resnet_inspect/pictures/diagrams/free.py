@@ -11,7 +11,7 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Group
 from resnet_inspect.pictures.diagrams.spots import Spot
-from resnet_inspect.pictures.diagrams.ways import Leg, Way
+from resnet_inspect.pictures.diagrams.ways import ASIDE, Leg, Way
 
 BORDER = 8.0
 """Points at both ends of a group, in which edges from outside may run."""
@@ -86,7 +86,8 @@ def arrange_freely(
         look = f"id={number}" + (" dir=none" if plain else "")
         if id(leg) in told and told[id(leg)].words[0]:
             way = told[id(leg)]
-            look += f" label={_room(way.words if down else way.words[::-1])}"
+            wide, high = way.words if down else way.words[::-1]
+            look += f" label={_room((wide + 2 * ASIDE, high))}"
         sketch.lines.append(f"{tail} -> {head} [{look}]")
     entries = {id(leg.tail) for leg in legs} & own
     for rank, inside in (("source", True), ("sink", False)):
@@ -96,7 +97,7 @@ def arrange_freely(
             sketch.lines.append(f"{{ rank={rank}; {points} }}")
     crowded = "nslimit=1 mclimit=0.2" if len(legs) > CROWDED else ""
     loose = f"rankdir={'TB' if down else 'LR'} ranksep=0.2 nodesep=0.2 {crowded}"
-    justify = "labelloc=t labeljust=" + ("r" if down else "l")
+    justify = "labelloc=t labeljust=l"
     head = (
         f'digraph {{ graph [{loose} {justify}] node [shape=box fixedsize=true label=""] '
         "edge [arrowsize=0.7]"
@@ -141,7 +142,8 @@ def _take(
     objects = {each["name"]: each for each in drawn.get("objects", ())}
     across = width if down else height
     points = {id(port): _numbers(objects[sketch.name(port)]["pos"]) for port in ports}
-    middle = [points[key][0 if down else 1] for key in points]
+    entries = {id(leg.tail) for leg in legs}
+    middle = [at[0 if down else 1] for key, at in points.items() if key in entries]
     centre = sum(middle) / len(middle) if middle else across / 2
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -171,7 +173,6 @@ def _take(
         visit(child, 0.0, 0.0)
     group.left, group.right = centre, across - centre
     group.long = (height if down else width) + 2 * BORDER
-    entries = {id(leg.tail) for leg in legs}
     for port in ports:
         port.u, _ = place(*points[id(port)])
         port.v = 0.0 if id(port) in entries else group.long

@@ -17,11 +17,14 @@ from resnet_inspect.pictures.diagrams.scene import Group
 from resnet_inspect.pictures.diagrams.spots import STEP, Spot
 from resnet_inspect.pictures.diagrams.ways import ASIDE, Way, Ways
 
-SHORT_STEP = 9.0
+SHORT_STEP = 8.0
 """Points between boxes in a row without an arrow between them."""
 
-PAD = 9.0
+PAD = 8.0
 """Points inside of a frame."""
+
+TITLE = (6.0, 2.0)
+"""Points beside and above a frame's title."""
 
 BESIDE = 12.0
 """Points between columns that run in parallel."""
@@ -59,6 +62,8 @@ class _Layout:
         self.crossing: dict[int, list[Way]] = defaultdict(list)
         for way in ways.all:
             self.crossing[id(way.group)].append(way)
+        arcs = [way for way in ways.all if way.kind == "arc" and way.side < 0]
+        self.left = {id(spot) for way in arcs for spot in (way.tail, way.head)}
 
     def size(self, spot: Spot) -> None:
         if not isinstance(spot.part, Group):
@@ -83,18 +88,42 @@ class _Layout:
         if frame is None:
             return
         title = spot.size = lines_size(frame.title)
+        inner = spot.left
         spot.left += PAD
         spot.right += PAD
-        if self.down:
-            spot.head = max(PAD, title.height + 5 if frame.title else 0)
-            clear = max((max(u, 0.0) for u in _entries(spot)), default=0.0)
-            spot.right = max(spot.right, clear + 7 + title.width + 6)
-        else:
-            spot.head = PAD + max(0.0, (title.width + 12 - 2 * PAD - spot.long) / 2)
-            spot.right += title.height - PAD / 2 if frame.title else 0
-        spot.foot = PAD if self.down else spot.head
+        spot.head, spot.foot = PAD, PAD - 1
+        if frame.title and self.down:
+            free = PAD + self._beginning(spot) if inner <= _widest(spot) else PAD
+            if title.height + TITLE[1] > free:
+                spot.head = title.height + TITLE[1] + 2
+            entry = min(_entries(spot), default=0.0)
+            spot.left = max(spot.left, title.width + TITLE[0] + 8 - min(entry, 0.0))
+        elif frame.title:
+            spot.head = spot.foot = PAD + max(0.0, (title.width - spot.long) / 2)
+            spot.right += title.height - PAD / 2
         spot.long += spot.head + spot.foot
+        self._shift(spot, spot.head)
         settle(spot)
+
+    def _shift(self, group: Spot, v: float) -> None:
+        """Move what a free group holds along."""
+        if group.arrangement != "free":
+            return
+        for spot in (*group.children, *self.ways.ports_of(group)):
+            spot.v += v
+        for leg in self.ways.legs.get(id(group), ()):
+            leg.move(v)
+
+    def _beginning(self, spot: Spot) -> float:
+        """The length at a part's start in which nothing is on the left of its main path."""
+        if spot.arrangement != "series" or not spot.main:
+            return 0.0
+        first = spot.main[0]
+        if isinstance(first.part, Group):
+            return 0.0 if first.part.frame else self._beginning(first)
+        if first.part.look != "fork" or not spot.gaps or id(first) in self.left:
+            return 0.0
+        return first.long + spot.gaps[0] - 3
 
     # --- one after another ---------------------------------------------------------------------
 
@@ -214,16 +243,20 @@ def settle(group: Spot) -> None:
         room = group.long - group.head - group.foot
         for spot in group.children:
             spot.v = group.head + (room - spot.long) / 2
-    else:
+    elif group.arrangement == "columns":
         for spot in group.children:
             spot.v = group.head
 
 
 def stretch(group: Spot, extra: float) -> None:
-    """Make a group longer, its parts spread evenly."""
+    """Make a group longer: its frames, or the steps between its parts, evenly."""
     if extra <= 0.01 or not isinstance(group.part, Group):
         return
-    if group.arrangement == "series":
+    frames = [spot for spot in group.main if next(_framed(spot), None)]
+    if group.arrangement == "series" and frames and not group.part.frame:
+        for spot in frames:
+            stretch(spot, extra / len(frames))
+    elif group.arrangement == "series":
         slots = len(group.gaps) + 2
         group.spare += extra / slots
         group.gaps = [gap + extra / slots for gap in group.gaps]
@@ -234,11 +267,11 @@ def stretch(group: Spot, extra: float) -> None:
 
 def _gap(group: Spot, links: Sequence[Way]) -> float:
     """The length between two parts: arrows, words beside edges, and a bend where columns part."""
-    arrow = any(way.edge.arrow for way in links)
+    arrow = any(way.edge.arrow or way.stop is not way.head for way in links)
     bends = any(abs(way.tail.within(group)[0] - way.head.within(group)[0]) > 0.5 for way in links)
     before = max((way.words[1] + 2 for way in links if way.words[1] and way.at_tail), default=0.0)
     after = max(
-        (way.words[1] + 4 for way in links if way.words[1] and not way.at_tail), default=0.0
+        (way.words[1] + 3 for way in links if way.words[1] and not way.at_tail), default=0.0
     )
     if bends:
         return before + BEND + max(after, 9.0 if arrow else 4.0)
@@ -265,3 +298,10 @@ def _entries(spot: Spot) -> Iterator[float]:
         yield from (child.u + u for child in spot.children for u in _entries(child))
     else:
         yield 0.0
+
+
+def _widest(spot: Spot) -> float:
+    """How far a part's boxes reach to the left of its main path."""
+    if not spot.children:
+        return spot.left
+    return max((_widest(child) - child.u for child in spot.main), default=0.0)

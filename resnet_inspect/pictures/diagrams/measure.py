@@ -12,12 +12,14 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from resnet_inspect.networks.wiring import IDENTITY, PADDING, PROJECTION
 from resnet_inspect.pictures.diagrams.scene import Brackets, Columns, Line, Panel, Text
+from resnet_inspect.pictures.themes import Theme
 
 SPACING = 1.2
 """A line's height in its largest text, as Graphviz sets it."""
 
-PADDING = 1
+AROUND = 0
 """Points around a line in its cell."""
 
 
@@ -75,28 +77,31 @@ def words_width(words: str, size: float, heavy: bool = False) -> float:
     return size * sum([advances.get(ord(character), 1.0) for character in words])
 
 
-SAMPLES = {"identity": "———", "projection": "– – –", "padding": "• • • •", "gate": "———"}
-"""Pieces of a shortcut's or gate's line, made of glyphs, to stand before its name."""
-
-SAMPLE_SIZE = {"padding": 9}
-SAMPLE_POINTS = 13
+SAMPLES = {IDENTITY: "———", PROJECTION: "– – –", PADDING: "• • • •", "gate": "———"}
+"""Pieces of a shortcut's line, made of glyphs, to stand before its name."""
 
 
-def sample(text: Text) -> Text:
+def sample(text: Text, theme: Theme) -> Text:
     """A text as what is written: a piece of a line as its glyphs."""
     if not text.stroke:
         return text
-    points = SAMPLE_SIZE.get(text.stroke, SAMPLE_POINTS)
-    return Text(SAMPLES[text.stroke], points, True, text.colour)
+    colour = text.colour or (theme.gate if text.stroke == "gate" else theme.shortcut)
+    return Text(SAMPLES[text.stroke], _sample_size(text), True, colour)
+
+
+def _sample_size(text: Text) -> float:
+    return 9.0 if text.stroke == PADDING else 13.0
 
 
 def text_size(text: Text) -> Size:
     """The size of some words."""
-    shown = sample(text)
-    return Size(words_width(shown.words, shown.size, shown.heavy), SPACING * shown.size)
+    if text.stroke:
+        points = _sample_size(text)
+        return Size(words_width(SAMPLES[text.stroke], points, heavy=True), SPACING * points)
+    return Size(words_width(text.words, text.size, text.heavy), SPACING * text.size)
 
 
-BRACKET, CELL, GAP, PANEL = 3, 1, 3, 4
+BRACKET, CELL, GAP, PANEL = 5, 1, 3, 4
 """Points: padding beside brackets; a frame's line; between columns; around a panel."""
 
 TIMES = 15
@@ -125,7 +130,7 @@ def line_size(line: Line) -> Size:
         )
     else:
         inner = inline_size(line)
-    return Size(inner.width + 2 * PADDING, inner.height + 2 * PADDING)
+    return Size(inner.width + 2 * AROUND, inner.height + 2 * AROUND)
 
 
 COLUMN = 2
@@ -141,7 +146,7 @@ def inline_size(line: Line) -> Size:
     """The size of words in a row, or of what else a line is, without padding."""
     if not isinstance(line, tuple):
         size = line_size(line)
-        return Size(size.width - 2 * PADDING, size.height - 2 * PADDING)
+        return Size(size.width - 2 * AROUND, size.height - 2 * AROUND)
     sizes = [text_size(text) for text in line]
     return Size(
         sum(size.width for size in sizes), max((size.height for size in sizes), default=0.0)

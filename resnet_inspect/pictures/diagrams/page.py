@@ -82,13 +82,16 @@ def _unwrapped(scene: Scene, columns: int | None, most: int) -> tuple[str, ...]:
 
 def _legibility(sheet: Sheet, size: PageSize) -> tuple[float, float]:
     """How large text is on a page; of equals, how much of it stays free."""
-    scale = _scale(sheet, replace(size, height=size.height or PAGE))
+    scale = _scale(sheet, replace(size, height=size.height or PAGE), 1.0)
     return round(scale, 3), -sheet.width * sheet.height
 
 
-def _scale(sheet: Sheet, size: PageSize) -> float:
-    high = size.height / sheet.height if size.height else 1.0
-    return min(size.width / sheet.width, high, 1.0)
+def _scale(sheet: Sheet, size: PageSize, least: float) -> float:
+    """How much smaller a picture is shown; as high as a page, if text is then not too small."""
+    fitting = min(size.width / sheet.width, 1.0)
+    if size.height:
+        return min(fitting, size.height / sheet.height)
+    return min(fitting, max(PAGE / sheet.height, LEAST / least))
 
 
 def _fitted(spread: Spread, size: PageSize | None, notes: tuple[str, ...]) -> Sheet:
@@ -96,8 +99,9 @@ def _fitted(spread: Spread, size: PageSize | None, notes: tuple[str, ...]) -> Sh
     sheet = spread.sheet()
     if size is None:
         return replace(sheet, notes=notes)
-    scale = _scale(sheet, size)
-    least = min(_text_sizes(sheet.scene)) * scale
+    smallest = min(_text_sizes(sheet.scene), default=LEAST)
+    scale = _scale(sheet, size, smallest)
+    least = smallest * scale
     if least < LEAST:
         said = (
             f"the smallest text is {least:.1f} points high at this size, below the {LEAST:.0f} "

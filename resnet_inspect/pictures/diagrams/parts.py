@@ -21,7 +21,10 @@ def stage_part(sketch: Sketch, stage: DrawnStage, number: int | None) -> Part:
         sketch.put(box.name, stage.stage.layers)
         return box
     items = [
-        Item(_run(sketch, run, number), [layer for unit in run.drawn for layer in unit.layers])
+        Item(
+            _run(sketch, run, number),
+            [layer for units in run.repeats for unit in units for layer in unit.layers],
+        )
         for run in stage.runs
     ]
     name = stage.stage.name

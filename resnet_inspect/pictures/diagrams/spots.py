@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from resnet_inspect.pictures.diagrams.measure import Size, lines_size
 from resnet_inspect.pictures.diagrams.scene import Arrangement, Box, Group, Part
 
-STEP = 15.0
+STEP = 12.0
 """Points between boxes in a row, with an arrow between them."""
 
 SIGN, FORK = 21.6, 7.0
 """Points across a circle and a point."""
 
-MARGINS = {"box": (8.0, 3.0), "pill": (6.0, 2.0), "end": (8.0, 3.0), "plain": (2.0, 0.0)}
+MARGINS = {"box": (8.0, 2.5), "pill": (6.0, 1.5), "end": (8.0, 2.5), "plain": (2.0, 0.0)}
 """Points beside and above the text of a box."""
 
 LOWEST = 17.0
@@ -36,8 +36,8 @@ class Spot:
     origin in its parent's. head, foot: what of its length a frame takes before and after what is
     inside. gaps: after each of its parts on the main path; spare: before the first and
     after the last. size: of a box, or of a frame's title.
-    near: how far from the main path it stands at least, beside it. arrangement: of a group's
-    parts; None of a box.
+    aside: whether it stands beside the main path, and near: how far from it at least.
+    arrangement: of a group's parts; None of a box.
     """
 
     part: Part
@@ -56,16 +56,12 @@ class Spot:
     size: Size = _NONE
     near: float = 0.0
     arrangement: Arrangement | None = None
+    aside: bool = False
 
     @property
     def main(self) -> list[Spot]:
         """What of a group stands on the main path, or lets it pass."""
         return [spot for spot in self.children if not spot.aside]
-
-    @property
-    def aside(self) -> bool:
-        """Whether it stands beside the main path."""
-        return self.part.lane != "main"
 
     @property
     def empty(self) -> bool:
@@ -111,11 +107,12 @@ def tree(root: Group, down: bool, sizes: dict[int, Size]) -> tuple[Spot, dict[st
     """A drawing's parts as spots, and those of its boxes by name. sizes: measured boxes by id."""
     boxes: dict[str, Spot] = {}
 
-    def grow(part: Part, parent: Spot | None, place: int) -> Spot:
-        spot = Spot(part, parent, place)
+    def grow(part: Part, parent: Spot | None, place: int, beside: bool = False) -> Spot:
+        spot = Spot(part, parent, place, aside=part.lane != "main" and not beside)
+        beside |= spot.aside
         if isinstance(part, Group):
             spot.arrangement = part.arrangement
-            spot.children = [grow(inner, spot, at) for at, inner in enumerate(part.parts)]
+            spot.children = [grow(inner, spot, at, beside) for at, inner in enumerate(part.parts)]
         else:
             if id(part) not in sizes:
                 sizes[id(part)] = box_size(part)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from resnet_inspect.pictures.diagrams.layout import arrange, settle, stretch
+from resnet_inspect.pictures.diagrams.layout import TITLE, arrange, settle, stretch
 from resnet_inspect.pictures.diagrams.measure import Size, lines_size
 from resnet_inspect.pictures.diagrams.routes import Places, route
 from resnet_inspect.pictures.diagrams.scene import Box, Drawing, Group, Line, Scene
@@ -204,7 +204,9 @@ def _placed(
         if spot.part.frame:
             a, b = page(u - spot.left, v), page(u + spot.right, v + spot.long)
             around = Rect(a.x, min(a.y, b.y), b.x, max(a.y, b.y))
-            frames[spot.part.name] = Framed(spot.part.frame, around, _title(spot, around, down))
+            left, top = around.left + TITLE[0], around.top + TITLE[1]
+            title = Rect(left, top, left + spot.size.width, top + spot.size.height)
+            frames[spot.part.name] = Framed(spot.part.frame, around, title)
         for child in spot.children:
             visit(child, u + child.u, v + child.v)
 
@@ -215,11 +217,3 @@ def _placed(
     paths = tuple(route(way, at, page) for way in crossing.all)
     words = Rect(space.left, space.top, space.left + heading.width, space.top + heading.height)
     return Placed(drawing, space, words, boxes, frames, paths)
-
-
-def _title(spot: Spot, around: Rect, down: bool) -> Rect:
-    """The place of a frame's title: its upper right corner, or upper left if it runs right."""
-    wide, high = spot.size
-    top = around.top + 2.5
-    left = around.right - 6 - wide if down else around.left + 6
-    return Rect(left, top, left + wide, top + high)

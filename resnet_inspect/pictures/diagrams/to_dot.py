@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape as _escape
 
 from resnet_inspect.pictures.diagrams.measure import (
+    AROUND,
     BRACKET,
     COLUMN,
     GAP,
-    PADDING,
     PANEL,
     sample,
     times,
@@ -54,7 +54,7 @@ def write_dot(sheet: Sheet) -> str:
         writer = _Writer(sheet, placed, "" if alone else f"{number}/")
         lines += writer.drawing(alone)
     for at, (words, rect) in enumerate(sheet.sides):
-        look = _PLAIN | {"label": html(words, align="LEFT"), "class": "side"}
+        look = _PLAIN | {"label": html(words, theme, "LEFT"), "class": "side"}
         lines.append(f"\t{quoted(f'side/{at}')} [{attributes(look | _place(sheet, rect))}]")
     return "\n".join([*lines, "}\n"])
 
@@ -76,11 +76,11 @@ def _graph(sheet: Sheet) -> dict[str, str]:
             right = max(rect.right, own.heading.right)
             bottom = rect.bottom if scene.legend else own.heading.bottom
             rect = Rect(own.heading.left, own.heading.top, right, bottom)
-    return {**look, **_titled(sheet, lines, rect, "LEFT")} if lines else look
+    return {**look, **_titled(sheet, lines, rect)} if lines else look
 
 
-def _titled(sheet: Sheet, lines: Sequence[Line], rect: Rect, align: str) -> dict[str, str]:
-    return {"label": html(lines, align=align), "lp": _point(sheet, rect.centre)}
+def _titled(sheet: Sheet, lines: Sequence[Line], rect: Rect) -> dict[str, str]:
+    return {"label": html(lines, sheet.scene.theme, "LEFT"), "lp": _point(sheet, rect.centre)}
 
 
 def _defaults(theme: Theme, down: bool) -> Iterator[tuple[str, dict[str, str]]]:
@@ -108,7 +108,6 @@ def _defaults(theme: Theme, down: bool) -> Iterator[tuple[str, dict[str, str]]]:
             "color": theme.line,
             "penwidth": "1.1",
             "margin": "0",
-            "fixedsize": "true",
         },
     )
     yield (
@@ -144,7 +143,7 @@ class _Writer:
         else:
             look = self._bounds(self.placed.rect) | {"peripheries": "0"}
             lines, rect = self.placed.drawing.heading, self.placed.heading
-            look |= _titled(self.sheet, lines, rect, "LEFT") if lines else {"label": ""}
+            look |= _titled(self.sheet, lines, rect) if lines else {"label": ""}
             yield f"\tsubgraph {quoted(f'cluster_{self.prefix}network')} {{"
             yield f"\t\tgraph [{attributes(look)}]"
             yield from self._part(root, "\t\t")
@@ -162,7 +161,6 @@ class _Writer:
         inside = indent
         if framed is not None:
             frame, inside = framed.frame, f"{indent}\t"
-            align = "RIGHT" if self.sheet.scene.down else "LEFT"
             look = self._bounds(framed.rect) | {
                 "style": "rounded,filled",
                 "color": frame.edge or self.theme.muted,
@@ -174,7 +172,7 @@ class _Writer:
                 "label": "",
             }
             if frame.title:
-                look |= _titled(self.sheet, frame.title, framed.title, align)
+                look |= _titled(self.sheet, frame.title, framed.title)
             name = quoted(f"cluster_{self.prefix}{identifier(part.name)}")
             yield f"{indent}subgraph {name} {{"
             yield f"{inside}graph [{attributes(look)}]"
@@ -189,7 +187,9 @@ class _Writer:
         if not edge.arrow:
             look["arrowhead"] = "none"
         if path.words:
-            look["label"] = html(((Text(edge.label or edge.caption, WORDS),),), points=WORDS)
+            look["label"] = html(
+                ((Text(edge.label or edge.caption, WORDS),),), self.theme, points=WORDS
+            )
             look["lp"] = _point(self.sheet, path.words.centre)
         points = " ".join(_point(self.sheet, at) for at in path.points)
         look["pos"] = f"e,{_point(self.sheet, path.tip)} {points}" if path.tip else points
@@ -217,7 +217,7 @@ def _look(box: Box, theme: Theme) -> dict[str, str]:
     if box.look == "fork":
         hue = box.edge or theme.line
         return {**look, "shape": "point", "color": hue, "fillcolor": hue}
-    look["label"] = html(box.lines, fill=theme.page)
+    look["label"] = html(box.lines, theme)
     if box.look == "plain":
         return look | _PLAIN | ({"fontcolor": box.ink} if box.ink else {})
     if box.fill:
@@ -228,7 +228,7 @@ def _look(box: Box, theme: Theme) -> dict[str, str]:
     if box.edge:
         look["color"] = box.edge
     if box.look == "sign":
-        look |= {"shape": "circle", "penwidth": "1.8"}
+        look |= {"shape": "circle", "fixedsize": "true", "penwidth": "1.8"}
     if box.stroke:
         look["style"] = f"rounded,filled,{STROKES[box.stroke]}"
         look["penwidth"] = f"{stroke_width(box):g}"
@@ -251,51 +251,42 @@ def _stroke(edge: Edge, theme: Theme) -> dict[str, str]:
 # --- text ----------------------------------------------------------------------------------------
 
 
-def html(
-    lines: Sequence[Line], align: str = "CENTER", points: float = POINTS, fill: str = ""
-) -> str:
-    """Lines as a label of HTML-like text. points: of text where it stands; fill: of panels."""
+def html(lines: Sequence[Line], theme: Theme, align: str = "CENTER", points: float = POINTS) -> str:
+    """Lines as a label of HTML-like text. points: of text where nothing else is said."""
     if len(lines) == 1 and isinstance(lines[0], tuple):
-        return f"<{_row(lines[0], points)}>"
-    return f"<{_table(lines, align, points, fill)}>"
+        return f"<{_row(lines[0], theme, points)}>"
+    return f"<{_table(lines, theme, align, points)}>"
 
 
-def _table(lines: Sequence[Line], align: str, points: float, fill: str) -> str:
-    rows = "".join(
-        f'<TR><TD ALIGN="{align}">{_line(line, points, fill)}</TD></TR>' for line in lines
-    )
-    return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="{PADDING}">{rows}</TABLE>'
+def _table(lines: Sequence[Line], theme: Theme, align: str, points: float) -> str:
+    cells = [_line(line, theme, points) for line in lines]
+    rows = "".join(f'<TR><TD ALIGN="{align}">{cell}</TD></TR>' for cell in cells)
+    return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="{AROUND}">{rows}</TABLE>'
 
 
-def _line(line: Line, points: float, fill: str) -> str:
+def _line(line: Line, theme: Theme, points: float) -> str:
     if isinstance(line, Brackets):
         return (
             f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="{BRACKET}"><TR>'
-            f'<TD BORDER="1" SIDES="LR">{_table(line.lines, "CENTER", points, fill)}</TD>'
-            f"<TD>{_row((times(line),), points)}</TD></TR></TABLE>"
+            f'<TD BORDER="1" SIDES="LR">{_table(line.lines, theme, "CENTER", points)}</TD>'
+            f"<TD>{_row((times(line),), theme, points)}</TD></TR></TABLE>"
         )
     if isinstance(line, Columns):
-        cells = "".join(
-            f"<TD>{_table(column, 'CENTER', points, fill)}</TD>" for column in line.columns
-        )
-        return (
-            f'<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="{GAP}" CELLPADDING="{COLUMN}">'
-            f"<TR>{cells}</TR></TABLE>"
-        )
+        tables = (_table(column, theme, "CENTER", points) for column in line.columns)
+        cells = "".join(f"<TD>{table}</TD>" for table in tables)
+        look = f'BORDER="0" CELLBORDER="1" CELLSPACING="{GAP}" CELLPADDING="{COLUMN}"'
+        return f"<TABLE {look}><TR>{cells}</TR></TABLE>"
     if isinstance(line, Panel):
-        rows = "".join(
-            f'<TR><TD ALIGN="LEFT">{_line(row, points, fill)}</TD></TR>' for row in line.lines
+        cells = "".join(
+            f'<TR><TD ALIGN="LEFT">{_line(row, theme, points)}</TD></TR>' for row in line.lines
         )
-        ground = f' BGCOLOR="{fill}"' if fill else ""
-        return (
-            f'<TABLE BORDER="0" CELLSPACING="{PANEL}" CELLPADDING="0"{ground} STYLE="rounded">'
-            f"{rows}</TABLE>"
-        )
-    return _row(line, points)
+        look = f'BORDER="0" CELLSPACING="{PANEL}" CELLPADDING="0" STYLE="rounded"'
+        return f'<TABLE {look} BGCOLOR="{theme.page}">{cells}</TABLE>'
+    return _row(line, theme, points)
 
 
-def _row(texts: Sequence[Text], points: float) -> str:
-    return "".join(_words(sample(text), points) for text in texts)
+def _row(texts: Sequence[Text], theme: Theme, points: float) -> str:
+    return "".join(_words(sample(text, theme), points) for text in texts)
 
 
 def _words(text: Text, points: float) -> str:

@@ -9,15 +9,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from resnet_inspect.pictures.diagrams.measure import (
+    AROUND,
     BRACKET,
     CELL,
     COLUMN,
     GAP,
-    PADDING,
     PANEL,
     inline_size,
     line_size,
     lines_size,
+    sample,
     text_size,
     times,
     words_width,
@@ -110,8 +111,7 @@ class _Tikz:
         yield self._rounded(
             framed.rect, frame.fill or theme.page, frame.edge or theme.muted, 1.2, 8
         )
-        align = "right" if self.sheet.scene.down else "left"
-        yield from self.words(frame.title, framed.title, theme.ink, align)
+        yield from self.words(frame.title, framed.title, theme.ink, "left")
 
     def _rounded(
         self, rect: Rect, fill: str, edge: str, width: float, radius: float, dashes: str = ""
@@ -203,20 +203,20 @@ class _Tikz:
         top = rect.top + PANEL
         for row in line.lines:
             high = inline_size(row).height
-            inner = Rect(rect.left + PANEL - PADDING, top, rect.right - PANEL, top + high)
+            inner = Rect(rect.left + PANEL - AROUND, top, rect.right - PANEL, top + high)
             yield from self._line(row, inner, self.theme.ink, "left")
             top += high + PANEL
 
     def _texts(self, texts: Sequence[Text], rect: Rect, ink: str, align: str) -> Iterator[str]:
         wide = sum(text_size(text).width for text in texts)
-        x = {"left": rect.left + PADDING, "right": rect.right - PADDING - wide}.get(
+        x = {"left": rect.left + AROUND, "right": rect.right - AROUND - wide}.get(
             align, rect.centre.x - wide / 2
         )
         largest = max((text.size for text in texts), default=0.0)
         base = rect.centre.y + 0.36 * largest  # half of a capital's height below the middle
         for text in texts:
             own = text_size(text).width
-            hue = text.colour or ink
+            hue = sample(text, self.theme).colour or ink
             if text.stroke:
                 middle = base - 0.3 * largest
                 look = f"{self.colour(hue)}, line width={self.length(2.2)}"

@@ -36,6 +36,12 @@ class Leg:
     tip: tuple[float, float] | None = None
     words: tuple[float, float] | None = None
 
+    def move(self, v: float) -> None:
+        """Move it along."""
+        self.curve = [(at_u, at_v + v) for at_u, at_v in self.curve]
+        self.tip = (self.tip[0], self.tip[1] + v) if self.tip else None
+        self.words = (self.words[0], self.words[1] + v) if self.words else None
+
 
 @dataclass(eq=False)
 class Way:
