@@ -67,10 +67,8 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
     ]
     sides = dict(lined_up.sides or {})
     if lined_up.by_size:
-        groups = (part for each in drawings for part in each.root.parts)
-        sides = {
-            part.align: part.align for part in groups if isinstance(part, Group) and part.align
-        }
+        groups = [part for each in drawings for part in each.root.parts if isinstance(part, Group)]
+        sides = {group.align: group.align for group in groups if "×" in group.align}
     return Scene(
         " and ".join(graph.name for graph in graphs),
         tuple(drawings),
