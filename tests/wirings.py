@@ -8,7 +8,7 @@ from graphs import GraphBuilder
 from hypothesis import strategies as st
 
 from resnet_inspect.networks.graph import Layer, LayerGraph
-from resnet_inspect.networks.ops import Add, Conv2d, ReLU
+from resnet_inspect.networks.ops import Add, BatchNorm2d, Conv2d, ReLU
 from resnet_inspect.networks.run import Input
 from resnet_inspect.networks.torch_ops import Concat
 
@@ -59,3 +59,21 @@ def two_of_all() -> LayerGraph:
     graph = net.graph()
     entering = (Input("left", (4, 8, 8)), Input("right", (4, 8, 8)))
     return replace(graph, entering=entering, returned=("both", "out"))
+
+
+def skipping() -> LayerGraph:
+    """Three branches added, an addition inside a branch, and a skip over a whole block."""
+    net = GraphBuilder("branching", (8, 16, 16))
+    conv, norm = Conv2d(8, 8, (3, 3), padding=(1, 1)), BatchNorm2d(8)
+    start = net.add(conv, net.input, name="a.conv")
+    net.end_block("a", "a", "First")
+    left = net.add(norm, net.add(conv, start, name="b.left"), name="b.norm")
+    inner = net.add(Add(), net.add(conv, start, name="b.right"), start, name="b.inner")
+    both = net.add(Add(), left, inner, name="b.add")
+    out = net.add(ReLU(), both, name="b.relu")
+    net.end_block("b", "b", "Odd")
+    far = net.add(Add(), net.add(conv, out, name="c.conv"), start, name="c.add")
+    net.end_block("c", "c", "Skip")
+    net.end_stage("all", "")
+    assert far.output_shape == (8, 16, 16)
+    return net.graph()

@@ -13,10 +13,11 @@ class Theme:
 
     line: the main path; shortcut, gate: what runs beside it. stages: from the first to the last, in
     calm steps of one hue; fills: of ops; quiet: of stem, head and input. ramp: from none to most in
-    a heat map. tint: how much of a stage's fill shows through behind its boxes, from 0 to 1. changes: of what
-    was added, removed or changed. grid, band: a plot's lines and its shaded stripes; series: for
-    lines, bars and markers, told apart by hue and lightness. Paper has three greys that can be told
-    apart, so `print` has each twice; dash, marker and hatch separate those (plots/plot.py).
+    a heat map. tint: how much of a stage's fill shows through behind its boxes, from 0 to 1.
+    changes: of what was added, removed or changed. grid, band: a plot's lines and its shaded
+    stripes; series: for lines, bars and markers, told apart by hue and lightness. Paper has three
+    greys that can be told apart, so `print` has each twice; dash, marker and hatch separate those
+    (plots/plot.py).
     """
 
     name: str

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from strategies import specs
-from wirings import branching, two_of_all
+from wirings import branching, skipping, two_of_all
 
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
@@ -140,6 +140,11 @@ def test_every_edge_of_any_spec_is_drawn(level: str, spec: ResNetSpec) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
+def test_every_edge_of_a_sum_of_three_terms_is_drawn(level: str) -> None:
+    check_edges(skipping(), level)
+
+
+@pytest.mark.parametrize("level", LEVELS)
 def test_inputs_outputs_and_dead_ends_have_their_edges(level: str) -> None:
     (drawing,) = drawn(two_of_all(), level=level).drawings
     check(drawing)
@@ -168,7 +173,8 @@ def test_sizes_stand_at_the_side_once() -> None:
     sizes = ["112×112", "56×56", "28×28", "14×14", "7×7", "1×1"]
     assert list(made.sides) == sizes
     for drawing in made.drawings:
-        assert [group.align for group in groups(drawing.root) if group.align] == sizes
+        keys = [group.align for group in groups(drawing.root) if group.align]
+        assert keys == [*sizes[:2], "stage 1", *sizes[2:]]  # conv2_x keeps the size of the pool
     assert not [edge.label for drawing in made.drawings for edge in drawing.edges if edge.label]
 
 

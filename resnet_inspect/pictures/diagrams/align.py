@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
 from operator import itemgetter
 
@@ -23,7 +23,7 @@ class Grid:
     stages: for each network the keys of its stages; sides: what is written beside a key.
     """
 
-    stages: tuple[Mapping[str, str], ...] = ()
+    stages: tuple[Mapping[str, str], ...]
     by_size: bool = False
     sides: Mapping[str, str] | None = None
 
@@ -36,20 +36,20 @@ def grid(graphs: Sequence[LayerGraph], style: Style) -> Grid:
     one input size are aligned by the size of what their layers put out.
     """
     if style.alone or (len(graphs) == 1 and style.level != "conv"):
-        return Grid()
+        return Grid(({},) * len(graphs))
     shapes = [graph.input_shape for graph in graphs]
     comparable = len({shape[1:] for shape in shapes}) == 1 and {*map(len, shapes)} == {3}
     names = [[stage.name for stage in graph.stages] for graph in graphs]
     alike = len({*map(len, names)}) == 1
-    if comparable and (style.level == "conv" or not alike):
-        return Grid(by_size=True)
-    if len(graphs) == 1:
-        return Grid()
     if alike:
-        keys = tuple({name: str(at) for at, name in enumerate(own)} for own in names)
+        keys = tuple({name: f"stage {at}" for at, name in enumerate(own)} for own in names)
     else:
         shared = set(names[0]).intersection(*names[1:])
         keys = tuple({name: name for name in own if name in shared} for own in names)
+    if comparable and (style.level == "conv" or not alike):
+        return Grid(keys if alike else ({},) * len(graphs), by_size=True)
+    if len(graphs) == 1:
+        return Grid(({},))
     return Grid(keys, sides=_stage_sides(graphs, keys))
 
 
@@ -74,7 +74,7 @@ def size(shape: Shape) -> str:
 
 
 def by_size(parts: Sequence[Part], sizes: Mapping[str, str]) -> Iterator[Part]:
-    """Parts in a row with a key where a size is first put out.
+    """Parts in a row, each that puts out a size first with that as its key.
 
     sizes: what boxes put out. What has no frame is cut where the size changes.
     """
@@ -84,8 +84,10 @@ def by_size(parts: Sequence[Part], sizes: Mapping[str, str]) -> Iterator[Part]:
         inside = [part for _, part in run]
         if words not in seen:
             first, *_ = inside
-            whole = isinstance(first, Group) and first.frame
-            own = inside[:1] if whole else list(takewhile(_bare, inside))
+            if isinstance(first, Group) and first.frame:
+                own: list[Part] = [replace(first, align="")]
+            else:
+                own = list(takewhile(_bare, inside))
             yield Group(f"{first.name}/{words}", tuple(own), align=words)
             inside = inside[len(own) :]
             seen.add(words)

@@ -61,10 +61,9 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
         )
         for graph, own, became in zip(graphs, readers, changes, strict=True)
     ]
-    keys = lined_up.stages or ({},) * len(graphs)
     drawings = [
         _drawing(sketch, parts, own, lined_up.by_size)
-        for sketch, parts, own in zip(sketches, drawn, keys, strict=True)
+        for sketch, parts, own in zip(sketches, drawn, lined_up.stages, strict=True)
     ]
     sides = dict(lined_up.sides or {})
     if lined_up.by_size:

@@ -56,7 +56,8 @@ def _run(sketch: Sketch, run: Run, number: int | None) -> Part:
         for unit in run.drawn
     ]
     for _, drawn, layer in run.pairs:
-        sketch.gives[layer.name] = sketch.gives[drawn.name]
+        if drawn.name in sketch.gives:  # not where a shortcut's line stands for it
+            sketch.gives[layer.name] = sketch.gives[drawn.name]
     if alone:
         return items[0].part
     return Group(f"{run.drawn[0].name}/run", arranged(items), frame=_frame(sketch, run, False))
