@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,9 +36,10 @@ class _Sketch:
         return self.names.setdefault(id(spot), f"n{len(self.names)}")
 
     def part(self, spot: Spot) -> None:
-        """A box, or a group as a cluster if it has a frame."""
-        if not isinstance(spot.part, Group):
-            wide, high = spot.size
+        """A box or a whole group; of another what it holds, in a cluster if it has a frame."""
+        if spot.whole or not isinstance(spot.part, Group):
+            across = 2 * max(spot.left, spot.right)
+            wide, high = (across, spot.long) if self.down else (spot.long, across)
             look = f"width={wide / 72:.4f} height={high / 72:.4f}"
             self.lines.append(f"{self.name(spot)} [{look}]")
             return
@@ -82,8 +84,10 @@ def arrange_freely(
     arrows = {id(way.last or way.first): way.edge.arrow for way in ways}
     for number, leg in enumerate(legs):
         tail, head = sketch.name(leg.tail), sketch.name(leg.head)
-        plain = id(leg.head) in own or not arrows.get(id(leg), True)
+        plain = id(leg.head) in own or leads_inside(leg) or not arrows.get(id(leg), True)
         look = f"id={number}" + (" dir=none" if plain else "")
+        look += f" tailport={'s' if down else 'e'}" if leg.tail.children else ""
+        look += f" headport={'n' if down else 'w'}" if leg.head.children else ""
         if id(leg) in told and told[id(leg)].words[0]:
             way = told[id(leg)]
             wide, high = way.words if down else way.words[::-1]
@@ -103,7 +107,14 @@ def arrange_freely(
         "edge [arrowsize=0.7]"
     )
     drawn = _by_dot("\n".join([head, *sketch.lines, "}"]))
-    _take(group, legs, ports, sketch, drawn)
+    frames = _take(group, legs, ports, sketch, drawn)
+    inner = [way for way in ways if way.kind == "inner" and way.first in legs]
+    _clear(inner, frames, legs, down)
+
+
+def leads_inside(leg: Leg) -> bool:
+    """Whether an edge goes on within the group that it leads to."""
+    return bool(leg.head.children) and leg.into.within(leg.head)[1] > 1.0
 
 
 def _by_dot(dot: str) -> dict[str, Any]:
@@ -135,8 +146,8 @@ def _take(
     ports: Sequence[Spot],
     sketch: _Sketch,
     drawn: dict[str, Any],
-) -> None:
-    """Set spots and legs as they were drawn."""
+) -> list[tuple[Spot, float, float]]:
+    """Set spots and legs as they were drawn; returns frames with their origins in the group."""
     down = sketch.down
     _, _, width, height = _numbers(drawn["bb"])
     objects = {each["name"]: each for each in drawn.get("objects", ())}
@@ -145,27 +156,26 @@ def _take(
     entries = {id(leg.tail) for leg in legs}
     middle = [at[0 if down else 1] for key, at in points.items() if key in entries]
     centre = sum(middle) / len(middle) if middle else across / 2
+    frames: list[tuple[Spot, float, float]] = []
 
     def place(x: float, y: float) -> tuple[float, float]:
         return (x - centre, BORDER + height - y) if down else (y - centre, BORDER + x)
 
     def visit(spot: Spot, u: float, v: float) -> None:
-        own = objects.get(("cluster_" if spot.children else "") + sketch.names.get(id(spot), ""))
-        if not spot.children and own is not None:
-            x, y = _numbers(own["pos"])
-            at_u, at_v = place(x, y)
+        name = sketch.names.get(id(spot), "")
+        spot.u = spot.v = 0.0
+        if spot.whole or not spot.children:
+            at_u, at_v = place(*_numbers(objects[name]["pos"]))
             spot.u, spot.v = at_u - u, at_v - spot.long / 2 - v
             return
-        if own is not None:
-            low_x, low_y, high_x, high_y = _numbers(own["bb"])
-            ends = sorted((place(low_x, low_y), place(high_x, high_y)))
-            (a, c), (b, d) = ends
-            spot.left = spot.right = (b - a) / 2
-            spot.long = abs(d - c)
-            spot.u, spot.v = (a + b) / 2 - u, min(c, d) - v
-            u, v = (a + b) / 2, min(c, d)
-        else:
-            spot.u = spot.v = 0.0
+        if name:
+            x, y, far_x, far_y = _numbers(objects[f"cluster_{name}"]["bb"])
+            (low, start), (high, stop) = sorted((place(x, y), place(far_x, far_y)))
+            spot.left = spot.right = (high - low) / 2
+            spot.long = abs(stop - start)
+            spot.u, spot.v = (low + high) / 2 - u, min(start, stop) - v
+            u, v = u + spot.u, v + spot.v
+            frames.append((spot, u, v))
         for child in spot.children:
             visit(child, u, v)
 
@@ -183,9 +193,8 @@ def _take(
         tips = [at for end, at in curve if end == "e"]
         leg.curve = [place(*at) for end, at in curve if not end]
         leg.tip = place(*tips[0]) if tips else None
-        if "lp" in edge:
-            x, y = _numbers(edge["lp"])
-            leg.words = place(x, y)
+        leg.words = place(*_numbers(edge["lp"])) if "lp" in edge else None
+    return frames
 
 
 def _curve(text: str) -> Iterator[tuple[str, tuple[float, float]]]:
@@ -195,3 +204,57 @@ def _curve(text: str) -> Iterator[tuple[str, tuple[float, float]]]:
         end = parts[0] if parts[0] in ("e", "s") else ""
         x, y = map(float, parts[1:] if end else parts)
         yield end, (x, y)
+
+
+# --- words that lines would run through ----------------------------------------------------------
+
+
+def _clear(
+    ways: Iterable[Way],
+    frames: Sequence[tuple[Spot, float, float]],
+    legs: Sequence[Leg],
+    down: bool,
+) -> None:
+    """Leave out words of edges that others run through, and shift titles to where none does."""
+    points = sorted(((v, u) for leg in legs for u, v in _samples(leg.curve)))
+
+    def within(low: float, high: float) -> Iterator[float]:
+        """The `u` of lines between two `v`."""
+        return (u for _, u in points[bisect_left(points, (low,)) : bisect_right(points, (high,))])
+
+    for way in ways:
+        if way.first and way.first.words:
+            (u, v), (across, along) = way.first.words, way.words
+            if any(abs(at - u) < across / 2 for at in within(v - along / 2, v + along / 2)):
+                way.words = (0.0, 0.0)
+    for spot, u, v in frames:
+        wide, high = spot.size
+        if down:
+            start, room = u - spot.left, spot.left + spot.right
+            met = sorted(at - start for at in within(v, v + high + 4))
+        else:
+            top = u + spot.right - high - 4
+            room = spot.long
+            met = sorted(at - v for at, across in ((y, x) for y, x in points) if across > top)
+            met = [at for at in met if 0 <= at <= room]
+        spot.slide = _gap(met, wide + 10, room) or 0.0
+
+
+def _gap(met: Sequence[float], wide: float, room: float) -> float | None:
+    """The start of the first gap of a width between lines, in some room."""
+    starts = [0.0, *(at + 2 for at in met if at > 0)]
+    ends = [*(at for at in met if at > 0), room]
+    return next((a for a, b in zip(starts, ends, strict=True) if b - a >= wide), None)
+
+
+def _samples(curve: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Points of a curve of cubic pieces, a few points apart."""
+    for at in range(0, len(curve) - 3, 3):
+        a, b, c, d = curve[at : at + 4]
+        steps = max(2, int(abs(d[0] - a[0]) + abs(d[1] - a[1])) // 3)
+        for step in range(steps + 1):
+            t = step / steps
+            s = 1 - t
+            w = (s * s * s, 3 * s * s * t, 3 * s * t * t, t * t * t)
+            u, v = (w[0] * a[i] + w[1] * b[i] + w[2] * c[i] + w[3] * d[i] for i in (0, 1))
+            yield u, v

@@ -69,6 +69,8 @@ class _Layout:
         if not isinstance(spot.part, Group):
             return
         if spot.arrangement == "free":
+            for child in _wholes(spot):
+                self.size(child)
             legs = self.ways.legs.get(id(spot), [])
             arrange_freely(spot, legs, self.ways.all, self.ways.ports_of(spot), self.down)
             self._frame(spot)
@@ -305,3 +307,12 @@ def _widest(spot: Spot) -> float:
     if not spot.children:
         return spot.left
     return max((_widest(child) - child.u for child in spot.main), default=0.0)
+
+
+def _wholes(group: Spot) -> Iterator[Spot]:
+    """The groups that a free group takes as one."""
+    for spot in group.children:
+        if spot.whole:
+            yield spot
+        else:
+            yield from _wholes(spot)

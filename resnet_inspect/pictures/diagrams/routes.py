@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from math import hypot
 from typing import NamedTuple
 
+from resnet_inspect.pictures.diagrams.free import leads_inside
 from resnet_inspect.pictures.diagrams.layout import BEND, GUTTER
 from resnet_inspect.pictures.diagrams.sheet import Path, Point, Rect
 from resnet_inspect.pictures.diagrams.spots import Spot
@@ -26,10 +27,10 @@ Places = dict[int, tuple[float, float]]
 
 def route(way: Way, at: Places, page: Callable[[float, float], Point]) -> Path:
     """The curve of an edge on the page."""
-    before, after = (_inside(leg, at, page) for leg in (way.first, way.last))
+    before, after = (_inside(way, leg, at, page) for leg in (way.first, way.last))
     words = _words(way, at, page) if way.words[0] else None
     if way.kind == "inner":
-        return Path(way.edge, tuple(before.points), before.tip, words)
+        return Path(way.edge, before.points, before.tip, words)
     corners = _CORNERS[way.kind](way, at)
     radius = WIDE if way.edge.way in ("shortcut", "gate") else ROUND
     points = [page(u, v) for u, v in corners]
@@ -49,12 +50,23 @@ class _Inside(NamedTuple):
     tip: Point | None = None
 
 
-def _inside(leg: Leg | None, at: Places, page: Callable[[float, float], Point]) -> _Inside:
+def _inside(
+    way: Way, leg: Leg | None, at: Places, page: Callable[[float, float], Point]
+) -> _Inside:
     if leg is None:
         return _Inside()
     u, v = at[id(leg.group)]
     points = tuple(page(u + x, v + y) for x, y in leg.curve)
-    return _Inside(points, page(u + leg.tip[0], v + leg.tip[1]) if leg.tip else None)
+    tip = page(u + leg.tip[0], v + leg.tip[1]) if leg.tip else None
+    tail, head = way.boxes
+    if leg.tail.children:
+        points = _joined((page(*_foot(tail, at)),), points)
+    if leads_inside(leg):
+        end = page(*_top(head, at))
+        tip = end if way.edge.arrow else None
+        stop = _towards(end, points[-1], ARROW) if tip else end
+        points = _joined(points, (stop,))
+    return _Inside(points, tip)
 
 
 def _joined(first: tuple[Point, ...], second: tuple[Point, ...]) -> tuple[Point, ...]:

@@ -37,7 +37,8 @@ class Spot:
     inside. gaps: after each of its parts on the main path; spare: before the first and
     after the last. size: of a box, or of a frame's title.
     aside: whether it stands beside the main path, and near: how far from it at least.
-    arrangement: of a group's parts; None of a box.
+    arrangement: of a group's parts; None of a box. whole: whether a free group that holds it takes
+    it as one. slide: how far a frame's title is from its corner.
     """
 
     part: Part
@@ -57,6 +58,8 @@ class Spot:
     near: float = 0.0
     arrangement: Arrangement | None = None
     aside: bool = False
+    whole: bool = True
+    slide: float = 0.0
 
     @property
     def main(self) -> list[Spot]:

@@ -204,7 +204,7 @@ def _placed(
         if spot.part.frame:
             a, b = page(u - spot.left, v), page(u + spot.right, v + spot.long)
             around = Rect(a.x, min(a.y, b.y), b.x, max(a.y, b.y))
-            left, top = around.left + TITLE[0], around.top + TITLE[1]
+            left, top = around.left + TITLE[0] + spot.slide, around.top + TITLE[1]
             title = Rect(left, top, left + spot.size.width, top + spot.size.height)
             frames[spot.part.name] = Framed(spot.part.frame, around, title)
         for child in spot.children:

@@ -26,12 +26,16 @@ Kind = Literal["link", "lane", "arc", "turn", "inner"]
 
 @dataclass(eq=False)
 class Leg:
-    """A piece of an edge inside of a free group, whose arrangement sets its curve, tip and words
-    (their middle), as `u` and `v` in the group."""
+    """A piece of an edge inside of a free group, between two of its parts or ports.
+
+    into: the box that it leads to, in its head. The group's arrangement sets its curve, tip and
+    words (their middle), as `u` and `v` in the group.
+    """
 
     group: Spot
     tail: Spot
     head: Spot
+    into: Spot
     curve: list[tuple[float, float]] = field(default_factory=list)
     tip: tuple[float, float] | None = None
     words: tuple[float, float] | None = None
@@ -52,7 +56,8 @@ class Way:
     'inner' one is of a free group. side: of an arc, 1 where lanes are. track: the `u` at which it
     runs in its group. words: the size of its label, along u and v. at_tail: where they stand.
     aside: whether its ends stand beside the main path. first, last: what of it is inside of free
-    groups, up to and from ports at their borders, which are then its tail and head.
+    groups, up to and from ports at their borders, which are then its tail and head. boxes: what it
+    joins.
     """
 
     edge: Edge
@@ -70,6 +75,9 @@ class Way:
     first: Leg | None = None
     last: Leg | None = None
 
+    def __post_init__(self) -> None:
+        self.boxes = (self.tail, self.head)
+
 
 class Ways:
     """The edges of a drawing by what they cross. legs: their pieces in free groups, by group."""
@@ -83,7 +91,10 @@ class Ways:
             hindered = [spot for way in self.all for spot in self._hindrance(way)]
             for spot in hindered:
                 spot.arrangement = "free"
-            if not hindered:
+            parted = [] if hindered else [spot for way in self.all for spot in _parted(way)]
+            for spot in parted:
+                spot.whole = False
+            if not hindered and not parted:
                 break
         self._make_room()
 
@@ -97,12 +108,12 @@ class Ways:
         size = lines_size(((Text(text, WORDS),),)) if text else (0.0, 0.0)
         words = (size[0], size[1]) if self.down else (size[1], size[0])
         way = Way(edge, tail, head, group, start, stop, words=words)
-        inside = _outermost_free(group)
+        inside = _free_around(group)
         if inside is not None:
             way.kind, way.first = "inner", self._leg(inside, tail, head)
             return way
         for spot, leaves in ((tail, True), (head, False)):
-            free = _outermost_free(spot)
+            free = _outermost_free(spot, group)
             if free is not None:
                 self._enter(way, free, tail if leaves else head, tail, leaves)
         way.aside = (_aside(way.tail, group), _aside(way.head, group))
@@ -130,10 +141,11 @@ class Ways:
 
     def _leg(self, group: Spot, tail: Spot, head: Spot) -> Leg:
         legs = self.legs.setdefault(id(group), [])
+        start, stop = _node(tail, group), _node(head, group)
         for leg in legs if head.parent is group and not head.part.name else ():
-            if leg.tail is tail and leg.head is head:
+            if leg.tail is start and leg.head is stop:
                 return leg
-        legs.append(Leg(group, tail, head))
+        legs.append(Leg(group, start, stop, head))
         return legs[-1]
 
     def _hindrance(self, way: Way) -> Iterator[Spot]:
@@ -174,18 +186,58 @@ class Ways:
                         if spot.aside:
                             spot.near = max(spot.near, other.right)
         for together in into.values():
+            told = set()
             for way in together:
+                if id(way.tail) in told:  # several edges through one port say the same
+                    way.words = (0.0, 0.0)
+                told.add(id(way.tail))
                 way.at_tail = len(together) > 1
-                if way.edge.label:
+                if way.words[0]:
                     holder = way.tail if way.at_tail else way.head
                     holder.left = max(holder.left, way.words[0] + ASIDE)
 
 
-def _outermost_free(spot: Spot) -> Spot | None:
+def _free_around(group: Spot) -> Spot | None:
+    """The free group that sets the edges of a group: itself, or one that does not take it whole."""
     found = None
-    for around in spot.above():
+    for around in group.above():
+        found = around if around.arrangement == "free" else found
+        if around.whole:
+            break
+    return found
+
+
+def _outermost_free(spot: Spot, group: Spot) -> Spot | None:
+    """The outermost free group that holds a box within a group."""
+    found = None
+    for around in _below(spot, group):
         found = around if around.arrangement == "free" else found
     return found
+
+
+def _node(spot: Spot, group: Spot) -> Spot:
+    """What a free group takes as one: a box of it, or a group that holds it."""
+    found = spot
+    for around in _below(spot, group):
+        if around.arrangement is not None and around.whole:
+            found = around
+    return found
+
+
+def _parted(way: Way) -> Iterator[Spot]:
+    """Groups that cannot be taken whole: an edge ends where their main path does not."""
+    tail, head = way.boxes
+    for leg in (way.first, way.last):
+        if leg is None:
+            continue
+        for node, box, end in ((leg.tail, tail, -1), (leg.head, head, 0)):
+            if node.arrangement is not None and not _on_main_path(box, node, end):
+                yield node
+
+
+def _on_main_path(box: Spot, group: Spot, end: int) -> bool:
+    series = (spot.arrangement in (None, "series") for spot in (*_below(box, group), group))
+    return group.parent is not None and all(series) and _at_edge(box, group.parent, end)
 
 
 def _next(way: Way) -> bool:
