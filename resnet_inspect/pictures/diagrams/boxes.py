@@ -11,7 +11,7 @@ from operator import itemgetter
 from resnet_inspect.counting.costs import Cost
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.op_labels import caption, show_dims
-from resnet_inspect.networks.wiring import PADDING
+from resnet_inspect.networks.wiring import PADDING, PROJECTION, Shortcut
 from resnet_inspect.pictures.diagrams import labels
 from resnet_inspect.pictures.diagrams.cells import Cell
 from resnet_inspect.pictures.diagrams.fills import BoxContent
@@ -102,9 +102,7 @@ def _striding(plain: Line, strided: Line) -> Line:
 def _shortcut_panel(stage: DrawnStage) -> list[Line]:
     """A stage's shortcuts by kind, each with its stroke."""
     counts = Counter(
-        (cut.kind, labels.shortcut_words(cut) or cut.kind)
-        for unit in stage.units
-        for cut in unit.shortcuts
+        (cut.kind, _named_shortcut(cut)) for unit in stage.units for cut in unit.shortcuts
     )
     if not counts:
         return []
@@ -116,6 +114,12 @@ def _shortcut_panel(stage: DrawnStage) -> list[Line]:
         for (kind, words), count in counts.items()
     ]
     return [Panel(tuple(lines))]
+
+
+def _named_shortcut(cut: Shortcut) -> str:
+    """'projection: 1×1, 128, /2', 'identity'."""
+    words = labels.shortcut_words(cut)
+    return f"{PROJECTION}: {words}" if cut.kind == PROJECTION else words or cut.kind
 
 
 # --- a part of a unit ----------------------------------------------------------------------------
