@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from resnet_inspect.pictures.diagrams.free import arrange_freely
+from resnet_inspect.pictures.diagrams.free import arrange_freely, taken
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Group
 from resnet_inspect.pictures.diagrams.spots import STEP, Spot
@@ -69,7 +69,7 @@ class _Layout:
         if not isinstance(spot.part, Group):
             return
         if spot.arrangement == "free":
-            for child in _wholes(spot):
+            for child in taken(spot):
                 self.size(child)
             legs = self.ways.legs.get(id(spot), [])
             arrange_freely(spot, legs, self.ways.all, self.ways.ports_of(spot), self.down)
@@ -307,12 +307,3 @@ def _widest(spot: Spot) -> float:
     if not spot.children:
         return spot.left
     return max((_widest(child) - child.u for child in spot.main), default=0.0)
-
-
-def _wholes(group: Spot) -> Iterator[Spot]:
-    """The groups that a free group takes as one."""
-    for spot in group.children:
-        if spot.whole:
-            yield spot
-        else:
-            yield from _wholes(spot)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from resnet_inspect.pictures.diagrams.clearance import Crossings, samples, title_place
 from resnet_inspect.pictures.diagrams.layout import TITLE, arrange, settle, stretch
 from resnet_inspect.pictures.diagrams.measure import Size, lines_size
 from resnet_inspect.pictures.diagrams.routes import Places, route
@@ -204,8 +205,12 @@ def _placed(
         if spot.part.frame:
             a, b = page(u - spot.left, v), page(u + spot.right, v + spot.long)
             around = Rect(a.x, min(a.y, b.y), b.x, max(a.y, b.y))
-            left, top = around.left + TITLE[0] + spot.slide, around.top + TITLE[1]
-            title = Rect(left, top, left + spot.size.width, top + spot.size.height)
+            wide, high = spot.size
+            left, top = around.left + TITLE[0], around.top + TITLE[1]
+            if spot.title:
+                x, y = page(u + spot.title[0], v + spot.title[1])
+                left, top = x - wide / 2, y - high / 2
+            title = Rect(left, top, left + wide, top + high)
             frames[spot.part.name] = Framed(spot.part.frame, around, title)
         for child in spot.children:
             visit(child, u + child.u, v + child.v)
@@ -215,5 +220,14 @@ def _placed(
         u, v = at[id(port.parent)]
         at[id(port)] = (u + port.u, v + port.v)
     paths = tuple(route(way, at, page) for way in crossing.all)
+    passing = [
+        path.points for way, path in zip(crossing.all, paths, strict=True) if way.kind == "arc"
+    ]
+    if passing:
+        met = Crossings((y, x) for points in passing for x, y in samples(points))
+        frames = {
+            name: replace(framed, title=title_place(framed.title, framed.rect, met))
+            for name, framed in frames.items()
+        }
     words = Rect(space.left, space.top, space.left + heading.width, space.top + heading.height)
     return Placed(drawing, space, words, boxes, frames, paths)
