@@ -60,6 +60,12 @@ class _Sketch:
         if frame:
             self.lines.append("}")
 
+    def port(self, port: Spot) -> str:
+        """A port, as wide as the words beside its edge need."""
+        room = max(0.01, 2 * port.left / 72)
+        wide, high = (room, 0.01) if self.down else (0.01, room)
+        return f"{self.name(port)} [width={wide:.4f} height={high:.4f}]"
+
     def title(self, spot: Spot) -> str:
         return f"{self.name(spot)}_title"
 
@@ -113,10 +119,9 @@ def arrange_freely(
         sketch.lines.append(f"{tail} -> {head} [{look}]")
     entries = {id(leg.tail) for leg in legs} & own
     for rank, inside in (("source", True), ("sink", False)):
-        names = [sketch.name(port) for port in ports if (id(port) in entries) is inside]
-        if names:
-            points = "; ".join(f"{name} [shape=point width=0.01]" for name in names)
-            sketch.lines.append(f"{{ rank={rank}; {points} }}")
+        points = [sketch.port(port) for port in ports if (id(port) in entries) is inside]
+        if points:
+            sketch.lines.append(f"{{ rank={rank}; {'; '.join(points)} }}")
     crowded = "nslimit=1 mclimit=0.2" if len(legs) > CROWDED else ""
     loose = f"rankdir={'TB' if down else 'LR'} ranksep=0.2 nodesep=0.2 {crowded}"
     head = (

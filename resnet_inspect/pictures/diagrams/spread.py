@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from resnet_inspect.pictures.diagrams.clearance import Crossings, samples, title_place
 from resnet_inspect.pictures.diagrams.layout import TITLE, arrange, settle, stretch
 from resnet_inspect.pictures.diagrams.measure import Size, lines_size
 from resnet_inspect.pictures.diagrams.routes import Places, route
@@ -220,14 +219,5 @@ def _placed(
         u, v = at[id(port.parent)]
         at[id(port)] = (u + port.u, v + port.v)
     paths = tuple(route(way, at, page) for way in crossing.all)
-    passing = [
-        path.points for way, path in zip(crossing.all, paths, strict=True) if way.kind == "arc"
-    ]
-    if passing:
-        met = Crossings((y, x) for points in passing for x, y in samples(points))
-        frames = {
-            name: replace(framed, title=title_place(framed.title, framed.rect, met))
-            for name, framed in frames.items()
-        }
     words = Rect(space.left, space.top, space.left + heading.width, space.top + heading.height)
     return Placed(drawing, space, words, boxes, frames, paths)
