@@ -189,7 +189,8 @@ def _lines(by_kind: dict[str, list[Thing]]) -> Iterator[str]:
         for x, y in line.points:
             for thing in solid[bisect_left(tops, y - highest) : bisect_right(tops, y)]:
                 inside = 1.0 if thing.kind == "box" else 0.3
-                if thing.name not in hit and thing.area.has(x, y, inside):
+                own = thing.area.right - thing.area.left < 9 and thing.name in line.name
+                if thing.name not in hit and not own and thing.area.has(x, y, inside):
                     hit.add(thing.name)
                     yield f"line through {thing.kind}: {line.name!r} through {thing.name!r}"
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from resnet_inspect.errors import InspectError
+from resnet_inspect.pictures.diagrams.clearance import keep_clear
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Group
 from resnet_inspect.pictures.diagrams.spots import Spot
 from resnet_inspect.pictures.diagrams.ways import ASIDE, Leg, Way
+
+PAD = 8
+"""Points inside of a frame."""
 
 BORDER = 8.0
 """Points at both ends of a group, in which edges from outside may run."""
@@ -45,14 +48,35 @@ class _Sketch:
             return
         frame = spot.part.frame
         if frame:
-            spot.size = lines_size(frame.title)
-            self.lines.append(
-                f"subgraph cluster_{self.name(spot)} {{ margin=9 label={_room(spot.size)}"
-            )
+            self.lines.append(f"subgraph cluster_{self.name(spot)} {{ margin={PAD}")
+        if frame and frame.title:  # a node, so that edges keep off it
+            wide, high = spot.size = lines_size(frame.title)
+            look = f"width={(wide + 4) / 72:.4f} height={high / 72:.4f}"
+            first = next(taken(spot))
+            edge = f"{self.title(spot)} -> {self.name(first)} [style=invis minlen=0]"
+            self.lines += [f"{self.title(spot)} [{look}]", edge]
         for child in spot.children:
             self.part(child)
         if frame:
             self.lines.append("}")
+
+    def port(self, port: Spot) -> str:
+        """A port, as wide as the words beside its edge need."""
+        room = max(0.01, 2 * port.left / 72)
+        wide, high = (room, 0.01) if self.down else (0.01, room)
+        return f"{self.name(port)} [width={wide:.4f} height={high:.4f}]"
+
+    def title(self, spot: Spot) -> str:
+        return f"{self.name(spot)}_title"
+
+
+def taken(group: Spot) -> Iterator[Spot]:
+    """The boxes and groups that a free group takes as one."""
+    for spot in group.children:
+        if spot.whole or not spot.children:
+            yield spot
+        else:
+            yield from taken(spot)
 
 
 def _room(size: tuple[float, float]) -> str:
@@ -95,21 +119,17 @@ def arrange_freely(
         sketch.lines.append(f"{tail} -> {head} [{look}]")
     entries = {id(leg.tail) for leg in legs} & own
     for rank, inside in (("source", True), ("sink", False)):
-        names = [sketch.name(port) for port in ports if (id(port) in entries) is inside]
-        if names:
-            points = "; ".join(f"{name} [shape=point width=0.01]" for name in names)
-            sketch.lines.append(f"{{ rank={rank}; {points} }}")
+        points = [sketch.port(port) for port in ports if (id(port) in entries) is inside]
+        if points:
+            sketch.lines.append(f"{{ rank={rank}; {'; '.join(points)} }}")
     crowded = "nslimit=1 mclimit=0.2" if len(legs) > CROWDED else ""
     loose = f"rankdir={'TB' if down else 'LR'} ranksep=0.2 nodesep=0.2 {crowded}"
-    justify = "labelloc=t labeljust=l"
     head = (
-        f'digraph {{ graph [{loose} {justify}] node [shape=box fixedsize=true label=""] '
-        "edge [arrowsize=0.7]"
+        f'digraph {{ graph [{loose}] node [shape=box fixedsize=true label=""] edge [arrowsize=0.7]'
     )
     drawn = _by_dot("\n".join([head, *sketch.lines, "}"]))
-    frames = _take(group, legs, ports, sketch, drawn)
-    inner = [way for way in ways if way.kind == "inner" and way.first in legs]
-    _clear(inner, frames, legs, down)
+    _take(group, legs, ports, sketch, drawn)
+    keep_clear([way for way in ways if way.kind == "inner" and way.first in legs], legs)
 
 
 def leads_inside(leg: Leg) -> bool:
@@ -146,8 +166,8 @@ def _take(
     ports: Sequence[Spot],
     sketch: _Sketch,
     drawn: dict[str, Any],
-) -> list[tuple[Spot, float, float]]:
-    """Set spots and legs as they were drawn; returns frames with their origins in the group."""
+) -> None:
+    """Set spots and legs as they were drawn."""
     down = sketch.down
     _, _, width, height = _numbers(drawn["bb"])
     objects = {each["name"]: each for each in drawn.get("objects", ())}
@@ -156,7 +176,6 @@ def _take(
     entries = {id(leg.tail) for leg in legs}
     middle = [at[0 if down else 1] for key, at in points.items() if key in entries]
     centre = sum(middle) / len(middle) if middle else across / 2
-    frames: list[tuple[Spot, float, float]] = []
 
     def place(x: float, y: float) -> tuple[float, float]:
         return (x - centre, BORDER + height - y) if down else (y - centre, BORDER + x)
@@ -175,7 +194,9 @@ def _take(
             spot.long = abs(stop - start)
             spot.u, spot.v = (low + high) / 2 - u, min(start, stop) - v
             u, v = u + spot.u, v + spot.v
-            frames.append((spot, u, v))
+            if title := objects.get(sketch.title(spot)):
+                at_u, at_v = place(*_numbers(title["pos"]))
+                spot.title = (at_u - u, at_v - v)
         for child in spot.children:
             visit(child, u, v)
 
@@ -188,13 +209,14 @@ def _take(
         port.v = 0.0 if id(port) in entries else group.long
         group.left = max(group.left, port.left - port.u)
     for edge in drawn.get("edges", ()):
+        if "id" not in edge:
+            continue
         leg = legs[int(edge["id"])]
         curve = list(_curve(edge["pos"]))
         tips = [at for end, at in curve if end == "e"]
         leg.curve = [place(*at) for end, at in curve if not end]
         leg.tip = place(*tips[0]) if tips else None
         leg.words = place(*_numbers(edge["lp"])) if "lp" in edge else None
-    return frames
 
 
 def _curve(text: str) -> Iterator[tuple[str, tuple[float, float]]]:
@@ -204,57 +226,3 @@ def _curve(text: str) -> Iterator[tuple[str, tuple[float, float]]]:
         end = parts[0] if parts[0] in ("e", "s") else ""
         x, y = map(float, parts[1:] if end else parts)
         yield end, (x, y)
-
-
-# --- words that lines would run through ----------------------------------------------------------
-
-
-def _clear(
-    ways: Iterable[Way],
-    frames: Sequence[tuple[Spot, float, float]],
-    legs: Sequence[Leg],
-    down: bool,
-) -> None:
-    """Leave out words of edges that others run through, and shift titles to where none does."""
-    points = sorted(((v, u) for leg in legs for u, v in _samples(leg.curve)))
-
-    def within(low: float, high: float) -> Iterator[float]:
-        """The `u` of lines between two `v`."""
-        return (u for _, u in points[bisect_left(points, (low,)) : bisect_right(points, (high,))])
-
-    for way in ways:
-        if way.first and way.first.words:
-            (u, v), (across, along) = way.first.words, way.words
-            if any(abs(at - u) < across / 2 for at in within(v - along / 2, v + along / 2)):
-                way.words = (0.0, 0.0)
-    for spot, u, v in frames:
-        wide, high = spot.size
-        if down:
-            start, room = u - spot.left, spot.left + spot.right
-            met = sorted(at - start for at in within(v, v + high + 4))
-        else:
-            top = u + spot.right - high - 4
-            room = spot.long
-            met = sorted(at - v for at, across in ((y, x) for y, x in points) if across > top)
-            met = [at for at in met if 0 <= at <= room]
-        spot.slide = _gap(met, wide + 10, room) or 0.0
-
-
-def _gap(met: Sequence[float], wide: float, room: float) -> float | None:
-    """The start of the first gap of a width between lines, in some room."""
-    starts = [0.0, *(at + 2 for at in met if at > 0)]
-    ends = [*(at for at in met if at > 0), room]
-    return next((a for a, b in zip(starts, ends, strict=True) if b - a >= wide), None)
-
-
-def _samples(curve: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Points of a curve of cubic pieces, a few points apart."""
-    for at in range(0, len(curve) - 3, 3):
-        a, b, c, d = curve[at : at + 4]
-        steps = max(2, int(abs(d[0] - a[0]) + abs(d[1] - a[1])) // 3)
-        for step in range(steps + 1):
-            t = step / steps
-            s = 1 - t
-            w = (s * s * s, 3 * s * s * t, 3 * s * t * t, t * t * t)
-            u, v = (w[0] * a[i] + w[1] * b[i] + w[2] * c[i] + w[3] * d[i] for i in (0, 1))
-            yield u, v

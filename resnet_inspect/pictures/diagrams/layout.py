@@ -11,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from resnet_inspect.pictures.diagrams.free import arrange_freely
+from resnet_inspect.pictures.diagrams.free import arrange_freely, taken
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Group
 from resnet_inspect.pictures.diagrams.spots import STEP, Spot
-from resnet_inspect.pictures.diagrams.ways import ASIDE, Way, Ways
+from resnet_inspect.pictures.diagrams.ways import ASIDE, Way, Ways, below
 
 SHORT_STEP = 8.0
 """Points between boxes in a row without an arrow between them."""
@@ -64,12 +64,19 @@ class _Layout:
             self.crossing[id(way.group)].append(way)
         arcs = [way for way in ways.all if way.kind == "arc" and way.side < 0]
         self.left = {id(spot) for way in arcs for spot in (way.tail, way.head)}
+        self.crossed = {
+            id(spot)
+            for way in ways.all
+            if way.kind == "arc" and way.side > 0
+            for end in (way.tail, way.head)
+            for spot in below(end, way.group)
+        }
 
     def size(self, spot: Spot) -> None:
         if not isinstance(spot.part, Group):
             return
         if spot.arrangement == "free":
-            for child in _wholes(spot):
+            for child in taken(spot):
                 self.size(child)
             legs = self.ways.legs.get(id(spot), [])
             arrange_freely(spot, legs, self.ways.all, self.ways.ports_of(spot), self.down)
@@ -101,8 +108,11 @@ class _Layout:
             entry = min(_entries(spot), default=0.0)
             spot.left = max(spot.left, title.width + TITLE[0] + 8 - min(entry, 0.0))
         elif frame.title:
-            spot.head = spot.foot = PAD + max(0.0, (title.width - spot.long) / 2)
             spot.right += title.height - PAD / 2
+            if id(spot) in self.crossed:  # lines leave upwards: keep the title off them
+                spot.head = title.width + 2 * TITLE[0]
+            else:
+                spot.head = spot.foot = PAD + max(0.0, (title.width - spot.long) / 2)
         spot.long += spot.head + spot.foot
         self._shift(spot, spot.head)
         settle(spot)
@@ -307,12 +317,3 @@ def _widest(spot: Spot) -> float:
     if not spot.children:
         return spot.left
     return max((_widest(child) - child.u for child in spot.main), default=0.0)
-
-
-def _wholes(group: Spot) -> Iterator[Spot]:
-    """The groups that a free group takes as one."""
-    for spot in group.children:
-        if spot.whole:
-            yield spot
-        else:
-            yield from _wholes(spot)

@@ -38,7 +38,7 @@ class Spot:
     after the last. size: of a box, or of a frame's title.
     aside: whether it stands beside the main path, and near: how far from it at least.
     arrangement: of a group's parts; None of a box. whole: whether a free group that holds it takes
-    it as one. slide: how far a frame's title is from its corner.
+    it as one. title: the middle of a frame's title in its group, if it is not in the corner.
     """
 
     part: Part
@@ -59,7 +59,7 @@ class Spot:
     arrangement: Arrangement | None = None
     aside: bool = False
     whole: bool = True
-    slide: float = 0.0
+    title: tuple[float, float] | None = None
 
     @property
     def main(self) -> list[Spot]:

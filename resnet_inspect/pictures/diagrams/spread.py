@@ -204,8 +204,12 @@ def _placed(
         if spot.part.frame:
             a, b = page(u - spot.left, v), page(u + spot.right, v + spot.long)
             around = Rect(a.x, min(a.y, b.y), b.x, max(a.y, b.y))
-            left, top = around.left + TITLE[0] + spot.slide, around.top + TITLE[1]
-            title = Rect(left, top, left + spot.size.width, top + spot.size.height)
+            wide, high = spot.size
+            left, top = around.left + TITLE[0], around.top + TITLE[1]
+            if spot.title:
+                x, y = page(u + spot.title[0], v + spot.title[1])
+                left, top = x - wide / 2, y - high / 2
+            title = Rect(left, top, left + wide, top + high)
             frames[spot.part.name] = Framed(spot.part.frame, around, title)
         for child in spot.children:
             visit(child, u + child.u, v + child.v)

@@ -182,7 +182,7 @@ class Ways:
                 into.setdefault(id(way.head), []).append(way)
             elif way.kind == "lane":
                 for end, other in ((way.tail, way.head), (way.head, way.tail)):
-                    for spot in _below(end, way.group):
+                    for spot in below(end, way.group):
                         if spot.aside:
                             spot.near = max(spot.near, other.right)
         for together in into.values():
@@ -210,7 +210,7 @@ def _free_around(group: Spot) -> Spot | None:
 def _outermost_free(spot: Spot, group: Spot) -> Spot | None:
     """The outermost free group that holds a box within a group."""
     found = None
-    for around in _below(spot, group):
+    for around in below(spot, group):
         found = around if around.arrangement == "free" else found
     return found
 
@@ -218,7 +218,7 @@ def _outermost_free(spot: Spot, group: Spot) -> Spot | None:
 def _node(spot: Spot, group: Spot) -> Spot:
     """What a free group takes as one: a box of it, or a group that holds it."""
     found = spot
-    for around in _below(spot, group):
+    for around in below(spot, group):
         if around.arrangement is not None and around.whole:
             found = around
     return found
@@ -236,7 +236,7 @@ def _parted(way: Way) -> Iterator[Spot]:
 
 
 def _on_main_path(box: Spot, group: Spot, end: int) -> bool:
-    series = (spot.arrangement in (None, "series") for spot in (*_below(box, group), group))
+    series = (spot.arrangement in (None, "series") for spot in (*below(box, group), group))
     return group.parent is not None and all(series) and _at_edge(box, group.parent, end)
 
 
@@ -267,10 +267,10 @@ def _meeting(tail: Spot, head: Spot) -> tuple[Spot, Spot, Spot]:
 
 def _aside(box: Spot, group: Spot) -> bool:
     """Whether a box of a group stands beside the main path."""
-    return any(spot.aside for spot in _below(box, group))
+    return any(spot.aside for spot in below(box, group))
 
 
-def _below(box: Spot, group: Spot) -> Iterator[Spot]:
+def below(box: Spot, group: Spot) -> Iterator[Spot]:
     """A box and the groups around it within a group."""
     return takewhile(lambda spot: spot is not group, box.above())
 
