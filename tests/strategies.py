@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from hypothesis import strategies as st
 
 from resnet_inspect.networks.ops import ACTIVATIONS, Shape
@@ -19,9 +21,11 @@ def specs(
 
     activations: those to choose from; widest: the most channels of a stage's 3x3 convolutions.
     """
+    if draw(st.integers(0, 9)) == 0:
+        return draw(chains(activations=activations, widest=widest))
     stages = draw(st.integers(1, 4))
     block = draw(st.sampled_from(["basic", "bottleneck"]))
-    stem = draw(st.sampled_from(FIELDS["stem"].choices))
+    stem = draw(st.sampled_from([stem for stem in FIELDS["stem"].choices if stem != "none"]))
     splits = stem in ("deep", "tiered")
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
     shortcut = draw(st.sampled_from(FIELDS["shortcut"].choices))
@@ -45,6 +49,7 @@ def specs(
         shortcut_norm=draw(st.booleans()),
         stride_in=draw(st.sampled_from(FIELDS["stride_in"].choices)),
         order=draw(st.sampled_from(FIELDS["order"].choices)),
+        norm=draw(st.sampled_from(FIELDS["norm"].choices)),
         groups=groups,
         group_width=group_width,
         se_reduction=draw(st.sampled_from([0, 2, 16])),
@@ -56,8 +61,30 @@ def specs(
 
 
 @st.composite
+def chains(draw: st.DrawFn, *, activations: tuple[str, ...], widest: int) -> ResNetSpec:
+    """Any valid spec of two to four stages of single convolutions."""
+    stages = draw(st.integers(2, 4))
+    return ResNetSpec(
+        block="conv",
+        stem="none",
+        shortcut="none",
+        blocks=tuple(draw(st.integers(1, 2)) for _ in range(stages)),
+        widths=tuple(draw(st.integers(1, widest)) for _ in range(stages)),
+        strides=(draw(st.integers(1, 2)), *(2,) * (stages - 1)),
+        norm=draw(st.sampled_from(FIELDS["norm"].choices)),
+        activation=draw(st.sampled_from(activations)),
+        bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
+        head=draw(st.sampled_from(FIELDS["head"].choices)),
+        in_channels=draw(st.integers(1, 4)),
+        classes=draw(st.integers(1, 12)),
+    )
+
+
+@st.composite
 def networks(draw: st.DrawFn, *, largest: int = 70, **settings: object) -> tuple[ResNetSpec, Shape]:
     """A spec and an input shape for it, seldom square, as small as one pixel."""
     spec = draw(specs(**settings))  # type: ignore[arg-type]
-    side = st.integers(1, largest)
+    # Pools without padding halve what they are given, the head's as well.
+    least = 2 * prod(spec.strides) if spec.block == "conv" else 1
+    side = st.integers(least, max(least, largest))
     return spec, (spec.in_channels, draw(side), draw(side))

@@ -19,7 +19,8 @@ from resnet_inspect.cli.output import emit_drawing, output_option
 from resnet_inspect.cli.parameters import argument, command, option, words_of
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.spec import BLOCKS, FIELDS
+from resnet_inspect.networks.single_block import FIGURE_5
+from resnet_inspect.networks.spec import FIELDS
 from resnet_inspect.pictures.diagrams.fills import COLOR_BY
 from resnet_inspect.pictures.diagrams.render import FORMATS, RENDERERS
 
@@ -33,7 +34,7 @@ def _complete_other(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[str]:
     if context.params.get("model") == BLOCK:
-        return [kind for kind in BLOCKS if kind.startswith(incomplete)]
+        return [kind for kind in FIGURE_5 if kind.startswith(incomplete)]
     return complete_model(context, parameter, incomplete)
 
 

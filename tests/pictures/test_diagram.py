@@ -495,6 +495,17 @@ def stage_starts(placed: Placed, down: bool) -> Iterator[float]:
         yield rect.top if down else rect.left
 
 
+@pytest.mark.parametrize("expand", [False, True])
+def test_figure_3_stands_on_one_grid(expand: bool) -> None:
+    """VGG-19's stages are not those of ResNets, so the sizes of what is put out align them."""
+    graphs = [GRAPHS[name] for name in ("vgg19", "plain34", "resnet34")]
+    made = diagram(*graphs, level="conv", expand=expand)
+    tops = [{name: framed.rect.top for name, framed in p.frames.items()} for p in made.sheet.placed]
+    for vgg, resnet in ((4, 2), (5, 3)):
+        starts = [tops[0][f"stage{vgg}/stage"], *(own[f"layer{resnet}/stage"] for own in tops[1:])]
+        assert max(starts) - min(starts) < 0.01
+
+
 def test_networks_of_different_numbers_of_stages_align_by_name() -> None:
     made = diagram(GRAPHS["resnet20_cifar"], GRAPHS["resnet18"])
     first, second = made.sheet.placed

@@ -84,13 +84,12 @@ def by_size(parts: Sequence[Part], sizes: Mapping[str, str]) -> Iterator[Part]:
         inside = [part for _, part in run]
         if words not in seen:
             first, *_ = inside
-            if isinstance(first, Group) and first.frame:
-                own: list[Part] = [replace(first, align="")]
-            else:
-                own = list(takewhile(_bare, inside))
-            yield Group(f"{first.name}/{words}", tuple(own), align=words)
-            inside = inside[len(own) :]
             seen.add(words)
+            if isinstance(first, Group) and first.frame:
+                inside[0] = replace(first, align=words)
+            else:
+                own = tuple(takewhile(_bare, inside))
+                inside[: len(own)] = [Group(f"{first.name}/{words}", own, align=words)]
         yield from inside
 
 

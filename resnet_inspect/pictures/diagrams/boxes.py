@@ -11,7 +11,7 @@ from operator import itemgetter
 from resnet_inspect.counting.costs import Cost
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.op_labels import caption, show_dims
-from resnet_inspect.networks.wiring import PADDING
+from resnet_inspect.networks.wiring import PADDING, PROJECTION, Shortcut
 from resnet_inspect.pictures.diagrams import labels
 from resnet_inspect.pictures.diagrams.cells import Cell
 from resnet_inspect.pictures.diagrams.fills import BoxContent
@@ -19,7 +19,7 @@ from resnet_inspect.pictures.diagrams.scene import Box, Brackets, Columns, Line,
 from resnet_inspect.pictures.diagrams.sketch import Sketch
 from resnet_inspect.pictures.diagrams.style import SMALL
 from resnet_inspect.pictures.diagrams.units import DrawnStage, Unit, light
-from resnet_inspect.pictures.themes import Theme, mix
+from resnet_inspect.pictures.themes import mix
 from resnet_inspect.tables.columns import compact
 from resnet_inspect.tables.network import Row
 
@@ -30,11 +30,6 @@ def small(words: str) -> Line:
 
 def bold(words: str) -> Line:
     return (Text(words, heavy=True),)
-
-
-def stroke_sample(theme: Theme, kind: str) -> Text:
-    """A piece of the line of a kind of shortcut, or of a gate."""
-    return Text("", 13, colour=theme.gate if kind == "gate" else theme.shortcut, stroke=kind)
 
 
 def spoken(lines: Sequence[labels.Line]) -> tuple[Line, ...]:
@@ -63,7 +58,7 @@ def stage_box(sketch: Sketch, stage: DrawnStage, number: int | None) -> Box:
     if figures := _figures(sketch, row.cost):
         lines.append(small(figures))
     lines += _what_changed(sketch, name)
-    lines += _shortcut_panel(sketch.theme, stage)
+    lines += _shortcut_panel(stage)
     content = BoxContent(number, stage_kind(stage), row.cost, _change(sketch, name))
     fill = sketch.fills.of(content)
     return Box(name, tuple(lines), fill=fill, kind="stage", note=labels.tooltip(row))
@@ -104,23 +99,27 @@ def _striding(plain: Line, strided: Line) -> Line:
     return (*plain, Text(f"  first: {step}", SMALL))
 
 
-def _shortcut_panel(theme: Theme, stage: DrawnStage) -> list[Line]:
+def _shortcut_panel(stage: DrawnStage) -> list[Line]:
     """A stage's shortcuts by kind, each with its stroke."""
     counts = Counter(
-        (cut.kind, labels.shortcut_words(cut) or cut.kind)
-        for unit in stage.units
-        for cut in unit.shortcuts
+        (cut.kind, _named_shortcut(cut)) for unit in stage.units for cut in unit.shortcuts
     )
     if not counts:
         return []
     lines = [
         (
-            stroke_sample(theme, kind),
+            Text("", stroke=kind),
             Text(f" {words}" if count == 1 else f" {count} × {words}", SMALL),
         )
         for (kind, words), count in counts.items()
     ]
     return [Panel(tuple(lines))]
+
+
+def _named_shortcut(cut: Shortcut) -> str:
+    """'projection: 1×1, 128, /2', 'identity'."""
+    words = labels.shortcut_words(cut)
+    return f"{PROJECTION}: {words}" if cut.kind == PROJECTION else words or cut.kind
 
 
 # --- a part of a unit ----------------------------------------------------------------------------

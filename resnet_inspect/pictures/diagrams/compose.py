@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 
 from resnet_inspect.counting.costs import graph_cost, total
 from resnet_inspect.counting.receptive_field import receptive_fields
@@ -44,9 +45,10 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
         for stage in parts
         for content in _contents(stage, style.cut, own)
     )
-    most = max(sum(number is not None for number, _ in _numbered(parts)) for parts in drawn)
-    fills = fills_for(style.color_by, style.theme, contents, most)
     lined_up = grid(graphs, style)
+    numbers = _numbers(drawn, lined_up.by_size and len(graphs) > 1)
+    most = max((number for own in numbers for number in own.values()), default=0) + 1
+    fills = fills_for(style.color_by, style.theme, contents, most)
     sketches = [
         Sketch(
             graph,
@@ -62,15 +64,13 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
         for graph, own, became in zip(graphs, readers, changes, strict=True)
     ]
     drawings = [
-        _drawing(sketch, parts, own, lined_up.by_size)
-        for sketch, parts, own in zip(sketches, drawn, lined_up.stages, strict=True)
+        _drawing(sketch, parts, own, keys, lined_up.by_size)
+        for sketch, parts, own, keys in zip(sketches, drawn, numbers, lined_up.stages, strict=True)
     ]
     sides = dict(lined_up.sides or {})
     if lined_up.by_size:
-        groups = (part for each in drawings for part in each.root.parts)
-        sides = {
-            part.align: part.align for part in groups if isinstance(part, Group) and part.align
-        }
+        groups = [part for each in drawings for part in each.root.parts if isinstance(part, Group)]
+        sides = {group.align: group.align for group in groups if "×" in group.align}
     return Scene(
         " and ".join(graph.name for graph in graphs),
         tuple(drawings),
@@ -82,22 +82,23 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
 
 
 def _drawing(
-    sketch: Sketch, parts: Sequence[DrawnStage], keys: Mapping[str, str], sized: bool
+    sketch: Sketch,
+    parts: Sequence[DrawnStage],
+    numbers: Mapping[str, int],
+    keys: Mapping[str, str],
+    sized: bool,
 ) -> Drawing:
     """A network from its inputs to its outputs."""
     graph = sketch.graph
     inputs = [_input(sketch, name) for name in graph.inputs]
-    items = [
-        Item(
-            _with_key(stage_part(sketch, stage, number), keys.get(stage.stage.name, "")),
-            tuple(stage.stage.layers),
-        )
-        for number, stage in _numbered(parts)
-    ]
+    items = []
+    for stage in parts:
+        name = stage.stage.name
+        part = _with_key(stage_part(sketch, stage, numbers.get(name)), keys.get(name, ""))
+        items.append(Item(part, tuple(stage.stage.layers)))
     body = arranged(items)
     if sized:
-        sizes = {box: size(sketch.shape_of(name)) for name, box in sketch.gives.items()}
-        body = tuple(by_size(body, sizes))
+        body = tuple(by_size(body, _sizes(sketch)))
     outputs = dict.fromkeys(graph.outputs)
     ends = {
         name: _end(sketch, "output" if len(outputs) == 1 else f"output {number}", name, "output")
@@ -110,6 +111,16 @@ def _drawing(
     drawn = _drawn_layers(parts, sketch.style.level)
     into = [(name, box.name) for name, box in (*ends.items(), *unread.items())]
     return Drawing(graph.name, heading(sketch), root, edges(sketch, drawn, into, root))
+
+
+def _sizes(sketch: Sketch) -> dict[str, str]:
+    """The size that each box puts out: the layer that it is called after, or else its last."""
+    sizes = {box: size(sketch.shape_of(name)) for name, box in sketch.gives.items()}
+    layers = sketch.graph.by_name
+    return {
+        box: size(layers[box].output_shape) if box in layers else words
+        for box, words in sizes.items()
+    }
 
 
 def _drawn_layers(parts: Sequence[DrawnStage], level: str) -> Iterator[Layer]:
@@ -166,13 +177,20 @@ def _unused(sketch: Sketch, name: str) -> Box:
     return Box(f"{name}/unused", (line,), "plain", kind="unused", note=note)
 
 
-def _numbered(parts: Sequence[DrawnStage]) -> Iterator[tuple[int | None, DrawnStage]]:
-    """Stages with their number among those that hold blocks; None for stem and head."""
-    number = 0
-    for stage in parts:
-        ends = all(unit.kind in (STEM, HEAD) for unit in stage.units)
-        yield (None if ends else number), stage
-        number += not ends
+def _numbers(drawn: Sequence[Sequence[DrawnStage]], by_size: bool) -> list[dict[str, int]]:
+    """The places of each network's stages among those that hold blocks, by name.
+
+    by_size: stages of one size have one place, in whatever network.
+    """
+    inner = [
+        [part.stage for part in parts if {unit.kind for unit in part.units} - {STEM, HEAD}]
+        for parts in drawn
+    ]
+    if not by_size:
+        return [{stage.name: at for at, stage in enumerate(own)} for own in inner]
+    areas = {stage: prod(stage.output.output_shape[1:]) for own in inner for stage in own}
+    order = sorted({*areas.values()}, reverse=True)
+    return [{stage.name: order.index(areas[stage]) for stage in own} for own in inner]
 
 
 def _contents(stage: DrawnStage, level: str, readers: Readers) -> Iterator[BoxContent]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.networks.ops import Conv2d, Linear
 from resnet_inspect.networks.wiring import IDENTITY, PADDING, PROJECTION
-from resnet_inspect.pictures.diagrams.boxes import stroke_sample
 from resnet_inspect.pictures.diagrams.fills import AMOUNTS, CHANGE, Fills
 from resnet_inspect.pictures.diagrams.scene import Line, Text
 from resnet_inspect.pictures.diagrams.sketch import Sketch
@@ -54,7 +53,7 @@ def legend(style: Style, fills: Fills, sketches: Sequence[Sketch]) -> tuple[Line
     if style.level == "stage":  # each has the words beside its stroke
         kinds = set()
     samples = [
-        (stroke_sample(style.theme, kind), Text(f" {words}", SMALL))
+        (Text("", stroke=kind), Text(f" {words}", SMALL))
         for kind, words in STROKES.items()
         if kind in kinds
     ]

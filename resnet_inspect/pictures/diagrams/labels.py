@@ -170,11 +170,11 @@ def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
 
 
 def shortcut_words(cut: Shortcut) -> str:
-    """What a shortcut runs: 'projection: 1×1, 128, /2'; '' for an identity."""
+    """What a shortcut runs: '1×1, 128, /2'; '' for an identity."""
     ops = [layer.op for layer in cut.layers if not light(layer)]
     words = [_step(caption(op)) for op in ops if not isinstance(op, Concat)]
     if cut.kind == PROJECTION:
-        return f"projection: {' → '.join(words)}"
+        return " → ".join(words)
     if cut.kind != PADDING or any(isinstance(op, ZeroPad) for op in ops):
         return ", ".join(words)
     (entering, *before), (leaving, *after) = (

@@ -41,7 +41,9 @@ def _stage_frame(sketch: Sketch, stage: DrawnStage, number: int | None) -> Frame
     tint = sketch.fills.stage(number) if sketch.fills.by == "stage" else theme.quiet
     edge = mix(mix(theme.page, tint, 0.7), theme.ink, 0.12)
     fill = mix(theme.page, tint, theme.tint)
-    return Frame((title,), fill=fill, edge=edge, note=f"stage {sketch.called(name)}", kind="stage")
+    first, last = stage.stage.blocks[0].name, stage.stage.blocks[-1].name
+    note = f"{sketch.called(name)}: {sketch.called(first)} to {sketch.called(last)}"
+    return Frame((title,), fill=fill, edge=edge, note=note, kind="stage")
 
 
 def _run(sketch: Sketch, run: Run, number: int | None) -> Part:
