@@ -1,4 +1,7 @@
-"""What the README shows is what the tool prints, and its Python runs."""
+"""What the README and the guide show is what the tool prints, and their Python runs.
+
+`pytest --update-golden` writes the output in them anew, as many lines as there are.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,16 @@ from resnet_inspect.networks.spec import FIELDS
 from resnet_inspect.networks.spec_field import SpecField
 
 ROOT = Path(__file__).parent.parent
-PAGES = [page for page in (ROOT / "README.md",) if page.exists()]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "questions.md")
 
 
 def _blocks(language: str) -> list[str]:
     return [
         block
         for page in PAGES
-        for block in re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.M | re.S)
+        for block in re.findall(
+            rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S
+        )
     ]
 
 
@@ -33,7 +38,7 @@ def test_there_is_something_to_check() -> None:
 
 
 @pytest.mark.parametrize("block", _blocks("console"), ids=lambda block: block.split("\n")[0][2:])
-def test_console_blocks_show_real_output(block: str) -> None:
+def test_console_blocks_show_real_output(block: str, request: pytest.FixtureRequest) -> None:
     command, shown = block.split("\n", 1)
     words = shlex.split(command.removeprefix("$ "))
     assert words[0] == "resnet-inspect"
@@ -47,9 +52,21 @@ def test_console_blocks_show_real_output(block: str) -> None:
     printed = "\n".join(line.rstrip() for line in done.stdout.rstrip("\n").split("\n")) + "\n"
     # A line of three dots stands for what is left out.
     parts = shown.split("...\n")
+    if request.config.getoption("--update-golden"):
+        _rewrite(block, command, printed.splitlines(keepends=True), parts)
+        return
     assert printed.startswith(parts[0])
     assert printed.endswith(parts[-1])
     assert len(parts) > 1 or printed == shown
+
+
+def _rewrite(block: str, command: str, lines: list[str], parts: list[str]) -> None:
+    first, last = parts[0].count("\n"), parts[-1].count("\n")
+    kept = [*lines[:first], "...\n", *lines[len(lines) - last :]] if len(parts) > 1 else lines
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        if block in text:
+            page.write_text(text.replace(block, "".join([f"{command}\n", *kept])), encoding="utf-8")
 
 
 @pytest.mark.parametrize("block", _blocks("python"), ids=lambda block: block.split("\n")[0])

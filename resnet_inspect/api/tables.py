@@ -127,6 +127,17 @@ def table(
     )
 
 
+def taps(model: Model, *, input_shape: Inputs | None = None, **changes: Any) -> Table:
+    """Where a backbone's features are taken: C1 (stem) to C5, as detection and segmentation do.
+
+    Each with its module, its number in timm's and mmseg's out_indices, shape, stride, field, and
+    the MACs up to there. `build(model, features=("C3", "C5"))` makes a module that returns some.
+    """
+    from resnet_inspect.tables.taps import tap_table
+
+    return tap_table(graph(model, input_shape, **changes))
+
+
 def explain(
     model: Model,
     part: str | None = None,
@@ -209,6 +220,19 @@ def reconcile(
         else:
             measured = counters.measure(network, batch, lambda tool: progress.say(tool.title))
     return reconciliation.reconcile(network, batch=batch, measured=measured)
+
+
+def find_total(
+    model: Model, total: str, *, input_shape: Inputs | None = None, **changes: Any
+) -> Table:
+    """Which counters, of which variants of a network, give a total such as '4.12G' or '25.6M'.
+
+    Variants are other inputs, v1 and v1.5, depths of the family, classes and other fields; the
+    likeliest come first, and the nearest where none gives it. Raises InspectError for no number.
+    """
+    from resnet_inspect.tables import number_search
+
+    return number_search.find_total(graph(model, input_shape, **changes), total)
 
 
 def conventions(*models: Model | Sequence[Model], input_shape: Inputs | None = None) -> Sheet:

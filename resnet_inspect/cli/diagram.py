@@ -111,6 +111,7 @@ def _graphs(network: Network, others: tuple[str, ...]) -> list[LayerGraph]:
     if not others:
         return [network.graph]
     options = ["--depth"] if network.depth is not None else []
+    options += ["--folded"] if network.folded else []
     options += [FIELDS[name].option for name in network.changes]
     if options:
         raise InspectError(str(instead_of(options[0])))
@@ -122,8 +123,10 @@ def _block(network: Network, kinds: tuple[str, ...]) -> dict[str, Any]:
     """The changes to a block's spec; raises InspectError for what is not about a block."""
     if not kinds:
         raise InspectError("no kind of block; give 'block basic', 'block bottleneck' or both")
-    if network.depth is not None or network.input:
-        raise InspectError("a block has no --depth and no --input; give --channels and --side")
+    if network.depth is not None or network.input or network.folded:
+        raise InspectError(
+            "a block has no --depth, --input or --folded; give --channels and --side"
+        )
     for name in network.changes:
         if not FIELDS[name].of_block:
             raise InspectError(

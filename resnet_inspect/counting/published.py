@@ -44,7 +44,7 @@ class Figure(NamedTuple):
         He et al. 2015 do both: 7.57 is printed as 7.6, and 3.86 as 3.8.
         """
         exact = Decimal(count) / UNITS[self.unit]
-        step = Decimal(1).scaleb(Decimal(self.value).as_tuple().exponent)  # type: ignore[arg-type]
+        step = Decimal(1).scaleb(-len(self.value.partition(".")[2]))
         return Decimal(self.value) in (
             exact.quantize(step, ROUND_HALF_UP),
             exact.quantize(step, ROUND_DOWN),

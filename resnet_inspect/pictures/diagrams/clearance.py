@@ -1,28 +1,34 @@
-"""Words at edges of interwoven layers that other edges would run through are left out."""
+"""Words at edges that other edges would run through are left out; tooltips still have them."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from resnet_inspect.pictures.diagrams.ways import Leg, Way
-
-Pair = tuple[float, float]
-
-
-def keep_clear(ways: Iterable[Way], legs: Sequence[Leg]) -> None:
-    """Leave out the words of edges in a free group that its edges run through."""
-    points = sorted((v, u) for leg in legs for u, v in samples(leg.curve))
-    for way in ways:
-        if way.first and way.first.words:
-            (u, v), (across, along) = way.first.words, way.words
-            start = bisect_left(points, (v - along / 2,))
-            stop = bisect_right(points, (v + along / 2,))
-            if any(abs(at - u) < across / 2 for _, at in points[start:stop]):
-                way.words = (0.0, 0.0)
+from resnet_inspect.pictures.diagrams.sheet import Path, Point
 
 
-def samples(curve: Sequence[Pair]) -> Iterator[Pair]:
+def cleared(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """Paths without the words that lines run through which bend on their way."""
+    bent = [path.points for path in paths if len(path.points) > 4 and path.edge.way in _LOOSE]
+    points = sorted((at.y, at.x) for curve in bent for at in samples(curve))
+    return tuple(_cleared(path, points) for path in paths) if points else tuple(paths)
+
+
+_LOOSE = ("main", "skip")
+"""Edges whose way is not known before they are laid out; lanes have their room."""
+
+
+def _cleared(path: Path, points: Sequence[tuple[float, float]]) -> Path:
+    if not path.words:
+        return path
+    left, top, right, bottom = path.words
+    near = points[bisect_left(points, (top,)) : bisect_right(points, (bottom,))]
+    return replace(path, words=None) if any(left < x < right for _, x in near) else path
+
+
+def samples(curve: Sequence[Point]) -> Iterator[Point]:
     """Points of a curve of cubic pieces, a few points apart."""
     for at in range(0, len(curve) - 3, 3):
         a, b, c, d = curve[at : at + 4]
@@ -32,4 +38,4 @@ def samples(curve: Sequence[Pair]) -> Iterator[Pair]:
             s = 1 - t
             w = (s * s * s, 3 * s * s * t, 3 * s * t * t, t * t * t)
             x, y = (w[0] * a[i] + w[1] * b[i] + w[2] * c[i] + w[3] * d[i] for i in (0, 1))
-            yield x, y
+            yield Point(x, y)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.pictures.diagrams.clearance import keep_clear
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Group
 from resnet_inspect.pictures.diagrams.spots import Spot
@@ -129,7 +128,6 @@ def arrange_freely(
     )
     drawn = _by_dot("\n".join([head, *sketch.lines, "}"]))
     _take(group, legs, ports, sketch, drawn)
-    keep_clear([way for way in ways if way.kind == "inner" and way.first in legs], legs)
 
 
 def leads_inside(leg: Leg) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from resnet_inspect.pictures.diagrams.clearance import cleared
 from resnet_inspect.pictures.diagrams.layout import TITLE, arrange, settle, stretch
 from resnet_inspect.pictures.diagrams.measure import Size, lines_size
 from resnet_inspect.pictures.diagrams.routes import Places, route
@@ -218,6 +219,6 @@ def _placed(
     for port in crossing.ports.values():
         u, v = at[id(port.parent)]
         at[id(port)] = (u + port.u, v + port.v)
-    paths = tuple(route(way, at, page) for way in crossing.all)
+    paths = cleared([route(way, at, page) for way in crossing.all])
     words = Rect(space.left, space.top, space.left + heading.width, space.top + heading.height)
     return Placed(drawing, space, words, boxes, frames, paths)

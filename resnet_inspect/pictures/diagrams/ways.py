@@ -185,16 +185,16 @@ class Ways:
                     for spot in below(end, way.group):
                         if spot.aside:
                             spot.near = max(spot.near, other.right)
+        told = set()
         for together in into.values():
-            told = set()
             for way in together:
-                if id(way.tail) in told:  # several edges through one port say the same
-                    way.words = (0.0, 0.0)
-                told.add(id(way.tail))
                 way.at_tail = len(together) > 1
+                holder = way.tail if way.at_tail else way.head
                 if way.words[0]:
-                    holder = way.tail if way.at_tail else way.head
                     holder.left = max(holder.left, way.words[0] + ASIDE)
+                if id(holder) in told:  # what several edges pass is said once
+                    way.words = (0.0, 0.0)
+                told.add(id(holder))
 
 
 def _free_around(group: Spot) -> Spot | None:
