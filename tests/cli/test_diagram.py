@@ -64,7 +64,7 @@ def test_blocks(draw: Draw) -> None:
     assert draw("block", "basic", "bottleneck") == block_diagram("basic", "bottleneck").dot
     projected = ["--stride", "2", "--shortcut", "D", "--in-channels", "64", "--side", "28"]
     assert draw("block", "basic", "--channels", "128", *projected) == (
-        block_diagram("basic", channels=128, size=28, entering=64, stride=2, shortcut="D").dot
+        block_diagram("basic", channels=128, side=28, entering=64, stride=2, shortcut="D").dot
     )
     assert draw("block", "bottleneck", "--order", "pre", "--se-reduction", "16") == (
         block_diagram("bottleneck", order="pre", se_reduction=16).dot
