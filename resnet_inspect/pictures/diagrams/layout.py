@@ -156,7 +156,7 @@ class _Layout:
         settle(group)
         lanes = [_Run(0, len(main) - 1, 1, lane=spot) for spot in group.children if spot.aside]
         longest = max((run.lane.long for run in lanes if run.lane), default=0.0)
-        stretch(group, longest - group.long)
+        stretch(group, longest - group.long, beside=True)
         self._tracks(group, [*lanes, *_arcs(crossing, at)])
 
     def _tracks(self, group: Spot, runs: list[_Run]) -> None:
@@ -240,13 +240,13 @@ def _widen(spot: Spot, left: float, right: float) -> None:
 def settle(group: Spot) -> None:
     """Set the parts of a group along its length, by its gaps and what its frame takes."""
     if group.arrangement == "series":
-        v = group.head + group.spare
+        v = group.head + group.spare[0]
         gaps = iter([*group.gaps, 0.0])
         main = group.main
         for spot in main:
             spot.v = v
             v += spot.long + next(gaps)
-        v += group.spare
+        v += group.spare[1]
         group.long = v + group.foot
         for spot in group.children:
             if spot.aside:
@@ -260,8 +260,11 @@ def settle(group: Spot) -> None:
             spot.v = group.head
 
 
-def stretch(group: Spot, extra: float) -> None:
-    """Make a group longer: its frames, or the steps between its parts, evenly."""
+def stretch(group: Spot, extra: float, beside: bool = False) -> None:
+    """Make a group longer: its frames, or the steps between its parts, evenly.
+
+    What has no frame keeps its start, unless it is `beside` something that is as long.
+    """
     if extra <= 0.01 or not isinstance(group.part, Group):
         return
     frames = [spot for spot in group.main if next(_framed(spot), None)]
@@ -269,8 +272,9 @@ def stretch(group: Spot, extra: float) -> None:
         for spot in frames:
             stretch(spot, extra / len(frames))
     elif group.arrangement == "series":
-        slots = len(group.gaps) + 2
-        group.spare += extra / slots
+        ends = bool(group.part.frame) or beside
+        slots = len(group.gaps) + 1 + ends
+        group.spare = (group.spare[0] + ends * extra / slots, group.spare[1] + extra / slots)
         group.gaps = [gap + extra / slots for gap in group.gaps]
     else:
         group.long += extra

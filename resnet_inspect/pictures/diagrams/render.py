@@ -20,7 +20,6 @@ from zlib import crc32
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.pictures.diagrams.sheet import MARGIN, Sheet
 from resnet_inspect.pictures.diagrams.to_dot import write_dot
-from resnet_inspect.pictures.diagrams.to_tikz import write_tikz
 
 FORMATS = ("svg", "png", "pdf", "tex", "dot")
 
@@ -54,6 +53,8 @@ def render(
     if renderer not in RENDERERS:
         raise unknown("renderer", renderer, RENDERERS)
     if format == "tex":
+        from resnet_inspect.pictures.diagrams.to_tikz import write_tikz
+
         return write_tikz(sheet).encode("utf-8")
     if format == "dot":
         return write_dot(sheet).encode("utf-8")

@@ -53,7 +53,7 @@ class Spot:
     head: float = 0.0
     foot: float = 0.0
     gaps: list[float] = field(default_factory=list)
-    spare: float = 0.0
+    spare: tuple[float, float] = (0.0, 0.0)
     size: Size = _NONE
     near: float = 0.0
     arrangement: Arrangement | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from resnet_inspect.pictures.diagrams.clearance import cleared
@@ -147,9 +148,8 @@ def _align(roots: Sequence[Spot]) -> None:
         }
         for root in roots
     ]
-    keys = dict.fromkeys(key for found in aligned for key in found)
+    shared = [key for key in _order(aligned) if sum(key in found for found in aligned) > 1]
     done = [0] * len(roots)
-    shared = [key for key in keys if sum(key in found for found in aligned) > 1]
     for key in shared:
         here = [
             (number, root, root.main.index(found[key]))
@@ -160,6 +160,20 @@ def _align(roots: Sequence[Spot]) -> None:
         for number, root, at in here:
             _lengthen(root, done[number], at, start - root.main[at].v)
             done[number] = at
+
+
+def _order(aligned: Sequence[Mapping[str, Spot]]) -> Iterable[str]:
+    """Keys in an order that is that of all networks; none if they contradict one another."""
+    order = TopologicalSorter[str]()
+    for found in aligned:
+        for key in found:
+            order.add(key)
+        for before, key in pairwise(found):
+            order.add(key, before)
+    try:
+        return tuple(order.static_order())
+    except CycleError:
+        return ()
 
 
 def _lengthen(root: Spot, first: int, last: int, extra: float) -> None:
