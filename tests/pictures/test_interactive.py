@@ -529,6 +529,13 @@ def test_two_networks_side_by_side_and_what_changed(reader: Reader, tmp_path: Pa
     reader.browser.get(path.as_uri())
     left, right = (net.rect for net in reader.all(".net"))
     assert left["x"] + left["width"] <= right["x"]
+    # Stages start at the same height, whatever is unfolded.
+    reader.run("toggle(nets[0].parts.find((part) => part.name === 'layer2.0'))")
+    one, other = reader.run(
+        "return nets.map((net) => net.stages.map((stage) =>"
+        "stage.el.getBoundingClientRect().top))"
+    )
+    assert all(abs(a - b) < 1 for a, b in zip(one, other, strict=True))
     assert "added" in reader.one("#legend").text
     changed = THEMES["light"].changes["changed"]
     rgb = ", ".join(str(int(changed[i : i + 2], 16)) for i in (1, 3, 5))

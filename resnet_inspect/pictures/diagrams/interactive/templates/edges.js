@@ -254,3 +254,25 @@ const loops = (part, box) => {
   const sum = path("sum", `M${box.x - 3.5} ${low}h7m-3.5 -3.5v7`);
   return [...arcs, circle("dot", box.x, top, 2.6), circle("ring", box.x, low, 6), sum];
 };
+
+// Networks side by side with as many stages begin each at the same height; whether any had to move.
+const alignStages = () => {
+  const count = nets[0].stages.length;
+  if (nets.length < 2 || nets.some((net) => net.stages.length !== count)) return false;
+  nets.forEach((net) => net.stages.forEach((stage) => { stage.el.style.marginTop = ""; }));
+  const tops = nets.map((net) => {
+    const rect = ruler(net);
+    return net.stages.map((stage) => rect(stage.el).top);
+  });
+  const moved = nets.map(() => 0);
+  for (let at = 0; at < count; at += 1) {
+    const lowest = Math.max(...nets.map((_, i) => tops[i][at] + moved[i]));
+    nets.forEach((net, i) => {
+      const by = lowest - tops[i][at] - moved[i];
+      const { el } = net.stages[at];
+      if (by) el.style.marginTop = `${by + parseFloat(getComputedStyle(el).marginTop)}px`;
+      moved[i] += by;
+    });
+  }
+  return moved.some(Boolean);
+};

@@ -34,13 +34,18 @@ const fit = (whole = true) => {
   pane.scrollTo({ left: (sheet.offsetWidth - pane.clientWidth) / 2, top: 0, behavior: "instant" });
 };
 
+const drawLines = () => {
+  nets.forEach(drawEdges);
+  if (alignStages()) nets.forEach(drawEdges);
+  sized();
+};
+
 // Draw anew what folded or unfolded; what was at hand keeps its place and the focus.
 const redraw = (at = null) => {
   const before = at && at.el && at.el.isConnected ? at.el.getBoundingClientRect() : null;
   const had = document.activeElement && document.activeElement.holds;
   nets.forEach(drawNetwork);
-  nets.forEach(drawEdges);
-  sized();
+  drawLines();
   paint();
   markHits();
   const keep = [at, had, current].find((part) => part && part.el.isConnected) ?? nets[0].stages[0];
@@ -373,7 +378,7 @@ const onClick = { in: () => setZoom(zoom * 1.25), out: () => setZoom(zoom / 1.25
 Object.entries(onClick).forEach(([id, action]) => $(id).addEventListener("click", action));
 document.querySelectorAll("#levels button").forEach((button) => button.addEventListener("click", () => level(button.dataset.level)));
 heat.addEventListener("change", paint);
-window.addEventListener("resize", () => nets.forEach(drawEdges));
+window.addEventListener("resize", drawLines);
 
 document.documentElement.dataset.theme = page.theme;
 fillHeats();
