@@ -105,6 +105,10 @@ class Diagram:
         drawn = self.render("svg").decode("utf-8")
         return drawn[drawn.index("<svg") :]
 
+    def _repr_html_(self) -> str:
+        """The picture in its size: a notebook would cut what is wider than a cell."""
+        return f'<div style="overflow-x: auto">{self._repr_svg_()}</div>'
+
 
 def diagram(
     *graphs: LayerGraph,
