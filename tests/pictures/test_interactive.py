@@ -532,8 +532,7 @@ def test_two_networks_side_by_side_and_what_changed(reader: Reader, tmp_path: Pa
     # Stages start at the same height, whatever is unfolded.
     reader.run("toggle(nets[0].parts.find((part) => part.name === 'layer2.0'))")
     one, other = reader.run(
-        "return nets.map((net) => net.stages.map((stage) =>"
-        "stage.el.getBoundingClientRect().top))"
+        "return nets.map((net) => net.stages.map((stage) =>stage.el.getBoundingClientRect().top))"
     )
     assert all(abs(a - b) < 1 for a, b in zip(one, other, strict=True))
     assert "added" in reader.one("#legend").text
