@@ -313,6 +313,14 @@ def test_searching(reader: Reader) -> None:
     assert reader.all(".hit") == []
 
 
+def test_an_address_leads_to_a_layer(reader: Reader) -> None:
+    reader.run("location.hash = 'layer1.1.conv2'; return new Promise((done) => setTimeout(done))")
+    assert reader.focused() == "layer1.1.conv2"
+    reader.browser.refresh()
+    assert reader.one("#details h2").text == "layer1.1.conv2"
+    reader.run("location.hash = '%'; return new Promise((done) => setTimeout(done))")
+
+
 def test_the_keyboard_does_it_all(reader: Reader) -> None:
     from selenium.webdriver.common.keys import Keys
 

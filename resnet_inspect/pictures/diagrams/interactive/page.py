@@ -19,7 +19,7 @@ from resnet_inspect.pictures.diagrams.interactive.data import network
 from resnet_inspect.pictures.themes import THEMES, Theme
 from resnet_inspect.tables.characters import visible
 
-_SCRIPTS = ("model.js", "draw.js", "edges.js", "colours.js", "view.js")
+_SCRIPTS = ("model.js", "draw.js", "edges.js", "colours.js", "view.js", "input.js")
 
 _LEVELS = (("stage", "Stages"), ("unit", "Blocks"), ("conv", "Convolutions"), ("layer", "Layers"))
 

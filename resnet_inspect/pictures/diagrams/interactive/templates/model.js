@@ -77,7 +77,8 @@ class Part {
     const [params, macs] = [this.value("params"), this.value("macs")];
     const missing = this.value("uncounted") ? "+ ?" : "";
     const words = params && Number(params) ? [`${compact(params)} params`] : [];
-    if (macs === null || missing || Number(macs)) words.push(`${compact(macs ?? 0)}${macs === null ? "?" : missing} MACs`);
+    if (macs === null) words.push("? MACs");
+    else if (missing || Number(macs)) words.push(`${compact(macs)}${missing} MACs`);
     return words.join(" · ");
   }
 }
