@@ -14,6 +14,7 @@ from importlib.metadata import version
 from importlib.resources import files
 
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.naming import paper_names
 from resnet_inspect.networks.op_labels import CATEGORIES
 from resnet_inspect.pictures.diagrams.interactive.data import network
 from resnet_inspect.pictures.themes import THEMES, Theme
@@ -44,19 +45,20 @@ def html(
     expand: bool = False,
     color_by: str = "stage",
     theme: str = "light",
+    names: str = "modules",
     marks: Sequence[Mapping[str, str]] = (),
 ) -> str:
     """The page of some networks, opened at a level.
 
-    Colours follow the reader's settings unless the theme is 'dark'. marks: for each network what
-    became of its layers, in a diff.
+    Colours follow the reader's settings unless the theme is 'dark'. names: of naming.NAMINGS.
+    marks: for each network what became of its layers, in a diff.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     data = {
         "networks": [
-            network(graph, own)
+            network(graph, own, paper_names(graph) if names == "paper" else {})
             for graph, own in zip(graphs, marks or ({},) * len(graphs), strict=True)
         ],
         "level": _OPENED[level],

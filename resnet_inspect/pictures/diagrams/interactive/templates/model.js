@@ -62,7 +62,7 @@ class Part {
   }
 
   value(key) { return this.values[this.net.column[key]]; }
-  get name() { return this.layer === null ? this.said.name : this.value("name"); }
+  get name() { return this.layer === null ? this.said.name : this.net.names[this.layer] ?? this.value("name"); }
   get kind() { return this.layer === null ? this.said.kind : this.value("op"); }
   get folds() { return this.layer === null; }
   get main() { return this.layer ?? this.said.main ?? null; }

@@ -177,7 +177,7 @@ const point = (part) => { light(part); tell(part ?? pinned); };
 let hits = [], chosen = -1;
 
 const plain = (words) => words.toLowerCase().replaceAll("×", "x");
-const textOf = (part) => (part.text ??= plain(`${part.name} ${part.kind} ${part.value("operation")} ${aboutOf(part)}`));
+const textOf = (part) => (part.text ??= plain(`${part.name} ${part.value("name")} ${part.kind} ${part.value("operation")} ${aboutOf(part)}`));
 
 const find = () => {
   const words = plain(search.value).split(/\s+/).filter(Boolean);
