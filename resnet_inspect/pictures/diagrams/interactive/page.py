@@ -66,8 +66,9 @@ def html(
         "color_by": color_by,
         "theme": theme if theme == "dark" else "",
         "categories": CATEGORIES,
+        "stages": len(THEMES["light"].stages),
         "fills": len(THEMES["light"].fills),
-        "ramp": THEMES["light"].ramp,
+        "ramp": len(THEMES["light"].ramp),
     }
     script = "\n".join(map(_resource, _SCRIPTS))
     environment = Environment(
@@ -118,6 +119,7 @@ def _palette() -> str:
 def _variables(theme: Theme) -> str:
     names = ("page", "ink", "muted", "line", "shortcut", "gate", "quiet", "grid", "band")
     colours = {name: str(getattr(theme, name)) for name in names}
+    colours |= {f"stage{at}": fill for at, fill in enumerate(theme.stages)}
     colours |= {f"fill{at}": fill for at, fill in enumerate(theme.fills)}
     colours |= {f"ramp{at}": colour for at, colour in enumerate(theme.ramp)}
     colours |= theme.changes

@@ -8,8 +8,8 @@ const KINDS = ["count", "bytes", "ratio", "share", "pair"];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-const ramp = (share) => {
-  const stops = page.ramp.map((_, at) => channels(colour(`--ramp${at}`)));
+const onRamp = (name, count, share) => {
+  const stops = Array.from({ length: count }, (_, at) => channels(colour(`--${name}${at}`)));
   const at = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
   const below = Math.min(Math.floor(at), stops.length - 2);
   return stops[below].map((one, i) => Math.round(one + (stops[below + 1][i] - one) * (at - below)));
@@ -33,8 +33,13 @@ const opFill = (at) => (page.categories[at] === "other" ? "--quiet" : `--fill${a
 
 const categoryOf = (part) => (part.main === null ? null : part.net.categories[part.main]);
 
+const stageFill = (part) => {
+  if (part.stage === null) return channels(colour("--quiet"));
+  const last = part.net.stages.filter(({ stage }) => stage !== null).length - 1;
+  return onRamp("stage", page.stages, part.stage / Math.max(last, 3));
+};
+
 const fillOf = (part, by) => {
-  if (by === "stage") return part.stage === null ? "--quiet" : `--fill${part.stage % page.fills}`;
   if (by === "change") return changeOf(part) === "same" ? "--quiet" : `--${changeOf(part)}`;
   if (by !== "op") return "--page";
   const at = categoryOf(part);
@@ -62,7 +67,8 @@ const paint = () => {
   const most = of ? Math.max(0, ...shown.map((part) => amount(part, by) ?? 0)) : 0;
   shown.filter((part) => !isSign(part)).forEach((part) => {
     const known = of ? amount(part, by) : 0;
-    const fill = of && known !== null ? ramp(most ? known / most : 0) : channels(colour(fillOf(part, by)));
+    const fill = of && known !== null ? onRamp("ramp", page.ramp, most ? known / most : 0)
+      : by === "stage" ? stageFill(part) : channels(colour(fillOf(part, by)));
     part.head.style.setProperty("--fill", `rgb(${fill})`);
     part.head.classList.toggle("on-dark", !isBright(fill));
     part.head.classList.toggle("unknown", known === null);
