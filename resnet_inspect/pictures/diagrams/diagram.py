@@ -101,6 +101,7 @@ class Diagram:
             expand=style.expand,
             color_by=style.color_by,
             theme=style.theme.name,
+            names=style.names,
             marks=(before, after) if style.pairs else (),
         )
 
