@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import click
 
 from resnet_inspect.api.networks import folded, graph, is_code
+from resnet_inspect.cli.output import telling
 from resnet_inspect.cli.parameters import Function, argument, completes, option, together, words_of
 from resnet_inspect.counting.costs import checked_batch
 from resnet_inspect.counting.dtypes import DTYPES
@@ -193,15 +194,30 @@ def theme_option(panel: str | None = None) -> Callable[[Function], Function]:
 
 
 def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:
-    """--level, --expand, --direction and --theme."""
-    levels = words_of("pictures.diagrams.draw:LEVELS")
-    directions = words_of("pictures.diagrams.draw:DIRECTIONS")
+    """--level, --expand, --direction, --names, --size, --dpi and --theme."""
+    levels = words_of("pictures.diagrams.style:LEVELS")
+    directions = words_of("pictures.diagrams.style:DIRECTIONS")
+    namings = words_of("networks.naming:NAMINGS")
     return together(
         option("--level LEVEL", "What has a box", default="block", words=levels, panel=panel),
         option("--expand", "Draw every one of identical blocks in a row.", panel=panel),
         option(
             "--direction DIR", "Down or to the right", default="TB", words=directions, panel=panel
         ),
+        option(
+            "--names WHOSE",
+            "Modules (layer1) or the paper's (conv2_x)",
+            default="modules",
+            words=namings,
+            panel=panel,
+        ),
+        option(
+            "--size WIDTH[xHEIGHT]",
+            "Room for it on paper, such as 3.3in, 8cm or 7inx9in.",
+            default="",
+            panel=panel,
+        ),
+        option("--dpi N", "Dots to an inch of a PNG.", type=int, panel=panel),
         theme_option(panel),
     )
 
@@ -290,7 +306,8 @@ def _load(
         # Python started for a script looks where the script lies; a user's module lies here. Last,
         # so that no file here stands in for an installed module.
         sys.path.append(os.getcwd())
-    return graph(model, parse_inputs(input), args=parse_args(args), leaves=leaf, **changes)
+    with telling(f"importing and tracing {model}"):
+        return graph(model, parse_inputs(input), args=parse_args(args), leaves=leaf, **changes)
 
 
 def _check_code(models: Sequence[str | None], args: Sequence[str], leaf: Sequence[str]) -> None:
