@@ -28,6 +28,7 @@ def diagram(
 ) -> Diagram:
     """Draw a network, or two or three side by side: a value with .dot, .write(path), a display.
 
+    Written as .html it is a page that folds and unfolds, with the full row of every layer.
     level: 'stage', 'block' or 'layer'. Identical blocks in a row are drawn once with their count,
     unless `expand`. color_by: 'stage', 'op', or a heat map of 'macs', 'params' or 'activations'.
     direction: 'TB' (down) or 'LR' (to the right). theme: 'light', 'dark', or 'print', which reads

@@ -14,7 +14,7 @@ from resnet_inspect.cli.parameters import SETTINGS, Styled, explained, option, w
 from resnet_inspect.errors import unknown
 
 PANELS: dict[str, tuple[str, ...]] = {
-    "Look": ("table", "models", "explain", "conventions"),
+    "Look": ("table", "models", "explain", "taps", "conventions"),
     "Understand": ("paths", "signal", "field", "learn", "freeze"),
     "Compare": ("compare", "compare-blocks", "diff", "reconcile"),
     "Draw": ("diagram", "plot", "report"),

@@ -16,12 +16,13 @@ from resnet_inspect.cli.network_options import (
     network_options,
 )
 from resnet_inspect.cli.output import emit_drawing, output_option
-from resnet_inspect.cli.parameters import argument, command, option
+from resnet_inspect.cli.parameters import argument, command, option, words_of
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.spec import BLOCKS, FIELDS
+from resnet_inspect.networks.single_block import FIGURE_5
+from resnet_inspect.networks.spec import FIELDS
 from resnet_inspect.pictures.diagrams.fills import COLOR_BY
-from resnet_inspect.pictures.diagrams.render import FORMATS, RENDERERS
+from resnet_inspect.pictures.diagrams.render import RENDERERS
 
 BLOCK = "block"
 """What is written for a network's name to draw blocks."""
@@ -33,7 +34,7 @@ def _complete_other(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[str]:
     if context.params.get("model") == BLOCK:
-        return [kind for kind in BLOCKS if kind.startswith(incomplete)]
+        return [kind for kind in FIGURE_5 if kind.startswith(incomplete)]
     return complete_model(context, parameter, incomplete)
 
 
@@ -45,7 +46,9 @@ def _complete_other(
     nargs=-1,
     shell_complete=_complete_other,
 )
-@output_option("The picture: svg, png, pdf or dot by its suffix; without one, DOT into a pipe.")
+@output_option(
+    "The picture: svg, png, pdf, html (a page that folds) or dot by its suffix; DOT to a pipe."
+)
 @option("--compare", "Nothing: several networks are compared.", hidden=True)
 @diagram_options()
 @option("--color-by KEY", "What fills mean", default="stage", words=COLOR_BY)
@@ -56,7 +59,11 @@ def _complete_other(
     words=RENDERERS,
     to="renderer",
 )
-@option("--format FORMAT", "Format, whatever the suffix", words=FORMATS)
+@option(
+    "--format FORMAT",
+    "Format, whatever the suffix",
+    words=words_of("pictures.diagrams.diagram:FORMATS"),
+)
 @option("--channels N", "Channels that leave it.", type=int, panel=_BLOCK, unset="64 or 256")
 @option("--size N", "Side of its input.", type=int, panel=_BLOCK, unset="56")
 @option("--stride N", "Its stride; above 1 it projects.", type=int, panel=_BLOCK)
@@ -75,6 +82,7 @@ def diagram(
     resnet-inspect diagram resnet34 -o resnet34.svg
     resnet-inspect diagram resnet152 --level stage --color-by macs -o heat.png
     resnet-inspect diagram plain34 resnet34 --expand -o figure3.pdf
+    resnet-inspect diagram my_package.nets:Net --input 3x224x224 -o net.html
     resnet-inspect diagram block bottleneck --channels 256 -o bottleneck.svg
     resnet-inspect diagram block basic --stride 2 --shortcut D -o projection.svg
     """
@@ -99,6 +107,7 @@ def _graphs(network: Network, others: tuple[str, ...]) -> list[LayerGraph]:
     if not others:
         return [network.graph]
     options = ["--depth"] if network.depth is not None else []
+    options += ["--folded"] if network.folded else []
     options += [FIELDS[name].option for name in network.changes]
     if options:
         raise InspectError(str(instead_of(options[0])))
@@ -110,8 +119,10 @@ def _block(network: Network, kinds: tuple[str, ...]) -> dict[str, Any]:
     """The changes to a block's spec; raises InspectError for what is not about a block."""
     if not kinds:
         raise InspectError("no kind of block; give 'block basic', 'block bottleneck' or both")
-    if network.depth is not None or network.input:
-        raise InspectError("a block has no --depth and no --input; give --channels and --size")
+    if network.depth is not None or network.input or network.folded:
+        raise InspectError(
+            "a block has no --depth, --input or --folded; give --channels and --size"
+        )
     for name in network.changes:
         if not FIELDS[name].of_block:
             raise InspectError(

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from resnet_inspect.api.networks import graph, is_code
+from resnet_inspect.api.networks import folded, graph, is_code
+from resnet_inspect.cli.output import telling
 from resnet_inspect.cli.parameters import Function, argument, completes, option, together, words_of
 from resnet_inspect.counting.costs import checked_batch
 from resnet_inspect.counting.dtypes import DTYPES
@@ -49,6 +50,7 @@ class Network(NamedTuple):
     input: Sequence[str]
     args: Sequence[str]
     leaf: Sequence[str]
+    folded: bool
     changes: Mapping[str, Any]
 
     @property
@@ -67,6 +69,11 @@ class Network(NamedTuple):
     @property
     def graph(self) -> LayerGraph:
         """The network; raises InspectError."""
+        network = self._unfolded
+        return folded(network) if self.folded else network
+
+    @property
+    def _unfolded(self) -> LayerGraph:
         _check_code([self.model], self.args, self.leaf)
         if self.model is not None and self.depth is not None:
             raise InspectError(
@@ -98,11 +105,17 @@ def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         # --input gives the size.
         *(_field_option(about) for name, about in FIELDS.items() if name != "input_size"),
+        option(
+            "--folded",
+            "As it is exported: batch norm in the weights before it.",
+            panel=_NETWORK,
+        ),
         code_options,
     )
     @wraps(function)
     def command(**values: Any) -> Any:
-        named = {name: values.pop(name) for name in ("model", "depth", "input", "args", "leaf")}
+        own = ("model", "depth", "input", "args", "leaf", "folded")
+        named = {name: values.pop(name) for name in own}
         changes = {name: values.pop(name) for name in FIELDS if name in values}
         chosen = {name: value for name, value in changes.items() if value is not None}
         return function(network=Network(**named, changes=chosen), **values)
@@ -221,6 +234,8 @@ def instead_of(option: str) -> str | None:
     name = option.removeprefix("--").replace("-", "_")
     if name == "depth":
         return "--depth is for one network; write its name, such as resnet50"
+    if name == "folded":
+        return "--folded is for one network; leave it out, or draw each by itself"
     for about in FIELDS.values():
         if {name, name.removeprefix("no_")} & {about.name, about.alias} - {""}:
             return f"{option} is for one network; write resnet50[{about.name}={_example(about)}]"
@@ -276,7 +291,8 @@ def _load(
         # Python started for a script looks where the script lies; a user's module lies here. Last,
         # so that no file here stands in for an installed module.
         sys.path.append(os.getcwd())
-    return graph(model, parse_inputs(input), args=parse_args(args), leaves=leaf, **changes)
+    with telling(f"importing and tracing {model}"):
+        return graph(model, parse_inputs(input), args=parse_args(args), leaves=leaf, **changes)
 
 
 def _check_code(models: Sequence[str | None], args: Sequence[str], leaf: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from resnet_inspect.cli.network_options import (
     models_options,
     theme_option,
 )
-from resnet_inspect.cli.output import output_option
+from resnet_inspect.cli.output import output_option, telling
 from resnet_inspect.cli.parameters import argument, command, option, words_of
 from resnet_inspect.errors import InspectError
 from resnet_inspect.files import STDOUT
@@ -63,5 +63,6 @@ def plot(
     """
     if output is None:
         raise InspectError("name a file, such as -o FILE.svg (-o - with --format is stdout)")
-    plotted = ri.plot(kind, *graphs, **settings)
-    plotted.write(output, "svg" if (output, format) == (STDOUT, None) else format, dpi=dpi)
+    with telling("drawing the plot"):
+        plotted = ri.plot(kind, *graphs, **settings)
+        plotted.write(output, "svg" if (output, format) == (STDOUT, None) else format, dpi=dpi)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from graphs import GraphBuilder
 from hypothesis import given
-from hypothesis import strategies as st
+from strategies import branching
 from torch import Tensor, nn
 
 from resnet_inspect import diagram, diff_diagram, trace
@@ -24,7 +24,6 @@ from resnet_inspect.networks.op_labels import caption
 from resnet_inspect.networks.ops import Add, Conv2d, ReLU
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.run import Input
-from resnet_inspect.networks.torch_ops import Concat
 from resnet_inspect.networks.wiring import Wiring
 from resnet_inspect.pictures.diagrams.diagram import LEVELS
 from resnet_inspect.pictures.diagrams.units import light, stages
@@ -70,37 +69,6 @@ def arrows(graph: LayerGraph) -> set[tuple[str, str]]:
 def test_an_arrow_is_an_edge_in_the_zoo(name: str) -> None:
     graph = layer_graph(zoo.spec(name))
     assert arrows(graph) <= edges(graph)
-
-
-@st.composite
-def branching(draw: st.DrawFn) -> LayerGraph:
-    """Convolutions of different kernels that feed one another, sums and concatenations anyhow."""
-    net = GraphBuilder("branching", (4, 8, 8))
-    made: list[Layer] = [net.add(Conv2d(4, 4, (1, 1)), net.input, name="0.conv")]
-    for at in range(1, draw(st.integers(2, 14))):
-        near = st.sampled_from(made[-4:])
-        kind, name = draw(st.sampled_from(["conv", "conv", "relu", "add", "cat"])), f"{at}.layer"
-        if kind == "conv":
-            tall = Conv2d(4, 4, (2 * at + 1, 1), padding=(at, 0))
-            made.append(net.add(tall, draw(near), name=name))
-        elif kind == "relu":
-            made.append(net.add(ReLU(), draw(near), name=name))
-        elif kind == "add":
-            made.append(net.add(Add(), draw(near), draw(near), name=name))
-        else:
-            both = net.add(Concat(), draw(near), draw(near), name=f"{at}.cat")
-            wide = Conv2d(8, 4, (2 * at + 1, 1), padding=(at, 0))
-            made.append(net.add(wide, both, name=name))
-        if draw(st.booleans()):
-            net.end_block(f"{at}", "", "Some")
-            if draw(st.booleans()):
-                net.end_stage(f"stage {at}", "")
-    net.add(ReLU(), made[-1], name="last")
-    net.end_block("last", "", "Last")
-    net.end_stage("last", "")
-    graph = net.graph()
-    ends = draw(st.sets(st.sampled_from(made[1:]), max_size=2))
-    return replace(graph, returned=(*(layer.name for layer in ends), "last"))
 
 
 @given(branching())

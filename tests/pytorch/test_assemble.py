@@ -25,13 +25,13 @@ from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pytorch.assemble import Assembled, assemble, build
-from resnet_inspect.pytorch.weights import from_timm_preact
+from resnet_inspect.pytorch.weights import convert
 
-TORCHVISION = list(
-    json.loads((Path(__file__).parents[1] / "facts" / "published.json").read_text())["torchvision"][
-        "num_params"
-    ]
-)
+PUBLISHED = json.loads((Path(__file__).parents[1] / "facts" / "published.json").read_text())
+TORCHVISION = [
+    *PUBLISHED["torchvision"]["num_params"],
+    *(name for name, entry in zoo.ZOO.items() if entry.family == "vgg"),
+]
 PREACT = [name for name, entry in zoo.ZOO.items() if entry.family == "preact"]
 TIMM = [
     name
@@ -115,7 +115,7 @@ def on_meta(name: str, shape: Shape | None = None) -> nn.Module:
 
 # --- other libraries' weights ------------------------------------------------------------------
 
-LARGEST = 130_000_000
+LARGEST = 150_000_000
 """Parameters of the largest model whose outputs are compared; keys are compared of all."""
 
 
@@ -147,8 +147,11 @@ def test_timm_s_pre_activation_weights_give_its_features(name: str, timm: Module
     ours = on_meta(name)
     theirs.to_empty(device="cpu")
     randomise(theirs)
-    average = zoo.spec(name).shortcut == "D"
-    ours.load_state_dict(from_timm_preact(theirs.state_dict(), average), assign=True)
+    converted = convert(theirs.state_dict(), zoo.spec(name))
+    assert (converted.changed, converted.dropped, converted.new) == ({}, (), ())
+    ours.load_state_dict(converted.state, assign=True)
+    back = convert(converted.state, zoo.spec(name), "timm").state
+    assert all(torch.equal(back[key], value) for key, value in theirs.state_dict().items())
     features: list[Tensor] = []
     ours.fc.register_forward_pre_hook(lambda module, args: features.append(args[0]))
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))

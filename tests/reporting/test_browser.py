@@ -1,40 +1,18 @@
 """The report in a browser: it sorts, filters, folds, ties boxes to rows, and asks for nothing.
 
-Driven by selenium in Chromium without a screen. Where no Chromium is installed (Debian: apt-get
-install chromium chromium-driver) these tests are skipped.
+Driven by selenium in Chromium without a screen (browsing.py).
 """
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
+import browsing
 import pytest
 
 import resnet_inspect as ri
 from resnet_inspect.reporting.write import PAGE, files
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="no Chromium: apt-get install chromium chromium-driver",
-)
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,900",
-)
 
 LAYERS = "table[data-table='resnet50/layers']"
 ROWS = f"{LAYERS} > tbody > tr:not(.group)"
@@ -48,69 +26,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path.as_uri()
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield driver
-    driver.quit()
-
-
-class Reader:
-    """Somebody who reads the page."""
-
-    def __init__(self, browser: Any) -> None:
-        self.browser = browser
-
-    def all(self, selector: str) -> list[Any]:
-        return list(self.browser.find_elements("css selector", selector))
-
-    def one(self, selector: str) -> Any:
-        return self.browser.find_element("css selector", selector)
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        return self.browser.execute_script(script, *arguments)
-
-    def bring(self, element: Any) -> Any:
-        """Scroll an element into sight, below the bar at the top."""
-        self.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
-        return element
-
-    def click(self, element: Any) -> None:
-        self.bring(element)
-        element.click()
-
-    def point(self, element: Any) -> None:
-        """Move the mouse over an element."""
-        from selenium.webdriver import ActionChains
-
-        ActionChains(self.browser).move_to_element(self.bring(element)).perform()
-
-    def press(self, *keys: str) -> None:
-        from selenium.webdriver import ActionChains
-
-        ActionChains(self.browser).send_keys(*keys).perform()
-
-    def emulate(self, **features: str) -> None:
-        """Media features, such as prefers_color_scheme='dark', and the medium itself."""
-        medium = features.pop("media", "")
-        listed = [{"name": k.replace("_", "-"), "value": v} for k, v in features.items()]
-        self.browser.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia", {"media": medium, "features": listed}
-        )
-
-    def resize(self, width: int, height: int) -> None:
-        self.browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
-        )
+class Reader(browsing.Reader):
+    """Somebody who reads the report."""
 
     def names(self) -> list[str]:
         """The layers of the rows that can be seen, from top to bottom."""
@@ -154,22 +71,11 @@ class Reader:
 @pytest.fixture
 def reader(browser: Any, address: str) -> Iterator[Reader]:
     there = Reader(browser)
-    browser.get_log("browser")
-    browser.get_log("performance")
     there.resize(1280, 900)
     there.emulate()
     browser.get(address)
     yield there
-    # Whatever was done: no complaint on the console, and no request but for the page itself.
-    assert browser.get_log("browser") == []
-    requests = [
-        message["params"]["request"]["url"]
-        for entry in browser.get_log("performance")
-        if (message := json.loads(entry["message"])["message"])["method"]
-        == "Network.requestWillBeSent"
-    ]
-    assert [url for url in requests if not url.startswith(("data:", address))] == []
-    assert any(url.startswith(address) for url in requests)
+    there.was_left_alone(address)
 
 
 def layers() -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
     diagram(graph)                            # a Diagram, which a notebook shows
     diagram(graph).write("resnet34.svg")      # svg, png, pdf or dot, by the suffix
+    diagram(graph).write("resnet34.html")     # a page that folds and unfolds
     diagram(plain34, resnet34)                # side by side, stages aligned
     block_diagram("bottleneck", channels=256) # one block with its arithmetic
     diff_diagram(resnet50, resnet50d)         # side by side, differences coloured
@@ -26,13 +27,8 @@ from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.pictures.diagrams.dot import Style
 from resnet_inspect.pictures.diagrams.draw import DIRECTIONS, LEVELS, draw
 from resnet_inspect.pictures.diagrams.fills import CHANGE, COLOR_BY
-from resnet_inspect.pictures.diagrams.render import (
-    FORMATS,
-    RENDERERS,
-    SUFFIXES,
-    RenderError,
-    render,
-)
+from resnet_inspect.pictures.diagrams.render import FORMATS as PICTURES
+from resnet_inspect.pictures.diagrams.render import RENDERERS, RenderError, render
 from resnet_inspect.pictures.themes import THEMES, theme_named
 
 __all__ = [
@@ -51,6 +47,10 @@ __all__ = [
     "diff_diagram",
 ]
 
+PAGE = "html"
+FORMATS = (*PICTURES, PAGE)
+SUFFIXES = {f".{name}": name for name in FORMATS}
+
 MOST = 3
 """Networks that fit side by side."""
 
@@ -61,13 +61,35 @@ class Diagram:
 
     of: str
     dot: str = field(repr=False)
+    graphs: tuple[LayerGraph, ...] = field(repr=False)
+    style: Style = field(repr=False)
 
     def render(self, format: str = "svg", renderer: str = "pygraphviz") -> bytes:
         """The picture in one of FORMATS, drawn in process or by an installed 'dot'.
 
-        Raises UnknownNameError, and RenderError where Graphviz is missing or fails.
+        'html' is a page that holds all levels and opens at this one. Raises UnknownNameError, and
+        RenderError where Graphviz is missing or fails.
         """
+        if format == PAGE:
+            return self._page().encode("utf-8", "replace")
+        if format not in FORMATS:
+            raise unknown("format", format, FORMATS)
         return render(self.dot, format, renderer)
+
+    def _page(self) -> str:
+        from resnet_inspect.pictures.diagrams.interactive.page import html
+
+        style = self.style
+        if not style.down:
+            raise InspectError("a page runs down; leave --direction out, or draw a picture")
+        return html(
+            self.graphs,
+            level=style.level,
+            expand=style.expand,
+            color_by=style.color_by,
+            theme=style.theme.name,
+            marks=style.marks,
+        )
 
     def write(
         self, path: str | os.PathLike[str], format: str | None = None, renderer: str = "pygraphviz"
@@ -82,6 +104,10 @@ class Diagram:
     def _repr_svg_(self) -> str:
         drawn = self.render("svg").decode("utf-8")
         return drawn[drawn.index("<svg") :]
+
+    def _repr_html_(self) -> str:
+        """The picture in its size: a notebook would cut what is wider than a cell."""
+        return f'<div style="overflow-x: auto">{self._repr_svg_()}</div>'
 
 
 def diagram(
@@ -157,4 +183,5 @@ def _style(
 def _drawn(graphs: Sequence[LayerGraph], style: Style) -> Diagram:
     if not 1 <= len(graphs) <= MOST:
         raise InspectError(f"{len(graphs)} networks in one diagram; give 1 to {MOST}")
-    return Diagram(", ".join(graph.name for graph in graphs), draw(graphs, style))
+    name = ", ".join(graph.name for graph in graphs)
+    return Diagram(name, draw(graphs, style), tuple(graphs), style)

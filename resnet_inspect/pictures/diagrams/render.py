@@ -20,7 +20,6 @@ from resnet_inspect.errors import InspectError, unknown
 
 FORMATS = ("svg", "png", "pdf", "dot")
 
-SUFFIXES = {f".{name}": name for name in FORMATS}
 RENDERERS = ("pygraphviz", "dot")
 
 PNG_DPI = 144
