@@ -3,10 +3,10 @@
     python benchmarks/signals.py [--networks 30] [--seeds 24] [--first 0] [--gates]
 
 A third of the networks are post-activation with batch norm, a third without norm, a third
-pre-activation. With --gates those with batch norm have squeeze-and-excitation, GELU or both. Growth a layer is that of the gradient between the outputs of the first and the last
-block, and of the mean square of the signal, each to the power of one by the layers with weights
-between them. Fails where theory is further off than 1% a layer or 5% in all, and two standard
-errors of what was measured.
+pre-activation; with --gates those with batch norm have squeeze-and-excitation, GELU or both. Growth
+a layer is that of the gradient between the outputs of the first and the last block, and of the mean
+square of the signal, each to the power of one by the layers with weights between them. Fails where
+theory is further off than 1% a layer or 5% in all, and two standard errors of what was measured.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def drawn(number: int, gates: bool = False) -> tuple[str, LayerGraph]:
 
 def compared(graph: LayerGraph, seeds: int) -> dict[str, tuple[float, float, float]]:
     """By quantity: how far off theory is in all and a layer, and the error measured; in logs."""
-    theory, found = signal(graph), measure(graph, seeds=seeds, batch=BATCH)
+    theory, found = signal(graph), measure(graph, seeds=seeds, batch=32)
     first, last = theory.ends
     reached = depths(graph)
     between = max(1, reached[last] - reached[first])
