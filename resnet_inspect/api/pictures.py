@@ -74,6 +74,7 @@ def plot(
     *models: Model | Sequence[Model],
     input_shape: Inputs | None = None,
     theme: str = "light",
+    size: str | None = None,
     convention: str = "macs",
     train: bool = False,
     batch: int = 1,
@@ -86,7 +87,8 @@ def plot(
 
     kind: 'stages', 'cumulative', 'memory', 'field', 'paths' or 'signal' of some networks; 'zoo',
     'pareto' or 'blocks' without any. convention: what 'stages' and 'cumulative' count. theme:
-    'light', 'dark' or 'print'. train, batch: 'memory' of a training step (SGD with momentum), or of
+    'light', 'dark' or 'print'. size: on the page, such as '3.3in' (a column), '7in' or '7inx9in',
+    where letters stay legible. train, batch: 'memory' of a training step (SGD with momentum), or of
     an inference pass.
     x: what 'pareto' sets accuracy against: 'macs', 'params' or 'throughput'; device, under and data
     are as `accuracy` has them.
@@ -98,6 +100,7 @@ def plot(
         kind,
         graphs(models, input_shape),
         theme=theme,
+        size=size,
         convention=convention,
         train=train,
         batch=batch,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from resnet_inspect.networks.ops import show_shape
-from resnet_inspect.tables.characters import steering, visible, visible_lines
+from resnet_inspect.tables.characters import STEERING, visible, visible_lines
 from resnet_inspect.tables.columns import Record, Value
 from resnet_inspect.tables.page import Page, cell
 
@@ -50,7 +50,7 @@ def json_text(data: Any) -> str:
     import json
 
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-    return text if text.isascii() and "\x7f" not in text else _escaped(text, steering())
+    return text if text.isascii() and "\x7f" not in text else _escaped(text, STEERING)
 
 
 def _escaped(json: str, characters: str) -> str:

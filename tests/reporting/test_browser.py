@@ -5,6 +5,8 @@ Driven by selenium in Chromium without a screen (browsing.py).
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -209,6 +211,42 @@ def test_a_row_shows_its_box(reader: Reader) -> None:
         assert seen
 
 
+LANDED = """
+const [row, done] = arguments;
+const at = () => row.getBoundingClientRect().top;
+const settle = (before) => {
+  if (at() !== before) return setTimeout(settle, 80, at());
+  const cell = row.cells[0].getBoundingClientRect();
+  const seen = document.elementFromPoint(cell.left + 12, cell.top + cell.height / 2);
+  done([row.contains(seen), seen?.textContent ?? "", row.classList.contains("lit")]);
+};
+setTimeout(settle, 200, at());
+"""
+
+
+@pytest.mark.parametrize("size", [(1400, 900), (880, 900), (390, 844)])
+@pytest.mark.parametrize("name", ["layer1.0", "layer3.1", "layer4.1"])
+def test_a_row_that_a_box_leads_to_can_be_seen(
+    reader: Reader, name: str, size: tuple[int, int]
+) -> None:
+    """What lies at its place is the row itself, not a heading or the bar; and it stays lit."""
+    reader.resize(*size)
+    reader.click(reader.box(name))
+    seen, text, lit = reader.browser.execute_async_script(LANDED, reader.row(f"{name}.conv1"))
+    assert seen, text
+    assert lit
+
+
+def test_what_was_clicked_stays_lit_until_the_pointer_moves(reader: Reader) -> None:
+    box = reader.box("layer2.0")
+    reader.click(box)
+    assert reader.lit()[0] == ["layer2.0.conv1", "layer2.0.conv2", "layer2.0.conv3"]
+    reader.run("document.documentElement.style.scrollBehavior = 'auto'; scrollBy(0, 150)")
+    assert reader.lit()[1] == ["layer2.0"]
+    reader.point(reader.one("#resnet50-title"))
+    assert reader.lit() == ([], [])
+
+
 def test_a_box_leads_to_its_first_row(reader: Reader) -> None:
     reader.click(reader.one(f"{LAYERS} tbody:nth-of-type(5) tr.group button"))
     assert "layer4.0.conv1" not in reader.names()
@@ -271,6 +309,69 @@ def test_the_page_is_as_wide_as_the_screen(reader: Reader, size: str) -> None:
         ".map((e) => e.textContent)"
     )
     assert cut == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_plots_fit_the_screen_and_can_be_read(reader: Reader, size: str) -> None:
+    reader.resize(*SIZES[size])
+    plots = reader.run(
+        "return Array.from(document.querySelectorAll('svg.plot')).filter((e) => e.clientWidth)"
+        ".map((e) => [e.getBoundingClientRect().right, Math.min(...Array.from("
+        "e.querySelectorAll('text')).filter((t) => t.textContent)"
+        ".map((t) => t.getBoundingClientRect().height))])"
+    )
+    assert len(plots) == 6  # each is shown once, wide or narrow
+    assert all(right <= SIZES[size][0] for right, _ in plots)
+    assert all(height > 7 for _, height in plots)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_wide_table_says_so_and_keeps_its_first_column(reader: Reader, size: str) -> None:
+    reader.resize(*SIZES[size])
+    tables = reader.run(
+        "return Array.from(document.querySelectorAll('.scroll')).map((place) => ["
+        "place.scrollWidth > place.clientWidth + 1, place.classList.contains('wide'),"
+        "place.classList.contains('more'), getComputedStyle("
+        "place.querySelector('caption span'), '::after').content])"
+    )
+    assert size == "desktop" or any(wide for wide, *_ in tables)
+    for wide, says_so, more, words in tables:
+        assert says_so == more == wide == ("sideways" in words)
+    if size == "desktop":
+        return
+    place = reader.bring(reader.one("table[data-table='resnet50/stages']"))
+    left = "return arguments[0].rows[1].cells[0].getBoundingClientRect().left"
+    before = reader.run(left, place)
+    reader.run("arguments[0].parentElement.scrollLeft = 1e6", place)
+    assert reader.run(left, place) == before
+    done = "const [place, done] = arguments; setTimeout(() => done(place.className), 100)"
+    classes = reader.browser.execute_async_script(done, reader.run(
+        "return arguments[0].parentElement", place))  # fmt: skip
+    assert "wide" in classes
+    assert "more" not in classes
+
+
+def test_paper_has_a_sheet_for_each_network_and_no_empty_pages(reader: Reader) -> None:
+    reader.emulate(media="print")
+    reader.resize(718, 1000)  # what A4 leaves at 96 dots an inch
+    places = reader.run(
+        "const of = (name) => document.querySelector(`#resnet50 ${name}`).getBoundingClientRect();"
+        "const [pane, facts, layers] = [of('.pane'), of('.facts'), of('.layers')];"
+        "const sheets = Array.from(document.querySelectorAll('.sheet'));"
+        "return [facts.left - pane.right, facts.top - pane.top, layers.top -"
+        "Math.max(...sheets.map((sheet) => sheet.getBoundingClientRect().bottom)),"
+        "pane.height, facts.height]"
+    )
+    beside, level, after, *heights = places
+    assert beside > 0  # a diagram beside its tables,
+    assert abs(level) < 1
+    assert after >= 0  # and layers after the sheets of all networks
+    assert max(heights) < 960
+    reader.emulate()
+    printed = reader.browser.execute_cdp_cmd("Page.printToPDF", {})["data"]
+    pages = len(re.findall(rb"/Type\s*/Page\b", base64.b64decode(printed)))
+    # Five of tables and plots, two sheets, two of layers: a page break before each part adds four.
+    assert pages <= 10
 
 
 CONTRAST = """
