@@ -133,7 +133,7 @@ def _title(names: Sequence[str]) -> str:
 
 
 def _blocks() -> BlockPart:
-    draw = partial(block_diagram, "basic", "bottleneck", channels=256, size=14)
+    draw = partial(block_diagram, "basic", "bottleneck", channels=256, side=14)
     return BlockPart(compare_blocks(), plot("blocks"), _drawing(draw))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.pictures.diagrams.dot import identifier
+from resnet_inspect.pictures.diagrams.to_dot import identifier
 from resnet_inspect.pictures.diagrams.units import Unit, stages
 from resnet_inspect.pictures.themes import THEMES
 from resnet_inspect.reporting.contents import Drawing

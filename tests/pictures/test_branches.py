@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 from types import ModuleType
 
@@ -13,17 +12,16 @@ import torch
 import torch.nn.functional as F
 from graphs import GraphBuilder
 from hypothesis import given
-from strategies import branching
 from torch import Tensor, nn
+from wirings import branching, two_of_all
 
 from resnet_inspect import diagram, diff_diagram, trace
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.branches import Parallel, Part, in_series
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.op_labels import caption
-from resnet_inspect.networks.ops import Add, Conv2d, ReLU
+from resnet_inspect.networks.ops import Conv2d
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.networks.run import Input
 from resnet_inspect.networks.wiring import Wiring
 from resnet_inspect.pictures.diagrams.diagram import LEVELS
 from resnet_inspect.pictures.diagrams.units import light, stages
@@ -272,23 +270,6 @@ def test_blocks_that_differ_in_dropout_alone_are_drawn_once() -> None:
 
 
 # --- what comes and goes -----------------------------------------------------------------------
-
-
-def two_of_all() -> LayerGraph:
-    """Two inputs, two results, a layer fed by nothing and one that nothing reads."""
-    net = GraphBuilder("two", (4, 8, 8))
-    conv = Conv2d(4, 4, (3, 3), padding=(1, 1))
-    left = net.add(conv, net.input._replace(name="left"), name="a")
-    right = net.add(conv, net.input._replace(name="right"), name="b")
-    net.end_block("towers", "", "Towers")
-    both = net.add(Add(), left, right, name="both")
-    net.add(conv, both, name="dropped")
-    net.add(ReLU(), both, name="out")
-    net.end_block("head", "", "Head")
-    net.end_stage("all", "")
-    graph = net.graph()
-    entering = (Input("left", (4, 8, 8)), Input("right", (4, 8, 8)))
-    return replace(graph, entering=entering, returned=("both", "out"))
 
 
 @pytest.mark.parametrize("level", LEVELS)
