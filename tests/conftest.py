@@ -107,6 +107,13 @@ def timm(torchvision: ModuleType) -> ModuleType:
 
 
 @pytest.fixture(autouse=True)
+def _nobody_is_told_that_a_machine_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = sys.modules.get("resnet_inspect.cli.output")
+    if output is not None:
+        monkeypatch.setattr(output, "SLOW", 600.0)
+
+
+@pytest.fixture(autouse=True)
 def _every_trace_keeps_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
     # Tests that import no tracing pay nothing.
     tracing = sys.modules.get("resnet_inspect.pytorch.trace.trace")

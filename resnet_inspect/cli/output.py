@@ -122,6 +122,8 @@ def _is_stdout(output: str | None) -> bool:
 def emit(shown: Shown, format: str | None, output: str | None) -> None:
     """Print a table or several, or write them to a file; raises InspectError."""
     kind = chosen_format(format, output)
+    if kind == "csv" and len(names := list(getattr(shown, "tables", ()))) > 1:
+        note(f"several tables in one CSV, which its first column tells apart: {', '.join(names)}")
     if _is_stdout(output):
         if kind == TERMINAL:
             _print(shown)
@@ -166,7 +168,7 @@ SLOW = 2.0
 
 
 @contextmanager
-def telling(words: str, after: float = SLOW) -> Iterator[threading.Event]:
+def telling(words: str, after: float | None = None) -> Iterator[threading.Event]:
     """Say on stderr what is being done, once it takes long; the event is set when it is said."""
     said = threading.Event()
 
@@ -174,7 +176,7 @@ def telling(words: str, after: float = SLOW) -> Iterator[threading.Event]:
         note(f"{words} ..")
         said.set()
 
-    timer = threading.Timer(after, say)
+    timer = threading.Timer(SLOW if after is None else after, say)
     timer.daemon = True
     timer.start()
     try:

@@ -109,7 +109,8 @@ def test_a_full_stdout_is_one_line(words: str) -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run(command, stdout=full, stderr=-1, text=True, check=False)
     line = "resnet-inspect: cannot write to standard output: no space left on device\n"
-    assert (done.returncode, done.stderr) == (2, line)
+    slow = "resnet-inspect: drawing the plot ..\n"  # on a busy machine
+    assert (done.returncode, done.stderr.removeprefix(slow)) == (2, line)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")

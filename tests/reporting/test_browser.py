@@ -21,7 +21,7 @@ DRIVER = shutil.which("chromedriver")
 
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER),
-    reason="no Chromium: apt-get install chromium chromium-driver",
+    reason="no Chromium, or no chromedriver: apt-get install chromium chromium-driver",
 )
 
 FLAGS = (
