@@ -195,15 +195,30 @@ def theme_option(panel: str | None = None) -> Callable[[Function], Function]:
 
 
 def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:
-    """--level, --expand, --direction and --theme."""
-    levels = words_of("pictures.diagrams.draw:LEVELS")
-    directions = words_of("pictures.diagrams.draw:DIRECTIONS")
+    """--level, --expand, --direction, --names, --size, --dpi and --theme."""
+    levels = words_of("pictures.diagrams.style:LEVELS")
+    directions = words_of("pictures.diagrams.style:DIRECTIONS")
+    namings = words_of("networks.naming:NAMINGS")
     return together(
         option("--level LEVEL", "What has a box", default="block", words=levels, panel=panel),
         option("--expand", "Draw every one of identical blocks in a row.", panel=panel),
         option(
             "--direction DIR", "Down or to the right", default="TB", words=directions, panel=panel
         ),
+        option(
+            "--names WHOSE",
+            "Modules (layer1) or the paper's (conv2_x)",
+            default="modules",
+            words=namings,
+            panel=panel,
+        ),
+        option(
+            "--size WIDTH[xHEIGHT]",
+            "Room for it on paper, such as 3.3in, 8cm or 7inx9in.",
+            default="",
+            panel=panel,
+        ),
+        option("--dpi N", "Dots to an inch of a PNG.", type=int, panel=panel),
         theme_option(panel),
     )
 

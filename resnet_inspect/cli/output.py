@@ -144,9 +144,16 @@ def emit(shown: Shown, format: str | None, output: str | None) -> None:
 
 
 def emit_drawing(
-    drawing: Diagram, output: str | None, format: str | None, renderer: str = "pygraphviz"
+    drawing: Diagram,
+    output: str | None,
+    format: str | None,
+    renderer: str = "pygraphviz",
+    dpi: int | None = None,
 ) -> None:
-    """Write a drawing to a file, or DOT to a pipe; raises InspectError."""
+    """Write a drawing to a file, or DOT to a pipe, and on stderr what it could not have.
+
+    Raises InspectError.
+    """
     if output is None and sys.stdout.isatty():
         if format is None:
             raise InspectError("name a file, such as -o FILE.svg, or print DOT by --format dot")
@@ -155,7 +162,9 @@ def emit_drawing(
     if _is_stdout(output):
         output, format = "-", format or "dot"
     with telling("laying the picture out"):
-        drawing.write(str(output), format, renderer)
+        drawing.write(str(output), format, renderer, dpi)
+    for words in drawing.sheet.notes:
+        note(words)
 
 
 def note(words: str) -> None:

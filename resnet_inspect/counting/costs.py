@@ -21,16 +21,18 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache, singledispatch
+from functools import lru_cache
 from math import prod
 from types import MappingProxyType
 from typing import NamedTuple
 
+from resnet_inspect.counting.rules import by_op
 from resnet_inspect.errors import InspectError, ShapeError, shown
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.design import Part
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
 from resnet_inspect.networks.ops import Shape, elements
-from resnet_inspect.networks.resnet import Part, connect, image_shape, layer_graph, layout
+from resnet_inspect.networks.resnet import connect, image_shape, layer_graph, layout
 from resnet_inspect.networks.spec import ResNetSpec
 
 Shapes = tuple[Shape, ...]
@@ -269,7 +271,7 @@ def graph_cost(graph: LayerGraph, batch: int = 1) -> Cost:
     return single if batch == 1 else single.for_batch(batch)
 
 
-@singledispatch
+@by_op
 def operations(op: ops.Op, inputs: Shapes, output: Shape) -> Counts | None:
     """The operations of an op for one sample of these shapes, by field of Cost; None if unknown.
 

@@ -5,8 +5,7 @@ Register new ops here. torch's derivatives.yaml says what each function saves.
 
 from __future__ import annotations
 
-from functools import singledispatch
-
+from resnet_inspect.counting.rules import by_op
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import elements
@@ -18,13 +17,13 @@ STATISTIC = 4
 """Least bytes of a batch statistic: GPUs keep those of half precision in fp32 (CPUs in half)."""
 
 
-@singledispatch
+@by_op
 def memory_known(op: ops.Op) -> bool:
     """Whether all is known that an op keeps and writes; else figures with it are lower bounds."""
     return True
 
 
-@singledispatch
+@by_op
 def buffer_bytes(op: ops.Op, itemsize: int) -> int:
     """Bytes of the buffers that an op holds."""
     return op.buffers * itemsize
@@ -35,13 +34,13 @@ def _(op: ops.BatchNorm2d, itemsize: int) -> int:
     return (op.buffers - 1) * itemsize + INDEX
 
 
-@singledispatch
+@by_op
 def output_bytes(op: ops.Op, itemsize: int) -> int:
     """Bytes of an element that an op gives."""
     return itemsize
 
 
-@singledispatch
+@by_op
 def auxiliary_bytes(op: ops.Op, layer: Layer) -> int:
     """Bytes for each sample that an op writes besides its output, for its backward pass."""
     return 0
@@ -52,7 +51,7 @@ def _(op: ops.MaxPool2d, layer: Layer) -> int:
     return elements(layer.output_shape) * INDEX
 
 
-@singledispatch
+@by_op
 def saved_copy_bytes(op: ops.Op, layer: Layer, itemsize: int, batch: int) -> int:
     """Bytes of its input that an op copies before it overwrites them: its backward needs them."""
     return 0
@@ -70,7 +69,7 @@ def _kept_by(op: ops.Activation) -> str:
     return op.keeps
 
 
-@singledispatch
+@by_op
 def statistics(op: ops.Op, layer: Layer, itemsize: int, batch: int) -> int:
     """Bytes that an op saves only in train mode, besides all that."""
     return 0
@@ -81,7 +80,7 @@ def _(op: ops.BatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
     return 2 * op.channels * max(itemsize, STATISTIC)
 
 
-@singledispatch
+@by_op
 def saved_tensors(op: ops.Op, layer: Layer) -> tuple[str, ...]:
     """The tensors, by the layers that make them, that an op keeps for its backward pass.
 

@@ -6,7 +6,6 @@ multiply-adds, so they stand here as MACs.
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from resnet_inspect.counting.costs import graph_cost, part_cost
@@ -43,12 +42,9 @@ class Figure(NamedTuple):
 
         He et al. 2015 do both: 7.57 is printed as 7.6, and 3.86 as 3.8.
         """
-        exact = Decimal(count) / UNITS[self.unit]
-        step = Decimal(1).scaleb(Decimal(self.value).as_tuple().exponent)  # type: ignore[arg-type]
-        return Decimal(self.value) in (
-            exact.quantize(step, ROUND_HALF_UP),
-            exact.quantize(step, ROUND_DOWN),
-        )
+        digits = self.value.partition(".")[2]
+        unit, exact = UNITS[self.unit], count * 10 ** len(digits)
+        return int(self.value.replace(".", "")) in ((2 * exact + unit) // (2 * unit), exact // unit)
 
     @property
     def text(self) -> str:
@@ -89,6 +85,14 @@ PUBLISHED: dict[str, tuple[Figure, ...]] = {
     "resnet152_v1": _caffe(60192808, 11282415616, "11.3"),
     "resnet50c": (Figure("macs", "4.3", "G", TRICKS),),
     "resnet50d": (Figure("macs", "4.3", "G", TRICKS),),
+    "vgg11": _torchvision(132863336, "7.609"),
+    "vgg13": _torchvision(133047848, "11.308"),
+    "vgg16": _torchvision(138357544, "15.47"),
+    "vgg19": (*_torchvision(143667240, "19.632"), Figure("macs", "19.6", "G", HE2015_PLAIN)),
+    "vgg11_bn": _torchvision(132868840, "7.609"),
+    "vgg13_bn": _torchvision(133053736, "11.308"),
+    "vgg16_bn": _torchvision(138365992, "15.47"),
+    "vgg19_bn": _torchvision(143678248, "19.632"),
     "plain34": (Figure("macs", "3.6", "G", HE2015_PLAIN),),
     "resnet20_cifar": _millions("0.27", HE2015_CIFAR),
     "resnet32_cifar": _millions("0.46", HE2015_CIFAR),

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import singledispatch
 from types import MappingProxyType
 
 from resnet_inspect.counting.field import NOTHING, Field, ReceptiveField, UnknownField, pixels
+from resnet_inspect.counting.rules import by_op
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import LayerGraph, once
 from resnet_inspect.networks.ops import Shape
@@ -103,7 +103,7 @@ Known = list[ReceptiveField]
 Shapes = tuple[Shape, ...]
 
 
-@singledispatch
+@by_op
 def rule(op: ops.Op, fields: Known, shapes: Shapes) -> ReceptiveField | None:
     """The field of an op's output from those of its inputs; the base case is 'unknown'.
 

@@ -7,7 +7,7 @@ and shortcuts are plain to see; nothing is found by parsing names.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, wraps
 from itertools import chain
@@ -305,6 +305,24 @@ class BlockBuilder:
         """The block that holds all layers added since the last one."""
         layers, self._layers = tuple(self._layers), []
         return Block(name, path, kind, layers)
+
+    def chain(self) -> Block:
+        """The same, of layers that are no module's: named and described by them."""
+        return self.block(span(self._layers), "", kinds(self._layers))
+
+
+def span(layers: Sequence[Layer]) -> str:
+    """A name for layers that are no module: from the first to the last, a shared path once."""
+    first, last = layers[0].name, layers[-1].name
+    if first == last:
+        return first
+    path, dot, _ = first.rpartition(".")
+    return f"{first}..{last.removeprefix(path + dot)}"
+
+
+def kinds(layers: Iterable[Layer]) -> str:
+    """The kinds of some layers, each once: Conv2d-ReLU."""
+    return "-".join(dict.fromkeys(layer.op.kind for layer in layers))
 
 
 def in_network(name: str, input_shape: Shape, error: ShapeError) -> ShapeError:

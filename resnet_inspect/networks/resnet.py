@@ -10,10 +10,11 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple, Protocol, SupportsIndex, TypeVar
+from typing import NamedTuple, SupportsIndex
 
 from resnet_inspect.errors import ShapeError, shown
-from resnet_inspect.networks import ops
+from resnet_inspect.networks import ends, ops
+from resnet_inspect.networks.design import Builder, Design, Part, Tensor, conv, normalized
 from resnet_inspect.networks.graph import (
     HEAD,
     INPUT,
@@ -29,6 +30,9 @@ from resnet_inspect.networks.graph import (
 from resnet_inspect.networks.ops import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
+
+CHAIN = "features"
+"""Where a network of single convolutions has its layers, numbered from 0 (as torchvision's VGG)."""
 
 
 def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> LayerGraph:
@@ -50,15 +54,17 @@ def _wired(spec: ResNetSpec, shape: Shape) -> LayerGraph:
 
 
 def _stages(spec: ResNetSpec, wire: Wire) -> Iterator[Stage]:
-    for path, parts, repeats in layout(spec):
-        if len(parts) == 1 and parts[0].kind in (STEM, HEAD):
-            stage = Stage(path, "", (_block(parts[0], "", wire),))
-        else:
-            blocks = []
-            for number, part in enumerate(parts):
-                blocks.append(_block(part, f"{path}.{number}", wire))
-                wire = Wire(blocks[-1].output.name, blocks[-1].output.output_shape)
-            stage = Stage(path, path, tuple(blocks), repeats)
+    chained, place = spec.block == "conv", 0
+    for name, parts, repeats in layout(spec):
+        blocks = []
+        for number, part in enumerate(parts):
+            block = _block(part, f"{CHAIN}.{place}" if chained else f"{name}.{number}", wire)
+            blocks.append(block)
+            place += len(block.layers)
+            wire = Wire(block.output.name, block.output.output_shape)
+        ends_network = parts[0].kind in (STEM, HEAD)
+        path = "" if ends_network else CHAIN if chained else name
+        stage = Stage(name, path, tuple(blocks), repeats)
         yield stage
         wire = stage.leaving
 
@@ -69,7 +75,9 @@ def _block(part: Part, path: str, wire: Wire) -> Block:
     net = BlockBuilder()
     entering: Layer | Wire = wire
     connect(net, part, path, entering)
-    return net.block(path or part.kind.lower(), path, part.kind)
+    if part.kind in (STEM, HEAD):
+        return net.block(part.kind.lower(), "", part.kind)
+    return net.chain() if part.kind == CHAIN else net.block(path, path, part.kind)
 
 
 def image_shape(spec: ResNetSpec, input_shape: Shape | None) -> Shape:
@@ -95,45 +103,6 @@ def image_shape(spec: ResNetSpec, input_shape: Shape | None) -> Shape:
     return shape
 
 
-class Design(NamedTuple):
-    """The fields of ResNetSpec that hold for all blocks, stem and head alike.
-
-    Parts of networks are wired from these and from numbers, so that networks that differ in depth
-    or in the width of one stage share the parts that are equal.
-    """
-
-    block: str
-    stem: str
-    stem_width: int
-    stem_pool: bool | None
-    shortcut: str
-    shortcut_norm: bool
-    stride_in: str
-    order: str
-    groups: int
-    se_reduction: int
-    activation: str
-    bias: tuple[str, ...]
-    classes: int
-
-
-_DESIGN = operator.attrgetter(*Design._fields)
-
-
-class Part(NamedTuple):
-    """What a stem, a residual block or a head is wired from: equal parts are wired alike.
-
-    entering, inner, leaving: channels of its input, of a block's 3x3, and of its output.
-    """
-
-    design: Design
-    kind: str
-    entering: int
-    inner: int
-    leaving: int
-    stride: int
-
-
 class StageLayout(NamedTuple):
     """The parts of a stage that differ, and how many times the last of them runs again."""
 
@@ -144,38 +113,48 @@ class StageLayout(NamedTuple):
 
 def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
     """The parts of a network in running order, stage by stage."""
-    design, kind = Design(*_DESIGN(spec)), block_kind(spec)
-    channels = spec.stem_width
-    yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
+    design, kind = Design.of(spec), block_kind(spec)
+    channels, named = spec.stem_width, "layer"
+    if spec.stem == "none":
+        channels, named = spec.in_channels, "stage"
+    else:
+        yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
     for stage, count in enumerate(spec.blocks):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
-        parts: tuple[Part, ...] = (
-            Part(design, kind, channels, inner, leaving, spec.strides[stage]),
-        )
-        if count > 1:  # from its second block on, a stage repeats itself
-            parts += (Part(design, kind, leaving, inner, leaving, 1),)
-        yield StageLayout(f"layer{stage + 1}", parts, max(0, count - 2))
+        first = Part(design, kind, channels, inner, leaving, spec.strides[stage])
+        rest = (Part(design, kind, leaving, inner, leaving, 1),) * (count - 1)
+        if kind != CHAIN:  # from its second block on, a stage repeats itself
+            rest = rest[:1]
+        parts = (first, *rest)
+        yield StageLayout(f"{named}{stage + 1}", parts, count - len(parts))
         channels = leaving
     yield StageLayout("head", (Part(design, HEAD, channels, 0, spec.classes, 0),), 0)
 
 
-_Tensor = TypeVar("_Tensor")
-
-
-class Builder(Protocol[_Tensor]):
-    """What is told of every layer: lists it (BlockBuilder) or counts it (counting.costs)."""
-
-    def add(self, op: ops.Op, *inputs: _Tensor, name: str, path: str | None = None) -> _Tensor:
-        """Take a layer of this op; gives its output."""
-
-
-def connect(net: Builder[_Tensor], part: Part, path: str, tensor: _Tensor) -> _Tensor:
+def connect(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     """Wire a part: add its layers to a builder, fed by `tensor`; gives what leaves it."""
     if part.kind == STEM:
-        return _stem(net, part, tensor)
+        return ends.stem(net, part, tensor)
     if part.kind == HEAD:
-        return _head(net, part, tensor)
+        return ends.head(net, part, path, tensor)
+    if part.kind == CHAIN:
+        return _single_convolution(net, part, path, tensor)
     return _residual_block(net, part, path, tensor)
+
+
+def _single_convolution(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
+    """A convolution by itself (Simonyan & Zisserman 2014); a max pool does the striding."""
+    spec, place = part.design, int(path.rpartition(".")[2] or 0)
+    steps: list[ops.Op] = [conv(part.entering, part.leaving, 3, 1, 1, "residual" in spec.bias)]
+    if part.stride > 1:
+        steps.insert(0, ops.MaxPool2d((part.stride,) * 2, (part.stride,) * 2))
+    for number, op in enumerate(steps):
+        tensor = net.add(op, tensor, name=f"{CHAIN}.{place + number}")
+    place += len(steps)
+    if spec.norm != "none":
+        tensor = normalized(net, spec, part.leaving, tensor, f"{CHAIN}.{place}")
+        place += 1
+    return net.add(spec.act, tensor, name=f"{CHAIN}.{place}")
 
 
 def squeezed_channels(channels: int, reduction: int) -> int:
@@ -186,64 +165,14 @@ def squeezed_channels(channels: int, reduction: int) -> int:
     return max(8, int(channels / reduction + 4) // 8 * 8)
 
 
-# Equal ops are one op: an op is data.
-@lru_cache(maxsize=4096)
-def _conv(
-    inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = False
-) -> ops.Conv2d:
-    side, step, edge = (kernel, kernel), (stride, stride), (kernel // 2, kernel // 2)
-    return ops.Conv2d(inside, outside, side, step, edge, groups, bias)
-
-
-_norm = lru_cache(maxsize=1024)(ops.BatchNorm2d)
-
-
-_ADD, _SCALE, _SIGMOID = ops.Add(), ops.Scale(), ops.Sigmoid()
-_GLOBAL, _FLATTEN = ops.GlobalAvgPool2d(), ops.Flatten()
+_ADD, _SCALE, _SIGMOID, _GLOBAL = ops.Add(), ops.Scale(), ops.Sigmoid(), ops.GlobalAvgPool2d()
 _GATE_ACT = ops.ReLU()
-
-
-def _act_path(act: ops.Activation) -> str:
-    """torchvision calls its ReLU 'relu'; nobody has a name for the others."""
-    return "relu" if isinstance(act, ops.ReLU) else "act"
-
-
-def _stem(net: Builder[_Tensor], part: Part, tensor: _Tensor) -> _Tensor:
-    spec, width = part.design, part.leaving
-    act, bias = ops.ACTIVATIONS[spec.activation], "stem" in spec.bias
-    if spec.stem in ("deep", "tiered"):
-        first = 3 * (width // 8) if spec.stem == "tiered" else width // 2
-        channels = (part.entering, first, width // 2, width)
-        for i in range(3):
-            conv = _conv(channels[i], channels[i + 1], 3, 2 if i == 0 else 1, bias=bias)
-            tensor = net.add(conv, tensor, name=f"conv1.{3 * i}")
-            if i < 2:
-                tensor = net.add(_norm(channels[i + 1]), tensor, name=f"conv1.{3 * i + 1}")
-                tensor = net.add(act, tensor, name=f"conv1.{3 * i + 2}")
-    else:
-        kernel, stride = (7, 2) if spec.stem == "7x7" else (3, 1)
-        conv = _conv(part.entering, width, kernel, stride, bias=bias)
-        tensor = net.add(conv, tensor, name="conv1")
-    if spec.order == "post":  # a pre-activation block brings its own
-        tensor = net.add(_norm(width), tensor, name="bn1")
-        tensor = net.add(act, tensor, name=_act_path(act))
-    if spec.stem_pool:
-        tensor = net.add(ops.MaxPool2d((3, 3), (2, 2), (1, 1)), tensor, name="maxpool")
-    return tensor
-
-
-def _head(net: Builder[_Tensor], part: Part, tensor: _Tensor) -> _Tensor:
-    if part.design.order == "pre":
-        act = ops.ACTIVATIONS[part.design.activation]
-        tensor = net.add(_norm(part.entering), tensor, name="norm")
-        tensor = net.add(act, tensor, name=_act_path(act))
-    tensor = net.add(_GLOBAL, tensor, name="avgpool")
-    tensor = net.add(_FLATTEN, tensor, name="flatten")
-    return net.add(ops.Linear(part.entering, part.leaving), tensor, name="fc")
 
 
 def block_kind(spec: ResNetSpec) -> str:
     """What a block of this network calls itself: Bottleneck, PreActBasicBlock, SEBottleneck, .."""
+    if spec.block == "conv":
+        return CHAIN
     base = "BasicBlock" if spec.block == "basic" else "Bottleneck"
     plain = "Plain" if spec.shortcut == "none" else ""
     before = "PreAct" if spec.order == "pre" else ""
@@ -255,34 +184,33 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
     spec, _, entering, inner, leaving, stride = part
     bias = "residual" in spec.bias
     if spec.block == "basic":
-        return [_conv(entering, inner, 3, stride, 1, bias), _conv(inner, leaving, 3, 1, 1, bias)]
+        return [conv(entering, inner, 3, stride, 1, bias), conv(inner, leaving, 3, 1, 1, bias)]
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
     return [
-        _conv(entering, inner, 1, early, 1, bias),
-        _conv(inner, inner, 3, late, spec.groups, bias),
-        _conv(inner, leaving, 1, 1, 1, bias),
+        conv(entering, inner, 1, early, 1, bias),
+        conv(inner, inner, 3, late, spec.groups, bias),
+        conv(inner, leaving, 1, 1, 1, bias),
     ]
 
 
-def _residual_block(net: Builder[_Tensor], part: Part, path: str, entering: _Tensor) -> _Tensor:
+def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
     spec = part.design
-    act = ops.ACTIVATIONS[spec.activation]
-    act_path = f"{path}.{_act_path(act)}"
+    act, act_path = spec.act, f"{path}.{spec.act_path}"
     convs = _residual_convs(part)
     changes = part.stride != 1 or part.entering != part.leaving
     projects = changes or spec.shortcut == "C"
 
     tensor = bypass = entering
-    for i, conv in enumerate(convs, start=1):
+    for i, op in enumerate(convs, start=1):
         if spec.order == "pre":
-            tensor = net.add(_norm(conv.in_channels), tensor, name=f"{path}.bn{i}")
+            tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{i}")
             tensor = net.add(act, tensor, name=f"{act_path}{i}", path=act_path)
             if i == 1 and projects and spec.shortcut != "A":
                 # a projection takes the activated input (He et al. 2016, section 4.1)
                 bypass = tensor
-        tensor = net.add(conv, tensor, name=f"{path}.conv{i}")
+        tensor = net.add(op, tensor, name=f"{path}.conv{i}")
         if spec.order == "post":
-            tensor = net.add(_norm(conv.out_channels), tensor, name=f"{path}.bn{i}")
+            tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i}")
             if i < len(convs):
                 tensor = net.add(act, tensor, name=f"{act_path}{i}", path=act_path)
     if spec.se_reduction:
@@ -296,7 +224,7 @@ def _residual_block(net: Builder[_Tensor], part: Part, path: str, entering: _Ten
     return tensor
 
 
-def _shortcut(net: Builder[_Tensor], part: Part, path: str, tensor: _Tensor) -> _Tensor:
+def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     """Options A, B, C (He et al. 2015, section 3.3) and D (He et al. 2018, Figure 2c)."""
     spec, stride = part.design, part.stride
     if spec.shortcut == "A":
@@ -309,21 +237,21 @@ def _shortcut(net: Builder[_Tensor], part: Part, path: str, tensor: _Tensor) -> 
             tensor = net.add(pool, tensor, name=f"{path}.0")
             stride = 1
         number = 1  # timm keeps the pool's place where there is nothing to pool
-    conv = _conv(part.entering, part.leaving, 1, stride, 1, "shortcut" in spec.bias)
-    tensor = net.add(conv, tensor, name=f"{path}.{number}")
+    op = conv(part.entering, part.leaving, 1, stride, 1, "shortcut" in spec.bias)
+    tensor = net.add(op, tensor, name=f"{path}.{number}")
     if spec.order == "post" and spec.shortcut_norm:
-        tensor = net.add(_norm(part.leaving), tensor, name=f"{path}.{number + 1}")
+        tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}")
     return tensor
 
 
-def _squeeze_excite(net: Builder[_Tensor], part: Part, path: str, tensor: _Tensor) -> _Tensor:
+def _squeeze_excite(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     """Squeeze-and-excitation (Hu et al. 2017, Figure 3), as 1x1 convolutions like timm's."""
     channels = part.leaving
     hidden = squeezed_channels(channels, part.design.se_reduction)
     gate = net.add(_GLOBAL, tensor, name=f"{path}.squeeze")
-    gate = net.add(_conv(channels, hidden, 1, bias=True), gate, name=f"{path}.fc1")
+    gate = net.add(conv(channels, hidden, 1, bias=True), gate, name=f"{path}.fc1")
     # timm activates the gate by ReLU whatever the network's activation, as the paper does.
     gate = net.add(_GATE_ACT, gate, name=f"{path}.act")
-    gate = net.add(_conv(hidden, channels, 1, bias=True), gate, name=f"{path}.fc2")
+    gate = net.add(conv(hidden, channels, 1, bias=True), gate, name=f"{path}.fc2")
     gate = net.add(_SIGMOID, gate, name=f"{path}.gate")
     return net.add(_SCALE, tensor, gate, name=f"{path}.scale")

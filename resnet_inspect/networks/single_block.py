@@ -10,7 +10,7 @@ from resnet_inspect.errors import SpecError, unknown
 from resnet_inspect.networks.graph import INPUT, LayerGraph, Stage
 from resnet_inspect.networks.ops import Pair
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.networks.spec import BLOCKS, ResNetSpec
+from resnet_inspect.networks.spec import ResNetSpec
 
 FIGURE_5: Mapping[str, int] = {"basic": 64, "bottleneck": 256}
 """Channels that the paper pairs: the two blocks cost about the same."""
@@ -33,8 +33,8 @@ def block_graph(
     ResNetSpec, such as order="pre", shortcut="D" or se_reduction=16. Raises UnknownNameError or
     SpecError.
     """
-    if kind not in BLOCKS:
-        raise unknown("block", kind, BLOCKS)
+    if kind not in FIGURE_5:
+        raise unknown("block", kind, FIGURE_5)
     channels = FIGURE_5[kind] if channels is None else channels
     width, rest = divmod(channels, 4 if kind == "bottleneck" else 1)
     if rest:

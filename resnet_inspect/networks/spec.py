@@ -18,8 +18,8 @@ from resnet_inspect.errors import SpecError, unknown
 from resnet_inspect.networks.ops import ACTIVATIONS, Shape
 from resnet_inspect.networks.spec_field import SpecField, described, spec_field
 
-BLOCKS = {"basic": 2, "bottleneck": 3}
-"""Kinds of residual block, with the convolutions on their path (He et al. 2015, Figure 5)."""
+BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1}
+"""Kinds of block, with the convolutions on their path (He et al. 2015, Figure 5; VGG's)."""
 
 DEEPEST = 10_000
 """Blocks in a stage: some fifty times the deepest published, and still counted in seconds."""
@@ -48,7 +48,7 @@ class ResNetSpec:
         "word",
         "KIND",
         "Residual block.",
-        {"basic": "two 3x3", "bottleneck": "1x1, 3x3, 1x1"},
+        {"basic": "two 3x3", "bottleneck": "1x1, 3x3, 1x1", "conv": "one 3x3, as VGG"},
     )
     blocks: tuple[int, ...] = spec_field(
         (2, 2, 2, 2), "numbers", "N,N,..", "Blocks in each stage.", most=DEEPEST, example="3,4,6,3"
@@ -73,6 +73,7 @@ class ResNetSpec:
             "3x3": "stride 1, for small images",
             "deep": "three 3x3",
             "tiered": "three 3x3, narrower first",
+            "none": "the first stage takes the image, as VGG's does",
         },
     )
     stem_width: int = spec_field(64, "number", "N", "Channels that leave the stem.")
@@ -112,6 +113,14 @@ class ResNetSpec:
         {"post": "2015", "pre": "2016"},
         of_block=True,
     )
+    norm: str = spec_field(
+        "batch",
+        "word",
+        "NORM",
+        "Normalization.",
+        {"batch": "batch norm", "none": "none"},
+        of_block=True,
+    )
     groups: int = spec_field(1, "number", "N", "Groups of a bottleneck's 3x3.", of_block=True)
     group_width: int = spec_field(
         64, "number", "N", "Width of each group where the stage is 64 wide.", of_block=True
@@ -129,6 +138,13 @@ class ResNetSpec:
         "Convolutions with a bias, or 'none'.",
         ("stem", "residual", "shortcut"),
         example="stem,residual,shortcut",
+    )
+    head: str = spec_field(
+        "pool",
+        "word",
+        "KIND",
+        "Head.",
+        {"pool": "global average, linear", "mlp": "7x7 average, three linear, as VGG"},
     )
     in_channels: int = spec_field(3, "number", "N", "Channels of the input.", of_block=True)
     classes: int = spec_field(1000, "number", "N", "Classes.", alias="num_classes")
@@ -151,8 +167,9 @@ class ResNetSpec:
         if not self.strides:
             object.__setattr__(self, "strides", (1,) + (2,) * (len(self.blocks) - 1))
         if self.stem_pool is None:
-            object.__setattr__(self, "stem_pool", self.stem != "3x3")
+            object.__setattr__(self, "stem_pool", self.stem not in ("3x3", "none"))
         _check_lengths(self)
+        _check_chain(self)
         _check_channels(self)
 
     @property
@@ -166,7 +183,8 @@ class ResNetSpec:
 
         A deep stem counts as one, as in ResNet-50-D; shortcuts do not count.
         """
-        return 2 + BLOCKS[self.block] * sum(self.blocks)
+        ends = 3 if self.head == "mlp" else 1
+        return (self.stem != "none") + BLOCKS[self.block] * sum(self.blocks) + ends
 
     @property
     def input_shape(self) -> Shape:
@@ -179,7 +197,7 @@ class ResNetSpec:
 
     def inner_channels(self, stage: int) -> int:
         """Channels of the 3x3 convolutions of a stage (Xie et al. 2016, Table 1)."""
-        if self.block == "basic":
+        if self.block != "bottleneck":
             return self.widths[stage]
         return self.widths[stage] * self.group_width // 64 * self.groups
 
@@ -234,11 +252,40 @@ def _check_lengths(spec: ResNetSpec) -> None:
         raise FIELDS["input_size"].error(f"is {spec.input_size}; give height and width")
 
 
+_OF_CHAIN: dict[str, Any] = {
+    "stem": "none",
+    "stem_pool": False,
+    "shortcut": "none",
+    "order": "post",
+    "se_reduction": 0,
+}
+"""What single convolutions leave no choice of."""
+
+
+def _check_chain(spec: ResNetSpec) -> None:
+    if spec.block != "conv":
+        for name, value in (("stem", "none"), ("head", "mlp")):
+            if getattr(spec, name) == value:
+                raise SpecError(
+                    f"{name} is {value!r} with {spec.block} blocks; only single convolutions "
+                    "(block='conv') have that",
+                    fields=(name, "block"),
+                )
+        return
+    for name, value in _OF_CHAIN.items():
+        if getattr(spec, name) != value:
+            raise SpecError(
+                f"{name} is {getattr(spec, name)!r} with block='conv'; single convolutions have "
+                f"{name}={value!r}",
+                fields=(name, "block"),
+            )
+
+
 def _check_channels(spec: ResNetSpec) -> None:
-    if spec.block == "basic" and (spec.groups != 1 or spec.group_width != 64):
+    if spec.block != "bottleneck" and (spec.groups != 1 or spec.group_width != 64):
         raise SpecError(
-            f"groups={spec.groups}, group_width={spec.group_width} with basic blocks; only "
-            "bottlenecks have groups (block='bottleneck'), and basic blocks widen by widths",
+            f"groups={spec.groups}, group_width={spec.group_width} with {spec.block} blocks; only "
+            "bottlenecks have groups (block='bottleneck'), others widen by widths",
             fields=("groups", "group_width", "block"),
         )
     for stage in range(len(spec.blocks)):

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import accumulate, count, groupby, pairwise
 
-from resnet_inspect.networks.graph import HEAD, STEM, Block, Layer, Stage
+from resnet_inspect.networks.graph import HEAD, STEM, Block, Layer, Stage, kinds, span
 from resnet_inspect.networks.ops import Activation, Shape
 from resnet_inspect.networks.wiring import is_chain, pieces, sources
 
@@ -291,13 +291,9 @@ def _plain(layers: Sequence[Layer]) -> list[_Group]:
             groups.append(([], Frame("", "", len(groups))))
         groups[-1][0].append(layer)
     named: list[_Group] = [
-        (members, Frame("", _kinds(members), at)) for at, (members, _) in enumerate(groups)
+        (members, Frame("", kinds(members), at)) for at, (members, _) in enumerate(groups)
     ]
     return [*named, (list(layers[ends:]), None)] if ends < len(layers) else named
-
-
-def _kinds(layers: Iterable[Layer]) -> str:
-    return "-".join(dict.fromkeys(layer.op.kind for layer in layers))
 
 
 def _shrinks(layer: Layer) -> bool:
@@ -336,8 +332,8 @@ def _named(units: Sequence[_Unit], tree: _Tree) -> list[tuple[_Unit, Block]]:
     for at, unit in enumerate(units):
         layers = tree.layers[unit.start : unit.end]
         path = tree.called.get((unit.start, unit.end), "")
-        name = path or _span(layers)
-        kind = unit.frame.kind if unit.frame else _kinds(layers)
+        name = path or span(layers)
+        kind = unit.frame.kind if unit.frame else kinds(layers)
         if unit.frame is not None:
             path = unit.frame.path
             name = path or name
@@ -348,15 +344,6 @@ def _named(units: Sequence[_Unit], tree: _Tree) -> list[tuple[_Unit, Block]]:
             path = ""
         blocks.append((unit, Block(names.give(name), path, kind, layers)))
     return blocks
-
-
-def _span(layers: Sequence[Layer]) -> str:
-    """A name for layers that are no module: from the first to the last, a shared path once."""
-    first, last = layers[0].name, layers[-1].name
-    if first == last:
-        return first
-    path, dot, _ = first.rpartition(".")
-    return f"{first}..{last.removeprefix(path + dot)}"
 
 
 def _staged(blocks: Sequence[tuple[_Unit, Block]], tree: _Tree) -> tuple[Stage, ...]:
@@ -372,7 +359,7 @@ def _staged(blocks: Sequence[tuple[_Unit, Block]], tree: _Tree) -> tuple[Stage, 
         starts, ends = units[0].container.start, units[-1].container.end
         if not edge and container and (starts, ends) == (units[0].start, units[-1].end):
             name, path = container, container  # it holds these blocks and no others
-        elif len(members) == 1:
+        elif len(members) == 1 and (edge or members[0].path or not container):
             name, path = members[0].name, members[0].path
         else:
             free = (name for name in map("stage{}".format, numbers) if name not in tree.paths)

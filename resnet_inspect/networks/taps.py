@@ -14,9 +14,10 @@ from resnet_inspect.networks.wiring import pieces
 class Tap(NamedTuple):
     """A tensor that passes from one resolution to the next.
 
-    name: C1 for the stem's, C2 .. for the stages' (Lin et al. 2016, arXiv 1612.03144, section 3);
-    of networks that no spec describes, C and the binary logarithm of its stride. node: the module
-    whose output it is. stage: its number among the stages of residual blocks, None for the stem.
+    name: C1 for the stem's, if it has one, and on for the stages' (Lin et al. 2016, arXiv
+    1612.03144, section 3); of networks that no spec describes, C and the binary logarithm of its
+    stride. node: the module whose output it is. stage: its number among the stages of residual
+    blocks, None for the stem.
     """
 
     name: str
@@ -37,12 +38,18 @@ def taps(graph: LayerGraph) -> tuple[Tap, ...]:
     blocks = [stage for stage in graph.stages if stage.blocks[0].kind not in (STEM, HEAD)]
     stem = next((stage for stage in graph.stages if stage.blocks[0].is_stem), None)
     ends = [layer for layer in stem.layers if not isinstance(layer.op, Pool2d)] if stem else []
+    own = len({stage.path for stage in blocks}) == len(blocks)  # VGG's stages share a module
     first = [Tap("C1", ends[-1].path, ends[-1], None)] if ends else []
     return (
         *first,
         *(
-            Tap(f"C{number}", stage.path or stage.output.path, stage.output, number - 2)
-            for number, stage in enumerate(blocks, start=2)
+            Tap(
+                f"C{at + 1 + len(first)}",
+                stage.path if own else stage.output.path,
+                stage.output,
+                at,
+            )
+            for at, stage in enumerate(blocks)
         ),
     )
 

@@ -27,6 +27,7 @@ TWEAKS = f"{HE2018.at('Figure 2').full}; timm"
 SE = "Hu et al. 2017, arXiv 1709.01507; timm"
 TIMM = "timm"
 D2L = "Dive into Deep Learning, section ResNet"
+VGG = "Simonyan & Zisserman 2014, arXiv 1409.1556; torchvision"
 NOTES = "course notes: ResNet-34 on MNIST"
 
 
@@ -70,7 +71,22 @@ _SMALL: dict[str, Any] = {
     "classes": 10,
     "input_size": (32, 32),
 }
+_VGG: dict[str, Any] = {
+    "block": "conv",
+    "widths": (64, 128, 256, 512, 512),
+    "stem": "none",
+    "shortcut": "none",
+    "bias": ("residual",),
+    "head": "mlp",
+}
 _PRE_SMALL: dict[str, Any] = {**_SMALL, **_PRE, **_V1, "block": "bottleneck"}
+
+
+def _vgg(depth: int, norm: str = "none") -> Entry:
+    """Configurations A, B, D and E of Table 1, without batch norm as published."""
+    blocks = {11: (1, 1, 2, 2, 2), 13: (2,) * 5, 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}[depth]
+    fields = {**_VGG, "blocks": blocks}
+    return Entry("vgg", VGG, fields if norm == "batch" else {**fields, "norm": norm})
 
 
 def _cifar(n: int) -> dict[str, Any]:
@@ -157,6 +173,9 @@ ZOO: dict[str, Entry] = {
         f"plain{6 * n + 2}_cifar": Entry("plain", CIFAR, {**_cifar(n), **_PLAIN})
         for n in (3, 5, 7, 9, 18)
     },
+    # VGG, the plain networks that residual ones are measured against
+    **{f"vgg{depth}": _vgg(depth) for depth in (11, 13, 16, 19)},
+    **{f"vgg{depth}_bn": _vgg(depth, "batch") for depth in (11, 13, 16, 19)},
     # from courses
     "resnet18_d2l": Entry("notes", D2L, {**_18, **_BIASED, "in_channels": 1, "classes": 10}),
     "resnet34_mnist": Entry(
@@ -179,7 +198,7 @@ FAMILIES = tuple(dict.fromkeys(entry.family for entry in ZOO.values()))
 CLASSICS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 """The five networks of He et al. 2015, Table 1, as torchvision has them."""
 
-_BY_RULE = re.compile(r"(resnet|plain)([1-9]\d{0,5})_cifar")
+_BY_RULE = r"(resnet|plain)([1-9]\d{0,5})_cifar"
 
 
 def canonical(name: str) -> str:
@@ -212,7 +231,7 @@ def spec(name: str) -> ResNetSpec:
 
 def _from_rule(name: str) -> Entry | None:
     """CIFAR networks of any 6n+2 layers (He et al. 2015, section 4.2)."""
-    match = _BY_RULE.fullmatch(name)
+    match = re.fullmatch(_BY_RULE, name)
     if match is None or int(match[2]) % 6 != 2 or int(match[2]) < 8:
         return None
     plain = match[1] == "plain"

@@ -19,7 +19,7 @@ import torch
 from torch import fx, nn
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.networks import ops, taps
+from resnet_inspect.networks import ops, taps, torch_ops
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
 from resnet_inspect.networks.wiring import is_chain, sources
 from resnet_inspect.pytorch.zero_pad import ZeroPadShortcut
@@ -58,6 +58,8 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     ops.Mish: lambda op: nn.Mish(op.inplace),
     ops.Hardswish: lambda op: nn.Hardswish(op.inplace),
     ops.Sigmoid: lambda op: nn.Sigmoid(),
+    torch_ops.AdaptivePool: lambda op: getattr(nn, op.type)(op.size),
+    torch_ops.Dropout: lambda op: getattr(nn, op.type)(op.p),
 }
 """The torch.nn module of each op."""
 

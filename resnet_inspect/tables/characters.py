@@ -15,9 +15,9 @@ _STEERING = (
     "\u2028\u2029\ufff9-\ufffb\U000e0000-\U000e007f"  # lines, annotations, tags
     "\ud800-\udfff\ufeff\ufffe\uffff"  # what UTF-8 or XML cannot hold
 )
-_IN_A_LINE = re.compile(f"[{_STEERING}\t\n]")
-steering = re.compile(f"[{_STEERING}]")
-"""What steers a terminal, but for tab and line feed."""
+_IN_A_LINE = f"[{_STEERING}\t\n]"
+STEERING = f"[{_STEERING}]"
+"""A pattern of what steers a terminal, but for tab and line feed; it is seldom looked for."""
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -26,12 +26,12 @@ def _escaped(match: re.Match[str]) -> str:
 
 def visible(text: str) -> str:
     """A line of text that does nothing but show: a tab is \\t, an escape \\x1b."""
-    return text if text.isprintable() else _IN_A_LINE.sub(_escaped, text)
+    return text if text.isprintable() else re.sub(_IN_A_LINE, _escaped, text)
 
 
 def visible_lines(text: str) -> str:
     """As `visible`, of text that may have lines and tabs."""
-    return text if text.isprintable() else steering.sub(_escaped, text)
+    return text if text.isprintable() else re.sub(STEERING, _escaped, text)
 
 
 def cells(text: str) -> int:

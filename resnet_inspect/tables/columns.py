@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Literal, NamedTuple, get_args
 
 from resnet_inspect.networks.ops import show_shape
@@ -127,7 +126,11 @@ def compact(count: int) -> str:
 
 def show_count(count: int) -> str:
     """A count in full, up to a million million million; what is larger in four figures."""
-    return f"{count:,}" if abs(count) < 10**18 else f"{Decimal(count):.3e}"
+    if abs(count) < 10**18:
+        return f"{count:,}"
+    from decimal import Decimal
+
+    return f"{Decimal(count):.3e}"
 
 
 def show_figures(number: float) -> str:

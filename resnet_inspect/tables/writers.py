@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from resnet_inspect.networks.ops import show_shape
-from resnet_inspect.tables.characters import steering, visible, visible_lines
+from resnet_inspect.tables.characters import STEERING, visible, visible_lines
 from resnet_inspect.tables.columns import Record, Value
 from resnet_inspect.tables.page import Page, cell
 
@@ -50,23 +50,23 @@ def json_text(data: Any) -> str:
     import json
 
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-    return text if text.isascii() and "\x7f" not in text else _escaped(text, steering)
+    return text if text.isascii() and "\x7f" not in text else _escaped(text, STEERING)
 
 
-def _escaped(json: str, characters: re.Pattern[str]) -> str:
+def _escaped(json: str, characters: str) -> str:
     """JSON with these characters, which only strings hold, as escapes."""
 
     def escape(match: re.Match[str]) -> str:
         units = match[0].encode("utf-16-be", "surrogatepass").hex()
         return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
-    return characters.sub(escape, json)
+    return re.sub(characters, escape, json)
 
 
 def ascii_text(text: str, format: str) -> str:
     """A text in a format for a stream in ASCII, where the format has escapes of its own."""
     if format == "json":
-        return _escaped(text, re.compile(r"[^\x00-\x7f]"))
+        return _escaped(text, r"[^\x00-\x7f]")
     return text.encode("ascii", "xmlcharrefreplace").decode() if format == "html" else text
 
 

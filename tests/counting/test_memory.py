@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from families import one_of_each_family
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from saved import measured_saved
 from strategies import networks
@@ -74,12 +74,14 @@ def check(graph: LayerGraph, batch: int, dtype: str = "fp32") -> None:
 def test_random_networks_keep_what_is_measured(
     network: tuple[ResNetSpec, Shape], dtype: str
 ) -> None:
+    assume(network[0].head != "mlp")  # it has dropout
     # Batch norm in train mode wants more than one value for each channel.
     check(layer_graph(*network), batch=2, dtype=dtype)
 
 
 # What makes memory differ is how a block is wired; a family's deeper members repeat its blocks.
-SHALLOW = [name for name in zoo.ZOO if zoo.spec(name).depth <= 56]
+# The CPU keeps dropout's mask in floats, GPUs in bytes: networks with dropout are left out.
+SHALLOW = [name for name in zoo.ZOO if zoo.spec(name).depth <= 56 and zoo.spec(name).head != "mlp"]
 
 
 @pytest.mark.parametrize("name", one_of_each_family(SHALLOW))

@@ -60,8 +60,11 @@ def check(field: Field, position: int, found: Pair, pixels: int) -> bool:
     at the edge: windows that stride past their own width (1x1 with stride 2) and the last rows
     that no window reaches leave pixels unseen.
     """
-    first = field.start + position * field.stride
-    last = first + field.size - 1
+    if field.spans:  # an adaptive pool's windows differ
+        first, last = field.span(position)
+    else:
+        first = field.start + position * field.stride
+        last = first + field.size - 1
     assert max(first, 0) <= found[0] <= found[1] <= min(last, pixels - 1)
     if first >= 0:
         assert found[0] == first

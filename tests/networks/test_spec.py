@@ -19,6 +19,7 @@ from resnet_inspect.networks.spec import DEEPEST, ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
 
 BOTTLENECK = {"block": "bottleneck"}
+CHAIN = {"block": "conv", "stem": "none", "shortcut": "none"}
 
 # valid, its invalid twin, what the message says of the value, and the way out that it names
 TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
@@ -90,6 +91,11 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
         "widths has 15",
         "the least width is 16",
     ),
+    (CHAIN, {**CHAIN, "shortcut": "B"}, "shortcut is 'B' with block='conv'", "shortcut='none'"),
+    (CHAIN, {**CHAIN, "se_reduction": 8}, "se_reduction is 8", "se_reduction=0"),
+    (CHAIN, {"stem": "none"}, "stem is 'none' with basic blocks", "block='conv'"),
+    ({**CHAIN, "head": "mlp"}, {"head": "mlp"}, "head is 'mlp' with basic blocks", "block='conv'"),
+    (CHAIN, {**CHAIN, "groups": 2}, "with conv blocks", "block='bottleneck'"),
     ({"se_reduction": 16}, {"se_reduction": -1}, "se_reduction has -1", f"0 to {LARGEST}"),
     ({"se_reduction": 0}, {"se_reduction": 0.25}, "se_reduction is 0.25", "whole number"),
     ({"in_channels": 1}, {"in_channels": 0}, "in_channels has 0", f"1 to {LARGEST}"),

@@ -36,6 +36,12 @@ def test_a_table_of_resnet50() -> None:
     assert rows[-1]["params"] == 25557032 - 2048 * 1000 - 1000
 
 
+def test_stages_that_share_a_module_are_tapped_by_layer() -> None:
+    rows = ri.taps("vgg16").records()  # where timm's features_only takes all but the pooled last
+    assert [row["node"] for row in rows] == [f"features.{n}" for n in (3, 8, 15, 22, 29)]
+    assert [row["name"] for row in rows] == ["C1", "C2", "C3", "C4", "C5"]
+
+
 def test_what_is_traced_is_tapped_where_its_resolution_changes(torchvision: ModuleType) -> None:
     traced = ri.trace(torchvision.models.resnet18(), (3, 64, 64))
     described = ri.graph("resnet18", (3, 64, 64))

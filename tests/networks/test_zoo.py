@@ -77,7 +77,8 @@ def test_aliases_lead_to_the_zoo() -> None:
         ("resnet21_cifar", "resnet20_cifar"),
         ("resnet2_cifar", "resnet20_cifar"),  # no block at all
         ("", "resnet-inspect models"),
-        ("vgg", "resnet-inspect models"),
+        ("vgg", "vgg11"),
+        ("mobilenet", "resnet-inspect models"),
     ],
 )
 def test_unknown_names_answer_with_the_nearest(wrong: str, hint: str) -> None:

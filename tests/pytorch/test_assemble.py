@@ -27,11 +27,11 @@ from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pytorch.assemble import Assembled, assemble, build
 from resnet_inspect.pytorch.weights import convert
 
-TORCHVISION = list(
-    json.loads((Path(__file__).parents[1] / "facts" / "published.json").read_text())["torchvision"][
-        "num_params"
-    ]
-)
+PUBLISHED = json.loads((Path(__file__).parents[1] / "facts" / "published.json").read_text())
+TORCHVISION = [
+    *PUBLISHED["torchvision"]["num_params"],
+    *(name for name, entry in zoo.ZOO.items() if entry.family == "vgg"),
+]
 PREACT = [name for name, entry in zoo.ZOO.items() if entry.family == "preact"]
 TIMM = [
     name
@@ -115,7 +115,7 @@ def on_meta(name: str, shape: Shape | None = None) -> nn.Module:
 
 # --- other libraries' weights ------------------------------------------------------------------
 
-LARGEST = 130_000_000
+LARGEST = 150_000_000
 """Parameters of the largest model whose outputs are compared; keys are compared of all."""
 
 

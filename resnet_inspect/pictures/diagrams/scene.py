@@ -14,7 +14,7 @@ from resnet_inspect.pictures.themes import Theme
 
 Lane = Literal["main", "shortcut", "gate"]
 Look = Literal["box", "pill", "sign", "fork", "end", "plain"]
-Arrangement = Literal["series", "parallel", "free"]
+Arrangement = Literal["series", "parallel", "free", "columns"]
 Way = Literal["main", "skip", "shortcut", "gate"]
 
 
@@ -22,8 +22,8 @@ Way = Literal["main", "skip", "shortcut", "gate"]
 class Text:
     """Words of one look. size: in points; colour: #rrggbb, or '' for the ink of where it is.
 
-    stroke: a sample of the line of this kind of shortcut, instead of words; a `swatch` of a colour
-    is the character ■ in it.
+    stroke: a sample of the line of this kind of shortcut, or of a 'gate', instead of words; a
+    swatch of a colour is the character ■ in it.
     """
 
     words: str
@@ -66,7 +66,8 @@ class Box:
     runs on its way); a 'sign' (a circle with + or ×); a 'fork' (a point at which paths part); an
     'end' (input, output); 'plain' words. fill, ink, edge: #rrggbb, '' for the theme's. stroke: the
     kind of shortcut whose dashes its border has. lane: the main path, or what runs beside it: such
-    a box stands at the side of the parts that follow it in its group. kind: its class in SVG.
+    a part stands at the side of all other parts of its group; where there are none, the main path
+    passes it on its way from the part before the group to the one after. kind: its class in SVG.
     note: its tooltip, lines of text.
     """
 
@@ -98,8 +99,10 @@ class Group:
     """Boxes that belong together.
 
     arrangement: 'series' along the direction of the picture; 'parallel', each part beside the one
-    before; 'free', as their edges have it (interwoven layers). align: what makes groups (or their
-    first boxes) of networks side by side start at the same height, '' for nothing.
+    before; 'free', as their edges have it (interwoven layers); 'columns', into which the layout
+    wraps a series. align: what makes groups (or their first boxes) of networks side by side start
+    at the same height, '' for nothing. lane: as of a box; several boxes of one shortcut or gate
+    are a group.
     """
 
     name: str
@@ -107,6 +110,7 @@ class Group:
     arrangement: Arrangement = "series"
     frame: Frame | None = None
     align: str = ""
+    lane: Lane = "main"
 
 
 Part = Box | Group

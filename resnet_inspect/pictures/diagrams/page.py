@@ -1,0 +1,142 @@
+"""A scene on a page: wrapped into columns so that text can be read at the size asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from resnet_inspect.errors import InspectError
+from resnet_inspect.pictures.diagrams.measure import Size
+from resnet_inspect.pictures.diagrams.scene import Box, Columns, Line, Part, Scene
+from resnet_inspect.pictures.diagrams.sheet import Sheet
+from resnet_inspect.pictures.diagrams.spread import Spread
+from resnet_inspect.pictures.diagrams.ways import WORDS
+
+INCH = 72.0
+
+PAGE = 9.5 * INCH
+"""How high a picture may be where only its width is asked for: the text of a page."""
+
+LEAST = 6.0
+"""Points of the smallest text that can be read on paper."""
+
+MOST_COLUMNS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PageSize:
+    """The room for a picture, in points. height: None for what it takes."""
+
+    width: float
+    height: float | None = None
+
+
+_UNITS = {"in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pt": 1.0}
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(in|cm|mm|pt)").fullmatch
+
+
+def page_size(text: str) -> PageSize:
+    """A width, or a width and a height: 3.3in, 8cm, 3.3inx9in. Raises InspectError."""
+    lengths = [_LENGTH(part) for part in re.split("[x×]", text.strip())]
+    points = [float(found[1]) * _UNITS[found[2]] for found in lengths if found]
+    if len(points) != len(lengths) or len(points) > 2 or not all(points):
+        raise InspectError(
+            f"{text!r} is no size of a picture; give its width, as in 3.3in or 8cm, "
+            "or width and height, as in 7inx9in"
+        )
+    return PageSize(*points)
+
+
+def lay_out(scene: Scene, size: PageSize | None = None, columns: int | None = None) -> Sheet:
+    """Give all that a scene shows its place.
+
+    size: the room for it. columns: how many its stages wrap into (rows, if it runs to the right);
+    None for as many as let text be largest in the room. Raises InspectError.
+    """
+    if columns is not None and columns < 1:
+        raise InspectError(f"{columns} columns; give 1 or more")
+    sizes: dict[int, Size] = {}
+    first = Spread(scene, sizes)
+    most = min(len(first.breaks) + 1, MOST_COLUMNS)
+    notes = _unwrapped(scene, columns, most)
+    if columns is None and size is None:
+        counts: Sequence[int] = (1,)
+    else:
+        counts = range(1, most + 1) if columns is None else (min(columns, most),)
+    found = [first if count == 1 else Spread(first.wrapped(count), sizes) for count in counts]
+    if size is None:
+        return _fitted(found[0], None, notes)
+    best = max(found, key=lambda spread: _legibility(spread.sheet(), size))
+    return _fitted(best, size, notes)
+
+
+def _unwrapped(scene: Scene, columns: int | None, most: int) -> tuple[str, ...]:
+    """What to say where a picture does not wrap into the columns asked for."""
+    if columns is None or columns <= most:
+        return ()
+    if len(scene.drawings) > 1:
+        return ("networks side by side do not wrap into columns",)
+    return (f"this picture wraps into no more columns than {most}",)
+
+
+def _legibility(sheet: Sheet, size: PageSize) -> tuple[float, float]:
+    """How large text is on a page; of equals, how much of it stays free."""
+    scale = _scale(sheet, replace(size, height=size.height or PAGE), 1.0)
+    return round(scale, 3), -sheet.width * sheet.height
+
+
+def _scale(sheet: Sheet, size: PageSize, least: float) -> float:
+    """How much smaller a picture is shown; as high as a page, if text is then not too small."""
+    fitting = min(size.width / sheet.width, 1.0)
+    if size.height:
+        return min(fitting, size.height / sheet.height)
+    return min(fitting, max(PAGE / sheet.height, LEAST / least))
+
+
+def _fitted(spread: Spread, size: PageSize | None, notes: tuple[str, ...]) -> Sheet:
+    """A picture at the size asked for, in the middle of it, with what has to be said of that."""
+    sheet = spread.sheet()
+    if size is None:
+        return replace(sheet, notes=notes)
+    smallest = min(_text_sizes(sheet.scene), default=LEAST)
+    scale = _scale(sheet, size, smallest)
+    least = smallest * scale
+    if least < LEAST:
+        said = (
+            f"the smallest text is {least:.1f} points high at this size, below the {LEAST:.0f} "
+            "that can be read on paper; draw fewer levels (--level), wrap it (--columns), leave "
+            "repeats folded, or give it more room"
+        )
+        notes = (*notes, said)
+    sheet = spread.sheet(size.width / scale)
+    return replace(sheet, shown=Size(size.width, sheet.height * scale), notes=notes)
+
+
+def _text_sizes(scene: Scene) -> Iterator[float]:
+    """Points of all text in a picture."""
+    for drawing in scene.drawings:
+        yield from _sizes_of(drawing.heading)
+        yield from (WORDS for edge in drawing.edges if edge.label or edge.caption)
+        yield from _sizes_in(drawing.root)
+    yield from _sizes_of(scene.legend)
+
+
+def _sizes_in(part: Part) -> Iterator[float]:
+    if isinstance(part, Box):
+        yield from _sizes_of(part.lines)
+        return
+    if part.frame:
+        yield from _sizes_of(part.frame.title)
+    for inner in part.parts:
+        yield from _sizes_in(inner)
+
+
+def _sizes_of(lines: Sequence[Line]) -> Iterator[float]:
+    for line in lines:
+        if isinstance(line, tuple):
+            yield from (text.size for text in line if text.words.strip())
+        elif isinstance(line, Columns):
+            yield from (size for column in line.columns for size in _sizes_of(column))
+        else:
+            yield from _sizes_of(line.lines)
