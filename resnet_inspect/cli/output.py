@@ -178,7 +178,10 @@ SLOW = 2.0
 
 @contextmanager
 def telling(words: str, after: float | None = None) -> Iterator[threading.Event]:
-    """Say on stderr what is being done, once it takes long; the event is set when it is said."""
+    """Say on stderr what is being done, once it takes long; the event is set when it is said.
+
+    after: seconds, by default SLOW.
+    """
     said = threading.Event()
 
     def say() -> None:

@@ -40,7 +40,7 @@ def write(
     not a report, unless `force` (and then leaves the folder as it was); OutputError where it cannot
     be written.
     """
-    _check_target(folder, force)  # before anything is drawn
+    check_folder(folder, force=force)  # refused before anything is drawn
     made = files(graphs, batch=batch, dtype=dtype, convention=convention, command=command)
     write_folder(folder, made, force=force)
 
@@ -68,7 +68,7 @@ def write_folder(
     Raises ForeignFilesError for a folder that holds files and not a report, unless `force`;
     OutputError where it cannot be written.
     """
-    _check_target(folder, force)
+    check_folder(folder, force=force)
     target = Path(folder)
     try:
         for name in sorted(files):
@@ -79,12 +79,12 @@ def write_folder(
         write_bytes(target / name, data)
 
 
-def _check_target(folder: str | os.PathLike[str], force: bool) -> None:
-    """Raise InspectError for a folder that a report is not written into."""
+def check_folder(folder: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Raise what `write_folder` raises of a folder that it does not write into."""
     if os.fspath(folder) == STDOUT:
         raise InspectError("'-' is stdout, and a report is a folder; name one")
-    target = Path(folder)
     try:
+        target = Path(folder)
         free = force or _is_free(target) or _is_report(target)
     except (OSError, ValueError) as error:
         raise cannot_make(folder, error) from None
