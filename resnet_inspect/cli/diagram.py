@@ -85,7 +85,7 @@ def diagram(
     \b
     resnet-inspect diagram resnet34 -o resnet34.svg
     resnet-inspect diagram resnet152 --level stage --color-by macs -o heat.png
-    resnet-inspect diagram vgg19 plain34 resnet34 --level conv --size 7in -o figure3.pdf
+    resnet-inspect diagram plain34 resnet34 --level conv -o figure3.pdf
     resnet-inspect diagram block bottleneck --channels 256 -o bottleneck.svg
     resnet-inspect diagram block basic --stride 2 --shortcut D -o projection.svg
     """

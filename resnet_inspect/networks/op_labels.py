@@ -21,6 +21,7 @@ _NAMES = {
     "Add": ("+", "+"),
     "Scale": ("gate", "×"),
     "Flatten": ("flat", "flatten"),
+    "Concat": ("Concat", "concat"),
     "ConvTranspose2d": ("ConvTranspose2d", "transposed conv"),
 }
 """Kind of op -> its name in a table, and in a figure."""

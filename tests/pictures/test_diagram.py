@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from math import prod
 
@@ -537,37 +537,7 @@ def test_one_to_six_networks(count: int) -> None:
         diagram(*[GRAPHS["resnet18"]] * count)
 
 
-# --- golden files ------------------------------------------------------------------------------
-
-
-def _cases() -> Iterator[tuple[str, Callable[[], drawing.Diagram]]]:
-    def one(name: str, **choices: object) -> Callable[[], drawing.Diagram]:
-        return lambda: diagram(GRAPHS[name], **choices)  # type: ignore[arg-type]
-
-    yield "resnet18-expanded", one("resnet18", expand=True)
-    yield "resnet34-stage", one("resnet34", level="stage")
-    yield "resnet50", one("resnet50")
-    yield "resnet152", one("resnet152")
-    yield "resnet1202", one("resnet1202_cifar")
-    yield "resnet20-layer", one("resnet20_cifar", level="layer", color_by="op")
-    yield "seresnet50-heat-dark", one("seresnet50", color_by="macs", theme="dark")
-    yield "resnetv2_50-print-right", one("resnetv2_50", theme="print", direction="LR")
-    yield (
-        "resnet50d-stage-heat-right",
-        one("resnet50d", level="stage", color_by="params", direction="LR"),
-    )
-    yield "plain34-resnet34", lambda: diagram(GRAPHS["plain34"], GRAPHS["resnet34"])
-    yield "figure5", lambda: block_diagram("basic", "bottleneck")
-    yield "block-d-se", lambda: block_diagram("bottleneck", stride=2, shortcut="D", se_reduction=16)
-    yield "branching-layer", lambda: diagram(skipping(), level="layer")
-
-
-CASES = dict(_cases())
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_golden(case: str, golden: Callable[[str, str], None]) -> None:
-    golden(f"diagram/{case}.dot", CASES[case]().dot)
+# --- names ---------------------------------------------------------------------------------------
 
 
 @given(st.text(min_size=1, max_size=40).filter(str.strip))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
+from outlines import outline, words
 from strategies import specs
 from wirings import branching, skipping, two_of_all
 
@@ -17,13 +18,10 @@ from resnet_inspect.networks.wiring import Wiring
 from resnet_inspect.pictures.diagrams.arrange import boxes
 from resnet_inspect.pictures.diagrams.cells import cells
 from resnet_inspect.pictures.diagrams.compose import scene
+from resnet_inspect.pictures.diagrams.diagram import block_diagram, diff_diagram
 from resnet_inspect.pictures.diagrams.scene import (
-    Brackets,
-    Columns,
     Drawing,
     Group,
-    Line,
-    Panel,
     Part,
     Scene,
 )
@@ -39,17 +37,6 @@ def drawn(*graphs: LayerGraph, level: str = "block", **choices: object) -> Scene
 
 def named(name: str) -> LayerGraph:
     return layer_graph(zoo.spec(name))
-
-
-def words(line: Line) -> str:
-    """A line without its looks."""
-    if isinstance(line, Columns):
-        return " | ".join("; ".join(map(words, column)) for column in line.columns)
-    if isinstance(line, Brackets):
-        return f"[{'; '.join(map(words, line.lines))}] × {line.count}"
-    if isinstance(line, Panel):
-        return "; ".join(map(words, line.lines))
-    return "".join(text.words for text in line)
 
 
 def said(drawing: Drawing) -> dict[str, list[str]]:
@@ -201,3 +188,41 @@ def test_a_shortcut_leaves_behind_what_it_takes() -> None:
     (behind,) = {edge.tail for edge in drawing.edges if edge.head == "layer2.0/fork"}
     assert "layer2.0/fork" in leaving
     assert behind == "layer2.0/lead"
+
+
+# --- golden files --------------------------------------------------------------------------------
+
+CASES = {
+    "resnet18-expanded": lambda: drawn(named("resnet18"), expand=True),
+    "resnet34-stage": lambda: drawn(named("resnet34"), level="stage"),
+    "resnet50": lambda: drawn(named("resnet50")),
+    "resnet152": lambda: drawn(named("resnet152")),
+    "resnet1202": lambda: drawn(named("resnet1202_cifar")),
+    "resnet20-layer": lambda: drawn(named("resnet20_cifar"), level="layer", color_by="op"),
+    "seresnet50-heat-dark": lambda: drawn(
+        named("seresnet50"), color_by="macs", theme=THEMES["dark"]
+    ),
+    "seresnet18-conv": lambda: drawn(named("seresnet18"), level="conv"),
+    "resnetv2_50-print-right": lambda: drawn(
+        named("resnetv2_50"), direction="LR", theme=THEMES["print"]
+    ),
+    "resnet50d-stage-heat": lambda: drawn(
+        named("resnet50d"), level="stage", color_by="params", names="paper"
+    ),
+    "plain34-resnet34": lambda: drawn(named("plain34"), named("resnet34")),
+    "figure3": lambda: drawn(*map(named, ("vgg19", "plain34", "resnet34")), level="conv"),
+    "figure5": lambda: block_diagram("basic", "bottleneck").sheet.scene,
+    "figure2": lambda: block_diagram("basic", labels="paper").sheet.scene,
+    "block-d-se": lambda: (
+        block_diagram("bottleneck", stride=2, shortcut="D", se_reduction=16).sheet.scene
+    ),
+    "resnet50-resnetv2_50": lambda: (
+        diff_diagram(named("resnet50"), named("resnetv2_50")).sheet.scene
+    ),
+    "branching-layer": lambda: drawn(skipping(), level="layer"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_golden(case: str, golden: Callable[[str, str], None]) -> None:
+    golden(f"diagram/{case}.txt", outline(CASES[case]()))

@@ -58,7 +58,7 @@ def stage_box(sketch: Sketch, stage: DrawnStage, number: int | None) -> Box:
     if figures := _figures(sketch, row.cost):
         lines.append(small(figures))
     lines += _what_changed(sketch, name)
-    lines += _shortcut_panel(stage)
+    lines += _shortcut_panel(sketch.theme.ink, stage)
     content = BoxContent(number, stage_kind(stage), row.cost, _change(sketch, name))
     fill = sketch.fills.of(content)
     return Box(name, tuple(lines), fill=fill, kind="stage", note=labels.tooltip(row))
@@ -99,7 +99,7 @@ def _striding(plain: Line, strided: Line) -> Line:
     return (*plain, Text(f"  first: {step}", SMALL))
 
 
-def _shortcut_panel(stage: DrawnStage) -> list[Line]:
+def _shortcut_panel(ink: str, stage: DrawnStage) -> list[Line]:
     """A stage's shortcuts by kind, each with its stroke."""
     counts = Counter(
         (cut.kind, _named_shortcut(cut)) for unit in stage.units for cut in unit.shortcuts
@@ -109,7 +109,7 @@ def _shortcut_panel(stage: DrawnStage) -> list[Line]:
     lines = [
         (
             Text("", stroke=kind),
-            Text(f" {words}" if count == 1 else f" {count} × {words}", SMALL),
+            Text(f" {words}" if count == 1 else f" {count} × {words}", SMALL, colour=ink),
         )
         for (kind, words), count in counts.items()
     ]
@@ -296,7 +296,7 @@ def _told(sketch: Sketch, box: str) -> str:
 
 def _what_changed(sketch: Sketch, box: str) -> tuple[Line, ...]:
     change = sketch.changes.get(box)
-    return tuple(small(words) for words in change.what) if change else ()
+    return tuple((Text(words, SMALL, heavy=True),) for words in change.what) if change else ()
 
 
 def end_box(sketch: Sketch, name: str, words: str, tensor: str, kind: str) -> Box:

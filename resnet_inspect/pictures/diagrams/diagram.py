@@ -188,6 +188,6 @@ def style(
 def _drawn(graphs: Sequence[LayerGraph], style: Style, size: str, columns: int | None) -> Diagram:
     if not 1 <= len(graphs) <= MOST:
         raise InspectError(f"{len(graphs)} networks in one diagram; give 1 to {MOST}")
-    room = page_size(size) if size else None
+    room = page_size(str(size)) if size else None
     sheet = lay_out(scene(graphs, style), room, columns)
     return Diagram(", ".join(graph.name for graph in graphs), sheet)

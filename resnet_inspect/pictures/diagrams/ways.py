@@ -285,6 +285,6 @@ def _at_edge(box: Spot, group: Spot, end: int) -> bool:
             return True
         if around.arrangement == "series":
             met = [other for other in around.main if not other.empty]
-            if met[end] is not spot:
+            if met and met[end] is not spot:
                 return False
     return False
