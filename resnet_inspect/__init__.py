@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from resnet_inspect.api.tables import find_total as find_total
     from resnet_inspect.api.tables import memory as memory
     from resnet_inspect.api.tables import memory_timeline as memory_timeline
+    from resnet_inspect.api.tables import paper_table as paper_table
     from resnet_inspect.api.tables import receptive_fields as receptive_fields
     from resnet_inspect.api.tables import reconcile as reconcile
     from resnet_inspect.api.tables import table as table
@@ -88,8 +89,8 @@ _PUBLIC = {
     "api.pictures": "diagram diff_diagram plot report",
     "api.propagation": "effective_fields paths signal",
     "api.tables": (
-        "compare conventions cost diff explain find_total memory memory_timeline receptive_fields "
-        "reconcile table taps"
+        "compare conventions cost diff explain find_total memory memory_timeline paper_table "
+        "receptive_fields reconcile table taps"
     ),
     "api": "weights",
     "counting.costs": "Cost total",

@@ -19,13 +19,13 @@ class InspectError(ValueError):
         self.fields = fields
 
 
-_VALUE = re.compile(r"""(?<!\w)'[^']*'|(?<!\w)"[^"]*"|\S{120,}""")
+_VALUE = r"""(?<!\w)'[^']*'|(?<!\w)"[^"]*"|\S{120,}"""
 """What a message quotes: text in quotation marks, or a word too long to be one."""
 
 
 def shortened(message: str) -> str:
     """A message whose long values keep their beginning and their end."""
-    return _VALUE.sub(lambda match: _cut(match[0]), message)
+    return re.sub(_VALUE, lambda match: _cut(match[0]), message)
 
 
 def shown(value: object) -> str:

@@ -6,10 +6,12 @@ import gc
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import browsing
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -63,6 +65,16 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser that reads pages; where there is none, what needs it is skipped."""
+    if browsing.MISSING:
+        pytest.skip(f"needs Chromium: apt-get install {' '.join(browsing.MISSING)}")
+    driver = browsing.start(tmp_path_factory.mktemp("chromium"))
+    yield driver
+    driver.quit()
 
 
 def define_torchvision_operators() -> None:

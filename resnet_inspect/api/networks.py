@@ -221,7 +221,7 @@ def _as_html(network: LayerGraph) -> str:
     """What a notebook shows of a graph: its table by stage."""
     from resnet_inspect.tables.network import table
 
-    return table(network, "stage").to_text("html")
+    return table(network, "stage")._repr_html_()
 
 
 LayerGraph._repr_html_ = _as_html

@@ -31,6 +31,7 @@ def diagram(
 ) -> Diagram:
     """Draw a network, or two or three side by side: a value with .dot, .write(path), a display.
 
+    Written as .html it is a page that folds and unfolds, with the full row of every layer.
     level: 'stage', 'block', 'conv' (a box a convolution) or 'layer'. Identical blocks in a row are
     drawn once with their count, unless `expand`. color_by: 'stage', 'op', or a heat map of 'macs',
     'params' or 'activations'. direction: 'TB' (down) or 'LR' (to the right). theme: 'light',
@@ -86,6 +87,7 @@ def plot(
     *models: Model | Sequence[Model],
     input_shape: Inputs | None = None,
     theme: str = "light",
+    size: str | None = None,
     convention: str = "macs",
     train: bool = False,
     batch: int = 1,
@@ -98,7 +100,8 @@ def plot(
 
     kind: 'stages', 'cumulative', 'memory', 'field', 'paths' or 'signal' of some networks; 'zoo',
     'pareto' or 'blocks' without any. convention: what 'stages' and 'cumulative' count. theme:
-    'light', 'dark' or 'print'. train, batch: 'memory' of a training step (SGD with momentum), or of
+    'light', 'dark' or 'print'. size: on the page, such as '3.3in' (a column), '7in' or '7inx9in',
+    where letters stay legible. train, batch: 'memory' of a training step (SGD with momentum), or of
     an inference pass.
     x: what 'pareto' sets accuracy against: 'macs', 'params' or 'throughput'; device, under and data
     are as `accuracy` has them.
@@ -110,6 +113,7 @@ def plot(
         kind,
         graphs(models, input_shape),
         theme=theme,
+        size=size,
         convention=convention,
         train=train,
         batch=batch,

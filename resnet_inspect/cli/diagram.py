@@ -22,7 +22,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.single_block import FIGURE_5
 from resnet_inspect.networks.spec import FIELDS
 from resnet_inspect.pictures.diagrams.fills import COLOR_BY
-from resnet_inspect.pictures.diagrams.render import FORMATS, RENDERERS
+from resnet_inspect.pictures.diagrams.render import RENDERERS
 
 BLOCK = "block"
 """What is written for a network's name to draw blocks."""
@@ -46,7 +46,7 @@ def _complete_other(
     nargs=-1,
     shell_complete=_complete_other,
 )
-@output_option("The picture: its suffix says the format; without one, DOT into a pipe.")
+@output_option("The picture: its suffix says the format (.html folds); without one, DOT to a pipe.")
 @option("--compare", "Nothing: several networks are compared.", hidden=True)
 @diagram_options()
 @option("--columns N", "Columns that stages wrap into.", type=int, unset="as --size has room")
@@ -58,7 +58,11 @@ def _complete_other(
     words=RENDERERS,
     to="renderer",
 )
-@option("--format FORMAT", "Format, whatever the suffix", words=FORMATS)
+@option(
+    "--format FORMAT",
+    "Format, whatever the suffix",
+    words=words_of("pictures.diagrams.diagram:FORMATS"),
+)
 @option("--channels N", "Channels that leave it.", type=int, panel=_BLOCK, unset="64 or 256")
 @option("--side N", "Height and width of its input.", type=int, panel=_BLOCK, unset="56")
 @option("--stride N", "Its stride; above 1 it projects.", type=int, panel=_BLOCK)
@@ -86,6 +90,7 @@ def diagram(
     resnet-inspect diagram resnet34 -o resnet34.svg
     resnet-inspect diagram resnet152 --level stage --color-by macs -o heat.png
     resnet-inspect diagram plain34 resnet34 --level conv -o figure3.pdf
+    resnet-inspect diagram my_package.nets:Net --input 3x224x224 -o net.html
     resnet-inspect diagram block bottleneck --channels 256 -o bottleneck.svg
     resnet-inspect diagram block basic --stride 2 --shortcut D -o projection.svg
     """

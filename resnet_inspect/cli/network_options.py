@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import click
 
 from resnet_inspect.api.networks import folded, graph, is_code
+from resnet_inspect.cli.output import telling
 from resnet_inspect.cli.parameters import Function, argument, completes, option, together, words_of
 from resnet_inspect.counting.costs import checked_batch
 from resnet_inspect.counting.dtypes import DTYPES
@@ -305,7 +306,8 @@ def _load(
         # Python started for a script looks where the script lies; a user's module lies here. Last,
         # so that no file here stands in for an installed module.
         sys.path.append(os.getcwd())
-    return graph(model, parse_inputs(input), args=parse_args(args), leaves=leaf, **changes)
+    with telling(f"importing and tracing {model}"):
+        return graph(model, parse_inputs(input), args=parse_args(args), leaves=leaf, **changes)
 
 
 def _check_code(models: Sequence[str | None], args: Sequence[str], leaf: Sequence[str]) -> None:

@@ -14,9 +14,14 @@ from functools import cache
 from typing import NamedTuple
 
 from resnet_inspect.forecasting.calibration import Prior, Sample, fit, misfit
+from resnet_inspect.forecasting.devices import find
 from resnet_inspect.forecasting.efficiency import Efficiency, kernel_time
 from resnet_inspect.forecasting.fitted import key_of
+from resnet_inspect.forecasting.forecast import forecast
 from resnet_inspect.forecasting.measured import Run, Timing, public_runs, public_timings, sample
+from resnet_inspect.forecasting.power_fit import DEVICES, held_out, public_energy
+from resnet_inspect.networks.naming import named
+from resnet_inspect.networks.resnet import layer_graph
 
 BATCHES = (("resnet50", 1), ("resnet50", 16), ("resnet50", 128), ("resnext101_32x4d", 32))
 FIVE = {
@@ -155,10 +160,15 @@ def interval(rows: Sequence[Checked]) -> tuple[float, float]:
     return ratios[math.floor(0.05 * last)], ratios[math.ceil(0.95 * last)]
 
 
+def within(errors: Iterable[float], share: float) -> float:
+    """The absolute error that this share of errors stay within."""
+    ordered = sorted(map(abs, errors))
+    return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
+
+
 def percentile(rows: Iterable[Checked], share: float) -> float:
     """The absolute error that this share of rows stay within."""
-    errors = sorted(abs(row.error) for row in rows)
-    return errors[min(len(errors) - 1, math.ceil(share * len(errors)) - 1)]
+    return within((row.error for row in rows), share)
 
 
 def by_run(check: Callable[[Run], list[Checked]]) -> Mapping[str, list[Checked]]:
@@ -166,16 +176,46 @@ def by_run(check: Callable[[Run], list[Checked]]) -> Mapping[str, list[Checked]]
     return {name: check(run) for name, run in public_runs().items()}
 
 
+class Training(NamedTuple):
+    """ResNet-50 trained on a device: errors of an image's energy, and of a step's time.
+
+    energy: of the rows that two others of the device calibrated. steps: forecasts of those at full
+    power, of which no forecast has seen any.
+    """
+
+    energy: tuple[float, ...]
+    steps: tuple[float, ...]
+
+
+def trained() -> Mapping[str, Training]:
+    """The public measurements of energy, by device."""
+    graph, energy = layer_graph(named("resnet50")), held_out()
+    found = {}
+    for name in DEVICES:
+        device = find(name)
+        rows = [row for row in public_energy() if row.device == name]
+        # torch convolves in TF32 where a device has units for it
+        dtype = "tf32" if "tf32" in device.peaks else "fp32"
+        steps = [
+            forecast(graph, device, row.batch, dtype, train=True).seconds * row.rate / row.batch - 1
+            for row in rows
+            if row.limit == max(row.limit for row in rows)
+        ]
+        found[name] = Training(tuple(energy[row] for row in rows if row in energy), tuple(steps))
+    return found
+
+
 class Validation(NamedTuple):
-    """Every public row beside the forecasts that had not seen it, by run."""
+    """Every public row beside the forecasts that had not seen it, by run; training by device."""
 
     networks: Mapping[str, list[Checked]]
     devices: Mapping[str, list[Checked]]
+    training: Mapping[str, Training]
 
 
 def validate() -> Validation:
     """Forecast everything that was held out; takes a minute or two."""
-    return Validation(by_run(held_out_networks), by_run(held_out_device))
+    return Validation(by_run(held_out_networks), by_run(held_out_device), trained())
 
 
 def spent(row: Checked) -> tuple[str, float]:

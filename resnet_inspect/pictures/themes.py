@@ -75,7 +75,7 @@ THEMES: dict[str, Theme] = {
             changes={"added": "#2c806b", "removed": "#a8442a", "changed": "#7d6114"},
             grid="#303842",
             band="#1a2029",
-            series=("#56b4e9", "#ff8c42", "#b3d6c1", "#a329e0", "#4b768b", "#7b6842"),
+            series=("#56b4e9", "#ff8c42", "#c3f0b4", "#c33cff", "#ffe100", "#878778"),
         ),
         Theme(
             name="print",

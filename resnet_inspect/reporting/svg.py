@@ -61,10 +61,10 @@ def diagram_colours(drawings: Iterable[Drawing]) -> Colours:
     return colours
 
 
-def inline_plot(svg: str, alt: str, prefix: str, colours: Mapping[str, str]) -> str:
-    """A plot as an element of a page; alt says what it shows."""
+def inline_plot(svg: str, alt: str, prefix: str, colours: Mapping[str, str], kind: str) -> str:
+    """A plot as an element of a page; alt says what it shows, kind which classes it has."""
     root = ET.fromstring(svg)
-    root.attrib = {"class": "plot", "role": "img", "aria-label": alt, **root.attrib}
+    root.attrib = {"class": kind, "role": "img", "aria-label": alt, **root.attrib}
     _remove(root, f"{_SVG}metadata")
     _remove(root, f"{_SVG}style")  # the page's style sheet says the same of plots
     return _inline(root, prefix, colours)

@@ -14,7 +14,7 @@ _MODEL_COLUMNS = (
     Column("depth", "Depth", "count", 4),
     Column("input", "Input", "shape", 3),
     *columns("count", params="Parameters", macs="MACs"),
-    Column("source", "Source", rank=1),
+    Column("source", "Source", "prose", 1),
 )
 
 

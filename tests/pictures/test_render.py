@@ -128,7 +128,9 @@ def test_a_format_may_differ_from_the_suffix(drawn: Diagram, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["net.jpg", "net", "net.svgz"])
 def test_an_unknown_suffix_names_the_known(drawn: Diagram, tmp_path: Path, name: str) -> None:
-    with pytest.raises(FormatError, match=r"use \.svg, \.png, \.pdf, \.dot, or give a format"):
+    with pytest.raises(
+        FormatError, match=r"use \.svg, \.png, \.pdf, \.dot, \.html, or give a format"
+    ):
         drawn.write(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

@@ -2,6 +2,7 @@
 
     diagram(graph)                            # a Diagram, which a notebook shows
     diagram(graph).write("resnet34.svg")      # svg, png, pdf or dot, by the suffix
+    diagram(graph).write("resnet34.html")     # a page that folds and unfolds
     diagram(plain34, resnet34)                # side by side, stages aligned
     block_diagram("bottleneck", channels=256) # one block with its arithmetic
     diff_diagram(resnet50, resnet50d)         # side by side, differences coloured
@@ -27,13 +28,8 @@ from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.pictures.diagrams.compose import scene
 from resnet_inspect.pictures.diagrams.fills import CHANGE, COLOR_BY
 from resnet_inspect.pictures.diagrams.page import lay_out, page_size
-from resnet_inspect.pictures.diagrams.render import (
-    FORMATS,
-    RENDERERS,
-    SUFFIXES,
-    RenderError,
-    render,
-)
+from resnet_inspect.pictures.diagrams.render import FORMATS as PICTURES
+from resnet_inspect.pictures.diagrams.render import RENDERERS, RenderError, render
 from resnet_inspect.pictures.diagrams.sheet import Sheet
 from resnet_inspect.pictures.diagrams.style import DIRECTIONS, LABELS, LEVELS, Style
 from resnet_inspect.pictures.diagrams.to_dot import write_dot
@@ -55,6 +51,10 @@ __all__ = [
     "diff_diagram",
 ]
 
+PAGE = "html"
+FORMATS = (*PICTURES, PAGE)
+SUFFIXES = {f".{name}": name for name in FORMATS}
+
 MOST = 6
 """Networks that fit side by side."""
 
@@ -65,6 +65,8 @@ class Diagram:
 
     of: str
     sheet: Sheet = field(repr=False)
+    graphs: tuple[LayerGraph, ...] = field(repr=False)
+    style: Style = field(repr=False)
 
     @property
     def dot(self) -> str:
@@ -76,10 +78,31 @@ class Diagram:
     ) -> bytes:
         """The picture in one of FORMATS, drawn in process or by an installed Graphviz.
 
-        dpi: dots to an inch of a bitmap. Raises UnknownNameError, and RenderError where Graphviz is
-        missing or fails.
+        'html' is a page that holds all levels and opens at this one. dpi: dots to an inch of a
+        bitmap. Raises UnknownNameError, and RenderError where Graphviz is missing or fails.
         """
+        if format == PAGE:
+            return self._page().encode("utf-8", "replace")
+        if format not in FORMATS:
+            raise unknown("format", format, FORMATS)
         return render(self.sheet, format, renderer, dpi)
+
+    def _page(self) -> str:
+        from resnet_inspect.pictures.diagrams.interactive.page import html
+
+        style = self.style
+        if not style.down:
+            raise InspectError("a page runs down; leave --direction out, or draw a picture")
+        before = {pair.before.name: pair.change for pair in style.pairs if pair.before}
+        after = {pair.after.name: pair.change for pair in style.pairs if pair.after}
+        return html(
+            self.graphs,
+            level=style.level,
+            expand=style.expand,
+            color_by=style.color_by,
+            theme=style.theme.name,
+            marks=(before, after) if style.pairs else (),
+        )
 
     def write(
         self,
@@ -98,6 +121,10 @@ class Diagram:
     def _repr_svg_(self) -> str:
         drawn = self.render("svg").decode("utf-8")
         return drawn[drawn.index("<svg") :]
+
+    def _repr_html_(self) -> str:
+        """The picture in its size: a notebook would cut what is wider than a cell."""
+        return f'<div style="overflow-x: auto">{self._repr_svg_()}</div>'
 
 
 def diagram(
@@ -190,4 +217,4 @@ def _drawn(graphs: Sequence[LayerGraph], style: Style, size: str, columns: int |
         raise InspectError(f"{len(graphs)} networks in one diagram; give 1 to {MOST}")
     room = page_size(str(size)) if size else None
     sheet = lay_out(scene(graphs, style), room, columns)
-    return Diagram(", ".join(graph.name for graph in graphs), sheet)
+    return Diagram(", ".join(graph.name for graph in graphs), sheet, tuple(graphs), style)

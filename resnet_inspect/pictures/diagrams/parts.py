@@ -57,6 +57,9 @@ def _run(sketch: Sketch, run: Run, number: int | None) -> Part:
         )
         for unit in run.drawn
     ]
+    for unit in (unit for repeat in run.repeats for unit in repeat):
+        if unit.output.output_shape in unit.layers[0].input_shapes[:1]:
+            sketch.kept.add(unit.output.name)
     for _, drawn, layer in run.pairs:
         if drawn.name in sketch.gives:  # not where a shortcut's line stands for it
             sketch.gives[layer.name] = sketch.gives[drawn.name]

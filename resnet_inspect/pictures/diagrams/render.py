@@ -23,7 +23,6 @@ from resnet_inspect.pictures.diagrams.to_dot import write_dot
 
 FORMATS = ("svg", "png", "pdf", "tex", "dot")
 
-SUFFIXES = {f".{name}": name for name in FORMATS}
 RENDERERS = ("pygraphviz", "dot")
 
 PNG_DPI = 144

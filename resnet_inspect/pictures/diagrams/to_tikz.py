@@ -29,7 +29,7 @@ from resnet_inspect.pictures.diagrams.strokes import edge_look, stroke_width
 from resnet_inspect.pictures.diagrams.ways import WORDS
 from resnet_inspect.pictures.themes import text_on
 from resnet_inspect.tables.characters import visible_lines
-from resnet_inspect.tables.writers import latex_spelled
+from resnet_inspect.tables.latex import latex_spelled
 
 _BEFORE = r"""% A picture of {name}, which compiles by itself. To put it into a paper, write
 % \usepackage{{standalone,tikz,helvet}} \usetikzlibrary{{arrows.meta}} and \input this file.

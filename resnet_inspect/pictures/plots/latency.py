@@ -20,10 +20,15 @@ from resnet_inspect.pictures.plots.plot import (
     Plot,
     backed,
     called,
+    fitted,
+    fitted_legend,
+    is_narrow,
     log_log,
     note,
+    panels,
     plain_numbers,
     shared_legend,
+    side_by_side,
 )
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.columns import show_round
@@ -102,12 +107,11 @@ def batch_plot(variants: Variants) -> Plot:
     single = len(variants) == 1
 
     def paint(figure: Figure, theme: Theme) -> None:
-        shape = (1, 2) if single else (2, len(variants))
-        shared: Any = {"sharex": True, "sharey": False if single else "row"}
-        grid = figure.subplots(*shape, squeeze=False, **shared)
-        above, below = ([grid[0, 0]], [grid[0, 1]]) if single else grid
-        columns = zip(above, below, variants.items(), strict=True)
-        for latency, throughput, (variant, group) in columns:
+        if single:
+            grid = [side_by_side(figure, 2, sharex=True)]
+        else:
+            grid = panels(figure, len(variants), 2, sharex=True, sharey="row")
+        for (latency, throughput), (variant, group) in zip(grid, variants.items(), strict=True):
             _batch_lines(latency, throughput, theme, models, group)
             latency.set_title("Latency: median, p10 to p90 shaded" if single else variant)
             for axes in (latency, throughput):
@@ -115,25 +119,29 @@ def batch_plot(variants: Variants) -> Plot:
                 axes.set_xticks(batches, [str(batch) for batch in batches])
                 axes.minorticks_off()
                 plain_numbers(axes.yaxis)
-        above[0].set_ylabel("milliseconds")
-        below[0].set_ylabel("images per second")
-        if single:
-            below[0].set_title("Throughput")
-        for axes in grid[-1]:
-            axes.set_xlabel("batch")
+            latency.set_ylabel("milliseconds")
+            throughput.set_ylabel("images per second")
+            if single or is_narrow(figure):
+                throughput.set_title("Throughput" if single else f"{variant}, throughput")
+            for axes in (latency, throughput):
+                axes.set_xlabel("batch")
+                if not single or is_narrow(figure):
+                    axes.label_outer()
+        figure.align_ylabels()
         look = {"loc": "outside lower center", "ncols": min(5, len(models))}
-        shared_legend(figure, above[0], **look)
+        shared_legend(figure, grid[0][0], **look)
         if not single:
-            title = "Latency (median, p10 to p90 shaded) and throughput"
-            figure.suptitle(f"{title}\n{device}, {words}", **SUPTITLE, fontsize=11)
+            title = f"Latency (median, p10 to p90 shaded) and throughput\n{device}, {words}"
+            figure.suptitle(fitted(figure, title), **SUPTITLE, fontsize=11)
 
     return Plot(
         f"batch{name}",
         f"Latency and throughput against batch on {device}, {words}: "
         + ", ".join(models)
         + ("." if single else f"; side by side {', '.join(variants)}."),
-        (9.6, 4.2) if single else (min(12.0, 1.4 + 4.0 * len(variants)), 7.4),
+        (9.3, 4.2) if single else (min(12.0, 1.3 + 4.0 * len(variants)), 7.4),
         paint,
+        columns=2 if single else len(variants),
     )
 
 
@@ -195,9 +203,10 @@ def throughput_plot(variants: Variants) -> Plot:
         _speed_lines(axes, theme)
         for axis in (axes.xaxis, axes.yaxis):
             plain_numbers(axis)
-        axes.set_xlabel("GMACs of an image")
+        beside = f"; {', '.join(variants)} drawn side by side" if len(variants) > 1 else ""
+        axes.set_xlabel(f"GMACs of an image{beside}")
         axes.set_ylabel("images per second")
-        axes.set_title(f"Throughput against MACs\n{device}, {words}")
+        axes.set_title(fitted(figure, f"Throughput against MACs\n{device}, {words}"))
         _throughput_legend(figure, theme, list(variants), batches)
         # Names are put where the points are known to stand.
         figure.draw_without_rendering()
@@ -252,7 +261,13 @@ def _throughput_legend(
     columns = list(zip_longest(*rows, fillvalue=nothing))
     if columns:
         handles = [handle for column in columns for handle in column]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(columns))
+        fitted_legend(
+            figure,
+            handles,
+            [str(one.get_label()) for one in handles],
+            loc="outside lower center",
+            ncols=len(columns),
+        )
 
 
 def _point(record: Latency) -> tuple[float, float]:
