@@ -38,7 +38,7 @@ _LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(in|cm|mm|pt)").fullmatch
 
 def page_size(text: str) -> PageSize:
     """A width, or a width and a height: 3.3in, 8cm, 3.3inx9in. Raises InspectError."""
-    lengths = [_LENGTH(part) for part in re.split("[x×]", text.strip())]
+    lengths = [_LENGTH(part.strip()) for part in re.split("[x×]", text)]
     points = [float(found[1]) * _UNITS[found[2]] for found in lengths if found]
     if len(points) != len(lengths) or len(points) > 2 or not all(points):
         raise InspectError(

@@ -100,7 +100,7 @@ class Spread:
         sides = tuple(self._sides(placed, words, bottom, more))
         if not scene.down and sides:
             bottom += max(size.height for size in words) + BETWEEN / 2
-        return Sheet(scene, max(right, wide), bottom, placed, at_legend, sides, MARGIN + more)
+        return Sheet(scene, max(right, wide), bottom, placed, at_legend, sides)
 
     def _sides(
         self, placed: Sequence[Placed], sizes: Sequence[Size], low: float, more: float
