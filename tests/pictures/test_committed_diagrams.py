@@ -42,9 +42,7 @@ def test_every_picture_has_its_command() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_pictures_are_fresh(
-    name: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_pictures_are_fresh(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if "torchvision" in COMMANDS[name][2]:
         request.getfixturevalue("torchvision")
     drawn = tmp_path / name
