@@ -151,7 +151,16 @@ def _words(way: Way, at: Places, page: Callable[[float, float], Point]) -> Rect:
         u, v = (a + b for a, b in zip(at[id(leg.group)], leg.words, strict=True))
         low, high = page(u - across / 2, v - along / 2), page(u + across / 2, v + along / 2)
         return _rect(low, high)
-    if way.kind in ("arc", "lane"):
+    if way.kind == "lane":  # beside the last part of the lane
+        u, v = _foot(way.tail, at)
+        _, stop = _top(way.head, at)
+        middle = (v + stop + way.head.long / 2) / 2
+        low, high = (
+            page(u + ASIDE, middle - along / 2),
+            page(u + ASIDE + across, middle + along / 2),
+        )
+        return _rect(low, high)
+    if way.kind == "arc":
         (_, start), (_, stop) = at[id(way.tail)], at[id(way.head)]
         middle = (start + way.tail.long / 2 + stop + way.head.long / 2) / 2
         track = at[id(way.group)][0] + way.track

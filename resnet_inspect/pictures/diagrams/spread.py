@@ -233,6 +233,9 @@ def _placed(
     for port in crossing.ports.values():
         u, v = at[id(port.parent)]
         at[id(port)] = (u + port.u, v + port.v)
-    paths = cleared([route(way, at, page) for way in crossing.all])
+    paths = cleared(
+        [route(way, at, page) for way in crossing.all],
+        [framed.rect for framed in frames.values()],
+    )
     words = Rect(space.left, space.top, space.left + heading.width, space.top + heading.height)
     return Placed(drawing, space, words, boxes, frames, paths)

@@ -181,6 +181,8 @@ class Ways:
             if way.kind in ("link", "turn"):
                 into.setdefault(id(way.head), []).append(way)
             elif way.kind == "lane":
+                if not way.aside[0] or way.words[0] + ASIDE > way.tail.right:
+                    way.words = (0.0, 0.0)
                 for end, other in ((way.tail, way.head), (way.head, way.tail)):
                     for spot in below(end, way.group):
                         if spot.aside:
