@@ -46,7 +46,7 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
         for content in _contents(stage, style.cut, own)
     )
     lined_up = grid(graphs, style)
-    numbers = _numbers(drawn, lined_up.by_size and len(graphs) > 1)
+    numbers = _numbers(drawn, lined_up.by_size)
     most = max((number for own in numbers for number in own.values()), default=0) + 1
     fills = fills_for(style.color_by, style.theme, contents, most)
     sketches = [
