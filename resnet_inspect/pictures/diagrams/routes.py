@@ -114,9 +114,8 @@ def _arc(way: Way, at: Places) -> list[tuple[float, float]]:
 
 def _turn(way: Way, at: Places) -> list[tuple[float, float]]:
     (tail, start), (head, stop) = _foot(way.tail, at), _top(way.head, at)
-    _, v = at[id(way.group)]
-    low = v + way.group.long - 6
-    high = v + 6
+    high = at[id(way.group)][1] + 6
+    low = at[id(way.start)][1] + way.start.long + 6
     forth = 1 if head > tail else -1
     column, _ = at[id(way.stop)]
     side = way.stop.left if forth > 0 else way.stop.right
