@@ -13,7 +13,7 @@ from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.op_labels import caption, describe, show_dims
 from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale, ZeroPad
 from resnet_inspect.networks.torch_ops import Concat
-from resnet_inspect.networks.wiring import PADDING, PROJECTION, Shortcut
+from resnet_inspect.networks.wiring import PADDING, Shortcut
 from resnet_inspect.pictures.diagrams.units import Unit, light
 from resnet_inspect.tables.columns import compact, show
 from resnet_inspect.tables.network import METRICS, Row
@@ -170,20 +170,24 @@ def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
 
 
 def shortcut_words(cut: Shortcut) -> str:
-    """What a shortcut runs: '1×1, 128, /2'; '' for an identity."""
+    """What a shortcut runs, in a line: '2×2 average pool, /2 → 1×1, 128'; '' for an identity."""
+    chain = all(isinstance(part, Layer) for part in in_series(cut.layers))
+    return (" → " if chain else " and ").join(shortcut_steps(cut))
+
+
+def shortcut_steps(cut: Shortcut) -> list[str]:
+    """What a shortcut runs, one by one: '1×1, 128, /2'; nothing for an identity."""
     ops = [layer.op for layer in cut.layers if not light(layer)]
     words = [_step(caption(op)) for op in ops if not isinstance(op, Concat)]
-    if cut.kind == PROJECTION:
-        return " → ".join(words)
     if cut.kind != PADDING or any(isinstance(op, ZeroPad) for op in ops):
-        return ", ".join(words)
+        return words
     (entering, *before), (leaving, *after) = (
         cut.layers[0].input_shapes[0],
         cut.layers[-1].output_shape,
     )
     steps = {-(-size // left) for size, left in zip(before, after, strict=False)} - {1}
     step = f", /{steps.pop()}" if len(steps) == 1 and not words else ""
-    return ", ".join((*words, f"zero padding, {entering} → {leaving}{step}"))
+    return [*words, f"zero padding, {entering} → {leaving}{step}"]
 
 
 def paper_caption(op: Op) -> str:
