@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, takewhile
+from itertools import groupby, pairwise, takewhile
 
 from resnet_inspect.networks.branches import Parallel, Part, in_series
 from resnet_inspect.networks.fusion import fold_layers
@@ -135,7 +135,16 @@ def _interwoven(part: Parallel, say: _Say) -> Columns:
     counted = [layer for layer in part.layers if not isinstance(layer.op, joins)]
     counts = Counter(filter(None, map(say, counted)))
     lines = [f"{count} of {words}" for words, count in counts.items()]
-    return Columns(((f"interwoven, {len(part.layers)} layers", *folded(lines)),))
+    return Columns(((_woven(part.layers), *folded(lines)),))
+
+
+def _woven(layers: Sequence[Layer]) -> str:
+    """How layers without an order of branches hang together: '43 layers in a row, 21 skips'."""
+    steps = list(pairwise(layers))
+    if not all(before.name in layer.inputs for before, layer in steps):
+        return f"interwoven, {len(layers)} layers"
+    skips = sum(len(set(layer.inputs)) - 1 for _, layer in steps)
+    return f"{len(layers)} layers in a row, {skips} skips"
 
 
 def folded(lines: Sequence[Line]) -> list[Line]:
