@@ -194,7 +194,7 @@ def _numbers(drawn: Sequence[Sequence[DrawnStage]], by_size: bool) -> list[dict[
 
 
 def _contents(stage: DrawnStage, level: str, readers: Readers) -> Iterator[BoxContent]:
-    """What the boxes of a level hold."""
+    """What the boxes that are filled hold."""
     if level == "stage":
         yield BoxContent(None, stage_kind(stage), total(stage.stage.layers))
         return
@@ -203,4 +203,5 @@ def _contents(stage: DrawnStage, level: str, readers: Readers) -> Iterator[BoxCo
             yield BoxContent(None, unit.kind, total(unit.layers))
             continue
         for cell in cells(unit, level, readers):
-            yield BoxContent(None, cell.main_layer.op.category, total(cell.layers))
+            if not cell.sign and (cell.role == "main" or level != "conv"):
+                yield BoxContent(None, cell.main_layer.op.category, total(cell.layers))
