@@ -215,6 +215,7 @@ def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:
             "--size WIDTH[xHEIGHT]",
             "Room for it on paper, such as 3.3in, 8cm or 7inx9in.",
             default="",
+            unset="as large as it comes",
             panel=panel,
         ),
         option("--dpi N", "Dots to an inch of a PNG.", type=int, panel=panel),

@@ -98,6 +98,7 @@ def explained(param: click.Parameter) -> click.Parameter:
     if param.secondary_opts:
         shown.help = f"{param.help} Off: {param.secondary_opts[0]}."
     if param.unset:
+        shown.show_default = False
         shown.help = f"{shown.help} [default: {param.unset}]"
     return shown
 
