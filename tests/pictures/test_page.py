@@ -62,10 +62,10 @@ def test_resnet_50_fits_a_page_convolution_by_convolution() -> None:
 
 
 def test_what_cannot_be_read_is_said_with_a_way_out() -> None:
-    drawn = diagram("resnet50", level="layer", expand=True, size="2inx3in")
-    (words,) = drawn.sheet.notes
+    look = {"level": "layer", "expand": True, "size": "2inx3in", "direction": "LR"}
+    (words,) = diagram("resnet50", columns=2, **look).sheet.notes
     assert re.match(r"the smallest text is \d\.\d points high at this size, below the 6 ", words)
-    assert all(way in words for way in ("--level", "--columns", "folded"))
+    assert all(way in words for way in ("--level", "--direction TB", "--columns", "--size"))
 
 
 @pytest.mark.parametrize(
