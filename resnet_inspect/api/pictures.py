@@ -87,7 +87,7 @@ def plot(
     *models: Model | Sequence[Model],
     input_shape: Inputs | None = None,
     theme: str = "light",
-    size: str | None = None,
+    size: str = "",
     convention: str = "macs",
     train: bool = False,
     batch: int = 1,
