@@ -214,7 +214,7 @@ def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:
         option(
             "--size WIDTH[xHEIGHT]",
             "Room for it on paper, such as 3.3in, 8cm or 7inx9in.",
-            default="",
+            unset="what it takes",
             panel=panel,
         ),
         option("--dpi N", "Dots to an inch of a PNG.", type=int, panel=panel),
