@@ -284,7 +284,7 @@ def _at_edge(box: Spot, group: Spot, end: int) -> bool:
         if around is group or around is None:
             return True
         if around.arrangement == "series":
-            met = [other for other in around.main if not other.empty]
-            if met and met[end] is not spot:
+            parts = reversed(around.children) if end else iter(around.children)
+            if next((other for other in parts if not other.empty), spot) is not spot:
                 return False
     return False
