@@ -193,6 +193,12 @@ def theme_option(panel: str | None = None) -> Callable[[Function], Function]:
     return option("--theme THEME", "Colours", default="light", words=themes, panel=panel)
 
 
+def size_option(panel: str | None = None) -> Callable[[Function], Function]:
+    """--size of a picture."""
+    help = "Room for it on paper, such as 3.3in, 8cm or 7inx9in."
+    return option("--size WIDTH[xHEIGHT]", help, unset="what it takes", panel=panel)
+
+
 def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:
     """--level, --expand, --direction, --names, --size, --dpi and --theme."""
     levels = words_of("pictures.diagrams.style:LEVELS")
@@ -211,12 +217,7 @@ def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:
             words=namings,
             panel=panel,
         ),
-        option(
-            "--size WIDTH[xHEIGHT]",
-            "Room for it on paper, such as 3.3in, 8cm or 7inx9in.",
-            unset="what it takes",
-            panel=panel,
-        ),
+        size_option(panel),
         option("--dpi N", "Dots to an inch of a PNG.", type=int, panel=panel),
         theme_option(panel),
     )

@@ -14,6 +14,7 @@ from resnet_inspect.cli.network_options import (
     batch_option,
     convention_option,
     models_options,
+    size_option,
     theme_option,
 )
 from resnet_inspect.cli.output import note, output_option, telling
@@ -43,7 +44,7 @@ from resnet_inspect.pictures.page_size import LEAST_TEXT
 @option(
     "--format FORMAT", "Format, whatever the suffix", words=words_of("pictures.plots.plot:FORMATS")
 )
-@option("--size SIZE", "Width on the page, such as 3.3in or 8cm; or both sides, such as 7inx9in.")
+@size_option()
 @option("--dpi N", "Dots per inch of a png.", type=click.IntRange(10, 1200), default=144)
 def plot(
     kind: str,

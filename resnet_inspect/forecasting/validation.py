@@ -30,25 +30,32 @@ FIVE = {
         *(("resnext50_32x4d", 224), ("seresnet152d", 256)),
     ),
     "cpu": (
-        *(("resnet18", 224), ("resnet50", 288), ("wide_resnet50_2", 176)),
-        *(("resnext50_32x4d", 224), ("seresnet50", 160)),
+        *(("resnet34", 224), ("resnet50", 160), ("wide_resnet101_2", 224)),
+        *(("resnext101_32x8d", 224), ("seresnet152d", 320)),
     ),
 }
 """The networks that calibrate a run, with the side of their images: one of each kind of kernel.
 
-A processor's time depends much on the side, so its five differ in it."""
+A processor's time depends much on the side and the depth, so its five differ in them."""
 
 BEFORE = {
     "cuda": Prior(Efficiency(), Efficiency(*(*[0.25] * 6, *[0.6] * 5, 0.3, 0.3))),
-    "cpu": Prior(Efficiency(), Efficiency(*(*[1.0] * 11, 0.3, 0.3))),
+    "cpu": Prior(
+        Efficiency(0.65, 0.75, 0.7, 0.8, 1.5, 0.5, 0.15, 20.0, 16.0, 3.0, 3.0, 1.5e-5, 1e-3),
+        Efficiency(*(*[0.25] * 3, 0.7, 0.7, 0.2, 0.7, 0.05, 0.05, 0.7, 0.05, 0.7, 0.7)),
+    ),
 }
 """What is known before all measurements.
 
 Kernels of a GPU reach about the same shares of its peaks everywhere; were that left open, five rows
 could not tell arithmetic from transfers, and the next device would be foretold wrong. What it takes
-to start a kernel hardly shows in the measurements."""
+to start a kernel hardly shows in the measurements. Of a processor five rows leave even more open:
+depth, width (a vector of 16 numbers) and sharpness are taken as known."""
 
-SPREAD = Efficiency(*[0.25] * len(Efficiency._fields))
+SPREAD = {
+    "cuda": Efficiency(*[0.25] * len(Efficiency._fields)),
+    "cpu": Efficiency(*(*[0.25] * 5, 0.1, 0.25, 0.05, 0.05, 0.25, 0.05, 0.25, 0.25)),
+}
 """How far devices and versions differ from what fits all of them (log deviation)."""
 
 POOLED = 0.05
@@ -118,7 +125,7 @@ def shared(runs: Iterable[Run]) -> Efficiency:
 def held_out_networks(run: Run) -> list[Checked]:
     """All rows of a run but the five that calibrated it."""
     five = calibrating(run)
-    prior = Prior(shared(alike(run)), SPREAD)
+    prior = Prior(shared(alike(run)), SPREAD[run.way.kind])
     efficiency = fit([_sample(run.name, timing) for timing in five], prior)
     rest = [timing for timing in public_timings()[run.name] if timing not in five]
     return _checked(run, rest, efficiency)
@@ -150,7 +157,7 @@ def _checked(run: Run, timings: Iterable[Timing], efficiency: Efficiency) -> lis
 def best(run: Run) -> Efficiency:
     """What fits all rows of a run."""
     rows = [_sample(run.name, timing) for timing in public_timings()[run.name]]
-    return fit(rows, Prior(shared(alike(run)), SPREAD))
+    return fit(rows, Prior(shared(alike(run)), SPREAD[run.way.kind]))
 
 
 def interval(rows: Sequence[Checked]) -> tuple[float, float]:

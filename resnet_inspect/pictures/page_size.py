@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from resnet_inspect.errors import InspectError
 
-_INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72}
-_LENGTH = rf"(\d+(?:\.\d+)?)({'|'.join(_INCHES)})"
-_SIZE = re.compile(rf"{_LENGTH}(?:\s*[x×]\s*{_LENGTH})?")
+INCH = 72.0
+"""Points."""
 
 LEAST_TEXT = 6.0
-"""The smallest letters on a page that everybody reads, in points."""
+"""Points of the smallest letters that can be read on paper."""
 
-LEAST, MOST = 0.5, 100.0
-"""The shortest and longest side that is drawn, in inches."""
+LEAST, MOST = INCH / 2, 100 * INCH
+"""The shortest and the longest side that is drawn."""
+
+_UNITS = {"in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pt": 1.0}
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(in|cm|mm|pt)").fullmatch
 
 
-class PageSize(NamedTuple):
-    """Inches. height: None where it follows from the width."""
+@dataclass(frozen=True, slots=True)
+class PageSize:
+    """The room for a picture, in points. height: None for what it takes."""
 
     width: float
     height: float | None = None
 
 
 def page_size(text: str) -> PageSize:
-    """A size such as 3.3in, 8cm or 7inx9in; raises InspectError."""
-    match = _SIZE.fullmatch(text.strip().lower())
-    if match is None:
-        raise InspectError(f"{text!r} is no size; give a width such as 3.3in or 8cm, or 7inx9in")
-    wide, tall = (
-        float(number) * _INCHES[unit] if number else None
-        for number, unit in zip(match.groups()[::2], match.groups()[1::2], strict=True)
-    )
-    assert wide is not None
-    if not all(LEAST <= side <= MOST for side in (wide, tall) if side is not None):
-        raise InspectError(f"{text!r} is out of bounds; sides are {LEAST:g}in to {MOST:g}in")
-    return PageSize(wide, tall)
+    """A width, or a width and a height: 3.3in, 8cm, 3.3inx9in. Raises InspectError."""
+    lengths = [_LENGTH(part.strip()) for part in re.split("[x×]", text.strip())]
+    points = [float(found[1]) * _UNITS[found[2]] for found in lengths if found]
+    if len(points) != len(lengths) or len(points) > 2:
+        raise InspectError(
+            f"{text!r} is no size of a picture; give its width, as in 3.3in or 8cm, "
+            "or width and height, as in 7inx9in"
+        )
+    if not all(LEAST <= side <= MOST for side in points):
+        least, most = (f"{side / INCH:g}in" for side in (LEAST, MOST))
+        raise InspectError(f"{text!r} is out of bounds; sides are {least} to {most}")
+    return PageSize(*points)

@@ -33,6 +33,9 @@ class Shown(Printable):
     def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
         return self.view().lines(width, ascii=ascii)
 
+    def _repr_html_(self) -> str:
+        return self.view()._repr_html_()
+
 
 @dataclass(frozen=True, repr=False)
 class Measurements(Shown):

@@ -40,7 +40,7 @@ def layers_of(item: Any) -> Iterator[int]:
 
 def check(graph: LayerGraph) -> None:
     """Every layer is once in the tree, with its row; every edge is there."""
-    data = network(graph, {})
+    data = network(graph, {}, {})
     assert sorted(layers_of(data["tree"])) == list(range(len(graph.layers)))
     rows = [
         {key: list(value) if isinstance(value, tuple) else value for key, value in row.items()}
@@ -70,7 +70,7 @@ def test_every_layer_and_edge_is_in_the_page_however_layers_branch(graph: LayerG
 
 
 def test_parts_have_the_rows_of_the_table() -> None:
-    data = network(ri.graph("resnet50"), {})
+    data = network(ri.graph("resnet50"), {}, {})
     keys = [key for key, _, _ in data["columns"]]
     rows = [dict(zip(keys, row, strict=True)) for row in data["rows"]]
     stages = {row["name"]: row for row in ri.table("resnet50", "stage").records()}
@@ -93,7 +93,7 @@ def test_parts_have_the_rows_of_the_table() -> None:
 
 def test_later_repeats_are_drawn_as_the_first() -> None:
     graph = ri.graph("resnet18_d2l")
-    data = network(graph, {})
+    data = network(graph, {}, {})
     runs = [run for stage in data["tree"] for run in stage.get("parts", [])]
     for run in (run for run in runs if isinstance(run, dict) and run.get("count", 1) > 1):
         drawn = list(layers_of(run["units"][: len(run["units"]) // run["count"]]))
@@ -107,7 +107,7 @@ def test_large_integers_stay_exact() -> None:
     net.add(Linear(1 << 27, 1 << 27), net.input, name="fc")
     net.end_block("fc", "", "Head")
     net.end_stage("fc", "")
-    data = network(net.graph(), {})
+    data = network(net.graph(), {}, {})
     keys = [key for key, _, _ in data["columns"]]
     assert data["rows"][0][keys.index("macs")] == str(1 << 54)
 
@@ -311,6 +311,14 @@ def test_searching(reader: Reader) -> None:
     reader.press(Keys.ESCAPE)
     assert reader.one("#search").get_attribute("value") == ""
     assert reader.all(".hit") == []
+
+
+def test_an_address_leads_to_a_layer(reader: Reader) -> None:
+    reader.run("location.hash = 'layer1.1.conv2'; return new Promise((done) => setTimeout(done))")
+    assert reader.focused() == "layer1.1.conv2"
+    reader.browser.refresh()
+    assert reader.one("#details h2").text == "layer1.1.conv2"
+    reader.run("location.hash = '%'; return new Promise((done) => setTimeout(done))")
 
 
 def test_the_keyboard_does_it_all(reader: Reader) -> None:
@@ -529,10 +537,24 @@ def test_two_networks_side_by_side_and_what_changed(reader: Reader, tmp_path: Pa
     reader.browser.get(path.as_uri())
     left, right = (net.rect for net in reader.all(".net"))
     assert left["x"] + left["width"] <= right["x"]
+    # Stages start at the same height, whatever is unfolded.
+    reader.run("toggle(nets[0].parts.find((part) => part.name === 'layer2.0'))")
+    one, other = reader.run(
+        "return nets.map((net) => net.stages.map((stage) =>stage.el.getBoundingClientRect().top))"
+    )
+    assert all(abs(a - b) < 1 for a, b in zip(one, other, strict=True))
     assert "added" in reader.one("#legend").text
     changed = THEMES["light"].changes["changed"]
     rgb = ", ".join(str(int(changed[i : i + 2], 16)) for i in (1, 3, 5))
     assert reader.fills()["stem"] == f"rgb({rgb})"
+
+
+def test_names_of_the_paper(reader: Reader, tmp_path: Path) -> None:
+    ri.diagram("resnet18", names="paper").write(tmp_path / "paper.html")
+    reader.browser.get((tmp_path / "paper.html").as_uri())
+    assert reader.seen()[:4] == ["conv1", "conv2_1", "conv3_1", "conv3_2"]
+    reader.press("/", *"layer3.0.conv1")
+    assert [item.text.split()[0] for item in reader.all("#results li")] == ["conv4_1.conv1"]
 
 
 def test_a_thousand_layers_open_folded(reader: Reader, tmp_path: Path) -> None:

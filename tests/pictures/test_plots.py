@@ -265,7 +265,7 @@ def test_no_stage_of_the_classics_is_without_its_name() -> None:
 def test_letters_can_be_read_on_a_page(kind: str, size: str) -> None:
     made = of_kind(kind, size=size)
     root = ET.fromstring(made.to_svg())
-    wide = page_size(size).width * 72
+    wide = page_size(size).width
     assert root.get("width") == f"{wide:.6g}pt"
     scale = wide / float(root.get("viewBox", "").split()[2])
     sizes = re.findall(r"font(?:-size)?:[^;\"]*?([\d.]+)px", made.to_svg())
@@ -288,6 +288,7 @@ def test_both_sides_of_a_page_are_kept_in_every_format() -> None:
     [
         ("7", "no size"),
         ("3.3 inches", "no size"),
+        ("3inx3inx3in", "no size"),
         ("0.1in", "out of bounds"),
         ("7inx1000in", "out of bounds"),
         ("7inx0.5in", "does not fit"),

@@ -94,7 +94,7 @@ def test_the_page_has_the_figures_of_closed_forms_and_records(made: dict[str, st
     for least, most, digits in ((19, 35, 2), (5, 17, 4)):
         assert f"{100 * deep.through(least, most) / deep.total:.{digits}f}%" in page
     for row in ri.signal("plain56_cifar", "resnet110_cifar")["summary"].records():
-        assert show(row["gradient_ratio"], "figures") in page
+        assert show(row["theory"], "figures") in page
     # Each error in the prose is one of the table of all runs.
     degradation = page.partition("## Degradation")[2]
     quoted = re.findall(r"\d+\.\d%", degradation)

@@ -27,12 +27,13 @@ from resnet_inspect.networks.ops import Pair
 from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.pictures.diagrams.compose import scene
 from resnet_inspect.pictures.diagrams.fills import CHANGE, COLOR_BY
-from resnet_inspect.pictures.diagrams.page import lay_out, page_size
+from resnet_inspect.pictures.diagrams.page import lay_out
 from resnet_inspect.pictures.diagrams.render import FORMATS as PICTURES
 from resnet_inspect.pictures.diagrams.render import RENDERERS, RenderError, render
 from resnet_inspect.pictures.diagrams.sheet import Sheet
 from resnet_inspect.pictures.diagrams.style import DIRECTIONS, LABELS, LEVELS, Style
 from resnet_inspect.pictures.diagrams.to_dot import write_dot
+from resnet_inspect.pictures.page_size import page_size
 from resnet_inspect.pictures.themes import THEMES, theme_named
 
 __all__ = [
@@ -101,6 +102,7 @@ class Diagram:
             expand=style.expand,
             color_by=style.color_by,
             theme=style.theme.name,
+            names=style.names,
             marks=(before, after) if style.pairs else (),
         )
 

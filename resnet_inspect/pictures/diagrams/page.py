@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
 
 from resnet_inspect.errors import InspectError
@@ -13,40 +12,12 @@ from resnet_inspect.pictures.diagrams.scene import Box, Columns, Line, Part, Sce
 from resnet_inspect.pictures.diagrams.sheet import Sheet
 from resnet_inspect.pictures.diagrams.spread import Spread
 from resnet_inspect.pictures.diagrams.ways import WORDS
-
-INCH = 72.0
+from resnet_inspect.pictures.page_size import INCH, LEAST_TEXT, PageSize
 
 PAGE = 9.5 * INCH
 """How high a picture may be where only its width is asked for: the text of a page."""
 
-LEAST = 6.0
-"""Points of the smallest text that can be read on paper."""
-
 MOST_COLUMNS = 24
-
-
-@dataclass(frozen=True, slots=True)
-class PageSize:
-    """The room for a picture, in points. height: None for what it takes."""
-
-    width: float
-    height: float | None = None
-
-
-_UNITS = {"in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pt": 1.0}
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(in|cm|mm|pt)").fullmatch
-
-
-def page_size(text: str) -> PageSize:
-    """A width, or a width and a height: 3.3in, 8cm, 3.3inx9in. Raises InspectError."""
-    lengths = [_LENGTH(part.strip()) for part in re.split("[x×]", text)]
-    points = [float(found[1]) * _UNITS[found[2]] for found in lengths if found]
-    if len(points) != len(lengths) or len(points) > 2 or not all(points):
-        raise InspectError(
-            f"{text!r} is no size of a picture; give its width, as in 3.3in or 8cm, "
-            "or width and height, as in 7inx9in"
-        )
-    return PageSize(*points)
 
 
 def lay_out(scene: Scene, size: PageSize | None = None, columns: int | None = None) -> Sheet:
@@ -111,7 +82,7 @@ def _scale(sheet: Sheet, size: PageSize, least: float) -> float:
     fitting = min(size.width / sheet.width, 1.0)
     if size.height:
         return min(fitting, size.height / sheet.height)
-    return min(fitting, max(PAGE / sheet.height, LEAST / least))
+    return min(fitting, max(PAGE / sheet.height, LEAST_TEXT / least))
 
 
 def _fitted(spread: Spread, size: PageSize | None, notes: tuple[str, ...]) -> Sheet:
@@ -119,14 +90,14 @@ def _fitted(spread: Spread, size: PageSize | None, notes: tuple[str, ...]) -> Sh
     sheet = spread.sheet()
     if size is None:
         return replace(sheet, notes=notes)
-    smallest = min(_text_sizes(sheet.scene), default=LEAST)
+    smallest = min(_text_sizes(sheet.scene), default=LEAST_TEXT)
     scale = _scale(sheet, size, smallest)
     least = smallest * scale
-    if least < LEAST:
+    if least < LEAST_TEXT:
         said = (
-            f"the smallest text is {least:.1f} points high at this size, below the {LEAST:.0f} "
-            "that can be read on paper; draw fewer levels (--level), wrap it (--columns), leave "
-            "repeats folded, or give it more room"
+            f"the smallest text is {least:.1f} points high at this size, below the "
+            f"{LEAST_TEXT:g} that can be read on paper; draw fewer levels (--level), wrap it "
+            "(--columns), leave repeats folded, or give it more room"
         )
         notes = (*notes, said)
     sheet = spread.sheet(size.width / scale)

@@ -90,7 +90,7 @@ def plot(
         if kind in ("stages", "cumulative"):
             given = {"convention": convention}
         drawn = KINDS[kind](graphs, **given)
-    return replace(drawn, theme=theme, page=None if size is None else page_size(size))
+    return replace(drawn, theme=theme, page=page_size(size) if size else None)
 
 
 MOST_NAMES = 30

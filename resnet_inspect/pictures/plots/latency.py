@@ -203,8 +203,9 @@ def throughput_plot(variants: Variants) -> Plot:
         _speed_lines(axes, theme)
         for axis in (axes.xaxis, axes.yaxis):
             plain_numbers(axis)
+        axes.xaxis.set_major_formatter(lambda value, _: show_round(value))
         beside = f"; {', '.join(variants)} drawn side by side" if len(variants) > 1 else ""
-        axes.set_xlabel(f"GMACs of an image{beside}")
+        axes.set_xlabel(f"MACs of an image{beside}")
         axes.set_ylabel("images per second")
         axes.set_title(fitted(figure, f"Throughput against MACs\n{device}, {words}"))
         _throughput_legend(figure, theme, list(variants), batches)
@@ -214,7 +215,7 @@ def throughput_plot(variants: Variants) -> Plot:
 
     return Plot(
         f"throughput{name}",
-        f"Images per second against GMACs of an image on {device}, {words}, "
+        f"Images per second against MACs of an image on {device}, {words}, "
         f"with lines of equal FLOP/s ({MACS}).",
         (7.6, 5.2),
         paint,
@@ -271,29 +272,29 @@ def _throughput_legend(
 
 
 def _point(record: Latency) -> tuple[float, float]:
-    """GMACs of an image, and images per second."""
+    """MACs of an image, and images per second."""
     batch = record.case.batch
     assert record.summary is not None
-    return record.macs / batch / 1e9, batch / record.summary.median
+    return record.macs / batch, batch / record.summary.median
 
 
 def _speed_lines(axes: Axes, theme: Theme) -> None:
     """Where arithmetic runs equally fast: images/s x 2 MACs."""
     left, right = axes.get_xlim()
     low, high = axes.get_ylim()
-    for power in range(-3, 4):
+    for power in range(-6, 4):
         for step in (1, 2, 5):
-            teraflops = step * 10.0**power
-            ends = [teraflops * 1e3 / 2 / gmacs for gmacs in (left, right)]
+            speed = step * 10.0 ** (12 + power)
+            ends = [speed / 2 / macs for macs in (left, right)]
             if ends[0] < low * 1.6 or ends[1] > high:  # too short for its label, or not seen
                 continue
             axes.plot((left, right), ends, color=theme.grid, linewidth=1, zorder=0)
             # Beside the plot, or at its foot, where it is out of the way of the networks' names.
-            x = min(right, teraflops * 1e3 / 2 / low)
+            x = min(right, speed / 2 / low)
             side: dict[str, Any] = {"offset": (4, 0), "ha": "left", "va": "center"}
             foot: dict[str, Any] = {"offset": (-3, 3), "ha": "right", "va": "bottom"}
             look = {"fontsize": 8, "color": theme.muted, **(side if x == right else foot)}
-            words = f"{show_round(teraflops * 1e12)}FLOP/s"
-            note(axes, words, (x, teraflops * 1e3 / 2 / x), **look)
+            words = f"{show_round(speed)}FLOP/s"
+            note(axes, words, (x, speed / 2 / x), **look)
     axes.set_xlim(left, right)
     axes.set_ylim(low, high)

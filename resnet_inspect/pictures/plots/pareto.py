@@ -18,12 +18,13 @@ from resnet_inspect.pictures.plots.plot import (
 )
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.accuracy import AXES, Wanted, accuracy_table
+from resnet_inspect.tables.columns import show_round
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_UNITS = {"macs": (1e9, "GMACs"), "params": (1e6, "million parameters"), "throughput": (1, "")}
+_COUNTED = {"macs": "MACs", "params": "parameters", "throughput": "images/s"}
 
 
 def pareto(wanted: Wanted) -> Plot:
@@ -31,10 +32,10 @@ def pareto(wanted: Wanted) -> Plot:
     rows: Any = accuracy_table(wanted).rows
     if not rows:
         raise InspectError("no weights are under all limits; raise one")
-    unit, axis = _UNITS[wanted.front]
+    axis = _COUNTED[wanted.front]
     if wanted.device is not None and wanted.front == "throughput":
         axis = f"images/s, forecast on {wanted.device.name} at batch {wanted.batch}"
-    points = [(row[AXES[wanted.front]] / unit, row["top1"]) for row in rows]
+    points = [(row[AXES[wanted.front]], row["top1"]) for row in rows]
     side = 1 if wanted.front == "throughput" else -1
     front = {_label(row): point for row, point in zip(rows, points, strict=True) if row["front"]}
 
@@ -56,6 +57,7 @@ def pareto(wanted: Wanted) -> Plot:
         axes.set_title(f"Published accuracy, with the front against {axis.partition(',')[0]}")
         axes.legend(fontsize=SMALLEST, loc="lower left" if side > 0 else "lower right")
         plain_numbers(axes.xaxis)
+        axes.xaxis.set_major_formatter(lambda value, _: show_round(value))
         labels = _numbered(figure, front) if is_narrow(figure) else front
         figure.draw_without_rendering()  # labels are put where the axes and their points are known
         label_beyond(axes, labels, [*points, *_along(ends)], side)

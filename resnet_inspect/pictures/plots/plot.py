@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.files import format_of, write_bytes
-from resnet_inspect.pictures.page_size import LEAST_TEXT, PageSize
+from resnet_inspect.pictures.page_size import INCH, LEAST_TEXT, PageSize
 from resnet_inspect.pictures.themes import Theme, theme_named
 from resnet_inspect.tables.characters import shortened, visible
 from resnet_inspect.tables.columns import show_round
@@ -194,7 +194,7 @@ class Plot:
         wide, tall = self.size
         if self.page is None:
             return self.size, 1.0
-        width, height = self.page
+        width, height = self.page.width / INCH, (self.page.height or 0) / INCH
         if width < wide * LEAST_TEXT / SMALLEST:
             wide = min(max(width, _NARROWEST), _WIDEST_NARROW)
             tall *= 0.85 * self.columns if self.columns > 1 else 1.0

@@ -35,16 +35,19 @@ LARGEST = 1 << 53
 """Integers from here on are not exact in JavaScript; they go as text."""
 
 
-def network(graph: LayerGraph, marks: Mapping[str, str]) -> Data:
-    """All that a page needs to know of a network; marks: what became of layers, in a diff."""
-    return _Network(graph).data(marks)
+def network(graph: LayerGraph, marks: Mapping[str, str], names: Mapping[str, str]) -> Data:
+    """All that a page needs to know of a network.
+
+    marks: what became of layers, in a diff. names: what parts are called, where not by their own.
+    """
+    return _Network(graph, names).data(marks)
 
 
 class _Network:
     """A network's rows, which grow with its parts."""
 
-    def __init__(self, graph: LayerGraph) -> None:
-        self.graph = graph
+    def __init__(self, graph: LayerGraph, names: Mapping[str, str]) -> None:
+        self.graph, self.names = graph, names
         self.metrics = metrics(graph)
         self.fields = receptive_fields(graph)
         self.itemsize = element_bytes(chosen_dtype(graph, None))
@@ -71,6 +74,9 @@ class _Network:
             ],
             "row": whole,
             "rows": self.rows,
+            "names": [visible(self.names.get(layer.name, layer.name)) for layer in graph.layers]
+            if self.names
+            else [],
             "captions": [visible(caption(layer.op)) for layer in graph.layers],
             "categories": [CATEGORIES.index(layer.op.category) for layer in graph.layers],
             "changes": [marks.get(layer.name, "same") for layer in graph.layers] if marks else [],
@@ -103,12 +109,14 @@ class _Network:
     ) -> Data:
         """A part of several layers with its row, as the table has it."""
         row = Row(name, path, kind, "", "", tuple(layers), *self.costs(layers))
-        return {"name": visible(name), "kind": visible(kind), "row": self.row(row), **more}
+        name = visible(self.names.get(name, name))
+        return {"name": name, "kind": visible(kind), "row": self.row(row), **more}
 
     def stage(self, number: int | None, drawn: DrawnStage) -> Data:
         units, stage = list(drawn.units), drawn.stage
         if len(units) == 1:
-            return self.unit(units[0]) | {"name": visible(stage.name), "stage": number}
+            name = visible(self.names.get(stage.name, stage.name))
+            return self.unit(units[0]) | {"name": name, "stage": number}
         kinds = "/".join(dict.fromkeys(unit.kind for unit in units))
         return self.part(
             stage.name,
@@ -128,7 +136,8 @@ class _Network:
         if run.count == 1:
             return {"units": units, "count": 1}
         layers = [layer for repeat in run.repeats for unit in repeat for layer in unit.layers]
-        first, last = run.drawn[0].name, run.repeats[-1][-1].name
+        ends = (run.drawn[0].name, run.repeats[-1][-1].name)
+        first, last = (self.names.get(name, name) for name in ends)
         mine = sum(len(unit.layers) for unit in run.drawn)
         return self.part(
             f"{first} to {last}",

@@ -14,12 +14,13 @@ from importlib.metadata import version
 from importlib.resources import files
 
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.naming import paper_names
 from resnet_inspect.networks.op_labels import CATEGORIES
 from resnet_inspect.pictures.diagrams.interactive.data import network
 from resnet_inspect.pictures.themes import THEMES, Theme
 from resnet_inspect.tables.characters import visible
 
-_SCRIPTS = ("model.js", "draw.js", "edges.js", "colours.js", "view.js")
+_SCRIPTS = ("model.js", "draw.js", "edges.js", "colours.js", "view.js", "input.js")
 
 _LEVELS = (("stage", "Stages"), ("unit", "Blocks"), ("conv", "Convolutions"), ("layer", "Layers"))
 
@@ -44,19 +45,20 @@ def html(
     expand: bool = False,
     color_by: str = "stage",
     theme: str = "light",
+    names: str = "modules",
     marks: Sequence[Mapping[str, str]] = (),
 ) -> str:
     """The page of some networks, opened at a level.
 
-    Colours follow the reader's settings unless the theme is 'dark'. marks: for each network what
-    became of its layers, in a diff.
+    Colours follow the reader's settings unless the theme is 'dark'. names: of naming.NAMINGS.
+    marks: for each network what became of its layers, in a diff.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     data = {
         "networks": [
-            network(graph, own)
+            network(graph, own, paper_names(graph) if names == "paper" else {})
             for graph, own in zip(graphs, marks or ({},) * len(graphs), strict=True)
         ],
         "level": _OPENED[level],
@@ -64,8 +66,9 @@ def html(
         "color_by": color_by,
         "theme": theme if theme == "dark" else "",
         "categories": CATEGORIES,
+        "stages": len(THEMES["light"].stages),
         "fills": len(THEMES["light"].fills),
-        "ramp": THEMES["light"].ramp,
+        "ramp": len(THEMES["light"].ramp),
     }
     script = "\n".join(map(_resource, _SCRIPTS))
     environment = Environment(
@@ -116,6 +119,7 @@ def _palette() -> str:
 def _variables(theme: Theme) -> str:
     names = ("page", "ink", "muted", "line", "shortcut", "gate", "quiet", "grid", "band")
     colours = {name: str(getattr(theme, name)) for name in names}
+    colours |= {f"stage{at}": fill for at, fill in enumerate(theme.stages)}
     colours |= {f"fill{at}": fill for at, fill in enumerate(theme.fills)}
     colours |= {f"ramp{at}": colour for at, colour in enumerate(theme.ramp)}
     colours |= theme.changes

@@ -7,6 +7,8 @@ const wordsOf = (part) => {
   return [part.said.before, part.net.captions[part.said.main], part.said.after];
 };
 
+const aboutOf = (part) => (part.main === null ? part.kind : wordsOf(part).filter(Boolean).join(" "));
+
 const isSign = (part) => part.main !== null && ["+", "×"].includes(part.net.captions[part.main]);
 
 const lineOf = (line) => {
@@ -22,9 +24,8 @@ const lineOf = (line) => {
 
 const label = (part) => {
   const run = part.run && part.run.count > 1 && part.run.rolled ? `, drawn for ${part.run.count} alike` : "";
-  const what = part.main === null ? part.kind : wordsOf(part).filter(Boolean).join(" ");
   const out = show(part.value("output_shape"), "shape");
-  return `${part.name}, ${what}${run}. ${part.figures || "no parameters, no MACs"}. Output ${out}`;
+  return `${part.name}, ${aboutOf(part)}${run}. ${part.figures || "no parameters, no MACs"}. Output ${out}`;
 };
 
 // A layer's name within its block; blocks have their whole name.
@@ -72,7 +73,8 @@ const opened = (part) => {
 
 const looksOf = (part) => {
   const looped = !part.open && part.level === "unit" && part.said.strokes.length;
-  return ["part", part.level, part.open && "open", isSign(part) && "sign", looped && "looped"].filter(Boolean).join(" ");
+  const looks = ["part", part.level, part.open && "open", isSign(part) && "sign", looped && "looped"];
+  return looks.filter(Boolean).join(" ");
 };
 
 const drawPart = (part) => {
@@ -157,8 +159,9 @@ const drawNetwork = (net) => {
   if (!net.el) {
     net.el = make("section", "net", "", { "aria-label": net.name });
     net.about = make("button", "about", "", { type: "button", "aria-label": `${net.name}: the whole network` });
-    net.about.append(make("b", "", net.name), make("span", "", `${show(net.rows[net.row][net.column.params], "count")} parameters`),
-      make("span", "", `${show(net.rows[net.row][net.column.macs], "count")} MACs`));
+    const whole = (key) => show(net.rows[net.row][net.column[key]], "count");
+    net.about.append(make("b", "", net.name), make("span", "", `${whole("params")} parameters`),
+      make("span", "", `${whole("macs")} MACs`));
     net.about.net = net;
     net.lines = document.createElementNS(NS, "svg");
     net.lines.setAttribute("aria-hidden", "true");

@@ -150,7 +150,8 @@ const wireFor = (edge, taken) => {
 // The outermost columns that hold one end of an edge and not the other.
 const columnsOf = (el, other) => {
   let found = null;
-  for (let at = el.closest(".parallel"); at && !at.contains(other); at = at.parentElement.closest(".parallel")) found = at;
+  const next = (at) => at && at.closest(".parallel");
+  for (let at = next(el); at && !at.contains(other); at = next(at.parentElement)) found = at;
   return found;
 };
 
@@ -222,23 +223,26 @@ const drawEdges = (net) => {
     const room = roomOf(edge);
     const passed = drawn.filter((part) => room.contains(part.el)).map(box)
       .filter((each) => each.bottom > edge.from.top && each.top < edge.to.bottom);
-    edge.lane = Math.max(...passed.map((each) => each.right), edge.from.right, edge.to.right) + 22 + LANE * edge.number;
+    const right = Math.max(...[...passed, edge.from, edge.to].map((each) => each.right));
+    edge.lane = right + 22 + LANE * edge.number;
     const { from, to, lane } = edge;
     edge.outSide = boxes.isFree(from.right, from.y - 2, lane, from.y + 2, edge);
     edge.inSide = boxes.isFree(to.right, to.y - 2, lane, to.y + 2, edge);
   });
   const lines = edges.map((edge) => {
     const arrow = edge.way && edge.way !== "gate" ? "shortcut" : edge.way || "main";
-    const line = path(edge.way || (edge.kind === "lane" ? "skip" : "main"), DRAWN[edge.kind](edge), { "marker-end": `url(#arrow-${arrow})` });
+    const way = edge.way || (edge.kind === "lane" ? "skip" : "main");
+    const line = path(way, DRAWN[edge.kind](edge), { "marker-end": `url(#arrow-${arrow})` });
     line.ends = [edge.tail, edge.head];
     return line;
   });
   forks.forEach(({ from, at, kind, tail, head }) => {
-    const stem = path("main", straight({ from, to: { ...at, top: at.y + 5, left: at.x - 9, right: at.x + 9 }, exit: from.bottom, entry: at.y }));
+    const stem = path("main", `M${from.x} ${from.bottom}V${at.y}`);
     stem.ends = [tail, head];
     lines.push(stem, circle(kind, at.x, at.y, 2.6));
   });
-  drawn.filter((part) => part.level === "unit" && part.said.strokes.length).forEach((part) => lines.push(...loops(part, box(part))));
+  const looped = drawn.filter((part) => part.el.classList.contains("looped"));
+  looped.forEach((part) => lines.push(...loops(part, box(part))));
   net.lines.replaceChildren(...lines);
 };
 
@@ -253,4 +257,26 @@ const loops = (part, box) => {
   });
   const sum = path("sum", `M${box.x - 3.5} ${low}h7m-3.5 -3.5v7`);
   return [...arcs, circle("dot", box.x, top, 2.6), circle("ring", box.x, low, 6), sum];
+};
+
+// Networks side by side with as many stages begin each at the same height; whether any had to move.
+const alignStages = () => {
+  const count = nets[0].stages.length;
+  if (nets.length < 2 || nets.some((net) => net.stages.length !== count)) return false;
+  nets.forEach((net) => net.stages.forEach((stage) => { stage.el.style.marginTop = ""; }));
+  const tops = nets.map((net) => {
+    const rect = ruler(net);
+    return net.stages.map((stage) => rect(stage.el).top);
+  });
+  const moved = nets.map(() => 0);
+  for (let at = 0; at < count; at += 1) {
+    const lowest = Math.max(...nets.map((_, i) => tops[i][at] + moved[i]));
+    nets.forEach((net, i) => {
+      const by = lowest - tops[i][at] - moved[i];
+      const { el } = net.stages[at];
+      if (by) el.style.marginTop = `${by + parseFloat(getComputedStyle(el).marginTop)}px`;
+      moved[i] += by;
+    });
+  }
+  return moved.some(Boolean);
 };

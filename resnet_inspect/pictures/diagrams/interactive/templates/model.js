@@ -62,7 +62,7 @@ class Part {
   }
 
   value(key) { return this.values[this.net.column[key]]; }
-  get name() { return this.layer === null ? this.said.name : this.value("name"); }
+  get name() { return this.layer === null ? this.said.name : this.net.names[this.layer] ?? this.value("name"); }
   get kind() { return this.layer === null ? this.said.kind : this.value("op"); }
   get folds() { return this.layer === null; }
   get main() { return this.layer ?? this.said.main ?? null; }
@@ -77,7 +77,8 @@ class Part {
     const [params, macs] = [this.value("params"), this.value("macs")];
     const missing = this.value("uncounted") ? "+ ?" : "";
     const words = params && Number(params) ? [`${compact(params)} params`] : [];
-    if (macs === null || missing || Number(macs)) words.push(`${compact(macs ?? 0)}${macs === null ? "?" : missing} MACs`);
+    if (macs === null) words.push("? MACs");
+    else if (missing || Number(macs)) words.push(`${compact(macs)}${missing} MACs`);
     return words.join(" · ");
   }
 }

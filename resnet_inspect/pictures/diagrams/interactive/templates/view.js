@@ -1,7 +1,8 @@
-// What a reader does: zoom, move, fold, search, read a row; by mouse, touch and keyboard.
+// What a reader does: zoom, fold, read a row, search.
 
 const $ = (id) => document.getElementById(id);
-const [pane, sheet, details, search, results, help] = ["pane", "sheet", "details", "search", "results", "help"].map($);
+const [pane, sheet, details] = ["pane", "sheet", "details"].map($);
+const [search, results, help] = ["search", "results", "help"].map($);
 const touched = window.matchMedia("(hover: none)");
 let zoom = 1;
 let current = null; // the part that the keyboard is at
@@ -11,7 +12,8 @@ const clamp = (value) => Math.min(3, Math.max(0.05, value));
 
 // What is at x, y of the pane stays there.
 const setZoom = (to, x = pane.clientWidth / 2, y = pane.clientHeight / 2) => {
-  const [across, down] = [(pane.scrollLeft + x - sheet.offsetLeft) / zoom, (pane.scrollTop + y - sheet.offsetTop) / zoom];
+  const across = (pane.scrollLeft + x - sheet.offsetLeft) / zoom;
+  const down = (pane.scrollTop + y - sheet.offsetTop) / zoom;
   zoom = clamp(to);
   sized();
   const [left, top] = [sheet.offsetLeft + across * zoom - x, sheet.offsetTop + down * zoom - y];
@@ -34,13 +36,18 @@ const fit = (whole = true) => {
   pane.scrollTo({ left: (sheet.offsetWidth - pane.clientWidth) / 2, top: 0, behavior: "instant" });
 };
 
+const drawLines = () => {
+  nets.forEach(drawEdges);
+  if (alignStages()) nets.forEach(drawEdges);
+  sized();
+};
+
 // Draw anew what folded or unfolded; what was at hand keeps its place and the focus.
 const redraw = (at = null) => {
   const before = at && at.el && at.el.isConnected ? at.el.getBoundingClientRect() : null;
   const had = document.activeElement && document.activeElement.holds;
   nets.forEach(drawNetwork);
-  nets.forEach(drawEdges);
-  sized();
+  drawLines();
   paint();
   markHits();
   const keep = [at, had, current].find((part) => part && part.el.isConnected) ?? nets[0].stages[0];
@@ -61,9 +68,12 @@ const setCurrent = (part, focus = true) => {
 const intoSight = (part) => {
   const box = part.head.getBoundingClientRect(), outer = pane.getBoundingClientRect();
   const below = details.getBoundingClientRect();
-  const bottom = below.top > outer.top + 80 && below.left < box.right ? Math.min(outer.bottom, below.top) : outer.bottom;
-  if (box.top < outer.top + 8 || box.bottom > bottom - 8) pane.scrollBy({ top: (box.top + box.bottom - outer.top - bottom) / 2, behavior: "instant" });
-  if (box.left < outer.left + 8 || box.right > outer.right - 8) pane.scrollBy({ left: (box.left + box.right - outer.left - outer.right) / 2, behavior: "instant" });
+  const covers = below.top > outer.top + 80 && below.left < box.right;
+  const bottom = covers ? Math.min(outer.bottom, below.top) : outer.bottom;
+  const off = (start, end, from, to) => (start < from + 8 || end > to - 8 ? (start + end - from - to) / 2 : 0);
+  pane.scrollBy({
+    top: off(box.top, box.bottom, outer.top, bottom), left: off(box.left, box.right, outer.left, outer.right), behavior: "instant",
+  });
 };
 
 const goTo = (part) => {
@@ -103,13 +113,15 @@ const listed = (title, net, layers, more = []) => {
   return row;
 };
 
+const SUMMED = ["count", "bytes", "share", "ratio"];
+
 const rowsOf = (net, values, other) =>
   net.columns.flatMap(([key, title, kind], at) => {
     const value = values[at];
     if (key === "name" || value === "" || (value === null && show(value, kind) === "")) return [];
     const row = make("tr", "", "", { "data-key": key });
     row.append(make("th", "", title, { scope: "row" }), make("td", "", show(value, kind)));
-    if (other) row.append(make("td", "", ["count", "bytes", "share", "ratio"].includes(kind) ? show(other[at], kind) : ""));
+    if (other) row.append(make("td", "", SUMMED.includes(kind) ? show(other[at], kind) : ""));
     return [row];
   });
 
@@ -120,15 +132,15 @@ const tell = (part) => {
   const table = make("table");
   const head = make("tr");
   if (all) {
-    head.append(make("td"), make("th", "", "this one", { scope: "col" }), make("th", "", `all ${run.count}`, { scope: "col" }));
+    head.append(make("td"), ...["this one", `all ${run.count}`].map((words) => make("th", "", words, { scope: "col" })));
     table.append(head);
   }
   table.append(...rowsOf(net, part.values, all));
   const mine = new Set(part.layers);
   const outside = (of) => [...new Set(part.layers.flatMap((layer) => of[layer]))].filter((layer) => !mine.has(layer));
-  table.append(listed("Reads", net, outside(net.reads)), listed("Read by", net, outside(net.readers), net.outputs.some((layer) => mine.has(layer)) ? ["output "] : []));
-  const about = part.main === null ? part.kind : wordsOf(part).filter(Boolean).join(" ");
-  fillDetails(part.name, nets.length > 1 ? `${net.name}: ${about}` : about, table);
+  const returned = net.outputs.some((layer) => mine.has(layer)) ? ["output "] : [];
+  table.append(listed("Reads", net, outside(net.reads)), listed("Read by", net, outside(net.readers), returned));
+  fillDetails(part.name, nets.length > 1 ? `${net.name}: ${aboutOf(part)}` : aboutOf(part), table);
 };
 
 const tellWhole = (net) => {
@@ -164,18 +176,24 @@ const point = (part) => { light(part); tell(part ?? pinned); };
 // Search: parts whose name, op or operation has every word.
 let hits = [], chosen = -1;
 
-const textOf = (part) => (part.text ??= `${part.name} ${part.kind} ${part.value("operation")} ${part.main === null ? "" : wordsOf(part).join(" ")}`.toLowerCase());
+const plain = (words) => words.toLowerCase().replaceAll("×", "x");
+const textOf = (part) => (part.text ??= plain(`${part.name} ${part.value("name")} ${part.kind} ${part.value("operation")} ${aboutOf(part)}`));
 
 const find = () => {
-  const words = search.value.toLowerCase().replaceAll("×", "x").split(/\s+/).filter(Boolean);
-  const has = (part) => words.every((word) => textOf(part).replaceAll("×", "x").includes(word));
+  const words = plain(search.value).split(/\s+/).filter(Boolean);
+  const has = (part) => words.every((word) => textOf(part).includes(word));
   hits = words.length ? nets.flatMap((net) => net.parts.filter((part) => part.level !== "conv" && has(part))) : [];
   chosen = -1;
   $("count").textContent = words.length ? `${hits.length} found` : "";
   results.replaceChildren(...hits.slice(0, 200).map((part, at) => {
     const item = make("li", "", "", { role: "option", id: `hit-${at}`, "aria-selected": "false" });
-    item.append(make("b", "", part.name), make("span", "", ` ${part.main === null ? part.kind : wordsOf(part).filter(Boolean).join(" ")}${nets.length > 1 ? ` · ${part.net.name}` : ""}`));
-    item.addEventListener("mousedown", (event) => { event.preventDefault(); goTo(part); if (touched.matches) closeResults(); });
+    const where = nets.length > 1 ? ` · ${part.net.name}` : "";
+    item.append(make("b", "", part.name), make("span", "", ` ${aboutOf(part)}${where}`));
+    item.addEventListener("mousedown", (event) => {
+      event.preventDefault();
+      goTo(part);
+      if (touched.matches) closeResults();
+    });
     return item;
   }));
   results.hidden = !hits.length;
@@ -216,171 +234,3 @@ search.addEventListener("keydown", (event) => {
   if (step) { event.preventDefault(); choose(step); }
   if (event.key === "Enter" && hits.length) { event.preventDefault(); goTo(hits[Math.max(chosen, 0)]); }
 });
-
-// The pointer.
-const partAt = (event) => event.target.closest && event.target.closest(".part")?.holds;
-
-let at = "";
-pane.addEventListener("pointerover", (event) => {
-  const place = `${event.clientX} ${event.clientY}`;
-  if (event.pointerType === "touch" || place === at) return; // what scrolls below it is not pointed at
-  at = place;
-  point(partAt(event) ?? null);
-});
-pane.addEventListener("pointerleave", () => point(null));
-pane.addEventListener("focusin", (event) => {
-  const part = event.target.holds;
-  if (part) { light(part); tell(part); intoSight(part); }
-});
-
-let dragged = false;
-pane.addEventListener("click", (event) => {
-  if (dragged) return;
-  const badge = event.target.closest(".badge");
-  if (badge) return roll(badge.run);
-  const about = event.target.closest(".about");
-  if (about) { pin(null); details.classList.add("up"); return tellWhole(about.net); }
-  const part = partAt(event);
-  if (!part) return pin(null);
-  const again = touched.matches ? pinned === part : event.detail === 2;
-  setCurrent(part);
-  pin(part);
-  if (part.folds && (again || event.target.closest(".toggle, .bar"))) toggle(part);
-});
-
-// Drag with the mouse to move; fingers move by themselves.
-pane.addEventListener("pointerdown", (event) => {
-  if (event.pointerType !== "mouse" || event.button) return;
-  const start = { x: event.clientX + pane.scrollLeft, y: event.clientY + pane.scrollTop };
-  dragged = false;
-  const move = (now) => {
-    const [left, top] = [start.x - now.clientX, start.y - now.clientY];
-    if (!dragged && Math.hypot(left - pane.scrollLeft, top - pane.scrollTop) < 5) return;
-    dragged = true;
-    pane.classList.add("dragged");
-    pane.scrollTo({ left, top, behavior: "instant" });
-  };
-  const stop = () => {
-    document.removeEventListener("pointermove", move);
-    pane.classList.remove("dragged");
-    setTimeout(() => { dragged = false; });
-  };
-  document.addEventListener("pointermove", move);
-  document.addEventListener("pointerup", stop, { once: true });
-});
-
-// Ctrl and the wheel, or two fingers on a pad, zoom where they point.
-pane.addEventListener("wheel", (event) => {
-  if (!event.ctrlKey && !event.metaKey) return;
-  event.preventDefault();
-  const outer = pane.getBoundingClientRect();
-  const step = event.deltaMode ? event.deltaY * 16 : event.deltaY;
-  setZoom(zoom * Math.exp(-step / 300), event.clientX - outer.left, event.clientY - outer.top);
-}, { passive: false });
-
-let pinch = null;
-pane.addEventListener("touchmove", (event) => {
-  if (event.touches.length !== 2) { pinch = null; return; }
-  event.preventDefault();
-  const [one, two] = event.touches, outer = pane.getBoundingClientRect();
-  const apart = Math.hypot(one.clientX - two.clientX, one.clientY - two.clientY);
-  pinch ??= { apart, zoom };
-  setZoom(pinch.zoom * apart / pinch.apart, (one.clientX + two.clientX) / 2 - outer.left, (one.clientY + two.clientY) / 2 - outer.top);
-}, { passive: false });
-pane.addEventListener("touchend", () => { pinch = null; });
-
-// The keyboard.
-const step = (by) => {
-  const seen = [...pane.querySelectorAll(".part")];
-  const next = seen[seen.indexOf(current.el) + by];
-  if (next) setCurrent(next.holds);
-};
-
-const level = (to) => {
-  nets.forEach((net) => net.setLevel(to));
-  document.querySelectorAll("#levels button").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.level === to)));
-  redraw(current);
-  const wide = (pane.clientWidth - 24) / sheet.firstElementChild.offsetWidth;
-  if (wide < zoom) setZoom(Math.max(wide, 0.5));
-};
-
-const KEYS = {
-  ArrowDown: () => step(1),
-  ArrowUp: () => step(-1),
-  ArrowRight: () => (current.folds && !current.open ? toggle(current) : step(1)),
-  ArrowLeft: () => (current.open ? toggle(current) : current.parent && setCurrent(current.parent)),
-  Home: () => setCurrent(nets[0].stages[0]),
-  End: () => setCurrent([...pane.querySelectorAll(".part")].at(-1).holds),
-  Enter: () => toggle(current),
-  " ": () => toggle(current),
-  r: () => current.run && current.run.count > 1 && roll(current.run),
-  "/": () => { search.focus(); search.select(); },
-  "+": () => setZoom(zoom * 1.25),
-  "=": () => setZoom(zoom * 1.25),
-  "-": () => setZoom(zoom / 1.25),
-  0: () => fit(),
-  "?": () => help.showModal(),
-};
-LEVELS.forEach((name, at) => { KEYS[at + 1] = () => level(name); });
-
-const escape = () => {
-  if (search.value) { search.value = ""; find(); }
-  if (document.activeElement === search) setCurrent(current);
-  pin(null);
-};
-
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
-  if (event.key === "Escape") return escape();
-  const inTree = event.target === document.body || event.target.closest("#pane");
-  const moves = ["Enter", " ", "Home", "End"].includes(event.key) || event.key.startsWith("Arrow");
-  if (event.target.matches("input, select, textarea") || (moves && !inTree)) return;
-  if (moves && event.target.closest("button")) return;
-  if (!KEYS[event.key]) return;
-  event.preventDefault();
-  KEYS[event.key]();
-});
-
-// Colours and paper.
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
-const setTheme = (name) => {
-  document.documentElement.dataset.theme = name;
-  $("theme").setAttribute("aria-pressed", String(isDark()));
-  paint();
-};
-const isDark = () => (document.documentElement.dataset.theme || (dark.matches ? "dark" : "light")) === "dark";
-dark.addEventListener("change", () => setTheme(document.documentElement.dataset.theme));
-
-const PAPER = { width: 700, height: 980 }; // pixels of a page between its margins
-window.addEventListener("beforeprint", () => {
-  const inner = sheet.firstElementChild;
-  document.documentElement.dataset.print = "";
-  inner.style.transform = "none";
-  const whole = PAPER.height / inner.offsetHeight; // on one page, where it can still be read
-  inner.style.zoom = Math.min(1, PAPER.width / inner.offsetWidth, whole > 0.55 ? whole : 1);
-  sheet.style.width = sheet.style.height = "auto";
-  paint();
-});
-window.addEventListener("afterprint", () => {
-  delete document.documentElement.dataset.print;
-  sheet.firstElementChild.style.zoom = "";
-  sized();
-  paint();
-});
-
-const onClick = { in: () => setZoom(zoom * 1.25), out: () => setZoom(zoom / 1.25), fit: () => fit(), ask: () => help.showModal(),
-  theme: () => setTheme(isDark() ? "light" : "dark"), print: () => window.print(), close: () => { pin(null); } };
-Object.entries(onClick).forEach(([id, action]) => $(id).addEventListener("click", action));
-document.querySelectorAll("#levels button").forEach((button) => button.addEventListener("click", () => level(button.dataset.level)));
-heat.addEventListener("change", paint);
-window.addEventListener("resize", () => nets.forEach(drawEdges));
-
-document.documentElement.dataset.theme = page.theme;
-fillHeats();
-sheet.firstElementChild.replaceChildren(...nets.map((net) => { drawNetwork(net); return net.el; }));
-nets.forEach((net) => net.runs.forEach((run) => { run.rolled = !page.expand; }));
-current = nets[0].stages[0];
-level(LEVELS[page.level]);
-fit(false);
-setTheme(page.theme);
-pin(null);
