@@ -119,6 +119,12 @@ def timm(torchvision: ModuleType) -> ModuleType:
 
 
 @pytest.fixture(autouse=True)
+def _nobody_waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A slow machine is told what it waits for, in a line more than tests expect.
+    monkeypatch.setattr("resnet_inspect.cli.output.SLOW", 600.0)
+
+
+@pytest.fixture(autouse=True)
 def _every_trace_keeps_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
     # Tests that import no tracing pay nothing.
     tracing = sys.modules.get("resnet_inspect.pytorch.trace.trace")

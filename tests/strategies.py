@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 from graphs import GraphBuilder
 from hypothesis import strategies as st
 
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.ops import ACTIVATIONS, Add, Conv2d, ReLU, Shape
-from resnet_inspect.networks.spec import FIELDS, ResNetSpec
+from resnet_inspect.networks.spec import FIELDS, STEM_STRIDES, ResNetSpec
 from resnet_inspect.networks.torch_ops import Concat
+
+STEMS = tuple(stem for stem in FIELDS["stem"].choices if stem != "none")
+
+DELICATE = ("average", "blur")
+"""Pools that small maps do not fit."""
 
 
 @st.composite
@@ -27,41 +33,86 @@ def specs(
     """
     if draw(st.integers(0, 9)) == 0:
         return draw(chains(activations=activations, widest=widest))
-    stages = draw(st.integers(1, 4))
-    block = draw(st.sampled_from(["basic", "bottleneck"]))
-    stem = draw(st.sampled_from([stem for stem in FIELDS["stem"].choices if stem != "none"]))
-    splits = stem in ("deep", "tiered")
+    fields = draw(_ways())
+    block = fields["block"]
+    delicate = fields["antialias"] in DELICATE or fields["pool"] in ("ceil", "average")
+    stages = draw(st.integers(1, 2 if delicate else 4))
+    stem = draw(st.sampled_from(STEMS))
+    splits = len(STEM_STRIDES[stem]) > 1
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
     shortcut = draw(st.sampled_from(FIELDS["shortcut"].choices))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
+    multiple = 1
+    if fields["norm"] == "group":
+        multiple, stem_width = 32, 256 if splits else 32
+    if fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
+        multiple *= 2
+    widths = [multiple * (1 + width % 2 if multiple >= 32 else width) for width in widths]
+    expansion = draw(st.sampled_from([1, 2, 4])) if block == "bottleneck" else 1
     if shortcut == "A":  # it cannot drop channels
-        enough = -(-stem_width // (4 if block == "bottleneck" else 1))
+        enough = -(-stem_width // (expansion * multiple)) * multiple
         widths = sorted(max(width, enough) for width in widths)
-    groups, group_width = 1, 64
-    if block == "bottleneck":
-        groups = draw(st.integers(1, 4))
-        group_width = draw(st.integers(-(-64 // min(widths)), 160))
+    if block == "bottleneck" and multiple == 1:
+        if fields["attention"] != "sk" and draw(st.booleans()):
+            fields["group_size"] = tuple(draw(st.sampled_from([1, width])) for width in widths)
+        else:
+            fields["groups"] = draw(st.integers(1, 4))
+            fields["group_width"] = draw(st.integers(-(-64 // min(widths)), 160))
     return ResNetSpec(
-        block=block,
+        **fields,
         blocks=tuple(draw(st.integers(1, 2)) for _ in range(stages)),
         widths=tuple(widths),
-        strides=tuple(draw(st.integers(1, 3)) for _ in range(stages)),
+        strides=tuple(draw(st.integers(1, 2 if delicate else 3)) for _ in range(stages)),
+        expansion=expansion,
         stem=stem,
         stem_width=stem_width,
         stem_pool=draw(st.booleans()),
         shortcut=shortcut,
         shortcut_norm=draw(st.booleans()),
+        shortcut_kernel=draw(st.sampled_from([1, 1, 3])),
         stride_in=draw(st.sampled_from(FIELDS["stride_in"].choices)),
-        order=draw(st.sampled_from(FIELDS["order"].choices)),
-        norm=draw(st.sampled_from(FIELDS["norm"].choices)),
-        groups=groups,
-        group_width=group_width,
-        se_reduction=draw(st.sampled_from([0, 2, 16])),
         activation=draw(st.sampled_from(activations)),
         bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
+        head_width=draw(st.sampled_from([0, 0, 32])),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
     )
+
+
+@st.composite
+def _ways(draw: st.DrawFn) -> dict[str, Any]:
+    """Ways of block that go together."""
+    block = draw(st.sampled_from(["basic", "bottleneck"]))
+    fields: dict[str, Any] = {"block": block, "order": draw(st.sampled_from(["post", "pre"]))}
+    fields["norm"] = draw(st.sampled_from(["batch", "batch", "none", "group"]))
+    fields["attention"] = draw(st.sampled_from(["none", "none", "se", "eca", "gc"]))
+    fields["pool"] = draw(st.sampled_from(FIELDS["pool"].choices))
+    fields["antialias"] = "none"
+    if fields["order"] == "pre":
+        kinds = ["plain", "standardized"] + (["scaled"] if fields["norm"] == "none" else [])
+        fields["convolution"] = draw(st.sampled_from(kinds))
+    else:
+        fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
+        fields["attention_at"] = draw(st.sampled_from(FIELDS["attention_at"].choices))
+        paths = ["", "", "sk", "sk-full"]
+        path = draw(
+            st.sampled_from(
+                paths + ["split", "scales"][fields["norm"] == "group" :] * (block == "bottleneck")
+            )
+        )
+        if path == "scales":
+            fields["scales"] = draw(st.integers(2, 4))
+        elif path:
+            fields["attention"] = path
+        if path == "split":
+            fields["radix"] = draw(st.integers(1, 3))
+    if fields["attention"] != "none":
+        fields["se_reduction"] = draw(st.sampled_from([2, 16])) * (fields["attention"] != "eca")
+        fields["se_multiple"] = draw(st.sampled_from([1, 8]))
+        fields["se_entering"] = draw(st.booleans())
+    if block == "bottleneck" and "scales" not in fields:
+        fields["reduce_first"] = draw(st.sampled_from([1, 1, 2]))
+    return fields
 
 
 @st.composite
@@ -74,11 +125,11 @@ def chains(draw: st.DrawFn, *, activations: tuple[str, ...], widest: int) -> Res
         shortcut="none",
         blocks=tuple(draw(st.integers(1, 2)) for _ in range(stages)),
         widths=tuple(draw(st.integers(1, widest)) for _ in range(stages)),
-        strides=(draw(st.integers(1, 2)), *(2,) * (stages - 1)),
-        norm=draw(st.sampled_from(FIELDS["norm"].choices)),
+        strides=(1, *(2,) * (stages - 1)),
+        norm=draw(st.sampled_from(["batch", "none"])),
         activation=draw(st.sampled_from(activations)),
         bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
-        head=draw(st.sampled_from(FIELDS["head"].choices)),
+        head=draw(st.sampled_from(["pool", "mlp"])),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
     )
@@ -88,9 +139,11 @@ def chains(draw: st.DrawFn, *, activations: tuple[str, ...], widest: int) -> Res
 def networks(draw: st.DrawFn, *, largest: int = 70, **settings: object) -> tuple[ResNetSpec, Shape]:
     """A spec and an input shape for it, seldom square, as small as one pixel."""
     spec = draw(specs(**settings))  # type: ignore[arg-type]
-    # Pools without padding halve what they are given, the head's as well.
-    least = 2 * prod(spec.strides) if spec.block == "conv" else 1
-    side = st.integers(least, max(least, largest))
+    side = st.integers(1, largest)
+    if spec.block == "conv" or spec.antialias in DELICATE or spec.pool in ("ceil", "average"):
+        # Pools without padding halve what they are given: it must be even, and two at the last.
+        total = prod(spec.strides) * prod(spec.stem_strides) * (2 if spec.stem_pool else 1)
+        side = st.integers(2, max(2, largest // total)).map(lambda count: count * total)
     return spec, (spec.in_channels, draw(side), draw(side))
 
 

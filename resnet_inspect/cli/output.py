@@ -175,15 +175,18 @@ SLOW = 2.0
 
 
 @contextmanager
-def telling(words: str, after: float = SLOW) -> Iterator[threading.Event]:
-    """Say on stderr what is being done, once it takes long; the event is set when it is said."""
+def telling(words: str, after: float | None = None) -> Iterator[threading.Event]:
+    """Say on stderr what is being done, once it takes long; the event is set when it is said.
+
+    after: seconds, by default SLOW.
+    """
     said = threading.Event()
 
     def say() -> None:
         note(f"{words} ..")
         said.set()
 
-    timer = threading.Timer(after, say)
+    timer = threading.Timer(SLOW if after is None else after, say)
     timer.daemon = True
     timer.start()
     try:

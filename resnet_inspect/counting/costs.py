@@ -221,6 +221,10 @@ class _Calls(list[Call]):
         self.append((op, inputs, output))
         return output
 
+    def shape(self, shape: Shape) -> Shape:
+        """The shape of an output."""
+        return shape
+
 
 @lru_cache(maxsize=4096)
 def _part_cost(part: Part, shape: Shape) -> tuple[Cost, Shape]:
@@ -323,8 +327,9 @@ def _(op: ops.Add, inputs: Shapes, output: Shape) -> Counts:
     return {"addition": elements(output)}
 
 
-@operations.register
-def _(op: ops.Scale, inputs: Shapes, output: Shape) -> Counts:
+@operations.register(ops.Multiply)
+@operations.register(ops.Scale)
+def _(op: ops.Scale | ops.Multiply, inputs: Shapes, output: Shape) -> Counts:
     return {"gating": elements(output)}
 
 

@@ -63,6 +63,15 @@ def _(op: ops.Activation, layer: Layer, itemsize: int, batch: int) -> int:
     return elements(layer.output_shape) * itemsize * batch if needed else 0
 
 
+@saved_copy_bytes.register(ops.StandardizedConv2d)
+@saved_copy_bytes.register(ops.ScaledConv2d)
+def _(op: ops.Conv2d, layer: Layer, itemsize: int, batch: int) -> int:
+    """The weights that it makes, their statistics, and what they are scaled by."""
+    scales = itemsize if isinstance(op, ops.ScaledConv2d) else 0
+    each = 2 * max(itemsize, STATISTIC) + scales
+    return op.weights * itemsize + each * op.out_channels
+
+
 def _kept_by(op: ops.Activation) -> str:
     if op.keeps == "either":
         return "output" if op.inplace else "input"
@@ -97,6 +106,7 @@ for _kind in (
     ops.Flatten,
     ops.GlobalAvgPool2d,
     ops.ZeroPad,
+    ops.Multiply,
 ):  # their backward needs only shapes
     saved_tensors.register(_kind, lambda op, layer: ())
 

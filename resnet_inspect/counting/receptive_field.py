@@ -114,6 +114,7 @@ def rule(op: ops.Op, fields: Known, shapes: Shapes) -> ReceptiveField | None:
 
 @rule.register(ops.Activation)
 @rule.register(ops.BatchNorm2d)
+@rule.register(ops.Multiply)
 def _(op: ops.Op, fields: Known, shapes: Shapes) -> ReceptiveField:
     return fields[0]
 

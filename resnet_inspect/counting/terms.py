@@ -171,6 +171,7 @@ rule.register(
 )
 rule.register(ops.Add, lambda op, inputs, output: {"E": elements(output)})
 rule.register(ops.Scale, lambda op, inputs, output: {"X": elements(output)})
+rule.register(ops.Multiply, lambda op, inputs, output: {"X": elements(output)})
 # Moves and zeros, which nobody counts:
 rule.register(ops.Flatten, lambda op, inputs, output: {})
 rule.register(ops.ZeroPad, lambda op, inputs, output: {})

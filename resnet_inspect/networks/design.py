@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 
 
@@ -19,19 +20,29 @@ class Design(NamedTuple):
 
     block: str
     stem: str
-    stem_width: int
+    stem_strides: tuple[int, ...]
     stem_pool: bool | None
+    pool: str
     shortcut: str
     shortcut_norm: bool
+    shortcut_kernel: int
     stride_in: str
     order: str
     norm: str
-    groups: int
+    convolution: str
+    reduce_first: int
+    scales: int
+    radix: int
+    antialias: str
+    attention: str
+    attention_at: str
     se_reduction: int
+    se_multiple: int
+    se_entering: bool
     activation: str
     bias: tuple[str, ...]
     head: str
-    classes: int
+    head_width: int
 
     @classmethod
     def of(cls, spec: ResNetSpec) -> Design:
@@ -54,7 +65,8 @@ _DESIGN = operator.attrgetter(*Design._fields)
 class Part(NamedTuple):
     """What a stem, a residual block or a head is wired from: equal parts are wired alike.
 
-    entering, inner, leaving: channels of its input, of a block's 3x3, and of its output.
+    entering, inner, leaving: channels of its input, of a block's 3x3, and of its output. groups: of
+    its 3x3. damping: what a block of a network without normalization multiplies its input by.
     """
 
     design: Design
@@ -63,6 +75,8 @@ class Part(NamedTuple):
     inner: int
     leaving: int
     stride: int
+    groups: int = 1
+    damping: float = 1.0
 
 
 Tensor = TypeVar("Tensor")
@@ -74,15 +88,33 @@ class Builder(Protocol[Tensor]):
     def add(self, op: ops.Op, *inputs: Tensor, name: str, path: str | None = None) -> Tensor:
         """Take a layer of this op; gives its output."""
 
+    def shape(self, tensor: Tensor) -> Shape:
+        """The shape of a tensor."""
+
+
+_CONVOLUTIONS = {
+    "plain": ops.Conv2d,
+    "standardized": ops.StandardizedConv2d,
+    "scaled": ops.ScaledConv2d,
+}
+
 
 # Equal ops are one op: an op is data.
 @lru_cache(maxsize=4096)
 def conv(
-    inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = False
+    inside: int,
+    outside: int,
+    kernel: int,
+    stride: int = 1,
+    groups: int = 1,
+    bias: bool = False,
+    dilation: int = 1,
+    kind: str = "plain",
 ) -> ops.Conv2d:
     """A convolution that keeps height and width, but for its stride."""
-    side, step, edge = (kernel, kernel), (stride, stride), (kernel // 2, kernel // 2)
-    return ops.Conv2d(inside, outside, side, step, edge, groups, bias)
+    side, step, edge = (kernel, kernel), (stride, stride), dilation * (kernel // 2)
+    spread = (dilation, dilation)
+    return _CONVOLUTIONS[kind](inside, outside, side, step, (edge, edge), groups, bias, spread)
 
 
 batch_norm = lru_cache(maxsize=1024)(ops.BatchNorm2d)
@@ -94,4 +126,28 @@ def normalized(
     """The network's normalization of a tensor, if it has any."""
     if design.norm == "none":
         return tensor
+    if design.norm == "group":
+        from resnet_inspect.networks.torch_ops import GroupNorm
+
+        return net.add(GroupNorm(32, channels), tensor, name=name)
     return net.add(batch_norm(channels), tensor, name=name)
+
+
+def pooled(
+    net: Builder[Tensor], kind: str, stride: int, channels: int, tensor: Tensor, path: str
+) -> Tensor:
+    """A pool that strides in place of a convolution (ResNetSpec.antialias)."""
+    step = (stride, stride)
+    if kind == "average":
+        return net.add(ops.AvgPool2d(step, step), tensor, name=path)
+    if kind in ("wide", "before"):
+        pool = ops.AvgPool2d((3, 3), step, (1, 1), count_padding=True)
+        return net.add(pool, tensor, name=path)
+    from resnet_inspect.networks.torch_ops import Conv, Pad
+
+    # The binomial filter 1 2 1 in both directions (Zhang 2019, arXiv 1904.11486), held as a buffer.
+    blur = Conv(
+        channels, channels, (3, 3), step, (0, 0), channels, False, (1, 1), (0, 9 * channels)
+    )
+    tensor = net.add(Pad((1, 1, 1, 1), "reflect"), tensor, name=f"{path}.pad")
+    return net.add(blur, tensor, name=f"{path}.conv2d")

@@ -3,46 +3,79 @@
 from __future__ import annotations
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.design import Builder, Part, Tensor, conv, normalized
+from resnet_inspect.networks.design import Builder, Part, Tensor, conv, normalized, pooled
+from resnet_inspect.networks.stems import stem_channels
 
 _GLOBAL, _FLATTEN = ops.GlobalAvgPool2d(), ops.Flatten()
+
+_POOLS: dict[str, ops.Op] = {
+    "max": ops.MaxPool2d((3, 3), (2, 2), (1, 1)),
+    "ceil": ops.MaxPool2d((3, 3), (2, 2), ceil=True),
+    "average": ops.AvgPool2d((2, 2), (2, 2)),
+}
 
 
 def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
     """What stands before the first stage."""
     spec, width = part.design, part.leaving
-    bias = "stem" in spec.bias
-    if spec.stem in ("deep", "tiered"):
-        first = 3 * (width // 8) if spec.stem == "tiered" else width // 2
-        channels = (part.entering, first, width // 2, width)
-        for i in range(3):
-            op = conv(channels[i], channels[i + 1], 3, 2 if i == 0 else 1, bias=bias)
+    strides, bias = spec.stem_strides, "stem" in spec.bias
+    if len(strides) > 1:
+        channels = (part.entering, *stem_channels(spec.stem, width))
+        for i, stride in enumerate(strides):
+            op = conv(channels[i], channels[i + 1], 3, stride, 1, bias, kind=spec.convolution)
             tensor = net.add(op, tensor, name=f"conv1.{3 * i}")
-            if i < 2:
+            if i + 1 < len(strides):
                 tensor = normalized(net, spec, channels[i + 1], tensor, f"conv1.{3 * i + 1}")
                 tensor = net.add(spec.act, tensor, name=f"conv1.{3 * i + 2}")
     else:
-        kernel, stride = (7, 2) if spec.stem == "7x7" else (3, 1)
-        tensor = net.add(conv(part.entering, width, kernel, stride, 1, bias), tensor, name="conv1")
+        side = 7 if spec.stem == "7x7" else 3
+        op = conv(part.entering, width, side, strides[0], 1, bias, kind=spec.convolution)
+        tensor = net.add(op, tensor, name="conv1")
     if spec.order == "post":  # a pre-activation block brings its own
         tensor = normalized(net, spec, width, tensor, "bn1")
         tensor = net.add(spec.act, tensor, name=spec.act_path)
-    if spec.stem_pool:
-        tensor = net.add(ops.MaxPool2d((3, 3), (2, 2), (1, 1)), tensor, name="maxpool")
-    return tensor
+    return _pool(net, part, tensor) if spec.stem_pool else tensor
+
+
+def _pool(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
+    spec, width = part.design, part.leaving
+    if spec.pool == "conv":
+        op = conv(width, width, 3, 2, 1, "stem" in spec.bias, kind=spec.convolution)
+        tensor = net.add(op, tensor, name="maxpool.0")
+        tensor = normalized(net, spec, width, tensor, "maxpool.1")
+        return net.add(spec.act, tensor, name="maxpool.2")
+    if spec.pool == "padded":
+        from resnet_inspect.networks.torch_ops import Pad
+
+        tensor = net.add(Pad((1, 1, 1, 1)), tensor, name="maxpool.0")
+        return net.add(ops.MaxPool2d((3, 3), (2, 2)), tensor, name="maxpool.1")
+    if spec.pool == "max" and spec.antialias == "average":
+        return pooled(net, "average", 2, width, tensor, "maxpool")
+    if spec.pool == "max" and spec.antialias == "blur":
+        tensor = net.add(ops.MaxPool2d((3, 3), (1, 1), (1, 1)), tensor, name="maxpool.0")
+        return pooled(net, "blur", 2, width, tensor, "maxpool.1")
+    return net.add(_POOLS[spec.pool], tensor, name="maxpool")
 
 
 def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     """What stands behind the last stage; path: where a chain of convolutions goes on."""
-    spec = part.design
+    spec, width = part.design, part.entering
     if spec.head == "mlp":
         return _mlp(net, part, path, tensor)
     if spec.order == "pre":
-        tensor = normalized(net, spec, part.entering, tensor, "norm")
+        tensor = normalized(net, spec, width, tensor, "norm")
         tensor = net.add(spec.act, tensor, name=spec.act_path)
+    if spec.head_width:
+        op = conv(width, spec.head_width, 1, kind=spec.convolution)
+        tensor = net.add(op, tensor, name="final_conv.conv")
+        tensor = normalized(net, spec, spec.head_width, tensor, "final_conv.bn")
+        tensor = net.add(spec.act, tensor, name="final_conv.act")
+        width = spec.head_width
     tensor = net.add(_GLOBAL, tensor, name="avgpool")
     tensor = net.add(_FLATTEN, tensor, name="flatten")
-    return net.add(ops.Linear(part.entering, part.leaving), tensor, name="fc")
+    if spec.head == "average":
+        return tensor
+    return net.add(ops.Linear(width, part.leaving), tensor, name="fc")
 
 
 def _mlp(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:

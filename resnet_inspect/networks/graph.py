@@ -7,7 +7,7 @@ and shortcuts are plain to see; nothing is found by parsing names.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from functools import cached_property, wraps
 from itertools import chain
@@ -283,9 +283,19 @@ class BlockBuilder:
 
     def __init__(self) -> None:
         self._layers: list[Layer] = []
+        self._calls: dict[str, int] = {}
 
     def add(self, op: Op, *inputs: Layer | Wire, name: str, path: str | None = None) -> Layer:
-        """Append a layer; path defaults to the name. Raises ShapeError naming the layer."""
+        """Append a layer; path defaults to the name. Raises ShapeError naming the layer.
+
+        Layers of one name are numbered: a block that narrows twice has narrow1 and narrow2.
+        """
+        path = path or name
+        if name in self._calls:
+            self._calls[name] += 1
+            name = f"{name}{self._calls[name]}"
+        else:
+            self._calls[name] = 1
         shapes: tuple[Shape, ...]
         sources: tuple[str, ...]
         if len(inputs) == 1:  # nearly always; a fifth faster
@@ -297,18 +307,32 @@ class BlockBuilder:
             out = op.output_shape(*shapes)
         except ShapeError as error:
             raise ShapeError(f"layer {name} ({op.kind}) {error}") from None
-        layer = Layer(name, path or name, op, sources, shapes, out)
+        layer = Layer(name, path, op, sources, shapes, out)
         self._layers.append(layer)
         return layer
 
+    def shape(self, wire: Layer | Wire) -> Shape:
+        """The shape of what a layer gives."""
+        return wire.output_shape
+
     def block(self, name: str, path: str, kind: str) -> Block:
         """The block that holds all layers added since the last one."""
-        layers, self._layers = tuple(self._layers), []
+        again = {first for first, calls in self._calls.items() if calls > 1}
+        layers = tuple(_numbered(self._layers, again) if again else self._layers)
+        self._layers, self._calls = [], {}
         return Block(name, path, kind, layers)
 
     def chain(self) -> Block:
         """The same, of layers that are no module's: named and described by them."""
         return self.block(span(self._layers), "", kinds(self._layers))
+
+
+def _numbered(layers: Iterable[Layer], again: Set[str]) -> Iterator[Layer]:
+    """The layers, with a number for the first of a name that others have as well."""
+    for layer in layers:
+        inputs = tuple(f"{name}1" if name in again else name for name in layer.inputs)
+        name = f"{layer.name}1" if layer.name in again else layer.name
+        yield layer._replace(name=name, inputs=inputs)
 
 
 def span(layers: Sequence[Layer]) -> str:

@@ -199,6 +199,26 @@ class Conv2d(Convolution):
         return (self.out_channels, *slid(shape, self.reach, self.stride, self.padding))
 
 
+class StandardizedConv2d(Conv2d):
+    """Weights of mean 0 and variance 1 for each output (Qiao et al. 2019, arXiv 1903.10520)."""
+
+
+class ScaledConv2d(Conv2d):
+    """That, over the root of their number, times a learned gain (Brock et al. 2021, 2101.08692)."""
+
+    @property
+    def params(self) -> int:
+        return super().params + self.out_channels
+
+
+class Multiply(Op):
+    """Each element times a number."""
+
+    category = "addition and gating"
+
+    factor: float
+
+
 class BatchNorm2d(Op):
     category = "normalization"
     channels: int

@@ -8,13 +8,14 @@ scheme; their last batch norm is `norm`.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple, SupportsIndex
 
 from resnet_inspect.errors import ShapeError, shown
 from resnet_inspect.networks import ends, ops
-from resnet_inspect.networks.design import Builder, Design, Part, Tensor, conv, normalized
+from resnet_inspect.networks.attention import GATES, HIERARCHY, PATHS, attend
+from resnet_inspect.networks.design import Builder, Design, Part, Tensor, conv, normalized, pooled
 from resnet_inspect.networks.graph import (
     HEAD,
     INPUT,
@@ -114,21 +115,37 @@ class StageLayout(NamedTuple):
 def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
     """The parts of a network in running order, stage by stage."""
     design, kind = Design.of(spec), block_kind(spec)
-    channels, named = spec.stem_width, "layer"
+    channels, named, variance = spec.stem_width, "layer", 1.0
     if spec.stem == "none":
         channels, named = spec.in_channels, "stage"
     else:
         yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
     for stage, count in enumerate(spec.blocks):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
-        first = Part(design, kind, channels, inner, leaving, spec.strides[stage])
-        rest = (Part(design, kind, leaving, inner, leaving, 1),) * (count - 1)
-        if kind != CHAIN:  # from its second block on, a stage repeats itself
-            rest = rest[:1]
-        parts = (first, *rest)
-        yield StageLayout(f"{named}{stage + 1}", parts, count - len(parts))
+        groups = spec.groups_of(stage)
+        parts = [Part(design, kind, channels, inner, leaving, spec.strides[stage], groups)]
+        parts += [Part(design, kind, leaving, inner, leaving, 1, groups)] * (count - 1)
+        if spec.convolution == "scaled":
+            parts, variance = _damped(parts, variance)
+        elif kind != CHAIN:  # from its second block on, a stage repeats itself
+            parts = parts[:2]
+        yield StageLayout(f"{named}{stage + 1}", tuple(parts), count - len(parts))
         channels = leaving
-    yield StageLayout("head", (Part(design, HEAD, channels, 0, spec.classes, 0),), 0)
+    if spec.head != "none":
+        yield StageLayout("head", (Part(design, HEAD, channels, 0, spec.classes, 0),), 0)
+
+
+def _damped(parts: Sequence[Part], variance: float) -> tuple[list[Part], float]:
+    """The blocks of a stage that keep the variance of what they see at 1, and what leaves them.
+
+    Each adds ALPHA squared to it, and a stage's first block starts again from 1 (Brock et al. 2021,
+    arXiv 2101.08692, section 3).
+    """
+    damped = []
+    for number, part in enumerate(parts):
+        damped.append(part._replace(damping=1.0 / variance**0.5))
+        variance = (variance if number else 1.0) + ALPHA**2
+    return damped, variance
 
 
 def connect(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
@@ -157,16 +174,19 @@ def _single_convolution(net: Builder[Tensor], part: Part, path: str, tensor: Ten
     return net.add(spec.act, tensor, name=f"{CHAIN}.{place}")
 
 
-def squeezed_channels(channels: int, reduction: int) -> int:
-    """Hidden units of squeeze-and-excitation: channels / reduction to the nearest 8, at least 8.
+_ADD = ops.Add()
 
-    The ratio is the paper's (Hu et al. 2017, section 4); the rounding timm's.
-    """
-    return max(8, int(channels / reduction + 4) // 8 * 8)
+ALPHA, GAIN = 0.2, 2.0
+"""What networks of scaled convolutions multiply a residual and what leaves its attention by."""
 
-
-_ADD, _SCALE, _SIGMOID, _GLOBAL = ops.Add(), ops.Scale(), ops.Sigmoid(), ops.GlobalAvgPool2d()
-_GATE_ACT = ops.ReLU()
+_OF_ATTENTION = {
+    "se": "SE",
+    "eca": "ECA",
+    "gc": "GC",
+    "sk": "SK",
+    "sk-full": "SK",
+    "split": "Split",
+}
 
 
 def block_kind(spec: ResNetSpec) -> str:
@@ -176,52 +196,114 @@ def block_kind(spec: ResNetSpec) -> str:
     base = "BasicBlock" if spec.block == "basic" else "Bottleneck"
     plain = "Plain" if spec.shortcut == "none" else ""
     before = "PreAct" if spec.order == "pre" else ""
-    squeeze = "SE" if spec.se_reduction else ""
-    return plain + before + squeeze + base
+    gated = _OF_ATTENTION.get(spec.attention or "none", "")
+    return plain + before + gated + ("Res2" if spec.scales > 1 else "") + base
 
 
 def _residual_convs(part: Part) -> list[ops.Conv2d]:
-    spec, _, entering, inner, leaving, stride = part
-    bias = "residual" in spec.bias
+    spec, inner, leaving, stride = part.design, part.inner, part.leaving, part.stride
+    kind, bias = spec.convolution, "residual" in spec.bias
+    if spec.antialias != "none":
+        stride = 1
     if spec.block == "basic":
-        return [conv(entering, inner, 3, stride, 1, bias), conv(inner, leaving, 3, 1, 1, bias)]
+        return [
+            conv(part.entering, inner, 3, stride, 1, bias, kind=kind),
+            conv(inner, leaving, 3, 1, 1, bias, kind=kind),
+        ]
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
+    first, last = inner * spec.scales // spec.reduce_first, inner * spec.scales
     return [
-        conv(entering, inner, 1, early, 1, bias),
-        conv(inner, inner, 3, late, spec.groups, bias),
-        conv(inner, leaving, 1, 1, 1, bias),
+        conv(part.entering, first, 1, early, 1, bias, kind=kind),
+        conv(inner if spec.scales > 1 else first, inner, 3, late, part.groups, bias, kind=kind),
+        conv(last, leaving, 1, 1, 1, bias, kind=kind),
     ]
 
 
 def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
     spec = part.design
-    act, act_path = spec.act, f"{path}.{spec.act_path}"
-    convs = _residual_convs(part)
     changes = part.stride != 1 or part.entering != part.leaving
-    projects = changes or spec.shortcut == "C"
-
-    tensor = bypass = entering
-    for i, op in enumerate(convs, start=1):
-        if spec.order == "pre":
-            tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{i}")
-            tensor = net.add(act, tensor, name=f"{act_path}{i}", path=act_path)
-            if i == 1 and projects and spec.shortcut != "A":
-                # a projection takes the activated input (He et al. 2016, section 4.1)
-                bypass = tensor
-        tensor = net.add(op, tensor, name=f"{path}.conv{i}")
-        if spec.order == "post":
-            tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i}")
-            if i < len(convs):
-                tensor = net.add(act, tensor, name=f"{act_path}{i}", path=act_path)
-    if spec.se_reduction:
-        tensor = _squeeze_excite(net, part, f"{path}.se", tensor)
+    projects = (changes or spec.shortcut == "C") and spec.shortcut != "none"
+    residual = _preactivated if spec.order == "pre" else _postactivated
+    # a projection takes the activated input (He et al. 2016, section 4.1)
+    tensor, activated = residual(net, part, path, entering)
+    if spec.attention_at != "inner" and spec.attention in GATES:
+        if spec.attention_at == "activated":
+            tensor = net.add(spec.act, tensor, name=f"{path}.{spec.act_path}")
+        tensor = attend(net, part, f"{path}.se", part.leaving, tensor)
+        if spec.convolution == "scaled":
+            tensor = net.add(ops.Multiply(GAIN), tensor, name=f"{path}.gain")
+    if spec.convolution == "scaled":
+        tensor = net.add(ops.Multiply(ALPHA), tensor, name=f"{path}.alpha")
     if spec.shortcut != "none":
+        bypass = activated if projects and spec.shortcut != "A" else entering
         if projects:
             bypass = _shortcut(net, part, f"{path}.downsample", bypass)
         tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
     if spec.order == "post":
-        tensor = net.add(act, tensor, name=f"{act_path}{len(convs)}", path=act_path)
+        tensor = _activated(net, part, path, tensor, len(_residual_convs(part)))
     return tensor
+
+
+def _activated(
+    net: Builder[Tensor], part: Part, path: str, tensor: Tensor, number: int, keeps: bool = False
+) -> Tensor:
+    """The block's activation, which is one module that is called again; keeps: its input."""
+    path = f"{path}.{part.design.act_path}"
+    if keeps:  # a module of its own, not in place
+        path = f"{path}{number}"
+        return net.add(part.design.act.replace(inplace=False), tensor, name=path)
+    if part.design.attention_at == "activated" or _path_kind(part) in PATHS:
+        return net.add(part.design.act, tensor, name=path)  # the builder numbers them
+    return net.add(part.design.act, tensor, name=f"{path}{number}", path=path)
+
+
+def _path_kind(part: Part) -> str:
+    return HIERARCHY if part.design.scales > 1 else part.design.attention
+
+
+def _preactivated(
+    net: Builder[Tensor], part: Part, path: str, entering: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The residual of a pre-activation block, and its activated input."""
+    spec, tensor = part.design, entering
+    activated = entering
+    for i, op in enumerate(_residual_convs(part), start=1):
+        tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{i}")
+        tensor = _activated(net, part, path, tensor, i, keeps=i == 1 and spec.norm == "none")
+        if i == 1:
+            if spec.convolution == "scaled":
+                tensor = net.add(ops.Multiply(part.damping), tensor, name=f"{path}.beta")
+            activated = tensor
+        tensor = net.add(op, tensor, name=f"{path}.conv{i}")
+    return tensor, activated
+
+
+def _postactivated(
+    net: Builder[Tensor], part: Part, path: str, entering: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The residual of a block that activates what its convolutions give, and its input."""
+    spec = part.design
+    convs, tensor = _residual_convs(part), entering
+    middle = 2 if spec.block == "bottleneck" else 1
+    strided = 1 if spec.stride_in == "1x1" else middle
+    special = _path_kind(part)
+    for i, op in enumerate(convs, start=1):
+        pools = i == strided and part.stride > 1
+        if pools and spec.antialias == "before":
+            tensor = pooled(net, "before", part.stride, op.in_channels, tensor, f"{path}.aa")
+        if i == middle and special in PATHS:
+            at = path if special == HIERARCHY else f"{path}.conv{i}"
+            tensor = PATHS[special](net, part, at, op, tensor)
+        else:
+            tensor = net.add(op, tensor, name=f"{path}.conv{i}")
+            tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i}")
+            if i < len(convs):
+                tensor = _activated(net, part, path, tensor, i)
+        if pools and spec.antialias not in ("none", "before"):
+            tensor = pooled(net, spec.antialias, part.stride, op.out_channels, tensor, f"{path}.aa")
+        if i == middle and spec.attention_at == "inner" and spec.attention in GATES:
+            tensor = attend(net, part, f"{path}.se", op.out_channels, tensor)
+    return tensor, entering
 
 
 def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
@@ -237,21 +319,11 @@ def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Te
             tensor = net.add(pool, tensor, name=f"{path}.0")
             stride = 1
         number = 1  # timm keeps the pool's place where there is nothing to pool
-    op = conv(part.entering, part.leaving, 1, stride, 1, "shortcut" in spec.bias)
+    bias, side = "shortcut" in spec.bias, spec.shortcut_kernel
+    if stride == 1 and part.stride == 1:
+        side = 1
+    op = conv(part.entering, part.leaving, side, stride, 1, bias, kind=spec.convolution)
     tensor = net.add(op, tensor, name=f"{path}.{number}")
     if spec.order == "post" and spec.shortcut_norm:
         tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}")
     return tensor
-
-
-def _squeeze_excite(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
-    """Squeeze-and-excitation (Hu et al. 2017, Figure 3), as 1x1 convolutions like timm's."""
-    channels = part.leaving
-    hidden = squeezed_channels(channels, part.design.se_reduction)
-    gate = net.add(_GLOBAL, tensor, name=f"{path}.squeeze")
-    gate = net.add(conv(channels, hidden, 1, bias=True), gate, name=f"{path}.fc1")
-    # timm activates the gate by ReLU whatever the network's activation, as the paper does.
-    gate = net.add(_GATE_ACT, gate, name=f"{path}.act")
-    gate = net.add(conv(hidden, channels, 1, bias=True), gate, name=f"{path}.fc2")
-    gate = net.add(_SIGMOID, gate, name=f"{path}.gate")
-    return net.add(_SCALE, tensor, gate, name=f"{path}.scale")

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
-from resnet_inspect.errors import SpecError, unknown
+from resnet_inspect.errors import unknown
 from resnet_inspect.networks.ops import ACTIVATIONS, Shape
+from resnet_inspect.networks.spec_checks import check
 from resnet_inspect.networks.spec_field import SpecField, described, spec_field
+from resnet_inspect.networks.stems import STEM_STRIDES
 
 BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1}
 """Kinds of block, with the convolutions on their path (He et al. 2015, Figure 5; VGG's)."""
+
+REDUCTIONS = {"se": 16, "gc": 8, "sk": 16, "sk-full": 16, "split": 4}
+"""Channels for each hidden unit of attention, where nothing else is said."""
 
 DEEPEST = 10_000
 """Blocks in a stage: some fifty times the deepest published, and still counted in seconds."""
@@ -73,12 +77,29 @@ class ResNetSpec:
             "3x3": "stride 1, for small images",
             "deep": "three 3x3",
             "tiered": "three 3x3, narrower first",
+            "quad": "four 3x3, each twice as wide as the last",
             "none": "the first stage takes the image, as VGG's does",
         },
     )
     stem_width: int = spec_field(64, "number", "N", "Channels that leave the stem.")
     stem_pool: bool | None = spec_field(
         None, "flag", "", "Max pooling after the stem (by default all but the 3x3 stem)."
+    )
+    stem_strides: tuple[int, ...] = spec_field(
+        (), "numbers", "N,N,..", "Stride of each convolution of the stem.", example="2,1,1"
+    )
+    pool: str = spec_field(
+        "max",
+        "word",
+        "KIND",
+        "Pool after the stem.",
+        {
+            "max": "3x3 with padding",
+            "ceil": "3x3 without padding, rounded up",
+            "padded": "3x3 over zeros",
+            "average": "2x2",
+            "conv": "a 3x3 convolution in its place, as ResNet-RS",
+        },
     )
     shortcut: str = spec_field(
         "B",
@@ -95,7 +116,10 @@ class ResNetSpec:
         of_block=True,
     )
     shortcut_norm: bool = spec_field(
-        True, "flag", "", "Batch norm after a projection.", of_block=True
+        True, "flag", "", "Normalization after a projection.", of_block=True
+    )
+    shortcut_kernel: int = spec_field(
+        1, "number", "N", "Side of a projection's kernel.", most=15, of_block=True
     )
     stride_in: str = spec_field(
         "3x3",
@@ -118,15 +142,103 @@ class ResNetSpec:
         "word",
         "NORM",
         "Normalization.",
-        {"batch": "batch norm", "none": "none"},
+        {"batch": "batch norm", "group": "32 groups of channels", "none": "none"},
         of_block=True,
+    )
+    convolution: str = spec_field(
+        "plain",
+        "word",
+        "KIND",
+        "What is done to the weights of convolutions.",
+        {
+            "plain": "nothing",
+            "standardized": "mean 0 and variance 1 for each output, as BiT",
+            "scaled": "that, with a learned gain and scaled branches, as NF-ResNets",
+        },
+        of_block=True,
+    )
+    expansion: int | None = spec_field(
+        None,
+        "number",
+        "N",
+        "Channels of a block's output for each of its width (by default 4 of a bottleneck).",
+        most=64,
+        of_block=True,
+    )
+    reduce_first: int = spec_field(
+        1, "number", "N", "How many times narrower a bottleneck's first 1x1 is.", of_block=True
     )
     groups: int = spec_field(1, "number", "N", "Groups of a bottleneck's 3x3.", of_block=True)
     group_width: int = spec_field(
         64, "number", "N", "Width of each group where the stage is 64 wide.", of_block=True
     )
+    group_size: tuple[int, ...] = spec_field(
+        (), "numbers", "N,..", "Channels of a group, for all stages or each.", example="16"
+    )
+    scales: int = spec_field(
+        1,
+        "number",
+        "N",
+        "Parts of a 3x3, each fed by the last, as Res2Net.",
+        most=64,
+        of_block=True,
+    )
+    radix: int = spec_field(1, "number", "N", "Splits of split attention.", most=64, of_block=True)
+    antialias: str = spec_field(
+        "none",
+        "word",
+        "KIND",
+        "Pool that strides in place of a convolution.",
+        {
+            "none": "none",
+            "average": "2x2 average",
+            "blur": "3x3 binomial filter",
+            "wide": "3x3 average, as ResNeSt",
+            "before": "the same, before the 3x3",
+        },
+        of_block=True,
+    )
+    attention: str | None = spec_field(
+        None,
+        "word",
+        "KIND",
+        "Attention (by default se where se_reduction is given).",
+        {
+            "none": "none",
+            "se": "squeeze-and-excitation",
+            "eca": "a 1-D convolution over channels",
+            "gc": "global context",
+            "sk": "selective kernels, each on half of the channels",
+            "sk-full": "the same on all channels",
+            "split": "split attention, as ResNeSt",
+        },
+        of_block=True,
+    )
+    attention_at: str = spec_field(
+        "last",
+        "word",
+        "PLACE",
+        "What attention gates.",
+        {
+            "last": "the residual",
+            "inner": "what leaves the 3x3",
+            "activated": "the residual after one more activation",
+        },
+        of_block=True,
+    )
     se_reduction: int = spec_field(
-        0, "number", "N", "Squeeze-and-excitation by N; 0 for none.", least=0, of_block=True
+        0,
+        "number",
+        "N",
+        "Channels for each hidden unit of attention; 0 for no squeeze-and-excitation.",
+        least=0,
+        of_block=True,
+    )
+    se_multiple: int = spec_field(
+        8, "number", "N", "Hidden units are the nearest multiple of N.", of_block=True
+    )
+    se_entering: bool = spec_field(
+        False, "flag", "", "Hidden units from the block's input, as RegNet.", of_block=True
     )
     activation: str = spec_field(
         "relu", "word", "NAME", "Activation.", tuple(ACTIVATIONS), of_block=True
@@ -144,7 +256,15 @@ class ResNetSpec:
         "word",
         "KIND",
         "Head.",
-        {"pool": "global average, linear", "mlp": "7x7 average, three linear, as VGG"},
+        {
+            "pool": "global average, linear",
+            "mlp": "7x7 average, three linear, as VGG",
+            "average": "global average",
+            "none": "none",
+        },
+    )
+    head_width: int = spec_field(
+        0, "number", "N", "Channels of a 1x1 convolution before the head; 0 for none.", least=0
     )
     in_channels: int = spec_field(3, "number", "N", "Channels of the input.", of_block=True)
     classes: int = spec_field(1000, "number", "N", "Classes.", alias="num_classes")
@@ -164,18 +284,25 @@ class ResNetSpec:
             checked = about.checked(value)
             if checked is not value:
                 object.__setattr__(self, about.name, checked)
+        self._follow()
+        check(self)
+
+    def _follow(self) -> None:
+        """Give fields that follow from others their values."""
         if not self.strides:
             object.__setattr__(self, "strides", (1,) + (2,) * (len(self.blocks) - 1))
         if self.stem_pool is None:
             object.__setattr__(self, "stem_pool", self.stem not in ("3x3", "none"))
-        _check_lengths(self)
-        _check_chain(self)
-        _check_channels(self)
-
-    @property
-    def expansion(self) -> int:
-        """Output channels of a block for each channel of its width (He et al. 2015, Table 1)."""
-        return 4 if self.block == "bottleneck" else 1
+        if self.expansion is None:
+            object.__setattr__(self, "expansion", 4 if self.block == "bottleneck" else 1)
+        if not self.stem_strides:
+            object.__setattr__(self, "stem_strides", STEM_STRIDES[self.stem])
+        if self.attention is None:
+            object.__setattr__(self, "attention", "se" if self.se_reduction else "none")
+        if not self.se_reduction and self.attention in REDUCTIONS:
+            object.__setattr__(self, "se_reduction", REDUCTIONS[self.attention])
+        if len(self.group_size) == 1:
+            object.__setattr__(self, "group_size", self.group_size * len(self.blocks))
 
     @property
     def depth(self) -> int:
@@ -183,7 +310,7 @@ class ResNetSpec:
 
         A deep stem counts as one, as in ResNet-50-D; shortcuts do not count.
         """
-        ends = 3 if self.head == "mlp" else 1
+        ends = {"pool": 1, "mlp": 3}.get(self.head, 0) + bool(self.head_width)
         return (self.stem != "none") + BLOCKS[self.block] * sum(self.blocks) + ends
 
     @property
@@ -193,13 +320,20 @@ class ResNetSpec:
 
     def stage_channels(self, stage: int) -> int:
         """Channels that leave stage `stage` (0 is the first)."""
+        assert self.expansion is not None  # set when the spec was made
         return self.widths[stage] * self.expansion
 
     def inner_channels(self, stage: int) -> int:
         """Channels of the 3x3 convolutions of a stage (Xie et al. 2016, Table 1)."""
-        if self.block != "bottleneck":
+        if self.block != "bottleneck" or self.group_size:
             return self.widths[stage]
         return self.widths[stage] * self.group_width // 64 * self.groups
+
+    def groups_of(self, stage: int) -> int:
+        """Groups of the 3x3 convolutions of a stage."""
+        return (
+            self.inner_channels(stage) // self.group_size[stage] if self.group_size else self.groups
+        )
 
     def with_changes(self, changes: Mapping[str, Any]) -> ResNetSpec:
         """This spec with some fields changed; raises UnknownNameError or SpecError."""
@@ -215,10 +349,20 @@ class ResNetSpec:
         blocks = settled.get("blocks")
         if isinstance(blocks, (list, tuple)) and len(blocks) != len(self.blocks):
             settled.setdefault("strides", ())
-        if "stem" in settled:
-            settled.setdefault("stem_pool", None)
+        for name, following in _FOLLOWING.items():
+            if name in settled:
+                for follower, value in following.items():
+                    settled.setdefault(follower, value)
         return replace(self, **settled)
 
+
+_FOLLOWING: dict[str, dict[str, Any]] = {
+    "stem": {"stem_pool": None, "stem_strides": ()},
+    "block": {"expansion": None},
+    "se_reduction": {"attention": None},
+    "attention": {"se_reduction": 0},
+}
+"""Fields that follow from another, and what stands for their not being given."""
 
 FIELDS: dict[str, SpecField] = described(ResNetSpec)
 """Every field of a network by its name, in the order in which people are told."""
@@ -232,81 +376,3 @@ def field_named(name: str) -> SpecField:
         if name == about.alias:
             return about
     raise unknown("field of a network", name, FIELDS, fields=(name,))
-
-
-def _check_lengths(spec: ResNetSpec) -> None:
-    if not spec.name.strip():
-        raise FIELDS["name"].error("is empty; give the network one")
-    if not spec.blocks:
-        raise FIELDS["blocks"].error(
-            "is empty; give the number of blocks in each stage, such as 3,4,6,3"
-        )
-    for name in ("widths", "strides"):
-        if len(getattr(spec, name)) != len(spec.blocks):
-            raise SpecError(
-                f"{name} has {len(getattr(spec, name))} entries for {len(spec.blocks)} stages "
-                f"(blocks {','.join(map(str, spec.blocks))}); give one for each stage",
-                fields=(name, "blocks"),
-            )
-    if len(spec.input_size) != 2:
-        raise FIELDS["input_size"].error(f"is {spec.input_size}; give height and width")
-
-
-_OF_CHAIN: dict[str, Any] = {
-    "stem": "none",
-    "stem_pool": False,
-    "shortcut": "none",
-    "order": "post",
-    "se_reduction": 0,
-}
-"""What single convolutions leave no choice of."""
-
-
-def _check_chain(spec: ResNetSpec) -> None:
-    if spec.block != "conv":
-        for name, value in (("stem", "none"), ("head", "mlp")):
-            if getattr(spec, name) == value:
-                raise SpecError(
-                    f"{name} is {value!r} with {spec.block} blocks; only single convolutions "
-                    "(block='conv') have that",
-                    fields=(name, "block"),
-                )
-        return
-    for name, value in _OF_CHAIN.items():
-        if getattr(spec, name) != value:
-            raise SpecError(
-                f"{name} is {getattr(spec, name)!r} with block='conv'; single convolutions have "
-                f"{name}={value!r}",
-                fields=(name, "block"),
-            )
-
-
-def _check_channels(spec: ResNetSpec) -> None:
-    if spec.block != "bottleneck" and (spec.groups != 1 or spec.group_width != 64):
-        raise SpecError(
-            f"groups={spec.groups}, group_width={spec.group_width} with {spec.block} blocks; only "
-            "bottlenecks have groups (block='bottleneck'), others widen by widths",
-            fields=("groups", "group_width", "block"),
-        )
-    for stage in range(len(spec.blocks)):
-        if spec.inner_channels(stage) == 0:
-            least = -(-64 // spec.group_width)
-            raise SpecError(
-                f"widths has {spec.widths[stage]}, which leaves no channel for each of groups="
-                f"{spec.groups} at group_width={spec.group_width}; the least width is {least}",
-                fields=("widths", "groups", "group_width"),
-            )
-    if spec.stem in ("deep", "tiered") and (spec.stem_width < 8 or spec.stem_width % 8):
-        raise SpecError(
-            f"stem_width is {spec.stem_width}; a {spec.stem} stem splits it, give a multiple of 8",
-            fields=("stem_width", "stem"),
-        )
-    if spec.shortcut == "A":
-        entering = (spec.stem_width, *(spec.stage_channels(s) for s in range(len(spec.blocks))))
-        for before, after in pairwise(entering):
-            if after < before:
-                raise SpecError(
-                    f"shortcut A pads channels and cannot go from {before} to {after}; "
-                    "widen the stage or take shortcut B",
-                    fields=("shortcut", "widths", "stem_width"),
-                )

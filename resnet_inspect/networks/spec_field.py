@@ -74,8 +74,10 @@ class SpecField(NamedTuple):
         text = text.strip()
         if self.kind == "word":
             return text
+        if self.plural and text == "none":
+            return ()
         if self.kind == "words":
-            return () if text == "none" else tuple(word.strip() for word in text.split(","))
+            return tuple(word.strip() for word in text.split(","))
         try:
             if self.kind == "flag":
                 return _FLAGS[text.lower()]

@@ -7,179 +7,155 @@ answers to resnet<depth>_cifar and plain<depth>_cifar.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from resnet_inspect.errors import UnknownNameError, unknown
-from resnet_inspect.networks.sources import CAFFE, HE2015, HE2016, HE2018, PLAIN, TABLE_1
+from resnet_inspect.networks.layouts import (
+    BIASED,
+    CHAINED,
+    CIFAR,
+    D2L,
+    DEEP,
+    DEEP_D,
+    DEEP_S,
+    EARLY,
+    G32X4,
+    G32X8,
+    G64X4,
+    GATED,
+    L10,
+    L14,
+    L18,
+    L26,
+    L34,
+    L50,
+    L101,
+    L152,
+    L200,
+    L269,
+    LAYERS,
+    NOTES,
+    PLAIN_NETS,
+    PREACT,
+    PREACTIVATED,
+    PREACTIVATED_SMALL,
+    RESNEXT,
+    SE,
+    SMALL,
+    TIERED,
+    TIMM,
+    TWEAKS,
+    V1,
+    V1_5,
+    VGG,
+    WIDE,
+    WITHOUT,
+    Entry,
+)
 from resnet_inspect.networks.spec import ResNetSpec
-
-LAYERS = TABLE_1.full
-CIFAR = HE2015.at("section 4.2").full
-PLAIN_NETS = PLAIN.full
-V1 = CAFFE.full
-PREACT = HE2016.full
-WIDE = "Zagoruyko & Komodakis 2016, arXiv 1605.07146; torchvision"
-RESNEXT = "Xie et al. 2016, arXiv 1611.05431"
-V1_5 = "torchvision (v1.5: stride in the 3x3)"
-TWEAKS = f"{HE2018.at('Figure 2').full}; timm"
-SE = "Hu et al. 2017, arXiv 1709.01507; timm"
-TIMM = "timm"
-D2L = "Dive into Deep Learning, section ResNet"
-VGG = "Simonyan & Zisserman 2014, arXiv 1409.1556; torchvision"
-NOTES = "course notes: ResNet-34 on MNIST"
-
-
-class Entry(NamedTuple):
-    """A line of the zoo: the fields that differ from ResNetSpec's defaults, family and source."""
-
-    family: str
-    source: str
-    fields: Mapping[str, Any]
-
-
-# Layouts by depth (He et al. 2015, Table 1; He et al. 2016 for 200; the rest timm).
-_10: dict[str, Any] = {"blocks": (1, 1, 1, 1)}
-_14: dict[str, Any] = {"block": "bottleneck", "blocks": (1, 1, 1, 1)}
-_18: dict[str, Any] = {"blocks": (2, 2, 2, 2)}
-_26: dict[str, Any] = {"block": "bottleneck", "blocks": (2, 2, 2, 2)}
-_34: dict[str, Any] = {"blocks": (3, 4, 6, 3)}
-_50: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 4, 6, 3)}
-_101: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 4, 23, 3)}
-_152: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 8, 36, 3)}
-_200: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 24, 36, 3)}
-_269: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 30, 48, 8)}
-
-# Changes to a layout, by the letter or name that the field gives them.
-_V1: dict[str, Any] = {"stride_in": "1x1"}
-_C: dict[str, Any] = {"stem": "deep"}
-_D: dict[str, Any] = {"stem": "deep", "shortcut": "D"}
-_S: dict[str, Any] = {"stem": "deep", "stem_width": 128}
-_T: dict[str, Any] = {"stem": "tiered", "shortcut": "D"}
-_SE: dict[str, Any] = {"se_reduction": 16}
-_PRE: dict[str, Any] = {"order": "pre"}
-_PLAIN: dict[str, Any] = {"shortcut": "none"}
-_32x4: dict[str, Any] = {"groups": 32, "group_width": 4}
-_32x8: dict[str, Any] = {"groups": 32, "group_width": 8}
-_64x4: dict[str, Any] = {"groups": 64, "group_width": 4}
-_BIASED: dict[str, Any] = {"bias": ("stem", "residual", "shortcut"), "shortcut_norm": False}
-_SMALL: dict[str, Any] = {
-    "stem": "3x3",
-    "stem_width": 16,
-    "widths": (16, 32, 64),
-    "classes": 10,
-    "input_size": (32, 32),
-}
-_VGG: dict[str, Any] = {
-    "block": "conv",
-    "widths": (64, 128, 256, 512, 512),
-    "stem": "none",
-    "shortcut": "none",
-    "bias": ("residual",),
-    "head": "mlp",
-}
-_PRE_SMALL: dict[str, Any] = {**_SMALL, **_PRE, **_V1, "block": "bottleneck"}
+from resnet_inspect.networks.zoo_variants import VARIANTS
 
 
 def _vgg(depth: int, norm: str = "none") -> Entry:
     """Configurations A, B, D and E of Table 1, without batch norm as published."""
     blocks = {11: (1, 1, 2, 2, 2), 13: (2,) * 5, 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}[depth]
-    fields = {**_VGG, "blocks": blocks}
+    fields = {**CHAINED, "blocks": blocks}
     return Entry("vgg", VGG, fields if norm == "batch" else {**fields, "norm": norm})
 
 
 def _cifar(n: int) -> dict[str, Any]:
-    return {**_SMALL, "shortcut": "A", "blocks": (n, n, n)}
+    return {**SMALL, "shortcut": "A", "blocks": (n, n, n)}
 
 
 ZOO: dict[str, Entry] = {
     # torchvision
-    "resnet18": Entry("resnet", LAYERS, _18),
-    "resnet34": Entry("resnet", LAYERS, _34),
-    "resnet50": Entry("resnet", V1_5, _50),
-    "resnet101": Entry("resnet", V1_5, _101),
-    "resnet152": Entry("resnet", V1_5, _152),
+    "resnet18": Entry("resnet", LAYERS, L18),
+    "resnet34": Entry("resnet", LAYERS, L34),
+    "resnet50": Entry("resnet", V1_5, L50),
+    "resnet101": Entry("resnet", V1_5, L101),
+    "resnet152": Entry("resnet", V1_5, L152),
     # as published and released in 2015; only the 50-layer release gives conv1 a bias
-    "resnet50_v1": Entry("resnet-v1", V1, {**_50, **_V1, "bias": ("stem",)}),
-    "resnet101_v1": Entry("resnet-v1", V1, {**_101, **_V1}),
-    "resnet152_v1": Entry("resnet-v1", V1, {**_152, **_V1}),
-    "wide_resnet50_2": Entry("wide", WIDE, {**_50, "group_width": 128}),
-    "wide_resnet101_2": Entry("wide", WIDE, {**_101, "group_width": 128}),
-    "resnext50_32x4d": Entry("resnext", RESNEXT, {**_50, **_32x4}),
-    "resnext50d_32x4d": Entry("resnext", TIMM, {**_50, **_32x4, **_D}),
-    "resnext101_32x4d": Entry("resnext", RESNEXT, {**_101, **_32x4}),
-    "resnext101_32x8d": Entry("resnext", "torchvision", {**_101, **_32x8}),
-    "resnext101_32x16d": Entry("resnext", TIMM, {**_101, "groups": 32, "group_width": 16}),
-    "resnext101_32x32d": Entry("resnext", TIMM, {**_101, "groups": 32, "group_width": 32}),
-    "resnext101_64x4d": Entry("resnext", RESNEXT, {**_101, **_64x4}),
+    "resnet50_v1": Entry("resnet-v1", V1, {**L50, **EARLY, "bias": ("stem",)}),
+    "resnet101_v1": Entry("resnet-v1", V1, {**L101, **EARLY}),
+    "resnet152_v1": Entry("resnet-v1", V1, {**L152, **EARLY}),
+    "wide_resnet50_2": Entry("wide", WIDE, {**L50, "group_width": 128}),
+    "wide_resnet101_2": Entry("wide", WIDE, {**L101, "group_width": 128}),
+    "resnext50_32x4d": Entry("resnext", RESNEXT, {**L50, **G32X4}),
+    "resnext50d_32x4d": Entry("resnext", TIMM, {**L50, **G32X4, **DEEP_D}),
+    "resnext101_32x4d": Entry("resnext", RESNEXT, {**L101, **G32X4}),
+    "resnext101_32x8d": Entry("resnext", "torchvision", {**L101, **G32X8}),
+    "resnext101_32x16d": Entry("resnext", TIMM, {**L101, "groups": 32, "group_width": 16}),
+    "resnext101_32x32d": Entry("resnext", TIMM, {**L101, "groups": 32, "group_width": 32}),
+    "resnext101_64x4d": Entry("resnext", RESNEXT, {**L101, **G64X4}),
     # stems and shortcuts: c, d, s, t
-    "resnet10t": Entry("tweaks", TIMM, {**_10, **_T}),
-    "resnet14t": Entry("tweaks", TIMM, {**_14, **_T}),
-    "resnet18d": Entry("tweaks", TIMM, {**_18, **_D}),
-    "resnet26": Entry("tweaks", TIMM, _26),
-    "resnet26d": Entry("tweaks", TIMM, {**_26, **_D}),
-    "resnet26t": Entry("tweaks", TIMM, {**_26, **_T}),
-    "resnet34d": Entry("tweaks", TIMM, {**_34, **_D}),
-    "resnet50c": Entry("tweaks", TWEAKS, {**_50, **_C}),
-    "resnet50d": Entry("tweaks", TWEAKS, {**_50, **_D}),
-    "resnet50s": Entry("tweaks", TIMM, {**_50, **_S}),
-    "resnet50t": Entry("tweaks", TIMM, {**_50, **_T}),
-    "resnet101c": Entry("tweaks", TIMM, {**_101, **_C}),
-    "resnet101d": Entry("tweaks", TIMM, {**_101, **_D}),
-    "resnet101s": Entry("tweaks", TIMM, {**_101, **_S}),
-    "resnet152c": Entry("tweaks", TIMM, {**_152, **_C}),
-    "resnet152d": Entry("tweaks", TIMM, {**_152, **_D}),
-    "resnet152s": Entry("tweaks", TIMM, {**_152, **_S}),
-    "resnet200": Entry("tweaks", TIMM, _200),
-    "resnet200d": Entry("tweaks", TIMM, {**_200, **_D}),
+    "resnet10t": Entry("tweaks", TIMM, {**L10, **TIERED}),
+    "resnet14t": Entry("tweaks", TIMM, {**L14, **TIERED}),
+    "resnet18d": Entry("tweaks", TIMM, {**L18, **DEEP_D}),
+    "resnet26": Entry("tweaks", TIMM, L26),
+    "resnet26d": Entry("tweaks", TIMM, {**L26, **DEEP_D}),
+    "resnet26t": Entry("tweaks", TIMM, {**L26, **TIERED}),
+    "resnet34d": Entry("tweaks", TIMM, {**L34, **DEEP_D}),
+    "resnet50c": Entry("tweaks", TWEAKS, {**L50, **DEEP}),
+    "resnet50d": Entry("tweaks", TWEAKS, {**L50, **DEEP_D}),
+    "resnet50s": Entry("tweaks", TIMM, {**L50, **DEEP_S}),
+    "resnet50t": Entry("tweaks", TIMM, {**L50, **TIERED}),
+    "resnet101c": Entry("tweaks", TIMM, {**L101, **DEEP}),
+    "resnet101d": Entry("tweaks", TIMM, {**L101, **DEEP_D}),
+    "resnet101s": Entry("tweaks", TIMM, {**L101, **DEEP_S}),
+    "resnet152c": Entry("tweaks", TIMM, {**L152, **DEEP}),
+    "resnet152d": Entry("tweaks", TIMM, {**L152, **DEEP_D}),
+    "resnet152s": Entry("tweaks", TIMM, {**L152, **DEEP_S}),
+    "resnet200": Entry("tweaks", TIMM, L200),
+    "resnet200d": Entry("tweaks", TIMM, {**L200, **DEEP_D}),
     # squeeze-and-excitation
-    "seresnet18": Entry("se", SE, {**_18, **_SE}),
-    "seresnet34": Entry("se", SE, {**_34, **_SE}),
-    "seresnet50": Entry("se", SE, {**_50, **_SE}),
-    "seresnet50t": Entry("se", SE, {**_50, **_T, **_SE}),
-    "seresnet101": Entry("se", SE, {**_101, **_SE}),
-    "seresnet152": Entry("se", SE, {**_152, **_SE}),
-    "seresnet152d": Entry("se", SE, {**_152, **_D, **_SE}),
-    "seresnet200d": Entry("se", SE, {**_200, **_D, **_SE}),
-    "seresnet269d": Entry("se", SE, {**_269, **_D, **_SE}),
-    "seresnext26d_32x4d": Entry("se", SE, {**_26, **_32x4, **_D, **_SE}),
-    "seresnext26t_32x4d": Entry("se", SE, {**_26, **_32x4, **_T, **_SE}),
-    "seresnext50_32x4d": Entry("se", SE, {**_50, **_32x4, **_SE}),
-    "seresnext101_32x4d": Entry("se", SE, {**_101, **_32x4, **_SE}),
-    "seresnext101_32x8d": Entry("se", SE, {**_101, **_32x8, **_SE}),
-    "seresnext101_64x4d": Entry("se", SE, {**_101, **_64x4, **_SE}),
-    "seresnext101d_32x8d": Entry("se", SE, {**_101, **_32x8, **_D, **_SE}),
+    "seresnet18": Entry("se", SE, {**L18, **GATED}),
+    "seresnet34": Entry("se", SE, {**L34, **GATED}),
+    "seresnet50": Entry("se", SE, {**L50, **GATED}),
+    "seresnet50t": Entry("se", SE, {**L50, **TIERED, **GATED}),
+    "seresnet101": Entry("se", SE, {**L101, **GATED}),
+    "seresnet152": Entry("se", SE, {**L152, **GATED}),
+    "seresnet152d": Entry("se", SE, {**L152, **DEEP_D, **GATED}),
+    "seresnet200d": Entry("se", SE, {**L200, **DEEP_D, **GATED}),
+    "seresnet269d": Entry("se", SE, {**L269, **DEEP_D, **GATED}),
+    "seresnext26d_32x4d": Entry("se", SE, {**L26, **G32X4, **DEEP_D, **GATED}),
+    "seresnext26t_32x4d": Entry("se", SE, {**L26, **G32X4, **TIERED, **GATED}),
+    "seresnext50_32x4d": Entry("se", SE, {**L50, **G32X4, **GATED}),
+    "seresnext101_32x4d": Entry("se", SE, {**L101, **G32X4, **GATED}),
+    "seresnext101_32x8d": Entry("se", SE, {**L101, **G32X8, **GATED}),
+    "seresnext101_64x4d": Entry("se", SE, {**L101, **G64X4, **GATED}),
+    "seresnext101d_32x8d": Entry("se", SE, {**L101, **G32X8, **DEEP_D, **GATED}),
     # pre-activation, wired as timm's
-    "resnetv2_18": Entry("preact", TIMM, {**_18, **_PRE}),
-    "resnetv2_18d": Entry("preact", TIMM, {**_18, **_PRE, **_D}),
-    "resnetv2_34": Entry("preact", TIMM, {**_34, **_PRE}),
-    "resnetv2_34d": Entry("preact", TIMM, {**_34, **_PRE, **_D}),
-    "resnetv2_50": Entry("preact", TIMM, {**_50, **_PRE}),
-    "resnetv2_50d": Entry("preact", TIMM, {**_50, **_PRE, **_D}),
-    "resnetv2_50t": Entry("preact", TIMM, {**_50, **_PRE, **_T}),
-    "resnetv2_101": Entry("preact", TIMM, {**_101, **_PRE}),
-    "resnetv2_101d": Entry("preact", TIMM, {**_101, **_PRE, **_D}),
-    "resnetv2_152": Entry("preact", TIMM, {**_152, **_PRE}),
-    "resnetv2_152d": Entry("preact", TIMM, {**_152, **_PRE, **_D}),
+    "resnetv2_18": Entry("preact", TIMM, {**L18, **PREACTIVATED}),
+    "resnetv2_18d": Entry("preact", TIMM, {**L18, **PREACTIVATED, **DEEP_D}),
+    "resnetv2_34": Entry("preact", TIMM, {**L34, **PREACTIVATED}),
+    "resnetv2_34d": Entry("preact", TIMM, {**L34, **PREACTIVATED, **DEEP_D}),
+    "resnetv2_50": Entry("preact", TIMM, {**L50, **PREACTIVATED}),
+    "resnetv2_50d": Entry("preact", TIMM, {**L50, **PREACTIVATED, **DEEP_D}),
+    "resnetv2_50t": Entry("preact", TIMM, {**L50, **PREACTIVATED, **TIERED}),
+    "resnetv2_101": Entry("preact", TIMM, {**L101, **PREACTIVATED}),
+    "resnetv2_101d": Entry("preact", TIMM, {**L101, **PREACTIVATED, **DEEP_D}),
+    "resnetv2_152": Entry("preact", TIMM, {**L152, **PREACTIVATED}),
+    "resnetv2_152d": Entry("preact", TIMM, {**L152, **PREACTIVATED, **DEEP_D}),
     # CIFAR: 6n+2 basic layers, 9n+2 pre-activation bottleneck layers
     **{f"resnet{6 * n + 2}_cifar": Entry("cifar", CIFAR, _cifar(n)) for n in (3, 5, 7, 9, 18, 200)},
-    "resnet164": Entry("cifar", PREACT, {**_PRE_SMALL, "blocks": (18, 18, 18)}),
-    "resnet1001": Entry("cifar", PREACT, {**_PRE_SMALL, "blocks": (111, 111, 111)}),
+    "resnet164": Entry("cifar", PREACT, {**PREACTIVATED_SMALL, "blocks": (18, 18, 18)}),
+    "resnet1001": Entry("cifar", PREACT, {**PREACTIVATED_SMALL, "blocks": (111, 111, 111)}),
     # the same layers without shortcuts
-    "plain18": Entry("plain", PLAIN_NETS, {**_18, **_PLAIN}),
-    "plain34": Entry("plain", PLAIN_NETS, {**_34, **_PLAIN}),
+    "plain18": Entry("plain", PLAIN_NETS, {**L18, **WITHOUT}),
+    "plain34": Entry("plain", PLAIN_NETS, {**L34, **WITHOUT}),
     **{
-        f"plain{6 * n + 2}_cifar": Entry("plain", CIFAR, {**_cifar(n), **_PLAIN})
+        f"plain{6 * n + 2}_cifar": Entry("plain", CIFAR, {**_cifar(n), **WITHOUT})
         for n in (3, 5, 7, 9, 18)
     },
     # VGG, the plain networks that residual ones are measured against
     **{f"vgg{depth}": _vgg(depth) for depth in (11, 13, 16, 19)},
     **{f"vgg{depth}_bn": _vgg(depth, "batch") for depth in (11, 13, 16, 19)},
+    **VARIANTS,
     # from courses
-    "resnet18_d2l": Entry("notes", D2L, {**_18, **_BIASED, "in_channels": 1, "classes": 10}),
+    "resnet18_d2l": Entry("notes", D2L, {**L18, **BIASED, "in_channels": 1, "classes": 10}),
     "resnet34_mnist": Entry(
-        "notes", NOTES, {**_34, "in_channels": 1, "classes": 10, "input_size": (28, 28)}
+        "notes", NOTES, {**L34, "in_channels": 1, "classes": 10, "input_size": (28, 28)}
     ),
 }
 
@@ -235,7 +211,7 @@ def _from_rule(name: str) -> Entry | None:
     if match is None or int(match[2]) % 6 != 2 or int(match[2]) < 8:
         return None
     plain = match[1] == "plain"
-    fields = {**_cifar(int(match[2]) // 6), **(_PLAIN if plain else {})}
+    fields = {**_cifar(int(match[2]) // 6), **(WITHOUT if plain else {})}
     return Entry("plain" if plain else "cifar", CIFAR, fields)
 
 

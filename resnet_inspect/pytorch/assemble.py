@@ -21,13 +21,25 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import ops, taps, torch_ops
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
 from resnet_inspect.networks.wiring import is_chain, sources
-from resnet_inspect.pytorch.zero_pad import ZeroPadShortcut
+from resnet_inspect.pytorch import modules
 
 
 def _average(op: ops.GlobalAvgPool2d) -> nn.Module:
     pool = nn.AdaptiveAvgPool2d(1)
     return pool if op.keepdim else nn.Sequential(pool, nn.Flatten())
 
+
+def _convolution(op: torch_ops.Conv) -> nn.Module:
+    if op.made_of is not None:
+        return modules.FixedConv2d(op)
+    (side,), (edge,) = op.kernel, op.padding
+    return nn.Conv1d(op.in_channels, op.out_channels, side, padding=edge, bias=op.bias)
+
+
+_PADS: dict[str, Callable[[Any], nn.Module]] = {
+    "constant": nn.ZeroPad2d,
+    "reflect": nn.ReflectionPad2d,
+}
 
 MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     ops.Conv2d: lambda op: nn.Conv2d(
@@ -40,6 +52,9 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
         op.groups,
         op.bias,
     ),
+    ops.StandardizedConv2d: modules.StandardizedConv2d,
+    ops.ScaledConv2d: modules.ScaledConv2d,
+    ops.Multiply: lambda op: modules.Multiply(op.factor),
     ops.BatchNorm2d: lambda op: nn.BatchNorm2d(op.channels),
     ops.Linear: lambda op: nn.Linear(op.in_features, op.out_features, op.bias),
     ops.MaxPool2d: lambda op: nn.MaxPool2d(op.kernel, op.stride, op.padding, ceil_mode=op.ceil),
@@ -47,7 +62,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
         op.kernel, op.stride, op.padding, op.ceil, op.count_padding
     ),
     ops.GlobalAvgPool2d: _average,
-    ops.ZeroPad: lambda op: ZeroPadShortcut(op.in_channels, op.out_channels, op.stride),
+    ops.ZeroPad: lambda op: modules.ZeroPadShortcut(op.in_channels, op.out_channels, op.stride),
     ops.ReLU: lambda op: nn.ReLU(op.inplace),
     ops.ReLU6: lambda op: nn.ReLU6(op.inplace),
     ops.LeakyReLU: lambda op: nn.LeakyReLU(op.negative_slope, op.inplace),
@@ -58,14 +73,31 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     ops.Hardswish: lambda op: nn.Hardswish(op.inplace),
     ops.Sigmoid: lambda op: nn.Sigmoid(),
     torch_ops.AdaptivePool: lambda op: getattr(nn, op.type)(op.size),
+    torch_ops.Conv: _convolution,
+    torch_ops.GroupNorm: lambda op: nn.GroupNorm(op.groups, op.channels),
+    torch_ops.LayerNorm: lambda op: nn.LayerNorm(op.size, 1e-6),  # as timm's
+    torch_ops.Pad: lambda op: _PADS[op.mode](op.padding),
+    torch_ops.Function: lambda op: getattr(nn, op.name)(*(axis + 1 for axis in op.over)),
     torch_ops.Dropout: lambda op: getattr(nn, op.type)(op.p),
 }
 """The torch.nn module of each op."""
+
+_VIEWS: dict[str, Callable[[torch_ops.View], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
+    "reshape": lambda op: (torch.reshape, ((-1, *op.output),)),
+    "flatten": lambda op: (torch.flatten, (2,)),
+    "unsqueeze": lambda op: (torch.unsqueeze, (-1 if op.output[-1] == 1 else 1,)),
+    "transpose": lambda op: (torch.transpose, (1, 2)),
+    "narrow": lambda op: (torch.narrow, (1, op.places[0][1], op.output[0])),
+}
 
 FUNCTIONS: dict[type[ops.Op], Callable[[Any], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     ops.Add: lambda op: (operator.iadd if op.inplace else operator.add, ()),
     ops.Scale: lambda op: (operator.mul, ()),
     ops.Flatten: lambda op: (torch.flatten, (1,)),
+    torch_ops.Arithmetic: lambda op: (getattr(operator, op.function), ()),
+    torch_ops.MatMul: lambda op: (torch.matmul, ()),
+    torch_ops.Concat: lambda op: (modules.concatenated, (op.dim + 1,)),
+    torch_ops.View: lambda op: _VIEWS[op.function](op),
 }
 """Ops that have no module: the function that computes them and its settings."""
 
@@ -178,7 +210,7 @@ def _container(
     returns_more = _within(layers, tapped)
     if path and path not in kinds and not returns_more and _is_chain(calls, children):
         return nn.Sequential(OrderedDict(children))
-    other = "Stage" if returns_more else "SqueezeExcitation"
+    other = _KINDS.get(path.rpartition(".")[2], "Part")
     own_name = kinds.get(path) or (other if path else "ResNet")
     return Assembled(children, _forward(calls, tapped, whole=not path), class_name=own_name)
 
@@ -187,6 +219,10 @@ def _within(layers: Sequence[Layer], tapped: Mapping[str, str]) -> list[str]:
     """The tapped layers of a container but for its last, whose value it returns anyway."""
     wanted = set(tapped.values())
     return [layer.name for layer in layers[:-1] if layer.name in wanted]
+
+
+_KINDS = {"se": "SqueezeExcitation"}
+"""What containers within a block call themselves, by the last word of their path."""
 
 
 def _is_chain(calls: list[tuple[str, tuple[Layer, ...]]], children: dict[str, nn.Module]) -> bool:

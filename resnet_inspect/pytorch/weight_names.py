@@ -11,12 +11,14 @@ height x width x in x out; batch norm adds 1.001e-5 to its variance, torch 1e-5 
 blobs by number; mean and variance are multiplied by a factor |
 | timm, pre-activation | stem.conv, stages.0.blocks.0.norm1, .., head.fc | \
 the classifier is a 1x1 convolution |
+
+timm's other families are read by `from_timm`; most have our names.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -42,25 +44,33 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A library's names and shapes. mark: what one of its keys looks like. fits: for which specs.
+    """A library's names and shapes. fits: for which specs.
 
-    read: a module's tensors by our names, from a state of theirs; write: the other way.
+    mark: what one of its keys looks like. read: a module's tensors by our names, from a state of
+    theirs; both None for timm, which `from_timm` reads. write: the other way.
     """
 
     name: str
-    mark: re.Pattern[str]
+    mark: re.Pattern[str] | None
     fits: Callable[[ResNetSpec], bool]
-    read: Callable[[State, Module, ResNetSpec], dict[str, Tensor]]
+    read: Callable[[State, Module, ResNetSpec], dict[str, Tensor]] | None
     write: Callable[[State, Module, ResNetSpec], dict[str, Tensor]]
 
 
 def _plain_bottlenecks(spec: ResNetSpec) -> bool:
     """Whether a spec is laid out as the networks of 2015, which Keras and Caffe have."""
     return (
-        (spec.order, spec.stem, spec.groups, spec.se_reduction) == ("post", "7x7", 1, 0)
+        (spec.order, spec.stem, spec.norm, spec.groups) == ("post", "7x7", "batch", 1)
+        and (spec.attention, spec.antialias, spec.scales) == ("none", "none", 1)
+        and (spec.reduce_first, spec.head, spec.head_width) == (1, "pool", 0)
         and spec.shortcut in ("B", "C")
         and spec.shortcut_norm
     )
+
+
+def _preactivated(spec: ResNetSpec) -> bool:
+    """Whether a spec is one of timm's resnetv2 with batch norm."""
+    return (spec.order, spec.norm, spec.convolution) == ("pre", "batch", "plain")
 
 
 # Keras
@@ -172,7 +182,61 @@ def _write_caffe(state: State, module: Module, spec: ResNetSpec) -> dict[str, Te
     return {f"{name}/{at}": state[key] for at, key in enumerate(("weight", "bias")) if key in state}
 
 
-# timm's pre-activation networks
+# timm
+
+
+_STAGES = (
+    r"^stages\.(\d+)\.(?:blocks\.)?(\d+)\.",  # resnetv2, nf_resnet, resnet33ts, ..: from 0
+    r"^s(\d+)\.b(\d+)\.",  # regnet: from 1
+)
+
+# What a key has -> what it has here. Rules apply one after another.
+_PARTS: tuple[tuple[str, str], ...] = (
+    (r"^layer0\.", "stem."),  # legacy_
+    (r"\b(se_module|attn_last|attn(?=\.(fc[12]|conv|conv_attn|mlp_add)\.))\.", "se."),
+    (r"^(last_linear|head\.fc)\.", "fc."),
+    (r"\.norm(\d)\.", r".bn\1."),  # resnetv2
+    (r"\.(conv|bn)s\.(\d)\.", r".\g<1>2_\2."),  # res2net
+    (r"\.paths\.(\d)\.", r".path\1."),  # skresnet
+    (r"\.conv(\d)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
+    (r"\.shortcut\.(?:conv\.(?=conv|bn))?", ".downsample."),
+)
+
+
+def _rules(spec: ResNetSpec) -> Iterator[tuple[str, str]]:
+    yield from _PARTS
+    place = 1 if spec.shortcut == "D" else 0  # behind a pool
+    yield r"\.downsample\.conv\.", f".downsample.{place}."
+    yield r"\.downsample\.bn\.", f".downsample.{place + 1}."
+    if spec.attention != "split":  # a module holds a convolution and its norm
+        yield r"^(layer\d+\.\d+)\.conv(\d)\.(conv|bn)\.", r"\1.\3\2."
+    convolutions = len(spec.stem_strides)
+    if convolutions == 1:
+        yield r"^stem\.conv1?\.", "conv1."
+        yield r"^stem\.bn1?\.", "bn1."
+    for number in range(1, convolutions + 1):
+        norm = "bn1." if number == convolutions else f"conv1.{3 * number - 2}."
+        yield rf"^stem\.(?:bn{number}|conv{number}\.bn)\.", norm
+        yield rf"^stem\.conv{number}\.(?:conv\.)?", f"conv1.{3 * number - 3}."
+
+
+def from_timm(state: Mapping[str, Tensor], spec: ResNetSpec) -> dict[str, Tensor]:
+    """timm's state dict of a network, keyed and shaped as ours of this spec.
+
+    timm's resnetv2 has a 1x1 convolution for a classifier; ours is linear.
+    """
+    rules = tuple(_rules(spec))
+    renamed = {}
+    for key, value in state.items():
+        name = key
+        for first, pattern in zip((1, 0), _STAGES, strict=True):
+            if found := re.match(pattern, key):
+                stage, block = int(found[1]) + first, int(found[2]) + first - 1
+                name = f"layer{stage}.{block}.{key[found.end() :]}"
+        for theirs, ours in rules:
+            name = re.sub(theirs, ours, name)
+        renamed[name] = value.flatten(1) if name == "fc.weight" else value
+    return renamed
 
 
 def _timm_name(path: str) -> str:
@@ -195,16 +259,6 @@ _TIMM_STEM = {
     "conv1.4": "stem.norm2",
     "conv1.6": "stem.conv3",
 }
-
-_TENSORS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-
-
-def _read_timm(state: State, module: Module, spec: ResNetSpec) -> dict[str, Tensor]:
-    name = _timm_name(module.path)
-    tensors = {key: state[f"{name}.{key}"] for key in _TENSORS if f"{name}.{key}" in state}
-    if module.kind == "linear":
-        tensors["weight"] = tensors["weight"].flatten(1)
-    return tensors
 
 
 def _write_timm(state: State, module: Module, spec: ResNetSpec) -> dict[str, Tensor]:
@@ -232,13 +286,7 @@ LAYOUTS: dict[str, Layout] = {
             _read_caffe,
             _write_caffe,
         ),
-        Layout(
-            "timm",
-            re.compile(r"stages\.0\.blocks\.0\.conv1\.weight"),
-            lambda spec: spec.order == "pre",
-            _read_timm,
-            _write_timm,
-        ),
+        Layout("timm", None, _preactivated, None, _write_timm),
     )
 }
 """The layouts that differ from ours, which is torchvision's and that of timm's other networks."""

@@ -21,7 +21,14 @@ from resnet_inspect.networks.ops import BatchNorm2d, Conv2d, Linear
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pytorch.assemble import build
-from resnet_inspect.pytorch.weight_names import LAYOUTS, Layout, Module, State, flat_keras
+from resnet_inspect.pytorch.weight_names import (
+    LAYOUTS,
+    Layout,
+    Module,
+    State,
+    flat_keras,
+    from_timm,
+)
 
 OURS = "torch"
 """The layout of torchvision, of timm's post-activation networks, and of `build`."""
@@ -72,10 +79,9 @@ def convert(
         ours = convert(state, spec, flip_channels=flip_channels)
         return _written(layout, ours, graph, spec)
     if source is None:
-        return _filled(tensors, graph, {}, flip_channels)
-    layout = _fitting(LAYOUTS[source], spec)
-    theirs = flat_keras(tensors) if source == "keras" else tensors
-    read, told = _read(layout, theirs, graph, spec)
+        return _filled(from_timm(tensors, spec), graph, {}, flip_channels)
+    theirs = flat_keras(tensors) if source.name == "keras" else tensors
+    read, told = _read(_fitting(source, spec), theirs, graph, spec)
     return _filled(read, graph, told, flip_channels)
 
 
@@ -85,11 +91,11 @@ def _fitting(layout: Layout, spec: ResNetSpec) -> Layout:
     return layout
 
 
-def _layout_of(state: State) -> str | None:
-    """The layout whose names a state has; None for ours."""
-    for name, layout in LAYOUTS.items():
-        if any(layout.mark.search(key) for key in state):
-            return name
+def _layout_of(state: State) -> Layout | None:
+    """The layout whose names a state has; None for torchvision's, timm's and ours."""
+    for layout in LAYOUTS.values():
+        if layout.mark and any(map(layout.mark.search, state)):
+            return layout
     return None
 
 
@@ -103,6 +109,7 @@ def _read(
     layout: Layout, theirs: State, graph: LayerGraph, spec: ResNetSpec
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Another layout's tensors by our names, and what had to be changed in them."""
+    assert layout.read is not None  # timm's is `from_timm`
     read: dict[str, Tensor] = {}
     told: dict[str, str] = {}
     for module in _modules(graph):
@@ -216,21 +223,23 @@ def recognise(state: Mapping[str, Any]) -> dict[str, str]:
     """
     tensors = {key: torch.as_tensor(value) for key, value in state.items()}
     source = _layout_of(tensors)
-    flat = flat_keras(tensors) if source == "keras" else tensors
+    flat = flat_keras(tensors) if source and source.name == "keras" else tensors
     found = {name: _doubt(name, source) for name in zoo.ZOO if _is_of(name, flat, source)}
     if not found:
         raise InspectError("no network of the zoo has these tensors; 'models' lists them")
     return found
 
 
-def _is_of(name: str, state: State, source: str | None) -> bool:
+def _is_of(name: str, state: State, source: Layout | None) -> bool:
     spec = zoo.spec(name)
     graph = layer_graph(spec)
-    if source is not None:
-        if not LAYOUTS[source].fits(spec):
-            return False
+    if source is None:
+        state = from_timm(state, spec)
+    elif not source.fits(spec):
+        return False
+    else:
         try:
-            state, _ = _read(LAYOUTS[source], state, graph, spec)
+            state, _ = _read(source, state, graph, spec)
         except (InspectError, IndexError):
             return False
     shapes: dict[str, tuple[int, ...]] = {}
@@ -257,10 +266,10 @@ def _alike(found: tuple[int, ...], shape: tuple[int, ...], path: str, graph: Lay
     return not shape or found == shape
 
 
-def _doubt(name: str, source: str | None) -> str:
+def _doubt(name: str, source: Layout | None) -> str:
     spec = zoo.spec(name)
     if spec.block != "bottleneck":
         return ""
-    if source in ("keras", "caffe"):
-        return f"{source}'s releases stride in the 1x1 (v1)"
+    if source is not None:
+        return f"{source.name}'s releases stride in the 1x1 (v1)"
     return "v1 and v1.5 have the same shapes; torchvision's and timm's weights are of v1.5"

@@ -140,6 +140,7 @@ def _(op: ops.GlobalAvgPool2d, layer: Layer) -> list[Formula]:
 @formulas.register(ops.Activation)
 @formulas.register(ops.Add)
 @formulas.register(ops.Scale)
+@formulas.register(ops.Multiply)
 def _(op: ops.Op, layer: Layer) -> list[Formula]:
     return [elementwise("FLOPs", "C × H × W", 1, layer.output_shape), activations(layer)]
 

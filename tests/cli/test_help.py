@@ -141,7 +141,10 @@ def completed(line: str) -> list[str]:
         ("table --format la", ["latex"]),
         ("table --activation l", ["leaky_relu"]),
         ("table --bias stem,re", ["stem,residual"]),
-        ("compare resnet18 resnet50[sho", ["resnet50[shortcut=", "resnet50[shortcut_norm="]),
+        (
+            "compare resnet18 resnet50[sho",
+            ["resnet50[shortcut=", "resnet50[shortcut_kernel=", "resnet50[shortcut_norm="],
+        ),
         ("compare resnet50[stem=deep,order=pr", ["resnet50[stem=deep,order=pre"]),
         ("compare resnet50[stem_pool=", ["resnet50[stem_pool=yes", "resnet50[stem_pool=no"]),
         ("compare resnet50[classes=", []),

@@ -108,8 +108,10 @@ def test_a_full_stdout_is_one_line(words: str) -> None:
     command = [sys.executable, "-m", "resnet_inspect", *words.split()]
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run(command, stdout=full, stderr=-1, text=True, check=False)
-    line = "resnet-inspect: cannot write to standard output: no space left on device\n"
-    assert (done.returncode, done.stderr) == (2, line)
+    *waiting, line = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert line == "resnet-inspect: cannot write to standard output: no space left on device"
+    assert all(said.endswith(" ..") for said in waiting)  # on a slow machine
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")

@@ -13,19 +13,21 @@ from strategies import specs
 
 from resnet_inspect.errors import InspectError, ShapeError, SpecError, UnknownNameError
 from resnet_inspect.networks import zoo
+from resnet_inspect.networks.attention import squeezed_channels
 from resnet_inspect.networks.ops import Add, Conv2d, Linear
-from resnet_inspect.networks.resnet import block_kind, layer_graph, squeezed_channels
+from resnet_inspect.networks.resnet import block_kind, layer_graph
 from resnet_inspect.networks.spec import DEEPEST, ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
 
 BOTTLENECK = {"block": "bottleneck"}
+PRE = {"order": "pre"}
 CHAIN = {"block": "conv", "stem": "none", "shortcut": "none"}
 
 # valid, its invalid twin, what the message says of the value, and the way out that it names
 TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({"block": "basic"}, {"block": "basik"}, "block 'basik'", "did you mean basic"),
     ({"stem": "deep"}, {"stem": "depe"}, "stem 'depe'", "did you mean deep"),
-    ({"stem": "3x3"}, {"stem": "5x5"}, "stem '5x5'", "7x7, 3x3, deep, tiered"),
+    ({"stem": "3x3"}, {"stem": "5x5"}, "stem '5x5'", "7x7, 3x3, deep, tiered, quad"),
     ({"shortcut": "B"}, {"shortcut": "b"}, "shortcut 'b'", "did you mean B"),
     ({"shortcut": "A"}, {"shortcut": "E"}, "shortcut 'E'", "A, B, C, D, none"),
     ({"order": "pre"}, {"order": "preact"}, "order 'preact'", "did you mean pre"),
@@ -91,11 +93,40 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
         "widths has 15",
         "the least width is 16",
     ),
-    (CHAIN, {**CHAIN, "shortcut": "B"}, "shortcut is 'B' with block='conv'", "shortcut='none'"),
-    (CHAIN, {**CHAIN, "se_reduction": 8}, "se_reduction is 8", "se_reduction=0"),
-    (CHAIN, {"stem": "none"}, "stem is 'none' with basic blocks", "block='conv'"),
-    ({**CHAIN, "head": "mlp"}, {"head": "mlp"}, "head is 'mlp' with basic blocks", "block='conv'"),
+    (CHAIN, {**CHAIN, "shortcut": "B"}, "shortcut 'B'; it needs shortcut 'none'", "'none'"),
+    (CHAIN, {**CHAIN, "se_reduction": 8}, "attention 'se'", "needs attention 'none'"),
+    (CHAIN, {"stem": "none"}, "stem is 'none' and block 'basic'", "needs block 'conv'"),
+    ({**CHAIN, "head": "mlp"}, {"head": "mlp"}, "head is 'mlp'", "needs block 'conv'"),
     (CHAIN, {**CHAIN, "groups": 2}, "with conv blocks", "block='bottleneck'"),
+    ({"attention": "sk"}, {"attention": "sk", **PRE}, "attention is 'sk'", "needs order 'post'"),
+    (
+        {**BOTTLENECK, "attention": "split", "radix": 2},
+        {**BOTTLENECK, "radix": 2},
+        "radix is 2 and attention 'none'",
+        "needs attention 'split'",
+    ),
+    ({**BOTTLENECK, "scales": 4}, {"scales": 4}, "scales is 4", "needs block 'bottleneck'"),
+    ({"antialias": "blur"}, {"antialias": "blur", **PRE}, "antialias is 'blur'", "order 'post'"),
+    ({"attention": "eca"}, {"attention": "ecca"}, "attention 'ecca'", "did you mean eca"),
+    (
+        {**PRE, "convolution": "standardized"},
+        {"convolution": "standardized"},
+        "convolution is 'standardized'",
+        "needs order 'pre'",
+    ),
+    (
+        {**PRE, "convolution": "scaled", "norm": "none"},
+        {**PRE, "convolution": "scaled"},
+        "convolution is 'scaled' and norm 'batch'",
+        "needs norm 'none'",
+    ),
+    (
+        {**BOTTLENECK, "group_size": [16]},
+        {**BOTTLENECK, "group_size": [24]},
+        "group_size 24",
+        "give a multiple",
+    ),
+    ({"norm": "group"}, {"norm": "group", "widths": (16, 32, 64, 64)}, "16 channels", "of 32"),
     ({"se_reduction": 16}, {"se_reduction": -1}, "se_reduction has -1", f"0 to {LARGEST}"),
     ({"se_reduction": 0}, {"se_reduction": 0.25}, "se_reduction is 0.25", "whole number"),
     ({"in_channels": 1}, {"in_channels": 0}, "in_channels has 0", f"1 to {LARGEST}"),

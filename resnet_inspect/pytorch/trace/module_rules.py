@@ -9,19 +9,29 @@ from typing import Any
 
 from torch import nn
 
-from resnet_inspect.networks.ops import Hardswish, Mish, ReLU, ReLU6, Shape, SiLU, ZeroPad
+from resnet_inspect.networks.ops import Hardswish, Mish, Multiply, ReLU, ReLU6, Shape, SiLU, ZeroPad
 from resnet_inspect.networks.torch_ops import Conv, Dropout, Product
+from resnet_inspect.pytorch import modules
 from resnet_inspect.pytorch.trace.layer_ops import batch_norm, convolution
 from resnet_inspect.pytorch.trace.product_rules import attention_terms
 from resnet_inspect.pytorch.trace.rules import Known, register_layer
-from resnet_inspect.pytorch.zero_pad import ZeroPadShortcut
 
 # --- modules that are more than the functions they call ------------------------------------------
 
 
-@register_layer(ZeroPadShortcut)
-def _(layer: ZeroPadShortcut, *shapes: Shape) -> Known:
+@register_layer(modules.ZeroPadShortcut)
+def _(layer: modules.ZeroPadShortcut, *shapes: Shape) -> Known:
     return ZeroPad(layer.in_channels, layer.out_channels, layer.stride)
+
+
+@register_layer(modules.StandardizedConv2d, modules.ScaledConv2d, modules.FixedConv2d)
+def _(layer: modules.StandardizedConv2d | modules.FixedConv2d, *shapes: Shape) -> Known:
+    return layer.op
+
+
+@register_layer(modules.Multiply)
+def _(layer: modules.Multiply, *shapes: Shape) -> Known:
+    return Multiply(layer.factor)
 
 
 @register_layer("torchvision.ops.stochastic_depth:StochasticDepth", "timm.layers.drop:DropPath")

@@ -1,0 +1,178 @@
+"""What a spec cannot be: each check says which value cannot stand, and what is possible."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from resnet_inspect.errors import SpecError
+from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
+
+ResNetSpec = Any
+"""The spec, which calls these checks when it is made."""
+
+
+def check(spec: ResNetSpec) -> None:
+    """Raise SpecError if a network of these fields cannot be built."""
+    _check_lengths(spec)
+    _check_needs(spec)
+    _check_channels(spec)
+    _check_stem(spec)
+
+
+def _check_lengths(spec: ResNetSpec) -> None:
+    if not spec.name.strip():
+        raise SpecError("name is empty; give the network one", fields=("name",))
+    if not spec.blocks:
+        raise SpecError(
+            "blocks is empty; give the number of blocks in each stage, such as 3,4,6,3",
+            fields=("blocks",),
+        )
+    for name in ("widths", "strides", "group_size"):
+        given = getattr(spec, name)
+        if len(given) != len(spec.blocks) and (given or name != "group_size"):
+            raise SpecError(
+                f"{name} has {len(given)} entries for {len(spec.blocks)} stages "
+                f"(blocks {','.join(map(str, spec.blocks))}); give one for each stage",
+                fields=(name, "blocks"),
+            )
+    if len(spec.input_size) != 2:
+        raise SpecError(
+            f"input_size is {spec.input_size}; give height and width", fields=("input_size",)
+        )
+
+
+_CHAIN: dict[str, tuple[Any, ...]] = {"block": ("conv",)}
+_BOTTLENECK: dict[str, tuple[Any, ...]] = {"block": ("bottleneck",)}
+_RESIDUAL: dict[str, tuple[Any, ...]] = {"block": ("basic", "bottleneck")}
+_POST: dict[str, tuple[Any, ...]] = {**_RESIDUAL, "order": ("post",)}
+_PLAIN: dict[str, tuple[Any, ...]] = {"convolution": ("plain",)}
+
+_NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
+    (
+        "block",
+        ("conv",),
+        {"stem": ("none",), "shortcut": ("none",), "order": ("post",), "attention": ("none",)},
+    ),
+    ("stem", ("none",), _CHAIN),
+    ("head", ("mlp",), _CHAIN),
+    ("attention", ("se", "eca", "gc"), _RESIDUAL),
+    ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, "scales": (1,)}),
+    (
+        "attention",
+        ("split",),
+        {**_POST, **_BOTTLENECK, **_PLAIN, "scales": (1,), "norm": ("batch", "none")},
+    ),
+    ("attention_at", ("inner", "activated"), _POST),
+    ("antialias", ("average", "blur", "wide", "before"), _POST),
+    ("convolution", ("standardized", "scaled"), {**_RESIDUAL, "order": ("pre",)}),
+    ("convolution", ("scaled",), {"norm": ("none",)}),
+)
+"""(field, values, what other fields must be where it has one of them)."""
+
+_NEEDS_A_BOTTLENECK = ("scales", "reduce_first", "radix")
+
+
+def _check_needs(spec: ResNetSpec) -> None:
+    for name, values, needs in _NEEDS:
+        if getattr(spec, name) in values:
+            for other, allowed in needs.items():
+                _need(spec, name, other, allowed)
+    for name in _NEEDS_A_BOTTLENECK:
+        if getattr(spec, name) != 1:
+            _need(spec, name, "block", ("bottleneck",))
+    if spec.block == "conv" and spec.strides[0] != 1:
+        raise SpecError(
+            f"strides begins with {spec.strides[0]}; single convolutions pool between stages, so "
+            "the first is 1",
+            fields=("strides", "block"),
+        )
+    if spec.scales > 1:
+        _need(spec, "scales", "order", ("post",))
+        _need(spec, "scales", "reduce_first", (1,))
+    if spec.radix > 1:
+        _need(spec, "radix", "attention", ("split",))
+
+
+def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> None:
+    value = getattr(spec, other)
+    if value not in allowed:
+        raise SpecError(
+            f"{name} is {getattr(spec, name)!r} and {other} {value!r}; it needs {other} "
+            f"{' or '.join(map(repr, allowed))}",
+            fields=(name, other),
+        )
+
+
+def _check_channels(spec: ResNetSpec) -> None:
+    grouped = spec.groups != 1 or spec.group_width != 64 or spec.group_size
+    if spec.block != "bottleneck" and grouped:
+        raise SpecError(
+            f"groups={spec.groups}, group_width={spec.group_width} with {spec.block} blocks; only "
+            "bottlenecks have groups (block='bottleneck'), others widen by widths",
+            fields=("groups", "group_width", "group_size", "block"),
+        )
+    for stage, width in enumerate(spec.widths):
+        if spec.inner_channels(stage) == 0:
+            least = -(-64 // spec.group_width)
+            raise SpecError(
+                f"widths has {width}, which leaves no channel for each of groups="
+                f"{spec.groups} at group_width={spec.group_width}; the least width is {least}",
+                fields=("widths", "groups", "group_width"),
+            )
+        if spec.group_size and width % spec.group_size[stage]:
+            raise SpecError(
+                f"widths has {width}, and group_size {spec.group_size[stage]}; give a multiple",
+                fields=("widths", "group_size"),
+            )
+        _check_divided(spec, stage)
+    if spec.shortcut == "A":
+        entering = (spec.stem_width, *(spec.stage_channels(s) for s in range(len(spec.blocks))))
+        for before, after in pairwise(entering):
+            if after < before:
+                raise SpecError(
+                    f"shortcut A pads channels and cannot go from {before} to {after}; "
+                    "widen the stage or take shortcut B",
+                    fields=("shortcut", "widths", "stem_width"),
+                )
+
+
+def _check_divided(spec: ResNetSpec, stage: int) -> None:
+    """Channels that are split must divide."""
+    inner = spec.inner_channels(stage)
+    divisors = {"reduce_first": spec.reduce_first}
+    if spec.norm == "group":
+        divisors["norm (32 groups)"] = 32 * spec.reduce_first
+    if spec.attention == "sk":
+        divisors["attention (halves)"] = 2 * spec.groups_of(stage)
+    for what, divisor in divisors.items():
+        if divisor > 1 and inner % divisor:
+            raise SpecError(
+                f"widths has {spec.widths[stage]}, which gives {inner} channels inside a block; "
+                f"{what} needs a multiple of {divisor}",
+                fields=("widths", what.split()[0]),
+            )
+
+
+def _check_stem(spec: ResNetSpec) -> None:
+    convolutions = len(STEM_STRIDES[spec.stem])
+    if len(spec.stem_strides) != convolutions:
+        raise SpecError(
+            f"stem_strides has {len(spec.stem_strides)} entries; a {spec.stem} stem has "
+            f"{convolutions} convolutions",
+            fields=("stem_strides", "stem"),
+        )
+    if convolutions > 1 and (spec.stem_width < 8 or spec.stem_width % 8):
+        raise SpecError(
+            f"stem_width is {spec.stem_width}; a {spec.stem} stem splits it, give a multiple of 8",
+            fields=("stem_width", "stem"),
+        )
+    if spec.norm == "group" and spec.stem != "none":
+        widths = stem_channels(spec.stem, spec.stem_width)
+        for width in widths if spec.order == "post" else widths[:-1]:
+            if width % 32:
+                raise SpecError(
+                    f"stem_width {spec.stem_width} gives a stem of {width} channels; group norm "
+                    "needs a multiple of 32",
+                    fields=("stem_width", "norm"),
+                )

@@ -1,0 +1,104 @@
+"""Modules that torch.nn does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from resnet_inspect.networks import ops
+from resnet_inspect.networks.torch_ops import Conv
+
+
+class StandardizedConv2d(nn.Conv2d):
+    """Weights of mean 0 and variance 1 for each output."""
+
+    def __init__(self, op: ops.Conv2d, epsilon: float = 1e-8) -> None:
+        super().__init__(
+            op.in_channels,
+            op.out_channels,
+            op.kernel,
+            op.stride,
+            op.padding,
+            op.dilation,
+            op.groups,
+            op.bias,
+        )
+        self.op, self.epsilon = op, epsilon
+
+    def standardized(self, scale: Tensor | None = None) -> Tensor:
+        """The weights that it convolves with: batch norm of them, as timm computes it."""
+        rows = self.weight.reshape(1, self.out_channels, -1)
+        normed = F.batch_norm(rows, None, None, scale, None, True, 0.0, self.epsilon)
+        return normed.reshape_as(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        output: Tensor = self._conv_forward(input, self.standardized(), self.bias)
+        return output
+
+
+class ScaledConv2d(StandardizedConv2d):
+    """That, over the root of their number, times a learned gain and ReLU's own."""
+
+    def __init__(self, op: ops.ScaledConv2d) -> None:
+        super().__init__(op, 1e-5)
+        self.gain = nn.Parameter(torch.ones(op.out_channels, 1, 1, 1))
+        self.scale = 1.7139588594436646 * self.weight[0].numel() ** -0.5
+
+    def forward(self, input: Tensor) -> Tensor:
+        weight = self.standardized((self.gain * self.scale).view(-1))
+        output: Tensor = self._conv_forward(input, weight, self.bias)
+        return output
+
+
+def concatenated(*tensors_and_axis: Any) -> Tensor:
+    """Tensors one after another along an axis, which comes last."""
+    *tensors, axis = tensors_and_axis
+    return torch.cat(tensors, axis)
+
+
+class FixedConv2d(nn.Module):
+    """The binomial filter 1 2 1 in both directions, over each channel: weights held as a
+    buffer that the state dict leaves out, as timm's."""
+
+    filt: Tensor
+
+    def __init__(self, op: Conv) -> None:
+        super().__init__()
+        self.op = op
+        row = torch.tensor([0.25, 0.5, 0.25])
+        self.register_buffer("filt", (row[:, None] * row).repeat(op.out_channels, 1, 1, 1), False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.filt, None, self.op.stride, 0, 1, self.op.groups)
+
+
+class Multiply(nn.Module):
+    """Each element times a number."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+    def extra_repr(self) -> str:
+        return str(self.factor)
+
+
+class ZeroPadShortcut(nn.Module):
+    """Shortcut option A: strided positions, zeros for the new channels."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels, self.stride = in_channels, out_channels, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = x[:, :, :: self.stride[0], :: self.stride[1]]
+        return F.pad(kept, (0, 0, 0, 0, 0, self.out_channels - self.in_channels))
+
+    def extra_repr(self) -> str:
+        return f"{self.in_channels}, {self.out_channels}, stride={self.stride}"

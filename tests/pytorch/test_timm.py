@@ -1,0 +1,99 @@
+"""The zoo's networks are timm's: parameters, MACs, convolutions, state dict keys and outputs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import ModuleType
+
+import pytest
+import torch
+from families import one_of_each_family
+from randomised import randomise
+from torch import nn
+
+from resnet_inspect.counting.costs import graph_cost
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.ops import Convolution
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.pytorch.assemble import assemble
+from resnet_inspect.pytorch.trace.trace import trace
+from resnet_inspect.pytorch.weights import from_timm
+
+# The families whose keys are the same have their test in test_assemble.py.
+SAME = ("resnext", "tweaks", "se", "preact")
+NAMES = [
+    name for name, entry in zoo.ZOO.items() if "timm" in entry.source and entry.family not in SAME
+]
+
+LARGEST = 150_000_000
+"""Parameters of the largest model whose outputs are compared."""
+
+LEFT_OUT = {
+    "ecaresnet50d_pruned": "each layer's width is its own",
+    "ecaresnet101d_pruned": "each layer's width is its own",
+    "resnet51q": "a stem of convolutions without norm, and a stage of depthwise blocks",
+    "resnet61q": "a stage of depthwise blocks of another expansion",
+    "resnet50_mlp": "a head of its own",
+    "resnetv2_50d_evos": "EvoNorm, which no other network has",
+    "resnetv2_50d_frn": "filter response norm, which no other network has",
+    "test_resnet": "made to test timm",
+}
+"""Networks of timm's residual modules that the zoo has not, and why."""
+
+MODULES = ("resnet", "resnetv2", "senet", "sknet", "res2net", "resnest")
+
+
+def test_every_network_of_timm_s_modules_is_in_the_zoo_or_left_out_for_a_reason(
+    timm: ModuleType,
+) -> None:
+    theirs = {name for module in MODULES for name in timm.list_models(module=module)}
+    assert theirs - set(zoo.ZOO) == {name for name in LEFT_OUT if name in theirs}
+    assert not set(LEFT_OUT) & set(zoo.ZOO)
+    assert set(NAMES) <= set(timm.list_models())
+
+
+def convolutions(graph: LayerGraph) -> Counter[tuple[object, ...]]:
+    """Every convolution's channels, kernel, stride, groups, dilation and positions.
+
+    But for the classifier, which timm's resnetv2 has as one.
+    """
+    return Counter(
+        (op.in_channels, op.out_channels, op.kernel, op.stride, op.groups, op.dilation, positions)
+        for layer in graph.layers
+        if isinstance(op := layer.op, Convolution)
+        if layer.output_shape != (1000, 1, 1)
+        for positions in (layer.output_shape[1:],)
+    )
+
+
+def their_model(name: str, timm: ModuleType, device: str) -> nn.Module:
+    with torch.device(device):
+        model: nn.Module = timm.create_model(name, pretrained=False).eval()
+    return model
+
+
+@pytest.mark.parametrize("name", one_of_each_family(NAMES))
+def test_a_network_is_timm_s(name: str, timm: ModuleType) -> None:
+    spec, model = zoo.spec(name), their_model(name, timm, "meta")
+    shape = (3, 64, 64)
+    ours, theirs = layer_graph(spec, shape), trace(model, shape, name=name)
+    assert graph_cost(ours).params == graph_cost(theirs).params
+    assert graph_cost(ours).macs == graph_cost(theirs).macs
+    assert convolutions(ours) == convolutions(theirs)
+    with torch.device("meta"):
+        assembled = assemble(ours).eval()
+    shapes = {key: value.shape for key, value in from_timm(model.state_dict(), spec).items()}
+    assert {key: value.shape for key, value in assembled.state_dict().items()} == shapes
+    if graph_cost(ours).params > LARGEST:
+        return
+    # timm's modules make numbers for themselves that are in no state dict, so it is made anew.
+    model = their_model(name, timm, "cpu")
+    randomise(model)
+    assembled = assemble(ours).eval()
+    assembled.load_state_dict(from_timm(model.state_dict(), spec))
+    x = torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = model(x)
+        assert expected.isfinite().all()
+        assert torch.equal(assembled(x), expected)
