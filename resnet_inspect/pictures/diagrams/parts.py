@@ -176,7 +176,8 @@ def _beside(
     place = {box.name: at for at, part in enumerate(parts) for box in boxes(part)}
     leaves = [place.get(gives.get(cut.source, ""), -1) for cut in unit.shortcuts]
     joins = [place[gives[cut.addition.name]] for cut in unit.shortcuts]
-    start, end = max(leaves) + 1, min(joins)
+    start = max(leaves) + 1
+    end = max(start, min(joins))
     around = Group(f"{unit.name}/around", (*lanes, *parts[start:end]))
     return [*parts[:start], around, *parts[end:]]
 
