@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 from resnet_inspect.pictures.diagrams.measure import words_width
@@ -112,7 +112,7 @@ def _samples(points: list[tuple[float, float]]) -> Iterator[tuple[float, float]]
     """Points along a curve of cubic pieces, close to one another."""
     for at in range(0, len(points) - 3, 3):
         a, b, c, d = points[at : at + 4]
-        steps = max(2, int((abs(d[0] - a[0]) + abs(d[1] - a[1])) / 3))
+        steps = max(2, int((abs(d[0] - a[0]) + abs(d[1] - a[1])) / 5))
         for step in range(steps + 1):
             t = step / steps
             s = 1 - t
@@ -150,13 +150,17 @@ def collisions(svg: bytes) -> list[str]:
 
 
 def _near(some: list[Thing]) -> Iterator[tuple[Thing, Thing]]:
-    """Pairs that are at the same height."""
-    ordered = sorted(some, key=lambda thing: thing.area.top)
-    for at, thing in enumerate(ordered):
-        for other in ordered[at + 1 :]:
-            if other.area.top > thing.area.bottom:
-                break
-            yield thing, other
+    """Pairs that are close to one another, each once."""
+    cells: dict[tuple[int, int], list[Thing]] = {}
+    met = set()
+    for thing in some:
+        left, top, right, bottom = (int(at // CELL) for at in thing.area)
+        for cell in product(range(left, right + 1), range(top, bottom + 1)):
+            for other in cells.setdefault(cell, []):
+                if (id(thing), id(other)) not in met:
+                    met.add((id(thing), id(other)))
+                    yield other, thing
+            cells[cell].append(thing)
 
 
 def _pairs(some: list[Thing], slack: float, what: str) -> Iterator[str]:
@@ -180,19 +184,25 @@ def _words_in_boxes(by_kind: dict[str, list[Thing]]) -> Iterator[str]:
 
 
 def _lines(by_kind: dict[str, list[Thing]]) -> Iterator[str]:
-    """Lines that run through something; what lies at their height is found by halving."""
-    solid = sorted((*by_kind["box"], *by_kind["words"]), key=lambda thing: thing.area.top)
-    tops = [thing.area.top for thing in solid]
-    highest = max((thing.area.bottom - thing.area.top for thing in solid), default=0.0)
+    """Lines that run through something."""
+    cells: dict[tuple[int, int], list[Thing]] = {}
+    for thing in (*by_kind["box"], *by_kind["words"]):
+        left, top, right, bottom = (int(at // CELL) for at in thing.area)
+        for cell in product(range(left, right + 1), range(top, bottom + 1)):
+            cells.setdefault(cell, []).append(thing)
     for line in by_kind["line"]:
         hit = set()
         for x, y in line.points:
-            for thing in solid[bisect_left(tops, y - highest) : bisect_right(tops, y)]:
+            for thing in cells.get((int(x // CELL), int(y // CELL)), ()):
                 inside = 1.0 if thing.kind == "box" else 0.3
                 own = thing.area.right - thing.area.left < 9 and thing.name in line.name
                 if thing.name not in hit and not own and thing.area.has(x, y, inside):
                     hit.add(thing.name)
                     yield f"line through {thing.kind}: {line.name!r} through {thing.name!r}"
+
+
+CELL = 50
+"""Points of the squares in which things are looked up."""
 
 
 def _frames(by_kind: dict[str, list[Thing]]) -> Iterator[str]:

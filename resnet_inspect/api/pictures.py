@@ -25,7 +25,7 @@ def diagram(
     direction: str = "TB",
     theme: str = "light",
     names: str = "modules",
-    size: str = "",
+    size: str | None = None,
     columns: int | None = None,
     **changes: Any,
 ) -> Diagram:
@@ -65,7 +65,7 @@ def diff_diagram(
     direction: str = "TB",
     theme: str = "light",
     names: str = "modules",
-    size: str = "",
+    size: str | None = None,
 ) -> Diagram:
     """Draw what `diff` finds: two networks side by side. Settings are as `diagram` has them."""
     from resnet_inspect.pictures.diagrams import diagram as drawing
@@ -87,7 +87,7 @@ def plot(
     *models: Model | Sequence[Model],
     input_shape: Inputs | None = None,
     theme: str = "light",
-    size: str = "",
+    size: str | None = None,
     convention: str = "macs",
     train: bool = False,
     batch: int = 1,

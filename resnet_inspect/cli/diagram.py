@@ -29,6 +29,9 @@ BLOCK = "block"
 
 _BLOCK = "One block (diagram block KIND)"
 
+_WHOLE = {"level": "block", "expand": False, "names": "modules", "columns": None}
+"""Settings that only whole networks have, as they are unless given."""
+
 
 def _complete_other(
     context: click.Context, parameter: click.Parameter, incomplete: str
@@ -42,7 +45,7 @@ def _complete_other(
 @network_options
 @argument(
     "others [MODEL...]",
-    "One or two more to set next to it; kinds of block after 'block'.",
+    "More to set next to it, six in all; kinds of block after 'block'.",
     nargs=-1,
     shell_complete=_complete_other,
 )
@@ -69,7 +72,7 @@ def _complete_other(
 @option(
     "--labels WHAT",
     "Its arithmetic, or the words of the paper's Figure 2",
-    default="numbers",
+    unset="numbers",
     words=words_of("pictures.diagrams.style:LABELS"),
     panel=_BLOCK,
 )
@@ -81,7 +84,6 @@ def diagram(
     renderer: str,
     format: str | None,
     dpi: int | None,
-    labels: str,
     **settings: Any,
 ) -> None:
     """Draw networks or a residual block, with every shortcut in sight.
@@ -94,16 +96,17 @@ def diagram(
     resnet-inspect diagram block bottleneck --channels 256 -o bottleneck.svg
     resnet-inspect diagram block basic --stride 2 --shortcut D -o projection.svg
     """
-    sizes = {name: settings.pop(name) for name in ("channels", "side", "stride")}
-    sizes = {name: value for name, value in sizes.items() if value is not None}
+    given = {name: settings.pop(name) for name in ("channels", "side", "stride", "labels")}
+    own = {name: value for name, value in given.items() if value is not None}
     if network.model == BLOCK:
-        look = {name: settings[name] for name in ("color_by", "direction", "theme", "size")}
-        changes = _block(network, others)
-        drawing = ri.block_diagram(*others, labels=labels, **changes, **sizes, **look)
+        for name, default in _WHOLE.items():
+            if settings.pop(name) != default:
+                raise InspectError(f"--{name} is about whole networks; leave it out for a block")
+        drawing = ri.block_diagram(*others, **_block(network, others), **own, **settings)
     else:
-        if sizes:
+        if own:
             raise InspectError(
-                f"--{next(iter(sizes))} is for a block; write diagram block basic or bottleneck"
+                f"--{next(iter(own))} is for a block; write diagram block basic or bottleneck"
             )
         if compare and not others:
             raise InspectError("one network to compare; name another, as in plain34 resnet34")

@@ -197,7 +197,7 @@ def theme_option(panel: str | None = None) -> Callable[[Function], Function]:
 def size_option(panel: str | None = None) -> Callable[[Function], Function]:
     """--size of a picture."""
     help = "Room for it on paper, such as 3.3in, 8cm or 7inx9in."
-    return option("--size WIDTH[xHEIGHT]", help, default="", panel=panel)
+    return option("--size WIDTH[xHEIGHT]", help, unset="as large as it comes", panel=panel)
 
 
 def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:

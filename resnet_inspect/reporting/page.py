@@ -143,7 +143,7 @@ class Section(NamedTuple):
 
 def _section(part: Part, pictures: Mapping[str, str]) -> Section:
     slug = part.slug
-    nodes = nodes_of_layers(part.graph, pictures[f"{slug}/diagram.svg"])
+    nodes = nodes_of_layers(part.graph)
     boxes: dict[str, Box] = {}
     links = []
     for number, row in enumerate(part.layers.rows):

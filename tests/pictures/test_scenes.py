@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from graphs import GraphBuilder
 from hypothesis import given
 from outlines import outline, words
 from strategies import specs
 from wirings import branching, skipping, two_of_all
 
 from resnet_inspect.networks import zoo
+from resnet_inspect.networks.alignment import align
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.ops import Conv2d
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.wiring import Wiring
@@ -19,13 +23,15 @@ from resnet_inspect.pictures.diagrams.arrange import boxes
 from resnet_inspect.pictures.diagrams.cells import cells
 from resnet_inspect.pictures.diagrams.compose import scene
 from resnet_inspect.pictures.diagrams.diagram import block_diagram, diff_diagram
+from resnet_inspect.pictures.diagrams.fills import CHANGE
 from resnet_inspect.pictures.diagrams.scene import (
     Drawing,
     Group,
+    Line,
     Part,
     Scene,
 )
-from resnet_inspect.pictures.diagrams.style import LEVELS, Style
+from resnet_inspect.pictures.diagrams.style import LEVELS, SMALL, Style
 from resnet_inspect.pictures.diagrams.units import stages
 from resnet_inspect.pictures.themes import THEMES
 
@@ -188,6 +194,112 @@ def test_a_shortcut_leaves_behind_what_it_takes() -> None:
     (behind,) = {edge.tail for edge in drawing.edges if edge.head == "layer2.0/fork"}
     assert "layer2.0/fork" in leaving
     assert behind == "layer2.0/lead"
+
+
+# --- what became of boxes ------------------------------------------------------------------------
+
+
+def changed(before: LayerGraph, after: LayerGraph, level: str) -> list[dict[str, list[str]]]:
+    """What the boxes of each network that are filled as changed say of that."""
+    look = Style(level, "TB", THEMES["light"], CHANGE, pairs=align(before, after))
+    fill = THEMES["light"].changes["changed"]
+    return [
+        {
+            box.name: [words(line) for line in box.lines if heavy_and_small(line)]
+            for box in boxes(drawing.root)
+            if box.fill == fill
+        }
+        for drawing in scene((before, after), look).drawings
+    ]
+
+
+def heavy_and_small(line: Line) -> bool:
+    return isinstance(line, tuple) and all(text.heavy and text.size == SMALL for text in line)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(
+    "after",
+    [
+        "resnet50_v1", "resnet50d", "seresnet50", "resnetv2_50", "wide_resnet50_2",
+        "resnext50_32x4d", "resnet34",
+    ],
+)  # fmt: skip
+def test_a_box_that_changed_says_how_the_same_on_both_sides(after: str, level: str) -> None:
+    before, later = changed(named("resnet50"), named(after), level)
+    assert before or after == "seresnet50"  # whose gates have boxes of their own
+    for name, said in (before | later).items():
+        assert said or name.endswith(".add"), name  # a sign has no room
+    for name in before.keys() & later.keys():
+        assert before[name] == later[name], name
+
+
+@pytest.mark.parametrize(
+    ("after", "box", "said"),
+    [
+        ("resnet50_v1", "layer2.0", ["stride 3×3 → 1×1"]),
+        ("seresnet50", "layer1.1", ["gate added"]),
+        ("resnetv2_50", "layer1.1", ["norm moved"]),
+        ("wide_resnet50_2", "layer3.1", ["channels 256 → 512"]),
+        ("resnext50_32x4d", "layer1.1", ["channels 64 → 128", "groups 1 → 32"]),
+    ],
+)
+def test_what_became_of_a_block(after: str, box: str, said: list[str]) -> None:
+    for side in changed(named("resnet50"), named(after), "block"):
+        assert side[box] == said
+
+
+# --- a block in the words of the paper -----------------------------------------------------------
+
+
+def test_figure_2() -> None:
+    (drawing,) = block_diagram("basic", labels="paper").sheet.scene.drawings
+    assert [lines for lines in said(drawing).values() if lines] == [
+        ["input 64×56×56"], ["weight layer"], ["relu"], ["weight layer"], ["+"], ["relu"],
+        ["output 64×56×56"],
+    ]  # fmt: skip
+    labels = [edge.label for edge in drawing.edges if edge.label]
+    assert labels == ["x", "F(x)", "F(x) + x"]
+    assert [edge.caption for edge in drawing.edges if edge.caption] == ["identity"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "caption", "total"),
+    [
+        ({"stride": 2}, "Wx", "F(x) + Wx"),
+        ({"stride": 2, "shortcut": "A"}, "", "F(x) + x"),
+        ({"order": "pre"}, "identity", "F(x) + x"),
+        ({"shortcut": "none"}, "", ""),
+    ],
+)
+def test_what_a_block_adds(changes: dict[str, Any], caption: str, total: str) -> None:
+    """A projection is Ws x (equation 2), zero padding adds nothing to x."""
+    (drawing,) = block_diagram("basic", **changes).sheet.scene.drawings
+    assert "".join(edge.caption for edge in drawing.edges) == caption
+    assert total in [edge.label for edge in drawing.edges] or not total
+    assert any(edge.label == "F(x)" for edge in drawing.edges) == bool(total)
+
+
+def test_names_of_the_paper() -> None:
+    (drawing,) = drawn(named("resnet34"), names="paper").drawings
+    titles = [words(each.frame.title[0]) for each in groups(drawing.root) if each.frame]
+    assert [title.split()[0] for title in titles if title.startswith("conv")] == [
+        "conv2_x", "conv3_x", "conv4_x", "conv5_x"
+    ]  # fmt: skip
+    assert said(drawing)["layer2.0"][-1].startswith("conv3_1 · ")
+
+
+def test_stages_that_no_module_is_are_called_by_their_blocks() -> None:
+    net = GraphBuilder("made up", (8, 16, 16))
+    wire = net.input
+    for name in ("stem", "features.pool1", "features.mixed2", "features.pool3"):
+        wire = net.add(Conv2d(8, 8, (1, 1)), wire, name=f"{name}.conv")
+        net.end_block(name, name, "Conv")
+        if not name.endswith("1"):
+            net.end_stage("stage1" if name.endswith("2") else name, "")
+    (drawing,) = drawn(net.graph(), expand=True).drawings
+    titles = [words(each.frame.title[0]) for each in groups(drawing.root) if each.frame]
+    assert titles[1:] == ["stage1  features.pool1 to mixed2", "features.pool3  1 block"]
 
 
 # --- golden files --------------------------------------------------------------------------------

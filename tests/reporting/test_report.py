@@ -260,8 +260,8 @@ def test_a_box_stands_for_each_row(small: dict[str, bytes], page: Page) -> None:
     assert of_rows == of_boxes
 
 
-def test_boxes_that_are_drawn_once_stand_for_all_repeats(small: dict[str, bytes]) -> None:
-    nodes = nodes_of_layers(ri.graph("resnet18"), small["resnet18/diagram.svg"].decode())
+def test_boxes_that_are_drawn_once_stand_for_all_repeats() -> None:
+    nodes = nodes_of_layers(ri.graph("resnet18"))
     assert nodes["layer1.0.conv1"] == nodes["layer1.1.conv2"] == "layer1.0"
     assert nodes["layer1.1.add"] == "layer1.0.add"
     assert nodes["layer2.0.conv1"] == "layer2.0"

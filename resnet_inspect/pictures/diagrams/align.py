@@ -35,7 +35,7 @@ def grid(graphs: Sequence[LayerGraph], style: Style) -> Grid:
     some have more. Where names do not match, and where single convolutions are drawn, networks of
     one input size are aligned by the size of what their layers put out.
     """
-    if style.alone or (len(graphs) == 1 and style.level != "conv"):
+    if style.alone or len(graphs) == 1:
         return Grid(({},) * len(graphs))
     shapes = [graph.input_shape for graph in graphs]
     comparable = len({shape[1:] for shape in shapes}) == 1 and {*map(len, shapes)} == {3}
@@ -48,8 +48,6 @@ def grid(graphs: Sequence[LayerGraph], style: Style) -> Grid:
         keys = tuple({name: name for name in own if name in shared} for own in names)
     if comparable and (style.level == "conv" or not alike):
         return Grid(keys if alike else ({},) * len(graphs), by_size=True)
-    if len(graphs) == 1:
-        return Grid(({},))
     return Grid(keys, sides=_stage_sides(graphs, keys))
 
 

@@ -205,7 +205,7 @@ def _pill(sketch: Sketch, unit: Unit, cell: Cell) -> Box:
     row = sketch.row(f"{sketch.called(unit.name)}, shortcut", kind, cell.layers)
     return Box(
         cell.name,
-        (small(labels.shortcut_words(cell.cut)), *_what_changed(sketch, cell.name)),
+        (*map(small, labels.shortcut_steps(cell.cut)), *_what_changed(sketch, cell.name)),
         "pill",
         fill=_told(sketch, cell.name) or sketch.theme.page,
         edge=sketch.theme.shortcut,

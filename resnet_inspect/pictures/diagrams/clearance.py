@@ -1,4 +1,4 @@
-"""Words at edges that other edges would run through are left out; tooltips still have them."""
+"""Words at edges that something runs through are left out; tooltips still have them."""
 
 from __future__ import annotations
 
@@ -6,26 +6,43 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from resnet_inspect.pictures.diagrams.sheet import Path, Point
+from resnet_inspect.pictures.diagrams.sheet import Path, Point, Rect
 
 
-def cleared(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """Paths without the words that lines run through which bend on their way."""
-    bent = [path.points for path in paths if len(path.points) > 4 and path.edge.way in _LOOSE]
-    points = sorted((at.y, at.x) for curve in bent for at in samples(curve))
-    return tuple(_cleared(path, points) for path in paths) if points else tuple(paths)
+def cleared(paths: Sequence[Path], frames: Sequence[Rect]) -> tuple[Path, ...]:
+    """Paths without the words that lines or frames run through, if any bends on its way."""
+    loose = [path.points for path in paths if path.edge.way in ("main", "skip")]
+    if all(len(points) <= STRAIGHT for points in loose):
+        return tuple(paths)
+    points = sorted((at.y, at.x) for curve in loose for at in samples(curve))
+    return tuple(
+        replace(path, words=None)
+        if path.words and (_met(path.words, points) or any(_cut(path.words, at) for at in frames))
+        else path
+        for path in paths
+    )
 
 
-_LOOSE = ("main", "skip")
-"""Edges whose way is not known before they are laid out; lanes have their room."""
+STRAIGHT = 4
+"""The points of a curve of one piece."""
 
 
-def _cleared(path: Path, points: Sequence[tuple[float, float]]) -> Path:
-    if not path.words:
-        return path
-    left, top, right, bottom = path.words
+def _met(words: Rect, points: Sequence[tuple[float, float]]) -> bool:
+    left, top, right, bottom = words
     near = points[bisect_left(points, (top,)) : bisect_right(points, (bottom,))]
-    return replace(path, words=None) if any(left < x < right for _, x in near) else path
+    return any(left < x < right for _, x in near)
+
+
+def _cut(words: Rect, frame: Rect) -> bool:
+    """Whether words are neither inside nor outside of a frame."""
+    left, top, right, bottom = frame
+    outside = (
+        words.right <= left or words.left >= right or words.bottom <= top or words.top >= bottom
+    )
+    inside = (
+        words.left >= left and words.right <= right and words.top >= top and words.bottom <= bottom
+    )
+    return not (outside or inside)
 
 
 def samples(curve: Sequence[Point]) -> Iterator[Point]:

@@ -46,7 +46,7 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
         for content in _contents(stage, style.cut, own)
     )
     lined_up = grid(graphs, style)
-    numbers = _numbers(drawn, lined_up.by_size and len(graphs) > 1)
+    numbers = _numbers(drawn, lined_up.by_size)
     most = max((number for own in numbers for number in own.values()), default=0) + 1
     fills = fills_for(style.color_by, style.theme, contents, most)
     sketches = [
@@ -194,7 +194,7 @@ def _numbers(drawn: Sequence[Sequence[DrawnStage]], by_size: bool) -> list[dict[
 
 
 def _contents(stage: DrawnStage, level: str, readers: Readers) -> Iterator[BoxContent]:
-    """What the boxes of a level hold."""
+    """What the boxes that are filled hold."""
     if level == "stage":
         yield BoxContent(None, stage_kind(stage), total(stage.stage.layers))
         return
@@ -203,4 +203,5 @@ def _contents(stage: DrawnStage, level: str, readers: Readers) -> Iterator[BoxCo
             yield BoxContent(None, unit.kind, total(unit.layers))
             continue
         for cell in cells(unit, level, readers):
-            yield BoxContent(None, cell.main_layer.op.category, total(cell.layers))
+            if not cell.sign and (cell.role == "main" or level != "conv"):
+                yield BoxContent(None, cell.main_layer.op.category, total(cell.layers))

@@ -130,7 +130,7 @@ class Diagram:
 
 
 def diagram(
-    *graphs: LayerGraph, size: str = "", columns: int | None = None, **look: Any
+    *graphs: LayerGraph, size: str | None = None, columns: int | None = None, **look: Any
 ) -> Diagram:
     """Draw a network, or two or three side by side, aligned by stages or by resolution.
 
@@ -145,7 +145,7 @@ def diff_diagram(
     before: LayerGraph,
     after: LayerGraph,
     *,
-    size: str = "",
+    size: str | None = None,
     columns: int | None = None,
     **look: Any,
 ) -> Diagram:
@@ -167,7 +167,7 @@ def block_diagram(
     theme: str = "light",
     color_by: str = "stage",
     labels: str = "numbers",
-    size: str = "",
+    size: str | None = None,
     **changes: Any,
 ) -> Diagram:
     """Draw residual blocks, 'basic', 'bottleneck' or both, with the arithmetic of their weights.
@@ -214,7 +214,9 @@ def style(
     return Style(level, direction, theme_named(theme), color_by, expand, labels=labels, names=names)
 
 
-def _drawn(graphs: Sequence[LayerGraph], style: Style, size: str, columns: int | None) -> Diagram:
+def _drawn(
+    graphs: Sequence[LayerGraph], style: Style, size: str | None, columns: int | None
+) -> Diagram:
     if not 1 <= len(graphs) <= MOST:
         raise InspectError(f"{len(graphs)} networks in one diagram; give 1 to {MOST}")
     room = page_size(str(size)) if size else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, takewhile
+from itertools import groupby, pairwise, takewhile
 
 from resnet_inspect.networks.branches import Parallel, Part, in_series
 from resnet_inspect.networks.fusion import fold_layers
@@ -13,7 +13,7 @@ from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.op_labels import caption, describe, show_dims
 from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale, ZeroPad
 from resnet_inspect.networks.torch_ops import Concat
-from resnet_inspect.networks.wiring import PADDING, PROJECTION, Shortcut
+from resnet_inspect.networks.wiring import PADDING, Shortcut
 from resnet_inspect.pictures.diagrams.units import Unit, light
 from resnet_inspect.tables.columns import compact, show
 from resnet_inspect.tables.network import METRICS, Row
@@ -135,7 +135,16 @@ def _interwoven(part: Parallel, say: _Say) -> Columns:
     counted = [layer for layer in part.layers if not isinstance(layer.op, joins)]
     counts = Counter(filter(None, map(say, counted)))
     lines = [f"{count} of {words}" for words, count in counts.items()]
-    return Columns(((f"interwoven, {len(part.layers)} layers", *folded(lines)),))
+    return Columns(((_woven(part.layers), *folded(lines)),))
+
+
+def _woven(layers: Sequence[Layer]) -> str:
+    """How layers without an order of branches hang together: '43 layers in a row, 21 skips'."""
+    steps = list(pairwise(layers))
+    if not all(before.name in layer.inputs for before, layer in steps):
+        return f"interwoven, {len(layers)} layers"
+    skips = sum(len(set(layer.inputs)) - 1 for _, layer in steps)
+    return f"{len(layers)} layers in a row, {skips} skips"
 
 
 def folded(lines: Sequence[Line]) -> list[Line]:
@@ -170,20 +179,24 @@ def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
 
 
 def shortcut_words(cut: Shortcut) -> str:
-    """What a shortcut runs: '1×1, 128, /2'; '' for an identity."""
+    """What a shortcut runs, in a line: '2×2 average pool, /2 → 1×1, 128'; '' for an identity."""
+    chain = all(isinstance(part, Layer) for part in in_series(cut.layers))
+    return (" → " if chain else " and ").join(shortcut_steps(cut))
+
+
+def shortcut_steps(cut: Shortcut) -> list[str]:
+    """What a shortcut runs, one by one: '1×1, 128, /2'; nothing for an identity."""
     ops = [layer.op for layer in cut.layers if not light(layer)]
     words = [_step(caption(op)) for op in ops if not isinstance(op, Concat)]
-    if cut.kind == PROJECTION:
-        return " → ".join(words)
     if cut.kind != PADDING or any(isinstance(op, ZeroPad) for op in ops):
-        return ", ".join(words)
+        return words
     (entering, *before), (leaving, *after) = (
         cut.layers[0].input_shapes[0],
         cut.layers[-1].output_shape,
     )
     steps = {-(-size // left) for size, left in zip(before, after, strict=False)} - {1}
     step = f", /{steps.pop()}" if len(steps) == 1 and not words else ""
-    return ", ".join((*words, f"zero padding, {entering} → {leaving}{step}"))
+    return [*words, f"zero padding, {entering} → {leaving}{step}"]
 
 
 def paper_caption(op: Op) -> str:

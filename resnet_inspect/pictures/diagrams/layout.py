@@ -105,7 +105,7 @@ class _Layout:
             free = PAD + self._beginning(spot) if inner <= _widest(spot) else PAD
             if title.height + TITLE[1] > free:
                 spot.head = title.height + TITLE[1] + 2
-            entry = min(_entries(spot), default=0.0)
+            entry = min(self._entries(spot), default=0.0)
             spot.left = max(spot.left, title.width + TITLE[0] + 8 - min(entry, 0.0))
         elif frame.title:
             spot.right += title.height - PAD / 2
@@ -136,6 +136,17 @@ class _Layout:
         if first.part.look != "fork" or not spot.gaps or id(first) in self.left:
             return 0.0
         return first.long + spot.gaps[0] - 3
+
+    def _entries(self, spot: Spot) -> Iterator[float]:
+        """The `u` at which edges may enter a part, seen from its origin."""
+        if spot.arrangement == "free":
+            yield from (port.u for port in self.ways.ports_of(spot) if port.v == 0)
+        elif spot.arrangement == "series" and spot.main:
+            yield from (spot.main[0].u + u for u in self._entries(spot.main[0]))
+        elif spot.arrangement in ("parallel", "columns"):
+            yield from (child.u + u for child in spot.children for u in self._entries(child))
+        else:
+            yield 0.0
 
     # --- one after another ---------------------------------------------------------------------
 
@@ -304,16 +315,6 @@ def _arcs(crossing: Sequence[Way], at: dict[int, int]) -> Iterator[_Run]:
         first = min(at[id(way.start)] for way in together)
         last = max(at[id(way.stop)] for way in together)
         yield _Run(first, last, together[0].side, tuple(together))
-
-
-def _entries(spot: Spot) -> Iterator[float]:
-    """The `u` at which the main path may enter a part, seen from its origin."""
-    if spot.arrangement == "series" and spot.main:
-        yield from (spot.main[0].u + u for u in _entries(spot.main[0]))
-    elif spot.arrangement in ("parallel", "columns"):
-        yield from (child.u + u for child in spot.children for u in _entries(child))
-    else:
-        yield 0.0
 
 
 def _widest(spot: Spot) -> float:

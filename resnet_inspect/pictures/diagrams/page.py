@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.pictures.diagrams.measure import Size
@@ -16,7 +17,7 @@ from resnet_inspect.pictures.page_size import INCH, LEAST_TEXT, PageSize
 PAGE = 9.5 * INCH
 """How high a picture may be where only its width is asked for: the text of a page."""
 
-MOST_COLUMNS = 8
+MOST_COLUMNS = 24
 
 
 def lay_out(scene: Scene, size: PageSize | None = None, columns: int | None = None) -> Sheet:
@@ -29,17 +30,20 @@ def lay_out(scene: Scene, size: PageSize | None = None, columns: int | None = No
         raise InspectError(f"{columns} columns; give 1 or more")
     sizes: dict[int, Size] = {}
     first = Spread(scene, sizes)
-    most = min(len(first.breaks) + 1, MOST_COLUMNS)
-    notes = _unwrapped(scene, columns, most)
-    if columns is None and size is None:
-        counts: Sequence[int] = (1,)
-    else:
+    if size is None and columns is None:
+        return first.sheet()
+    for inside in (False, True):
+        cells = first.cells(inside)
+        most = min(sum(cell.broken for cell in cells[:-1]) + 1, MOST_COLUMNS)
         counts = range(1, most + 1) if columns is None else (min(columns, most),)
-    found = [first if count == 1 else Spread(first.wrapped(count), sizes) for count in counts]
-    if size is None:
-        return _fitted(found[0], None, notes)
-    best = max(found, key=lambda spread: _legibility(spread.sheet(), size))
-    return _fitted(best, size, notes)
+        spreads = (
+            first if count == 1 else Spread(first.wrapped(cells, count), sizes) for count in counts
+        )
+        best = next(spreads) if size is None else _best(spreads, size)
+        sheet = _fitted(best, size, columns, _unwrapped(scene, columns, most))
+        if not sheet.notes:
+            break
+    return sheet
 
 
 def _unwrapped(scene: Scene, columns: int | None, most: int) -> tuple[str, ...]:
@@ -51,8 +55,24 @@ def _unwrapped(scene: Scene, columns: int | None, most: int) -> tuple[str, ...]:
     return (f"this picture wraps into no more columns than {most}",)
 
 
-def _legibility(sheet: Sheet, size: PageSize) -> tuple[float, float]:
+def _best(spreads: Iterable[Spread], size: PageSize) -> Spread:
+    """The one with the largest text on a page; with more columns it grows, and then shrinks."""
+    tried: list[tuple[tuple[float, float], Spread]] = []
+    for spread in spreads:
+        tried.append((_legible(spread, size), spread))
+        largest = max(legible for legible, _ in tried)
+        if all(legible < largest for legible, _ in tried[-PATIENCE:]):
+            break
+    return max(tried, key=itemgetter(0))[1]
+
+
+PATIENCE = 3
+"""Columns more without larger text, after which no more are tried."""
+
+
+def _legible(spread: Spread, size: PageSize) -> tuple[float, float]:
     """How large text is on a page; of equals, how much of it stays free."""
+    sheet = spread.sheet()
     scale = _scale(sheet, replace(size, height=size.height or PAGE), 1.0)
     return round(scale, 3), -sheet.width * sheet.height
 
@@ -65,7 +85,9 @@ def _scale(sheet: Sheet, size: PageSize, least: float) -> float:
     return min(fitting, max(PAGE / sheet.height, LEAST_TEXT / least))
 
 
-def _fitted(spread: Spread, size: PageSize | None, notes: tuple[str, ...]) -> Sheet:
+def _fitted(
+    spread: Spread, size: PageSize | None, columns: int | None, notes: tuple[str, ...]
+) -> Sheet:
     """A picture at the size asked for, in the middle of it, with what has to be said of that."""
     sheet = spread.sheet()
     if size is None:
@@ -75,13 +97,22 @@ def _fitted(spread: Spread, size: PageSize | None, notes: tuple[str, ...]) -> Sh
     least = smallest * scale
     if least < LEAST_TEXT:
         said = (
-            f"the smallest text is {least:.1f} points high at this size, below the "
-            f"{LEAST_TEXT:g} that can be read on paper; draw fewer levels (--level), wrap it "
-            "(--columns), leave repeats folded, or give it more room"
+            f"the smallest text is {least:.1f} points high at this size, below the {LEAST_TEXT:g} "
+            f"that can be read on paper; {', '.join(_ways_out(sheet.scene, columns))}"
         )
         notes = (*notes, said)
     sheet = spread.sheet(size.width / scale)
     return replace(sheet, shown=Size(size.width, sheet.height * scale), notes=notes)
+
+
+def _ways_out(scene: Scene, columns: int | None) -> Iterator[str]:
+    """What would make text larger."""
+    yield "draw less of it (--level stage, block or conv)"
+    if not scene.down:
+        yield "let it run down (--direction TB)"
+    if columns is not None:
+        yield "leave --columns out"
+    yield "fold repeats (no --expand) or give it more room (--size)"
 
 
 def _text_sizes(scene: Scene) -> Iterator[float]:

@@ -35,8 +35,7 @@ def stage_part(sketch: Sketch, stage: DrawnStage, number: int | None) -> Part:
 
 def _stage_frame(sketch: Sketch, stage: DrawnStage, number: int | None) -> Frame:
     theme, name = sketch.theme, stage.stage.name
-    count = len(stage.stage.blocks)
-    blocks = Text(f"  {count} block{'s' if count > 1 else ''}", SMALL, colour=theme.muted)
+    blocks = Text(f"  {_members(stage)}", SMALL, colour=theme.muted)
     title = (Text(sketch.called(name), 13, heavy=True), blocks)
     tint = sketch.fills.stage(number) if sketch.fills.by == "stage" else theme.quiet
     edge = mix(mix(theme.page, tint, 0.7), theme.ink, 0.12)
@@ -44,6 +43,17 @@ def _stage_frame(sketch: Sketch, stage: DrawnStage, number: int | None) -> Frame
     first, last = stage.stage.blocks[0].name, stage.stage.blocks[-1].name
     note = f"{sketch.called(name)}: {sketch.called(first)} to {sketch.called(last)}"
     return Frame((title,), fill=fill, edge=edge, note=note, kind="stage")
+
+
+def _members(stage: DrawnStage) -> str:
+    """How many blocks a stage has; of one that is no module, which."""
+    blocks = stage.stage.blocks
+    first, last = blocks[0].name, blocks[-1].name
+    spans = len(blocks) > 1 and ".." not in first + last
+    if spans and not first.startswith(stage.stage.name):
+        head, dot, _ = first.rpartition(".")
+        return f"{first} to {last.removeprefix(head + dot)}"
+    return f"{len(blocks)} block{'s' if len(blocks) > 1 else ''}"
 
 
 def _run(sketch: Sketch, run: Run, number: int | None) -> Part:
@@ -57,6 +67,9 @@ def _run(sketch: Sketch, run: Run, number: int | None) -> Part:
         )
         for unit in run.drawn
     ]
+    for unit in (unit for repeat in run.repeats for unit in repeat):
+        if unit.output.output_shape in unit.layers[0].input_shapes[:1]:
+            sketch.kept.add(unit.output.name)
     for _, drawn, layer in run.pairs:
         if drawn.name in sketch.gives:  # not where a shortcut's line stands for it
             sketch.gives[layer.name] = sketch.gives[drawn.name]
@@ -163,7 +176,8 @@ def _beside(
     place = {box.name: at for at, part in enumerate(parts) for box in boxes(part)}
     leaves = [place.get(gives.get(cut.source, ""), -1) for cut in unit.shortcuts]
     joins = [place[gives[cut.addition.name]] for cut in unit.shortcuts]
-    start, end = max(leaves) + 1, min(joins)
+    start = max(leaves) + 1
+    end = max(start, min(joins))
     around = Group(f"{unit.name}/around", (*lanes, *parts[start:end]))
     return [*parts[:start], around, *parts[end:]]
 

@@ -18,6 +18,7 @@ from importlib.resources import as_file, files
 from zlib import crc32
 
 from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.pictures.diagrams.measure import Size
 from resnet_inspect.pictures.diagrams.sheet import MARGIN, Sheet
 from resnet_inspect.pictures.diagrams.to_dot import write_dot
 
@@ -171,22 +172,19 @@ def _use_own_fonts(dot: str) -> None:
 _DOTS = (b'stroke-dasharray="1,5"', b'stroke-dasharray="0,5.5" stroke-linecap="round"')
 """Dots as Graphviz writes them, squares a third as wide as high, and round ones."""
 
-_SIZE = re.compile(rb'width="[^"]*" height="[^"]*"(\s+viewBox="\S+ \S+ (\S+) (\S+)")')
+_SIZE = re.compile(rb'width="[^"]*" height="[^"]*"\s+viewBox="[^"]*"')
 
 
 def _finished(svg: bytes, sheet: Sheet) -> bytes:
     """An SVG that has the size asked for, round dots, and the font of its text."""
     start = svg.index(b"<svg")
     at = svg.index(b">", start) + 1
-    head = svg[start:at]
-    if sheet.shown:
-        wide = sheet.shown.width
-
-        def sized(found: re.Match[bytes]) -> bytes:
-            high = wide * float(found[3]) / float(found[2])
-            return b'width="%.2fpt" height="%.2fpt"%b' % (wide, high, found[1])
-
-        head = _SIZE.sub(sized, head)
+    shown = sheet.shown or Size(sheet.width, sheet.height)
+    head = _SIZE.sub(
+        b'width="%.2fpt" height="%.2fpt" viewBox="0 0 %.2f %.2f"'
+        % (*shown, sheet.width, sheet.height),
+        svg[start:at],
+    )
     return svg[:start] + head + b"\n" + _font_faces() + svg[at:].replace(*_DOTS)
 
 

@@ -114,9 +114,8 @@ def _arc(way: Way, at: Places) -> list[tuple[float, float]]:
 
 def _turn(way: Way, at: Places) -> list[tuple[float, float]]:
     (tail, start), (head, stop) = _foot(way.tail, at), _top(way.head, at)
-    _, v = at[id(way.group)]
-    low = v + way.group.long - 6
-    high = v + 6
+    high = at[id(way.group)][1] + 6
+    low = at[id(way.start)][1] + way.start.long + 6
     forth = 1 if head > tail else -1
     column, _ = at[id(way.stop)]
     side = way.stop.left if forth > 0 else way.stop.right
@@ -151,7 +150,16 @@ def _words(way: Way, at: Places, page: Callable[[float, float], Point]) -> Rect:
         u, v = (a + b for a, b in zip(at[id(leg.group)], leg.words, strict=True))
         low, high = page(u - across / 2, v - along / 2), page(u + across / 2, v + along / 2)
         return _rect(low, high)
-    if way.kind in ("arc", "lane"):
+    if way.kind == "lane":  # beside the last part of the lane
+        u, v = _foot(way.tail, at)
+        _, stop = _top(way.head, at)
+        middle = (v + stop + way.head.long / 2) / 2
+        low, high = (
+            page(u + ASIDE, middle - along / 2),
+            page(u + ASIDE + across, middle + along / 2),
+        )
+        return _rect(low, high)
+    if way.kind == "arc":
         (_, start), (_, stop) = at[id(way.tail)], at[id(way.head)]
         middle = (start + way.tail.long / 2 + stop + way.head.long / 2) / 2
         track = at[id(way.group)][0] + way.track

@@ -82,8 +82,8 @@ class Placed:
 class Sheet:
     """A picture that has its places.
 
-    width, height: points as it is laid out. margin: what of them is free on both sides. shown: the
-    points that it takes on paper, where they were asked for. sides: words at the side. notes: what
+    width, height: points as it is laid out. shown: the points that it takes on paper, where they
+    were asked for. sides: words at the side. notes: what
     could not be had.
     """
 
@@ -93,6 +93,5 @@ class Sheet:
     placed: tuple[Placed, ...]
     legend: Rect
     sides: tuple[tuple[tuple[Line, ...], Rect], ...] = ()
-    margin: float = MARGIN
     shown: Size | None = None
     notes: tuple[str, ...] = ()

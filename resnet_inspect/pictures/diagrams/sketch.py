@@ -29,7 +29,8 @@ class Sketch:
     of what passes. takes, gives: the boxes that take in what a layer reads, and that put out what
     it makes. passed: for layers that a shortcut's line stands for, what they read. unit_of: the
     unit of a layer. forks: the point at which a unit takes a tensor, where several of its boxes
-    do. cuts: the shortcuts; strokes: their wires, with their kind; gates: the wires of gates.
+    do. cuts: the shortcuts; strokes: their wires, with their kind; gates: the wires of gates. kept:
+    outputs of units that have the shape of what the unit takes.
     """
 
     graph: LayerGraph
@@ -49,6 +50,7 @@ class Sketch:
     strokes: dict[Wire, str] = field(default_factory=dict)
     gates: set[Wire] = field(default_factory=set)
     cuts: list[Shortcut] = field(default_factory=list)
+    kept: set[str] = field(default_factory=set)
     notes: dict[object, str] = field(default_factory=dict)
 
     @property

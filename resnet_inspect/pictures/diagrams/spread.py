@@ -15,6 +15,7 @@ from resnet_inspect.pictures.diagrams.scene import Box, Drawing, Group, Line, Sc
 from resnet_inspect.pictures.diagrams.sheet import MARGIN, Framed, Placed, Point, Rect, Sheet
 from resnet_inspect.pictures.diagrams.spots import Spot, tree
 from resnet_inspect.pictures.diagrams.ways import Ways
+from resnet_inspect.pictures.diagrams.wrap import Cell, cells, wrapped
 
 BETWEEN = 26.0
 """Points between networks, and between a network and the words at its side."""
@@ -38,32 +39,14 @@ class Spread:
         if len(scene.drawings) > 1:
             _align([root for root, _ in self.trees])
 
-    @property
-    def breaks(self) -> list[int]:
-        """Parts of the only network after which it may go on in another column."""
-        root, _ = self.trees[0]
-        if root.arrangement != "series" or len(self.trees) > 1:
-            return []
-        free = [not any(spot.aside for spot in root.children)] * len(root.children)
-        for way in self.ways[0].all:
-            if way.group is root and way.kind != "link":
-                for place in range(way.start.place, way.stop.place):
-                    free[place] = False
-        return [place for place in range(len(free) - 1) if free[place]]
+    def cells(self, inside: bool) -> tuple[Cell, ...]:
+        """The pieces that the only network may be cut into; inside: its frames as well."""
+        return () if len(self.trees) > 1 else cells(self.trees[0][0], self.ways[0], inside)
 
-    def wrapped(self, count: int) -> Scene:
-        """The scene with its only network cut into columns, the longest as short as it can be."""
-        root, _ = self.trees[0]
-        ends = [root.children[place].end for place in self.breaks]
-        places = _cuts(ends, root.long, count)
-        cuts = [0, *(self.breaks[at] + 1 for at in places), len(root.children)]
-        group, drawing = root.part, self.scene.drawings[0]
-        assert isinstance(group, Group)
-        columns = tuple(
-            Group(f"{group.name}/column {number}", group.parts[start:stop])
-            for number, (start, stop) in enumerate(pairwise(cuts), start=1)
-        )
-        whole = Group(group.name, columns, "columns")
+    def wrapped(self, found: Sequence[Cell], count: int) -> Scene:
+        """The scene with its only network cut into columns."""
+        (drawing,) = self.scene.drawings
+        whole = wrapped(drawing.root, found, count)
         return replace(self.scene, drawings=(replace(drawing, root=whole),))
 
     def sheet(self, wide: float = 0.0) -> Sheet:
@@ -100,7 +83,7 @@ class Spread:
         sides = tuple(self._sides(placed, words, bottom, more))
         if not scene.down and sides:
             bottom += max(size.height for size in words) + BETWEEN / 2
-        return Sheet(scene, max(right, wide), bottom, placed, at_legend, sides, MARGIN + more)
+        return Sheet(scene, max(right, wide), bottom, placed, at_legend, sides)
 
     def _sides(
         self, placed: Sequence[Placed], sizes: Sequence[Size], low: float, more: float
@@ -116,26 +99,6 @@ class Spread:
             if key in starts:
                 x, y = (MARGIN + more, starts[key]) if self.scene.down else (starts[key], low)
                 yield lines, Rect(x, y, x + wide, y + high)
-
-
-def _cuts(ends: Sequence[float], long: float, count: int) -> list[int]:
-    """Which of the ends to cut at for `count` columns, the longest as short as it can be."""
-    # best[k][i]: the longest column of the first i ends in k columns, and the cut before.
-    points = [*ends, long]
-    best: list[list[tuple[float, int]]] = [[(end, -1) for end in points]]
-    for _ in range(count - 1):
-        row: list[tuple[float, int]] = []
-        for at, end in enumerate(points):
-            found = [
-                (max(best[-1][before][0], end - points[before]), before) for before in range(at)
-            ]
-            row.append(min(found, default=(float("inf"), -1)))
-        best.append(row)
-    cuts, at = [], len(points) - 1
-    for row in best[:0:-1]:
-        at = row[at][1]
-        cuts.append(at)
-    return cuts[::-1]
 
 
 def _align(roots: Sequence[Spot]) -> None:
@@ -233,6 +196,9 @@ def _placed(
     for port in crossing.ports.values():
         u, v = at[id(port.parent)]
         at[id(port)] = (u + port.u, v + port.v)
-    paths = cleared([route(way, at, page) for way in crossing.all])
+    paths = cleared(
+        [route(way, at, page) for way in crossing.all],
+        [framed.rect for framed in frames.values()],
+    )
     words = Rect(space.left, space.top, space.left + heading.width, space.top + heading.height)
     return Placed(drawing, space, words, boxes, frames, paths)

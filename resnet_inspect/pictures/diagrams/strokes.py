@@ -22,4 +22,4 @@ def edge_look(edge: Edge, theme: Theme) -> tuple[str, float]:
 
 def stroke_width(box: Box) -> float:
     """How many points a border is wide."""
-    return _HEAVIER.get(box.stroke, 1.6) if box.stroke else 1.1
+    return (2.2 if box.stroke in _HEAVIER else 1.6) if box.stroke else 1.1

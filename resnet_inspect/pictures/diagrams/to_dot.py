@@ -30,7 +30,7 @@ from resnet_inspect.pictures.diagrams.scene import (
     Part,
     Text,
 )
-from resnet_inspect.pictures.diagrams.sheet import MARGIN, Path, Placed, Point, Rect, Sheet
+from resnet_inspect.pictures.diagrams.sheet import Path, Placed, Point, Rect, Sheet
 from resnet_inspect.pictures.diagrams.strokes import STROKES, edge_look, stroke_width
 from resnet_inspect.pictures.diagrams.ways import WORDS
 from resnet_inspect.pictures.themes import Theme, text_on
@@ -65,7 +65,14 @@ _PLAIN = {"shape": "plaintext", "style": ""}
 def _graph(sheet: Sheet) -> dict[str, str]:
     """Size, heading and legend of a picture."""
     scene = sheet.scene
-    look = {"pad": f"{sheet.margin / 72:.4f},{MARGIN / 72:.4f}"}
+    # A ground of the picture's size keeps it from being cut to what is on it.
+    x, y = f"{sheet.width:.2f}", f"{sheet.height:.2f}"
+    ink = f"7 -{scene.theme.page}"
+    look = {
+        "pad": "0",
+        "margin": "0",
+        "_background": f"c {ink} C {ink} P 4 0 0 {x} 0 {x} {y} 0 {y}",
+    }
     if sheet.shown:
         look["size"] = f"{sheet.shown.width / 72:.4f},{sheet.shown.height / 72:.4f}"
     rect, lines = sheet.legend, scene.legend
@@ -168,6 +175,7 @@ class _Writer:
                 "tooltip": tip(frame.note),
                 "penwidth": "1.2",
                 "peripheries": "1",
+                "margin": "8",
                 "class": frame.kind,
                 "label": "",
             }

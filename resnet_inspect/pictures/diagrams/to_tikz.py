@@ -31,8 +31,9 @@ from resnet_inspect.pictures.themes import text_on
 from resnet_inspect.tables.characters import visible_lines
 from resnet_inspect.tables.latex import latex_spelled
 
-_BEFORE = r"""% A picture of {name}, which compiles by itself. To put it into a paper, write
-% \usepackage{{standalone,tikz,helvet}} \usetikzlibrary{{arrows.meta}} and \input this file.
+_BEFORE = r"""% A picture of {name}, which compiles by itself. To put it into a paper, write there
+% \usepackage[T1]{{fontenc}} \usepackage{{standalone,tikz,helvet}} \usetikzlibrary{{arrows.meta}}
+% and \input this file.
 \documentclass{{standalone}}
 \usepackage[T1]{{fontenc}}
 \usepackage{{helvet}}

@@ -181,6 +181,8 @@ class Ways:
             if way.kind in ("link", "turn"):
                 into.setdefault(id(way.head), []).append(way)
             elif way.kind == "lane":
+                if not way.aside[0] or way.words[0] + ASIDE > way.tail.right:
+                    way.words = (0.0, 0.0)
                 for end, other in ((way.tail, way.head), (way.head, way.tail)):
                     for spot in below(end, way.group):
                         if spot.aside:
@@ -282,7 +284,7 @@ def _at_edge(box: Spot, group: Spot, end: int) -> bool:
         if around is group or around is None:
             return True
         if around.arrangement == "series":
-            met = [other for other in around.main if not other.empty]
-            if met and met[end] is not spot:
+            parts = reversed(around.children) if end else iter(around.children)
+            if next((other for other in parts if not other.empty), spot) is not spot:
                 return False
     return False

@@ -71,7 +71,7 @@ def _shape(sketch: Sketch, layer: Layer, name: str) -> str:
     The input says its own.
     """
     source = sketch.graph.by_name.get(name)
-    if source is None or sketch.style.level == "conv":
+    if source is None or name in sketch.kept:
         return ""
     inside = sketch.unit_of.get(name) is not None
     inside = inside and sketch.unit_of[name] == sketch.unit_of.get(layer.name)

@@ -58,7 +58,7 @@ def plot(
     graphs: Sequence[LayerGraph] = (),
     *,
     theme: str = "light",
-    size: str = "",
+    size: str | None = None,
     convention: str = "macs",
     train: bool = False,
     batch: int = 1,
