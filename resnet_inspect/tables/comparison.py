@@ -19,7 +19,7 @@ from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import ROLES, depth, depths, residual_blocks, roles
 from resnet_inspect.tables import network as network_table
 from resnet_inspect.tables.columns import Column, Record, Value, columns
-from resnet_inspect.tables.network_notes import run_notes
+from resnet_inspect.tables.network_notes import counted_layers, run_notes
 from resnet_inspect.tables.ratios import against_first, ratio, with_ratio
 from resnet_inspect.tables.table import Sheet, Table
 
@@ -182,7 +182,11 @@ def _costs(networks: Sequence[Network]) -> Table:
     ]
     notes = ["FLOPs are 2 x MACs and the elementwise operations."] if count == "macs" else []
     notes += ["Ratios are to the first."] if len(networks) > 1 else []
-    notes += [f"{net.graph.name}: {note}" for net in networks for note in run_notes(net.graph)]
+    notes += [
+        f"{net.graph.name}: {note}"
+        for net in networks
+        for note in (*counted_layers(net.graph), *run_notes(net.graph))
+    ]
     differ = len({network.graph.input_shape for network in networks}) > 1
     return Table(
         f"Cost ({_heading(networks)})",

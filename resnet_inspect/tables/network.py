@@ -20,12 +20,14 @@ from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.tables.columns import Column, Record, Value
 from resnet_inspect.tables.formulas import field_note
 from resnet_inspect.tables.network_notes import (
+    counted_layers,
     gaps,
     memory_notes,
     not_run,
     publications,
     references,
     run_notes,
+    small_input,
     wide_field,
 )
 from resnet_inspect.tables.table import Table
@@ -287,6 +289,8 @@ def _notes(
     graph: LayerGraph, batch: int, dtype: str | None, convention: str, with_fields: bool
 ) -> tuple[str, ...]:
     return (
+        *counted_layers(graph),
+        *small_input(graph),
         *memory_notes(graph, batch, dtype),
         *run_notes(graph),
         *field_note(graph),

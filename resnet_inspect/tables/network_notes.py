@@ -9,6 +9,9 @@ from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.published import Figure, figures_of, published_quantity
 from resnet_inspect.counting.receptive_field import wired_fields
 from resnet_inspect.networks.graph import LayerGraph, once, unread
+from resnet_inspect.networks.ops import show_shape
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.spec import BLOCKS
 from resnet_inspect.tables.columns import Record, Value, show_bytes
 
 MOST = 4
@@ -96,6 +99,40 @@ def run_notes(graph: LayerGraph) -> Iterator[str]:
     if dropped := unread(graph):
         yield f"Run, but no output needs their result: {listed(dropped)}"
     yield from run.notes
+
+
+def counted_layers(graph: LayerGraph) -> Iterator[str]:
+    """How the depth of a network comes about, as papers count it (He et al. 2015, Table 1)."""
+    spec = graph.spec
+    if spec is None:
+        return
+    each, blocks = BLOCKS[spec.block], sum(spec.blocks)
+    stem = int(spec.stem != "none")
+    head = spec.depth - stem - each * blocks
+    terms = (str(stem or ""), f"{each} x {blocks}" if each > 1 else str(blocks), str(head or ""))
+    said = " + ".join(filter(None, terms))
+    yield f"{spec.depth} layers with weights: {said}; shortcuts, norms and pools do not count"
+
+
+def small_input(graph: LayerGraph) -> Iterator[str]:
+    """What a stem made for large images leaves of a small one, and what the 3x3 stem would."""
+    spec = graph.spec
+    if spec is None or spec.stem in ("3x3", "none") or max(graph.input_shape[1:]) > SMALL:
+        return
+    other = layer_graph(spec.with_changes({"stem": "3x3", "stem_pool": False}), graph.input_shape)
+    left, kept = (
+        [show_shape(at.leaving.output_shape[1:]) for at in (each.stages[0], each.stages[-2])]
+        for each in (graph, other)
+    )
+    whole = show_shape(graph.input_shape[1:])
+    yield (
+        f"Of {whole}, the {spec.stem} stem leaves {left[0]} and the last stage {left[1]}; stem=3x3 "
+        f"would leave {kept[0]} and {kept[1]}"
+    )
+
+
+SMALL = 64
+"""Sides of an input up to which a stem of stride 4 leaves hardly anything."""
 
 
 def wide_field(graph: LayerGraph) -> Iterator[str]:
