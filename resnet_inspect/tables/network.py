@@ -21,9 +21,11 @@ from resnet_inspect.tables.columns import Column, Record, Value
 from resnet_inspect.tables.formulas import field_note
 from resnet_inspect.tables.network_notes import (
     counted_layers,
+    dilated,
     gaps,
     memory_notes,
     not_run,
+    padded_unlike,
     publications,
     references,
     run_notes,
@@ -291,6 +293,8 @@ def _notes(
     return (
         *counted_layers(graph),
         *small_input(graph),
+        *dilated(graph),
+        *padded_unlike(graph),
         *memory_notes(graph, batch, dtype),
         *run_notes(graph),
         *field_note(graph),

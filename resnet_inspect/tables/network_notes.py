@@ -9,7 +9,7 @@ from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.published import Figure, figures_of, published_quantity
 from resnet_inspect.counting.receptive_field import wired_fields
 from resnet_inspect.networks.graph import LayerGraph, once, unread
-from resnet_inspect.networks.ops import show_shape
+from resnet_inspect.networks.ops import Conv2d, MaxPool2d, show_shape
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import BLOCKS
 from resnet_inspect.tables.columns import Record, Value, show_bytes
@@ -129,6 +129,38 @@ def small_input(graph: LayerGraph) -> Iterator[str]:
         f"Of {whole}, the {spec.stem} stem leaves {left[0]} and the last stage {left[1]}; stem=3x3 "
         f"would leave {kept[0]} and {kept[1]}"
     )
+
+
+def dilated(graph: LayerGraph) -> Iterator[str]:
+    """What an output stride keeps and what it costs."""
+    if graph.spec is None or not graph.spec.output_stride:
+        return
+    undone = {"output_stride": 0, "multi_grid": ()}
+    plain = layer_graph(graph.spec.with_changes(undone), graph.input_shape)
+    ours, theirs = graph_cost(graph), graph_cost(plain)
+    yield (
+        f"Dilated from stride {graph.spec.output_stride} on: the same weights and parameters as "
+        f"without, {ours.macs / theirs.macs:.2f} times the MACs, {ours.written / theirs.written:.2f}"
+        " times the activations"
+    )
+
+
+def padded_unlike(graph: LayerGraph) -> Iterator[str]:
+    """Where padding as TensorFlow does it is not torch's."""
+    if graph.spec is None or graph.spec.padding == "torch":
+        return
+    plain = layer_graph(graph.spec.with_changes({"padding": "torch"}), graph.input_shape)
+    moved = [
+        ours.path
+        for ours in graph.layers
+        if isinstance(ours.op, (Conv2d, MaxPool2d)) and ours.op != plain.by_name[ours.name].op
+    ]
+    same = all(
+        layer.output_shape == graph.by_name[layer.name].output_shape for layer in plain.layers
+    )
+    shapes = "all shapes are" if same else "some shapes are not"
+    where = listed(moved) if moved else "nothing"
+    yield f"Padded unlike torch: {where}; {shapes} those of torch's padding"
 
 
 SMALL = 64

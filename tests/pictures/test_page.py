@@ -92,7 +92,7 @@ def test_other_sizes_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0.2in", "3inx200in"])
 def test_sizes_that_no_page_has_are_refused(text: str) -> None:
-    with pytest.raises(InspectError, match="is out of bounds; sides are 0.5in to 100in"):
+    with pytest.raises(InspectError, match=r"is out of bounds; sides are 0\.5in to 100in"):
         page_size(text)
 
 
