@@ -291,7 +291,7 @@ def _notes(
     graph: LayerGraph, batch: int, dtype: str | None, convention: str, with_fields: bool
 ) -> tuple[str, ...]:
     return (
-        *counted_layers(graph),
+        *counted_layers([graph]),
         *small_input(graph),
         *dilated(graph),
         *padded_unlike(graph),

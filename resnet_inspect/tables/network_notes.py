@@ -11,7 +11,7 @@ from resnet_inspect.counting.receptive_field import wired_fields
 from resnet_inspect.networks.graph import LayerGraph, once, unread
 from resnet_inspect.networks.ops import Conv2d, MaxPool2d, show_shape
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.networks.spec import BLOCKS
+from resnet_inspect.networks.spec import BLOCKS, ResNetSpec
 from resnet_inspect.tables.columns import Record, Value, show_bytes
 
 MOST = 4
@@ -101,17 +101,26 @@ def run_notes(graph: LayerGraph) -> Iterator[str]:
     yield from run.notes
 
 
-def counted_layers(graph: LayerGraph) -> Iterator[str]:
-    """How the depth of a network comes about, as papers count it (He et al. 2015, Table 1)."""
-    spec = graph.spec
-    if spec is None:
-        return
+def counted_layers(graphs: Iterable[LayerGraph]) -> Iterator[str]:
+    """How the depths of networks come about, as papers count them (He et al. 2015, Table 1)."""
+    of: dict[str, list[str]] = {}
+    for graph in graphs:
+        if graph.spec is not None:
+            of.setdefault(_layer_sum(graph.spec), []).append(graph.name)
+    if of:
+        several = sum(map(len, of.values())) > 1
+        sums = (f"{said} ({listed(names)})" if several else said for said, names in of.items())
+        yield f"Layers with weights: {', '.join(sums)}; shortcuts, norms and pools do not count"
+
+
+def _layer_sum(spec: ResNetSpec) -> str:
+    """50 = 1 + 3 x 16 + 1: the stem, each block's convolutions, the head."""
     each, blocks = BLOCKS[spec.block], sum(spec.blocks)
     stem = int(spec.stem != "none")
     head = spec.depth - stem - each * blocks
-    terms = (str(stem or ""), f"{each} x {blocks}" if each > 1 else str(blocks), str(head or ""))
-    said = " + ".join(filter(None, terms))
-    yield f"{spec.depth} layers with weights: {said}; shortcuts, norms and pools do not count"
+    middle = f"{each} x {blocks}" if each > 1 else str(blocks)
+    terms = (str(stem or ""), middle, str(head or ""))
+    return f"{spec.depth} = {' + '.join(filter(None, terms))}"
 
 
 def small_input(graph: LayerGraph) -> Iterator[str]:
@@ -138,10 +147,10 @@ def dilated(graph: LayerGraph) -> Iterator[str]:
     undone = {"output_stride": 0, "multi_grid": ()}
     plain = layer_graph(graph.spec.with_changes(undone), graph.input_shape)
     ours, theirs = graph_cost(graph), graph_cost(plain)
+    macs, written = ours.macs / theirs.macs, ours.written / theirs.written
     yield (
         f"Dilated from stride {graph.spec.output_stride} on: the same weights and parameters as "
-        f"without, {ours.macs / theirs.macs:.2f} times the MACs, {ours.written / theirs.written:.2f}"
-        " times the activations"
+        f"without, {macs:.2f} times the MACs, {written:.2f} times the activations"
     )
 
 
