@@ -110,9 +110,8 @@ def test_every_shortcut_has_its_edge(name: str) -> None:
     for block in graph.blocks:
         kind = expected_kind(graph, block.name)
         additions = [layer.name for layer in block.layers if isinstance(layer.op, Add)]
-        assert (kind is None) == (not additions)
-        for addition in additions:
-            assert into.pop(addition) == f"shortcut {kind}"
+        if kind is not None:
+            assert into.pop(additions[-1]) == f"shortcut {kind}"
     # What is left leads into projections and paddings, each on its way to an addition.
     assert set(into) == {str(node) for node in of_class(drawn, "via")}
 

@@ -12,7 +12,7 @@ from resnet_inspect.networks.fusion import fold_layers
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Add, Scale
 from resnet_inspect.networks.wiring import PADDING, Shortcut
-from resnet_inspect.pictures.diagrams.units import Unit, light
+from resnet_inspect.pictures.diagrams.units import Unit, gatings, light
 
 Role = Literal["main", "shortcut", "gate"]
 
@@ -161,9 +161,15 @@ def _named(layers: tuple[Layer, ...]) -> Cell:
 
 
 def gated(unit: Unit) -> list[tuple[Layer, tuple[Layer, ...]]]:
-    """A unit's gating layers, each with the layers that only make its gate."""
-    scales = [layer for layer in unit.layers if isinstance(layer.op, Scale)]
-    return [(scale, gate) for scale, gate in zip(scales, unit.gates, strict=True) if gate]
+    """A unit's gating layers, each with the layers that make its gate, and no gate before it."""
+    found: list[tuple[Layer, tuple[Layer, ...]]] = []
+    taken: set[str] = set()
+    for scale, gate in zip(gatings(unit), unit.gates, strict=True):
+        own = tuple(layer for layer in gate if layer.name not in taken)
+        taken.update(layer.name for layer in own)
+        if own:
+            found.append((scale, own))
+    return found
 
 
 def runs_something(cut: Shortcut) -> bool:

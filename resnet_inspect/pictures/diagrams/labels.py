@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise, takewhile
 
@@ -11,10 +11,10 @@ from resnet_inspect.networks.branches import Parallel, Part, in_series
 from resnet_inspect.networks.fusion import fold_layers
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.op_labels import caption, describe, show_dims
-from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale, ZeroPad
+from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, ZeroPad
 from resnet_inspect.networks.torch_ops import Concat
 from resnet_inspect.networks.wiring import PADDING, Shortcut
-from resnet_inspect.pictures.diagrams.units import Unit, light
+from resnet_inspect.pictures.diagrams.units import Unit, gatings, light
 from resnet_inspect.tables.columns import compact, show
 from resnet_inspect.tables.network import METRICS, Row
 
@@ -47,18 +47,20 @@ def unit_lines(unit: Unit, strides: bool = True, among: Collection[str] = ()) ->
     them. among: the names of those of its layers that count, where these are not all.
     """
     firsts = _firsts(unit.body, among)
+    gates = dict(zip((scale.name for scale in gatings(unit)), unit.gates, strict=True))
 
     def say(layer: Layer) -> str | None:
         op = layer.op
-        if light(layer) or isinstance(op, Scale):
+        if layer.name in gates:
+            return gate_words(gates[layer.name])
+        if light(layer):
             return None
         if not strides and isinstance(op, Conv2d):
             op = op.replace(stride=(1, 1))
         return f"{firsts.get(layer.name, '')} {caption(op)}".strip()
 
     body = [layer for layer in unit.body if layer.name in among] if among else unit.body
-    lines = [*_lines(in_series(body), say), *map(gate_words, unit.gates)]
-    return folded(lines or [unit.kind])
+    return folded(_lines(in_series(body), say) or [unit.kind])
 
 
 def _firsts(body: Sequence[Layer], among: Collection[str]) -> dict[str, str]:
@@ -93,8 +95,8 @@ def _lines(parts: Iterable[Part], say: _Say) -> list[Line]:
             continue
         if columns := _columns(part, say):
             lines.append(columns)
-        if part.join and not isinstance(part.join.op, Scale):
-            lines.append(caption(part.join.op))
+        if part.join and (words := say(part.join)):
+            lines.append(words)
     return lines
 
 
@@ -108,7 +110,7 @@ def _columns(part: Parallel, say: _Say) -> Line | None:
     for at, run in enumerate(part.runs):
         lines = _lines(run, say)
         if lines or part.join:  # else a norm or an activation by itself
-            same = tuple(_ops(run)) if len(part.runs) > WIDEST else at
+            same = tuple(lines) if len(part.runs) > WIDEST else at
             _, count = alike.get(same, (lines, 0))
             alike[same] = folded(lines or ["identity"]), count + 1
     columns = [
@@ -123,11 +125,6 @@ def _columns(part: Parallel, say: _Say) -> Line | None:
 
 WIDEST = 4
 """Columns that are drawn one by one though they are the same."""
-
-
-def _ops(parts: Iterable[Part]) -> Iterator[Op]:
-    for part in parts:
-        yield from (layer.op for layer in (part.layers if isinstance(part, Parallel) else (part,)))
 
 
 def _interwoven(part: Parallel, say: _Say) -> Columns:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from resnet_inspect.pictures.diagrams.arrange import Item, arranged, boxes
 from resnet_inspect.pictures.diagrams.boxes import cell_box, stage_box
-from resnet_inspect.pictures.diagrams.cells import Cell, cells, gated
+from resnet_inspect.pictures.diagrams.cells import Cell, cells
 from resnet_inspect.pictures.diagrams.scene import Box, Frame, Group, Lane, Part, Text
 from resnet_inspect.pictures.diagrams.sketch import Sketch
 from resnet_inspect.pictures.diagrams.style import SMALL
-from resnet_inspect.pictures.diagrams.units import DrawnStage, Run, Unit
+from resnet_inspect.pictures.diagrams.units import DrawnStage, Run, Unit, gatings
 from resnet_inspect.pictures.themes import mix
 
 
@@ -133,10 +133,11 @@ def _wire(sketch: Sketch, unit: Unit) -> None:
             if layer.name not in sketch.takes:
                 sketch.passed[layer.name] = layer.inputs[0]
         sketch.strokes[cut.end, cut.addition.name] = cut.kind
-    for gating, layers in gated(unit):
+    for gating, layers in zip(gatings(unit), unit.gates, strict=True):
         for layer in layers:
             sketch.gates.update((name, layer.name) for name in layer.inputs)
-        sketch.gates.add((layers[-1].name, gating.name))
+        if layers:
+            sketch.gates.add((gating.inputs[1], gating.name))
 
 
 def _with_gate(cell: Cell, found: Sequence[Cell], made: dict[str, Box]) -> Item:

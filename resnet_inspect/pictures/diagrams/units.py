@@ -70,6 +70,11 @@ class Unit:
         return tuple(layer for layer in self.layers[:end] if layer.name not in beside)
 
 
+def gatings(unit: Unit) -> tuple[Layer, ...]:
+    """A unit's layers that scale by a gate, as its `gates` are listed."""
+    return tuple(layer for layer in unit.layers if isinstance(layer.op, Scale))
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Units that repeat in a row: one, or a few in turn. Drawn once, with the count."""
