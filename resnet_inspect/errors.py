@@ -96,8 +96,10 @@ def unknown(
     close = nearest(name, choices)
     if close:
         hint = f"did you mean {' or '.join(close)}?"
-    elif len(choices) <= 12:
+    elif len(choices) > 12 and listing:
+        hint = listing
+    elif len(choices) <= 40:
         hint = f"choose from {', '.join(choices)}"
     else:
-        hint = listing or f"there are {len(choices)}, {choices[0]} among them"
+        hint = f"there are {len(choices)}, {choices[0]} among them"
     return UnknownNameError(f"unknown {what} {name!r}; {hint}", fields=fields)

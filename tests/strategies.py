@@ -73,10 +73,20 @@ def specs(
         stride_in=draw(st.sampled_from(FIELDS["stride_in"].choices)),
         activation=draw(st.sampled_from(activations)),
         bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
+        dilations=draw(_dilations(fields, stages)),
+        padding=draw(st.sampled_from(["torch", "torch", "same"])),
         head_width=draw(st.sampled_from([0, 0, 32])),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
     )
+
+
+def _dilations(fields: dict[str, Any], stages: int) -> st.SearchStrategy[tuple[int, ...]]:
+    paths = fields["attention"] in ("sk", "sk-full", "split") or "scales" in fields
+    if paths or fields["antialias"] != "none":
+        return st.just(())
+    rates = st.lists(st.integers(1, 3), min_size=stages, max_size=stages).map(tuple)
+    return st.one_of(st.just(()), st.just(()), rates)
 
 
 @st.composite

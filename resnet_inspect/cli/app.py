@@ -15,7 +15,7 @@ from resnet_inspect.errors import unknown
 
 PANELS: dict[str, tuple[str, ...]] = {
     "Look": ("table", "models", "explain", "taps", "conventions"),
-    "Understand": ("paths", "signal", "field", "learn"),
+    "Understand": ("paths", "signal", "field", "learn", "freeze"),
     "Compare": ("compare", "compare-blocks", "diff", "reconcile"),
     "Draw": ("diagram", "plot", "report"),
     "Forecast": ("forecast", "fit", "cost", "devices", "calibrate", "validate"),

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any, NamedTuple
 
@@ -307,7 +308,9 @@ def _load(
         # Python started for a script looks where the script lies; a user's module lies here. Last,
         # so that no file here stands in for an installed module.
         sys.path.append(os.getcwd())
-    with telling(f"importing and tracing {model}"):
+    # Code may be refused, and a script reads one line that says why.
+    watched = sys.stderr.isatty()
+    with telling(f"importing and tracing {model}") if watched else nullcontext():
         return graph(model, parse_inputs(input), args=parse_args(args), leaves=leaf, **changes)
 
 

@@ -122,6 +122,8 @@ def _is_stdout(output: str | None) -> bool:
 def emit(shown: Shown, format: str | None, output: str | None) -> None:
     """Print a table or several, or write them to a file; raises InspectError."""
     kind = chosen_format(format, output)
+    if kind == "csv" and len(names := list(getattr(shown, "tables", ()))) > 1:
+        note(f"several tables in one CSV, which its first column tells apart: {', '.join(names)}")
     if _is_stdout(output):
         if kind == TERMINAL:
             _print(shown)

@@ -138,8 +138,8 @@ def _into(
 ) -> Iterator[tuple[str, Strands]]:
     """The gradients that a layer hands to its inputs."""
     passed = known[layer.name]
+    normed = all(type(x.op) in (ops.Add, ops.BatchNorm2d) for x in readers.get(layer.name, ()))
     if isinstance(layer.op, ops.Add):
-        normed = all(type(x.op) in (ops.Add, ops.BatchNorm2d) for x in readers.get(layer.name, ()))
         for source in layer.inputs:
             term = known[source].tensor if source in known else ()
             yield source, tuple(_term(flow, passed.tensor, term, normed) for flow in strands)
@@ -148,11 +148,17 @@ def _into(
         if window := _pooled_alone(layer, readers.get(layer.name, [])):
             # The gradient comes to the greatest of a window, which is seldom below 0.
             gains = tuple(gain._replace(factor=1 - (1 - gain.factor) ** window) for gain in gains)
+        if isinstance(layer.op, ops.Scale) and not _is_added(layer, readers) and normed:
+            strands = tuple(_term(flow, passed.tensor, passed.tensor, True) for flow in strands)
         yield layer.inputs[0], tuple(_gained(flow, gains) for flow in strands)
         if isinstance(layer.op, ops.Scale):
             yield layer.inputs[1], (_to_gate(whole(strands), known[layer.inputs[0]].tensor),)
     else:
         yield layer.inputs[0], (returned(layer.op, whole(strands), layer, initial),)
+
+
+def _is_added(layer: Layer, readers: Mapping[str, list[Layer]]) -> bool:
+    return any(isinstance(reader.op, ops.Add) for reader in readers.get(layer.name, ()))
 
 
 def _pooled_alone(layer: Layer, readers: Sequence[Layer]) -> int:

@@ -18,6 +18,7 @@ from operator import truediv
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.torch_ops import BatchNorm
+from resnet_inspect.propagation import small
 from resnet_inspect.propagation.laws import (
     Law,
     Moments,
@@ -92,7 +93,10 @@ def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial)
         cross, steady = flat, bias
     common = plus(times(slid(common, over), weight), flat)
     law = gauss(mean(square), 0.0 if initial.straight else deviation(square))
-    return Passed((Channels(op.out_channels, square, common, cross, steady, law, weight * ripple),))
+    made = Channels(op.out_channels, square, common, cross, steady, law, weight * ripple)
+    if small.is_small(layer.output_shape):
+        made = small.followed(made, small.slid(tensors[0], over, weight, bias))
+    return Passed((made,))
 
 
 @passed.register
@@ -133,7 +137,7 @@ def _normed(part: Channels) -> Channels:
 
     middle = part.law.mean
     spread = sqrt((part.law.mean_square - middle**2) * variance / (part.variance or 1.0))
-    return Channels(
+    made = Channels(
         part.channels,
         each(centred, part.square, part.cross),
         each(centred, part.common, part.cross),
@@ -142,6 +146,13 @@ def _normed(part: Channels) -> Channels:
         part.law.normed(middle, spread or 1.0),
         part.ripple / variance,
     )
+    if part.pairs is None:
+        return made
+    # Channels whose means differ more between positions are divided by more.
+    differs = mean(made.common)
+    unlike = 2 * (part.ripple / variance) ** 2
+    less = max(0.0, 1 + unlike - unlike / differs) if differs else 1.0
+    return small.followed(made, times(small.centred(part.pairs), less / variance))
 
 
 @passed.register
@@ -200,6 +211,15 @@ def _bent(part: Channels, moments: Moments) -> tuple[Channels, float, float]:
         moments.law,
         part.ripple * (second - first) * moments.kernel(_SMALL) / _SMALL / whole * scale,
     )
+    if part.pairs is not None:
+        sizes = [value for row in root for value in row]
+        made = small.followed(
+            made,
+            tuple(
+                tuple(product(value, a * b) for value, b in zip(row, sizes, strict=True))
+                for row, a in zip(part.pairs, sizes, strict=True)
+            ),
+        )
     kept = moments.slopes((mean(part.common) / whole - apart) * scale)
     return made, kept, moments.slopes((part.steady / whole - apart) * scale)
 
@@ -294,23 +314,25 @@ def _(op: ops.ZeroPad, tensors: Sequence[Tensor], layer: Layer, initial: Initial
 
 @passed.register
 def _(op: ops.Add, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    pairs = aligned([part.channels for part in tensors[0]], [part.channels for part in tensors[1]])
+    runs = aligned([part.channels for part in tensors[0]], [part.channels for part in tensors[1]])
     made = []
-    for count, left, right in pairs:
+    for count, left, right in runs:
         a, b = tensors[0][left], tensors[1][right]
         both = 2 * a.law.mean * b.law.mean  # of terms whose means are not 0
-        made.append(
-            Channels(
-                count,
-                _shifted(plus(a.square, b.square), both),
-                _shifted(plus(a.common, b.common), both),
-                _shifted(plus(a.cross, b.cross), both),
-                a.steady + b.steady + both,
-                a.law.plus(b.law),
-                a.ripple + b.ripple,
-                a.spread + b.spread,
-            )
+        term = Channels(
+            count,
+            _shifted(plus(a.square, b.square), both),
+            _shifted(plus(a.common, b.common), both),
+            _shifted(plus(a.cross, b.cross), both),
+            a.steady + b.steady + both,
+            a.law.plus(b.law),
+            a.ripple + b.ripple,
+            a.spread + b.spread,
         )
+        if small.is_small(layer.output_shape):
+            pairs = plus(small.pairs_of(a), small.pairs_of(b))
+            term = small.followed(term, _shifted(pairs, both))
+        made.append(term)
     return Passed(tuple(made))
 
 

@@ -45,7 +45,8 @@ class Channels:
     square of that one. law: how the values are distributed over inputs and positions. ripple: how
     much a channel's mean over inputs differs between positions, as the root mean square over all
     pairs; channels differ in that, and so in the variance that batch norm divides by. spread: the
-    variance of that one between channels, for other reasons.
+    variance of that one between channels, for other reasons. pairs: on a small map, for each two
+    positions the mean product of a channel's means.
     """
 
     channels: int
@@ -56,6 +57,7 @@ class Channels:
     law: Law
     ripple: float = 0.0
     spread: float = 0.0
+    pairs: Map | None = None
 
     @property
     def variance(self) -> float:

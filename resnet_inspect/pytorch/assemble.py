@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import operator
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
@@ -109,6 +110,9 @@ def module(op: ops.Op) -> nn.Module:
     return MODULES[type(op)](op)
 
 
+_FREED = re.compile(r";  (?:\w+ = )+None(?=\n|$)")
+
+
 class Assembled(fx.GraphModule):
     """A GraphModule that prints, copies and pickles as an ordinary module does.
 
@@ -118,6 +122,11 @@ class Assembled(fx.GraphModule):
     """
 
     __str__ = nn.Module.__repr__
+
+    @property
+    def code(self) -> str:
+        """The forward pass as one reads it, without what frees tensors on the way."""
+        return f"{_FREED.sub('', super().code).strip()}\n"
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {key: value for key, value in vars(self).items() if key != "_code"}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas
 
     from resnet_inspect.pictures.plots.plot import Plot
+    from resnet_inspect.tables.page import Page
     from resnet_inspect.tables.terminal import Line
 
 
@@ -29,6 +30,10 @@ class Shown(Printable):
     def to_text(self, format: str) -> str:
         """The tables in one of writers.FORMATS; raises UnknownNameError."""
         return self.view().to_text(format)
+
+    @property
+    def pages(self) -> list[Page]:
+        return self.view().pages
 
     def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
         return self.view().lines(width, ascii=ascii)

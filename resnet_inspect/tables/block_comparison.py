@@ -150,7 +150,7 @@ def _blocks(channels: int, size: Pair) -> Table:
         (
             Column("block", "Block", "prose"),
             Column("channels", "Channels", "count", 3),
-            Column("inside", "In 3x3", "count", 4),
+            Column("inside", "3x3 channels", "count", 4),
             *with_ratio(Column("weights", "Weights", "count")),
             Column("params", "With BN", "count", 2),
             *with_ratio(Column("macs", "MACs", "count")),

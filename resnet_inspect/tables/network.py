@@ -20,12 +20,16 @@ from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.tables.columns import Column, Record, Value
 from resnet_inspect.tables.formulas import field_note
 from resnet_inspect.tables.network_notes import (
+    counted_layers,
+    dilated,
     gaps,
     memory_notes,
     not_run,
+    padded_unlike,
     publications,
     references,
     run_notes,
+    small_input,
     wide_field,
 )
 from resnet_inspect.tables.table import Table
@@ -287,6 +291,10 @@ def _notes(
     graph: LayerGraph, batch: int, dtype: str | None, convention: str, with_fields: bool
 ) -> tuple[str, ...]:
     return (
+        *counted_layers([graph]),
+        *small_input(graph),
+        *dilated(graph),
+        *padded_unlike(graph),
         *memory_notes(graph, batch, dtype),
         *run_notes(graph),
         *field_note(graph),

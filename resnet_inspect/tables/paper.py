@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.errors import InspectError
-from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph
 from resnet_inspect.networks.naming import paper_names
 from resnet_inspect.networks.op_labels import describe
-from resnet_inspect.networks.ops import Conv2d, GlobalAvgPool2d, Linear, Pool2d, Shape, show_shape
+from resnet_inspect.networks.ops import Conv2d, Linear, Pool2d, Shape, show_shape
 from resnet_inspect.networks.parts import roles
 from resnet_inspect.tables.columns import Column, Record, Value
 from resnet_inspect.tables.network_notes import listed
@@ -39,9 +39,9 @@ def paper_table(graphs: Sequence[LayerGraph]) -> Table:
         raise InspectError("no network; name at least one, such as resnet50")
     keys = _keys(graphs)
     made = {key: dict(_rows(graph)) for key, graph in zip(keys, graphs, strict=True)}
-    names = dict.fromkeys(name for rows in made.values() for name in rows if name != HEAD)
+    names = {name for rows in made.values() for name in rows if name != HEAD}
     rows: list[Record] = []
-    for name in (*names, HEAD):
+    for name in (*sorted(names, key=_number), HEAD):
         own = {key: rows[name] for key, rows in made.items() if name in rows}
         sizes = " or ".join(dict.fromkeys(row.size for row in own.values()))
         row: dict[str, Value] = {"name": name, "output": sizes}
@@ -78,6 +78,11 @@ def renamed(table: Table, graph: LayerGraph) -> Table:
     return table.with_rows(map(named, table.rows))
 
 
+def _number(name: str) -> tuple[int, str]:
+    """conv2_x is before conv10_x."""
+    return int(name.removeprefix("conv").partition("_")[0]), name
+
+
 def _keys(graphs: Sequence[LayerGraph]) -> list[str]:
     """The networks' names, with their inputs where several have one name."""
     often = Counter(graph.name for graph in graphs)
@@ -95,7 +100,9 @@ def _rows(graph: LayerGraph) -> Iterator[tuple[str, _Row]]:
         blocks = stage.blocks
         name = names.get(stage.name, HEAD)
         if blocks[0].is_head:
-            yield name, _Row(_size(blocks[0].layers[0].output_shape), ", ".join(_all(stage)))
+            lines = [line for layer in stage.layers if (line := _line(layer))]
+            apart = ", " if len(lines) < 3 else "; "
+            yield name, _Row(_size(blocks[0].layers[0].output_shape), apart.join(lines))
         elif blocks[0].is_stem:
             layers = list(stage.layers)
             while isinstance(layers[-1].op, Pool2d) and len(layers) > 1:
@@ -111,15 +118,16 @@ def _size(shape: Shape) -> str:
     return show_shape(shape[1:]) if len(shape) > 2 else "1x1"
 
 
-def _all(stage: Stage) -> list[str]:
-    return [line for layer in stage.layers if (line := _line(layer))]
-
-
 def _blocks(blocks: Sequence[Block], playing: Mapping[str, str]) -> Iterator[str]:
-    """[3x3, 64; 3x3, 64] x 3 for blocks in a row that are alike."""
-    for text, alike in groupby("; ".join(_block(block, playing)) for block in blocks):
-        if text:
-            yield f"[{text}] x {len(list(alike))}"
+    """[3x3, 64; 3x3, 64] x 3 for blocks in a row that are alike; pools before them stand alone."""
+    parts: list[tuple[str, ...]] = []
+    for block in blocks:
+        lines = list(_block(block, playing))
+        while lines and " pool" in lines[0] and len(lines) > 1:
+            parts.append((lines.pop(0),))
+        parts.append(("[", *lines))
+    for (first, *lines), alike in groupby(parts):
+        yield f"[{'; '.join(lines)}] x {len(list(alike))}" if first == "[" else first
 
 
 def _block(block: Block, playing: Mapping[str, str]) -> Iterator[str]:
@@ -149,11 +157,11 @@ def _line(layer: Layer, *, stride: bool = True) -> str | None:
         return f"{show_shape(op.kernel)}, {op.out_channels}{groups}{step}"
     if isinstance(op, Linear):
         return f"{op.out_features}-d fc"
-    if isinstance(op, GlobalAvgPool2d):
-        return "average pool"
     if isinstance(op, Pool2d):
         word = "max" if op.kind == "MaxPool2d" else "average"
         return f"{show_shape(op.kernel)} {word} pool{_stride(op.stride)}"
+    if op.category == "pooling":
+        return "average pool"
     return None if op.category in _PASSED_OVER else describe(op)
 
 

@@ -112,7 +112,7 @@ def _caveats(signals: Sequence[Signal]) -> Iterator[str]:
     )
     yield (
         "A batch of B takes 1/B off the gradient at the last batch norm; overlapping pools make "
-        "neighbours alike."
+        "neighbours alike; gates and activations that are no rectifiers hold to a tenth."
     )
     if any(each.measured for each in signals):
         yield (

@@ -45,6 +45,16 @@ class Printable:
         """The lines of text that people read, at most `width` cells wide if that is given."""
         raise NotImplementedError
 
+    @property
+    def pages(self) -> list[Page]:
+        """The tables as people read them in a file."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        from resnet_inspect.tables.html import fragment
+
+        return fragment(self.pages)
+
     def __str__(self) -> str:
         from resnet_inspect.tables.terminal import WIDTH, plain
 
@@ -176,21 +186,15 @@ class Table(Printable):
             return writers.json_text(self.records() if bare else self.to_dict())
         if format not in writers.PROSE:
             raise unknown("format", format, writers.FORMATS)
-        return writers.PROSE[format]([self.page])
+        return writers.PROSE[format](self.pages)
 
     @property
-    def page(self) -> Page:
-        """The table as people read it in a file."""
+    def pages(self) -> list[Page]:
         from resnet_inspect.tables.page import Page
 
         told = self._told(visible)
         notes = (*told.notes, *([told.caveat] if told.partial else []))
-        return Page(told.title, told.visible, told.groups, told.below, notes)
-
-    def _repr_html_(self) -> str:
-        from resnet_inspect.tables.html import fragment
-
-        return fragment([self.page])
+        return [Page(told.title, told.visible, told.groups, told.below, notes)]
 
     def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
         from resnet_inspect.tables.terminal import drawn
@@ -270,12 +274,11 @@ class Sheet(Printable):
             return writers.json_text(self.to_dict())
         if format not in writers.PROSE:
             raise unknown("format", format, writers.FORMATS)
-        return writers.PROSE[format]([table.page for table in self.tables.values()])
+        return writers.PROSE[format](self.pages)
 
-    def _repr_html_(self) -> str:
-        from resnet_inspect.tables.html import fragment
-
-        return fragment([table.page for table in self.tables.values()])
+    @property
+    def pages(self) -> list[Page]:
+        return [page for table in self.tables.values() for page in table.pages]
 
     def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
         for number, table in enumerate(self.tables.values()):

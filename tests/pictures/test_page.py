@@ -13,8 +13,9 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.pictures.diagrams.diagram import Diagram
 from resnet_inspect.pictures.diagrams.measure import lines_size, words_width
-from resnet_inspect.pictures.diagrams.page import INCH, LEAST, PAGE, PageSize, page_size
+from resnet_inspect.pictures.diagrams.page import PAGE
 from resnet_inspect.pictures.diagrams.scene import Text
+from resnet_inspect.pictures.page_size import INCH, LEAST_TEXT, PageSize, page_size
 
 SVG = "{http://www.w3.org/2000/svg}"
 FIRST = {entry.family: name for name, entry in reversed(zoo.ZOO.items())}
@@ -41,7 +42,7 @@ def test_text_can_be_read_on_a_page(name: str, level: str) -> None:
     drawn = diagram(name, level=level, size="7in")
     width, _, smallest = shown(drawn)
     assert width == pytest.approx(7 * INCH, abs=0.01)
-    assert smallest >= LEAST - 1e-9
+    assert smallest >= LEAST_TEXT - 1e-9
     assert drawn.sheet.notes == ()
 
 
@@ -49,7 +50,7 @@ def test_resnet_152_fits_a_column_of_a_paper() -> None:
     width, height, smallest = shown(diagram("resnet152", size="3.3in"))
     assert width == pytest.approx(3.3 * INCH, abs=0.01)
     assert height <= PAGE + 0.01
-    assert smallest >= LEAST - 1e-9
+    assert smallest >= LEAST_TEXT - 1e-9
 
 
 def test_resnet_50_fits_a_page_convolution_by_convolution() -> None:
@@ -57,15 +58,15 @@ def test_resnet_50_fits_a_page_convolution_by_convolution() -> None:
     width, height, smallest = shown(drawn)
     assert width == pytest.approx(7 * INCH, abs=0.01)
     assert height <= 9.5 * INCH
-    assert smallest > LEAST
+    assert smallest > LEAST_TEXT
     assert len(drawn.sheet.scene.drawings[0].root.parts) > 1  # it wraps by itself
 
 
 def test_what_cannot_be_read_is_said_with_a_way_out() -> None:
-    drawn = diagram("resnet50", level="layer", expand=True, size="2inx3in")
-    (words,) = drawn.sheet.notes
+    look = {"level": "layer", "expand": True, "size": "2inx3in", "direction": "LR"}
+    (words,) = diagram("resnet50", columns=2, **look).sheet.notes
     assert re.match(r"the smallest text is \d\.\d points high at this size, below the 6 ", words)
-    assert all(way in words for way in ("--level", "--columns", "folded"))
+    assert all(way in words for way in ("--level", "--direction TB", "--columns", "--size"))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,12 @@ def test_sizes_are_read(text: str, size: PageSize) -> None:
 @pytest.mark.parametrize("text", ["", "3.3", "in", "3.3 inches", "7inx", "1inx1inx1in", "-3in"])
 def test_other_sizes_are_refused(text: str) -> None:
     with pytest.raises(InspectError, match="is no size of a picture; give its width, as in 3"):
+        page_size(text)
+
+
+@pytest.mark.parametrize("text", ["0.2in", "3inx200in"])
+def test_sizes_that_no_page_has_are_refused(text: str) -> None:
+    with pytest.raises(InspectError, match=r"is out of bounds; sides are 0\.5in to 100in"):
         page_size(text)
 
 

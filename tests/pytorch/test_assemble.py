@@ -583,3 +583,11 @@ def test_build_takes_a_name_and_changes() -> None:
     assert twin.fc.weight.dtype == torch.float64
     graph = ri.graph("resnet18", input_shape=(3, 40, 50), stem_width=8)
     assert ri.build(graph, device="meta").conv1.out_channels == 8
+
+
+def test_the_code_of_a_block_is_what_one_would_write() -> None:
+    lines = ri.build("resnet50").layer4[-1].code.splitlines()
+    assert lines[0] == "def forward(self, x):"
+    assert lines[1:3] == ["    conv1 = self.conv1(x)", "    bn1 = self.bn1(conv1)"]
+    assert lines[-1] == "    return relu3"
+    assert not any("None" in line or line != line.rstrip() for line in lines)

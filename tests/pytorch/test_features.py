@@ -36,7 +36,7 @@ def test_they_are_what_torchvision_extracts(torchvision: ModuleType) -> None:
 @pytest.mark.parametrize("name", one_of_each_family())
 def test_taps_of_every_family_are_what_the_network_computes(name: str) -> None:
     graph = ri.graph(name)
-    model = ri.build(name, features=[tap.name for tap in taps(graph)], device="meta")
+    model = ri.build(name, features=[tap.name for tap in taps(graph)], device="meta").eval()
     with torch.no_grad():
         returned = model(torch.empty(1, *graph.input_shape, device="meta"))
     shapes = {tap.name: tap.layer.output_shape for tap in taps(graph)}

@@ -46,10 +46,9 @@ COMMANDS = [
 
 
 @pytest.fixture(params=COMMANDS)
-def text(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    path = tmp_path / "x.tex"
-    assert run([*request.param.split(), "-o", str(path)]) == 0
-    return path.read_text()
+def text(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> str:
+    assert run([*request.param.split(), "--format", "latex"]) == 0
+    return capsys.readouterr().out
 
 
 def test_every_command_writes_rows_of_as_many_cells(text: str) -> None:

@@ -40,7 +40,7 @@ def lay_out(scene: Scene, size: PageSize | None = None, columns: int | None = No
             first if count == 1 else Spread(first.wrapped(cells, count), sizes) for count in counts
         )
         best = next(spreads) if size is None else _best(spreads, size)
-        sheet = _fitted(best, size, _unwrapped(scene, columns, most))
+        sheet = _fitted(best, size, columns, _unwrapped(scene, columns, most))
         if not sheet.notes:
             break
     return sheet
@@ -85,7 +85,9 @@ def _scale(sheet: Sheet, size: PageSize, least: float) -> float:
     return min(fitting, max(PAGE / sheet.height, LEAST_TEXT / least))
 
 
-def _fitted(spread: Spread, size: PageSize | None, notes: tuple[str, ...]) -> Sheet:
+def _fitted(
+    spread: Spread, size: PageSize | None, columns: int | None, notes: tuple[str, ...]
+) -> Sheet:
     """A picture at the size asked for, in the middle of it, with what has to be said of that."""
     sheet = spread.sheet()
     if size is None:
@@ -95,13 +97,22 @@ def _fitted(spread: Spread, size: PageSize | None, notes: tuple[str, ...]) -> Sh
     least = smallest * scale
     if least < LEAST_TEXT:
         said = (
-            f"the smallest text is {least:.1f} points high at this size, below the "
-            f"{LEAST_TEXT:g} that can be read on paper; draw fewer levels (--level), wrap it "
-            "(--columns), leave repeats folded, or give it more room"
+            f"the smallest text is {least:.1f} points high at this size, below the {LEAST_TEXT:g} "
+            f"that can be read on paper; {', '.join(_ways_out(sheet.scene, columns))}"
         )
         notes = (*notes, said)
     sheet = spread.sheet(size.width / scale)
     return replace(sheet, shown=Size(size.width, sheet.height * scale), notes=notes)
+
+
+def _ways_out(scene: Scene, columns: int | None) -> Iterator[str]:
+    """What would make text larger."""
+    yield "draw less of it (--level stage, block or conv)"
+    if not scene.down:
+        yield "let it run down (--direction TB)"
+    if columns is not None:
+        yield "leave --columns out"
+    yield "fold repeats (no --expand) or give it more room (--size)"
 
 
 def _text_sizes(scene: Scene) -> Iterator[float]:

@@ -47,9 +47,15 @@ def signal(signals: Sequence[Signal]) -> Plot:
                 axes.axvline(depth, color=theme.muted, linewidth=0.8, linestyle=(0, (1, 2)))
             _plain(axes)
             axes.set_title(title)
+            axes.locator_params(axis="x", integer=True)
             axes.set_xlabel("depth in layers with weights")
         panels[1].set_ylabel("where the output's is 1")
-        shared_legend(figure, panels[0], loc="outside upper center", ncols=3)
+        shared_legend(
+            figure,
+            panels[0],
+            loc="outside upper center",
+            ncols=2 if any(each.measured for each in signals) else 3,
+        )
 
     ends = [
         " and ".join([f"{each.name} {each.by_name[end].gradient or 0:.3g}" for end in each.ends])
