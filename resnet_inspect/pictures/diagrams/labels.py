@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise, takewhile
 
@@ -110,7 +110,7 @@ def _columns(part: Parallel, say: _Say) -> Line | None:
     for at, run in enumerate(part.runs):
         lines = _lines(run, say)
         if lines or part.join:  # else a norm or an activation by itself
-            same = tuple(_ops(run)) if len(part.runs) > WIDEST else at
+            same = tuple(lines) if len(part.runs) > WIDEST else at
             _, count = alike.get(same, (lines, 0))
             alike[same] = folded(lines or ["identity"]), count + 1
     columns = [
@@ -125,11 +125,6 @@ def _columns(part: Parallel, say: _Say) -> Line | None:
 
 WIDEST = 4
 """Columns that are drawn one by one though they are the same."""
-
-
-def _ops(parts: Iterable[Part]) -> Iterator[Op]:
-    for part in parts:
-        yield from (layer.op for layer in (part.layers if isinstance(part, Parallel) else (part,)))
 
 
 def _interwoven(part: Parallel, say: _Say) -> Columns:

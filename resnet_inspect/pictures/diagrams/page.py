@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from operator import itemgetter
+from operator import is_, itemgetter
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.pictures.diagrams.measure import Size
-from resnet_inspect.pictures.diagrams.scene import Box, Columns, Line, Part, Scene
+from resnet_inspect.pictures.diagrams.scene import Box, Columns, Group, Line, Part, Scene
 from resnet_inspect.pictures.diagrams.sheet import Sheet
 from resnet_inspect.pictures.diagrams.spread import Spread
 from resnet_inspect.pictures.diagrams.ways import WORDS
@@ -28,6 +28,7 @@ def lay_out(scene: Scene, size: PageSize | None = None, columns: int | None = No
     """
     if columns is not None and columns < 1:
         raise InspectError(f"{columns} columns; give 1 or more")
+    scene = _narrowed(scene)
     sizes: dict[int, Size] = {}
     first = Spread(scene, sizes)
     if size is None and columns is None:
@@ -46,6 +47,40 @@ def lay_out(scene: Scene, size: PageSize | None = None, columns: int | None = No
     return sheet
 
 
+MANY = 3
+"""Branches beside one another above which their boxes are narrower."""
+
+
+def _narrowed(scene: Scene) -> Scene:
+    """A scene in which boxes of many branches have their figures below their words."""
+    if not scene.down:
+        return scene
+    drawings = (replace(each, root=_with_narrow(each.root, False)) for each in scene.drawings)
+    return replace(scene, drawings=tuple(drawings))
+
+
+def _with_narrow(group: Group, beside: bool) -> Group:
+    beside |= group.arrangement == "parallel" and len(group.parts) > MANY
+    parts = tuple(
+        _with_narrow(part, beside)
+        if isinstance(part, Group)
+        else (_narrow(part) if beside else part)
+        for part in group.parts
+    )
+    same = all(map(is_, parts, group.parts))
+    return group if same else replace(group, parts=parts)
+
+
+def _narrow(box: Box) -> Box:
+    lines: list[Line] = []
+    for line in box.lines:
+        if isinstance(line, tuple):
+            lines += [(replace(text, words=text.words.strip()),) for text in line]
+        else:
+            lines.append(line)
+    return replace(box, lines=tuple(lines))
+
+
 def _unwrapped(scene: Scene, columns: int | None, most: int) -> tuple[str, ...]:
     """What to say where a picture does not wrap into the columns asked for."""
     if columns is None or columns <= most:
@@ -57,7 +92,7 @@ def _unwrapped(scene: Scene, columns: int | None, most: int) -> tuple[str, ...]:
 
 def _best(spreads: Iterable[Spread], size: PageSize) -> Spread:
     """The one with the largest text on a page; with more columns it grows, and then shrinks."""
-    tried: list[tuple[tuple[float, float], Spread]] = []
+    tried: list[tuple[tuple[float, float, float], Spread]] = []
     for spread in spreads:
         tried.append((_legible(spread, size), spread))
         largest = max(legible for legible, _ in tried)
@@ -70,11 +105,13 @@ PATIENCE = 3
 """Columns more without larger text, after which no more are tried."""
 
 
-def _legible(spread: Spread, size: PageSize) -> tuple[float, float]:
-    """How large text is on a page; of equals, how much of it stays free."""
+def _legible(spread: Spread, size: PageSize) -> tuple[float, float, float]:
+    """Whether text can be read; how large it is on a page; of equals, what of it stays free."""
     sheet = spread.sheet()
-    scale = _scale(sheet, replace(size, height=size.height or PAGE), 1.0)
-    return round(scale, 3), -sheet.width * sheet.height
+    smallest = min(_text_sizes(sheet.scene), default=LEAST_TEXT)
+    readable = min(smallest * _scale(sheet, size, smallest), LEAST_TEXT)
+    scale = _scale(sheet, replace(size, height=size.height or PAGE), smallest)
+    return round(readable, 2), round(scale, 3), -sheet.width * sheet.height
 
 
 def _scale(sheet: Sheet, size: PageSize, least: float) -> float:
