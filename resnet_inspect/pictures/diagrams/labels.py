@@ -162,7 +162,7 @@ def gate_words(layers: Sequence[Layer]) -> str:
     """What makes a gate: its widths where it is a chain."""
     ops = [layer.op for layer in layers if isinstance(layer.op, (Conv2d, Linear))]
     if not ops:
-        return f"gate, {len(layers)} layers" if layers else "gate"
+        return "gate"
     chain = all(isinstance(part, Layer) for part in in_series(layers))
     return f"gate {gate_widths(ops)}" if chain else f"gate, {len(layers)} layers"
 
