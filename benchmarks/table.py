@@ -22,8 +22,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-# What `table` takes of rich and click: rich.console brings segments, styles and text.
+# What a command line takes that has options from click and text with styles from rich; `table`
+# styles its text by click, and loads rich for its help only.
 BARE = "import click, rich.console"
+CLICK = "import click"
 TABLE = "from resnet_inspect.cli.main import main; main(['table', '--depth', '34'])"
 TORCHINFO = """
 import torch, torchinfo
@@ -111,7 +113,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     runs = parser.parse_args().runs
     compile_package()
-    codes = {"bare imports": BARE, "table": TABLE, "torchinfo, our model": OURS}
+    codes = {"click": CLICK, "click and rich": BARE, "table": TABLE, "torchinfo, our model": OURS}
     try:
         process(THEIRS)
         codes["torchinfo, torchvision's model"] = THEIRS

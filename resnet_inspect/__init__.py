@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from resnet_inspect.api import weights as weights
     from resnet_inspect.api.forecasting import accuracy as accuracy
     from resnet_inspect.api.forecasting import calibrate as calibrate
     from resnet_inspect.api.forecasting import devices as devices
@@ -34,10 +35,9 @@ if TYPE_CHECKING:
     from resnet_inspect.api.measurements import roofline as roofline
     from resnet_inspect.api.networks import Model as Model
     from resnet_inspect.api.networks import build as build
+    from resnet_inspect.api.networks import folded as folded
     from resnet_inspect.api.networks import graph as graph
     from resnet_inspect.api.networks import list_models as list_models
-    from resnet_inspect.api.networks import load_timm as load_timm
-    from resnet_inspect.api.networks import load_timm_preact as load_timm_preact
     from resnet_inspect.api.networks import register_layer as register_layer
     from resnet_inspect.api.networks import spec as spec
     from resnet_inspect.api.networks import trace as trace
@@ -53,11 +53,14 @@ if TYPE_CHECKING:
     from resnet_inspect.api.tables import cost as cost
     from resnet_inspect.api.tables import diff as diff
     from resnet_inspect.api.tables import explain as explain
+    from resnet_inspect.api.tables import find_total as find_total
     from resnet_inspect.api.tables import memory as memory
     from resnet_inspect.api.tables import memory_timeline as memory_timeline
+    from resnet_inspect.api.tables import paper_table as paper_table
     from resnet_inspect.api.tables import receptive_fields as receptive_fields
     from resnet_inspect.api.tables import reconcile as reconcile
     from resnet_inspect.api.tables import table as table
+    from resnet_inspect.api.tables import taps as taps
     from resnet_inspect.counting.costs import Cost as Cost
     from resnet_inspect.counting.costs import total as total
     from resnet_inspect.counting.field import ReceptiveField as ReceptiveField
@@ -82,15 +85,14 @@ _PUBLIC = {
     "api.forecasting": ("accuracy calibrate devices fit forecast forecasts training_cost validate"),
     "api.learning": "freeze learn parameter_groups",
     "api.measurements": "bench device ladder read_bench roofline",
-    "api.networks": (
-        "Model build graph list_models load_timm load_timm_preact register_layer spec trace"
-    ),
+    "api.networks": "Model build folded graph list_models register_layer spec trace",
     "api.pictures": "diagram diff_diagram plot report",
     "api.propagation": "effective_fields paths signal",
     "api.tables": (
-        "compare conventions cost diff explain memory memory_timeline receptive_fields reconcile "
-        "table"
+        "compare conventions cost diff explain find_total memory memory_timeline paper_table "
+        "receptive_fields reconcile table taps"
     ),
+    "api": "weights",
     "counting.costs": "Cost total",
     "counting.memory": "Memory",
     "counting.field": "ReceptiveField",
@@ -118,7 +120,11 @@ def __getattr__(name: str) -> Any:
         return version("resnet-inspect")
     if name not in _HOME:
         raise AttributeError(f"module 'resnet_inspect' has no attribute {name!r}")
-    value = getattr(import_module(f"resnet_inspect.{_HOME[name]}"), name)
+    home = f"resnet_inspect.{_HOME[name]}"
+    if home == "resnet_inspect.api":
+        value: Any = import_module(f"{home}.{name}")  # functions under a name of their own
+    else:
+        value = getattr(import_module(home), name)
     globals()[name] = value
     return value
 

@@ -19,13 +19,13 @@ class InspectError(ValueError):
         self.fields = fields
 
 
-_VALUE = re.compile(r"""(?<!\w)'[^']*'|(?<!\w)"[^"]*"|\S{120,}""")
+_VALUE = r"""(?<!\w)'[^']*'|(?<!\w)"[^"]*"|\S{120,}"""
 """What a message quotes: text in quotation marks, or a word too long to be one."""
 
 
 def shortened(message: str) -> str:
     """A message whose long values keep their beginning and their end."""
-    return _VALUE.sub(lambda match: _cut(match[0]), message)
+    return re.sub(_VALUE, lambda match: _cut(match[0]), message)
 
 
 def shown(value: object) -> str:
@@ -96,8 +96,10 @@ def unknown(
     close = nearest(name, choices)
     if close:
         hint = f"did you mean {' or '.join(close)}?"
-    elif len(choices) <= 12:
+    elif len(choices) > 12 and listing:
+        hint = listing
+    elif len(choices) <= 40:
         hint = f"choose from {', '.join(choices)}"
     else:
-        hint = listing or f"there are {len(choices)}, {choices[0]} among them"
+        hint = f"there are {len(choices)}, {choices[0]} among them"
     return UnknownNameError(f"unknown {what} {name!r}; {hint}", fields=fields)

@@ -6,10 +6,12 @@ import gc
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import browsing
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -65,6 +67,16 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return compare
 
 
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser that reads pages; where there is none, what needs it is skipped."""
+    if browsing.MISSING:
+        pytest.skip(f"needs Chromium: apt-get install {' '.join(browsing.MISSING)}")
+    driver = browsing.start(tmp_path_factory.mktemp("chromium"))
+    yield driver
+    driver.quit()
+
+
 def define_torchvision_operators() -> None:
     """Let torchvision be imported beside a torch that its compiled part was not built for.
 
@@ -104,6 +116,12 @@ def timm(torchvision: ModuleType) -> ModuleType:
     import timm
 
     return timm
+
+
+@pytest.fixture(autouse=True)
+def _nobody_waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A slow machine is told what it waits for, in a line more than tests expect.
+    monkeypatch.setattr("resnet_inspect.cli.output.SLOW", 600.0)
 
 
 @pytest.fixture(autouse=True)

@@ -186,7 +186,7 @@ def test_values_print_as_tables_and_have_short_reprs() -> None:
         assert "\n" not in repr(value)
         assert "\x1b" not in str(value)
     assert str(graph).splitlines()[2].split() == ["layer1", "2", "x", "BasicBlock", "64x56x56"]
-    assert graph._repr_html_() == ri.table(graph, "stage").to_text("html")
+    assert graph._repr_html_() == ri.table(graph, "stage")._repr_html_()
 
 
 # --- the package ------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ HEAVY: dict[str, set[str]] = {
     "pygraphviz": set(),
     "jinja2": set(),
     "tabulate": set(),
-    "rich": {"tables.terminal", "cli"},
+    "rich": {"cli"},
 }
 
 

@@ -124,9 +124,10 @@ def fit(
 ) -> Table:
     """The largest batch that fits into a memory; with `batch`, the largest square input.
 
-    memory: '24GiB' or bytes; device: names, whose memory is that of the datasheet. train: a step
-    with `optimizer` (sgd, momentum, adam, adamw), `checkpoint` none, block or stage, `stepping`
-    foreach, fused or loop, `accumulate` (gradients of a batch before are kept) and weight `decay`.
+    memory: '24GiB' or bytes; device: names, with the memory that CUDA reports of them. train: a
+    step with `optimizer` (sgd, momentum, adam, adamw), `checkpoint` none, block or stage,
+    `stepping` foreach, fused or loop, `accumulate` (gradients of a batch before are kept) and
+    weight `decay`.
     dtype: fp32, bf16, .., amp-fp16 or amp-bf16. reserve: what is kept back for the CUDA context and
     its libraries; slack: the share of the rest that the allocator loses. around: a row for each
     batch around. Rows have `batch`, `total`, and what is held at the peak by kind. Raises
@@ -137,11 +138,11 @@ def fit(
 
     named = (memory,) if isinstance(memory, (str, int)) else memory
     kept = fitting.bytes_of(reserve, "reserve")
-    rooms = [fitting.room(of, kept, slack) for of in (*_named(device), *named)]
+    settings = Settings(optimizer, step_dtype(dtype), checkpoint, stepping, accumulate, decay)
+    rooms = [fitting.room(of, kept, slack, settings.dtype) for of in (*_named(device), *named)]
     networks = graphs(models, input_shape)
     if not rooms or not networks:
         raise InspectError("name a network, and a device or a memory, such as '24GiB'")
-    settings = Settings(optimizer, step_dtype(dtype), checkpoint, stepping, accumulate, decay)
     if batch is None:
         title = "The largest batch that fits"
         made = [fitting.fit(each, into, settings, train) for each, into in product(networks, rooms)]

@@ -128,20 +128,31 @@ def parameter_groups(
 
 
 def freeze(
-    model: torch.nn.Module, until: str, *, batch: int = 1, input_shape: Inputs | None = None
+    model: Model, until: str | None = None, *, batch: int = 1, input_shape: Inputs | None = None
 ) -> Table:
     """Stop a module from learning up to a stage or block, and it; its table says what that saves.
 
-    The parameters of these blocks get no gradient, and their batch norms keep their statistics and
-    use them, in train mode too. The rows of the table freeze nothing, the stem, the first stage and
-    so on: MACs of a training step, gradients, and memory with momentum, for `batch` samples. Raises
-    InspectError.
+    until: by default all but the last stage, which is the head. The parameters of these blocks get
+    no gradient, and their batch norms keep their statistics and use them, in train mode too. The
+    rows of the table freeze nothing, the stem, the first stage and so on: MACs of a training step,
+    gradients, and memory with momentum, for `batch` samples. Of a network that is no module there
+    is the table alone. Raises InspectError.
     """
+    from torch import nn
+
     from resnet_inspect.counting.freezing import frozen_steps
-    from resnet_inspect.pytorch import parameters
+    from resnet_inspect.pytorch import assemble, parameters
     from resnet_inspect.tables.freezing import freezing
 
-    traced = graph(model, input_shape)
-    table = freezing(traced.name, frozen_steps(traced, until, batch), batch)
-    parameters.freeze(traced, model, until)
+    traced = described = graph(model, input_shape)
+    if traced.run is None:
+        module = assemble.build(described, device="meta")
+        traced = graph(module, described.input_shape)
+    if until is None:
+        if len(traced.stages) < 2:
+            raise InspectError(f"{described.name} is one stage; name the last block to freeze")
+        until = traced.stages[-2].name
+    table = freezing(described.name, frozen_steps(traced, until, batch), batch)
+    if isinstance(model, nn.Module):
+        parameters.freeze(traced, model, until)
     return table

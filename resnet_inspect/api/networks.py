@@ -139,6 +139,17 @@ def _onnx(path: str, given: Inputs | None) -> LayerGraph:
     return onnx_graph.graph(path, () if given is None else entries(given))
 
 
+def folded(model: Model, input_shape: Inputs | None = None, **changes: Any) -> LayerGraph:
+    """A network as it is exported: batch norm in the weights of the layer before it.
+
+    What only exists in training goes, and nothing that inference computes changes. Raises
+    InspectError where there is nothing to fold, and as `graph` does.
+    """
+    from resnet_inspect.networks import folding
+
+    return folding.folded(graph(model, input_shape, **changes))
+
+
 def graphs(
     models: Sequence[Model | Sequence[Model]], input_shape: Inputs | None = None, **changes: Any
 ) -> list[LayerGraph]:
@@ -184,49 +195,33 @@ def build(
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     zero_gamma: bool = False,
+    features: Iterable[str] = (),
     **changes: Any,
 ) -> torch.nn.Module:
     """The torch.nn.Module of a network, initialised as published, in train mode.
 
     device: where it is made ('meta' makes one without memory). zero_gamma: start every residual
     branch at 0 (Goyal et al. 2017). State dict keys are torchvision's, or timm's for networks that
-    only timm has. Raises InspectError, also where torch is not installed.
+    only timm has. features: names of taps (C3), modules (layer2) or layers, whose tensors it
+    returns in a dict, leaving out what none of them needs. Raises InspectError, also where torch is
+    not installed.
     """
     from resnet_inspect.pytorch import assemble
 
     return assemble.build(
-        graph(model, **changes), device=device, dtype=dtype, zero_gamma=zero_gamma
+        graph(model, **changes),
+        device=device,
+        dtype=dtype,
+        zero_gamma=zero_gamma,
+        features=features,
     )
-
-
-def load_timm(
-    state: Mapping[str, torch.Tensor], model: str | os.PathLike[str] | ResNetSpec, **changes: Any
-) -> dict[str, torch.Tensor]:
-    """timm's state dict of a network, with the keys and shapes that `build` gives for `model`."""
-    from resnet_inspect.pytorch.weights import from_timm
-
-    return from_timm(state, spec(model, **changes))
-
-
-def load_timm_preact(
-    state: Mapping[str, torch.Tensor], average_shortcut: bool = False
-) -> dict[str, torch.Tensor]:
-    """timm's state dict of a resnetv2 network, with the keys and shapes that `build` gives.
-
-    average_shortcut: for networks of shortcut D (their names end in d or t).
-    """
-    from resnet_inspect.pytorch.weights import from_timm
-
-    deep = any(key.startswith("stem.conv1.") for key in state)
-    shortcut = "D" if average_shortcut else "B"
-    return from_timm(state, ResNetSpec(stem="deep" if deep else "7x7", shortcut=shortcut))
 
 
 def _as_html(network: LayerGraph) -> str:
     """What a notebook shows of a graph: its table by stage."""
     from resnet_inspect.tables.network import table
 
-    return table(network, "stage").to_text("html")
+    return table(network, "stage")._repr_html_()
 
 
 LayerGraph._repr_html_ = _as_html

@@ -24,14 +24,21 @@ def diagram(
     color_by: str = "stage",
     direction: str = "TB",
     theme: str = "light",
+    names: str = "modules",
+    size: str | None = None,
+    columns: int | None = None,
     **changes: Any,
 ) -> Diagram:
     """Draw a network, or two or three side by side: a value with .dot, .write(path), a display.
 
-    level: 'stage', 'block' or 'layer'. Identical blocks in a row are drawn once with their count,
-    unless `expand`. color_by: 'stage', 'op', or a heat map of 'macs', 'params' or 'activations'.
-    direction: 'TB' (down) or 'LR' (to the right). theme: 'light', 'dark', or 'print', which reads
-    in grey. changes: for every network.
+    Written as .html it is a page that folds and unfolds, with the full row of every layer.
+    level: 'stage', 'block', 'conv' (a box a convolution) or 'layer'. Identical blocks in a row are
+    drawn once with their count, unless `expand`. color_by: 'stage', 'op', or a heat map of 'macs',
+    'params' or 'activations'. direction: 'TB' (down) or 'LR' (to the right). theme: 'light',
+    'dark', or 'print', which reads in grey. names: 'paper' for conv2_x instead of layer1. size: the
+    room on paper, a width or width and height, such as '3.3in' or '7inx9in'. columns: how many its
+    stages wrap into; by default as many as let its text be largest in that room. changes:
+    for every network.
     """
     from resnet_inspect.pictures.diagrams import diagram as drawing
 
@@ -42,6 +49,9 @@ def diagram(
         color_by=color_by,
         direction=direction,
         theme=theme,
+        names=names,
+        size=size,
+        columns=columns,
     )
 
 
@@ -54,6 +64,8 @@ def diff_diagram(
     expand: bool = False,
     direction: str = "TB",
     theme: str = "light",
+    names: str = "modules",
+    size: str | None = None,
 ) -> Diagram:
     """Draw what `diff` finds: two networks side by side. Settings are as `diagram` has them."""
     from resnet_inspect.pictures.diagrams import diagram as drawing
@@ -65,6 +77,8 @@ def diff_diagram(
         expand=expand,
         direction=direction,
         theme=theme,
+        names=names,
+        size=size,
     )
 
 
@@ -73,6 +87,7 @@ def plot(
     *models: Model | Sequence[Model],
     input_shape: Inputs | None = None,
     theme: str = "light",
+    size: str | None = None,
     convention: str = "macs",
     train: bool = False,
     batch: int = 1,
@@ -85,7 +100,8 @@ def plot(
 
     kind: 'stages', 'cumulative', 'memory', 'field', 'paths' or 'signal' of some networks; 'zoo',
     'pareto' or 'blocks' without any. convention: what 'stages' and 'cumulative' count. theme:
-    'light', 'dark' or 'print'. train, batch: 'memory' of a training step (SGD with momentum), or of
+    'light', 'dark' or 'print'. size: on the page, such as '3.3in' (a column), '7in' or '7inx9in',
+    where letters stay legible. train, batch: 'memory' of a training step (SGD with momentum), or of
     an inference pass.
     x: what 'pareto' sets accuracy against: 'macs', 'params' or 'throughput'; device, under and data
     are as `accuracy` has them.
@@ -97,6 +113,7 @@ def plot(
         kind,
         graphs(models, input_shape),
         theme=theme,
+        size=size,
         convention=convention,
         train=train,
         batch=batch,

@@ -13,8 +13,6 @@ from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.ops import Shape
 
 if TYPE_CHECKING:
-    import torch
-
     from resnet_inspect.tables.table import Sheet, Table
 
 
@@ -79,7 +77,7 @@ def signal(
     measure: bool = False,
     seeds: int = 3,
     batch: int = 32,
-    inputs: torch.Tensor | None = None,
+    inputs: object = None,
     plot: str | os.PathLike[str] | None = None,
     theme: str = "light",
     progress: Progress = SILENT,
@@ -88,7 +86,8 @@ def signal(
 
     In closed form; tables 'summary' and 'layers'. init: 'published' (as `build` has it) or 'torch',
     its layers' defaults. norm: False leaves normalization layers out. level: 'block' or 'layer'.
-    measure: beside it as torch finds them over some seeds, for a batch of noise or for `inputs`.
+    measure: beside it as torch finds them over some seeds, for a batch of noise or for the first of
+    `inputs`: an array, a .npy file, or 'package.module:callable' that gives an array.
     plot: a file for the picture of both. progress: told which network runs. Raises InspectError.
     """
     from resnet_inspect.propagation import signal as theory
@@ -100,6 +99,8 @@ def signal(
     networks = networks if norm else list(map(theory.without_norm, networks))
     told = [theory.signal(network, init) for network in networks]
     sheet = signal(told, level)  # refused before anything is measured
+    if inputs is not None and not measure:
+        raise InspectError("inputs are for what is measured; add --measure (measure=True)")
     if measure:
         from resnet_inspect.pytorch.signal import measure as measured
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.api.networks import Model, checked_shape, graph, graphs, has_spec, spec
-from resnet_inspect.errors import InspectError
+from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.inputs import Inputs
+from resnet_inspect.networks.naming import NAMINGS
 from resnet_inspect.networks.run import Unmade
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def table(
     all_ops: bool = False,
     columns: Sequence[str] | None = None,
     convention: str = "macs",
+    names: str = "modules",
     args: Mapping[str, Any] | None = None,
     leaves: Sequence[str] = (),
     **changes: Any,
@@ -112,12 +114,16 @@ def table(
     Counts are exact for `batch` samples. all_ops: give batch norm and activation rows of their
     own; by default they share their convolution's. columns: keys of those wanted, in order; by
     default records hold all, and people see a few. convention: count as another tool does
-    ('fvcore', 'ptflops', ..; `conventions` lists them), in a column 'counted'.
+    ('fvcore', 'ptflops', ..; `conventions` lists them), in a column 'counted'. names: 'modules'
+    (layer1.0), or 'paper' (conv2_1), as He et al. 2015 call them.
     """
     from resnet_inspect.tables import network
 
-    return network.table(
-        graph(model, input_shape, args=args, leaves=leaves, **changes),
+    if names not in NAMINGS:
+        raise unknown("naming", names, NAMINGS)
+    described = graph(model, input_shape, args=args, leaves=leaves, **changes)
+    made = network.table(
+        described,
         level,
         batch=batch,
         dtype=dtype,
@@ -125,6 +131,33 @@ def table(
         columns=columns,
         convention=convention,
     )
+    if names == NAMINGS[0]:
+        return made
+    from resnet_inspect.tables.paper import renamed
+
+    return renamed(made, described)
+
+
+def paper_table(*models: Model | Sequence[Model], input_shape: Inputs | None = None) -> Table:
+    """Networks side by side as He et al. 2015, Table 1, has them.
+
+    A row for each stage (conv1, conv2_x, ..), with the size of what leaves it and every network's
+    blocks, [1x1, 64; 3x3, 64; 1x1, 256] x 3; then FLOPs, which are multiply-adds there.
+    """
+    from resnet_inspect.tables import paper
+
+    return paper.paper_table(graphs(models, input_shape))
+
+
+def taps(model: Model, *, input_shape: Inputs | None = None, **changes: Any) -> Table:
+    """Where a backbone's features are taken: C1 (stem) to C5, as detection and segmentation do.
+
+    Each with its module, its number in timm's and mmseg's out_indices, shape, stride, field, and
+    the MACs up to there. `build(model, features=("C3", "C5"))` makes a module that returns some.
+    """
+    from resnet_inspect.tables.taps import tap_table
+
+    return tap_table(graph(model, input_shape, **changes))
 
 
 def explain(
@@ -209,6 +242,19 @@ def reconcile(
         else:
             measured = counters.measure(network, batch, lambda tool: progress.say(tool.title))
     return reconciliation.reconcile(network, batch=batch, measured=measured)
+
+
+def find_total(
+    model: Model, total: str, *, input_shape: Inputs | None = None, **changes: Any
+) -> Table:
+    """Which counters, of which variants of a network, give a total such as '4.12G' or '25.6M'.
+
+    Variants are other inputs, v1 and v1.5, depths of the family, classes and other fields; the
+    likeliest come first, and the nearest where none gives it. Raises InspectError for no number.
+    """
+    from resnet_inspect.tables import number_search
+
+    return number_search.find_total(graph(model, input_shape, **changes), total)
 
 
 def conventions(*models: Model | Sequence[Model], input_shape: Inputs | None = None) -> Sheet:

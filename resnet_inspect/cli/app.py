@@ -14,8 +14,8 @@ from resnet_inspect.cli.parameters import SETTINGS, Styled, explained, option, w
 from resnet_inspect.errors import unknown
 
 PANELS: dict[str, tuple[str, ...]] = {
-    "Look": ("table", "models", "explain", "conventions"),
-    "Understand": ("paths", "signal", "field", "learn"),
+    "Look": ("table", "models", "explain", "taps", "conventions"),
+    "Understand": ("paths", "signal", "field", "learn", "freeze"),
     "Compare": ("compare", "compare-blocks", "diff", "reconcile"),
     "Draw": ("diagram", "plot", "report"),
     "Forecast": ("forecast", "fit", "cost", "devices", "calibrate", "validate"),

@@ -48,7 +48,7 @@ def bench(
     memory_format: str,
     mode: str,
     level: str,
-    record: str,
+    record: str | None,
     **settings: Any,
 ) -> tuple[Shown, Measurements]:
     """Measure latency, how sure it is, throughput, memory, energy.
@@ -58,12 +58,12 @@ def bench(
     \b
     resnet-inspect bench resnet18 resnet50 --batch 1,8 --mode eager,compile
     resnet-inspect bench resnet50 --batch 256 --dtype bf16 --memory-format nhwc
-    resnet-inspect bench resnet50 --train --batch 32 --resume
+    resnet-inspect bench resnet50 --train --batch 32 --record bench.jsonl --resume
     resnet-inspect bench resnet50 --per-layer --level block
     """
     if level not in LEVELS:  # before anything is measured
         raise unknown("level", level, LEVELS)
-    with watched("measuring", record) as progress:
+    with watched("measuring", record, records=True) as progress:
         measurements = ri.bench(
             *graphs,
             batch=whole_numbers(batch, "--batch"),

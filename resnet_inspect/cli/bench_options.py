@@ -6,12 +6,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.cli.output import Shown, check_output, emit, note, output_options
+from resnet_inspect.cli.output import SLOW, Shown, check_output, emit, note, output_options
 from resnet_inspect.cli.parameters import Function, option, together, words_of
 from resnet_inspect.errors import InspectError
 from resnet_inspect.files import cannot_make, check_folder
@@ -65,20 +66,20 @@ sampling_options = together(
 )
 
 
-def records_to(file: str, each: str = "each measurement") -> Callable[[Function], Function]:
-    """--record, by default this file, and --resume."""
+def records_to(each: str = "each measurement") -> Callable[[Function], Function]:
+    """--record and --resume."""
     return together(
         option(
             "--record FILE",
-            f"JSON Lines, to which {each} is added as soon as it is finished.",
-            default=file,
+            f"JSON Lines, to which {each} is added as soon as it is finished; 'results' shows it.",
             panel=_RECORD,
+            unset="none: what was measured is only shown",
         ),
         option("--resume", "Leave out what the record already holds.", panel=_RECORD),
     )
 
 
-record_options = records_to("bench.jsonl")
+record_options = records_to()
 
 
 def level_option(help: str = "Rows") -> Callable[[Function], Function]:
@@ -120,7 +121,10 @@ def shows_measured(
 
 
 class OnStderr(Progress):
-    """Progress on stderr: notes, and a bar in a terminal or a line for each measurement elsewhere.
+    """Progress on stderr: notes, and a bar in a terminal or lines elsewhere.
+
+    Elsewhere each measurement is a line when it is finished, with how long is left, and what takes
+    longer than a few seconds says so before that.
 
     Python drops an exception that is raised within a finalizer, of which torch has many: a Ctrl-C
     may be printed as ignored, and a sweep of hours goes on. So what `interrupt` raises is raised
@@ -130,10 +134,12 @@ class OnStderr(Progress):
     def __init__(self, bar: Any, of: str) -> None:
         self.finished = 0
         self._bar = bar
+        self._of = of
         self._task = bar.add_task(of, total=None)
         self._words = ""
         self._first = self._total = 0
         self._interrupted = False
+        self._began = self._spoke = time.monotonic()
 
     def interrupt(self, *_: Any) -> None:
         """Handle Ctrl-C."""
@@ -149,6 +155,7 @@ class OnStderr(Progress):
 
     def start(self, total: int, done: int = 0) -> None:
         self._first, self._total = done, total
+        self._began = time.monotonic()
         self._bar.update(self._task, total=total, completed=done)
         if done:
             note(f"{done} of {total} are done already")
@@ -157,18 +164,39 @@ class OnStderr(Progress):
         self._go_on()
         self._words = words
         self._bar.update(self._task, description=visible(words), refresh=True)
+        if self._bar.disable and time.monotonic() - self._spoke >= SLOW:
+            self._line(f"{self._of}: {words}")
 
     def done(self, measurement: Measurement) -> None:
         self.finished += 1
         self._bar.advance(self._task)
         if self._bar.disable:
-            note(f"{self._first + self.finished} of {self._total} finished: {self._words}")
+            ahead = self._total - self._first - self.finished
+            spent = time.monotonic() - self._began
+            left = f"; {_duration(ahead * spent / self.finished)} left" if ahead else ""
+            here = self._first + self.finished
+            self._line(f"{here} of {self._total} finished: {self._words}{left}")
         self._go_on()
+
+    def _line(self, words: str) -> None:
+        note(words)
+        self._spoke = time.monotonic()
+
+
+def _duration(seconds: float) -> str:
+    """A time that is still to come: about 40 s, about 5 min, about 3 h."""
+    for size, unit in ((1, "s"), (60, "min"), (3600, "h")):
+        if unit == "h" or seconds < 90 * size:
+            break
+    return f"about {max(1, round(seconds / size))} {unit}"
 
 
 @contextmanager
-def watched(of: str, record: str | None = None) -> Iterator[Progress]:
-    """Progress for a call that measures; of: what it does. A Ctrl-C says what is saved."""
+def watched(of: str, record: str | None = None, *, records: bool = False) -> Iterator[Progress]:
+    """Progress for a call that measures; of: what it does. A Ctrl-C says what is saved.
+
+    records: whether the command can record what it measures.
+    """
     from rich import progress as rich
     from rich.console import Console
 
@@ -183,6 +211,8 @@ def watched(of: str, record: str | None = None) -> Iterator[Progress]:
         disable=not sys.stderr.isatty(),
         # Redrawing takes a core's time, which a measurement of the CPU would feel.
         refresh_per_second=1,
+        # Cases take minutes; in rich's own half a minute there is seldom more than one.
+        speed_estimate_period=24 * 3600,
     )
     progress = OnStderr(bar, of)
     # What a user's code prints is no part of the result.
@@ -194,6 +224,8 @@ def watched(of: str, record: str | None = None) -> Iterator[Progress]:
                 note(
                     f"{progress.finished} finished and saved in {record!r}; continue with --resume"
                 )
+            elif records and progress.finished:
+                note(f"{progress.finished} finished and not saved; --record FILE keeps what is")
             raise
 
 

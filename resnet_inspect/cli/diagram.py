@@ -16,18 +16,21 @@ from resnet_inspect.cli.network_options import (
     network_options,
 )
 from resnet_inspect.cli.output import emit_drawing, output_option
-from resnet_inspect.cli.parameters import argument, command, option
+from resnet_inspect.cli.parameters import argument, command, option, words_of
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.single_block import FIGURE_5
 from resnet_inspect.networks.spec import FIELDS
 from resnet_inspect.pictures.diagrams.fills import COLOR_BY
-from resnet_inspect.pictures.diagrams.render import FORMATS, RENDERERS
+from resnet_inspect.pictures.diagrams.render import RENDERERS
 
 BLOCK = "block"
 """What is written for a network's name to draw blocks."""
 
 _BLOCK = "One block (diagram block KIND)"
+
+_WHOLE = {"level": "block", "expand": False, "names": "modules", "columns": None}
+"""Settings that only whole networks have, as they are unless given."""
 
 
 def _complete_other(
@@ -42,25 +45,37 @@ def _complete_other(
 @network_options
 @argument(
     "others [MODEL...]",
-    "One or two more to set next to it; kinds of block after 'block'.",
+    "More to set next to it, six in all; kinds of block after 'block'.",
     nargs=-1,
     shell_complete=_complete_other,
 )
-@output_option("The picture: svg, png, pdf or dot by its suffix; without one, DOT into a pipe.")
+@output_option("The picture: its suffix says the format (.html folds); without one, DOT to a pipe.")
 @option("--compare", "Nothing: several networks are compared.", hidden=True)
 @diagram_options()
+@option("--columns N", "Columns that stages wrap into.", type=int, unset="as --size has room")
 @option("--color-by KEY", "What fills mean", default="stage", words=COLOR_BY)
 @option(
     "--render TOOL",
-    "In process, or by an installed dot",
+    "In process, or by an installed Graphviz",
     default="pygraphviz",
     words=RENDERERS,
     to="renderer",
 )
-@option("--format FORMAT", "Format, whatever the suffix", words=FORMATS)
+@option(
+    "--format FORMAT",
+    "Format, whatever the suffix",
+    words=words_of("pictures.diagrams.diagram:FORMATS"),
+)
 @option("--channels N", "Channels that leave it.", type=int, panel=_BLOCK, unset="64 or 256")
-@option("--size N", "Side of its input.", type=int, panel=_BLOCK, unset="56")
+@option("--side N", "Height and width of its input.", type=int, panel=_BLOCK, unset="56")
 @option("--stride N", "Its stride; above 1 it projects.", type=int, panel=_BLOCK)
+@option(
+    "--labels WHAT",
+    "Its arithmetic, or the words of the paper's Figure 2",
+    unset="numbers",
+    words=words_of("pictures.diagrams.style:LABELS"),
+    panel=_BLOCK,
+)
 def diagram(
     network: Network,
     others: tuple[str, ...],
@@ -68,6 +83,7 @@ def diagram(
     compare: bool,
     renderer: str,
     format: str | None,
+    dpi: int | None,
     **settings: Any,
 ) -> None:
     """Draw networks or a residual block, with every shortcut in sight.
@@ -75,24 +91,27 @@ def diagram(
     \b
     resnet-inspect diagram resnet34 -o resnet34.svg
     resnet-inspect diagram resnet152 --level stage --color-by macs -o heat.png
-    resnet-inspect diagram plain34 resnet34 --expand -o figure3.pdf
+    resnet-inspect diagram plain34 resnet34 --level conv -o figure3.pdf
+    resnet-inspect diagram my_package.nets:Net --input 3x224x224 -o net.html
     resnet-inspect diagram block bottleneck --channels 256 -o bottleneck.svg
     resnet-inspect diagram block basic --stride 2 --shortcut D -o projection.svg
     """
-    sizes = {name: settings.pop(name) for name in ("channels", "size", "stride")}
-    sizes = {name: value for name, value in sizes.items() if value is not None}
+    given = {name: settings.pop(name) for name in ("channels", "side", "stride", "labels")}
+    own = {name: value for name, value in given.items() if value is not None}
     if network.model == BLOCK:
-        look = {name: settings[name] for name in ("color_by", "direction", "theme")}
-        drawing = ri.block_diagram(*others, **_block(network, others), **sizes, **look)
+        for name, default in _WHOLE.items():
+            if settings.pop(name) != default:
+                raise InspectError(f"--{name} is about whole networks; leave it out for a block")
+        drawing = ri.block_diagram(*others, **_block(network, others), **own, **settings)
     else:
-        if sizes:
+        if own:
             raise InspectError(
-                f"--{next(iter(sizes))} is for a block; write diagram block basic or bottleneck"
+                f"--{next(iter(own))} is for a block; write diagram block basic or bottleneck"
             )
         if compare and not others:
             raise InspectError("one network to compare; name another, as in plain34 resnet34")
         drawing = ri.diagram(*_graphs(network, others), **settings)
-    emit_drawing(drawing, output, format, renderer)
+    emit_drawing(drawing, output, format, renderer, dpi)
 
 
 def _graphs(network: Network, others: tuple[str, ...]) -> list[LayerGraph]:
@@ -100,6 +119,7 @@ def _graphs(network: Network, others: tuple[str, ...]) -> list[LayerGraph]:
     if not others:
         return [network.graph]
     options = ["--depth"] if network.depth is not None else []
+    options += ["--folded"] if network.folded else []
     options += [FIELDS[name].option for name in network.changes]
     if options:
         raise InspectError(str(instead_of(options[0])))
@@ -111,8 +131,10 @@ def _block(network: Network, kinds: tuple[str, ...]) -> dict[str, Any]:
     """The changes to a block's spec; raises InspectError for what is not about a block."""
     if not kinds:
         raise InspectError("no kind of block; give 'block basic', 'block bottleneck' or both")
-    if network.depth is not None or network.input:
-        raise InspectError("a block has no --depth and no --input; give --channels and --size")
+    if network.depth is not None or network.input or network.folded:
+        raise InspectError(
+            "a block has no --depth, --input or --folded; give --channels and --side"
+        )
     for name in network.changes:
         if not FIELDS[name].of_block:
             raise InspectError(

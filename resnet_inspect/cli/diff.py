@@ -36,6 +36,7 @@ def diff(
     output: str | None,
     args: tuple[str, ...],
     leaf: tuple[str, ...],
+    dpi: int | None,
     **look: Any,
 ) -> None:
     """List or draw how two networks differ, layer by layer.
@@ -49,6 +50,6 @@ def diff(
     graphs = load_all([before, after], input, args, leaf)
     suffix = str(output).lower().rpartition(".")[2]
     if (format or suffix) in FORMATS:
-        emit_drawing(ri.diff_diagram(*graphs, **look), output, format)
+        emit_drawing(ri.diff_diagram(*graphs, **look), output, format, dpi=dpi)
     else:
         emit(ri.diff(*graphs), format, output)

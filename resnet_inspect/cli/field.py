@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resnet_inspect as ri
 from resnet_inspect.cli.network_options import Network, network_options
-from resnet_inspect.cli.output import shows
+from resnet_inspect.cli.output import shows, telling
 from resnet_inspect.cli.parameters import command, option, split
 
 
@@ -25,4 +25,6 @@ def field(network: Network, layers: str | None, measure: bool, seeds: int) -> ri
     resnet-inspect plot field resnet18 resnet50 -o field.svg
     """
     named = split(layers, "--layers") if layers else ()
-    return ri.effective_fields(network.graph, named, measure=measure, seeds=seeds)
+    graph = network.graph
+    with telling(f"measuring the gradient of {seeds} seeds" if measure else "following gradients"):
+        return ri.effective_fields(graph, named, measure=measure, seeds=seeds)

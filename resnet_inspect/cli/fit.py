@@ -20,7 +20,7 @@ from resnet_inspect.networks.graph import LayerGraph
 @option("--memory SIZE,..", "Memory: 24GiB, 80GB, ..")
 @option(
     "--device NAME,..",
-    "Devices with the memory of their datasheets, or TOML files",
+    "Devices with the memory that CUDA reports of them, or TOML files",
     words=device_names,
     several=True,
 )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @shows_measured
 @record_options
 @sampling_options
-def ladder(network: Network, record: str, **settings: Any) -> tuple[Shown, Measurements]:
+def ladder(network: Network, record: str | None, **settings: Any) -> tuple[Shown, Measurements]:
     """Measure a network step by step, from naive to fastest.
 
     fp32 eager, TF32, channels_last, bf16, fp16, batch norm folded into convolutions, torch.compile,
@@ -33,10 +33,10 @@ def ladder(network: Network, record: str, **settings: Any) -> tuple[Shown, Measu
 
     \b
     resnet-inspect ladder resnet50 --batch 256
-    resnet-inspect ladder resnet50 --batch 256 --resume
+    resnet-inspect ladder resnet50 --batch 256 --record ladder.jsonl --resume
     resnet-inspect ladder resnet18 --device cpu --budget 3 --plots figures
     """
     graph = network.graph
-    with watched("measuring", record) as progress:
+    with watched("measuring", record, records=True) as progress:
         measurements = ri.ladder(graph, record=record, progress=progress, **settings)
     return measurements, measurements

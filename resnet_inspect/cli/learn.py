@@ -61,15 +61,15 @@ class DataOption(Option):
 @option("--weight-decay D", "Weight decay.", default=1e-4)
 @option("--level LEVEL", "Rows", default=LEVELS[0], words=LEVELS)
 @shows_measured
-@records_to("learn.jsonl", "each epoch")
+@records_to("each epoch")
 @device_option
 @threads_option("one for small networks, torch's for others")
 def learn(
-    models: tuple[str, ...], level: str, record: str, **settings: Any
+    models: tuple[str, ...], level: str, record: str | None, **settings: Any
 ) -> tuple[Shown, Measurements]:
     """Train networks on small images, plain beside residual.
 
-    Each epoch is saved as soon as it is finished; --resume goes on with the same bits.
+    With --record each epoch is saved as it is finished, and --resume goes on with the same bits.
 
     \b
     resnet-inspect learn plain20 plain56 resnet20 resnet56
@@ -78,6 +78,6 @@ def learn(
     """
     if level not in LEVELS:  # before anything is trained
         raise unknown("level", level, LEVELS)
-    with watched("training", record) as progress:
+    with watched("training", record, records=True) as progress:
         measurements = ri.learn(*models, record=record, progress=progress, **settings)
     return measurements.view(level), measurements

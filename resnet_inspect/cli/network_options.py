@@ -6,12 +6,14 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any, NamedTuple
 
 import click
 
-from resnet_inspect.api.networks import graph, is_code
+from resnet_inspect.api.networks import folded, graph, is_code
+from resnet_inspect.cli.output import telling
 from resnet_inspect.cli.parameters import Function, argument, completes, option, together, words_of
 from resnet_inspect.counting.costs import checked_batch
 from resnet_inspect.counting.dtypes import DTYPES
@@ -49,6 +51,7 @@ class Network(NamedTuple):
     input: Sequence[str]
     args: Sequence[str]
     leaf: Sequence[str]
+    folded: bool
     changes: Mapping[str, Any]
 
     @property
@@ -67,6 +70,11 @@ class Network(NamedTuple):
     @property
     def graph(self) -> LayerGraph:
         """The network; raises InspectError."""
+        network = self._unfolded
+        return folded(network) if self.folded else network
+
+    @property
+    def _unfolded(self) -> LayerGraph:
         _check_code([self.model], self.args, self.leaf)
         if self.model is not None and self.depth is not None:
             raise InspectError(
@@ -98,11 +106,17 @@ def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         # --input gives the size.
         *(_field_option(about) for name, about in FIELDS.items() if name != "input_size"),
+        option(
+            "--folded",
+            "As it is exported: batch norm in the weights before it.",
+            panel=_NETWORK,
+        ),
         code_options,
     )
     @wraps(function)
     def command(**values: Any) -> Any:
-        named = {name: values.pop(name) for name in ("model", "depth", "input", "args", "leaf")}
+        own = ("model", "depth", "input", "args", "leaf", "folded")
+        named = {name: values.pop(name) for name in own}
         changes = {name: values.pop(name) for name in FIELDS if name in values}
         chosen = {name: value for name, value in changes.items() if value is not None}
         return function(network=Network(**named, changes=chosen), **values)
@@ -180,16 +194,32 @@ def theme_option(panel: str | None = None) -> Callable[[Function], Function]:
     return option("--theme THEME", "Colours", default="light", words=themes, panel=panel)
 
 
+def size_option(panel: str | None = None) -> Callable[[Function], Function]:
+    """--size of a picture."""
+    help = "Room for it on paper, such as 3.3in, 8cm or 7inx9in."
+    return option("--size WIDTH[xHEIGHT]", help, unset="as large as it comes", panel=panel)
+
+
 def diagram_options(panel: str | None = None) -> Callable[[Function], Function]:
-    """--level, --expand, --direction and --theme."""
-    levels = words_of("pictures.diagrams.draw:LEVELS")
-    directions = words_of("pictures.diagrams.draw:DIRECTIONS")
+    """--level, --expand, --direction, --names, --size, --dpi and --theme."""
+    levels = words_of("pictures.diagrams.style:LEVELS")
+    directions = words_of("pictures.diagrams.style:DIRECTIONS")
+    namings = words_of("networks.naming:NAMINGS")
     return together(
         option("--level LEVEL", "What has a box", default="block", words=levels, panel=panel),
         option("--expand", "Draw every one of identical blocks in a row.", panel=panel),
         option(
             "--direction DIR", "Down or to the right", default="TB", words=directions, panel=panel
         ),
+        option(
+            "--names WHOSE",
+            "Modules (layer1) or the paper's (conv2_x)",
+            default="modules",
+            words=namings,
+            panel=panel,
+        ),
+        size_option(panel),
+        option("--dpi N", "Dots to an inch of a PNG.", type=int, panel=panel),
         theme_option(panel),
     )
 
@@ -221,6 +251,8 @@ def instead_of(option: str) -> str | None:
     name = option.removeprefix("--").replace("-", "_")
     if name == "depth":
         return "--depth is for one network; write its name, such as resnet50"
+    if name == "folded":
+        return "--folded is for one network; leave it out, or draw each by itself"
     for about in FIELDS.values():
         if {name, name.removeprefix("no_")} & {about.name, about.alias} - {""}:
             return f"{option} is for one network; write resnet50[{about.name}={_example(about)}]"
@@ -276,7 +308,10 @@ def _load(
         # Python started for a script looks where the script lies; a user's module lies here. Last,
         # so that no file here stands in for an installed module.
         sys.path.append(os.getcwd())
-    return graph(model, parse_inputs(input), args=parse_args(args), leaves=leaf, **changes)
+    # Code may be refused, and a script reads one line that says why.
+    watched = sys.stderr.isatty()
+    with telling(f"importing and tracing {model}") if watched else nullcontext():
+        return graph(model, parse_inputs(input), args=parse_args(args), leaves=leaf, **changes)
 
 
 def _check_code(models: Sequence[str | None], args: Sequence[str], leaf: Sequence[str]) -> None:

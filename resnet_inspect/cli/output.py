@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
-from io import StringIO
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from itertools import starmap
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+import click
 
 from resnet_inspect.cli.parameters import Function, Words, option, split, together
+from resnet_inspect.cli.streams import unguarded
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.tables.characters import visible
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from resnet_inspect.pictures.diagrams.diagram import Diagram
     from resnet_inspect.tables.table import Sheet
+    from resnet_inspect.tables.terminal import Line
 
 TERMINAL = "terminal"
 
-PIPED_WIDTH = 100
-"""Columns where there is no terminal to ask and COLUMNS does not say."""
-
 
 class Shown(Protocol):
-    """What can be printed by rich, and written in a format: a table, or several."""
+    """What can be printed as lines, and written in a format: a table, or several."""
+
+    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]: ...
 
     def to_text(self, format: str) -> str: ...
 
@@ -119,9 +122,11 @@ def _is_stdout(output: str | None) -> bool:
 def emit(shown: Shown, format: str | None, output: str | None) -> None:
     """Print a table or several, or write them to a file; raises InspectError."""
     kind = chosen_format(format, output)
+    if kind == "csv" and len(names := list(getattr(shown, "tables", ()))) > 1:
+        note(f"several tables in one CSV, which its first column tells apart: {', '.join(names)}")
     if _is_stdout(output):
         if kind == TERMINAL:
-            console().print(shown, crop=False)
+            _print(shown)
         else:
             from resnet_inspect.tables.writers import ascii_text
 
@@ -130,13 +135,25 @@ def emit(shown: Shown, format: str | None, output: str | None) -> None:
         return
     from resnet_inspect.files import write_text
 
-    write_text(str(output), _as_text(shown) if kind == TERMINAL else shown.to_text(kind))
+    if kind == TERMINAL:
+        from resnet_inspect.tables.terminal import plain
+
+        write_text(str(output), plain(shown.lines(_columns())))
+    else:
+        write_text(str(output), shown.to_text(kind))
 
 
 def emit_drawing(
-    drawing: Diagram, output: str | None, format: str | None, renderer: str = "pygraphviz"
+    drawing: Diagram,
+    output: str | None,
+    format: str | None,
+    renderer: str = "pygraphviz",
+    dpi: int | None = None,
 ) -> None:
-    """Write a drawing to a file, or DOT to a pipe; raises InspectError."""
+    """Write a drawing to a file, or DOT to a pipe, and on stderr what it could not have.
+
+    Raises InspectError.
+    """
     if output is None and sys.stdout.isatty():
         if format is None:
             raise InspectError("name a file, such as -o FILE.svg, or print DOT by --format dot")
@@ -144,7 +161,10 @@ def emit_drawing(
             raise InspectError(f"{format} cannot be shown in a terminal; name a file with -o")
     if _is_stdout(output):
         output, format = "-", format or "dot"
-    drawing.write(str(output), format, renderer)
+    with telling("laying the picture out"):
+        drawing.write(str(output), format, renderer, dpi)
+    for words in drawing.sheet.notes:
+        note(words)
 
 
 def note(words: str) -> None:
@@ -152,17 +172,66 @@ def note(words: str) -> None:
     print(f"resnet-inspect: {visible(words)}", file=sys.stderr)
 
 
-def console(file: IO[str] | None = None) -> Console:
-    """A console for stdout (or `file`) that keeps to 100 columns where there is no terminal."""
-    from rich.console import Console
-
-    console = Console(file=file, highlight=False, soft_wrap=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = PIPED_WIDTH
-    return console
+SLOW = 2.0
+"""Seconds after which somebody who waits is told what for."""
 
 
-def _as_text(shown: Shown) -> str:
-    buffer = StringIO()
-    console(buffer).print(shown, crop=False)
-    return buffer.getvalue()
+@contextmanager
+def telling(words: str, after: float | None = None) -> Iterator[threading.Event]:
+    """Say on stderr what is being done, once it takes long; the event is set when it is said.
+
+    after: seconds, by default SLOW.
+    """
+    said = threading.Event()
+
+    def say() -> None:
+        note(f"{words} ..")
+        said.set()
+
+    timer = threading.Timer(SLOW if after is None else after, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield said
+    finally:
+        timer.cancel()
+
+
+def _print(shown: Shown) -> None:
+    """Print to stdout: in a terminal as wide as it is and with styles, else as wide as it takes."""
+    stream = sys.stdout
+    ascii = not stream.encoding.lower().startswith("utf")
+    lines = shown.lines(_columns(stream), ascii=ascii)
+    if not _has_styles(stream):
+        from resnet_inspect.tables.terminal import plain
+
+        stream.write(plain(lines))
+        return
+    text = "".join("".join(starmap(_styled, line)) + "\n" for line in lines)
+    click.echo(text, unguarded(stream), nl=False, color=True)
+
+
+def _columns(stream: TextIO | None = None) -> int | None:
+    """What COLUMNS says, or how wide the terminal is; None where there is none."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None if stream else None
+    except OSError:  # a pipe, or no file at all
+        return None
+
+
+def _has_styles(stream: TextIO) -> bool:
+    """Whether text has colours: in a terminal that has some, unless NO_COLOR; or by FORCE_COLOR."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    terminal = stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return terminal or bool(os.environ.get("FORCE_COLOR"))
+
+
+def _styled(text: str, style: str) -> str:
+    looks = style.split()
+    colour = next((look for look in looks if look not in ("bold", "dim")), None)
+    bold, dim = ("bold" in looks) or None, ("dim" in looks) or None
+    return click.style(text, colour, bold=bold, dim=dim) if looks else text

@@ -97,7 +97,8 @@ def explained(param: click.Parameter) -> click.Parameter:
     shown.opts = [name for name in param.opts if name != param.alias]
     if param.secondary_opts:
         shown.help = f"{param.help} Off: {param.secondary_opts[0]}."
-    if param.unset:
+    if param.unset and isinstance(shown, Option):
+        shown.show_default = False
         shown.help = f"{shown.help} [default: {param.unset}]"
     return shown
 

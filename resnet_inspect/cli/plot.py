@@ -14,13 +14,15 @@ from resnet_inspect.cli.network_options import (
     batch_option,
     convention_option,
     models_options,
+    size_option,
     theme_option,
 )
-from resnet_inspect.cli.output import output_option
+from resnet_inspect.cli.output import note, output_option, telling
 from resnet_inspect.cli.parameters import argument, command, option, words_of
 from resnet_inspect.errors import InspectError
 from resnet_inspect.files import STDOUT
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.pictures.page_size import LEAST_TEXT
 
 
 @command("plot")
@@ -42,6 +44,7 @@ from resnet_inspect.networks.graph import LayerGraph
 @option(
     "--format FORMAT", "Format, whatever the suffix", words=words_of("pictures.plots.plot:FORMATS")
 )
+@size_option()
 @option("--dpi N", "Dots per inch of a png.", type=click.IntRange(10, 1200), default=144)
 def plot(
     kind: str,
@@ -58,10 +61,13 @@ def plot(
     resnet-inspect plot memory resnet50 -o memory.png
     resnet-inspect plot memory resnet50 --train --batch 32 -o training.svg
     resnet-inspect plot field resnet18 resnet50 resnet152 -o field.pdf
-    resnet-inspect plot zoo -o zoo.svg
+    resnet-inspect plot stages resnet50 --size 3.3in --theme print -o column.pdf
     resnet-inspect plot pareto --x throughput --device rtx4090 -o front.svg
     """
     if output is None:
         raise InspectError("name a file, such as -o FILE.svg (-o - with --format is stdout)")
-    plotted = ri.plot(kind, *graphs, **settings)
-    plotted.write(output, "svg" if (output, format) == (STDOUT, None) else format, dpi=dpi)
+    with telling("drawing the plot"):
+        plotted = ri.plot(kind, *graphs, **settings)
+        if plotted.least_text < LEAST_TEXT:
+            note(f"letters are down to {plotted.least_text:.1f} pt at this size; give a larger one")
+        plotted.write(output, "svg" if (output, format) == (STDOUT, None) else format, dpi=dpi)

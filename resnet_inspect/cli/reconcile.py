@@ -24,6 +24,7 @@ from resnet_inspect.tables.reconciliation import TABLES, WITH_MEASURED
     "Run the counters that are installed, or only apply their formulas.",
     default=True,
 )
+@option("--total NUMBER", "Say who gets this total, and of which variant: 4.12G, 25.6M, 25557032.")
 @only_option(TABLES)
 @output_options
 @click.pass_context
@@ -32,6 +33,7 @@ def reconcile(
     network: Network,
     batch: int,
     measure: bool,
+    total: str | None,
     only: str | None,
     format: str | None,
     output: str | None,
@@ -45,8 +47,16 @@ def reconcile(
     resnet-inspect reconcile resnet50
     resnet-inspect reconcile resnet50 --no-measure --only counters,why
     resnet-inspect reconcile resnext50_32x4d --batch 8 --format json
+    resnet-inspect reconcile resnet50 --total 4.12G
     """
     graph = network.graph
+    if total is not None:
+        if only or batch != 1:
+            raise click.UsageError(
+                "--total searches totals of one image; leave out --only, --batch"
+            )
+        emit(ri.find_total(graph, total), format, output)
+        return
     tables = split(only, "--only") if only else TABLES
     for name in tables:  # before anything runs
         if name not in TABLES:

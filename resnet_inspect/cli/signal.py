@@ -28,10 +28,17 @@ from resnet_inspect.networks.graph import LayerGraph
 @option("--measure", "Beside it as torch finds them on noise.")
 @option("--seeds N", "Seeds of --measure.", default=3)
 @option("--batch N", "Samples of --measure.", default=32)
+@option(
+    "--data FILE",
+    "Inputs of --measure, the first --batch: a .npy file, package.module:callable.",
+    unset="noise",
+)
 @option("--plot FILE", "The picture: svg, png or pdf by its suffix.")
 @theme_option()
 @shows_some_of(words_of("tables.signal:TABLES"))
-def signal(graphs: Sequence[LayerGraph], no_norm: bool, measure: bool, **settings: Any) -> ri.Sheet:
+def signal(
+    graphs: Sequence[LayerGraph], no_norm: bool, measure: bool, data: str | None, **settings: Any
+) -> ri.Sheet:
     """Show how signal and gradient travel at initialisation.
 
     In closed form: the variance of each block's output, and the mean square of the gradient there.
@@ -39,7 +46,9 @@ def signal(graphs: Sequence[LayerGraph], no_norm: bool, measure: bool, **setting
     \b
     resnet-inspect signal plain56_cifar resnet56_cifar --only summary
     resnet-inspect signal resnet20_cifar --measure --seeds 5 --plot signal.svg
+    resnet-inspect signal resnet20_cifar --measure --data images.npy
     resnet-inspect signal resnet18 --no-norm --init torch
     """
     with watched("measuring") if measure else nullcontext(SILENT) as progress:
-        return ri.signal(*graphs, norm=not no_norm, measure=measure, progress=progress, **settings)
+        settings |= {"norm": not no_norm, "measure": measure, "inputs": data}
+        return ri.signal(*graphs, progress=progress, **settings)

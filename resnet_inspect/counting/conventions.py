@@ -140,6 +140,18 @@ CONVENTIONS: dict[str, Convention] = {
 }  # fmt: skip
 """Every convention by name, from the fewest terms to the most."""
 
+EARLIER = (
+    Convention(
+        "ptflops-0.6",
+        "ptflops",
+        "0.6",
+        "macs",
+        "C + L + Cb + Lb + 2K + R + R6 + Lr + El + Mi + Pi + Ai",
+        "Hooks on modules, once each: batch norm 2 an element, pools what they read.",
+    ),
+)
+"""How tools counted in versions whose figures are still quoted."""
+
 
 def convention(name: str) -> Convention:
     """The convention of this name; raises UnknownNameError with the nearest."""

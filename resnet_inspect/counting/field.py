@@ -15,11 +15,13 @@ are then listed, until they repeat.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from fractions import Fraction
 from math import gcd, lcm
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from resnet_inspect.networks.ops import Pair, Shape
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Span = tuple[int, int] | None
 """The first and the last pixel that a position sees; None if it sees none."""
@@ -65,6 +67,8 @@ class Field(NamedTuple):
         size = max(end - start + 1 for _, (start, end) in seen)
         end_at, (end, _) = seen[-1]
         moved = (step, count) if step is not None else (end - first, max(1, end_at - at))
+        from fractions import Fraction
+
         stride = Fraction(*moved)
         return cls(size, int(stride) if stride == int(stride) else stride, first, spans, step)
 

@@ -6,7 +6,6 @@ multiply-adds, so they stand here as MACs.
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from resnet_inspect.counting.costs import graph_cost, part_cost
@@ -45,12 +44,9 @@ class Figure(NamedTuple):
 
         He et al. 2015 do both: 7.57 is printed as 7.6, and 3.86 as 3.8.
         """
-        exact = Decimal(count) / UNITS[self.unit]
-        step = Decimal(1).scaleb(Decimal(self.value).as_tuple().exponent)  # type: ignore[arg-type]
-        return Decimal(self.value) in (
-            exact.quantize(step, ROUND_HALF_UP),
-            exact.quantize(step, ROUND_DOWN),
-        )
+        digits = self.value.partition(".")[2]
+        unit, exact = UNITS[self.unit], count * 10 ** len(digits)
+        return int(self.value.replace(".", "")) in ((2 * exact + unit) // (2 * unit), exact // unit)
 
     @property
     def text(self) -> str:

@@ -25,9 +25,10 @@ class Device:
 
     name: ours, lower case with hyphens; title: its maker's. peaks: FLOP/s (2 for each
     multiply-accumulate) by arithmetic; fp16 accumulates in fp32, 'fp16-fp16' in fp16. bandwidth:
-    bytes/s of its memory. memory: bytes, 0 where the machine decides. cache: bytes of L2 (of a CPU
-    L3). power: watts (TDP). units: multiprocessors or cores; clock: Hz, of the peaks. source:
-    where that was published. own: tables of `fitted` that one's own measurements gave, by way.
+    bytes/s of its memory. memory: bytes that a process can have, 0 where the machine decides; sold:
+    GB as its maker counts them; reported: where `memory` is from. cache: bytes of L2 (of a CPU L3).
+    power: watts (TDP). units: multiprocessors or cores; clock: Hz, of the peaks. source: where that
+    was published. own: tables of `fitted` that one's own measurements gave, by way.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Device:
     cache: int
     power: float
     source: str
+    sold: float = 0.0
+    reported: str = ""
     aliases: tuple[str, ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
@@ -68,14 +71,11 @@ class Device:
 _SCALE = {"clock": 1e6, "bandwidth": 1e9}
 """Units of devices.toml that are not SI: MHz, GB/s."""
 
-_WHOLE = {"memory": 10**9, "cache": 2**20}
-"""GB as sold, MiB."""
-
 
 def device_of(name: str, table: Mapping[str, Any], sources: Mapping[str, str] = {}) -> Device:
     """The device that a table of TOML describes; raises FormatError for what it lacks."""
     wanted = {"architecture", "launched", "units", "clock", "peak", "bandwidth", "cache", "power"}
-    known = wanted | {"name", "aliases", "kind", "memory", "source", "fitted"}
+    known = wanted | {"name", "aliases", "kind", "memory", "usable", "reported", "source", "fitted"}
     if odd := sorted(set(table) - known):
         raise unknown(f"field of device {name}", odd[0], sorted(known))
     if missing := sorted({"peak", "bandwidth"} - set(table)):
@@ -84,7 +84,7 @@ def device_of(name: str, table: Mapping[str, Any], sources: Mapping[str, str] = 
     values: dict[str, Any] = {"launched": 0, "units": 0, "clock": 0, "cache": 0, "power": 0}
     values |= {key: value for key, value in table.items() if key in plain}
     peaks = {dtype: 1e12 * rate for dtype, rate in _numbers(name, table["peak"], LEAST).items()}
-    measures = set(values) - {"kind", "architecture", "source"}
+    measures = set(values) - {"kind", "architecture", "source", "reported"}
     _numbers(name, {key: values[key] for key in measures})
     _numbers(name, {"bandwidth": values["bandwidth"]}, LEAST)
     return Device(
@@ -95,10 +95,12 @@ def device_of(name: str, table: Mapping[str, Any], sources: Mapping[str, str] = 
         launched=int(values["launched"]),
         units=int(values["units"]),
         peaks=MappingProxyType(peaks),
-        memory=int(values.get("memory", 0) * _WHOLE["memory"]),
-        cache=int(values["cache"] * _WHOLE["cache"]),
+        memory=int(values.get("usable", values.get("memory", 0)) * 2**30),
+        cache=int(values["cache"] * 2**20),
         power=float(values["power"]),
         source=sources.get(values.get("source", ""), str(values.get("source", ""))),
+        sold=float(values.get("memory", 0)),
+        reported=str(values.get("reported", "")),
         aliases=tuple(map(str, table.get("aliases", ()))),
         own=table.get("fitted", {}),
         **{key: float(values[key] * scale) for key, scale in _SCALE.items()},

@@ -10,6 +10,10 @@ A roofline (Williams et al. 2009) whose two roofs are reached in part. A matrix 
 rate the less, the fewer products an output sums and the fewer channels share an input, and a device
 the less, the fewer outputs each of its units computes: half of it at d, w and o. s is how sharply
 the two roofs meet: large where arithmetic and transfers overlap.
+
+Processors differ: torch lays weights out anew before each product, which takes time of its own;
+what counts for their rate are positions of a core, not outputs; and their kernels start on the
+processor that runs them, so a pass takes a time of its own besides.
 """
 
 from __future__ import annotations
@@ -33,10 +37,11 @@ class Efficiency(NamedTuple):
     feeding, streaming, pooling: share of the memory bandwidth for activations of products, of
         elementwise kernels and of pools.
     loading: the same for weights.
-    depth, width, filling: products an output sums, output channels, and outputs for each unit of
-        the device (multiprocessor or core), at which half the rate is reached.
+    depth, width, filling: products an output sums, output channels, and outputs for each
+        multiprocessor (positions for each core), at which half the rate is reached.
     sharpness: s above, less 1.
-    launch: seconds that a kernel takes at least, on the device; host: seconds to start one.
+    launch: seconds that a kernel takes at least, on the device; host: seconds to start one (of a
+        processor: what a pass takes besides its kernels).
     """
 
     window: float = 1.1
@@ -116,22 +121,36 @@ def kernel_time(
 ) -> Time:
     """The seconds of one kernel; raises InspectError where the device lacks the dtype."""
     kind, macs, depth, width, moved, weights = kernel
-    bandwidth = device.bandwidth
-    loaded = weights * setting.weights / (bandwidth * of.loading)
+    bandwidth, on_cpu = device.bandwidth, device.kind == "cpu"
+    held = weights * setting.weights
+    loaded = held / (bandwidth * of.loading)
     if kind in PRODUCTS:
         share = of.window if kind == "window" else of.matrix if kind == "matrix" else of.grouped
-        outputs = batch * macs / depth / device.units
+        filled = batch * macs / depth / device.units
+        if on_cpu:
+            filled /= width
         rate = device.peak(setting.dtype) * share * depth / (depth + of.depth)
-        rate *= width / (width + of.width) * outputs / (outputs + of.filling)
+        rate *= width / (width + of.width) * filled / (filled + of.filling)
         compute = 2 * macs * batch / rate
-        memory = moved * batch * setting.activations / (bandwidth * of.feeding) + loaded
+        memory = moved * batch * setting.activations / (bandwidth * of.feeding)
+        before = loaded * _again(held, device.cache) if on_cpu else 0.0
+        if not on_cpu:
+            memory += loaded
         sharp = 1 + of.sharpness
         high, low = (compute, memory) if compute > memory else (memory, compute)
         whole = high * math.pow(1 + math.pow(low / high, sharp), 1 / sharp)
-        return Time(compute, memory, whole + of.launch)
+        return Time(compute, memory + before, whole + before + of.launch)
     share = of.pooling if kind == "pool" else of.streaming
     memory = moved * batch * setting.activations / (bandwidth * share) + loaded
     return Time(0.0, memory, memory + of.launch)
+
+
+def _again(held: int, cache: int) -> float:
+    """Traffic of laying out weights, as a multiple of their bytes.
+
+    What does not stay in the cache beside its copy is fetched to be written, written, and read.
+    """
+    return 1 + 3 * max(0.0, 1 - cache / (2 * held)) if held else 1.0
 
 
 def pass_time(
@@ -144,11 +163,13 @@ def pass_time(
             for kernel, times in kernels.items()
         ]
     )
-    starting = starting_time(kernels, of)
+    starting = starting_time(kernels, device, of)
+    if device.kind == "cpu":
+        return running + starting
     high, low = max(running, starting), min(running, starting)
     return high * math.pow(1 + math.pow(low / high, HOST_SHARPNESS), 1 / HOST_SHARPNESS)
 
 
-def starting_time(kernels: Mapping[Kernel, int], of: Efficiency) -> float:
-    """The seconds that the host takes to start all kernels."""
-    return sum(kernels.values()) * of.host
+def starting_time(kernels: Mapping[Kernel, int], device: Device, of: Efficiency) -> float:
+    """The seconds that the host takes to start all kernels, or a processor besides them."""
+    return of.host if device.kind == "cpu" else sum(kernels.values()) * of.host

@@ -49,11 +49,22 @@ class Room(NamedTuple):
         return self.memory - self.kept
 
 
-def room(of: str | int | Device, reserve: int = RESERVE, slack: float = SLACK) -> Room:
-    """The memory of a device, or so many bytes; raises InspectError where nothing is left."""
+def room(
+    of: str | int | Device,
+    reserve: int = RESERVE,
+    slack: float = SLACK,
+    dtype: str | None = None,
+) -> Room:
+    """The memory of a device, or so many bytes.
+
+    Raises InspectError for a device without memory of its own, or without units for a dtype of
+    16 bits (what is wider runs everywhere).
+    """
     if isinstance(of, Device):
         if not of.memory:
             raise InspectError(f"{of.name} has no memory of its own; give --memory, such as 64GiB")
+        if dtype and dtype.endswith("16"):
+            of.peak(dtype.removeprefix("amp-"))
         name, memory = of.name, of.memory
     else:
         name, memory = str(of), bytes_of(of)

@@ -116,7 +116,7 @@ def forecast(
     of = known.efficiency
     counted = kernels(graph, mode, train)
     seconds = pass_time(counted, batch, device, setting, of)
-    starting = starting_time(counted, of)
+    starting = starting_time(counted, device, of)
     spread = HOST if 2 * starting > seconds else 1.0
     return Forecast(
         graph.name,

@@ -234,7 +234,7 @@ def to_toml(device: Device) -> str:
         f"architecture = {_quoted(device.architecture)}",
         *(f"launched = {device.launched}", f"units = {device.units}"),
         *(f"clock = {device.clock / 1e6:g}", f"bandwidth = {device.bandwidth / 1e9:.6g}"),
-        *(f"memory = {device.memory / 1e9:.6g}", f"cache = {device.cache / 2**20:g}"),
+        *(f"memory = {device.memory / 2**30:.6g}", f"cache = {device.cache / 2**20:g}"),
         *(f"power = {device.power:g}", f"source = {_quoted(device.source)}"),
         "",
         "[peak]  # TFLOP/s",

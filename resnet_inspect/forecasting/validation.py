@@ -14,9 +14,14 @@ from functools import cache
 from typing import NamedTuple
 
 from resnet_inspect.forecasting.calibration import Prior, Sample, fit, misfit
+from resnet_inspect.forecasting.devices import find
 from resnet_inspect.forecasting.efficiency import Efficiency, kernel_time
 from resnet_inspect.forecasting.fitted import key_of
+from resnet_inspect.forecasting.forecast import forecast
 from resnet_inspect.forecasting.measured import Run, Timing, public_runs, public_timings, sample
+from resnet_inspect.forecasting.power_fit import DEVICES, held_out, public_energy
+from resnet_inspect.networks.naming import named
+from resnet_inspect.networks.resnet import layer_graph
 
 BATCHES = (("resnet50", 1), ("resnet50", 16), ("resnet50", 128), ("resnext101_32x4d", 32))
 FIVE = {
@@ -25,25 +30,32 @@ FIVE = {
         *(("resnext50_32x4d", 224), ("seresnet152d", 256)),
     ),
     "cpu": (
-        *(("resnet18", 224), ("resnet50", 288), ("wide_resnet50_2", 176)),
-        *(("resnext50_32x4d", 224), ("seresnet50", 160)),
+        *(("resnet34", 224), ("resnet50", 160), ("wide_resnet101_2", 224)),
+        *(("resnext101_32x8d", 224), ("seresnet152d", 320)),
     ),
 }
 """The networks that calibrate a run, with the side of their images: one of each kind of kernel.
 
-A processor's time depends much on the side, so its five differ in it."""
+A processor's time depends much on the side and the depth, so its five differ in them."""
 
 BEFORE = {
     "cuda": Prior(Efficiency(), Efficiency(*(*[0.25] * 6, *[0.6] * 5, 0.3, 0.3))),
-    "cpu": Prior(Efficiency(), Efficiency(*(*[1.0] * 11, 0.3, 0.3))),
+    "cpu": Prior(
+        Efficiency(0.65, 0.75, 0.7, 0.8, 1.5, 0.5, 0.15, 20.0, 16.0, 3.0, 3.0, 1.5e-5, 1e-3),
+        Efficiency(*(*[0.25] * 3, 0.7, 0.7, 0.2, 0.7, 0.05, 0.05, 0.7, 0.05, 0.7, 0.7)),
+    ),
 }
 """What is known before all measurements.
 
 Kernels of a GPU reach about the same shares of its peaks everywhere; were that left open, five rows
 could not tell arithmetic from transfers, and the next device would be foretold wrong. What it takes
-to start a kernel hardly shows in the measurements."""
+to start a kernel hardly shows in the measurements. Of a processor five rows leave even more open:
+depth, width (a vector of 16 numbers) and sharpness are taken as known."""
 
-SPREAD = Efficiency(*[0.25] * len(Efficiency._fields))
+SPREAD = {
+    "cuda": Efficiency(*[0.25] * len(Efficiency._fields)),
+    "cpu": Efficiency(*(*[0.25] * 5, 0.1, 0.25, 0.05, 0.05, 0.25, 0.05, 0.25, 0.25)),
+}
 """How far devices and versions differ from what fits all of them (log deviation)."""
 
 POOLED = 0.05
@@ -113,7 +125,7 @@ def shared(runs: Iterable[Run]) -> Efficiency:
 def held_out_networks(run: Run) -> list[Checked]:
     """All rows of a run but the five that calibrated it."""
     five = calibrating(run)
-    prior = Prior(shared(alike(run)), SPREAD)
+    prior = Prior(shared(alike(run)), SPREAD[run.way.kind])
     efficiency = fit([_sample(run.name, timing) for timing in five], prior)
     rest = [timing for timing in public_timings()[run.name] if timing not in five]
     return _checked(run, rest, efficiency)
@@ -145,7 +157,7 @@ def _checked(run: Run, timings: Iterable[Timing], efficiency: Efficiency) -> lis
 def best(run: Run) -> Efficiency:
     """What fits all rows of a run."""
     rows = [_sample(run.name, timing) for timing in public_timings()[run.name]]
-    return fit(rows, Prior(shared(alike(run)), SPREAD))
+    return fit(rows, Prior(shared(alike(run)), SPREAD[run.way.kind]))
 
 
 def interval(rows: Sequence[Checked]) -> tuple[float, float]:
@@ -155,10 +167,15 @@ def interval(rows: Sequence[Checked]) -> tuple[float, float]:
     return ratios[math.floor(0.05 * last)], ratios[math.ceil(0.95 * last)]
 
 
+def within(errors: Iterable[float], share: float) -> float:
+    """The absolute error that this share of errors stay within."""
+    ordered = sorted(map(abs, errors))
+    return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
+
+
 def percentile(rows: Iterable[Checked], share: float) -> float:
     """The absolute error that this share of rows stay within."""
-    errors = sorted(abs(row.error) for row in rows)
-    return errors[min(len(errors) - 1, math.ceil(share * len(errors)) - 1)]
+    return within((row.error for row in rows), share)
 
 
 def by_run(check: Callable[[Run], list[Checked]]) -> Mapping[str, list[Checked]]:
@@ -166,16 +183,46 @@ def by_run(check: Callable[[Run], list[Checked]]) -> Mapping[str, list[Checked]]
     return {name: check(run) for name, run in public_runs().items()}
 
 
+class Training(NamedTuple):
+    """ResNet-50 trained on a device: errors of an image's energy, and of a step's time.
+
+    energy: of the rows that two others of the device calibrated. steps: forecasts of those at full
+    power, of which no forecast has seen any.
+    """
+
+    energy: tuple[float, ...]
+    steps: tuple[float, ...]
+
+
+def trained() -> Mapping[str, Training]:
+    """The public measurements of energy, by device."""
+    graph, energy = layer_graph(named("resnet50")), held_out()
+    found = {}
+    for name in DEVICES:
+        device = find(name)
+        rows = [row for row in public_energy() if row.device == name]
+        # torch convolves in TF32 where a device has units for it
+        dtype = "tf32" if "tf32" in device.peaks else "fp32"
+        steps = [
+            forecast(graph, device, row.batch, dtype, train=True).seconds * row.rate / row.batch - 1
+            for row in rows
+            if row.limit == max(row.limit for row in rows)
+        ]
+        found[name] = Training(tuple(energy[row] for row in rows if row in energy), tuple(steps))
+    return found
+
+
 class Validation(NamedTuple):
-    """Every public row beside the forecasts that had not seen it, by run."""
+    """Every public row beside the forecasts that had not seen it, by run; training by device."""
 
     networks: Mapping[str, list[Checked]]
     devices: Mapping[str, list[Checked]]
+    training: Mapping[str, Training]
 
 
 def validate() -> Validation:
     """Forecast everything that was held out; takes a minute or two."""
-    return Validation(by_run(held_out_networks), by_run(held_out_device))
+    return Validation(by_run(held_out_networks), by_run(held_out_device), trained())
 
 
 def spent(row: Checked) -> tuple[str, float]:

@@ -225,10 +225,3 @@ def _alike_layers(before: Any, after: Any, named: bool) -> float:
 
 _ALIKE = ("convolution", "normalization", "activation", "pooling", "dropout")
 """Categories whose ops may replace one another."""
-
-
-def marks(pairs: Sequence[Pair]) -> tuple[dict[str, str], dict[str, str]]:
-    """What became of each layer of the first graph and of the second, by its name."""
-    before = {pair.before.name: pair.change for pair in pairs if pair.before}
-    after = {pair.after.name: pair.change for pair in pairs if pair.after}
-    return before, after

@@ -27,6 +27,7 @@ class Design(NamedTuple):
     shortcut_norm: bool
     shortcut_kernel: int
     stride_in: str
+    padding: str
     order: str
     norm: str
     convolution: str
@@ -67,6 +68,7 @@ class Part(NamedTuple):
 
     entering, inner, leaving: channels of its input, of a block's 3x3, and of its output. groups: of
     its 3x3. damping: what a block of a network without normalization multiplies its input by.
+    dilation: of its first and its second 3x3.
     """
 
     design: Design
@@ -77,6 +79,7 @@ class Part(NamedTuple):
     stride: int
     groups: int = 1
     damping: float = 1.0
+    dilation: tuple[int, int] = (1, 1)
 
 
 Tensor = TypeVar("Tensor")
@@ -115,6 +118,33 @@ def conv(
     side, step, edge = (kernel, kernel), (stride, stride), dilation * (kernel // 2)
     spread = (dilation, dilation)
     return _CONVOLUTIONS[kind](inside, outside, side, step, (edge, edge), groups, bias, spread)
+
+
+def convolved(
+    net: Builder[Tensor], design: Design, op: ops.Conv2d, tensor: Tensor, name: str
+) -> Tensor:
+    """A convolution of a tensor, padded as the network pads."""
+    if design.padding == "same" and max(op.stride) > 1 and max(op.kernel) > 1:
+        from resnet_inspect.networks.torch_ops import Pad
+
+        (top, bottom), (left, right) = same_padding(op, net.shape(tensor))
+        if top == bottom and left == right:
+            op = op.replace(padding=(top, left))
+        else:
+            pad = Pad((left, right, top, bottom))
+            tensor = net.add(pad, tensor, name=f"{name}_pad")
+            op = op.replace(padding=(0, 0))
+    return net.add(op, tensor, name=name)
+
+
+def same_padding(op: ops.Conv2d | ops.Pool2d, shape: Shape) -> tuple[tuple[int, int], ...]:
+    """What TensorFlow adds before and after, of each axis: as many windows as strides, begun.
+
+    (tensorflow.org/api_docs/python/tf/nn, 'Notes on padding'.)
+    """
+    axes = zip(shape[1:], op.kernel, op.stride, strict=True)
+    missing = [max((-(-size // step) - 1) * step + side - size, 0) for size, side, step in axes]
+    return tuple((total // 2, total - total // 2) for total in missing)
 
 
 batch_norm = lru_cache(maxsize=1024)(ops.BatchNorm2d)

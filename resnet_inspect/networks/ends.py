@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.design import Builder, Part, Tensor, conv, normalized, pooled
+from resnet_inspect.networks.design import (
+    Builder,
+    Part,
+    Tensor,
+    conv,
+    convolved,
+    normalized,
+    pooled,
+    same_padding,
+)
+from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.stems import stem_channels
 
 _GLOBAL, _FLATTEN = ops.GlobalAvgPool2d(), ops.Flatten()
 
+_POOL = ops.MaxPool2d((3, 3), (2, 2), (1, 1))
 _POOLS: dict[str, ops.Op] = {
-    "max": ops.MaxPool2d((3, 3), (2, 2), (1, 1)),
+    "max": _POOL,
     "ceil": ops.MaxPool2d((3, 3), (2, 2), ceil=True),
     "average": ops.AvgPool2d((2, 2), (2, 2)),
 }
@@ -23,14 +34,14 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
         channels = (part.entering, *stem_channels(spec.stem, width))
         for i, stride in enumerate(strides):
             op = conv(channels[i], channels[i + 1], 3, stride, 1, bias, kind=spec.convolution)
-            tensor = net.add(op, tensor, name=f"conv1.{3 * i}")
+            tensor = convolved(net, spec, op, tensor, f"conv1.{3 * i}")
             if i + 1 < len(strides):
                 tensor = normalized(net, spec, channels[i + 1], tensor, f"conv1.{3 * i + 1}")
                 tensor = net.add(spec.act, tensor, name=f"conv1.{3 * i + 2}")
     else:
         side = 7 if spec.stem == "7x7" else 3
         op = conv(part.entering, width, side, strides[0], 1, bias, kind=spec.convolution)
-        tensor = net.add(op, tensor, name="conv1")
+        tensor = convolved(net, spec, op, tensor, "conv1")
     if spec.order == "post":  # a pre-activation block brings its own
         tensor = normalized(net, spec, width, tensor, "bn1")
         tensor = net.add(spec.act, tensor, name=spec.act_path)
@@ -41,7 +52,7 @@ def _pool(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
     spec, width = part.design, part.leaving
     if spec.pool == "conv":
         op = conv(width, width, 3, 2, 1, "stem" in spec.bias, kind=spec.convolution)
-        tensor = net.add(op, tensor, name="maxpool.0")
+        tensor = convolved(net, spec, op, tensor, "maxpool.0")
         tensor = normalized(net, spec, width, tensor, "maxpool.1")
         return net.add(spec.act, tensor, name="maxpool.2")
     if spec.pool == "padded":
@@ -54,7 +65,16 @@ def _pool(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
     if spec.pool == "max" and spec.antialias == "blur":
         tensor = net.add(ops.MaxPool2d((3, 3), (1, 1), (1, 1)), tensor, name="maxpool.0")
         return pooled(net, "blur", 2, width, tensor, "maxpool.1")
-    return net.add(_POOLS[spec.pool], tensor, name="maxpool")
+    pool = _POOLS[spec.pool]
+    if spec.padding == "same" and spec.pool == "max":
+        pool = _same_pool(net.shape(tensor))
+    return net.add(pool, tensor, name="maxpool")
+
+
+def _same_pool(shape: Shape) -> ops.MaxPool2d:
+    """A 3x3 max pool that TensorFlow pads: by one on both sides, or after only (rounded up)."""
+    (top, _), (left, _) = same_padding(_POOL, shape)
+    return _POOL.replace(padding=(top, left), ceil=True)
 
 
 def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:

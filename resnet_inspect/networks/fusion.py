@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph
 from resnet_inspect.networks.ops import Activation, Add, BatchNorm2d, Conv2d, Flatten
@@ -21,15 +21,20 @@ def fold(block: Block) -> list[tuple[Layer, ...]]:
 
     That is the op before them; where a block begins with them (pre-activation), the one after.
     """
-    before = isinstance(block.layers[0].op, _LIGHT)
+    return fold_layers(block.layers, lambda layer: isinstance(layer.op, _LIGHT))
+
+
+def fold_layers(layers: Sequence[Layer], light: Callable[[Layer], bool]) -> list[tuple[Layer, ...]]:
+    """Layers with those that are light joined to the one that they belong to."""
+    before = bool(layers) and light(layers[0])
     groups: list[list[Layer]] = []
-    for layer in block.layers:
+    for layer in layers:
         last = groups[-1] if groups else None
-        joins = last is not None and layer.inputs == (last[-1].name,) and len(layer.inputs) == 1
+        joins = last is not None and layer.inputs == (last[-1].name,)
         if before and last is not None and not isinstance(layer.op, Flatten):
-            joins = joins and all(isinstance(member.op, _LIGHT) for member in last)
+            joins = joins and all(map(light, last))
         else:
-            joins = joins and isinstance(layer.op, _LIGHT)
+            joins = joins and light(layer)
         if joins and last is not None:
             last.append(layer)
         else:

@@ -1,4 +1,4 @@
-"""Text -> ResNetSpec: what people write for a network that this package describes.
+"""What people write for a network that this package describes, and what papers call its parts.
 
     resnet50                          a name of the zoo
     my_network.toml                   a TOML file
@@ -16,6 +16,7 @@ from typing import Any
 
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.networks import zoo
+from resnet_inspect.networks.graph import HEAD, STEM, LayerGraph
 from resnet_inspect.networks.spec import ResNetSpec, field_named
 
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
@@ -86,3 +87,28 @@ def parse_fields(text: str) -> dict[str, Any]:
 def show_fields(changes: dict[str, Any]) -> str:
     """The text of fields, as `parse_fields` reads it."""
     return ",".join(f"{name}={field_named(name).show(value)}" for name, value in changes.items())
+
+
+NAMINGS = ("modules", "paper")
+"""What the parts of a network are called by: their modules (layer1), or the paper (conv2_x)."""
+
+
+def paper_names(graph: LayerGraph) -> dict[str, str]:
+    """What He et al. 2015 call a network's stages, blocks and layers, by their own names.
+
+    conv1 is the stem, conv2_x the stage behind it (Table 1) and conv2_1 its first block (section
+    4.1); a layer is named in its block, conv2_1.conv1. The paper has no name for the head, and
+    layers of the stem keep theirs.
+    """
+    names: dict[str, str] = {}
+    for number, stage in enumerate(graph.stages, 1):
+        kinds = {block.kind for block in stage.blocks}
+        if kinds == {HEAD}:
+            continue
+        names[stage.name] = f"conv{number}" if kinds == {STEM} else f"conv{number}_x"
+        for at, block in enumerate(stage.blocks if kinds != {STEM} else (), 1):
+            name = names.setdefault(block.name, f"conv{number}_{at}")
+            for layer in block.layers:
+                if layer.name.startswith(f"{block.name}."):
+                    names[layer.name] = name + layer.name[len(block.name) :]
+    return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from resnet_inspect.networks.ops import Conv2d, Linear, Op, Pair, Pool2d, ZeroPad, show_shape
@@ -20,17 +21,22 @@ _NAMES = {
     "Add": ("+", "+"),
     "Scale": ("gate", "×"),
     "Flatten": ("flat", "flatten"),
+    "Concat": ("Concat", "concat"),
+    "ConvTranspose2d": ("ConvTranspose2d", "transposed conv"),
 }
 """Kind of op -> its name in a table, and in a figure."""
 
 
 def caption(op: Op) -> str:
     """An op as a figure of a paper has it: 3×3 conv, 64, /2."""
-    name = _NAMES.get(op.kind, ("", op.kind))[1]
+    name = _NAMES.get(op.kind, ("", _in_words(op)))[1]
     if isinstance(op, Conv2d):
-        groups = "" if op.groups == 1 else f", {op.groups} groups"
+        alone = op.groups == op.in_channels > 1
+        depthwise = "depthwise " if alone else ""
+        groups = "" if alone or op.groups == 1 else f", {op.groups} groups"
         spread = "" if op.dilation == (1, 1) else f", dilation {show_dims(op.dilation)}"
-        return f"{show_dims(op.kernel)} conv, {op.out_channels}{groups}{spread}{_comma_step(op)}"
+        what = f"{depthwise}{show_dims(op.kernel)} conv, {op.out_channels}"
+        return f"{what}{groups}{spread}{_comma_step(op)}"
     if isinstance(op, Pool2d):
         return f"{show_dims(op.kernel)} {name}{_comma_step(op)}"
     if isinstance(op, ZeroPad):
@@ -40,7 +46,20 @@ def caption(op: Op) -> str:
     kernel, channels = getattr(op, "kernel", None), getattr(op, "out_channels", None)
     if kernel and channels:  # a convolution of another kind
         return f"{show_dims(kernel)} {name}, {channels}{_comma_step(op)}"
-    return name
+    size = getattr(op, "size", None)
+    return f"{name}, {show_dims(size)}" if size and op.category == "pooling" else name
+
+
+_INNER = re.compile(r"(?<=[a-z\d])(?=[A-Z])(?!LU)")
+_AXES = re.compile(r"\dd$")
+
+
+def _in_words(op: Op) -> str:
+    """LayerNorm as 'layer norm', LeakyReLU as 'leaky ReLU'; what nobody knows keeps its name."""
+    if op.category == OTHER:
+        return op.kind
+    parts = _INNER.sub(" ", _AXES.sub("", op.kind)).replace("Avg", "Average").split()
+    return " ".join([part.lower() if part.istitle() else part for part in parts])
 
 
 def describe(op: Op) -> str:

@@ -41,6 +41,7 @@ def show_shape(shape: Shape) -> str:
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
+@dataclass(frozen=True, eq=False, repr=False)
 class Op:
     """A kind of layer with its settings, as frozen data: equal where kind and settings are.
 
@@ -97,7 +98,19 @@ class Op:
         return type(self)(**{**vars(self), **changes})
 
     def __init_subclass__(cls) -> None:
-        dataclass(frozen=True)(cls)
+        # what all kinds have alike stands below, once: a decorator would compile it for each
+        if "__annotations__" in vars(cls):
+            dataclass(frozen=True, eq=False, repr=False)(cls)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        settings = ", ".join([f"{name}={value!r}" for name, value in vars(self).items()])
+        return f"{type(self).__qualname__}({settings})"
 
 
 def _channels(shape: Shape, wanted: int) -> None:

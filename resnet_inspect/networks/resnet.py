@@ -15,7 +15,17 @@ from typing import NamedTuple, SupportsIndex
 from resnet_inspect.errors import ShapeError, shown
 from resnet_inspect.networks import ends, ops
 from resnet_inspect.networks.attention import GATES, HIERARCHY, PATHS, attend
-from resnet_inspect.networks.design import Builder, Design, Part, Tensor, conv, normalized, pooled
+from resnet_inspect.networks.design import (
+    Builder,
+    Design,
+    Part,
+    Tensor,
+    conv,
+    convolved,
+    normalized,
+    pooled,
+)
+from resnet_inspect.networks.dilation import steps
 from resnet_inspect.networks.graph import (
     HEAD,
     INPUT,
@@ -120,14 +130,16 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         channels, named = spec.in_channels, "stage"
     else:
         yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
-    for stage, count in enumerate(spec.blocks):
+    for stage, (count, step) in enumerate(zip(spec.blocks, steps(spec), strict=True)):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
         groups = spec.groups_of(stage)
-        parts = [Part(design, kind, channels, inner, leaving, spec.strides[stage], groups)]
+        parts = [Part(design, kind, channels, inner, leaving, step.stride, groups)]
         parts += [Part(design, kind, leaving, inner, leaving, 1, groups)] * (count - 1)
+        if step.rest > 1 or step.first > 1 or step.factors:
+            parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
         if spec.convolution == "scaled":
             parts, variance = _damped(parts, variance)
-        elif kind != CHAIN:  # from its second block on, a stage repeats itself
+        elif kind != CHAIN and not step.factors:  # from its second block on, a stage repeats itself
             parts = parts[:2]
         yield StageLayout(f"{named}{stage + 1}", tuple(parts), count - len(parts))
         channels = leaving
@@ -207,14 +219,15 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
         stride = 1
     if spec.block == "basic":
         return [
-            conv(part.entering, inner, 3, stride, 1, bias, kind=kind),
-            conv(inner, leaving, 3, 1, 1, bias, kind=kind),
+            conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0], kind),
+            conv(inner, leaving, 3, 1, 1, bias, part.dilation[1], kind),
         ]
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
     first, last = inner * spec.scales // spec.reduce_first, inner * spec.scales
+    middle = inner if spec.scales > 1 else first
     return [
         conv(part.entering, first, 1, early, 1, bias, kind=kind),
-        conv(inner if spec.scales > 1 else first, inner, 3, late, part.groups, bias, kind=kind),
+        conv(middle, inner, 3, late, part.groups, bias, part.dilation[0], kind),
         conv(last, leaving, 1, 1, 1, bias, kind=kind),
     ]
 
@@ -274,7 +287,7 @@ def _preactivated(
             if spec.convolution == "scaled":
                 tensor = net.add(ops.Multiply(part.damping), tensor, name=f"{path}.beta")
             activated = tensor
-        tensor = net.add(op, tensor, name=f"{path}.conv{i}")
+        tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
     return tensor, activated
 
 
@@ -295,7 +308,7 @@ def _postactivated(
             at = path if special == HIERARCHY else f"{path}.conv{i}"
             tensor = PATHS[special](net, part, at, op, tensor)
         else:
-            tensor = net.add(op, tensor, name=f"{path}.conv{i}")
+            tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
             tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i}")
             if i < len(convs):
                 tensor = _activated(net, part, path, tensor, i)

@@ -67,6 +67,34 @@ class ResNetSpec:
     strides: tuple[int, ...] = spec_field(
         (), "numbers", "N,N,..", "Stride of each stage's first block.", example="1,2,2,2"
     )
+    output_stride: int = spec_field(
+        0,
+        "number",
+        "N",
+        "Stride from which on stages dilate instead of striding, as for segmentation; 0 for none.",
+        least=0,
+    )
+    dilations: tuple[int, ...] = spec_field(
+        (), "numbers", "N,N,..", "Dilation of each stage's 3x3 convolutions.", example="1,1,2,4"
+    )
+    multi_grid: tuple[int, ...] = spec_field(
+        (),
+        "numbers",
+        "N,N,..",
+        "Factors of the dilation of the last stage's blocks, in turn.",
+        example="1,2,4",
+    )
+    padding: str = spec_field(
+        "torch",
+        "word",
+        "KIND",
+        "Padding of what strides.",
+        {
+            "torch": "the same on both sides",
+            "same": "TensorFlow's: what the input needs, less before",
+        },
+        of_block=True,
+    )
     stem: str = spec_field(
         "7x7",
         "word",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from math import prod
+from operator import mul
 from typing import Any
 
 from resnet_inspect.errors import SpecError
@@ -18,6 +20,38 @@ def check(spec: ResNetSpec) -> None:
     _check_needs(spec)
     _check_channels(spec)
     _check_stem(spec)
+    _check_dilation(spec)
+
+
+_UNDILATED: dict[str, tuple[Any, ...]] = {
+    "block": ("basic", "bottleneck"),
+    "antialias": ("none",),
+    "attention": ("none", "se", "eca", "gc"),
+    "scales": (1,),
+}
+"""What fields must be where stages dilate."""
+
+
+def _check_dilation(spec: ResNetSpec) -> None:
+    if not (spec.output_stride or spec.dilations or spec.multi_grid):
+        return
+    name = next(n for n in ("output_stride", "dilations", "multi_grid") if getattr(spec, n))
+    for other, allowed in _UNDILATED.items():
+        _need(spec, name, other, allowed)
+    if spec.output_stride and spec.dilations:
+        raise SpecError(
+            "output_stride and dilations both say where stages dilate; give one",
+            fields=("output_stride", "dilations"),
+        )
+    stem = prod(spec.stem_strides) * (2 if spec.stem_pool else 1)
+    reached = [stem * step for step in accumulate(spec.strides, mul)]
+    if spec.output_stride and spec.output_stride not in reached:
+        possible = ", ".join(map(str, dict.fromkeys(reached)))
+        raise SpecError(
+            f"output_stride is {spec.output_stride}, and stages leave strides of {possible}; give "
+            "one of these",
+            fields=("output_stride", "strides", "stem"),
+        )
 
 
 def _check_lengths(spec: ResNetSpec) -> None:
@@ -28,9 +62,9 @@ def _check_lengths(spec: ResNetSpec) -> None:
             "blocks is empty; give the number of blocks in each stage, such as 3,4,6,3",
             fields=("blocks",),
         )
-    for name in ("widths", "strides", "group_size"):
+    for name in ("widths", "strides", "group_size", "dilations"):
         given = getattr(spec, name)
-        if len(given) != len(spec.blocks) and (given or name != "group_size"):
+        if len(given) != len(spec.blocks) and (given or name in ("widths", "strides")):
             raise SpecError(
                 f"{name} has {len(given)} entries for {len(spec.blocks)} stages "
                 f"(blocks {','.join(map(str, spec.blocks))}); give one for each stage",

@@ -204,7 +204,7 @@ FAMILIES = tuple(dict.fromkeys(entry.family for entry in ZOO.values()))
 CLASSICS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 """The five networks of He et al. 2015, Table 1, as torchvision has them."""
 
-_BY_RULE = re.compile(r"(resnet|plain)([1-9]\d{0,5})_cifar")
+_BY_RULE = r"(resnet|plain)([1-9]\d{0,5})_cifar"
 
 
 def canonical(name: str) -> str:
@@ -237,7 +237,7 @@ def spec(name: str) -> ResNetSpec:
 
 def _from_rule(name: str) -> Entry | None:
     """CIFAR networks of any 6n+2 layers (He et al. 2015, section 4.2)."""
-    match = _BY_RULE.fullmatch(name)
+    match = re.fullmatch(_BY_RULE, name)
     if match is None or int(match[2]) % 6 != 2 or int(match[2]) < 8:
         return None
     plain = match[1] == "plain"

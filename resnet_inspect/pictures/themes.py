@@ -11,12 +11,13 @@ from resnet_inspect.errors import unknown
 class Theme:
     """Colours as #rrggbb.
 
-    line: the main path; shortcut, gate: what runs beside it. fills: of stages, then of ops; quiet:
-    of what belongs to neither (stem, head, input). ramp: from none to most in a heat map.
-    tint: how much of a stage's fill shows through behind its boxes, from 0 to 1. changes: of what
-    was added, removed or changed. grid, band: a plot's lines and its shaded stripes; series: for
-    lines, bars and markers, told apart by hue and lightness. Paper has three greys that can be told
-    apart, so `print` has each twice; dash, marker and hatch separate those (plots/plot.py).
+    line: the main path; shortcut, gate: what runs beside it. stages: from the first to the last, in
+    calm steps of one hue; fills: of ops; quiet: of stem, head and input. ramp: from none to most in
+    a heat map. tint: how much of a stage's fill shows through behind its boxes, from 0 to 1.
+    changes: of what was added, removed or changed. grid, band: a plot's lines and its shaded
+    stripes; series: for lines, bars and markers, told apart by hue and lightness. Paper has three
+    greys that can be told apart, so `print` has each twice; dash, marker and hatch separate those
+    (plots/plot.py).
     """
 
     name: str
@@ -26,6 +27,7 @@ class Theme:
     line: str
     shortcut: str
     gate: str
+    stages: tuple[str, ...]
     fills: tuple[str, ...]
     quiet: str
     ramp: tuple[str, ...]
@@ -47,6 +49,7 @@ THEMES: dict[str, Theme] = {
             line="#434a54",
             shortcut="#c8400a",
             gate="#7a4fb0",
+            stages=("#cfe6df", "#67ad9b"),
             fills=("#77aadd", "#eedd88", "#66c2a4", "#ffb3c1", "#99ddff", "#bbcc33", "#ee8866"),
             quiet="#e4e7eb",
             ramp=("#f4f8fc", "#cfe1f2", "#93c4de", "#4a97c9", "#1864aa", "#08306b"),
@@ -64,6 +67,7 @@ THEMES: dict[str, Theme] = {
             line="#b4bdc9",
             shortcut="#ff9d5c",
             gate="#c4a2f5",
+            stages=("#1d423d", "#2f766b"),
             fills=("#1f5599", "#7d6114", "#2c806b", "#c03450", "#386e89", "#5d780f", "#8a4420"),
             quiet="#2d343e",
             ramp=("#1d2430", "#23406b", "#1f6a8f", "#2c9b91", "#7ccb6b", "#f2e661"),
@@ -71,7 +75,7 @@ THEMES: dict[str, Theme] = {
             changes={"added": "#2c806b", "removed": "#a8442a", "changed": "#7d6114"},
             grid="#303842",
             band="#1a2029",
-            series=("#56b4e9", "#ff8c42", "#b3d6c1", "#a329e0", "#4b768b", "#7b6842"),
+            series=("#56b4e9", "#ff8c42", "#c3f0b4", "#c33cff", "#ffe100", "#878778"),
         ),
         Theme(
             name="print",
@@ -81,6 +85,7 @@ THEMES: dict[str, Theme] = {
             line="#222222",
             shortcut="#000000",
             gate="#555555",
+            stages=("#f2f2f2", "#b3b3b3"),
             fills=("#f2f2f2", "#dcdcdc", "#c6c6c6", "#b3b3b3", "#e8e8e8", "#d1d1d1", "#bdbdbd"),
             quiet="#ffffff",
             ramp=("#ffffff", "#dedede", "#bababa", "#8f8f8f", "#5a5a5a", "#1c1c1c"),

@@ -7,7 +7,7 @@ Weights going back are taken as independent of those going forth (Schoenholz et 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import singledispatch
+from functools import reduce, singledispatch
 from operator import mul
 from typing import NamedTuple
 
@@ -30,25 +30,66 @@ Profile = dict[float, float]
 
 
 class Flow(NamedTuple):
-    """The gradient of channels that are alike: its mean square at each position.
+    """The gradient of channels that are alike.
 
-    alike: how the gradients of two independent inputs correlate. profile: how the mean square goes
-    with the value at hand, 1 in the mean, by the values of its law; None where it is the same for
-    all. A residual sum that a ReLU lets pass was likely let pass by the one before.
+    square: its mean square at each position, but for a factor of `scale`. free: what these would
+    add up to if nothing fell on padding. alike: how the gradients of two independent inputs
+    correlate; even: how those at two positions do. profile: how the mean square goes with the
+    value at hand, 1 in the mean, by the values of its law; None where it is the same for all. A
+    residual sum that a ReLU lets pass was likely let pass by the one before.
     """
 
     channels: int
     square: Map
+    scale: float
+    free: float
     alike: float = 1.0
+    even: float = 1.0
     profile: Profile | None = None
+
+    @property
+    def size(self) -> float:
+        """The mean square over all positions."""
+        return self.scale * mean(self.square)
+
+    @property
+    def lost(self) -> float:
+        """The part that fell on padding."""
+        return 1 - sum(map(sum, self.square)) / self.free
+
+    def times(self, factor: float, channels: int | None = None) -> Flow:
+        """The same, larger by a factor; channels: that it is the gradient of instead."""
+        return self._replace(channels=channels or self.channels, scale=self.scale * factor)
+
+    def plus(self, other: Flow) -> Flow:
+        """The sum of two gradients that are independent."""
+        if not self.scale:
+            return other
+        sizes, ratio = (self.size, other.size), other.scale / self.scale
+        return Flow(
+            self.channels,
+            plus(self.square, times(other.square, ratio)),
+            self.scale,
+            self.free + ratio * other.free,
+            _weighted((self.alike, other.alike), sizes),
+            _weighted((self.even, other.even), sizes),
+            _joined(self.profile, other.profile, sizes),
+        )
 
 
 Gradient = tuple[Flow, ...]
 
+Strands = tuple[Gradient, ...]
+"""A gradient in parts that add up: what came along shortcuts goes with the values that it meets as
+no other part does."""
+
+MOST = 2
+"""Strands that go with values; of more the oldest count as one."""
+
 
 def start(channels: int, square: Map) -> Gradient:
     """A gradient to begin with, the same for all inputs."""
-    return (Flow(channels, square),)
+    return (Flow(channels, square, 1.0, sum(map(sum, square))),)
 
 
 def gradients(
@@ -56,79 +97,83 @@ def gradients(
     known: Mapping[str, Passed],
     initial: Initial,
     begin: Mapping[str, Gradient],
-    borders: bool = True,
-) -> dict[str, Gradient]:
+) -> dict[str, Strands]:
     """The gradient of each layer's output, and of the inputs, that the `begin` gradients depend on.
 
-    known: what the signal forth says of each layer. borders: whether what comes to lie on padding
-    is lost.
+    known: what the signal forth says of each layer.
     """
-    found: dict[str, Gradient] = dict(begin)
-    pooled = _pooled_alone(layers)
-    for layer in reversed(layers):
-        if layer.name not in found or layer.name not in known:
-            continue
-        for source, flow in _into(layer, found[layer.name], known, initial, pooled, borders):
-            found[source] = _sum(found[source], flow) if source in found else flow
-    return found
-
-
-def _into(
-    layer: Layer,
-    flow: Gradient,
-    known: Mapping[str, Passed],
-    initial: Initial,
-    pooled: Mapping[str, int],
-    borders: bool,
-) -> Iterator[tuple[str, Gradient]]:
-    """The gradients that a layer hands to its inputs."""
-    passed = known[layer.name]
-    if isinstance(layer.op, ops.Add):
-        for source in layer.inputs:
-            yield (
-                source,
-                _term(flow, passed.tensor, known[source].tensor if source in known else ()),
-            )
-    elif passed.gains:
-        gains = passed.gains
-        if layer.name in pooled:
-            # The gradient comes to the greatest of a window, which is seldom below 0.
-            gains = tuple(
-                gain._replace(factor=1 - (1 - gain.factor) ** pooled[layer.name]) for gain in gains
-            )
-        yield layer.inputs[0], _gained(flow, gains)
-    else:
-        yield layer.inputs[0], returned(layer.op, flow, layer, initial, borders)
-
-
-def _pooled_alone(layers: Sequence[Layer]) -> dict[str, int]:
-    """Activations that only a max pool reads, with the size of its window."""
-    activations = {layer.name for layer in layers if isinstance(layer.op, ops.Activation)}
+    found: dict[str, Strands] = {name: (gradient,) for name, gradient in begin.items()}
     readers: dict[str, list[Layer]] = {}
     for layer in layers:
         for source in layer.inputs:
             readers.setdefault(source, []).append(layer)
-    return {
-        name: reading[0].op.kernel[0] * reading[0].op.kernel[1]
-        for name, reading in readers.items()
-        if len(reading) == 1 and isinstance(reading[0].op, ops.MaxPool2d) and name in activations
-    }
+    for layer in reversed(layers):
+        if layer.name not in found or layer.name not in known:
+            continue
+        for source, strands in _into(layer, found[layer.name], known, initial, readers):
+            found[source] = _twisted((*found.get(source, ()), *strands))
+    return found
+
+
+def whole(strands: Strands) -> Gradient:
+    """The sum of strands."""
+    return reduce(_sum, strands)
+
+
+def _twisted(strands: Strands) -> Strands:
+    """With those in one whose size goes with no value, and no more than MOST in all."""
+    even = [each for each in strands if not any(part.profile for part in each)]
+    rest = [each for each in strands if any(part.profile for part in each)]
+    if len(rest) > MOST:
+        rest = [reduce(_sum, rest[: 1 - MOST]), *rest[1 - MOST :]]
+    return (*rest, *([reduce(_sum, even)] if even else []))
+
+
+def _into(
+    layer: Layer,
+    strands: Strands,
+    known: Mapping[str, Passed],
+    initial: Initial,
+    readers: Mapping[str, list[Layer]],
+) -> Iterator[tuple[str, Strands]]:
+    """The gradients that a layer hands to its inputs."""
+    passed = known[layer.name]
+    normed = all(type(x.op) in (ops.Add, ops.BatchNorm2d) for x in readers.get(layer.name, ()))
+    if isinstance(layer.op, ops.Add):
+        for source in layer.inputs:
+            term = known[source].tensor if source in known else ()
+            yield source, tuple(_term(flow, passed.tensor, term, normed) for flow in strands)
+    elif passed.gains:
+        gains = passed.gains
+        if window := _pooled_alone(layer, readers.get(layer.name, [])):
+            # The gradient comes to the greatest of a window, which is seldom below 0.
+            gains = tuple(gain._replace(factor=1 - (1 - gain.factor) ** window) for gain in gains)
+        if isinstance(layer.op, ops.Scale) and not _is_added(layer, readers) and normed:
+            strands = tuple(_term(flow, passed.tensor, passed.tensor, True) for flow in strands)
+        yield layer.inputs[0], tuple(_gained(flow, gains) for flow in strands)
+        if isinstance(layer.op, ops.Scale):
+            yield layer.inputs[1], (_to_gate(whole(strands), known[layer.inputs[0]].tensor),)
+    else:
+        yield layer.inputs[0], (returned(layer.op, whole(strands), layer, initial),)
+
+
+def _is_added(layer: Layer, readers: Mapping[str, list[Layer]]) -> bool:
+    return any(isinstance(reader.op, ops.Add) for reader in readers.get(layer.name, ()))
+
+
+def _pooled_alone(layer: Layer, readers: Sequence[Layer]) -> int:
+    """The size of the window of the max pool that alone reads an activation; 0 if none does."""
+    if not isinstance(layer.op, ops.Activation) or len(readers) != 1:
+        return 0
+    op = readers[0].op
+    return op.kernel[0] * op.kernel[1] if isinstance(op, ops.MaxPool2d) else 0
 
 
 def _sum(first: Gradient, second: Gradient) -> Gradient:
-    made = []
-    for count, left, right in aligned([f.channels for f in first], [f.channels for f in second]):
-        a, b = first[left], second[right]
-        sizes = mean(a.square), mean(b.square)
-        made.append(
-            Flow(
-                count,
-                plus(a.square, b.square),
-                _weighted((a.alike, b.alike), sizes),
-                _joined(a.profile, b.profile, sizes),
-            )
-        )
-    return tuple(made)
+    pairs = aligned([flow.channels for flow in first], [flow.channels for flow in second])
+    return tuple(
+        first[left]._replace(channels=count).plus(second[right]) for count, left, right in pairs
+    )
 
 
 def _weighted(values: tuple[float, float], sizes: tuple[float, float]) -> float:
@@ -145,17 +190,27 @@ def _joined(
     return {value: _weighted((a.get(value, 1.0), b.get(value, 1.0)), sizes) for value in a | b}
 
 
-def _term(flow: Gradient, sums: Tensor, term: Tensor) -> Gradient:
-    """What a sum hands to one of its terms: with a profile where the sum has that term's points."""
+def _term(flow: Gradient, sums: Tensor, term: Tensor, normed: bool) -> Gradient:
+    """What a sum hands to one of its terms: with a profile where the sum has that term's points.
+
+    normed: whether a batch norm divides the sum by its variance: where channels of the term differ
+    in theirs, those that are larger get less.
+    """
     made = []
     parts = aligned([part.channels for part in sums], [part.channels for part in term])
     pointed = {left for _, left, right in parts if len(term[right].law.points) > 1}
+    less = {
+        left: term[right].spread / (term[right].variance * sums[left].variance)
+        for _, left, right in parts
+        if normed and term[right].spread
+    }
     for count, left, right in aligned([f.channels for f in flow], [part.channels for part in sums]):
         part, law = flow[left], sums[right].law
         profile = None
         if part.profile is not None and right in pointed:
             profile = law.before([part.profile.get(value, 1.0) for value, _ in law.scattered])
-        made.append(part._replace(channels=count, profile=profile))
+        factor = 1 / (1 + less.get(right, 0.0))
+        made.append(part.times(factor, count)._replace(profile=profile))
     return tuple(made)
 
 
@@ -163,6 +218,8 @@ def _gained(flow: Gradient, gains: tuple[Gain, ...]) -> Gradient:
     made = []
     for count, left, right in aligned([f.channels for f in flow], [g.channels for g in gains]):
         part, gain = flow[left], gains[right]
+        if gain.places:
+            part = part._replace(square=each(mul, part.square, gain.places))
         factor, profile = gain.factor, None
         if gain.bends and (part.profile or len(gain.bends[0].points) > 1):
             law, moments = gain.bends
@@ -171,94 +228,122 @@ def _gained(flow: Gradient, gains: tuple[Gain, ...]) -> Gradient:
             values, shares = zip(*law.scattered, strict=True)
             factor = sum(map(mul, passing, shares))
             profile = {v: each / factor for v, each in zip(values, passing, strict=True)}
-        made.append(Flow(count, times(part.square, factor), part.alike * gain.kept, profile))
+        made.append(
+            part.times(factor, count)._replace(
+                alike=part.alike * gain.kept, even=part.even * gain.even, profile=profile
+            )
+        )
     return tuple(made)
 
 
-def _mixed(flow: Gradient) -> Flow:
+def _to_gate(gradient: Gradient, gated: Tensor) -> Gradient:
+    """What a gate gets of the gradient of its product: the sum over positions by what it gates.
+
+    Signals and gradients that are alike at all positions add up before they are squared.
+    """
+    pairs = aligned([flow.channels for flow in gradient], [part.channels for part in gated])
+    made = []
+    for count, left, right in pairs:
+        flow, part = gradient[left], gated[right]
+        positions = len(part.square) * len(part.square[0])
+        total = sum(map(sum, each(mul, flow.square, part.square)))
+        total += flow.even * part.steady * sum(map(sum, flow.square)) * positions
+        made.append(Flow(count, ((total,),), flow.scale, total, flow.alike))
+    return tuple(made)
+
+
+def _mixed(gradient: Gradient) -> Flow:
     """The mean over all channels."""
-    count = sum(part.channels for part in flow)
-    square = times(flow[0].square, flow[0].channels / count)
-    for part in flow[1:]:
-        square = plus(square, times(part.square, part.channels / count))
-    sizes = [part.channels * mean(part.square) for part in flow]
-    alike = sum(s * p.alike for s, p in zip(sizes, flow, strict=True)) / (sum(sizes) or 1.0)
-    return Flow(count, square, alike)
+    count = sum(flow.channels for flow in gradient)
+    shares = [flow.times(flow.channels / count, count) for flow in gradient]
+    return reduce(Flow.plus, shares)._replace(profile=None)
 
 
 @singledispatch
-def returned(op: ops.Op, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
+def returned(op: ops.Op, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     """The gradient of a layer's input from that of its output."""
     raise TypeError(f"no gradient of {op.kind}")
 
 
 @returned.register
-def _(op: ops.Conv2d, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
+def _(op: ops.Conv2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     weight, _ = initial.variances(op)
-    mixed = _mixed(flow)
-    over = window_of(op, layer, borders).turned(layer.input_shapes[0])
-    square = times(slid(mixed.square, over), weight * (op.out_channels // op.groups))
-    return (Flow(op.in_channels, square, mixed.alike),)
-
-
-@returned.register
-def _(op: ops.Linear, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
-    weight, _ = initial.variances(op)
-    mixed = _mixed(flow)
-    return (Flow(op.in_features, times(mixed.square, weight * op.out_features), mixed.alike),)
-
-
-@returned.register
-def _(op: ops.MaxPool2d, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
-    """Each of a window is as likely to be the greatest."""
-    over = window_of(op, layer, borders)
-    return _spread(flow, layer, each(lambda n: 1 / n, over.counts), borders)
-
-
-@returned.register
-def _(op: ops.AvgPool2d, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
-    if op.count_padding:
-        area = op.kernel[0] * op.kernel[1]
-        return _spread(flow, layer, uniform(spatial(layer.output_shape), 1 / area**2), borders)
-    return _spread(
-        flow, layer, each(lambda n: 1 / (n * n), window_of(op, layer, borders).counts), borders
+    mixed = _mixed(flow).times(weight * (op.out_channels // op.groups), op.in_channels)
+    over = window_of(op, layer).turned(layer.input_shapes[0])
+    return (
+        mixed._replace(
+            square=slid(mixed.square, over),
+            free=mixed.free * op.kernel[0] * op.kernel[1],
+            even=mixed.even * over.together,
+        ),
     )
 
 
-def _spread(flow: Gradient, layer: Layer, parts: Map, borders: bool) -> Gradient:
-    """Over the window of a pool; parts: what each input under it gets."""
+@returned.register
+def _(op: ops.Linear, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
+    weight, _ = initial.variances(op)
+    return (_mixed(flow).times(weight * op.out_features, op.in_features),)
+
+
+@returned.register
+def _(op: ops.MaxPool2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
+    """Each of a window is as likely to be the greatest."""
+    return _spread(flow, layer, each(lambda n: 1 / n, window_of(op, layer).counts), 1.0)
+
+
+@returned.register
+def _(op: ops.AvgPool2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
+    area = op.kernel[0] * op.kernel[1]
+    if op.count_padding:
+        parts = uniform(spatial(layer.output_shape), 1 / area**2)
+    else:
+        parts = each(lambda n: 1 / (n * n), window_of(op, layer).counts)
+    return _spread(flow, layer, parts, 1 / area)
+
+
+def _spread(flow: Gradient, layer: Layer, parts: Map, whole: float) -> Gradient:
+    """Over the window of a pool; parts: what each input under it gets; whole: all of one."""
     assert isinstance(layer.op, ops.Pool2d)
-    over = window_of(layer.op, layer, borders).turned(layer.input_shapes[0])
+    over = window_of(layer.op, layer).turned(layer.input_shapes[0])
     return tuple(
-        Flow(part.channels, slid(each(float.__mul__, part.square, parts), over), part.alike)
+        part._replace(
+            square=slid(each(mul, part.square, parts), over), free=part.free * whole, profile=None
+        )
         for part in flow
     )
 
 
 @returned.register
-def _(
-    op: ops.GlobalAvgPool2d, flow: Gradient, layer: Layer, initial: Initial, borders: bool
-) -> Gradient:
+def _(op: ops.GlobalAvgPool2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     shape = spatial(layer.input_shapes[0])
     positions = shape[0] * shape[1]
     return tuple(
-        Flow(part.channels, uniform(shape, mean(part.square) / positions**2), part.alike)
+        part._replace(
+            square=uniform(shape, mean(part.square) / positions**2),
+            free=part.free / positions,
+            even=1.0,
+            profile=None,
+        )
         for part in flow
     )
 
 
 @returned.register
-def _(op: ops.Flatten, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
+def _(op: ops.Flatten, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     shape: Shape = spatial(layer.input_shapes[0])
     positions = shape[0] * shape[1]
     return tuple(
-        part._replace(channels=part.channels // positions, square=uniform(shape, mean(part.square)))
+        part._replace(
+            channels=part.channels // positions,
+            square=uniform(shape, mean(part.square)),
+            free=part.free * positions,
+        )
         for part in flow
     )
 
 
 @returned.register
-def _(op: ops.ZeroPad, flow: Gradient, layer: Layer, initial: Initial, borders: bool) -> Gradient:
+def _(op: ops.ZeroPad, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     _, height, width = layer.input_shapes[0]
     made = []
     for count, left, _ in aligned([f.channels for f in flow], [op.in_channels]):
@@ -269,7 +354,8 @@ def _(op: ops.ZeroPad, flow: Gradient, layer: Layer, initial: Initial, borders: 
             else (0.0,) * width
             for row in range(height)
         )
-        made.append(flow[left]._replace(channels=count, square=square))
+        even = flow[left].even / (op.stride[0] * op.stride[1])
+        made.append(flow[left]._replace(channels=count, square=square, even=even))
     return tuple(made)
 
 

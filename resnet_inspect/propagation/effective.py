@@ -7,7 +7,6 @@ up over all paths, with what falls on padding lost at each border.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
@@ -17,10 +16,9 @@ from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import INPUT, LayerGraph, once
 from resnet_inspect.networks.ops import Pair
-from resnet_inspect.propagation.backward import gradients, start
-from resnet_inspect.propagation.maps import Map, mean, radius_of, single, times
+from resnet_inspect.propagation.backward import gradients, start, whole
+from resnet_inspect.propagation.maps import Map, radius_of, single, times
 from resnet_inspect.propagation.signal import forth, initial_of
-from resnet_inspect.propagation.tensors import Initial, Passed
 
 HELD = 0.95
 """The share of the field that its radius holds."""
@@ -79,8 +77,8 @@ def effective_field(graph: LayerGraph, layer: str | None = None) -> EffectiveFie
         )
     row, column = shape[1] // 2, shape[2] // 2
     begin = {name: start(shape[0], single(shape[1:], row, column))}
-    seen = gradients(graph.layers, known, initial, begin)[INPUT][0].square
-    total = mean(seen) * len(seen) * len(seen[0])
+    (flow,) = whole(gradients(graph.layers, known, initial, begin)[INPUT])
+    seen = flow.square
     sizes, middle = (len(seen), len(seen[0])), (row, column)
     axes = list(zip(field.axes, middle, sizes, strict=True))
     centre = _pixel(*axes[0]), _pixel(*axes[1])
@@ -88,25 +86,12 @@ def effective_field(graph: LayerGraph, layer: str | None = None) -> EffectiveFie
         name,
         middle,
         field,
-        times(seen, 1 / total),
+        times(seen, 1 / sum(map(sum, seen))),
         centre,
         radius_of(seen, *centre, HELD),
         1 - prod(_inside(*axis) for axis in axes),
-        max(0.0, 1 - total / _free(graph, known, initial, name)),
+        max(0.0, flow.lost),
     )
-
-
-def _free(graph: LayerGraph, known: Mapping[str, Passed], initial: Initial, name: str) -> float:
-    """What the squares would add up to if nothing had a border: those of one position alone."""
-    layers = [
-        layer._replace(
-            input_shapes=tuple((shape[0], 1, 1) for shape in layer.input_shapes),
-            output_shape=(layer.output_shape[0], 1, 1),
-        )
-        for layer in graph.layers
-    ]
-    begin = {name: start(graph.layer(name).output_shape[0], ((1.0,),))}
-    return gradients(layers, known, initial, begin, borders=False)[INPUT][0].square[0][0]
 
 
 def _pixel(field: Field, place: int, size: int) -> int:

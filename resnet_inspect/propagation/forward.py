@@ -18,10 +18,19 @@ from operator import truediv
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.torch_ops import BatchNorm
-from resnet_inspect.propagation.laws import Law, Moments, Point, activated, gauss, highest
+from resnet_inspect.propagation import small
+from resnet_inspect.propagation.laws import (
+    Law,
+    Moments,
+    Point,
+    activated,
+    gauss,
+    highest,
+)
 from resnet_inspect.propagation.maps import (
     Map,
     Window,
+    deviation,
     each,
     mean,
     plus,
@@ -55,11 +64,11 @@ def passed(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial
     return None
 
 
-def window_of(op: ops.Conv2d | ops.Pool2d, layer: Layer, borders: bool = True) -> Window:
+def window_of(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Window:
     """How a layer's window slides."""
     dilation = op.dilation if isinstance(op, ops.Conv2d) else (1, 1)
     shapes = layer.input_shapes[0], layer.output_shape
-    return window(*shapes, op.kernel, op.stride, op.padding, dilation, borders)
+    return window(*shapes, op.kernel, op.stride, op.padding, dilation)
 
 
 @passed.register
@@ -83,8 +92,11 @@ def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial)
     else:
         cross, steady = flat, bias
     common = plus(times(slid(common, over), weight), flat)
-    law = gauss(mean(square))
-    return Passed((Channels(op.out_channels, square, common, cross, steady, law, weight * ripple),))
+    law = gauss(mean(square), 0.0 if initial.straight else deviation(square))
+    made = Channels(op.out_channels, square, common, cross, steady, law, weight * ripple)
+    if small.is_small(layer.output_shape):
+        made = small.followed(made, small.slid(tensors[0], over, weight, bias))
+    return Passed((made,))
 
 
 @passed.register
@@ -113,7 +125,7 @@ def _(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> 
 def _divided(part: Channels) -> float:
     """The mean of one by the variance: more than one by its mean, where channels differ in it."""
     variance = part.variance + EPSILON
-    return (1 + 2 * (part.ripple / variance) ** 2) / variance
+    return (1 + (2 * part.ripple**2 + part.spread) / variance**2) / variance
 
 
 def _normed(part: Channels) -> Channels:
@@ -125,7 +137,7 @@ def _normed(part: Channels) -> Channels:
 
     middle = part.law.mean
     spread = sqrt((part.law.mean_square - middle**2) * variance / (part.variance or 1.0))
-    return Channels(
+    made = Channels(
         part.channels,
         each(centred, part.square, part.cross),
         each(centred, part.common, part.cross),
@@ -134,6 +146,13 @@ def _normed(part: Channels) -> Channels:
         part.law.normed(middle, spread or 1.0),
         part.ripple / variance,
     )
+    if part.pairs is None:
+        return made
+    # Channels whose means differ more between positions are divided by more.
+    differs = mean(made.common)
+    unlike = 2 * (part.ripple / variance) ** 2
+    less = max(0.0, 1 + unlike - unlike / differs) if differs else 1.0
+    return small.followed(made, times(small.centred(part.pairs), less / variance))
 
 
 @passed.register
@@ -145,32 +164,44 @@ def _(
         moments = activated(op, part.law)
         if moments is None:
             return None
-        channels, kept = _bent(part, moments)
+        channels, kept, even = _bent(part, moments)
         made.append(channels)
-        gains.append(Gain(part.channels, moments.gate, kept, (part.law, moments)))
+        bends, places = (part.law, moments), _tilted(part, moments)
+        gains.append(Gain(part.channels, moments.gate, kept, even, bends, places))
     return Passed(tuple(made), tuple(gains))
 
 
-def _bent(part: Channels, moments: Moments) -> tuple[Channels, float]:
-    """Channels behind an activation, and what it keeps of two gradients' correlation."""
+def _tilted(part: Channels, moments: Moments) -> Map | None:
+    """How an activation's gate differs between positions, where their variances do."""
+    tilt, whole = moments.tilt, mean(part.square)
+    if not (tilt and whole and part.law.uneven):
+        return None
+    return each(lambda square: max(0.0, 1 + tilt * (square / whole - 1)), part.square)
+
+
+def _bent(part: Channels, moments: Moments) -> tuple[Channels, float, float]:
+    """Channels behind an activation, and what it keeps of two gradients' correlation: of two
+    inputs', and of two positions'.
+
+    The kernel is of how the deviations of two values correlate.
+    """
     whole = mean(part.square)
     if not whole:  # channels of zeros
-        return replace(part, law=moments.law), 1.0
-    first, second = moments.law.mean**2, moments.law.mean_square
-    apart = part.law.mean**2 / part.law.mean_square  # what all values have in common anyway
-    apart = min(apart, 1 - 1e-9)
-
-    def alike(product: float, size: float) -> float:
-        """How the deviations of two values of this mean product correlate."""
-        r = (product / size - apart) / (1 - apart) if size else 0.0
-        return max(-1.0, min(1.0, r))
-
-    @cache  # away from borders all are equal
-    def product(before: float, size: float) -> float:
-        return size / whole * (first + (second - first) * moments.kernel(alike(before, size)))
-
+        return replace(part, law=moments.law), 1.0, 1.0
     root = each(sqrt, part.square)
     typical = mean(root)
+    first, second = moments.law.mean**2, moments.law.mean_square
+    if part.law.uneven:
+        first *= whole / typical**2  # the mean is that of all positions
+    apart = part.law.mean**2 / part.law.mean_square  # what all values have in common anyway
+    apart = min(apart, 1 - 1e-9)
+    scale = 1 / (1 - apart)
+
+    @cache  # away from borders, and at like distances from them, all are equal
+    def product(before: float, size: float) -> float:
+        alike = (before / size - apart) * scale if size else 0.0
+        return size / whole * (first + (second - first) * moments.kernel(alike))
+
     made = Channels(
         part.channels,
         times(part.square, second / whole),
@@ -178,9 +209,19 @@ def _bent(part: Channels, moments: Moments) -> tuple[Channels, float]:
         each(product, part.cross, times(root, typical)),
         product(part.steady, typical**2),
         moments.law,
-        part.ripple * (second - first) * moments.kernel(_SMALL) / _SMALL / whole / (1 - apart),
+        part.ripple * (second - first) * moments.kernel(_SMALL) / _SMALL / whole * scale,
     )
-    return made, moments.slopes(alike(mean(part.common), whole))
+    if part.pairs is not None:
+        sizes = [value for row in root for value in row]
+        made = small.followed(
+            made,
+            tuple(
+                tuple(product(value, a * b) for value, b in zip(row, sizes, strict=True))
+                for row, a in zip(part.pairs, sizes, strict=True)
+            ),
+        )
+    kept = moments.slopes((mean(part.common) / whole - apart) * scale)
+    return made, kept, moments.slopes((part.steady / whole - apart) * scale)
 
 
 @passed.register
@@ -273,22 +314,25 @@ def _(op: ops.ZeroPad, tensors: Sequence[Tensor], layer: Layer, initial: Initial
 
 @passed.register
 def _(op: ops.Add, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    pairs = aligned([part.channels for part in tensors[0]], [part.channels for part in tensors[1]])
+    runs = aligned([part.channels for part in tensors[0]], [part.channels for part in tensors[1]])
     made = []
-    for count, left, right in pairs:
+    for count, left, right in runs:
         a, b = tensors[0][left], tensors[1][right]
         both = 2 * a.law.mean * b.law.mean  # of terms whose means are not 0
-        made.append(
-            Channels(
-                count,
-                _shifted(plus(a.square, b.square), both),
-                _shifted(plus(a.common, b.common), both),
-                _shifted(plus(a.cross, b.cross), both),
-                a.steady + b.steady + both,
-                a.law.plus(b.law),
-                a.ripple + b.ripple,
-            )
+        term = Channels(
+            count,
+            _shifted(plus(a.square, b.square), both),
+            _shifted(plus(a.common, b.common), both),
+            _shifted(plus(a.cross, b.cross), both),
+            a.steady + b.steady + both,
+            a.law.plus(b.law),
+            a.ripple + b.ripple,
+            a.spread + b.spread,
         )
+        if small.is_small(layer.output_shape):
+            pairs = plus(small.pairs_of(a), small.pairs_of(b))
+            term = small.followed(term, _shifted(pairs, both))
+        made.append(term)
     return Passed(tuple(made))
 
 
@@ -312,8 +356,12 @@ def aligned(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int,
 @passed.register
 def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     """By a gate that the signal sets hardly off its value at 0."""
-    power = sum(part.channels * part.law.mean_square for part in tensors[1])
-    power /= sum(part.channels for part in tensors[1])
+    (gate,) = tensors[1]
+    power = gate.law.mean_square
+    # Gates differ between channels, also in the mean over inputs.
+    own = mean(gate.common) - gate.law.mean**2
+    steady = max(0.0, own) / max(power - gate.law.mean**2, 1e-300)
+    spread = steady * (gate.law.mean_fourth - power**2)
     made = [
         Channels(
             part.channels,
@@ -322,6 +370,7 @@ def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) 
             times(part.cross, power),
             part.steady * power,
             part.law.normed(0.0, power**-0.5),
+            spread=spread * part.variance**2,
         )
         for part in tensors[0]
     ]

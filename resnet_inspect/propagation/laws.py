@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
-from math import acos, cosh, erf, exp, log1p, pi, sqrt, tanh
+from math import acos, ceil, cosh, erf, exp, floor, log1p, pi, sqrt, tanh
 from operator import mul
 from typing import NamedTuple
 
@@ -24,18 +24,33 @@ _STEPS = 3
 _REACH = 6
 """Standard deviations on each side that are integrated over."""
 
+_MOST = 0.75
+"""The most that a variance may differ between positions, as a share of it."""
+
 
 class Point(NamedTuple):
     value: float
     share: float
 
 
+class _Band(NamedTuple):
+    """Weights at places in a row, from one on, and their sum."""
+
+    begin: int
+    weights: list[float]
+    total: float
+
+
 @dataclass(frozen=True)
 class Law:
-    """A Gaussian number of some variance about a point."""
+    """A Gaussian number of some variance about a point.
+
+    uneven: the standard deviation of that variance between positions: it is less at borders.
+    """
 
     points: tuple[Point, ...]
     variance: float
+    uneven: float = 0.0
 
     @property
     def mean(self) -> float:
@@ -45,6 +60,11 @@ class Law:
     def mean_square(self) -> float:
         return self.variance + sum(value * value * share for value, share in self.points)
 
+    @property
+    def mean_fourth(self) -> float:
+        """The mean fourth power of the points alone."""
+        return sum(value**4 * share for value, share in self.scattered)
+
     def plus(self, other: Law) -> Law:
         """The law of the sum of two independent values; of two with points one counts as Gauss."""
         if len(other.points) > len(self.points):
@@ -52,73 +72,71 @@ class Law:
         shift = other.mean
         spread = other.mean_square - shift * shift
         points = tuple(Point(value + shift, share) for value, share in self.points)
-        return Law(points, self.variance + spread)
+        return Law(points, self.variance + spread, self.uneven + other.uneven)
 
     def normed(self, mean: float, deviation: float) -> Law:
         """Less a mean, by a standard deviation."""
         points = tuple(Point((value - mean) / deviation, share) for value, share in self.points)
-        return Law(points, self.variance / deviation**2)
+        return Law(points, self.variance / deviation**2, self.uneven / deviation**2)
 
     @cached_property
-    def _nodes(self) -> list[tuple[float, list[float]]]:
-        """Places to integrate at, 0 among them, and the weight of each point's Gaussian there.
+    def _grid(self) -> tuple[tuple[float, ...], list[_Band]]:
+        """Places to integrate at, and the weights of each point's Gaussian at some of them.
 
-        So what bends at 0 is integrated whole.
+        0 is where two integrals meet, so what bends there is integrated whole. The step is of few
+        digits: grids of like laws then coincide, and points on a grid have equal Gaussians.
         """
-        sigma = sqrt(self.variance)
-        low = min(0.0, min(self.points).value - _REACH * sigma)
-        high = max(0.0, max(self.points).value + _REACH * sigma)
-        grid = [*_simpson(low, 0.0, sigma), *_simpson(0.0, high, sigma)]
-        scale = 1 / (sigma * sqrt(2 * pi))
-        values = [value for value, _ in self.points]
-        return [
-            (
-                at,
-                [
-                    weight * scale * exp(-apart * apart / 2) if -8 < apart < 8 else 0.0
-                    for apart in [(at - value) / sigma for value in values]
-                ],
-            )
-            for at, weight in grid
-        ]
+        uneven = min(self.uneven, _MOST * self.variance)
+        sigmas = sorted({sqrt(self.variance - uneven), sqrt(self.variance + uneven)})
+        step = float(f"{sqrt(self.variance) / _STEPS:.2g}")
+        reach = ceil(_REACH * sigmas[-1] / step)
+        low = min(0.0, min(self.points).value) / step - reach
+        high = max(0.0, max(self.points).value) / step + reach
+        first, last = 2 * floor(low / 2), 2 * ceil(high / 2)
+        weights = [step / 3 * (4 if at % 2 else 2) for at in range(first, last + 1)]
+        weights[0] = weights[-1] = step / 3
+        bells: dict[float, list[float]] = {}
+        bands = []
+        for value, _ in self.points:
+            middle = round(value / step)
+            off = round(value / step - middle, 6)
+            if off not in bells:
+                apart = [step * (at - off) for at in range(-reach, reach + 1)]
+                halves = [[exp(-((x / each) ** 2) / 2) / each for x in apart] for each in sigmas]
+                bells[off] = list(map(sum, zip(*halves, strict=True)))
+            begin = middle - reach - first
+            band = list(map(mul, bells[off], weights[begin:]))  # to a factor that all have
+            bands.append(_Band(begin, band, sum(band)))
+        return tuple(step * at for at in range(first, last + 1)), bands
 
     @cached_property
     def scattered(self) -> tuple[Point, ...]:
         """The law as points alone."""
         if self.variance <= 0:
             return self.points
-        shares = [share for _, share in self.points]
-        found = [(at, sum(map(mul, shares, weights))) for at, weights in self._nodes]
-        whole = sum(share for _, share in found)
-        return tuple(Point(value, share / whole) for value, share in found)
+        places, bands = self._grid
+        found = [0.0] * len(places)
+        for (_, share), (begin, weights, _) in zip(self.points, bands, strict=True):
+            for at, weight in enumerate(weights, begin):
+                found[at] += share * weight
+        whole = sum(found)
+        return tuple(
+            Point(value, share / whole) for value, share in zip(places, found, strict=True)
+        )
 
     def before(self, profile: Sequence[float]) -> dict[float, float]:
         """What numbers at the scattered points are in the mean about each of the law's points."""
         if self.variance <= 0:
             return dict(zip((value for value, _ in self.points), profile, strict=True))
-        columns = list(zip(*(weights for _, weights in self._nodes), strict=True))
         return {
-            value: sum(map(mul, column, profile)) / sum(column)
-            for (value, _), column in zip(self.points, columns, strict=True)
+            value: sum(map(mul, weights, profile[begin:])) / total
+            for (value, _), (begin, weights, total) in zip(self.points, self._grid[1], strict=True)
         }
 
 
-def gauss(variance: float) -> Law:
+def gauss(variance: float, uneven: float = 0.0) -> Law:
     """A Gaussian about 0."""
-    return Law((Point(0.0, 1.0),), variance)
-
-
-def _simpson(low: float, high: float, sigma: float) -> list[tuple[float, float]]:
-    """Places and weights of Simpson's rule."""
-    if high <= low:
-        return []
-    count = 2 * max(2, round(_STEPS * (high - low) / sigma / 2))
-    step = (high - low) / count
-    places = [low + step * k for k in range(count)] + [high]
-    return [
-        (at, step / 3 * (1 if k in (0, count) else 4 if k % 2 else 2))
-        for k, at in enumerate(places)
-    ]
+    return Law((Point(0.0, 1.0),), variance, uneven)
 
 
 class Moments(NamedTuple):
@@ -127,7 +145,7 @@ class Moments(NamedTuple):
     law: of its output. gate: the mean square of its slope. kernel: for two values whose deviations
     correlate by r, how much the deviations of the outputs do; slopes: the same of its slopes'
     products, by their mean square. paths: of each scattered point the output and the square of
-    the slope.
+    the slope. tilt: by what share the gate is more where the variance is more, as shares.
     """
 
     law: Law
@@ -135,11 +153,17 @@ class Moments(NamedTuple):
     kernel: Callable[[float], float]
     slopes: Callable[[float], float]
     paths: tuple[tuple[float, float], ...]
+    tilt: float = 0.0
+
+
+def rectifies(op: ops.Op) -> bool:
+    """Whether an activation is straight on both sides of 0."""
+    return type(op) is ops.ReLU or type(op) is ops.LeakyReLU
 
 
 def activated(op: ops.Op, law: Law) -> Moments | None:
     """What an activation makes of values of this law; None where it has no rule."""
-    if type(op) is ops.ReLU or type(op) is ops.LeakyReLU:
+    if rectifies(op):
         return _rectified(getattr(op, "negative_slope", 0.0), law)
     if type(op) not in _FUNCTIONS:
         return None
@@ -165,6 +189,9 @@ def activated(op: ops.Op, law: Law) -> Moments | None:
         lambda r: part * r + (1 - part) * r * r,
         lambda r: steady + (1 - steady) * r,
         tuple((f, d * d) for f, _, _, d in outputs),
+        # Of a Gaussian: Stein's identity.
+        sum(d * d * share * (((v - mean) / deviation) ** 2 - 1) for _, v, share, d in outputs)
+        / (2 * gate),
     )
 
 
@@ -202,12 +229,16 @@ def _square_slope(leak: float, value: float) -> float:
 
 def _arc(r: float) -> float:
     """E[relu(u) relu(v)] / E[relu(u)^2] of Gaussians that correlate by r."""
-    r = max(-1.0, min(1.0, r))
-    return (sqrt(1 - r * r) + r * (pi - acos(r))) / pi
+    if -1 < r < 1:
+        return (sqrt(1 - r * r) + r * acos(-r)) / pi
+    return float(r > 0)
 
 
 @lru_cache(maxsize=64)
 def _arc_kernel(leak: float) -> Callable[[float], float]:
+    if not leak:
+        return lambda r: (_arc(r) - 1 / pi) / (1 - 1 / pi)
+
     def raw(r: float) -> float:
         return (1 + leak * leak) * _arc(r) - 2 * leak * _arc(-r)
 

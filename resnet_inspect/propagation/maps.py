@@ -6,11 +6,11 @@ is worked out once: away from its border most of a map is the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial, reduce
 from itertools import accumulate
-from math import sqrt
-from operator import add, mul
+from math import fsum, prod, sqrt
+from operator import add
 from typing import NamedTuple
 
 from resnet_inspect.networks.ops import Pair, Shape
@@ -49,6 +49,11 @@ class Window(NamedTuple):
         return max(0.0, square * square2 - 2 * rows * rows2 + (whole * whole2) ** 2)
 
     @property
+    def together(self) -> float:
+        """How much of what two outputs sum up are equal taps, if the input is the same all over."""
+        return prod(_shared(taps)[2] * len(taps) / sum(map(len, taps)) for taps in self)
+
+    @property
     def shared(self) -> float:
         """How many taps lie on the input for both of two outputs: the root mean square."""
         return sqrt(_shared(self.down)[0] * _shared(self.across)[0])
@@ -72,25 +77,19 @@ def window(
     stride: Pair,
     padding: Pair,
     dilation: Pair,
-    borders: bool = True,
 ) -> Window:
-    """The window that slides over a tensor of this shape; `out`: the shape that it gives.
-
-    borders: whether the tensor ends; if not, what lies beyond one side is what begins at the other.
-    """
+    """The window that slides over a tensor of this shape; `out`: the shape that it gives."""
     sizes = zip(shape[-2:], out[-2:], kernel, stride, padding, dilation, strict=True)
-    return Window(*(_taps(*axis, borders) for axis in sizes))
+    return Window(*(_taps(*axis) for axis in sizes))
 
 
 @lru_cache(maxsize=512)
-def _taps(
-    size: int, out: int, kernel: int, stride: int, padding: int, dilation: int, borders: bool
-) -> Taps:
+def _taps(size: int, out: int, kernel: int, stride: int, padding: int, dilation: int) -> Taps:
     return tuple(
         tuple(
-            (at % size, tap)
+            (at, tap)
             for tap in range(kernel)
-            if 0 <= (at := place * stride - padding + tap * dilation) < size or not borders
+            if 0 <= (at := place * stride - padding + tap * dilation) < size
         )
         for place in range(out)
     )
@@ -139,16 +138,24 @@ def _along(given: Map, taps: Taps, weights: tuple[float, ...] | None) -> Map:
         used = tuple(tap for _, tap in inputs) if weights else ()
         key = (*(id(given[at]) for at, _ in inputs), *used)
         if key not in made:
-            taken = [given[at] for at, _ in inputs]
-            if weights and taken:
-                factors = [weights[tap] for tap in used]
-                made[key] = tuple([sum(map(mul, factors, c)) for c in zip(*taken, strict=True)])
-            elif len(taken) == 1:
-                made[key] = taken[0]
-            else:
-                made[key] = tuple(map(sum, zip(*taken, strict=True))) if taken else nothing
+            taken: list[Iterable[float]] = [given[at] for at, _ in inputs]
+            if weights:
+                taken = [
+                    map(weights[tap].__mul__, row) for tap, row in zip(used, taken, strict=True)
+                ]
+            made[key] = tuple(_total(taken)) if taken else nothing
         rows.append(made[key])
     return tuple(rows)
+
+
+def _total(rows: list[Iterable[float]]) -> Iterable[float]:
+    """Their sum, the first added to the last: to the bit what it is the other way round.
+
+    So the sides of a map that mirror each other are equal, and worked out once.
+    """
+    half = len(rows) // 2
+    pairs = [map(add, rows[at], rows[-1 - at]) for at in range(half)]
+    return reduce(partial(map, add), [*pairs, *rows[half : len(rows) - half]])
 
 
 def each(function: Callable[..., float], *maps: Map) -> Map:
@@ -179,22 +186,29 @@ def mean(given: Map) -> float:
     return sum(made[id(row)] for row in given) / (len(given) * len(given[0]))
 
 
+def deviation(given: Map) -> float:
+    """The standard deviation over all positions."""
+    middle = mean(given)
+    return sqrt(mean(each(lambda value: (value - middle) ** 2, given)))
+
+
 def window_means(given: Map, over: Window) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """For each tap along each axis, the mean over the outputs of what is under it (0 for padding).
 
     Along an axis, the other one is averaged over whole.
     """
-    rows = tuple(sum(row) / len(row) for row in given)
-    columns = tuple(sum(column) / len(given) for column in zip(*given, strict=True))
+    rows, columns = (
+        tuple(fsum(row) / len(row) for row in lines) for lines in (given, zip(*given, strict=True))
+    )
     return _under(rows, over.down), _under(columns, over.across)
 
 
 def _under(values: tuple[float, ...], taps: Taps) -> tuple[float, ...]:
-    sums = [0.0] * (1 + max((tap for inputs in taps for _, tap in inputs), default=0))
+    under: dict[int, list[float]] = {}
     for inputs in taps:
         for at, tap in inputs:
-            sums[tap] += values[at]
-    return tuple(total / len(taps) for total in sums)
+            under.setdefault(tap, []).append(values[at])
+    return tuple(fsum(under.get(tap, ())) / len(taps) for tap in range(1 + max(under, default=0)))
 
 
 def radius_of(given: Map, row: int, column: int, share: float) -> int:

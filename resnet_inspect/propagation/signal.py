@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import hypot
 from typing import NamedTuple
 
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
-from resnet_inspect.propagation.backward import Gradient, gradients, start
+from resnet_inspect.propagation.backward import Strands, gradients, start, whole
 from resnet_inspect.propagation.forward import passed
+from resnet_inspect.propagation.laws import rectifies
 from resnet_inspect.propagation.maps import mean, uniform
 from resnet_inspect.propagation.tensors import (
     Initial,
@@ -26,6 +28,9 @@ from resnet_inspect.propagation.tensors import (
 )
 
 INITIALISATIONS = ("published", "torch")
+
+NEAR = 0.1
+"""How far off, as a share, theory may be where it still holds."""
 
 
 class LayerSignal(NamedTuple):
@@ -48,6 +53,20 @@ class Spread(NamedTuple):
 
     mean: float
     error: float
+
+    @property
+    def share(self) -> float:
+        """The error as a share of the mean."""
+        return self.error / abs(self.mean) if self.mean else 0.0
+
+    def times(self, factor: float) -> Spread:
+        """Of each value times a factor."""
+        return Spread(factor * self.mean, factor * self.error)
+
+    def over(self, other: Spread) -> Spread:
+        """The ratio of two means, their errors taken as independent."""
+        ratio = self.mean / other.mean
+        return Spread(ratio, ratio * hypot(self.share, other.share))
 
 
 class MeasuredLayer(NamedTuple):
@@ -80,10 +99,43 @@ class Signal:
         return self.graph.name
 
     @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The residual blocks, or what blocks a network has."""
+        blocks = self.graph.blocks
+        return tuple(b for b in blocks if not (b.is_stem or b.is_head)) or tuple(blocks)
+
+    @property
     def ends(self) -> tuple[str, str]:
-        """The outputs of the first and of the last residual block, or of what a network has."""
-        blocks = [b for b in self.graph.blocks if not (b.is_stem or b.is_head)] or self.graph.blocks
-        return blocks[0].output.name, blocks[-1].output.name
+        """The outputs of the first and of the last of them."""
+        return self.blocks[0].output.name, self.blocks[-1].output.name
+
+    def parts_at(self, key: str) -> str | None:
+        """The block behind which theory and measurement part; None where they never do.
+
+        By more than NEAR and two standard errors. Variances are followed from the first block's
+        output on; gradients from the last one's back, as ratios to that one's.
+        """
+        back = key == "gradient"
+        for block in reversed(self.blocks) if back else self.blocks:
+            exact, found = self.ratio(key, block.output.name, self.ends[1] if back else None)
+            if not exact or not found or abs(found.mean / exact - 1) > NEAR + 2 * found.share:
+                return block.name
+        return None
+
+    def ratio(
+        self, key: str, over: str, under: str | None = None
+    ) -> tuple[float | None, Spread | None]:
+        """A layer's value, or by how much it is more than another's, in theory and as measured."""
+        theory, measured = (getattr(self.by_name[over], key), None)
+        if over in self.measured:
+            measured = getattr(self.measured[over], key)
+        if under is None:
+            return theory, measured
+        less, found = self.ratio(key, under)
+        return (
+            theory / less if less and theory is not None else None,
+            measured.over(found) if measured and found and found.mean else None,
+        )
 
     @property
     def by_name(self) -> dict[str, LayerSignal]:
@@ -95,7 +147,12 @@ def initial_of(graph: LayerGraph, init: str) -> Initial:
     if init not in INITIALISATIONS:
         raise unknown("initialisation", init, INITIALISATIONS)
     slopes = [x.op.negative_slope for x in graph.layers if isinstance(x.op, ops.LeakyReLU)]
-    return Initial(init, slopes[0] if slopes else 0.0)
+    straight = all(
+        rectifies(x.op)
+        for x in graph.layers
+        if isinstance(x.op, ops.Activation) and spatial(x.output_shape) != (1, 1)
+    )
+    return Initial(init, slopes[0] if slopes else 0.0, straight)
 
 
 def signal(graph: LayerGraph, init: str = "published") -> Signal:
@@ -103,7 +160,7 @@ def signal(graph: LayerGraph, init: str = "published") -> Signal:
     initial = initial_of(graph, init)
     known = forth(graph, initial)
     last = graph.output
-    back: dict[str, Gradient] = {}
+    back: dict[str, Strands] = {}
     if last.name in known:
         ones = uniform(spatial(last.output_shape))
         back = gradients(
@@ -133,15 +190,16 @@ def forth(graph: LayerGraph, initial: Initial) -> Mapping[str, Passed]:
     return known
 
 
-def _told(layer: Layer, forward: Passed | None, backward: Gradient | None) -> LayerSignal:
+def _told(layer: Layer, forward: Passed | None, strands: Strands | None) -> LayerSignal:
     if forward is None:
         return LayerSignal(layer.name)
     mean_square = mean(averaged(forward.tensor, "square"))
     told = LayerSignal(layer.name, mean_square, average(forward.tensor, "variance"))
-    if backward is None:
+    if strands is None:
         return told
+    backward = whole(strands)
     count = sum(part.channels for part in backward)
-    sizes = [part.channels / count * mean(part.square) for part in backward]
+    sizes = [part.channels / count * part.size for part in backward]
     alike = sum(s * p.alike for s, p in zip(sizes, backward, strict=True))
     return told._replace(gradient=sum(sizes), alike=alike / sum(sizes) if sum(sizes) else None)
 

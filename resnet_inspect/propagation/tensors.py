@@ -14,11 +14,14 @@ from resnet_inspect.propagation.maps import Map, mean, plus, times, uniform
 class Initial(NamedTuple):
     """How weights start: 'published' (assemble.initialise) or 'torch' (its layers' defaults).
 
-    slope: of the LeakyReLUs that the published initialisation makes up for.
+    slope: of the LeakyReLUs that the published initialisation makes up for. straight: whether all
+    activations of maps are rectifiers: what these make of a Gaussian goes with its size, so laws
+    need not know that positions differ in it.
     """
 
     kind: str = "published"
     slope: float = 0.0
+    straight: bool = True
 
     def variances(self, op: ops.Conv2d | ops.Linear) -> tuple[float, float]:
         """Of a layer's weights and of its bias.
@@ -41,7 +44,9 @@ class Channels:
     channel's mean over inputs; cross: its product with the mean over all positions; steady: the
     square of that one. law: how the values are distributed over inputs and positions. ripple: how
     much a channel's mean over inputs differs between positions, as the root mean square over all
-    pairs; channels differ in that, and so in the variance that batch norm divides by.
+    pairs; channels differ in that, and so in the variance that batch norm divides by. spread: the
+    variance of that one between channels, for other reasons. pairs: on a small map, for each two
+    positions the mean product of a channel's means.
     """
 
     channels: int
@@ -51,6 +56,8 @@ class Channels:
     steady: float
     law: Law
     ripple: float = 0.0
+    spread: float = 0.0
+    pairs: Map | None = None
 
     @property
     def variance(self) -> float:
@@ -65,14 +72,17 @@ Tensor = tuple[Channels, ...]
 class Gain(NamedTuple):
     """What a layer does to the gradient of some channels, element by element.
 
-    factor: of its mean square. kept: of the correlation of two inputs' gradients. bends: an
-    activation's law and moments.
+    factor: of its mean square. kept: of the correlation of two inputs' gradients; even: of that
+    of two positions'. bends: an activation's law and moments. places: how the factor differs
+    between positions, if it does.
     """
 
     channels: int
     factor: float
     kept: float = 1.0
+    even: float = 1.0
     bends: tuple[Law, Moments] | None = None
+    places: Map | None = None
 
 
 class Passed(NamedTuple):

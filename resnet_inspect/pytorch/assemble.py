@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import copy
 import operator
+import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal
 
 import torch
 from torch import fx, nn
 
-from resnet_inspect.networks import ops, torch_ops
+from resnet_inspect.errors import InspectError
+from resnet_inspect.networks import ops, taps, torch_ops
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
 from resnet_inspect.networks.wiring import is_chain, sources
 from resnet_inspect.pytorch import modules
@@ -108,6 +110,9 @@ def module(op: ops.Op) -> nn.Module:
     return MODULES[type(op)](op)
 
 
+_FREED = re.compile(r";  (?:\w+ = )+None(?=\n|$)")
+
+
 class Assembled(fx.GraphModule):
     """A GraphModule that prints, copies and pickles as an ordinary module does.
 
@@ -117,6 +122,11 @@ class Assembled(fx.GraphModule):
     """
 
     __str__ = nn.Module.__repr__
+
+    @property
+    def code(self) -> str:
+        """The forward pass as one reads it, without what frees tensors on the way."""
+        return f"{_FREED.sub('', super().code).strip()}\n"
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {key: value for key, value in vars(self).items() if key != "_code"}
@@ -151,22 +161,46 @@ def _unfilled(name: str) -> Assembled:
     return part
 
 
-def assemble(graph: LayerGraph) -> nn.Module:
+def assemble(graph: LayerGraph, features: Iterable[str] = ()) -> nn.Module:
     """The module of a graph, with torch's default initialisation.
 
-    A graph that has a maker (of a user's own model) is left to it.
+    features: what it returns in a dict by these names (taps, modules or layers), instead of its
+    output; what none of them needs is left out. A graph that has a maker (of a user's own model) is
+    left to it. Raises UnknownNameError for a feature.
     """
     if graph.maker is not None:
+        if features:
+            raise InspectError(
+                f"{graph.name} is code of its own, which cannot be cut at features; take "
+                "torchvision.models.feature_extraction.create_feature_extractor"
+            )
         model: nn.Module = graph.maker()
         return model
     kinds = {block.path: block.kind for block in graph.blocks if block.path}
-    model = _container("", graph.layers, kinds)
+    tapped: dict[str, str] = {}
+    layers = graph.layers
+    if features:
+        tapped = {name: layer.name for name, layer in taps.tapped(graph, features).items()}
+        layers = _untouched(taps.needed(graph, tapped.values()), {*tapped.values()})
+    model = _container("", layers, kinds, tapped)
     vars(model).update(network=graph.name, input_shape=graph.input_shape)
     return model
 
 
-def _container(path: str, layers: Sequence[Layer], kinds: dict[str, str]) -> nn.Module:
-    """The module at `path`, which runs these layers."""
+def _untouched(layers: Sequence[Layer], names: Collection[str]) -> tuple[Layer, ...]:
+    """Layers that leave the outputs of some as they are: what reads them does not write to them."""
+    return tuple(
+        layer._replace(op=layer.op.replace(inplace=False))
+        if layer.inputs[0] in names and getattr(layer.op, "inplace", False)
+        else layer
+        for layer in layers
+    )
+
+
+def _container(
+    path: str, layers: Sequence[Layer], kinds: dict[str, str], tapped: Mapping[str, str]
+) -> nn.Module:
+    """The module at `path`, which runs these layers; tapped: as `_forward` has it."""
     inside = len(path) + 1 if path else 0
     children: dict[str, nn.Module] = {}
     calls: list[tuple[str, tuple[Layer, ...]]] = []
@@ -174,17 +208,26 @@ def _container(path: str, layers: Sequence[Layer], kinds: dict[str, str]) -> nn.
         members = tuple(run)
         deeper = any("." in layer.path[inside:] for layer in members)
         if deeper:
-            children[child] = _container(members[0].path[: inside + len(child)], members, kinds)
+            at = members[0].path[: inside + len(child)]
+            children[child] = _container(at, members, kinds, tapped)
             calls.append((child, members))
             continue
         for layer in members:  # one module called several times in a row is several calls
             if type(layer.op) not in FUNCTIONS and child not in children:
                 children[child] = module(layer.op)
             calls.append((child, (layer,)))
-    own_name = kinds.get(path) or _KINDS.get(path.rpartition(".")[2], "Part" if path else "ResNet")
-    if path and path not in kinds and _is_chain(calls, children):
+    returns_more = _within(layers, tapped)
+    if path and path not in kinds and not returns_more and _is_chain(calls, children):
         return nn.Sequential(OrderedDict(children))
-    return Assembled(children, _forward(calls), class_name=own_name)
+    other = _KINDS.get(path.rpartition(".")[2], "Part")
+    own_name = kinds.get(path) or (other if path else "ResNet")
+    return Assembled(children, _forward(calls, tapped, whole=not path), class_name=own_name)
+
+
+def _within(layers: Sequence[Layer], tapped: Mapping[str, str]) -> list[str]:
+    """The tapped layers of a container but for its last, whose value it returns anyway."""
+    wanted = set(tapped.values())
+    return [layer.name for layer in layers[:-1] if layer.name in wanted]
 
 
 _KINDS = {"se": "SqueezeExcitation"}
@@ -197,8 +240,14 @@ def _is_chain(calls: list[tuple[str, tuple[Layer, ...]]], children: dict[str, nn
     return own and is_chain([members for _, members in calls])
 
 
-def _forward(calls: list[tuple[str, tuple[Layer, ...]]]) -> fx.Graph:
-    """The fx graph that makes these calls in turn."""
+def _forward(
+    calls: list[tuple[str, tuple[Layer, ...]]], tapped: Mapping[str, str], whole: bool
+) -> fx.Graph:
+    """The fx graph that makes these calls in turn.
+
+    tapped: the layers whose values the whole network returns, by the names for them; a container
+    returns those within it after its own, in a tuple.
+    """
     graph = fx.Graph()
     (entering,) = sources(layer for _, members in calls for layer in members)
     values = {entering: graph.placeholder("x" if entering != INPUT else INPUT)}
@@ -214,8 +263,18 @@ def _forward(calls: list[tuple[str, tuple[Layer, ...]]]) -> fx.Graph:
             )
         else:
             name = last.name.rsplit(".", 1)[-1] if len(members) == 1 else child
-            values[last.name] = graph.create_node("call_module", child, arguments, name=name)
-    graph.output(values[calls[-1][1][-1].name])
+            called = graph.create_node("call_module", child, arguments, name=name)
+            names = [last.name, *_within(members, tapped)]
+            values[last.name] = called
+            if len(names) > 1:
+                for at, tap in enumerate(names):
+                    values[tap] = graph.call_function(operator.getitem, (called, at))
+    layers = [layer for _, members in calls for layer in members]
+    if whole and tapped:
+        graph.output({name: values[layer] for name, layer in tapped.items()})
+        return graph
+    returned = [layers[-1].name, *_within(layers, tapped)]
+    graph.output(tuple(values[name] for name in returned) if returned[1:] else values[returned[0]])
     return graph
 
 
@@ -238,10 +297,12 @@ def initialise(model: nn.Module, graph: LayerGraph, zero_gamma: bool = False) ->
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
     if zero_gamma:
-        for layer in graph.layers:
-            if isinstance(layer.op, ops.Add):
-                last = residual_end(graph, layer.inputs[0])
-                nn.init.zeros_(model.get_parameter(f"{last.path}.weight"))
+        parameters = dict(model.named_parameters())  # not of all layers, where features cut it
+        ends = [layer.inputs[0] for layer in graph.layers if isinstance(layer.op, ops.Add)]
+        for end in ends:
+            weight = parameters.get(f"{residual_end(graph, end).path}.weight")
+            if weight is not None:
+                nn.init.zeros_(weight)
 
 
 def residual_end(graph: LayerGraph, name: str) -> Layer:
@@ -258,10 +319,14 @@ def build(
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     zero_gamma: bool = False,
+    features: Iterable[str] = (),
 ) -> nn.Module:
-    """The initialised module of a graph, in train mode, on `device` (default: torch's default)."""
+    """The initialised module of a graph, in train mode, on `device` (default: torch's default).
+
+    features: as `assemble` has them.
+    """
     with torch.device(device) if device is not None else torch.device(torch.get_default_device()):
-        model = assemble(graph)
+        model = assemble(graph, features)
         if graph.maker is None:  # others' code initialises its own
             initialise(model, graph, zero_gamma)
     return model.to(dtype) if dtype is not None else model

@@ -1,67 +1,275 @@
-"""State dicts of other libraries, keyed as ours.
+"""State dicts from one network, or one library, to another.
 
-torchvision's networks and most of timm's need nothing: the keys are the same. timm's other families
-name modules in ways of their own; `_rules` says what each name is here.
+torchvision's networks and timm's post-activation ones need no renaming: the keys are ours. What
+`weight_names` lists does. Whatever the names, a stem is adapted to other channels and a head that
+does not fit is left as it is initialised; what happened to each tensor is told.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+import torch
 from torch import Tensor
 
+from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.ops import BatchNorm2d, Conv2d, Linear
+from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
-
-_STAGES = (
-    r"^stages\.(\d+)\.(?:blocks\.)?(\d+)\.",  # resnetv2, nf_resnet, resnet33ts, ..: from 0
-    r"^s(\d+)\.b(\d+)\.",  # regnet: from 1
+from resnet_inspect.pytorch.assemble import build
+from resnet_inspect.pytorch.weight_names import (
+    LAYOUTS,
+    Layout,
+    Module,
+    State,
+    flat_keras,
+    from_timm,
 )
 
-# What a key has -> what it has here. Rules apply one after another.
-_PARTS: tuple[tuple[str, str], ...] = (
-    (r"^layer0\.", "stem."),  # legacy_
-    (r"\b(se_module|attn_last|attn(?=\.(fc[12]|conv|conv_attn|mlp_add)\.))\.", "se."),
-    (r"^(last_linear|head\.fc)\.", "fc."),
-    (r"\.norm(\d)\.", r".bn\1."),  # resnetv2
-    (r"\.(conv|bn)s\.(\d)\.", r".\g<1>2_\2."),  # res2net
-    (r"\.paths\.(\d)\.", r".path\1."),  # skresnet
-    (r"\.conv(\d)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
-    (r"\.shortcut\.(?:conv\.(?=conv|bn))?", ".downsample."),
-)
+OURS = "torch"
+"""The layout of torchvision, of timm's post-activation networks, and of `build`."""
+
+FORMATS = (OURS, *LAYOUTS)
 
 
-def _rules(spec: ResNetSpec) -> Iterator[tuple[str, str]]:
-    yield from _PARTS
-    place = 1 if spec.shortcut == "D" else 0  # behind a pool
-    yield r"\.downsample\.conv\.", f".downsample.{place}."
-    yield r"\.downsample\.bn\.", f".downsample.{place + 1}."
-    if spec.attention != "split":  # a module holds a convolution and its norm
-        yield r"^(layer\d+\.\d+)\.conv(\d)\.(conv|bn)\.", r"\1.\3\2."
-    convolutions = len(spec.stem_strides)
-    if convolutions == 1:
-        yield r"^stem\.conv1?\.", "conv1."
-        yield r"^stem\.bn1?\.", "bn1."
-    for number in range(1, convolutions + 1):
-        norm = "bn1." if number == convolutions else f"conv1.{3 * number - 2}."
-        yield rf"^stem\.(?:bn{number}|conv{number}\.bn)\.", norm
-        yield rf"^stem\.conv{number}\.(?:conv\.)?", f"conv1.{3 * number - 3}."
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A state dict, and what became of each tensor.
 
-
-def from_timm(state: Mapping[str, Tensor], spec: ResNetSpec) -> dict[str, Tensor]:
-    """timm's state dict of a network, keyed and shaped as ours of this spec.
-
-    timm's resnetv2 has a 1x1 convolution for a classifier; ours is linear.
+    state: what `load_state_dict` takes, or the other library's tensors by name. kept: names whose
+    values are as they were; changed: names with what was done; dropped: names of the source that
+    the network has no place for; new: names that start as `build` initialises them.
     """
-    rules = tuple(_rules(spec))
-    renamed = {}
-    for key, value in state.items():
-        name = key
-        for first, pattern in zip((1, 0), _STAGES, strict=True):
-            if found := re.match(pattern, key):
-                stage, block = int(found[1]) + first, int(found[2]) + first - 1
-                name = f"layer{stage}.{block}.{key[found.end() :]}"
-        for theirs, ours in rules:
-            name = re.sub(theirs, ours, name)
-        renamed[name] = value.flatten(1) if name == "fc.weight" else value
-    return renamed
+
+    state: dict[str, Tensor] = field(repr=False)
+    kept: tuple[str, ...]
+    changed: Mapping[str, str]
+    dropped: tuple[str, ...]
+    new: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [f"kept: {len(self.kept)} tensors"]
+        lines += [f"changed: {name}: {what}" for name, what in self.changed.items()]
+        lines += [f"dropped: {name}" for name in self.dropped]
+        return "\n".join([*lines, *(f"new: {name}" for name in self.new)])
+
+
+def convert(
+    state: Mapping[str, Any], spec: ResNetSpec, to: str = OURS, *, flip_channels: bool = False
+) -> Conversion:
+    """The state dict of a network for another, for another input or classifier, or layout.
+
+    state: tensors or arrays by name: torchvision's, timm's, Keras's (layer/tensor) or Caffe's
+    (layer/number of the blob), told apart by their names. to: one of FORMATS. The stem's weights
+    are summed over the channels for one channel, and otherwise repeated and scaled so that the sum
+    over channels stays, as timm does; flip_channels turns BGR weights into RGB, as Keras and Caffe
+    need. Raises InspectError where the state is of another network.
+    """
+    if to not in FORMATS:
+        raise unknown("layout", to, FORMATS)
+    tensors = {key: torch.as_tensor(value) for key, value in state.items()}
+    graph = layer_graph(spec)
+    source = _layout_of(tensors)
+    if to != OURS:
+        layout = _fitting(LAYOUTS[to], spec)
+        ours = convert(state, spec, flip_channels=flip_channels)
+        return _written(layout, ours, graph, spec)
+    if source is None:
+        return _filled(from_timm(tensors, spec), graph, {}, flip_channels)
+    theirs = flat_keras(tensors) if source.name == "keras" else tensors
+    read, told = _read(_fitting(source, spec), theirs, graph, spec)
+    return _filled(read, graph, told, flip_channels)
+
+
+def _fitting(layout: Layout, spec: ResNetSpec) -> Layout:
+    if not layout.fits(spec):
+        raise InspectError(f"{spec.name} is not a network that {layout.name} has names for")
+    return layout
+
+
+def _layout_of(state: State) -> Layout | None:
+    """The layout whose names a state has; None for torchvision's, timm's and ours."""
+    for layout in LAYOUTS.values():
+        if layout.mark and any(map(layout.mark.search, state)):
+            return layout
+    return None
+
+
+def _modules(graph: LayerGraph) -> list[Module]:
+    kinds = {Conv2d: "conv", BatchNorm2d: "norm", Linear: "linear"}
+    paths = {layer.path: kinds[type(layer.op)] for layer in graph.layers if type(layer.op) in kinds}
+    return [Module(path, kind) for path, kind in paths.items()]
+
+
+def _read(
+    layout: Layout, theirs: State, graph: LayerGraph, spec: ResNetSpec
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Another layout's tensors by our names, and what had to be changed in them."""
+    assert layout.read is not None  # timm's is `from_timm`
+    read: dict[str, Tensor] = {}
+    told: dict[str, str] = {}
+    for module in _modules(graph):
+        try:
+            tensors = layout.read(theirs, module, spec)
+        except KeyError as error:
+            raise InspectError(
+                f"the state has no {error.args[0]}, which {layout.name} calls {module.path} of "
+                f"{spec.name}; give the network that the weights are of"
+            ) from None
+        read.update({f"{module.path}.{key}": value for key, value in tensors.items()})
+    # A bias before a norm that ours lacks is the norm's mean less that bias: the same function.
+    for conv, norm in _normed(graph).items():
+        bias = read.pop(f"{conv.path}.bias", None)
+        if bias is None:
+            continue
+        if conv.op.bias:
+            read[f"{conv.path}.bias"] = bias
+        elif bias.any():
+            read[f"{norm}.running_mean"] = read[f"{norm}.running_mean"] - bias
+            told[f"{norm}.running_mean"] = f"less the bias of {conv.path}"
+    return read, told
+
+
+def _normed(graph: LayerGraph) -> dict[Any, str]:
+    """The path of the batch norm that reads each convolution."""
+    made = {layer.name: layer for layer in graph.layers if isinstance(layer.op, Conv2d)}
+    return {
+        made[layer.inputs[0]]: layer.path
+        for layer in graph.layers
+        if isinstance(layer.op, BatchNorm2d) and layer.inputs[0] in made
+    }
+
+
+def _filled(
+    read: State, graph: LayerGraph, told: Mapping[str, str], flip_channels: bool
+) -> Conversion:
+    """A network's state dict with all that fits it, and what became of the rest."""
+    fresh = build(graph, device="cpu").state_dict()
+    stem = f"{_stem(graph)}.weight"
+    state: dict[str, Tensor] = {}
+    changed = dict(told)
+    new: list[str] = []
+    for key, start in fresh.items():
+        value = read.get(key)
+        if value is not None and key == stem:
+            value, what = _adapted(value, start, flip_channels)
+            changed |= {key: what} if what else {}
+        if value is None or value.shape != start.shape:
+            state[key] = start
+            if not key.endswith("num_batches_tracked"):
+                new.append(key)
+        else:
+            state[key] = value.to(start.dtype).contiguous()
+    if not any(key in read and key not in new for key in fresh):
+        raise InspectError(
+            f"no tensor of the state fits {graph.name}; give a state dict of torchvision, timm, "
+            "Keras (layer/tensor) or Caffe (layer/number)"
+        )
+    dropped = [key for key in read if key not in fresh or key in new]
+    changed = {key: what for key, what in changed.items() if key not in new}
+    kept = [key for key in read if key in fresh and key not in new and key not in changed]
+    return Conversion(state, tuple(kept), changed, tuple(dropped), tuple(new))
+
+
+def _stem(graph: LayerGraph) -> str:
+    return next(layer.path for layer in graph.layers if isinstance(layer.op, Conv2d))
+
+
+def _adapted(weight: Tensor, start: Tensor, flip: bool) -> tuple[Tensor | None, str]:
+    """A stem's weights for as many channels as `start` has, and what was done in words."""
+    said = []
+    if weight.shape[0] != start.shape[0] or weight.shape[2:] != start.shape[2:]:
+        return None, ""
+    if flip and weight.shape[1] == 3:
+        weight = weight.flip(1)
+        said.append("channels reversed")
+    before, after = weight.shape[1], start.shape[1]
+    if before != after and after == 1:
+        weight = weight.sum(1, keepdim=True)
+        said.append(f"summed over {before} channels")
+    elif before != after:
+        times = -(-after // before)
+        weight = weight.repeat(1, times, 1, 1)[:, :after] * (before / after)
+        said.append(f"{before} channels repeated for {after}, times {before}/{after}")
+    return weight, ", ".join(said)
+
+
+def _written(layout: Layout, ours: Conversion, graph: LayerGraph, spec: ResNetSpec) -> Conversion:
+    theirs: dict[str, Tensor] = {}
+    for module in _modules(graph):
+        start = f"{module.path}."
+        tensors = {
+            key.removeprefix(start): value
+            for key, value in ours.state.items()
+            if key.startswith(start) and "." not in key.removeprefix(start)
+        }
+        if module.kind == "norm" and layout.name != "timm":
+            tensors.pop("num_batches_tracked", None)
+        theirs |= layout.write(tensors, module, spec)
+    return Conversion(theirs, ours.kept, ours.changed, ours.dropped, ours.new)
+
+
+def recognise(state: Mapping[str, Any]) -> dict[str, str]:
+    """The networks of the zoo whose tensors a state has, each with what cannot be told apart.
+
+    Names and shapes decide, the classifier's rows and the stem's channels aside. They do not say
+    where a bottleneck strides (v1 or v1.5): 1x1 and 3x3 have the same shapes. Only the library
+    does: Caffe's and Keras's releases stride in the 1x1, torchvision's and timm's in the 3x3.
+    Raises InspectError where no network fits.
+    """
+    tensors = {key: torch.as_tensor(value) for key, value in state.items()}
+    source = _layout_of(tensors)
+    flat = flat_keras(tensors) if source and source.name == "keras" else tensors
+    found = {name: _doubt(name, source) for name in zoo.ZOO if _is_of(name, flat, source)}
+    if not found:
+        raise InspectError("no network of the zoo has these tensors; 'models' lists them")
+    return found
+
+
+def _is_of(name: str, state: State, source: Layout | None) -> bool:
+    spec = zoo.spec(name)
+    graph = layer_graph(spec)
+    if source is None:
+        state = from_timm(state, spec)
+    elif not source.fits(spec):
+        return False
+    else:
+        try:
+            state, _ = _read(source, state, graph, spec)
+        except (InspectError, IndexError):
+            return False
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in graph.layers:
+        op = layer.op
+        if isinstance(op, Conv2d):
+            shapes[layer.path] = (op.out_channels, op.in_channels // op.groups, *op.kernel)
+        elif isinstance(op, Linear):
+            shapes[layer.path] = (op.out_features, op.in_features)
+        elif op.params:
+            shapes[layer.path] = ()
+    weights = {key for key in state if key.endswith(".weight")}
+    return weights == {f"{path}.weight" for path in shapes} and all(
+        _alike(tuple(state[f"{path}.weight"].shape), shape, path, graph)
+        for path, shape in shapes.items()
+    )
+
+
+def _alike(found: tuple[int, ...], shape: tuple[int, ...], path: str, graph: LayerGraph) -> bool:
+    if path == graph.output.path:
+        return found[1:] == shape[1:]
+    if path == _stem(graph):
+        return (found[0], *found[2:]) == (shape[0], *shape[2:])
+    return not shape or found == shape
+
+
+def _doubt(name: str, source: Layout | None) -> str:
+    spec = zoo.spec(name)
+    if spec.block != "bottleneck":
+        return ""
+    if source is not None:
+        return f"{source.name}'s releases stride in the 1x1 (v1)"
+    return "v1 and v1.5 have the same shapes; torchvision's and timm's weights are of v1.5"

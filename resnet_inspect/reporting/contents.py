@@ -60,9 +60,20 @@ class Part:
         return self.graph.name
 
 
+class BlockPart(NamedTuple):
+    """What a report says of the two residual blocks."""
+
+    sheet: Sheet
+    plot: Plot
+    drawing: Drawing
+
+
 @dataclass(frozen=True)
 class Report:
-    """A report, ready to be written. command: what makes it again."""
+    """A report, ready to be written.
+
+    command: what makes it again. blocks: where a network is of those blocks.
+    """
 
     title: str
     command: str
@@ -70,14 +81,13 @@ class Report:
     overview: Sheet
     plots: Mapping[str, Plot]
     parts: tuple[Part, ...]
-    blocks: Sheet
-    block_plot: Plot
-    block_drawing: Drawing
+    blocks: BlockPart | None
     conventions: Sheet
 
     @property
     def drawings(self) -> list[Drawing]:
-        return [*(part.drawing for part in self.parts), self.block_drawing]
+        blocks = [self.blocks.drawing] if self.blocks else []
+        return [*(part.drawing for part in self.parts), *blocks]
 
 
 def contents(
@@ -100,7 +110,7 @@ def contents(
     kinds = ("stages", "cumulative", "field") if len(graphs) <= MOST else ()
     table = partial(network_table.table, batch=batch, dtype=dtype, convention=convention)
     return Report(
-        title=", ".join(names),
+        title=_title(names),
         command=command,
         about=f"Batch {batch}, {sheet.meta['dtype']}, "
         f"{network_table.heading(convention, graphs[0])}",
@@ -110,13 +120,21 @@ def contents(
             _part(slug, graph, partial(table, graph), convention)
             for slug, graph in zip(slugs(names), graphs, strict=True)
         ),
-        blocks=compare_blocks(),
-        block_plot=plot("blocks"),
-        block_drawing=_drawing(
-            partial(block_diagram, "basic", "bottleneck", channels=256, size=14)
-        ),
+        blocks=_blocks() if any(graph.spec for graph in graphs) else None,
         conventions=conventions(graphs),
     )
+
+
+def _title(names: Sequence[str]) -> str:
+    """Names in a line: two of them where there are more than three."""
+    named = names if len(names) < 4 else [*names[:2], f"{len(names) - 2} more"]
+    *most, last = named
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _blocks() -> BlockPart:
+    draw = partial(block_diagram, "basic", "bottleneck", channels=256, side=14)
+    return BlockPart(compare_blocks(), plot("blocks"), _drawing(draw))
 
 
 def _drawing(draw: Callable[..., Diagram]) -> Drawing:
@@ -156,8 +174,10 @@ def _columns(convention: str) -> tuple[str, ...]:
 
 
 def _about(graph: LayerGraph) -> str:
-    """A network in a line: how deep it is, and where it was published."""
-    size = f"{depth(graph)} layers with weights, {residual_blocks(graph)} blocks"
+    """A network in a line: what it takes, how deep it is, and where it was published."""
+    counts = {"layer": depth(graph), "block": residual_blocks(graph)}
+    layers, blocks = (f"{count} {one}{'s' * (count != 1)}" for one, count in counts.items())
+    size = f"Input {graph.shown_inputs}, {layers} with weights, {blocks}"
     if graph.name not in zoo.ZOO:
         return f"{size}."
     spec = zoo.spec(graph.name)

@@ -2,14 +2,21 @@
 
 README.md, overview/*.csv, overview/*.svg         the networks side by side
 <network>/README.md, *.csv, diagram.svg and .dot  each network
-blocks/README.md, *.csv, *.svg, diagram.dot       the two residual blocks
+blocks/README.md, *.csv, *.svg, diagram.dot       the two residual blocks, where a network has them
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resnet_inspect.reporting.contents import BLOCKS, CONVENTIONS, OVERVIEW, Part, Report
+from resnet_inspect.reporting.contents import (
+    BLOCKS,
+    CONVENTIONS,
+    OVERVIEW,
+    BlockPart,
+    Part,
+    Report,
+)
 from resnet_inspect.tables.characters import visible
 from resnet_inspect.tables.table import Sheet, Table
 from resnet_inspect.tables.writers import markdown_escaped
@@ -21,8 +28,9 @@ def pictures(report: Report) -> dict[str, str]:
     for part in report.parts:
         found[f"{part.slug}/diagram.svg"] = part.drawing.light.render().decode("utf-8")
         found[f"{part.slug}/memory.svg"] = part.memory.to_svg()
-    found[f"{BLOCKS}/diagram.svg"] = report.block_drawing.light.render().decode("utf-8")
-    found[f"{BLOCKS}/growth.svg"] = report.block_plot.to_svg()
+    if blocks := report.blocks:
+        found[f"{BLOCKS}/diagram.svg"] = blocks.drawing.light.render().decode("utf-8")
+        found[f"{BLOCKS}/growth.svg"] = blocks.plot.to_svg()
     return found
 
 
@@ -30,13 +38,14 @@ def documents(report: Report) -> dict[str, str]:
     """The Markdown, CSV and DOT files of a report by their paths."""
     found = {
         "README.md": _readme(report),
-        f"{BLOCKS}/README.md": _blocks(report),
         f"{CONVENTIONS}/README.md": _document("Conventions", *_markdown(report.conventions)),
     }
     for part in report.parts:
         found[f"{part.slug}/README.md"] = _network(part)
         found[f"{part.slug}/diagram.dot"] = part.drawing.light.dot
-    found[f"{BLOCKS}/diagram.dot"] = report.block_drawing.light.dot
+    if report.blocks:
+        found[f"{BLOCKS}/README.md"] = _blocks(report.blocks)
+        found[f"{BLOCKS}/diagram.dot"] = report.blocks.drawing.light.dot
     for path, table in _tables(report):
         found[f"{path}.csv"] = table.to_text("csv")
     return found
@@ -49,7 +58,10 @@ def _tables(report: Report) -> Iterator[tuple[str, Table]]:
         yield f"{part.slug}/layers", part.every_layer
         if part.published:
             yield f"{part.slug}/published", part.published
-    for folder, sheet in ((BLOCKS, report.blocks), (CONVENTIONS, report.conventions)):
+    sheets = {CONVENTIONS: report.conventions}
+    if report.blocks:
+        sheets[BLOCKS] = report.blocks.sheet
+    for folder, sheet in sheets.items():
         for name, table in sheet.tables.items():
             yield f"{folder}/{name}", table
 
@@ -72,6 +84,8 @@ def _readme(report: Report) -> str:
         f"- [{markdown_escaped(part.name)}]({part.slug}/README.md): {markdown_escaped(part.about)}"
         for part in report.parts
     ]
+    blocks = report.blocks
+    link = [f"- [{markdown_escaped(blocks.sheet.title)}]({BLOCKS}/README.md)"] if blocks else []
     return _document(
         report.title,
         f"{markdown_escaped(report.about)}.\n",
@@ -82,8 +96,8 @@ def _readme(report: Report) -> str:
         *plots,
         "## Networks\n",
         *networks,
-        "\n## Blocks and conventions\n",
-        f"- [{markdown_escaped(report.blocks.title)}]({BLOCKS}/README.md)",
+        f"\n## {'Blocks and conventions' if link else 'Conventions'}\n",
+        *link,
         f"- [What others count in these networks]({CONVENTIONS}/README.md)\n",
     )
 
@@ -100,10 +114,10 @@ def _network(part: Part) -> str:
     )
 
 
-def _blocks(report: Report) -> str:
+def _blocks(part: BlockPart) -> str:
     return _document(
-        report.blocks.title,
+        part.sheet.title,
         _picture("The two blocks of He et al. 2015, Figure 5", "diagram.svg"),
-        _picture(report.block_plot.alt, "growth.svg"),
-        *_markdown(report.blocks),
+        _picture(part.plot.alt, "growth.svg"),
+        *_markdown(part.sheet),
     )

@@ -50,7 +50,7 @@ class Validated(Shown):
         return f"Validated({rows} rows of {len(self.validation.networks)} runs)"
 
     def view(self) -> Sheet:
-        """'pooled', 'runs' and 'worst'."""
+        """'pooled', 'runs', 'training' and 'worst'."""
         from resnet_inspect.tables.validation import validation_sheet
 
         return validation_sheet(self.validation)

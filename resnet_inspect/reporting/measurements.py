@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,10 @@ from resnet_inspect.tables.table import Printable, Sheet, Table
 
 if TYPE_CHECKING:
     import pandas
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from resnet_inspect.pictures.plots.plot import Plot
+    from resnet_inspect.tables.page import Page
+    from resnet_inspect.tables.terminal import Line
 
 
 class Shown(Printable):
@@ -30,9 +31,15 @@ class Shown(Printable):
         """The tables in one of writers.FORMATS; raises UnknownNameError."""
         return self.view().to_text(format)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        view: RenderableType = self.view()
-        yield view
+    @property
+    def pages(self) -> list[Page]:
+        return self.view().pages
+
+    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
+        return self.view().lines(width, ascii=ascii)
+
+    def _repr_html_(self) -> str:
+        return self.view()._repr_html_()
 
 
 @dataclass(frozen=True, repr=False)

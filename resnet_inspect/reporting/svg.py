@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.pictures.diagrams.dot import identifier
-from resnet_inspect.pictures.diagrams.units import Unit, stages
+from resnet_inspect.networks.wiring import Wiring
+from resnet_inspect.pictures.diagrams.cells import cells
+from resnet_inspect.pictures.diagrams.to_dot import identifier
+from resnet_inspect.pictures.diagrams.units import stages
 from resnet_inspect.pictures.themes import THEMES
 from resnet_inspect.reporting.contents import Drawing
 
@@ -61,10 +63,10 @@ def diagram_colours(drawings: Iterable[Drawing]) -> Colours:
     return colours
 
 
-def inline_plot(svg: str, alt: str, prefix: str, colours: Mapping[str, str]) -> str:
-    """A plot as an element of a page; alt says what it shows."""
+def inline_plot(svg: str, alt: str, prefix: str, colours: Mapping[str, str], kind: str) -> str:
+    """A plot as an element of a page; alt says what it shows, kind which classes it has."""
     root = ET.fromstring(svg)
-    root.attrib = {"class": "plot", "role": "img", "aria-label": alt, **root.attrib}
+    root.attrib = {"class": kind, "role": "img", "aria-label": alt, **root.attrib}
     _remove(root, f"{_SVG}metadata")
     _remove(root, f"{_SVG}style")  # the page's style sheet says the same of plots
     return _inline(root, prefix, colours)
@@ -132,26 +134,16 @@ def _inline(root: ET.Element, prefix: str, colours: Mapping[str, str]) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def nodes_of_layers(graph: LayerGraph, svg: str) -> dict[str, str]:
-    """For every layer the node of its box in a diagram of its network.
+def nodes_of_layers(graph: LayerGraph) -> dict[str, str]:
+    """For every layer the node of its box in a diagram of its network's blocks.
 
     Blocks that are drawn once have the boxes of all their repeats.
     """
-    there = _nodes(ET.fromstring(svg)).keys()
-    return {
-        layer.name: _node_of(unit, drawn.name, there)
-        for stage in stages(graph)
-        for run in stage.runs
-        for unit, drawn, layer in run.pairs
-    }
-
-
-def _node_of(unit: Unit, layer: str, there: Set[str]) -> str:
-    """A layer's own node, that of the shortcut it lies on, or its block's."""
-    if identifier(layer) in there:
-        return identifier(layer)
-    for cut in unit.shortcuts:
-        node = identifier(f"{unit.name}/{cut.end}")
-        if node in there and any(member.name == layer for member in cut.layers):
-            return node
-    return identifier(unit.name)
+    readers = Wiring(graph.layers).readers
+    found: dict[str, str] = {}
+    for run in (run for stage in stages(graph) for run in stage.runs):
+        drawn = [(unit, cell) for unit in run.drawn for cell in cells(unit, "block", readers)]
+        holder = {layer.name: cell.name for _, cell in drawn for layer in cell.layers}
+        for unit, layer, repeat in run.pairs:
+            found[repeat.name] = identifier(holder.get(layer.name, unit.name))
+    return found

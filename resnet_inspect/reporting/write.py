@@ -40,6 +40,7 @@ def write(
     not a report, unless `force` (and then leaves the folder as it was); OutputError where it cannot
     be written.
     """
+    check_folder(folder, force=force)  # refused before anything is drawn
     made = files(graphs, batch=batch, dtype=dtype, convention=convention, command=command)
     write_folder(folder, made, force=force)
 
@@ -67,23 +68,31 @@ def write_folder(
     Raises ForeignFilesError for a folder that holds files and not a report, unless `force`;
     OutputError where it cannot be written.
     """
-    if os.fspath(folder) == STDOUT:
-        raise InspectError("'-' is stdout, and a report is a folder; name one")
+    check_folder(folder, force=force)
     target = Path(folder)
     try:
-        if not (force or _is_free(target) or _is_report(target)):
-            raise ForeignFilesError(
-                f"{os.fspath(folder)!r} holds files and not a report; name a new folder, or give "
-                "--force to write into it, over files of the same name"
-            )
         for name in sorted(files):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-    except ForeignFilesError:
-        raise
     except (OSError, ValueError) as error:
         raise cannot_make(folder, error) from None
     for name, data in files.items():
         write_bytes(target / name, data)
+
+
+def check_folder(folder: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Raise what `write_folder` raises of a folder that it does not write into."""
+    if os.fspath(folder) == STDOUT:
+        raise InspectError("'-' is stdout, and a report is a folder; name one")
+    try:
+        target = Path(folder)
+        free = force or _is_free(target) or _is_report(target)
+    except (OSError, ValueError) as error:
+        raise cannot_make(folder, error) from None
+    if not free:
+        raise ForeignFilesError(
+            f"{os.fspath(folder)!r} holds files and not a report; name a new folder, or give "
+            "--force to write into it, over files of the same name"
+        )
 
 
 def _is_free(folder: Path) -> bool:

@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 
 from resnet_inspect.counting.accuracy import ALONE, on_front, published
 from resnet_inspect.counting.costs import checked_batch, graph_cost
-from resnet_inspect.counting.memory import memory
+from resnet_inspect.counting.training_memory import training_memory
+from resnet_inspect.counting.training_step import Settings
 from resnet_inspect.errors import FormatError, InspectError, unknown
 from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.forecast import forecast
 from resnet_inspect.forecasting.own import device_named
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.tables.columns import Column, Record, Value, columns
+from resnet_inspect.tables.columns import Column, Record, Value, columns, show
 from resnet_inspect.tables.network import MACS
 from resnet_inspect.tables.table import Table
 
@@ -72,7 +73,8 @@ class Wanted(NamedTuple):
             raise InspectError(f"{needy} is of a device; name one, such as --device rtx4090")
 
     def admits(self, row: Record) -> bool:
-        return all(Decimal(str(row[key])) <= most for key, most in self.under.items())
+        """Whether what is known of a row is under every limit."""
+        return all(Decimal(str(row[key])) <= self.under[key] for key in self.under if key in row)
 
     def point(self, row: Record) -> tuple[float, float]:
         """Its cost, less where it is better, and its accuracy."""
@@ -117,7 +119,8 @@ def accuracy_table(wanted: Wanted) -> Table:
     Raises InspectError.
     """
     wanted.check()
-    rows = _rows(wanted)
+    costs = _costs(wanted)
+    rows = _rows(costs, wanted)
     front = on_front([wanted.point(row) for row in rows])
     rows = [row | {"front": good} for row, good in zip(rows, front, strict=True)]
     hidden = {"family", "data", "top5", "side"}
@@ -128,7 +131,7 @@ def accuracy_table(wanted: Wanted) -> Table:
         f"input ({MACS})",
         columns=_COLUMNS,
         rows=tuple(sorted(rows, key=wanted.point)),
-        notes=_notes(wanted),
+        notes=_notes(wanted) if rows else (_nothing(costs, wanted),),
         shown=tuple(column.key for column in _COLUMNS if column.key not in hidden),
     )
 
@@ -136,42 +139,53 @@ def accuracy_table(wanted: Wanted) -> Table:
 _COLUMNS = (
     *columns("text", model="Model", weights="Weights"),
     *columns("text", 9, family="Family", data="Trained on"),
-    Column("input", "Input", "shape"),
+    Column("input", "Input", "shape", 1),
     Column("side", "Side", "count", 9),
     *columns("number", top1="Top-1, %"),
     *columns("number", 6, top5="Top-5, %"),
-    Column("params", "Parameters", "count", 2),
-    Column("macs", "MACs", "count", 1),
-    Column("memory", "Training memory", "bytes", 4),
+    Column("params", "Parameters", "count", 4),
+    Column("macs", "MACs", "count", 2),
+    Column("memory", "Training memory", "bytes", 5),
     Column("latency", "Latency", "seconds", 1),
     Column("images_per_second", "Images/s", "rate", 1),
     Column("front", "Front"),
 )
 
 
-def _rows(wanted: Wanted) -> list[dict[str, Value]]:
-    costs: dict[tuple[str, int], dict[str, Value]] = {}
+_Costs = dict[tuple[str, int], dict[str, Value]]
+"""By network and side of images."""
+
+
+def _costs(wanted: Wanted) -> _Costs:
+    """What every network of the family costs at each side of images, whatever its weights."""
+    of = {(found.model, found.side): zoo.ZOO[found.model].family for found in published()}
+    return {
+        key: _cost(*key, wanted) | {"family": family}
+        for key, family in of.items()
+        if wanted.family in (None, family)
+    }
+
+
+def _rows(costs: _Costs, wanted: Wanted) -> list[dict[str, Value]]:
     rows = []
     for found in published():
-        family = zoo.ZOO[found.model].family
-        if wanted.family not in (None, family) or (wanted.data != "any" and found.data != ALONE):
+        cost = costs.get((found.model, found.side))
+        if cost is None or (wanted.data != "any" and found.data != ALONE):
             continue
-        key = found.model, found.side
-        if key not in costs:
-            costs[key] = _costs(*key, wanted)
-        row = {"family": family, "data": found.data, **found._asdict(), **costs[key]}
-        if wanted.admits(row):
-            rows.append(row)
+        row: dict[str, Value] = {"data": found.data, **found._asdict(), **cost}
+        if wanted.admits(row):  # the dearest to count comes last
+            row["memory"] = _training_memory(found.model, found.side, wanted.batch)
+            if wanted.admits(row):
+                rows.append(row)
     return rows
 
 
-def _costs(model: str, side: int, wanted: Wanted) -> dict[str, Value]:
-    """What a network costs for square images, whatever its weights."""
+def _cost(model: str, side: int, wanted: Wanted) -> dict[str, Value]:
+    """What a network costs for square images, besides memory."""
     shape = (3, side, side)
     graph = layer_graph(zoo.spec(model), shape)
     cost = graph_cost(graph)
     row: dict[str, Value] = {"input": shape, "params": cost.params, "macs": cost.macs}
-    row["memory"] = memory(graph, wanted.batch).training()
     device = wanted.device
     if device is not None:
         dtype = wanted.dtype or device.usual_dtype()
@@ -179,6 +193,29 @@ def _costs(model: str, side: int, wanted: Wanted) -> dict[str, Value]:
         row["latency"] = forecast(graph, device, 1, *way).seconds
         row["images_per_second"] = forecast(graph, device, wanted.batch, *way).images_per_second
     return row
+
+
+def _training_memory(model: str, side: int, batch: int) -> int:
+    """The most bytes at once of a training step in fp32 with SGD and momentum."""
+    graph = layer_graph(zoo.spec(model), (3, side, side))
+    return training_memory(graph, Settings(dtype="fp32")).total(batch)
+
+
+def _nothing(costs: _Costs, wanted: Wanted) -> str:
+    """Why no row is left, and what would help."""
+    if not wanted.under or not costs:
+        return f"No weights of family {wanted.family} were published; leave out --family or --data."
+    kinds = {column.key: column.kind for column in _COLUMNS}
+    for key, most in wanted.under.items():
+        found: Any = [
+            (_training_memory(*name, wanted.batch) if key == "memory" else cost[key], *name)
+            for name, cost in costs.items()
+        ]
+        least, model, side = min(found)
+        if least > most:
+            shown = show(least, kinds[key])
+            return f"No row is under this limit of {key}: the least is {shown} ({model} at {side})."
+    return f"No row is under all of {', '.join(wanted.under)} at once; raise one of these limits."
 
 
 def _notes(wanted: Wanted) -> tuple[str, ...]:

@@ -148,14 +148,14 @@ def _blocks(channels: int, size: Pair) -> Table:
     return Table(
         f"Basic block against bottleneck {_at(size)} ({MACS})",
         (
-            Column("block", "Block"),
+            Column("block", "Block", "prose"),
             Column("channels", "Channels", "count", 3),
-            Column("inside", "In 3x3", "count", 4),
+            Column("inside", "3x3 channels", "count", 4),
             *with_ratio(Column("weights", "Weights", "count")),
             Column("params", "With BN", "count", 2),
             *with_ratio(Column("macs", "MACs", "count")),
             Column("flops", "FLOPs", "count", 6),
-            *with_ratio(Column("activations", "Activations", "count"), 1),
+            *with_ratio(Column("activations", "Activations", "count", 1), 2),
         ),
         against_first(rows, "weights", "macs", "activations"),
         notes=(
@@ -189,9 +189,9 @@ def _layers(channels: int, size: Pair) -> Table:
         (
             Column("block", "Block"),
             Column("layer", "Layer", rank=5),
-            *columns("text", does="Does", numbers="k × k × in × out"),
+            *columns("prose", does="Does", numbers="k × k × in × out"),
             Column("weights", "Weights", "count"),
-            Column("macs_numbers", "weights × H × W", rank=4),
+            Column("macs_numbers", "weights × H × W", "prose", 4),
             Column("macs", "MACs", "count"),
             Column("share", "of MACs", "share", 3),
         ),
@@ -270,8 +270,8 @@ def _formulas(channels: int, size: Pair) -> Table:
         f"Formulas, with C = {channels}, H x W = {show_shape(size)}, one sample ({MACS})",
         (
             *columns("text", quantity="Quantity", block="Block"),
-            Column("written", "Formula", rank=1),
-            Column("closed", "Closed form"),
+            Column("written", "Formula", "prose", 1),
+            Column("closed", "Closed form", "prose"),
             Column("value", "=", "count"),
             Column("ratio", "ratio", "ratio"),
         ),
@@ -335,7 +335,8 @@ def _projections(channels: int, size: Pair) -> Table:
     return Table(
         f"What a shortcut costs at {channels} channels {_at(size)} ({MACS})",
         (
-            *columns("text", block="Block", shortcut="Shortcut"),
+            Column("block", "Block"),
+            Column("shortcut", "Shortcut", "prose"),
             Column("entering", "Entering", "shape", 3),
             Column("weights", "Weights", "count"),
             Column("params", "With BN", "count", 2),

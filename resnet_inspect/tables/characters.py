@@ -7,6 +7,7 @@ ends a line or turns the direction of writing is written as its escape, as repr 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _STEERING = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # the C0 and C1 controls but for tab and line feed
@@ -14,9 +15,9 @@ _STEERING = (
     "\u2028\u2029\ufff9-\ufffb\U000e0000-\U000e007f"  # lines, annotations, tags
     "\ud800-\udfff\ufeff\ufffe\uffff"  # what UTF-8 or XML cannot hold
 )
-_IN_A_LINE = re.compile(f"[{_STEERING}\t\n]")
-steering = re.compile(f"[{_STEERING}]")
-"""What steers a terminal, but for tab and line feed."""
+_IN_A_LINE = f"[{_STEERING}\t\n]"
+STEERING = f"[{_STEERING}]"
+"""A pattern of what steers a terminal, but for tab and line feed; it is seldom looked for."""
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -25,18 +26,41 @@ def _escaped(match: re.Match[str]) -> str:
 
 def visible(text: str) -> str:
     """A line of text that does nothing but show: a tab is \\t, an escape \\x1b."""
-    return text if text.isprintable() else _IN_A_LINE.sub(_escaped, text)
+    return text if text.isprintable() else re.sub(_IN_A_LINE, _escaped, text)
 
 
 def visible_lines(text: str) -> str:
     """As `visible`, of text that may have lines and tabs."""
-    return text if text.isprintable() else steering.sub(_escaped, text)
+    return text if text.isprintable() else re.sub(STEERING, _escaped, text)
+
+
+def cells(text: str) -> int:
+    """The cells of a terminal that a text takes."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def _cells(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def shortened(text: str, most: int) -> str:
-    """Text of at most so many characters, its middle left out where it is longer."""
+    """Text of at most so many cells, its middle left out where it is longer."""
+    if cells(text) <= most:
+        return text
     end = most // 2
-    return text if len(text) <= most else f"{text[: most - end - 1]}…{text[len(text) - end :]}"
+    return f"{beginning(text, most - end - 1)}…{beginning(text[::-1], end)[::-1]}"
+
+
+def beginning(text: str, most: int) -> str:
+    """The first characters of a text, of at most so many cells."""
+    taken = 0
+    for at, char in enumerate(text):
+        taken += _cells(char)
+        if taken > most:
+            return text[:at]
+    return text
 
 
 SIGNS = str.maketrans(
@@ -63,6 +87,9 @@ SIGNS = str.maketrans(
         "─": "-",
         "━": "-",
         "…": "~",
+        **dict.fromkeys("⎡⎣", "["),
+        **dict.fromkeys("⎤⎦", "]"),
+        **dict.fromkeys("⎢⎥", "|"),
         **dict.fromkeys("█▉▊▋▌", "#"),
         **dict.fromkeys("▍▎▏", "."),
     }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from resnet_inspect.networks.ops import show_shape
 
@@ -12,8 +12,9 @@ Value = str | int | float | bool | tuple[Any, ...] | None
 
 Record = Mapping[str, Value]
 
-Words = Literal["text", "prose"]
-"""Words; prose may wrap."""
+Words = Literal["text", "prose", "formula", "stack"]
+"""Words; prose may wrap; in a terminal a formula stands above the next column's prose; a stack is
+lines one above another, some in brackets (`stacked`)."""
 
 Numbers = Literal["count", "bytes", "ratio", "number", "figures", "percent", "seconds", "rate"]
 """An exact int; bytes; floats: a ratio, any number, one of any size in four figures, a share of no
@@ -27,7 +28,8 @@ where they are equal; share: a part of the total, 0 to 1, with a bar where there
 class Column(NamedTuple):
     """key: its name in data; title: its heading.
 
-    rank: how soon a narrow terminal drops it (0 never, higher sooner).
+    rank: how soon it is left out where there is little room: 0 never, higher sooner; below 0 only
+    where all would not fit even with words shortened.
     """
 
     key: str
@@ -37,7 +39,7 @@ class Column(NamedTuple):
 
     @property
     def numeric(self) -> bool:
-        return self.kind not in ("text", "prose", "shape", "share")
+        return self.kind not in (*get_args(Words), "shape", "share")
 
 
 def columns(kind: Kind, rank: int = 0, /, **titles: str) -> tuple[Column, ...]:
@@ -55,7 +57,9 @@ def repeats(rows: Sequence[Record], total: Record) -> bool:
 def show(value: Value, kind: str) -> str:
     """A value as people read it: 1,814,073,344; 64x112x112; 97.5 MiB; 12.3%."""
     if value is None:
-        return "" if kind in ("text", "prose", "shape", "pair", "number") else "?"
+        return (
+            "" if kind in ("text", "prose", "formula", "stack", "shape", "pair", "number") else "?"
+        )
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -63,6 +67,28 @@ def show(value: Value, kind: str) -> str:
     if kind in _SHOWN:
         return _SHOWN[kind](value)
     return show_shape(value) if isinstance(value, tuple) else str(value)
+
+
+_BLANK = (*get_args(Words), "shape", "pair", "number")
+"""Kinds of which an unknown value is left blank."""
+
+
+class Stacked(NamedTuple):
+    """Lines one above another; in brackets where they stand there `times` times."""
+
+    lines: tuple[str, ...]
+    times: str = ""
+
+
+def stacked(text: str) -> list[Stacked]:
+    """The parts of a stack: '3x3 max pool; [1x1, 64; 3x3, 64] x 3' has two."""
+    parts = []
+    for lines, times, line in _STACKED.findall(text):
+        parts.append(Stacked(tuple(lines.split("; ")), times) if times else Stacked((line,)))
+    return parts
+
+
+_STACKED = re.compile(r"\[([^\]]*)\] x (\d+)|([^;\s][^;]*)")
 
 
 def show_bytes(count: int) -> str:
@@ -100,7 +126,11 @@ def compact(count: int) -> str:
 
 def show_count(count: int) -> str:
     """A count in full, up to a million million million; what is larger in four figures."""
-    return f"{count:,}" if abs(count) < 10**18 else f"{Decimal(count):.3e}"
+    if abs(count) < 10**18:
+        return f"{count:,}"
+    from decimal import Decimal
+
+    return f"{Decimal(count):.3e}"
 
 
 def show_figures(number: float) -> str:
@@ -141,6 +171,7 @@ def _pair(value: Any) -> str:
 
 _SHOWN: dict[str, Callable[[Any], str]] = {
     "count": show_count,
+    "stack": show_count,
     "bytes": lambda value: show_bytes(int(value)),
     "share": "{:.1%}".format,
     "percent": "{:.1%}".format,

@@ -19,7 +19,7 @@ from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import ROLES, depth, depths, residual_blocks, roles
 from resnet_inspect.tables import network as network_table
 from resnet_inspect.tables.columns import Column, Record, Value, columns
-from resnet_inspect.tables.network_notes import run_notes
+from resnet_inspect.tables.network_notes import counted_layers, run_notes
 from resnet_inspect.tables.ratios import against_first, ratio, with_ratio
 from resnet_inspect.tables.table import Sheet, Table
 
@@ -182,6 +182,7 @@ def _costs(networks: Sequence[Network]) -> Table:
     ]
     notes = ["FLOPs are 2 x MACs and the elementwise operations."] if count == "macs" else []
     notes += ["Ratios are to the first."] if len(networks) > 1 else []
+    notes += counted_layers(net.graph for net in networks)
     notes += [f"{net.graph.name}: {note}" for net in networks for note in run_notes(net.graph)]
     differ = len({network.graph.input_shape for network in networks}) > 1
     return Table(
@@ -229,7 +230,7 @@ def _memories(networks: Sequence[Network]) -> Table:
             Column("peak", "Peak", "bytes", 4),
             Column("peak_at", "Peak at", rank=7),
             *with_ratio(Column("inference", "Inference", "bytes"), 2),
-            Column("kept", "Kept", "bytes", 5),
+            Column("kept", "For backward", "bytes", 5),
             *with_ratio(Column("training", "Training", "bytes"), 2),
             Column("receptive_field", "Field", "pair", 1),
             *_uncounted(networks),
@@ -264,7 +265,7 @@ def _stages(networks: Sequence[Network]) -> Table:
             _share_of(networks, 5),
             Column("flops", "FLOPs", "count", 11),
             *with_ratio(Column("activations", "Activations", "count", 8), 9),
-            *columns("bytes", 10, peak="Peak", kept="Kept"),
+            *columns("bytes", 10, peak="Peak", kept="For backward"),
             Column("receptive_field", "Field", "pair", 7),
             *_uncounted(networks),
         ),

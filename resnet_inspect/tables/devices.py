@@ -32,6 +32,8 @@ def devices_table(known: Iterable[Device]) -> Table:
             **{dtype: device.peaks.get(dtype) for dtype in _PEAKS},
             "bandwidth": device.bandwidth,
             "memory": device.memory or None,
+            "sold": device.sold or None,
+            "reported": device.reported,
             "cache": device.cache,
             "units": device.units,
             "clock": device.clock,
@@ -46,9 +48,15 @@ def devices_table(known: Iterable[Device]) -> Table:
             Column("name", "Device"),
             Column("title", "As its maker calls it", rank=9),
             Column("launched", "Launched", rank=4),
-            *(Column(dtype, f"{title}, FLOP/s", "rate") for dtype, title in _PEAKS.items()),
+            *(
+                Column(dtype, f"{title}, FLOP/s", "rate", dtype == "tf32")
+                for dtype, title in _PEAKS.items()
+            ),
             Column("bandwidth", "Memory, B/s", "rate"),
-            *columns("bytes", 1, memory="Memory", cache="L2"),
+            Column("memory", "Memory", "bytes"),
+            Column("cache", "L2", "bytes", 1),
+            Column("sold", "Sold as, GB", "number", 8),
+            Column("reported", "Memory by", rank=9),
             Column("units", "Units", "count", 8),
             *columns("rate", 8, clock="Clock, Hz"),
             Column("power", "TDP, W", "number", 3),
@@ -57,6 +65,7 @@ def devices_table(known: Iterable[Device]) -> Table:
         rows=tuple(rows),
         notes=(
             "Peaks are dense, 2 FLOPs for each multiply-accumulate; fp16 accumulates in fp32.",
+            "Memory: what CUDA reports; makers' GB are about 2^30 bytes each, less ECC.",
             "--format json has the sources.",
         ),
         shown=("name", "launched", *_SHOWN, "bandwidth", "memory", "cache", "power"),

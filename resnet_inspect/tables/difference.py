@@ -57,7 +57,7 @@ def diff(before: LayerGraph, after: LayerGraph) -> Table:
         title=f"{before.name} → {after.name}, input {_inputs(before, after)}",
         columns=(
             *columns("text", stage="Stage", block="Block", change="", name="Layer"),
-            *columns("text", before="Was", after="Is"),
+            *(Column("before", "Was", rank=-2), Column("after", "Is", rank=-1)),
             Column("what", "What changed", "prose"),
             *columns("count", params="Parameters", macs="MACs"),
         ),

@@ -28,6 +28,10 @@ _OUTSIDE = (
     "Outside: the part of the receptive field's area that is not on the input; padding: the part "
     "of the square of the gradient that falls on padding."
 )
+_L1 = (
+    "L1: what theory and autograd differ by, summed over pixels (at most 200%); the noise of few "
+    "seeds is in it."
+)
 
 
 def effective_fields(
@@ -43,7 +47,7 @@ def effective_fields(
         columns=_COLUMNS,
         rows=tuple(_row(name, field, found.get(name)) for name, field in fields.items()),
         meta={"model": graph.name, "input": list(graph.input_shape)},
-        notes=(_CAN_SEE, _OUTSIDE, *_answer(graph, fields)),
+        notes=(_CAN_SEE, _OUTSIDE, *((_L1,) if found else ()), *_answer(graph, fields)),
         shown=tuple(column.key for column in _COLUMNS if column.key not in hidden),
     )
 

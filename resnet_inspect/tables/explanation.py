@@ -47,7 +47,7 @@ def arithmetic(graph: LayerGraph, part: str) -> Table:
         columns=(
             *([Column("layer", "Layer")] if is_block else []),
             Column("quantity", "Quantity"),
-            Column("formula", "Formula", rank=1),
+            Column("formula", "Formula", "formula"),
             Column("numbers", "With numbers", "prose"),
             Column("value", "=", "count"),
         ),

@@ -20,12 +20,16 @@ from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.tables.columns import Column, Record, Value
 from resnet_inspect.tables.formulas import field_note
 from resnet_inspect.tables.network_notes import (
+    counted_layers,
+    dilated,
     gaps,
     memory_notes,
     not_run,
+    padded_unlike,
     publications,
     references,
     run_notes,
+    small_input,
     wide_field,
 )
 from resnet_inspect.tables.table import Table
@@ -93,7 +97,7 @@ METRICS: dict[str, Metric] = {
         (Column("name", "Layer"), lambda row: row.name),
         (Column("path", "Module"), lambda row: row.path),
         (Column("op", "Op"), _op_names),
-        (Column("operation", "Operation"), _operation),
+        (Column("operation", "Operation", rank=2), _operation),
         (Column("stage", "Stage"), lambda row: row.stage),
         (Column("block", "Block"), lambda row: row.block),
         (Column("layers", "Layers", "count"), lambda row: len(row.layers)),
@@ -102,16 +106,16 @@ METRICS: dict[str, Metric] = {
         (Column("padding", "Padding", "shape"), _setting("padding")),
         (Column("groups", "Groups"), _setting("groups")),
         (
-            Column("input_shape", "Input", "shape", 5),
+            Column("input_shape", "Input", "shape", 6),
             lambda row: (*row.layers[0].input_shapes, None)[0],
         ),
-        (Column("output_shape", "Output", "shape"), lambda row: row.layers[-1].output_shape),
+        (Column("output_shape", "Output", "shape", 1), lambda row: row.layers[-1].output_shape),
         (Column("params", "Parameters", "count"), lambda row: row.cost.params),
-        (Column("trainable", "Trainable", "count", 3), lambda row: row.cost.trainable),
+        (Column("trainable", "Trainable", "count", 5), lambda row: row.cost.trainable),
         (Column("frozen", "Frozen", "count", 1), lambda row: row.cost.frozen),
         (Column("macs", "MACs", "count"), _term("macs")),
         (Column("share", "of MACs", "share", 3), _share),
-        (Column("flops", "FLOPs", "count", 4), lambda row: _known(row, row.cost.flops)),
+        (Column("flops", "FLOPs", "count", 5), lambda row: _known(row, row.cost.flops)),
         *((Column(term, term.capitalize(), "count"), _term(term)) for term in TERMS),
         (Column("activations", "Activations", "count"), lambda row: _known(row, row.cost.written)),
         (
@@ -126,7 +130,7 @@ METRICS: dict[str, Metric] = {
             Column("intensity", "FLOPs/byte", "ratio"),
             lambda row: _known(row, row.cost.intensity(row.itemsize)),
         ),
-        (Column("receptive_field", "Field", "pair", 2), _field("size")),
+        (Column("receptive_field", "Field", "pair", 4), _field("size")),
         (Column("field_stride", "F. stride", "pair"), _field("stride")),
         (Column("field_padding", "F. padding", "pair"), _field("padding")),
         (Column("field_centre", "F. centre", "pair"), _field("centre")),
@@ -255,7 +259,7 @@ def table(
     return Table(
         title=f"{graph.name}, input {graph.shown_inputs}, batch {batch}, {named} "
         f"({heading(convention, graph)})",
-        columns=tuple([known[key][0] for key in keys]),
+        columns=tuple([_wanted(known[key][0], columns) for key in keys]),
         rows=tuple(rows),
         total={"name": "total, at least" if whole.cost.uncounted else "total"}
         | {key: known[key][1](whole) for key in (*_SUMMED, COUNTED) if key in known},
@@ -274,13 +278,23 @@ def table(
         group="stage" if level == "layer" else None,
         partial=partial,
         shown=shown(convention, graph) if columns is None else (),
+        picked_by="--columns",
     )
+
+
+def _wanted(column: Column, asked: Sequence[str] | None) -> Column:
+    """A column, which is never left out where somebody asked for it."""
+    return column if asked is None else column._replace(rank=0)
 
 
 def _notes(
     graph: LayerGraph, batch: int, dtype: str | None, convention: str, with_fields: bool
 ) -> tuple[str, ...]:
     return (
+        *counted_layers([graph]),
+        *small_input(graph),
+        *dilated(graph),
+        *padded_unlike(graph),
         *memory_notes(graph, batch, dtype),
         *run_notes(graph),
         *field_note(graph),

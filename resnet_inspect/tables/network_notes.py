@@ -9,6 +9,9 @@ from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.published import Figure, figures_of, published_quantity
 from resnet_inspect.counting.receptive_field import wired_fields
 from resnet_inspect.networks.graph import LayerGraph, once, unread
+from resnet_inspect.networks.ops import Conv2d, MaxPool2d, show_shape
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.spec import BLOCKS, ResNetSpec
 from resnet_inspect.tables.columns import Record, Value, show_bytes
 
 MOST = 4
@@ -96,6 +99,81 @@ def run_notes(graph: LayerGraph) -> Iterator[str]:
     if dropped := unread(graph):
         yield f"Run, but no output needs their result: {listed(dropped)}"
     yield from run.notes
+
+
+def counted_layers(graphs: Iterable[LayerGraph]) -> Iterator[str]:
+    """How the depths of networks come about, as papers count them (He et al. 2015, Table 1)."""
+    of: dict[str, list[str]] = {}
+    for graph in graphs:
+        if graph.spec is not None:
+            of.setdefault(_layer_sum(graph.spec), []).append(graph.name)
+    if of:
+        several = sum(map(len, of.values())) > 1
+        sums = (f"{said} ({listed(names)})" if several else said for said, names in of.items())
+        yield f"Depth: {', '.join(sums)} layers with weights; shortcuts, norms, pools apart"
+
+
+def _layer_sum(spec: ResNetSpec) -> str:
+    """50 = 1 + 3 x 16 + 1: the stem, each block's convolutions, the head."""
+    each, blocks = BLOCKS[spec.block], sum(spec.blocks)
+    stem = int(spec.stem != "none")
+    head = spec.depth - stem - each * blocks
+    middle = f"{each} x {blocks}" if each > 1 else str(blocks)
+    terms = (str(stem or ""), middle, str(head or ""))
+    return f"{spec.depth} = {' + '.join(filter(None, terms))}"
+
+
+def small_input(graph: LayerGraph) -> Iterator[str]:
+    """What a stem made for large images leaves of a small one, and what the 3x3 stem would."""
+    spec = graph.spec
+    if spec is None or spec.stem in ("3x3", "none") or max(graph.input_shape[1:]) > SMALL:
+        return
+    other = layer_graph(spec.with_changes({"stem": "3x3", "stem_pool": False}), graph.input_shape)
+    left, kept = (
+        [show_shape(at.leaving.output_shape[1:]) for at in (each.stages[0], each.stages[-2])]
+        for each in (graph, other)
+    )
+    whole = show_shape(graph.input_shape[1:])
+    yield (
+        f"Of {whole}, the {spec.stem} stem leaves {left[0]} and the last stage {left[1]}; stem=3x3 "
+        f"would leave {kept[0]} and {kept[1]}"
+    )
+
+
+def dilated(graph: LayerGraph) -> Iterator[str]:
+    """What an output stride keeps and what it costs."""
+    if graph.spec is None or not graph.spec.output_stride:
+        return
+    undone = {"output_stride": 0, "multi_grid": ()}
+    plain = layer_graph(graph.spec.with_changes(undone), graph.input_shape)
+    ours, theirs = graph_cost(graph), graph_cost(plain)
+    macs, written = ours.macs / theirs.macs, ours.written / theirs.written
+    yield (
+        f"Dilated from stride {graph.spec.output_stride} on: the same weights and parameters as "
+        f"without, {macs:.2f} times the MACs, {written:.2f} times the activations"
+    )
+
+
+def padded_unlike(graph: LayerGraph) -> Iterator[str]:
+    """Where padding as TensorFlow does it is not torch's."""
+    if graph.spec is None or graph.spec.padding == "torch":
+        return
+    plain = layer_graph(graph.spec.with_changes({"padding": "torch"}), graph.input_shape)
+    moved = [
+        ours.path
+        for ours in graph.layers
+        if isinstance(ours.op, (Conv2d, MaxPool2d)) and ours.op != plain.by_name[ours.name].op
+    ]
+    same = all(
+        layer.output_shape == graph.by_name[layer.name].output_shape for layer in plain.layers
+    )
+    shapes = "all shapes are" if same else "some shapes are not"
+    where = listed(moved) if moved else "nothing"
+    yield f"Padded unlike torch: {where}; {shapes} those of torch's padding"
+
+
+SMALL = 64
+"""Sides of an input up to which a stem of stride 4 leaves hardly anything."""
 
 
 def wide_field(graph: LayerGraph) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import prod
 
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.propagation.signal import LayerSignal, Signal
+from resnet_inspect.propagation.signal import NEAR, LayerSignal, Signal
 from resnet_inspect.tables.columns import Column, Record, Value, columns
 from resnet_inspect.tables.table import Sheet, Table
 
@@ -41,40 +42,62 @@ def signal(signals: Sequence[Signal], level: str = "block") -> Sheet:
     )
 
 
-def _ratio(over: float | None, under: float | None) -> float | None:
-    return None if over is None or not under else over / under
+_NORM = "‖gradient‖²"
+
+_SQUARES = (
+    f"Gradient²: the mean over a block's output of its squares; {_NORM}: their sum, which is more "
+    "for an output of more values."
+)
+
+_TRAVELS = (
+    # what, the key of its value, whether it travels back, whether it is of the output as a whole
+    ("variance", "variance", False, False),
+    ("gradient²", "gradient", True, False),
+    (_NORM, "gradient", True, True),
+)
 
 
 def _summary(title: str, signals: Sequence[Signal], measured: bool) -> Table:
-    ratios = [
-        Column(f"{key}_{kind}", words, "figures")
-        for key, title in (("variance", "Variance, last/first"), ("gradient", "Grad.², first/last"))
-        for kind, words in (("ratio", title), ("measured", "measured"))
-        if kind == "ratio" or measured
-    ]
+    shown = ["model", "ratio", "theory"] + (["measured", "error", "holds"] if measured else [])
     return Table(
-        title=f"{title}: the outputs of the first and last residual block",
+        title=f"{title}: between the outputs of the first and last residual block",
         columns=(
             Column("model", "Network"),
-            Column("init", "Initialisation", rank=2),
-            *columns("text", 3, first="First block", last="Last block"),
-            *ratios,
+            Column("init", "Initialisation"),
+            *columns("text", first="First block", last="Last block", ratio="Ratio"),
+            Column("theory", "Theory", "figures"),
+            Column("measured", "Measured", "figures"),
+            Column("error", "±", "figures", 1),
+            Column("holds", "Theory holds"),
         ),
-        rows=tuple(map(_summed, signals)),
-        notes=tuple(_caveats(signals)),
+        rows=tuple(row for each in signals for row in _ratios(each)),
+        shown=tuple(shown),
+        notes=(_SQUARES, *_caveats(signals)),
     )
 
 
-def _summed(told: Signal) -> Record:
+def _ratios(told: Signal) -> Iterator[Record]:
     first, last = told.ends
-    row: dict[str, Value] = {"model": told.name, "init": told.init, "first": first, "last": last}
-    for key in ("variance", "gradient"):
-        a, b = (first, last) if key == "gradient" else (last, first)
-        row[f"{key}_ratio"] = _ratio(getattr(told.by_name[a], key), getattr(told.by_name[b], key))
-        if a in told.measured and b in told.measured:
-            over, under = (getattr(told.measured[name], key).mean for name in (a, b))
-            row[f"{key}_measured"] = _ratio(over, under)
-    return row
+    for what, key, back, whole in _TRAVELS:
+        over, under = (first, last) if back else (last, first)
+        size = 1.0
+        if whole:
+            a, b = (prod(told.graph.by_name[name].output_shape) for name in (over, under))
+            size = a / b
+        theory, found = told.ratio(key, over, under)
+        row: dict[str, Value] = {
+            "model": told.name,
+            "init": told.init,
+            "first": first,
+            "last": last,
+            "ratio": f"{what}, {'first/last' if back else 'last/first'}",
+            "theory": None if theory is None else size * theory,
+        }
+        if found is not None:
+            row["measured"], row["error"] = found.times(size)
+            parts = told.parts_at(key)
+            row["holds"] = f"{'back ' if back else ''}to {parts}" if parts else "throughout"
+        yield row
 
 
 def _caveats(signals: Sequence[Signal]) -> Iterator[str]:
@@ -84,9 +107,18 @@ def _caveats(signals: Sequence[Signal]) -> Iterator[str]:
         "(Schoenholz et al. 2017, arXiv 1611.01232); the gradient of the output is 1."
     )
     yield (
-        "Few channels widen the spread with depth; a batch of B takes 1/B off the gradient at the "
-        "last batch norm; overlapping pools make neighbours alike."
+        "Few channels: with 16 to 64, gradient² grows less through plain networks than theory has "
+        "it, by 8% at depth 32, 22% at 56 and 84% at 110; through residual ones, by 9% at most."
     )
+    yield (
+        "A batch of B takes 1/B off the gradient at the last batch norm; overlapping pools make "
+        "neighbours alike; gates and activations that are no rectifiers hold to a tenth."
+    )
+    if any(each.measured for each in signals):
+        yield (
+            f"Theory holds: to the first block where it is off by more than {NEAR:.0%} and two "
+            "standard errors."
+        )
     for each in signals:
         if each.stopped:
             yield f"{each.name}: theory stops at {each.stopped}, for which it has no rule."

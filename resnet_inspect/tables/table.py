@@ -18,7 +18,9 @@ from resnet_inspect.tables.columns import Column, Record, Value, repeats
 
 if TYPE_CHECKING:
     import pandas
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+    from resnet_inspect.tables.page import Page
+    from resnet_inspect.tables.terminal import Line
 
 
 class Printable:
@@ -39,13 +41,24 @@ class Printable:
 
         write_text(path, self.to_text(format or format_of(path, SUFFIXES)))
 
-    def __str__(self) -> str:
-        from resnet_inspect.tables.terminal import printed
+    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
+        """The lines of text that people read, at most `width` cells wide if that is given."""
+        raise NotImplementedError
 
-        return printed(self)
+    @property
+    def pages(self) -> list[Page]:
+        """The tables as people read them in a file."""
+        raise NotImplementedError
 
     def _repr_html_(self) -> str:
-        return self.to_text("html")
+        from resnet_inspect.tables.html import fragment
+
+        return fragment(self.pages)
+
+    def __str__(self) -> str:
+        from resnet_inspect.tables.terminal import WIDTH, plain
+
+        return plain(self.lines(WIDTH)).rstrip("\n")
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,7 @@ class Table(Printable):
     meta: what holds for the whole table, by name. notes: lines below it. group: the column by
     whose values rows are set apart. partial: names of what is not counted; totals with any are
     lower bounds. shown: keys of the columns that people see, where data formats have more.
+    picked_by: the option of the command line that picks columns.
     """
 
     title: str
@@ -71,25 +85,34 @@ class Table(Printable):
     partial: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     besides: tuple[Record, ...] = ()
+    picked_by: str = ""
 
     @property
     def visible(self) -> tuple[Column, ...]:
         """The columns that people see."""
-        return self.select(self.shown).columns if self.shown else self.columns
+        known = {column.key: column for column in self.columns}
+        return tuple([known[key] for key in self.shown]) if self.shown else self.columns
 
     def select(self, keys: Iterable[str]) -> Table:
-        """The table with only these columns; raises UnknownNameError with the nearest keys."""
+        """The table with only these columns, of which no terminal leaves one out.
+
+        Raises UnknownNameError with the nearest keys.
+        """
         known = {column.key: column for column in self.columns}
         columns = []
         for key in keys:
             if key not in known:
                 raise unknown("column", key, known)
-            columns.append(known[key])
+            columns.append(known[key]._replace(rank=0))
         return replace(self, columns=tuple(columns), shown=())
 
     def noted(self, *notes: str) -> Table:
         """The table with more notes below it."""
         return replace(self, notes=(*self.notes, *notes))
+
+    def with_rows(self, rows: Iterable[Record]) -> Table:
+        """The table with other rows."""
+        return replace(self, rows=tuple(rows))
 
     def records(self) -> list[dict[str, Value]]:
         """The rows as dicts of exact values, by column key."""
@@ -163,16 +186,21 @@ class Table(Printable):
             return writers.json_text(self.records() if bare else self.to_dict())
         if format not in writers.PROSE:
             raise unknown("format", format, writers.FORMATS)
+        return writers.PROSE[format](self.pages)
+
+    @property
+    def pages(self) -> list[Page]:
+        from resnet_inspect.tables.page import Page
+
         told = self._told(visible)
-        rows, below = (writers.cells(told.visible, part) for part in (told.rows, told.below))
         notes = (*told.notes, *([told.caveat] if told.partial else []))
-        return writers.PROSE[format](writers.Page(told.title, told.visible, rows, below, notes))
+        return [Page(told.title, told.visible, told.groups, told.below, notes)]
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from resnet_inspect.tables.terminal import render
+    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
+        from resnet_inspect.tables.terminal import drawn
 
-        told = self._told(in_ascii if options.ascii_only else visible)
-        yield from render(
+        told = self._told(in_ascii if ascii else visible)
+        return drawn(
             told.title,
             told.visible,
             told.groups,
@@ -180,7 +208,8 @@ class Table(Printable):
             references=told.references,
             caveat=told.caveat,
             notes=told.notes,
-            width=options.max_width,
+            width=width,
+            shown_by=f"A wider terminal{self.picked_by and ', '}{self.picked_by} or --format csv",
         )
 
     def _told(self, say: Callable[[str], str]) -> Table:
@@ -236,22 +265,26 @@ class Sheet(Printable):
 
     def to_text(self, format: str) -> str:
         """The sheet in one of writers.FORMATS; raises UnknownNameError."""
-        from resnet_inspect.tables.writers import json_text
+        from resnet_inspect.tables import writers
 
         if format == "csv":
             only = list(self.tables.values())
             return (only[0] if len(only) == 1 else self.stacked()).to_text(format)
         if format == "json":
-            return json_text(self.to_dict())
-        return "\n".join(table.to_text(format) for table in self.tables.values())
+            return writers.json_text(self.to_dict())
+        if format not in writers.PROSE:
+            raise unknown("format", format, writers.FORMATS)
+        return writers.PROSE[format](self.pages)
 
-    def __rich_console__(
-        self, console: Console, options: ConsoleOptions
-    ) -> Iterator[RenderableType]:
+    @property
+    def pages(self) -> list[Page]:
+        return [page for table in self.tables.values() for page in table.pages]
+
+    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
         for number, table in enumerate(self.tables.values()):
             if number:
-                yield ""
-            yield table
+                yield []
+            yield from table.lines(width, ascii=ascii)
 
     def __repr__(self) -> str:
         return f"<Sheet {self.title!r}: {', '.join(self.tables)}>"

@@ -1,66 +1,49 @@
-"""Columns and rows -> rich: what a person reads in a terminal.
+"""Columns and rows -> lines: what a person reads in a terminal, or in a pipe.
 
-Groups of rows are set apart, shares are small bars, and a terminal too narrow for all columns drops
-those that matter least rather than breaking lines.
+Groups of rows are set apart, shares have small bars, and a formula stands above the same with
+numbers. `layout` says which columns fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from io import StringIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
-from rich.console import Console, Group, RenderableType
-from rich.segment import Segment, Segments
-from rich.style import Style
-from rich.text import Text
-
-from resnet_inspect.tables.characters import shortened
-from resnet_inspect.tables.columns import Column, Record, repeats, show
-
-BAR = 7
-"""Cells of a bar."""
-
-GAP = 2
-"""Cells between columns."""
+from resnet_inspect.tables.characters import cells, shortened
+from resnet_inspect.tables.columns import Column, Record, repeats, show, stacked
+from resnet_inspect.tables.layout import GAP, PERCENT, Part, Size, parts, size_of
+from resnet_inspect.tables.layout import wrapped as wrap
 
 WIDTH = 100
-"""Columns where there is no terminal to ask."""
-
-PROSE = 36
-"""Cells that a column of prose has at least."""
-
-LONG, LEAST = 40, 12
-"""Cells that a column of words gets, and has at least, where there is no room for more."""
+"""Columns where nobody says how many there are."""
 
 _PARTS = " ▏▎▍▌▋▊▉█"
 
+Line = list[tuple[str, str]]
+"""Texts that follow one another, each with its style: '', or words of bold, dim and a colour."""
 
-def bar(share: float, width: int = BAR) -> str:
+Above = Mapping[str, Column]
+"""Columns of formulas by the key of the column in which they stand, on lines of their own."""
+
+Styled = tuple[Record, str]
+"""A row and its style."""
+
+
+def bar(share: float, width: int) -> str:
     """A bar of `share` of `width` cells, in eighths of a cell; anything above 0 can be seen."""
     eighths = round(share * width * 8)
     if share > 0:
         eighths = max(1, eighths)
     whole, rest = divmod(min(eighths, width * 8), 8)
-    return ("█" * whole + (_PARTS[rest] if rest else "")).ljust(width)
+    return "█" * whole + (_PARTS[rest] if rest else "")
 
 
-def printed(view: object, width: int = WIDTH) -> str:
-    """What a terminal of `width` columns shows of something, without colours."""
-    text = StringIO()
-    # In a notebook rich would display it there instead of writing it.
-    console = Console(file=text, width=width, color_system=None, force_jupyter=False)
-    console.print(view, highlight=False, crop=False)
-    return "\n".join(line.rstrip() for line in text.getvalue().rstrip("\n").split("\n"))
+def plain(lines: Iterable[Line]) -> str:
+    """The text of lines, without styles."""
+    return "".join(["".join([text for text, _ in line]) + "\n" for line in lines])
 
 
-Cell = list[tuple[str, str]]
-"""Texts that follow one another, each with its style."""
-
-Line = tuple[list[Cell], str]
-"""A row's cells, and its style."""
-
-
-def render(
+def drawn(
     title: str,
     columns: Sequence[Column],
     groups: Sequence[Sequence[Record]],
@@ -69,31 +52,47 @@ def render(
     references: Sequence[Record],
     caveat: str,
     notes: Sequence[str],
-    width: int,
-) -> Iterator[RenderableType]:
-    """What rich prints for a table in a terminal of `width` columns.
+    width: int | None,
+    shown_by: str,
+) -> Iterator[Line]:
+    """The lines of a table, none wider than `width` if there is one.
 
-    groups: the rows, set apart; total, references: those below them; caveat: a note in yellow.
+    groups: the rows, set apart; total, references: those below them; caveat: a note in yellow;
+    shown_by: what else shows columns that do not fit.
     """
+    above = {below.key: column for column, below in pairwise(columns) if column.kind == "formula"}
+    columns = [column for column in columns if column.kind != "formula"]
     rows = [row for group in groups for row in group]
     below = [(total, "bold")] if total and not repeats(rows, total) else []
     below += [(row, _verdict(row)) for row in references]
-    needed = {c.key: _needed([*rows, *(row for row, _ in below)], c) for c in columns}
-    columns, widths = _fitting(columns, needed, width)
-    greatest = {column.key: _greatest(rows, column) for column in columns}
-    sections = [[(_line(row, columns, widths, greatest), "") for row in group] for group in groups]
-    sections.append([(_line(row, columns, widths, {}), style) for row, style in below])
-    prose = any(column.kind == "prose" for column in columns)
-    draw = _wrapped if prose else _aligned
-    texts = [Text(caveat, style="yellow")] if caveat else []
-    texts += [Text(note, style="dim") for note in notes]
-    yield Text(title, style="bold")
-    yield Text()
-    yield Group(
-        draw(columns, widths, [section for section in sections if section], width),
-        *([Text()] if texts else []),
-        *texts,
-    )
+    sections: list[list[Styled]] = [[(row, "") for row in group] for group in groups]
+
+    def sizes(columns: Sequence[Column]) -> list[Size]:
+        return _sizes(columns, rows, [row for row, _ in below], above)
+
+    made = parts(columns, sizes, width)
+    yield from _styled(title, "bold", width)
+    for part in made:
+        last = [line for line in below if len(made) == 1 or _says(line[0], part.columns[1:])]
+        yield []
+        yield from _table(part, [section for section in [*sections, last] if section], above)
+    shown = {column.key for part in made for column in part.columns}
+    if left := dict.fromkeys(column.title for column in columns if column.key not in shown):
+        names = "; ".join(left).rstrip(".")
+        notes = [f"Left out to fit {width} columns: {names}. {shown_by} shows them.", *notes]
+    if caveat or notes:
+        yield []
+    yield from _styled(caveat, "yellow", width)
+    for note in notes:
+        yield from _styled(note, "dim", width)
+
+
+def _says(row: Record, columns: Sequence[Column]) -> bool:
+    return any(row.get(column.key) is not None for column in columns)
+
+
+def _styled(text: str, style: str, width: int | None) -> Iterator[Line]:
+    return ([(line, style)] for line in wrap(text, width) if line)
 
 
 def _verdict(row: Record) -> str:
@@ -102,130 +101,119 @@ def _verdict(row: Record) -> str:
     return "red" if unlike else "green"
 
 
-def _aligned(
-    columns: Sequence[Column],
-    widths: Mapping[str, int],
-    sections: Sequence[Sequence[Line]],
-    width: int,
-) -> RenderableType:
-    """Lines of cells, as `_wrapped` draws them where none wraps, in a tenth of the time."""
-    sizes = [widths[column.key] - GAP for column in columns]
-    length = sum(sizes) + GAP * (len(columns) - 1)
-    head: Line = [[(column.title, "")] for column in columns], "bold"
-    segments = [*_segments(head, columns, sizes), Segment("─" * length + "\n")]
+def _sizes(
+    columns: Sequence[Column], rows: Sequence[Record], below: Sequence[Record], above: Above
+) -> list[Size]:
+    """The sizes of columns; the name of a line below runs over the cells that it leaves empty."""
+    made = []
+    for column in columns:
+        told = [show(row[column.key], column.kind) for row in rows if column.key in row]
+        if column.kind == "stack":
+            told = [line for text in told for line in _stack(text)]
+        if formulas := above.get(column.key):
+            told += [str(row[formulas.key]) for row in rows]
+        if column is not columns[0]:
+            told += [show(row[column.key], column.kind) for row in below if column.key in row]
+        made.append(size_of(column, max(map(cells, told), default=0)))
+    for row in below:
+        over = cells(show(row.get(columns[0].key), columns[0].kind))
+        for column, own in zip(columns[1:], made[1:], strict=True):
+            if column.key in row:
+                break
+            over -= own.least + GAP
+        made[0] = Size(*(max(one, over) for one in made[0]))
+    return made
+
+
+def _table(part: Part, sections: Sequence[Sequence[Styled]], above: Above) -> Iterator[Line]:
+    columns, sizes = part
+    heads = [wrap(column.title, size) for column, size in zip(columns, sizes, strict=True)]
+    for at, column in enumerate(columns):
+        if column.key in above:
+            heads[at] = [above[column.key].title, *heads[at]]
+    yield from _joined([[[(line, "")] for line in head] for head in heads], part, "bold", above)
+    yield [("─" * (sum(sizes) + GAP * (len(sizes) - 1)), "")]
+    greatest = [_greatest(sections, column) for column in columns]
     for number, section in enumerate(sections):
         if number:
-            segments.append(Segment(" " * length + "\n"))
-        for line in section:
-            segments += _segments(line, columns, sizes)
-    return Segments(segments)
+            yield []
+        for row, style in section:
+            bars = greatest if not style else [0.0] * len(columns)
+            drawn = [_cell(row, *about, above) for about in zip(columns, sizes, bars, strict=True)]
+            if style:
+                _run_over(drawn, row, part)
+            yield from _joined(drawn, part, style, above)
 
 
-def _segments(line: Line, columns: Sequence[Column], sizes: Sequence[int]) -> Iterator[Segment]:
-    cells, row_style = line
-    gap = ""
-    for column, size, cell in zip(columns, sizes, cells, strict=True):
-        style = f"{row_style} bold" if column is columns[0] else row_style
-        pad = " " * (size - sum(len(text) for text, _ in cell))
-        yield Segment(gap + pad if column.numeric else gap)
-        for text, own in cell:
-            yield Segment(text, Style.parse(f"{style} {own}".strip()))
-        gap = " " * GAP if column.numeric else pad + " " * GAP
-    yield Segment(gap[GAP:] + "\n")
+def _run_over(drawn: list[list[Line]], row: Record, part: Part) -> None:
+    """Let the name of a line below the others take the cells behind it that are empty."""
+    room = part.sizes[0]
+    for column, size in zip(part.columns[1:], part.sizes[1:], strict=True):
+        if column.key in row:
+            break
+        room += size + GAP
+    drawn[0] = [[(shortened(str(row.get(part.columns[0].key, "")), room), "")]]
 
 
-def _wrapped(
-    columns: Sequence[Column],
-    widths: Mapping[str, int],
-    sections: Sequence[Sequence[Line]],
-    width: int,
-) -> RenderableType:
-    """A table of rich's, which wraps prose."""
-    from rich import box
-    from rich.table import Table as RichTable
-
-    view = RichTable(
-        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), show_edge=False
-    )
-    # Numbers are never cut: where they do not fit, lines are longer than the terminal is wide.
-    least = sum(LEAST + GAP if c.kind == "prose" else widths[c.key] for c in columns)
-    view.width = least if least > width else None
-    for column in columns:
-        prose = column.kind == "prose"
-        view.add_column(
-            Text(column.title),
-            justify="right" if column.numeric else "left",
-            no_wrap=not prose,
-            # Known widths spare rich from measuring every cell; prose takes what is left.
-            width=None if prose else widths[column.key] - GAP,
-            style="bold" if column is columns[0] else "",
-        )
-    for section in sections:
-        for cells, style in section:
-            view.add_row(*(Text.assemble(*cell) for cell in cells), style=style)
-        view.add_section()
-    return view
+def _joined(drawn: Sequence[list[Line]], part: Part, style: str, above: Above) -> Iterator[Line]:
+    """The lines of a row, from those of its cells; none ends in spaces."""
+    height = max(map(len, drawn))
+    for number in range(height):
+        line: Line = []
+        at = start = 0  # where the line ends, and where the column begins
+        for column, size, cell in zip(part.columns, part.sizes, drawn, strict=True):
+            # Below a formula is what it comes to, so the value stands beside its last line.
+            place = number - (height - len(cell) if above and column.numeric else 0)
+            spans = cell[place] if 0 <= place < len(cell) else []
+            length = sum([cells(text) for text, _ in spans])
+            begin = start + (size - length if column.numeric else 0)
+            if length:
+                own = f"{style} bold" if start == 0 else style
+                line.append((" " * (begin - at), ""))
+                line += [(text, f"{own} {look}") for text, look in spans]
+                at = begin + length
+            start += size + GAP
+        yield line
 
 
-def _greatest(rows: Sequence[Record], column: Column) -> float:
+def _greatest(sections: Sequence[Sequence[Styled]], column: Column) -> float:
     """The greatest share of a column, for which its bar is full; 0 in columns without bars."""
-    values = [row.get(column.key) for row in rows] if column.kind == "share" else []
+    if column.kind != "share":
+        return 0.0
+    values = [row.get(column.key) for rows in sections for row, style in rows if not style]
     return max((value for value in values if isinstance(value, float)), default=0.0)
 
 
-def _line(
-    row: Record,
-    columns: Sequence[Column],
-    widths: Mapping[str, int],
-    greatest: Mapping[str, float],
-) -> list[Cell]:
-    return [_cell(row, c, widths[c.key] - GAP, greatest.get(c.key, 0.0)) for c in columns]
-
-
-def _cell(row: Record, column: Column, size: int, greatest: float) -> Cell:
-    """A value, and a bar where its column has bars."""
+def _cell(row: Record, column: Column, size: int, greatest: float, above: Above) -> list[Line]:
+    """The lines of a value, with a bar where its column has bars."""
     if column.key not in row:
         return []
     value = row[column.key]
     text = show(value, column.kind)
-    if isinstance(value, float) and greatest:
-        return [(f"{text:>6} ", ""), (bar(value / greatest), "cyan")]
+    if column.kind == "prose":
+        formula = above.get(column.key)
+        told = [*wrap(str(row[formula.key]), size)] if formula else []
+        return [[(line, "")] for line in (*told, *wrap(text, size))]
+    if column.kind == "stack":
+        return [[(line, "")] for line in _stack(text)]
+    if column.kind == "share":
+        text = f"{text:>{PERCENT}}"
+    if isinstance(value, float) and value and greatest and (length := size - PERCENT - 1) > 0:
+        return [[(f"{text} ", ""), (bar(value / greatest, length), "cyan")]]
     if column.kind == "text":
         text = shortened(text, size)
-    return [(text, "dim" if value in (0, None) else "")]
+    return [[(text, "dim" if value in (0, None) else "")]]
 
 
-def _needed(rows: Sequence[Record], column: Column) -> int:
-    """Cells that a column takes, with the gap behind it."""
-    if column.kind == "share":
-        return len("100.0% ") + BAR + GAP
-    texts = [show(row[column.key], column.kind) for row in rows if column.key in row]
-    widest = max(map(len, texts), default=0)
-    if column.kind == "prose":
-        widest = min(widest, PROSE)
-    return max(len(column.title), widest) + GAP
-
-
-def _fitting(
-    columns: Sequence[Column], widths: Mapping[str, int], width: int
-) -> tuple[tuple[Column, ...], Mapping[str, int]]:
-    """All columns, or as many as fit, and their widths.
-
-    Where they do not fit, very long words are shortened, then the highest rank goes first, and then
-    the longest words are shortened to what is left by prose, which wraps.
-    """
-    kept, sizes = list(columns), dict(widths)
-
-    def missing() -> int:
-        return sum(sizes[column.key] for column in kept) - GAP - width
-
-    texts = [column.key for column in kept if column.kind == "text"]
-    if missing() > 0:
-        sizes |= {key: min(sizes[key], LONG + GAP) for key in texts}
-    while missing() > 0 and (last := max(kept, key=lambda column: column.rank)).rank:
-        kept.remove(last)
-    spare = sum(sizes[column.key] - LEAST - GAP for column in kept if column.kind == "prose")
-    left = [column.key for column in kept if column.key in texts]
-    for key in sorted(left, key=sizes.__getitem__, reverse=True):
-        sizes[key] -= max(0, min(missing() - spare, sizes[key] - LEAST - GAP))
-    return tuple(kept), sizes
+def _stack(text: str) -> Iterator[str]:
+    """The lines of a stack, in brackets as tall as they are."""
+    for lines, times in stacked(text):
+        if not times:
+            yield lines[0]
+            continue
+        width, height = max(map(len, lines)), len(lines)
+        left = ["⎡", *"⎢" * (height - 2), "⎣"] if height > 1 else ["["]
+        right = ["⎤", *"⎥" * (height - 2), "⎦"] if height > 1 else ["]"]
+        for at, line in enumerate(lines):
+            tail = f" x {times}" if at == (height - 1) // 2 else ""
+            yield f"{left[at]}{line:{width}}{right[at]}{tail}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resnet_inspect.counting.memory import memory
+from resnet_inspect.counting.training_memory import training_memory
+from resnet_inspect.counting.training_step import Settings
 from resnet_inspect.errors import InspectError
 from resnet_inspect.forecasting.devices import Device
-from resnet_inspect.forecasting.efficiency import SETTINGS
+from resnet_inspect.forecasting.fit import room
 from resnet_inspect.forecasting.fitted import DATASHEET
 from resnet_inspect.forecasting.training import EFFICIENCY, TrainingCost, best_record
 from resnet_inspect.networks.graph import LayerGraph
@@ -122,9 +123,11 @@ def _records(costs: Sequence[TrainingCost]) -> list[str]:
 
 
 def too_large(graph: LayerGraph, device: Device, batch: int, dtype: str) -> list[str]:
-    """A note where a batch cannot fit: under autocast, what half precision alone would take."""
-    needed = memory(graph, batch, SETTINGS[dtype].dtype.replace("tf32", "fp32")).training()
-    if not device.memory or needed <= device.memory:
+    """A note where a step cannot be taken in what the device has."""
+    if not device.memory:
         return []
-    size = f"{show_bytes(needed)} or more of {show_bytes(device.memory)}"
-    return [f"{graph.name} at batch {batch} does not fit {device.name} ({size})."]
+    held, of = training_memory(graph, Settings(dtype=dtype)).total(batch), room(device)
+    if held <= of.budget:
+        return []
+    size = f"it holds {show_bytes(held)}, of {show_bytes(of.budget)} that are left"
+    return [f"{graph.name} at batch {batch} does not fit {of.name}: {size}; see 'fit'."]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from resnet_inspect.forecasting.measured import Run, public_runs
-from resnet_inspect.forecasting.validation import Checked, Validation, percentile, spent
+from resnet_inspect.forecasting.validation import Checked, Validation, spent, within
 from resnet_inspect.tables.columns import Column, Record, columns
 from resnet_inspect.tables.table import Sheet, Table
 
@@ -20,6 +20,8 @@ POOLS: dict[str, Callable[[Run], bool]] = {
     "training": lambda run: run.way.train,
 }
 """What rows are pooled over."""
+
+_TOGETHER = {"compiled inference, all": lambda run: run.way.mode == "compile"}
 
 WORST = 20
 
@@ -43,42 +45,75 @@ _ELSEWHERE = (
 
 
 def validation_sheet(validation: Validation) -> Sheet:
-    """'pooled', 'runs' and 'worst'."""
+    """'pooled', 'runs', 'training' and 'worst'."""
     return Sheet(
         "Forecasts against public measurements",
         {
             "pooled": _pooled(validation),
             "runs": _by_run(validation),
+            "training": _training(validation),
             "worst": _worst(validation),
         },
     )
 
 
-def _errors(rows: list[Checked]) -> dict[str, Any]:
-    if not rows:
+def _errors(signed: list[float]) -> dict[str, Any]:
+    if not signed:
         return {"rows": 0}
-    signed = sorted(row.error for row in rows)
     return {
-        "rows": len(rows),
-        "median": percentile(rows, 0.5),
-        "p90": percentile(rows, 0.9),
-        "bias": signed[len(signed) // 2],
+        "rows": len(signed),
+        "median": within(signed, 0.5),
+        "p90": within(signed, 0.9),
+        "bias": sorted(signed)[len(signed) // 2],
     }
 
 
-def _elsewhere(rows: list[Checked]) -> dict[str, Any]:
-    if not rows:
+def _elsewhere(signed: list[float]) -> dict[str, Any]:
+    if not signed:
         return {"other_rows": 0}
-    return {
-        "other_rows": len(rows),
-        "other_median": percentile(rows, 0.5),
-        "close": sum(abs(row.error) <= CLOSE for row in rows) / len(rows),
-    }
+    return {"other_rows": len(signed), "other_median": within(signed, 0.5), "close": _close(signed)}
+
+
+def _close(signed: list[float]) -> float:
+    return sum(abs(error) <= CLOSE for error in signed) / len(signed)
+
+
+def _joined(parts: Iterable[Iterable[Checked]]) -> list[float]:
+    return [row.error for part in parts for row in part]
+
+
+def _training(validation: Validation) -> Table:
+    """Energy of an image and time of a step, of ResNet-50 on each device and on all."""
+    found = {name: (list(of.energy), list(of.steps)) for name, of in validation.training.items()}
+    found["all"] = (
+        [error for energy, _ in found.values() for error in energy],
+        [error for _, steps in found.values() for error in steps],
+    )
+    rows = [
+        {"device": name, **_errors(energy), "energy_close": _close(energy), **_elsewhere(steps)}
+        for name, (energy, steps) in found.items()
+    ]
+    return Table(
+        title="Training of ResNet-50: energy, and steps of devices that no training run is of",
+        columns=(
+            Column("device", "Device"),
+            *_ERRORS,
+            Column("energy_close", "within 15%", "percent"),
+            Column("other_rows", "Steps: rows", "count", 2),
+            *columns("percent", 0, other_median="Steps: median", close="Steps: within 15%"),
+        ),
+        rows=tuple(rows),
+        notes=(
+            "Energy of an image: two rows calibrate a device, all others are held out.",
+            "Steps: forecasts of the rows at full power; at batch 8 and 16 the host decides.",
+            "Memory of training is counted: benchmarks/training_memory.py has it beside torch's.",
+        ),
+    )
 
 
 def _pooled(validation: Validation) -> Table:
     rows: list[Record] = []
-    for name, belongs in POOLS.items():
+    for name, belongs in (POOLS | _TOGETHER).items():
         runs = [run.name for run in public_runs().values() if belongs(run)]
         named: dict[str, Any] = {"name": name, "runs": len(runs)}
         rows.append(
@@ -99,12 +134,9 @@ def _pooled(validation: Validation) -> Table:
             "Rows to bias: five rows calibrate a run, all others are held out.",
             "Bias is the median signed error: above 0, forecasts are too slow.",
             "New device: it is held out; its datasheet and the other devices forecast it.",
+            "Training: all runs are of one device; the table of training has other devices.",
         ),
     )
-
-
-def _joined(parts: Iterable[list[Checked]]) -> list[Checked]:
-    return [row for part in parts for row in part]
 
 
 def _by_run(validation: Validation) -> Table:
@@ -116,8 +148,8 @@ def _by_run(validation: Validation) -> Table:
             "torch": run.torch,
             "source": run.source,
         }
-        | _errors(validation.networks[run.name])
-        | _elsewhere(validation.devices[run.name])
+        | _errors(_joined([validation.networks[run.name]]))
+        | _elsewhere(_joined([validation.devices[run.name]]))
         for run in public_runs().values()
     ]
     return Table(
@@ -135,7 +167,8 @@ def _by_run(validation: Validation) -> Table:
 
 def _worst(validation: Validation) -> Table:
     """The rows furthest off, one for each network of a run."""
-    every = sorted(_joined(validation.networks.values()), key=lambda row: -abs(row.error))
+    every = [row for rows in validation.networks.values() for row in rows]
+    every.sort(key=lambda row: -abs(row.error))
     rows: list[Record] = []
     for row in every[:WORST]:
         kind, share = spent(row)

@@ -12,11 +12,12 @@ from resnet_inspect.tables.network import MACS
 from resnet_inspect.tables.table import Table
 
 _MODEL_COLUMNS = (
-    *columns("text", name="Model", family="Family"),
+    Column("name", "Model"),
+    Column("family", "Family", rank=2),
     Column("depth", "Depth", "count", 4),
     Column("input", "Input", "shape", 3),
     *columns("count", params="Parameters", macs="MACs"),
-    Column("source", "Source", rank=1),
+    Column("source", "Source", "prose", 1),
 )
 
 

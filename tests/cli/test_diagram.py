@@ -62,9 +62,9 @@ def test_blocks(draw: Draw) -> None:
     assert draw("block", "bottleneck", "--channels", "256") == block_diagram("bottleneck").dot
     assert draw("block", "basic") == block_diagram("basic").dot
     assert draw("block", "basic", "bottleneck") == block_diagram("basic", "bottleneck").dot
-    projected = ["--stride", "2", "--shortcut", "D", "--in-channels", "64", "--size", "28"]
+    projected = ["--stride", "2", "--shortcut", "D", "--in-channels", "64", "--side", "28"]
     assert draw("block", "basic", "--channels", "128", *projected) == (
-        block_diagram("basic", channels=128, size=28, entering=64, stride=2, shortcut="D").dot
+        block_diagram("basic", channels=128, side=28, entering=64, stride=2, shortcut="D").dot
     )
     assert draw("block", "bottleneck", "--order", "pre", "--se-reduction", "16") == (
         block_diagram("bottleneck", order="pre", se_reduction=16).dot
@@ -107,7 +107,10 @@ def test_stdout_gets_dot_or_what_is_asked_for() -> None:
         (["resnet34", "--depth", "18"], "both 'resnet34' and --depth 18"),
         (["resnet34", "resnet50", "--depth", "18"], "--depth is for one network"),
         (["resnet18", "--stride", "2"], "--stride is for a block"),
-        (["resnet18", "resnet34", "resnet50", "resnet101"], "4 networks in one diagram"),
+        (["resnet18", "--labels", "paper"], "--labels is for a block"),
+        (["block", "basic", "--level", "conv"], "--level is about whole networks"),
+        (["block", "basic", "--names", "paper"], "--names is about whole networks"),
+        (["resnet18"] * 7, "7 networks in one diagram"),
         (["block"], "no kind of block; give 'block basic'"),
         (["block", "bottlenek"], "unknown block 'bottlenek'; did you mean bottleneck"),
         (["block", "bottleneck", "--channels", "250"], "give a multiple of 4"),

@@ -80,7 +80,12 @@ def test_every_parameter_is_explained(name: str) -> None:
 
 def test_help_lists_the_words_once(shown: Help) -> None:
     text = " ".join(" ".join(shown("diagram")).replace("│", " ").split())
-    for words in ("stage, block, layer.", "TB, LR.", "light, dark, print.", "A, B, C, D, none."):
+    for words in (
+        "stage, block, conv, layer.",
+        "TB, LR.",
+        "light, dark, print.",
+        "A, B, C, D, none.",
+    ):
         assert text.count(words) == 1
     text = " ".join(" ".join(shown("table")).replace("│", " ").split())
     assert "[default: what the network is published for]" in text

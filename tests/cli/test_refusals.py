@@ -165,3 +165,15 @@ def test_words_that_mean_nothing(
 def test_a_long_value_keeps_its_ends(capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, "table", "a" * 200 + "b" * 200)
     assert f"unknown network '{'a' * 49}...{'b' * 49}'" in line
+
+
+def test_all_columns_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli(["table", "resnet18", "--columns", "xyz"]) == 2
+    assert "choose from name, path, op, " in capsys.readouterr().err
+
+
+def test_several_tables_in_one_csv_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli(["compare", "resnet18", "resnet34", "--format", "csv"]) == 0
+    assert "its first column tells apart: cost, memory, stage, where" in capsys.readouterr().err
+    assert cli(["compare", "resnet18", "resnet34", "--format", "csv", "--only", "cost"]) == 0
+    assert capsys.readouterr().err == ""

@@ -51,9 +51,10 @@ def test_our_signs_are_ascii_where_a_stream_is_not_utf(
 def test_signs_in_ascii_keep_their_columns(tmp_path: Path) -> None:
     _, out, _ = process("explain", "resnet50", "layer2.0.conv2", cwd=tmp_path, encoding="gbk")
     lines = out.decode().splitlines()
-    rows = [line for line in lines if "(H + 2p" in line or "|C_out x C_in" in line]
-    assert "floor((H + 2p - k) / s) + 1" in rows[0]
-    assert len({line.index("|", line.index("|") + 1) for line in rows}) == 1
+    assert "output height    floor((H + 2p - k) / s) + 1" in lines
+    values = [line for line in lines if line.endswith((" 28", "115,605,504", "100,352"))]
+    assert len(values) == 4
+    assert len(set(map(len, values))) == 1
 
 
 def test_names_keep_the_letters_that_an_encoding_has(tmp_path: Path) -> None:
@@ -107,8 +108,10 @@ def test_a_full_stdout_is_one_line(words: str) -> None:
     command = [sys.executable, "-m", "resnet_inspect", *words.split()]
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run(command, stdout=full, stderr=-1, text=True, check=False)
-    line = "resnet-inspect: cannot write to standard output: no space left on device\n"
-    assert (done.returncode, done.stderr) == (2, line)
+    *waiting, line = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert line == "resnet-inspect: cannot write to standard output: no space left on device"
+    assert all(said.endswith(" ..") for said in waiting)  # on a slow machine
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")

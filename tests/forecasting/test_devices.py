@@ -52,7 +52,9 @@ def test_a_device_names_its_source_and_is_of_a_size_that_exists(device: Device) 
     assert 2**20 <= device.cache < 2**29
     assert 40 <= device.power <= 1200
     if device.kind == "cuda":
-        assert device.memory >= 10e9
+        # GB as sold are 2^30 bytes; of GDDR memory a sixteenth may hold ECC, drivers keep some.
+        assert 0.9 < device.memory / (device.sold * 2**30) < 0.996
+        assert len(device.reported) > 10
         # No datasheet with sparsity got in: matrix units do at most 64 times the others' work.
         assert device.peaks["fp16"] <= 32 * device.peaks["fp32"]
 
@@ -102,6 +104,14 @@ def test_a_device_of_ones_own_is_a_toml_file(tmp_path: Path) -> None:
     file.write_text("bandwidth = 500\ncache = 8\npeak = { fp16 = 40, fp32 = 20 }\nunits = 40\n")
     mine = find(file)
     assert (mine.name, mine.peak("fp16"), mine.bandwidth) == ("mine", 40e12, 500e9)
+
+
+def test_memory_is_what_cuda_reports_or_as_many_gib_as_a_file_says(tmp_path: Path) -> None:
+    for name, gib in {"rtx4090": 23.64, "a100-80gb": 79.25, "v100": 15.78, "h100": 79.11}.items():
+        assert find(name).memory == int(gib * 2**30)
+    file = tmp_path / "mine.toml"
+    file.write_text("bandwidth = 500\nmemory = 24\npeak = { fp16 = 40 }\n")
+    assert find(file).memory == 24 * 2**30
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,15 @@ from hypothesis import strategies as st
 from strategies import specs
 
 import resnet_inspect as ri
+from resnet_inspect.counting.roofline import bounds, floor, fused
 from resnet_inspect.forecasting import validation
 from resnet_inspect.forecasting.devices import devices, find
-from resnet_inspect.forecasting.efficiency import SETTINGS, Efficiency, pass_time
+from resnet_inspect.forecasting.efficiency import SETTINGS, Efficiency, kernel_time, pass_time
 from resnet_inspect.forecasting.fitted import ARCHITECTURE, DATASHEET, DEVICE, fitted, key_of
 from resnet_inspect.forecasting.forecast import forecast
-from resnet_inspect.forecasting.kernels import MODES, kernels
-from resnet_inspect.forecasting.measured import public_runs
+from resnet_inspect.forecasting.kernels import MODES, Kernel, kernels
+from resnet_inspect.forecasting.measured import public_runs, public_timings
+from resnet_inspect.forecasting.own import datasheet_ceilings
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 
@@ -79,11 +81,52 @@ def test_committed_efficiencies_are_what_the_public_rows_give(key: str) -> None:
 
 
 def test_held_out_networks_are_within_the_bar_when_compiled() -> None:
-    runs = [run for run in public_runs().values() if run.way.key == "compile"]
+    """On GPUs and processors together."""
+    runs = [run for run in public_runs().values() if run.way.mode == "compile"]
     rows = [row for run in runs for row in validation.held_out_networks(run)]
-    assert len(rows) == 344
+    assert len(rows) == 666
     assert validation.percentile(rows, 0.5) <= 0.025
     assert validation.percentile(rows, 0.9) <= 0.08
+
+
+def test_a_processor_is_foretold_by_another() -> None:
+    runs = [run for run in public_runs().values() if run.way.kind == "cpu"]
+    errors = [row.error for run in runs for row in validation.held_out_device(run)]
+    assert sum(abs(error) <= 0.15 for error in errors) >= 0.7 * len(errors)
+
+
+def test_a_processor_lays_out_anew_what_its_cache_does_not_hold() -> None:
+    device = find("i9-10940x")
+    of = Efficiency(depth=1e-9, width=1e-9, filling=1e-9, launch=1e-15)
+
+    def loading(weights: int) -> float:
+        kernel = Kernel("matrix", 1, 1, 1, 1, weights)
+        return kernel_time(kernel, 1, device, SETTINGS["fp32"], of).whole
+
+    fits = device.cache // 8  # of 4 bytes, beside its copy
+    assert loading(fits) == pytest.approx(2 * loading(fits // 2), rel=1e-3)
+    assert loading(100 * fits) == pytest.approx(397 * loading(fits), rel=1e-3)
+
+
+def test_no_measurement_beats_the_floor_of_its_datasheet() -> None:
+    """What fits in the cache counts as free, and chains are one kernel: nothing runs in less."""
+    for run in public_runs().values():
+        device, dtype = find(run.device), SETTINGS[run.precision].dtype
+        ceilings = datasheet_ceilings(device)
+        for timing in public_timings()[run.name]:
+            graph = ri.graph(timing.model, (3, timing.side, timing.side))
+            least = floor(bounds(fused(graph, timing.batch, dtype), ceilings, dtype))
+            assert timing.seconds > 0.97 * least, (run.name, timing)
+
+
+def test_training_on_devices_that_no_training_run_is_of() -> None:
+    found = validation.trained()
+    energy = [error for each in found.values() for error in each.energy]
+    assert len(energy) == 215
+    assert sum(abs(error) <= 0.15 for error in energy) >= 209
+    steps = [error for each in found.values() for error in each.steps]
+    assert len(steps) == 29
+    assert validation.within(steps, 0.5) <= 0.10
 
 
 @pytest.mark.slow

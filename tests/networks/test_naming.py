@@ -11,7 +11,8 @@ from strategies import specs
 
 from resnet_inspect.errors import FormatError, InspectError, SpecError, UnknownNameError
 from resnet_inspect.networks import zoo
-from resnet_inspect.networks.naming import divide, named, parse_fields, show_fields
+from resnet_inspect.networks.naming import divide, named, paper_names, parse_fields, show_fields
+from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 
 # as written, canonical, the network, and what is changed
@@ -130,3 +131,19 @@ def test_files_name_the_line(text: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(FormatError) as caught:
         named(path)
     assert f"bad.toml, {says}" in str(caught.value)
+
+
+def test_paper_names() -> None:
+    names = paper_names(layer_graph(zoo.spec("resnet50")))
+    stages = {"stem": "conv1", "layer1": "conv2_x", "layer4": "conv5_x"}
+    blocks = {"layer1.0": "conv2_1", "layer4.2": "conv5_3"}
+    layers = {"layer3.0.conv2": "conv4_1.conv2", "layer2.3.relu3": "conv3_4.relu3"}
+    assert (stages | blocks | layers).items() <= names.items()
+    assert not {"head", "fc"} & names.keys()
+    assert set(paper_names(layer_graph(zoo.spec("resnet20"))).values()) >= {"conv1", "conv4_3"}
+
+
+@pytest.mark.parametrize("name", zoo.ZOO)
+def test_paper_names_tell_parts_apart(name: str) -> None:
+    names = paper_names(layer_graph(zoo.spec(name)))
+    assert len(set(names.values())) == len(names)

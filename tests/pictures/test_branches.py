@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 from types import ModuleType
 
@@ -13,18 +12,16 @@ import torch
 import torch.nn.functional as F
 from graphs import GraphBuilder
 from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor, nn
+from wirings import branching, two_of_all
 
 from resnet_inspect import diagram, diff_diagram, trace
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.branches import Parallel, Part, in_series
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.op_labels import caption
-from resnet_inspect.networks.ops import Add, Conv2d, ReLU
+from resnet_inspect.networks.ops import Conv2d
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.networks.run import Input
-from resnet_inspect.networks.torch_ops import Concat
 from resnet_inspect.networks.wiring import Wiring
 from resnet_inspect.pictures.diagrams.diagram import LEVELS
 from resnet_inspect.pictures.diagrams.units import light, stages
@@ -70,37 +67,6 @@ def arrows(graph: LayerGraph) -> set[tuple[str, str]]:
 def test_an_arrow_is_an_edge_in_the_zoo(name: str) -> None:
     graph = layer_graph(zoo.spec(name))
     assert arrows(graph) <= edges(graph)
-
-
-@st.composite
-def branching(draw: st.DrawFn) -> LayerGraph:
-    """Convolutions of different kernels that feed one another, sums and concatenations anyhow."""
-    net = GraphBuilder("branching", (4, 8, 8))
-    made: list[Layer] = [net.add(Conv2d(4, 4, (1, 1)), net.input, name="0.conv")]
-    for at in range(1, draw(st.integers(2, 14))):
-        near = st.sampled_from(made[-4:])
-        kind, name = draw(st.sampled_from(["conv", "conv", "relu", "add", "cat"])), f"{at}.layer"
-        if kind == "conv":
-            tall = Conv2d(4, 4, (2 * at + 1, 1), padding=(at, 0))
-            made.append(net.add(tall, draw(near), name=name))
-        elif kind == "relu":
-            made.append(net.add(ReLU(), draw(near), name=name))
-        elif kind == "add":
-            made.append(net.add(Add(), draw(near), draw(near), name=name))
-        else:
-            both = net.add(Concat(), draw(near), draw(near), name=f"{at}.cat")
-            wide = Conv2d(8, 4, (2 * at + 1, 1), padding=(at, 0))
-            made.append(net.add(wide, both, name=name))
-        if draw(st.booleans()):
-            net.end_block(f"{at}", "", "Some")
-            if draw(st.booleans()):
-                net.end_stage(f"stage {at}", "")
-    net.add(ReLU(), made[-1], name="last")
-    net.end_block("last", "", "Last")
-    net.end_stage("last", "")
-    graph = net.graph()
-    ends = draw(st.sets(st.sampled_from(made[1:]), max_size=2))
-    return replace(graph, returned=(*(layer.name for layer in ends), "last"))
 
 
 @given(branching())
@@ -304,23 +270,6 @@ def test_blocks_that_differ_in_dropout_alone_are_drawn_once() -> None:
 
 
 # --- what comes and goes -----------------------------------------------------------------------
-
-
-def two_of_all() -> LayerGraph:
-    """Two inputs, two results, a layer fed by nothing and one that nothing reads."""
-    net = GraphBuilder("two", (4, 8, 8))
-    conv = Conv2d(4, 4, (3, 3), padding=(1, 1))
-    left = net.add(conv, net.input._replace(name="left"), name="a")
-    right = net.add(conv, net.input._replace(name="right"), name="b")
-    net.end_block("towers", "", "Towers")
-    both = net.add(Add(), left, right, name="both")
-    net.add(conv, both, name="dropped")
-    net.add(ReLU(), both, name="out")
-    net.end_block("head", "", "Head")
-    net.end_stage("all", "")
-    graph = net.graph()
-    entering = (Input("left", (4, 8, 8)), Input("right", (4, 8, 8)))
-    return replace(graph, entering=entering, returned=("both", "out"))
 
 
 @pytest.mark.parametrize("level", LEVELS)

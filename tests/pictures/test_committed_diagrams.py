@@ -42,7 +42,9 @@ def test_every_picture_has_its_command() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_pictures_are_fresh(name: str, tmp_path: Path) -> None:
+def test_pictures_are_fresh(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if "torchvision" in COMMANDS[name][2]:
+        request.getfixturevalue("torchvision")
     drawn = tmp_path / name
     assert run([*COMMANDS[name][1:-1], str(drawn)]) == 0
     assert said(drawn) == said(FOLDER / name)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from msgspec.structs import replace
 from recorded import CASE, latency, out_of_memory
 
+import resnet_inspect as ri
 from resnet_inspect.measuring.environment import Device
 from resnet_inspect.measuring.records import Case
 from resnet_inspect.pictures.plots.measurements import measurement_plots
+from resnet_inspect.pictures.themes import THEMES
+from resnet_inspect.tables.columns import show
+
+LADDER = Path(__file__).parents[2] / "reports" / "latency" / "cpu" / "ladder.jsonl"
 
 
 def test_plots_of_measurements_are_the_same_bytes_every_time() -> None:
@@ -22,6 +29,43 @@ def test_plots_of_measurements_are_the_same_bytes_every_time() -> None:
         svg = plot.to_svg()
         assert svg == plot.to_svg()
         assert "resnet32_cifar" in svg
+
+
+def test_a_ladder_and_its_table_show_the_same_numbers() -> None:
+    from matplotlib.figure import Figure
+
+    measured = ri.read_bench(LADDER)
+    rows = measured.table().records()
+    (made,) = measured.plots()
+    figure = Figure(figsize=made.size)
+    made.paint(figure, THEMES["light"])
+    (axes,) = figure.axes
+    (words,) = axes.child_axes
+    said = [[tick.get_text() for tick in one.get_yticklabels()] for one in (axes, words)]
+    assert said == [
+        [row["step"] for row in rows],
+        [
+            ", ".join(
+                [show(row["median"], "seconds")]
+                + ([f"{show(row['gain'], 'ratio')} ×"] if row.get("gain") else [])
+                + ([] if row["kept"] else ["not kept"])
+            )
+            for row in rows
+        ],
+    ]
+    # Points stand at the medians, and none is cut off.
+    marked = [line for line in axes.lines if line.get_marker() in ("o", "s")]
+    assert [line.get_xdata()[0] for line in marked] == [row["median"] for row in rows]
+    assert [line.get_ydata()[0] for line in marked] == list(range(len(rows)))
+    low, high = axes.get_xlim()
+    assert all(low < row["median"] < high for row in rows)
+
+
+def test_committed_plots_are_those_of_their_records() -> None:
+    for record in ("ladder", "latency", "layers"):
+        for made in ri.read_bench(LADDER.with_stem(record)).plots():
+            committed = LADDER.with_name(f"{made.file_name}.svg")
+            assert committed.read_text("utf-8") == made.to_svg(), made.name
 
 
 def test_what_varies_most_is_compared_within_a_plot() -> None:

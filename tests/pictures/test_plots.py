@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 import re
@@ -18,19 +19,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import nn
 
 import resnet_inspect as ri
+from resnet_inspect.cli.main import run
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.pictures.page_size import page_size
 from resnet_inspect.pictures.plots.costs import ALONE, KINDS, MOST, plot
 from resnet_inspect.pictures.plots.labels import AROUND, Box, measured, placed
 from resnet_inspect.pictures.plots.plot import DASHES, FORMATS, HATCHES, MARKERS, Plot
 from resnet_inspect.pictures.themes import THEMES
+from resnet_inspect.tables.columns import compact
 
 NAMES = ("resnet18", "resnet50")
 
@@ -100,23 +105,26 @@ def test_a_users_settings_are_left_alone() -> None:
         assert dict(matplotlib.rcParams) == before
 
 
-def test_bars_are_the_stages_counts() -> None:
-    left, right = drawn(of_kind("stages")).axes
-    for axes, key, unit in ((left, "macs", 1e9), (right, "params", 1e6)):
-        heights = [[bar.get_height() for bar in bars] for bars in axes.containers]
-        assert heights == [
-            [row[key] / unit for row in ri.table(name, "stage").rows]  # type: ignore[operator]
-            for name in NAMES
+def test_bars_are_the_stages_shares_and_bear_their_counts() -> None:
+    panels = drawn(of_kind("stages")).axes
+    for number, axes in enumerate(panels):
+        name, key = NAMES[number // 2], ("macs", "params")[number % 2]
+        counts: list[Any] = [row[key] for row in ri.table(name, "stage").rows]
+        (bars,) = axes.containers
+        assert [bar.get_height() for bar in bars] == [count / sum(counts) for count in counts]
+        assert [text.get_text() for text in axes.texts] == list(map(compact, counts))
+        assert [tick.get_text() for tick in axes.get_xticklabels()] == [
+            row["name"] for row in ri.table(name, "stage").rows
         ]
+        assert axes.get_title().startswith(f"{name}: {compact(sum(counts))} ")
 
 
 def test_cumulative_lines_end_at_the_totals() -> None:
-    left, right = drawn(of_kind("cumulative")).axes
-    for axes, key, unit in ((left, "macs", 1e9), (right, "params", 1e6)):
+    for axes, key in zip(drawn(of_kind("cumulative")).axes, ("macs", "params"), strict=True):
         for name, line in zip(NAMES, axes.lines, strict=True):
             total = ri.table(name, "network").records()[0][key]
             heights = list(line.get_ydata())
-            assert heights[-1] == total / unit  # type: ignore[operator]
+            assert heights[-1] == total
             assert heights == sorted(heights)
             assert len(heights) == 1 + zoo.spec(name).depth
 
@@ -216,12 +224,91 @@ def test_the_field_has_the_line_of_a_larger_input() -> None:
     assert axes.get_ylim()[1] > 900
 
 
+def ticks(axis: Any) -> list[str]:
+    axis.axes.figure.draw_without_rendering()
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
 def test_axes_have_units_that_suit_the_numbers() -> None:
     small = ordinary(nn.Conv2d(3, 4, 3), nn.ReLU(), input_shape=(3, 80, 80))
     macs, params = drawn(plot("cumulative", [small])).axes
-    assert macs.get_ylabel() == "thousand MACs so far"
-    assert params.get_ylabel() == "parameters so far"
-    assert [line.get_ydata()[-1] for line in (macs.lines[0], params.lines[0])] == [657.072, 112]
+    assert [line.get_ydata()[-1] for line in (macs.lines[0], params.lines[0])] == [657072, 112]
+    assert ticks(macs.yaxis)[:3] == ["0", "100 K", "200 K"]
+    assert ticks(params.yaxis)[:3] == ["0", "20", "40"]
+    large = drawn(plot("cumulative", [ri.graph("resnet50")])).axes
+    assert [ticks(axes.yaxis)[1] for axes in large] == ["1 G", "5 M"]
+    for name, unit in (("no weights", "KiB"), ("no convolutions", "B"), ("a long name", "MiB")):
+        (axes,) = drawn(plot("memory", [ANY[name]()])).axes
+        assert axes.get_ylabel() == unit
+
+
+@pytest.mark.parametrize("name", ["no weights", "no convolutions", "one dimension"])
+def test_counts_have_whole_ticks(name: str) -> None:
+    for axes in drawn(plot("cumulative", [ANY[name]()])).axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            marks = [label.replace(" K", "e3") for label in ticks(axis)]
+            assert all(float(mark).is_integer() for mark in marks)
+
+
+def test_no_stage_of_the_classics_is_without_its_name() -> None:
+    made = drawn(plot("memory", [ri.graph(name) for name in zoo.CLASSICS]))
+    for axes in made.axes:
+        names = [name.strip() for name in ticks(axes.xaxis)]
+        assert names == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
+
+
+# --- pages -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", ["3.3in", "7in", "16cm"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_letters_can_be_read_on_a_page(kind: str, size: str) -> None:
+    made = of_kind(kind, size=size)
+    root = ET.fromstring(made.to_svg())
+    wide = page_size(size).width
+    assert root.get("width") == f"{wide:.6g}pt"
+    scale = wide / float(root.get("viewBox", "").split()[2])
+    sizes = re.findall(r"font(?:-size)?:[^;\"]*?([\d.]+)px", made.to_svg())
+    assert sizes
+    assert min(map(float, sizes)) * scale >= 5.999
+    assert made.least_text >= 6
+
+
+def test_both_sides_of_a_page_are_kept_in_every_format() -> None:
+    made = of_kind("field", size="7inx3in")
+    assert 'width="504pt" height="216pt"' in made.to_svg()
+    assert b"/MediaBox [ 0 0 504 216 ]" in made.to_bytes("pdf")
+    png = Image.open(io.BytesIO(made.to_bytes("png", dpi=100)))
+    assert png.size == (700, 300)
+    assert [round(dots) for dots in png.info["dpi"]] == [100, 100]
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ("7", "no size"),
+        ("3.3 inches", "no size"),
+        ("3inx3inx3in", "no size"),
+        ("0.1in", "out of bounds"),
+        ("7inx1000in", "out of bounds"),
+        ("7inx0.5in", "does not fit"),
+    ],
+)
+def test_pages_that_cannot_be(size: str, message: str) -> None:
+    with pytest.raises(InspectError, match=message):
+        of_kind("cumulative", size=size).to_bytes()
+
+
+def test_the_command_says_where_letters_are_too_small(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for size in ("3.3in", "1.1in"):
+        path = tmp_path / "stages.svg"
+        assert run(["plot", "stages", "resnet18", "--size", size, "-o", str(path)]) == 0
+        said.append(capsys.readouterr().err)
+    assert said[0] == ""
+    assert "letters are down to 2.0 pt" in said[1]
 
 
 def test_file_names_stay_in_their_folder() -> None:
@@ -253,7 +340,8 @@ def test_contrast(theme: Any) -> None:
     assert contrast(theme.ink, theme.page) >= 7
     assert contrast(theme.ink, theme.band) >= 7
     assert contrast(theme.muted, theme.page) >= 4.5
-    assert all(contrast(colour, theme.page) >= 3 for colour in theme.series)
+    least = 4.5 if theme.name == "dark" else 3
+    assert all(contrast(colour, theme.page) >= least for colour in theme.series)
 
 
 # Machado, Oliveira and Fernandes 2009, full severity.

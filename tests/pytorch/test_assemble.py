@@ -26,7 +26,7 @@ from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pytorch.assemble import Assembled, assemble, build
-from resnet_inspect.pytorch.weights import from_timm
+from resnet_inspect.pytorch.weights import convert
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "facts" / "published.json").read_text())
 TORCHVISION = [
@@ -137,7 +137,11 @@ def test_timm_s_pre_activation_weights_give_its_features(name: str, timm: Module
     ours = on_meta(name)
     theirs.to_empty(device="cpu")
     randomise(theirs)
-    ours.load_state_dict(from_timm(theirs.state_dict(), zoo.spec(name)), assign=True)
+    converted = convert(theirs.state_dict(), zoo.spec(name))
+    assert (converted.changed, converted.dropped, converted.new) == ({}, (), ())
+    ours.load_state_dict(converted.state, assign=True)
+    back = convert(converted.state, zoo.spec(name), "timm").state
+    assert all(torch.equal(back[key], value) for key, value in theirs.state_dict().items())
     features: list[Tensor] = []
     ours.fc.register_forward_pre_hook(lambda module, args: features.append(args[0]))
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -579,3 +583,11 @@ def test_build_takes_a_name_and_changes() -> None:
     assert twin.fc.weight.dtype == torch.float64
     graph = ri.graph("resnet18", input_shape=(3, 40, 50), stem_width=8)
     assert ri.build(graph, device="meta").conv1.out_channels == 8
+
+
+def test_the_code_of_a_block_is_what_one_would_write() -> None:
+    lines = ri.build("resnet50").layer4[-1].code.splitlines()
+    assert lines[0] == "def forward(self, x):"
+    assert lines[1:3] == ["    conv1 = self.conv1(x)", "    bn1 = self.bn1(conv1)"]
+    assert lines[-1] == "    return relu3"
+    assert not any("None" in line or line != line.rstrip() for line in lines)

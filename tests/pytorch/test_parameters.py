@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import resnet_inspect as ri
+from resnet_inspect.cli.main import run as cli
 from resnet_inspect.errors import InspectError
 
 SMALL: dict[str, Any] = {"blocks": (1, 2, 1), "input_size": (16, 16)}
@@ -202,6 +204,32 @@ def test_the_table_starts_with_nothing_frozen() -> None:
 def test_refusals(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(InspectError, match=words):
         ri.parameter_groups(small(), **settings)
+
+
+def test_of_a_network_by_name_there_is_the_table_alone() -> None:
+    changed = ri.spec("resnet20_cifar", **SMALL)
+    table, of_module = ri.freeze(changed, batch=4), ri.freeze(small(), "layer3", batch=4)
+    assert table.rows == of_module.rows
+    assert [row["until"] for row in table.rows] == ["nothing", "stem", "layer1", "layer2", "layer3"]
+    assert table.title == "Freezing resnet20_cifar, batch 4"
+
+
+def test_frozen_from_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["freeze", "resnet20_cifar", "--until", "layer2", "--batch", "4"]
+    assert cli([*words, "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    exact = ri.freeze(ri.build("resnet20_cifar"), "layer2", batch=4).records()
+    assert [row["macs"] for row in rows] == [row["macs"] for row in exact]
+    assert [row["memory"] for row in rows] == [row["memory"] for row in exact]
+    assert cli(["freeze", "resnet20_cifar", "--until", "layer9"]) == 2
+    assert "unknown stage or block of resnet20_cifar 'layer9'" in capsys.readouterr().err
+
+
+def test_one_stage_is_not_frozen_whole_unasked() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    with pytest.raises(InspectError, match="is one stage; name the last block to freeze"):
+        ri.freeze(model, input_shape=(3, 8, 8))
+    assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_a_part_that_is_not_there_freezes_nothing() -> None:

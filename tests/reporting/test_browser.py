@@ -1,40 +1,20 @@
 """The report in a browser: it sorts, filters, folds, ties boxes to rows, and asks for nothing.
 
-Driven by selenium in Chromium without a screen. Where no Chromium is installed (Debian: apt-get
-install chromium chromium-driver) these tests are skipped.
+Driven by selenium in Chromium without a screen (browsing.py).
 """
 
 from __future__ import annotations
 
-import json
-import shutil
+import base64
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import browsing
 import pytest
 
 import resnet_inspect as ri
 from resnet_inspect.reporting.write import PAGE, files
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="no Chromium: apt-get install chromium chromium-driver",
-)
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,900",
-)
 
 LAYERS = "table[data-table='resnet50/layers']"
 ROWS = f"{LAYERS} > tbody > tr:not(.group)"
@@ -48,69 +28,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path.as_uri()
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield driver
-    driver.quit()
-
-
-class Reader:
-    """Somebody who reads the page."""
-
-    def __init__(self, browser: Any) -> None:
-        self.browser = browser
-
-    def all(self, selector: str) -> list[Any]:
-        return list(self.browser.find_elements("css selector", selector))
-
-    def one(self, selector: str) -> Any:
-        return self.browser.find_element("css selector", selector)
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        return self.browser.execute_script(script, *arguments)
-
-    def bring(self, element: Any) -> Any:
-        """Scroll an element into sight, below the bar at the top."""
-        self.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
-        return element
-
-    def click(self, element: Any) -> None:
-        self.bring(element)
-        element.click()
-
-    def point(self, element: Any) -> None:
-        """Move the mouse over an element."""
-        from selenium.webdriver import ActionChains
-
-        ActionChains(self.browser).move_to_element(self.bring(element)).perform()
-
-    def press(self, *keys: str) -> None:
-        from selenium.webdriver import ActionChains
-
-        ActionChains(self.browser).send_keys(*keys).perform()
-
-    def emulate(self, **features: str) -> None:
-        """Media features, such as prefers_color_scheme='dark', and the medium itself."""
-        medium = features.pop("media", "")
-        listed = [{"name": k.replace("_", "-"), "value": v} for k, v in features.items()]
-        self.browser.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia", {"media": medium, "features": listed}
-        )
-
-    def resize(self, width: int, height: int) -> None:
-        self.browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
-        )
+class Reader(browsing.Reader):
+    """Somebody who reads the report."""
 
     def names(self) -> list[str]:
         """The layers of the rows that can be seen, from top to bottom."""
@@ -154,22 +73,11 @@ class Reader:
 @pytest.fixture
 def reader(browser: Any, address: str) -> Iterator[Reader]:
     there = Reader(browser)
-    browser.get_log("browser")
-    browser.get_log("performance")
     there.resize(1280, 900)
     there.emulate()
     browser.get(address)
     yield there
-    # Whatever was done: no complaint on the console, and no request but for the page itself.
-    assert browser.get_log("browser") == []
-    requests = [
-        message["params"]["request"]["url"]
-        for entry in browser.get_log("performance")
-        if (message := json.loads(entry["message"])["message"])["method"]
-        == "Network.requestWillBeSent"
-    ]
-    assert [url for url in requests if not url.startswith(("data:", address))] == []
-    assert any(url.startswith(address) for url in requests)
+    there.was_left_alone(address)
 
 
 def layers() -> list[dict[str, Any]]:
@@ -303,6 +211,42 @@ def test_a_row_shows_its_box(reader: Reader) -> None:
         assert seen
 
 
+LANDED = """
+const [row, done] = arguments;
+const at = () => row.getBoundingClientRect().top;
+const settle = (before) => {
+  if (at() !== before) return setTimeout(settle, 80, at());
+  const cell = row.cells[0].getBoundingClientRect();
+  const seen = document.elementFromPoint(cell.left + 12, cell.top + cell.height / 2);
+  done([row.contains(seen), seen?.textContent ?? "", row.classList.contains("lit")]);
+};
+setTimeout(settle, 200, at());
+"""
+
+
+@pytest.mark.parametrize("size", [(1400, 900), (880, 900), (390, 844)])
+@pytest.mark.parametrize("name", ["layer1.0", "layer3.1", "layer4.1"])
+def test_a_row_that_a_box_leads_to_can_be_seen(
+    reader: Reader, name: str, size: tuple[int, int]
+) -> None:
+    """What lies at its place is the row itself, not a heading or the bar; and it stays lit."""
+    reader.resize(*size)
+    reader.click(reader.box(name))
+    seen, text, lit = reader.browser.execute_async_script(LANDED, reader.row(f"{name}.conv1"))
+    assert seen, text
+    assert lit
+
+
+def test_what_was_clicked_stays_lit_until_the_pointer_moves(reader: Reader) -> None:
+    box = reader.box("layer2.0")
+    reader.click(box)
+    assert reader.lit()[0] == ["layer2.0.conv1", "layer2.0.conv2", "layer2.0.conv3"]
+    reader.run("document.documentElement.style.scrollBehavior = 'auto'; scrollBy(0, 150)")
+    assert reader.lit()[1] == ["layer2.0"]
+    reader.point(reader.one("#resnet50-title"))
+    assert reader.lit() == ([], [])
+
+
 def test_a_box_leads_to_its_first_row(reader: Reader) -> None:
     reader.click(reader.one(f"{LAYERS} tbody:nth-of-type(5) tr.group button"))
     assert "layer4.0.conv1" not in reader.names()
@@ -365,6 +309,69 @@ def test_the_page_is_as_wide_as_the_screen(reader: Reader, size: str) -> None:
         ".map((e) => e.textContent)"
     )
     assert cut == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_plots_fit_the_screen_and_can_be_read(reader: Reader, size: str) -> None:
+    reader.resize(*SIZES[size])
+    plots = reader.run(
+        "return Array.from(document.querySelectorAll('svg.plot')).filter((e) => e.clientWidth)"
+        ".map((e) => [e.getBoundingClientRect().right, Math.min(...Array.from("
+        "e.querySelectorAll('text')).filter((t) => t.textContent)"
+        ".map((t) => t.getBoundingClientRect().height))])"
+    )
+    assert len(plots) == 6  # each is shown once, wide or narrow
+    assert all(right <= SIZES[size][0] for right, _ in plots)
+    assert all(height > 7 for _, height in plots)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_wide_table_says_so_and_keeps_its_first_column(reader: Reader, size: str) -> None:
+    reader.resize(*SIZES[size])
+    tables = reader.run(
+        "return Array.from(document.querySelectorAll('.scroll')).map((place) => ["
+        "place.scrollWidth > place.clientWidth + 1, place.classList.contains('wide'),"
+        "place.classList.contains('more'), getComputedStyle("
+        "place.querySelector('caption span'), '::after').content])"
+    )
+    assert size == "desktop" or any(wide for wide, *_ in tables)
+    for wide, says_so, more, words in tables:
+        assert says_so == more == wide == ("sideways" in words)
+    if size == "desktop":
+        return
+    place = reader.bring(reader.one("table[data-table='resnet50/stages']"))
+    left = "return arguments[0].rows[1].cells[0].getBoundingClientRect().left"
+    before = reader.run(left, place)
+    reader.run("arguments[0].parentElement.scrollLeft = 1e6", place)
+    assert reader.run(left, place) == before
+    done = "const [place, done] = arguments; setTimeout(() => done(place.className), 100)"
+    classes = reader.browser.execute_async_script(done, reader.run(
+        "return arguments[0].parentElement", place))  # fmt: skip
+    assert "wide" in classes
+    assert "more" not in classes
+
+
+def test_paper_has_a_sheet_for_each_network_and_no_empty_pages(reader: Reader) -> None:
+    reader.emulate(media="print")
+    reader.resize(718, 1000)  # what A4 leaves at 96 dots an inch
+    places = reader.run(
+        "const of = (name) => document.querySelector(`#resnet50 ${name}`).getBoundingClientRect();"
+        "const [pane, facts, layers] = [of('.pane'), of('.facts'), of('.layers')];"
+        "const sheets = Array.from(document.querySelectorAll('.sheet'));"
+        "return [facts.left - pane.right, facts.top - pane.top, layers.top -"
+        "Math.max(...sheets.map((sheet) => sheet.getBoundingClientRect().bottom)),"
+        "pane.height, facts.height]"
+    )
+    beside, level, after, *heights = places
+    assert beside > 0  # a diagram beside its tables,
+    assert abs(level) < 1
+    assert after >= 0  # and layers after the sheets of all networks
+    assert max(heights) < 960
+    reader.emulate()
+    printed = reader.browser.execute_cdp_cmd("Page.printToPDF", {})["data"]
+    pages = len(re.findall(rb"/Type\s*/Page\b", base64.b64decode(printed)))
+    # Five of tables and plots, two sheets, two of layers: a page break before each part adds four.
+    assert pages <= 10
 
 
 CONTRAST = """

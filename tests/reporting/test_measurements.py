@@ -31,12 +31,8 @@ def test_one_kind_is_a_table_and_several_are_a_sheet() -> None:
 
 
 def test_it_is_one_line_as_a_value_and_a_table_when_printed(tmp_path: Path) -> None:
-    from rich.console import Console
-
     assert repr(BOTH) == "Measurements(3 records)"
-    console = Console(width=100, record=True, file=(tmp_path / "out").open("w"))
-    console.print(ONE)
-    assert "Median" in console.export_text()
+    assert "Median" in str(ONE)
     assert "<table" in ONE._repr_html_()
     ONE.write(tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == ONE.to_text("csv")

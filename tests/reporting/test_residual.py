@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +12,9 @@ import pytest
 import resnet_inspect as ri
 from resnet_inspect.measuring.learning import runs
 from resnet_inspect.measuring.records import Epoch, read, select
+from resnet_inspect.propagation.paths import paths
+from resnet_inspect.propagation.signal import signal
+from resnet_inspect.tables.columns import show
 
 FOLDER = Path(__file__).parents[2] / "reports" / "residual"
 RECORD = FOLDER / "learn.jsonl"
@@ -62,16 +67,49 @@ def test_gradients_explode_toward_the_input_of_plain_networks(
             assert low < record.gradients[0] / record.gradients[1] < high
 
 
-def test_tables_and_plots_are_those_of_the_record() -> None:
-    """`resnet-inspect results` makes them again, as the page says."""
-    measured = ri.read_bench(RECORD)
-    assert (FOLDER / "learn.md").read_text() == measured.view().to_text("markdown")
-    for plot in measured.plots():
-        assert (FOLDER / f"{plot.file_name}.svg").read_text() == plot.to_svg(), plot.name
+@pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    """What the script writes today."""
+    path = Path(__file__).parents[2] / "benchmarks" / "residual.py"
+    spec = importlib.util.spec_from_file_location("residual", path)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    files: dict[str, str] = script.files(FOLDER)
+    return files
 
 
-def test_figures_in_the_prose_are_in_the_table() -> None:
-    page, table = ((FOLDER / name).read_text() for name in ("README.md", "learn.md"))
-    quoted = re.findall(r"\d+\.\d%", page)
+def test_the_committed_report_is_todays(made: dict[str, str]) -> None:
+    """`python benchmarks/residual.py` brings it up to date."""
+    records = {"learn.jsonl", "signal.json"}
+    assert {path.name for path in FOLDER.iterdir()} == {*made, *records}
+    for name, text in made.items():
+        assert (FOLDER / name).read_text("utf-8") == text, name
+
+
+def test_the_page_has_the_figures_of_closed_forms_and_records(made: dict[str, str]) -> None:
+    page = made["README.md"]
+    deep = paths(ri.graph("resnet110_cifar"))
+    for least, most, digits in ((19, 35, 2), (5, 17, 4)):
+        assert f"{100 * deep.through(least, most) / deep.total:.{digits}f}%" in page
+    for row in ri.signal("plain56_cifar", "resnet110_cifar")["summary"].records():
+        assert show(row["theory"], "figures") in page
+    # Each error in the prose is one of the table of all runs.
+    degradation = page.partition("## Degradation")[2]
+    quoted = re.findall(r"\d+\.\d%", degradation)
     assert len(quoted) > 10
-    assert set(quoted) <= set(re.findall(r"\d+\.\d%", table))
+    assert set(quoted) <= set(re.findall(r"\d+\.\d%", made["learn.md"]))
+
+
+def test_theory_is_near_what_was_measured() -> None:
+    record = json.loads((FOLDER / "signal.json").read_text("utf-8"))
+    assert record["seeds"] >= 10
+    for name, layers in record["networks"].items():
+        told = signal(ri.graph(name))
+        first, last = told.ends
+        known = [told.by_name[end].gradient for end in (first, last)]
+        found = [layers[end][2][0] for end in (first, last)]
+        # A layer's growth within 3%, of networks with as few as 16 channels.
+        layered = int(re.sub(r"\D", "", name)) - 4
+        assert known[0] / known[1] == pytest.approx(found[0] / found[1], rel=0.03 * layered)

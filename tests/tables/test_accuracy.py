@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from importlib.resources import files
@@ -61,8 +62,8 @@ def test_costs_are_those_of_the_other_commands() -> None:
         shape = row["input"]
         assert shape == (3, row["side"], row["side"])
         assert row["macs"] == ri.cost(row["model"], input_shape=shape).macs
-        used = ri.memory(row["model"], batch=32, input_shape=shape)
-        assert row["memory"] == used.training()
+        step = ri.memory_timeline(row["model"], input_shape=shape)
+        assert row["memory"] == step.total(32)
         for batch, key in ((1, "seconds"), (32, "images_per_second")):
             made = ri.forecasts(row["model"], device="rtx4090", batch=batch, input_shape=shape)
             assert row["latency" if batch == 1 else key] == getattr(made[0], key)
@@ -86,6 +87,25 @@ def test_rows_are_held_under_limits_themselves_included() -> None:
     assert fast
     assert all(row["latency"] <= 0.009 for row in fast)
     assert ri.accuracy(under="macs=1").records() == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "note"),
+    [
+        ({"under": "macs=1M"}, r"limit of macs: the least is 698,688,000 \(resnet10t at 176\)"),
+        ({"under": "memory=1MiB"}, r"limit of memory: the least is \d+\.\d MiB \(\w+ at \d+\)"),
+        ({"under": "latency=1us", "device": "t4"}, "limit of latency: the least is"),
+        ({"under": "macs=1G,params=6M,memory=810MiB"}, "all of macs, params, memory at once"),
+        ({"family": "plain"}, "No weights of family plain were published"),
+    ],
+)
+def test_where_no_row_is_left_a_line_says_what_would_help(
+    settings: dict[str, Any], note: str
+) -> None:
+    table = ri.accuracy(**settings)
+    assert table.rows == ()
+    (said,) = table.notes
+    assert re.search(note, said)
 
 
 def test_weights_that_saw_more_can_be_left_out() -> None:

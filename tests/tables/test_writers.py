@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import pytest
 
 import resnet_inspect as ri
 from resnet_inspect.tables.characters import in_ascii, visible, visible_lines
 from resnet_inspect.tables.columns import Column
+from resnet_inspect.tables.latex import latex_spelled
 from resnet_inspect.tables.table import Table
-from resnet_inspect.tables.writers import PROSE, ascii_text, latex_spelled, markdown_escaped
+from resnet_inspect.tables.writers import PROSE, ascii_text, markdown_escaped
 
 STEERING = "\x1b[31m\x07\x9b\u202e\u2066\u2028\ud800\U000e0041\x7f\r"
 
@@ -86,9 +88,6 @@ def test_latex_is_ascii() -> None:
     text = ri.explain("resnet50", "layer2.0.conv2").to_text("latex")
     assert text.isascii()
     assert r"$\lfloor$(H + 2p - k) / s$\rfloor$ + 1" in text
-    row = Table("", (Column("x", "x"),), ({"x": "[1pt]"}, {"x": "*"})).to_text("latex")
-    assert r"{}[1pt]" in row
-    assert r"{}*" in row
 
 
 def test_signs_in_ascii() -> None:
@@ -102,3 +101,34 @@ def test_formats_with_escapes_lose_nothing_in_ascii() -> None:
     assert json.loads(ascii_text(data, "json")) == json.loads(data)
     assert ascii_text("×", "html") == "&#215;"
     assert ascii_text("×", "csv") == "×"
+
+
+def test_a_file_of_html_is_a_whole_page() -> None:
+    for made in (ri.table("resnet18", "stage"), ri.compare("resnet18", "resnet34")):
+        page = made.to_text("html")
+        assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
+        assert page.count('<meta charset="utf-8">') == page.count("<body>") == 1
+        assert "prefers-color-scheme: dark" in page
+        assert "http" not in page
+
+
+def test_a_notebook_shows_bars_and_a_rule_above_totals() -> None:
+    shown = ri.table("resnet50", "stage")._repr_html_()
+    assert "<html" not in shown
+    assert "<body" not in shown
+    assert "overflow-x: auto" in shown
+    bars = re.findall(r'class="share" style="background-size: ([\d.]+)% 70%">([\d.]+)%<', shown)
+    widths = {text: float(width) for width, text in bars}
+    assert widths["35.8"] == 100.0
+    assert 50.0 < widths["19.8"] < 60.0
+    body, foot = shown.split("<tfoot>")
+    assert "total" not in body
+    assert foot.count("<tr>") == 3
+    layers = ri.table("resnet18")._repr_html_()
+    assert layers.count("<tbody>") == 6  # groups are set apart
+
+
+def test_pages_of_several_tables_are_one() -> None:
+    sheet = ri.compare("resnet18", "resnet34")
+    assert sheet.to_text("html").count("<table>") == len(sheet.tables) == 4
+    assert sheet._repr_html_().count("<style>") == 1

@@ -2,6 +2,7 @@
 
     diagram(graph)                            # a Diagram, which a notebook shows
     diagram(graph).write("resnet34.svg")      # svg, png, pdf or dot, by the suffix
+    diagram(graph).write("resnet34.html")     # a page that folds and unfolds
     diagram(plain34, resnet34)                # side by side, stages aligned
     block_diagram("bottleneck", channels=256) # one block with its arithmetic
     diff_diagram(resnet50, resnet50d)         # side by side, differences coloured
@@ -19,20 +20,20 @@ from typing import Any
 
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.files import format_of, write_bytes
-from resnet_inspect.networks.alignment import align, marks
+from resnet_inspect.networks.alignment import align
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.naming import NAMINGS
 from resnet_inspect.networks.ops import Pair
 from resnet_inspect.networks.single_block import block_graph
-from resnet_inspect.pictures.diagrams.dot import Style
-from resnet_inspect.pictures.diagrams.draw import DIRECTIONS, LEVELS, draw
+from resnet_inspect.pictures.diagrams.compose import scene
 from resnet_inspect.pictures.diagrams.fills import CHANGE, COLOR_BY
-from resnet_inspect.pictures.diagrams.render import (
-    FORMATS,
-    RENDERERS,
-    SUFFIXES,
-    RenderError,
-    render,
-)
+from resnet_inspect.pictures.diagrams.page import lay_out
+from resnet_inspect.pictures.diagrams.render import FORMATS as PICTURES
+from resnet_inspect.pictures.diagrams.render import RENDERERS, RenderError, render
+from resnet_inspect.pictures.diagrams.sheet import Sheet
+from resnet_inspect.pictures.diagrams.style import DIRECTIONS, LABELS, LEVELS, Style
+from resnet_inspect.pictures.diagrams.to_dot import write_dot
+from resnet_inspect.pictures.page_size import page_size
 from resnet_inspect.pictures.themes import THEMES, theme_named
 
 __all__ = [
@@ -51,110 +52,173 @@ __all__ = [
     "diff_diagram",
 ]
 
-MOST = 3
+PAGE = "html"
+FORMATS = (*PICTURES, PAGE)
+SUFFIXES = {f".{name}": name for name in FORMATS}
+
+MOST = 6
 """Networks that fit side by side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagram:
-    """A drawing: its DOT source, and what it is of."""
+    """A drawing: what it is of, and the sheet on which all has its place."""
 
     of: str
-    dot: str = field(repr=False)
+    sheet: Sheet = field(repr=False)
+    graphs: tuple[LayerGraph, ...] = field(repr=False)
+    style: Style = field(repr=False)
 
-    def render(self, format: str = "svg", renderer: str = "pygraphviz") -> bytes:
-        """The picture in one of FORMATS, drawn in process or by an installed 'dot'.
+    @property
+    def dot(self) -> str:
+        """Its DOT source, with positions."""
+        return write_dot(self.sheet)
 
-        Raises UnknownNameError, and RenderError where Graphviz is missing or fails.
+    def render(
+        self, format: str = "svg", renderer: str = "pygraphviz", dpi: int | None = None
+    ) -> bytes:
+        """The picture in one of FORMATS, drawn in process or by an installed Graphviz.
+
+        'html' is a page that holds all levels and opens at this one. dpi: dots to an inch of a
+        bitmap. Raises UnknownNameError, and RenderError where Graphviz is missing or fails.
         """
-        return render(self.dot, format, renderer)
+        if format == PAGE:
+            return self._page().encode("utf-8", "replace")
+        if format not in FORMATS:
+            raise unknown("format", format, FORMATS)
+        return render(self.sheet, format, renderer, dpi)
+
+    def _page(self) -> str:
+        from resnet_inspect.pictures.diagrams.interactive.page import html
+
+        style = self.style
+        if not style.down:
+            raise InspectError("a page runs down; leave --direction out, or draw a picture")
+        before = {pair.before.name: pair.change for pair in style.pairs if pair.before}
+        after = {pair.after.name: pair.change for pair in style.pairs if pair.after}
+        return html(
+            self.graphs,
+            level=style.level,
+            expand=style.expand,
+            color_by=style.color_by,
+            theme=style.theme.name,
+            names=style.names,
+            marks=(before, after) if style.pairs else (),
+        )
 
     def write(
-        self, path: str | os.PathLike[str], format: str | None = None, renderer: str = "pygraphviz"
+        self,
+        path: str | os.PathLike[str],
+        format: str | None = None,
+        renderer: str = "pygraphviz",
+        dpi: int | None = None,
     ) -> None:
         """Write the picture in the format of the file's suffix; replaces it whole.
 
         Raises UnknownNameError for the format, FormatError for the suffix, RenderError, and
         OutputError where the file cannot be written.
         """
-        write_bytes(path, self.render(format or format_of(path, SUFFIXES), renderer))
+        write_bytes(path, self.render(format or format_of(path, SUFFIXES), renderer, dpi))
 
     def _repr_svg_(self) -> str:
         drawn = self.render("svg").decode("utf-8")
         return drawn[drawn.index("<svg") :]
 
+    def _repr_html_(self) -> str:
+        """The picture in its size: a notebook would cut what is wider than a cell."""
+        return f'<div style="overflow-x: auto">{self._repr_svg_()}</div>'
+
 
 def diagram(
-    *graphs: LayerGraph,
-    level: str = "block",
-    expand: bool = False,
-    color_by: str = "stage",
-    direction: str = "TB",
-    theme: str = "light",
+    *graphs: LayerGraph, size: str | None = None, columns: int | None = None, **look: Any
 ) -> Diagram:
-    """Draw a network, or two or three side by side with their stages aligned.
+    """Draw a network, or two or three side by side, aligned by stages or by resolution.
 
-    level: 'stage', 'block' or 'layer'. Identical blocks in a row are drawn once with their count,
-    unless `expand`. color_by: 'stage', 'op', or a heat map of 'macs', 'params' or 'activations'
-    (one sample). direction: 'TB' (down) or 'LR' (to the right). theme: 'light', 'dark', or 'print',
-    which reads in grey. Raises UnknownNameError, and InspectError for no or too many networks.
+    look: as `style` has it. size: the room for it on paper, a width or width and height, such as
+    '3.3in' or '7inx9in'. columns: how many its stages wrap into; by default as many as let its text
+    be largest in that room. Raises UnknownNameError, and InspectError for no or too many networks.
     """
-    return _drawn(graphs, _style(level, direction, theme, color_by, expand))
+    return _drawn(graphs, style(**look), size, columns)
 
 
 def diff_diagram(
     before: LayerGraph,
     after: LayerGraph,
-    level: str = "block",
-    expand: bool = False,
-    direction: str = "TB",
-    theme: str = "light",
+    *,
+    size: str | None = None,
+    columns: int | None = None,
+    **look: Any,
 ) -> Diagram:
-    """Draw two networks side by side, filled by what was added, removed and changed (graph_diff).
+    """Draw two networks side by side, filled by what was added, removed and changed.
 
     Settings are as diagram has them. Raises UnknownNameError.
     """
-    style = _style(level, direction, theme, CHANGE, expand)
-    graphs = (before, after)
-    return _drawn(graphs, replace(style, marks=marks(align(before, after))))
+    chosen = replace(style(**look), color_by=CHANGE, pairs=align(before, after))
+    return _drawn((before, after), chosen, size, None)
 
 
 def block_diagram(
     *kinds: str,
     channels: int | None = None,
-    size: int | Pair = 56,
+    side: int | Pair = 56,
     entering: int | None = None,
     stride: int = 1,
     direction: str = "TB",
     theme: str = "light",
     color_by: str = "stage",
+    labels: str = "numbers",
+    size: str | None = None,
     **changes: Any,
 ) -> Diagram:
     """Draw residual blocks, 'basic', 'bottleneck' or both, with the arithmetic of their weights.
 
     channels: those that leave the block (default: 64 and 256, as in He et al. 2015, Figure 5).
-    size: height and width of its input; entering: channels of it (default: as many as leave, or
-    half of them if it strides). changes: fields of ResNetSpec. Raises InspectError.
+    side: height and width of its input; entering: channels of it (default: as many as leave, or
+    half of them if it strides). labels: 'paper' for the words of the paper's Figure 2 instead.
+    size: the room for it on paper, such as '3.3in'. changes: fields of ResNetSpec. Raises
+    InspectError.
     """
     graphs = [
-        block_graph(kind, channels, size, entering=entering, stride=stride, **changes)
+        block_graph(kind, channels, side, entering=entering, stride=stride, **changes)
         for kind in kinds
     ]
-    style = _style("layer", direction, theme, color_by, expand=True, arithmetic=True)
-    return _drawn(graphs, style)
+    look = style("layer", True, color_by, direction, theme, labels=labels)
+    return _drawn(graphs, replace(look, alone=True), size, None)
 
 
-def _style(
-    level: str, direction: str, theme: str, color_by: str, expand: bool, arithmetic: bool = False
+def style(
+    level: str = "block",
+    expand: bool = False,
+    color_by: str = "stage",
+    direction: str = "TB",
+    theme: str = "light",
+    names: str = "modules",
+    labels: str = "numbers",
 ) -> Style:
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
-    if direction not in DIRECTIONS:
-        raise unknown("direction", direction, DIRECTIONS)
-    return Style(level, direction, theme_named(theme), color_by, expand, arithmetic)
+    """How something is drawn.
+
+    level: 'stage', 'block', 'conv' or 'layer'. Identical blocks in a row are drawn once with their
+    count, unless `expand`. color_by: 'stage', 'op', or a heat map of 'macs', 'params' or
+    'activations' (one sample). direction: 'TB' (down) or 'LR' (to the right). theme: 'light',
+    'dark', or 'print', which reads in grey. names: 'paper' for conv2_x instead of layer1. Raises
+    UnknownNameError.
+    """
+    for kind, word, known in (
+        ("level", level, LEVELS),
+        ("direction", direction, DIRECTIONS),
+        ("naming", names, NAMINGS),
+        ("labels", labels, LABELS),
+    ):
+        if word not in known:
+            raise unknown(kind, word, known)
+    return Style(level, direction, theme_named(theme), color_by, expand, labels=labels, names=names)
 
 
-def _drawn(graphs: Sequence[LayerGraph], style: Style) -> Diagram:
+def _drawn(
+    graphs: Sequence[LayerGraph], style: Style, size: str | None, columns: int | None
+) -> Diagram:
     if not 1 <= len(graphs) <= MOST:
         raise InspectError(f"{len(graphs)} networks in one diagram; give 1 to {MOST}")
-    return Diagram(", ".join(graph.name for graph in graphs), draw(graphs, style))
+    room = page_size(str(size)) if size else None
+    sheet = lay_out(scene(graphs, style), room, columns)
+    return Diagram(", ".join(graph.name for graph in graphs), sheet, tuple(graphs), style)

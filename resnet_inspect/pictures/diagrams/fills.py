@@ -42,13 +42,15 @@ class BoxContent:
 class Fills:
     """The fills of one picture.
 
-    categories: the fill of each kind. highest: what the end of the ramp stands for.
+    categories: the fill of each kind. highest: what the end of the ramp stands for. stages: how
+    many there are between stem and head.
     """
 
     by: str
     theme: Theme
     categories: Mapping[str, str]
     highest: int
+    stages: int
 
     def of(self, content: BoxContent) -> str:
         """The fill of a box as #rrggbb."""
@@ -62,26 +64,29 @@ class Fills:
         return self.stage(content.stage)
 
     def stage(self, number: int | None) -> str:
-        """The fill of a stage."""
-        return self.theme.quiet if number is None else _pick(self.theme, number)
+        """The fill of a stage: the deeper in the network, the deeper."""
+        if number is None:
+            return self.theme.quiet
+        return on_ramp(self.theme.stages, number / max(self.stages - 1, 3))
 
 
 def _pick(theme: Theme, number: int) -> str:
     return theme.fills[number % len(theme.fills)]
 
 
-def fills_for(by: str, theme: Theme, contents: Iterable[BoxContent]) -> Fills:
+def fills_for(by: str, theme: Theme, contents: Iterable[BoxContent], stages: int) -> Fills:
     """The fills of a picture with boxes for all of these; raises UnknownNameError for `by`."""
     if by not in (*COLOR_BY, CHANGE):
         raise unknown("colouring", by, COLOR_BY)
     if by in AMOUNTS:
         amounts = (AMOUNTS[by][1](content.cost) for content in contents)
-        return Fills(by, theme, {}, max(amounts, default=0))
+        return Fills(by, theme, {}, max(amounts, default=0), stages)
     if by in ("stage", CHANGE):
-        return Fills(by, theme, {}, 0)
+        return Fills(by, theme, {}, 0, stages)
     kinds = dict.fromkeys(content.category for content in contents)
     # A kind of op has its fill in every picture; kinds of block take theirs as they come.
     known = [] if kinds.keys().isdisjoint(CATEGORIES) else CATEGORIES[:-1]
     order = list(dict.fromkeys([*known, *kinds]))
     fills = {kind: _pick(theme, at) for at, kind in enumerate(order) if kind in kinds}
-    return Fills(by, theme, fills | {OTHER: theme.quiet} if OTHER in kinds else fills, 0)
+    other = {OTHER: theme.quiet} if OTHER in kinds else {}
+    return Fills(by, theme, fills | other, 0, stages)

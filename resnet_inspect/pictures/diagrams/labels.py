@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from html import escape as _escape
-from itertools import groupby
+from itertools import groupby, pairwise, takewhile
 
 from resnet_inspect.networks.branches import Parallel, Part, in_series
+from resnet_inspect.networks.fusion import fold_layers
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.op_labels import caption, show_dims
-from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, Scale, ZeroPad
+from resnet_inspect.networks.op_labels import caption, describe, show_dims
+from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, ZeroPad
 from resnet_inspect.networks.torch_ops import Concat
 from resnet_inspect.networks.wiring import PADDING, Shortcut
-from resnet_inspect.pictures.diagrams.units import Unit, light
-from resnet_inspect.tables.characters import visible_lines
+from resnet_inspect.pictures.diagrams.units import Unit, gatings, light
 from resnet_inspect.tables.columns import compact, show
 from resnet_inspect.tables.network import METRICS, Row
-
-# Graphviz takes \N, \G and others in labels and tooltips for names of nodes and graphs to put in,
-# and has no way to say in all of them that they are not; a space without width behind the
-# backslash keeps them apart.
-_BACKSLASH = "\\\u200b"
-
-
-def escape(text: str) -> str:
-    """Text that stays text in an HTML-like label, whatever markup it holds."""
-    line = visible_lines(text).replace("\n", " ").replace("\t", " ")
-    return _escape(line.replace("\\", _BACKSLASH))
-
-
-def tip(text: str) -> str:
-    """Text that stays text in a tooltip: DOT's escString, in which line breaks are escapes."""
-    kept = visible_lines(text).replace("\\", f"\\{_BACKSLASH}").replace("&", "&amp;")
-    return kept.replace("\n", "\\n")
 
 
 def numbers(params: int, macs: int, uncounted: int = 0) -> str:
@@ -58,43 +40,77 @@ LINES = 8
 """The most lines or columns of a box; the rest is counted."""
 
 
-def unit_lines(unit: Unit, strides: bool = True) -> list[Line]:
-    """What a unit's main path does, a line for each layer that is not light."""
-    lines = [*_lines(unit.parts, strides), *map(_gate, unit.gates)]
-    return folded(lines or [unit.kind])
+def unit_lines(unit: Unit, strides: bool = True, among: Collection[str] = ()) -> list[Line]:
+    """What a unit's main path does, a line for each layer that is not light.
+
+    Norms and activations are said where they come first (pre-activation). strides: whether to say
+    them. among: the names of those of its layers that count, where these are not all.
+    """
+    firsts = _firsts(unit.body, among)
+    gates = dict(zip((scale.name for scale in gatings(unit)), unit.gates, strict=True))
+
+    def say(layer: Layer) -> str | None:
+        op = layer.op
+        if layer.name in gates:
+            return gate_words(gates[layer.name])
+        if light(layer):
+            return None
+        if not strides and isinstance(op, Conv2d):
+            op = op.replace(stride=(1, 1))
+        return f"{firsts.get(layer.name, '')} {caption(op)}".strip()
+
+    body = [layer for layer in unit.body if layer.name in among] if among else unit.body
+    return folded(_lines(in_series(body), say) or [unit.kind])
 
 
-def _lines(parts: Iterable[Part], strides: bool) -> list[Line]:
+def _firsts(body: Sequence[Layer], among: Collection[str]) -> dict[str, str]:
+    """The norm and activation before each layer of a unit that begins with them, in words."""
+    if not body or body[0].op.category not in _BEFORE:
+        return {}
+    groups = (
+        [layer for layer in group if not among or layer.name in among]
+        for group in fold_layers(body, light)
+    )
+    heavy = ((next((each for each in group if not light(each)), None), group) for group in groups)
+    return {main.name: before_main(group) for main, group in heavy if main}
+
+
+_BEFORE = ("normalization", "activation")
+
+
+def before_main(layers: Sequence[Layer]) -> str:
+    """The norms and activations that stand before the layer that a box is about: BN ReLU."""
+    first = takewhile(light, layers)
+    return " ".join(describe(layer.op) for layer in first if layer.op.category in _BEFORE)
+
+
+def _lines(parts: Iterable[Part], say: _Say) -> list[Line]:
     lines: list[Line] = []
     for part in parts:
         if isinstance(part, Layer):
-            lines.extend(_captions((part,), strides))
+            lines.extend(filter(None, [say(part)]))
             continue
         if not part.runs:
-            lines.append(_interwoven(part, strides))
+            lines.append(_interwoven(part, say))
             continue
-        if columns := _columns(part, strides):
+        if columns := _columns(part, say):
             lines.append(columns)
-        if part.join and not isinstance(part.join.op, Scale):
-            lines.append(caption(part.join.op))
+        if part.join and (words := say(part.join)):
+            lines.append(words)
     return lines
 
 
-def _captions(layers: Iterable[Layer], strides: bool) -> list[str]:
-    ops = [layer.op for layer in layers if not light(layer)]
-    ops = [op for op in ops if not isinstance(op, Scale)]
-    if not strides:
-        ops = [op.replace(stride=(1, 1)) if isinstance(op, Conv2d) else op for op in ops]
-    return [caption(op) for op in ops]
+_Say = Callable[[Layer], str | None]
+"""A layer's words, None where it is not worth a line."""
 
 
-def _columns(part: Parallel, strides: bool) -> Line | None:
+def _columns(part: Parallel, say: _Say) -> Line | None:
     """What runs side by side; many of the same as one column with their count."""
     alike: dict[object, tuple[list[Line], int]] = {}
     for at, run in enumerate(part.runs):
-        lines = _lines(run, strides)
+        lines = _lines(run, say)
         if lines or part.join:  # else a norm or an activation by itself
-            same = tuple(_ops(run)) if len(part.runs) > WIDEST else at
+            same = tuple(lines) if len(part.runs) > WIDEST else at
             _, count = alike.get(same, (lines, 0))
             alike[same] = folded(lines or ["identity"]), count + 1
     columns = [
@@ -111,17 +127,21 @@ WIDEST = 4
 """Columns that are drawn one by one though they are the same."""
 
 
-def _ops(parts: Iterable[Part]) -> Iterator[Op]:
-    for part in parts:
-        yield from (layer.op for layer in (part.layers if isinstance(part, Parallel) else (part,)))
-
-
-def _interwoven(part: Parallel, strides: bool) -> Columns:
+def _interwoven(part: Parallel, say: _Say) -> Columns:
     joins = (Add, Concat)
     counted = [layer for layer in part.layers if not isinstance(layer.op, joins)]
-    counts = Counter(_captions(counted, strides))
+    counts = Counter(filter(None, map(say, counted)))
     lines = [f"{count} of {words}" for words, count in counts.items()]
-    return Columns(((f"interwoven, {len(part.layers)} layers", *folded(lines)),))
+    return Columns(((_woven(part.layers), *folded(lines)),))
+
+
+def _woven(layers: Sequence[Layer]) -> str:
+    """How layers without an order of branches hang together: '43 layers in a row, 21 skips'."""
+    steps = list(pairwise(layers))
+    if not all(before.name in layer.inputs for before, layer in steps):
+        return f"interwoven, {len(layers)} layers"
+    skips = sum(len(set(layer.inputs)) - 1 for _, layer in steps)
+    return f"{len(layers)} layers in a row, {skips} skips"
 
 
 def folded(lines: Sequence[Line]) -> list[Line]:
@@ -138,11 +158,11 @@ def folded(lines: Sequence[Line]) -> list[Line]:
     return shown
 
 
-def _gate(layers: Sequence[Layer]) -> str:
+def gate_words(layers: Sequence[Layer]) -> str:
     """What makes a gate: its widths where it is a chain."""
     ops = [layer.op for layer in layers if isinstance(layer.op, (Conv2d, Linear))]
     if not ops:
-        return f"gate, {len(layers)} layers" if layers else "gate"
+        return "gate"
     chain = all(isinstance(part, Layer) for part in in_series(layers))
     return f"gate {gate_widths(ops)}" if chain else f"gate, {len(layers)} layers"
 
@@ -156,26 +176,31 @@ def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
 
 
 def shortcut_words(cut: Shortcut) -> str:
-    """What a shortcut runs: 1×1 conv, 128, /2."""
+    """What a shortcut runs, in a line: '2×2 average pool, /2 → 1×1, 128'; '' for an identity."""
+    chain = all(isinstance(part, Layer) for part in in_series(cut.layers))
+    return (" → " if chain else " and ").join(shortcut_steps(cut))
+
+
+def shortcut_steps(cut: Shortcut) -> list[str]:
+    """What a shortcut runs, one by one: '1×1, 128, /2'; nothing for an identity."""
     ops = [layer.op for layer in cut.layers if not light(layer)]
-    words = [caption(op) for op in ops if not isinstance(op, Concat)]
+    words = [_step(caption(op)) for op in ops if not isinstance(op, Concat)]
     if cut.kind != PADDING or any(isinstance(op, ZeroPad) for op in ops):
-        return ", ".join(words)
+        return words
     (entering, *before), (leaving, *after) = (
         cut.layers[0].input_shapes[0],
         cut.layers[-1].output_shape,
     )
     steps = {-(-size // left) for size, left in zip(before, after, strict=False)} - {1}
     step = f", /{steps.pop()}" if len(steps) == 1 and not words else ""
-    return ", ".join((*words, f"zero padding, {entering} → {leaving}{step}"))
+    return [*words, f"zero padding, {entering} → {leaving}{step}"]
 
 
-SHORT = 15
-
-
-def short(name: str) -> str:
-    """A name where there is room for SHORT characters: its end says more than its start."""
-    return name if len(name) <= SHORT else f"…{name[1 - SHORT :]}"
+def paper_caption(op: Op) -> str:
+    """An op as He et al. 2015, Figure 2, has it: a convolution is a weight layer."""
+    if isinstance(op, (Conv2d, Linear)):
+        return "weight layer"
+    return caption(op).lower()
 
 
 def product(op: Op) -> str:
@@ -228,10 +253,17 @@ def chained(lines: Sequence[Line]) -> list[Line]:
         else:
             runs.append([line])
     return [
-        run[0] if len(run) == 1 else " → ".join(str(line).replace(" conv, ", ", ") for line in run)
-        for run in runs
+        run[0] if len(run) == 1 else " → ".join(_step(str(line)) for line in run) for run in runs
     ]
 
 
+_STEPS = (*"123456789", "depthwise")
+
+
 def _is_step(line: Line) -> bool:
-    return isinstance(line, str) and " conv, " in line
+    return isinstance(line, str) and " conv, " in line and line.startswith(_STEPS)
+
+
+def _step(words: str) -> str:
+    """A caption where it is plain that convolutions are spoken of: 1×1, 64."""
+    return words.replace(" conv, ", ", ")

@@ -1,4 +1,4 @@
-"""DOT -> picture, in process through pygraphviz or by an installed `dot`.
+"""Sheet -> picture, in process through pygraphviz or by an installed `dot`.
 
 The text of a picture is measured and drawn in Arimo, which comes with this package, so pictures
 come out alike on every machine and nothing depends on what fonts are installed or how fontconfig
@@ -11,16 +11,19 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import struct
+from dataclasses import replace
 from functools import cache
 from importlib.resources import as_file, files
+from zlib import crc32
 
 from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.pictures.diagrams.measure import Size
+from resnet_inspect.pictures.diagrams.sheet import MARGIN, Sheet
+from resnet_inspect.pictures.diagrams.to_dot import write_dot
 
-FORMATS = ("svg", "png", "pdf", "dot")
+FORMATS = ("svg", "png", "pdf", "tex", "dot")
 
-SUFFIXES = {f".{name}": name for name in FORMATS}
 RENDERERS = ("pygraphviz", "dot")
 
 PNG_DPI = 144
@@ -38,8 +41,10 @@ class RenderError(InspectError):
     """Graphviz could not draw."""
 
 
-def render(dot: str, format: str, renderer: str = "pygraphviz") -> bytes:
-    """DOT in one of FORMATS by one of RENDERERS.
+def render(
+    sheet: Sheet, format: str, renderer: str = "pygraphviz", dpi: int | None = None
+) -> bytes:
+    """A picture in one of FORMATS, drawn by one of RENDERERS; dpi: of a bitmap.
 
     Raises UnknownNameError, and RenderError where Graphviz is missing or fails.
     """
@@ -47,25 +52,26 @@ def render(dot: str, format: str, renderer: str = "pygraphviz") -> bytes:
         raise unknown("format", format, FORMATS)
     if renderer not in RENDERERS:
         raise unknown("renderer", renderer, RENDERERS)
+    if format == "tex":
+        from resnet_inspect.pictures.diagrams.to_tikz import write_tikz
+
+        return write_tikz(sheet).encode("utf-8")
     if format == "dot":
-        return dot.encode("utf-8")
-    drawn = _in_process(dot, format) if renderer == "pygraphviz" else _by_command(dot, format)
-    return _with_fonts(drawn) if format == "svg" else drawn
+        return write_dot(sheet).encode("utf-8")
+    draw = _in_process if renderer == "pygraphviz" else _by_command
+    if format == "svg":
+        return _finished(draw(write_dot(replace(sheet, shown=None)), format), sheet)
+    dot = write_dot(sheet)
+    if format == "pdf":
+        return draw(dot, format)
+    dots = _fitting(sheet, dpi or PNG_DPI)
+    return _with_resolution(draw(_at(dot, dots), format), dots)
 
 
-MOST_PIECES = 30_000
-"""Boxes, and ranks that lines pass, that Graphviz lays out in minutes: time grows as the square."""
-
-_EDGE = re.compile(r'^\s*("(?:[^"\\]|\\.)*"|\w+) -> ("(?:[^"\\]|\\.)*"|\w+)', re.MULTILINE)
-
-
-def _pieces(dot: str) -> int:
-    """How many boxes with edges there are, and how often an edge passes the rank of another."""
-    ranks: dict[str, int] = {}
-    edges = _EDGE.findall(dot)  # nearly in running order: what starts a line is ranked before
-    for start, end in edges:
-        ranks[end] = max(ranks.get(end, 0), ranks.setdefault(start, 0) + 1)
-    return len(ranks) + sum(max(0, ranks[end] - ranks[start] - 1) for start, end in edges)
+def _fitting(sheet: Sheet, dpi: int) -> int:
+    """Dots to an inch at which a bitmap is one that cairo can draw."""
+    points = max(sheet.shown or (sheet.width, sheet.height))
+    return max(1, min(dpi, int(LARGEST_BITMAP * 72 / (points + 2 * MARGIN))))
 
 
 def _at(dot: str, dpi: int) -> str:
@@ -75,47 +81,24 @@ def _at(dot: str, dpi: int) -> str:
 
 
 def _in_process(dot: str, format: str) -> bytes:
-    if (pieces := _pieces(dot)) > MOST_PIECES:
-        raise RenderError(
-            f"this picture has {pieces:,} boxes and pieces of lines, which would take Graphviz "
-            "many minutes; draw blocks or stages (--level), write DOT, or try --render dot"
-        )
-    _use_own_fonts(dot)
-    if format != "png":
-        with _laid_out(dot) as draw:
-            return draw(format)
-    with _laid_out(_at(dot, PNG_DPI)) as draw:
-        _, _, width, height = draw("plain").split(maxsplit=4)[:4]  # in inches
-        fitting = int(LARGEST_BITMAP / max(float(width), float(height)))
-        if fitting >= PNG_DPI:
-            return draw(format)
-    with _laid_out(_at(dot, max(fitting, 1))) as draw:
-        return draw(format)
-
-
-@contextmanager
-def _laid_out(dot: str) -> Iterator[Callable[[str], bytes]]:
-    """A graph that pygraphviz has laid out, as a function that draws it in a format.
+    """What Graphviz draws of DOT in which everything has its position.
 
     AGraph.draw would do, but warns on stderr of graphs with more than 1000 nodes.
     """
     from pygraphviz import AGraph
     from pygraphviz import graphviz as binding
 
+    _use_own_fonts(dot)
     graph = AGraph(string=dot)
     context = binding.gvContextWithBuiltins()
-
-    def draw(format: str) -> bytes:
+    try:
+        if binding.gvLayout(context, graph.handle, b"nop2"):
+            raise RenderError("Graphviz could not read the graph; write DOT and run neato -n2")
         failed, drawn = binding.gvRenderData(context, graph.handle, format.encode())
         if failed:
-            raise RenderError(f"Graphviz could not draw {format}; write DOT and run dot to see why")
-        return drawn if isinstance(drawn, bytes) else str(drawn).encode("utf-8")
-
-    try:
-        if binding.gvLayout(context, graph.handle, b"dot"):
-            raise RenderError("Graphviz could not lay the graph out; write DOT and run dot on it")
-        yield draw
+            raise RenderError(f"Graphviz could not draw {format}; write DOT and run neato -n2")
         binding.gvFreeLayout(context, graph.handle)
+        return drawn if isinstance(drawn, bytes) else str(drawn).encode("utf-8")
     finally:
         graph.close()
         binding.gvFreeContext(context)
@@ -124,10 +107,8 @@ def _laid_out(dot: str) -> Iterator[Callable[[str], bytes]]:
 def _by_command(dot: str, format: str) -> bytes:
     import graphviz
 
-    if format == "png":
-        dot = _at(dot, PNG_DPI)
     try:
-        return bytes(graphviz.pipe("dot", format, dot.encode("utf-8"), quiet=True))
+        drawn = graphviz.pipe("neato", format, dot.encode("utf-8"), quiet=True, neato_no_op=2)
     except graphviz.ExecutableNotFound:
         raise RenderError(
             "no 'dot' on the PATH; install Graphviz, or take the renderer that comes along "
@@ -136,6 +117,19 @@ def _by_command(dot: str, format: str) -> bytes:
     except graphviz.CalledProcessError as error:
         said = (error.stderr or b"").decode("utf-8", "replace").strip().splitlines()
         raise RenderError(f"dot failed: {said[0] if said else error}") from None
+    return bytes(drawn)
+
+
+def _with_resolution(png: bytes, dpi: int) -> bytes:
+    """A PNG that says how large it is on paper (its chunk pHYs, in dots to a metre)."""
+    dots = round(dpi / 0.0254)
+    chunk = b"pHYs" + struct.pack(">IIB", dots, dots, 1)
+    framed = struct.pack(">I", 9) + chunk + struct.pack(">I", crc32(chunk))
+    return png[:_HEADER] + framed + png[_HEADER:]
+
+
+_HEADER = 33
+"""The bytes of a PNG's signature and its first chunk."""
 
 
 _FONTS: list[object] = []
@@ -175,10 +169,23 @@ def _use_own_fonts(dot: str) -> None:
     _FONTS.append(config)
 
 
-def _with_fonts(svg: bytes) -> bytes:
-    """An SVG that carries the font of its text."""
-    at = svg.index(b">", svg.index(b"<svg")) + 1
-    return svg[:at] + b"\n" + _font_faces() + svg[at:]
+_DOTS = (b'stroke-dasharray="1,5"', b'stroke-dasharray="0,5.5" stroke-linecap="round"')
+"""Dots as Graphviz writes them, squares a third as wide as high, and round ones."""
+
+_SIZE = re.compile(rb'width="[^"]*" height="[^"]*"\s+viewBox="[^"]*"')
+
+
+def _finished(svg: bytes, sheet: Sheet) -> bytes:
+    """An SVG that has the size asked for, round dots, and the font of its text."""
+    start = svg.index(b"<svg")
+    at = svg.index(b">", start) + 1
+    shown = sheet.shown or Size(sheet.width, sheet.height)
+    head = _SIZE.sub(
+        b'width="%.2fpt" height="%.2fpt" viewBox="0 0 %.2f %.2f"'
+        % (*shown, sheet.width, sheet.height),
+        svg[start:at],
+    )
+    return svg[:start] + head + b"\n" + _font_faces() + svg[at:].replace(*_DOTS)
 
 
 @cache

@@ -13,7 +13,6 @@ from itertools import chain, count
 from types import MappingProxyType
 
 from resnet_inspect.counting.costs import cost
-from resnet_inspect.networks.branches import Part, in_series
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
 from resnet_inspect.networks.ops import Activation, Add, BatchNorm2d, Scale, ZeroPad
 from resnet_inspect.networks.torch_ops import Dropout
@@ -61,24 +60,6 @@ class Unit:
         """What feeds it from outside, in order of use."""
         return sources(self.layers)
 
-    @property
-    def spine(self) -> tuple[str, ...]:
-        """The layers that its main path runs straight through, from its end to its start.
-
-        Of several inputs the main path takes the one that was made last, shortcuts and gates aside.
-        """
-        gates = {layer.name for gate in self.gates for layer in gate}
-        beside = gates | {cut.end for cut in self.shortcuts}
-        place = {layer.name: at for at, layer in enumerate(self.layers)}
-        path, at = [], len(self.layers) - 1
-        while at >= 0:
-            layer = self.layers[at]
-            path.append(layer.name)
-            joins = isinstance(layer.op, (Add, Scale))
-            kept = [name for name in layer.inputs if not (joins and name in beside)]
-            at = max((place.get(name, -1) for name in kept), default=-1)
-        return tuple(path)
-
     @cached_property
     def body(self) -> tuple[Layer, ...]:
         """Its layers but for shortcuts and gates, and for the sum that ends it and what follows."""
@@ -88,10 +69,10 @@ class Unit:
         end = self.layers.index(self.additions[0]) if self.additions else len(self.layers)
         return tuple(layer for layer in self.layers[:end] if layer.name not in beside)
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """Its body as what runs in a row and what side by side."""
-        return in_series(self.body)
+
+def gatings(unit: Unit) -> tuple[Layer, ...]:
+    """A unit's layers that scale by a gate, as its `gates` are listed."""
+    return tuple(layer for layer in unit.layers if isinstance(layer.op, Scale))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +116,7 @@ class DrawnStage:
 
 
 def stages(
-    graph: LayerGraph, expand: bool = False, marks: Mapping[str, str] = MappingProxyType({})
+    graph: LayerGraph, expand: bool = False, marks: Mapping[str, object] = MappingProxyType({})
 ) -> tuple[DrawnStage, ...]:
     """A graph's stages as units, with repeats joined unless `expand`.
 
@@ -226,7 +207,7 @@ def _follows(wiring: Wiring, layer: Layer, cuts: Sequence[Shortcut]) -> bool:
 
 
 def _likenesses(
-    units: Sequence[Unit], wiring: Wiring, graph: LayerGraph, marks: Mapping[str, str]
+    units: Sequence[Unit], wiring: Wiring, graph: LayerGraph, marks: Mapping[str, object]
 ) -> dict[str, object]:
     """Equal values for units of the same ops and shapes, wired alike.
 

@@ -13,6 +13,7 @@ from resnet_inspect.pictures.plots.plot import (
     log_log,
     note,
     shared_legend,
+    side_by_side,
 )
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.block_comparison import compare_blocks
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 def blocks(channels: int = 256, size: int | Pair = 14) -> Plot:
     """How basic block and bottleneck grow with channels and with input size."""
     sheet = compare_blocks(channels, size)
-    wide, tall = map(list, sheet["growth"].groups)
+    groups: list[list[Any]] = list(map(list, sheet["growth"].groups))
+    wide, tall = groups
     pair = (size, size) if isinstance(size, int) else size
 
     def paint(figure: Figure, theme: Theme) -> None:
-        panels = figure.subplots(1, 3)
+        panels = side_by_side(figure, 3)
         sides: list[Any] = [row["size"] for row in tall]
         for axes, key, title, ticks, heights in (
             (panels[0], "weights", "Weights", [row["channels"] for row in wide], wide),
@@ -61,8 +63,9 @@ def blocks(channels: int = 256, size: int | Pair = 14) -> Plot:
         "blocks",
         "Weights and MACs of basic block and bottleneck against channels and input size; at equal "
         f"channels the basic block has {row['weights_ratio']:.2f} times as many.",
-        (9.6, 3.5),
+        (9.3, 3.5),
         paint,
+        columns=3,
     )
 
 

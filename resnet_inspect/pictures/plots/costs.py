@@ -1,4 +1,4 @@
-"""Pictures of costs: by stage, through depth, over the zoo; memory, receptive fields, blocks.
+"""Pictures of costs by stage and through depth, and every plot by name.
 
 Every number comes from the tables and functions that the command line prints. A plot is a value
 (plot.Plot) that draws itself when it is written; matplotlib is loaded then, not before.
@@ -6,41 +6,41 @@ Every number comes from the tables and functions that the command line prints. A
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnet_inspect.counting import conventions
 from resnet_inspect.counting.costs import graph_cost
-from resnet_inspect.counting.memory import live_bytes, memory
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.parts import depths
+from resnet_inspect.pictures.page_size import page_size
 from resnet_inspect.pictures.plots.blocks import blocks
 from resnet_inspect.pictures.plots.field import receptive_field
 from resnet_inspect.pictures.plots.labels import End, label_ends
+from resnet_inspect.pictures.plots.memory import memory
 from resnet_inspect.pictures.plots.pareto import pareto
 from resnet_inspect.pictures.plots.paths import paths
 from resnet_inspect.pictures.plots.plot import (
-    DASHES,
-    HATCHES,
     MARKERS,
+    SMALLEST,
     Plot,
-    backed,
     called,
-    note,
-    shared_legend,
+    counted,
+    dash,
+    is_narrow,
+    names_of,
+    panels,
+    side_by_side,
 )
 from resnet_inspect.pictures.plots.signal import theory as signal
-from resnet_inspect.pictures.plots.training_memory import training
 from resnet_inspect.pictures.plots.zoo import zoo
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import network as network_table
 from resnet_inspect.tables.accuracy import EVERYTHING, Wanted
-from resnet_inspect.tables.characters import visible
-from resnet_inspect.tables.columns import show_bytes
-from resnet_inspect.tables.comparison import merged
+from resnet_inspect.tables.columns import compact
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,6 +58,7 @@ def plot(
     graphs: Sequence[LayerGraph] = (),
     *,
     theme: str = "light",
+    size: str | None = None,
     convention: str = "macs",
     train: bool = False,
     batch: int = 1,
@@ -65,9 +66,10 @@ def plot(
 ) -> Plot:
     """A plot of one of KINDS; those of ALONE need no networks.
 
-    convention: what 'stages' and 'cumulative' show besides parameters. train, batch: of 'memory'.
-    wanted: what 'pareto' shows. Raises UnknownNameError for the kind, theme or convention,
-    InspectError for too few or too many networks, or for what another kind does not take.
+    size: on a page, as page_size has it. convention: what 'stages' and 'cumulative' show besides
+    parameters. train, batch: of 'memory'. wanted: what 'pareto' shows. Raises UnknownNameError for
+    the kind, theme or convention, InspectError for another size, for too few or too many networks,
+    or for what another kind does not take.
     """
     if kind not in KINDS:
         raise unknown("plot", kind, KINDS)
@@ -88,15 +90,11 @@ def plot(
         if kind in ("stages", "cumulative"):
             given = {"convention": convention}
         drawn = KINDS[kind](graphs, **given)
-    return replace(drawn, theme=theme)
+    return replace(drawn, theme=theme, page=page_size(size) if size else None)
 
 
 MOST_NAMES = 30
 """The most names of stages that an axis has room for."""
-
-
-def _names(graphs: Sequence[LayerGraph]) -> str:
-    return ", ".join(visible(graph.name) for graph in graphs)
 
 
 def _label(graph: LayerGraph) -> str:
@@ -106,117 +104,121 @@ def _label(graph: LayerGraph) -> str:
 
 
 class Measure(NamedTuple):
-    """What a panel shows: a column of a network's table, and its axis with '{}' for the unit."""
+    """What a panel shows: a column of a network's table, and what it counts."""
 
     key: str
-    title: str
-    axis: str
+    counted: str
 
-    def scaled(self, greatest: float) -> tuple[float, str]:
-        """The largest unit that is not above the greatest number, and the axis with it."""
-        for unit, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
-            if greatest >= unit:
-                return unit, self.axis.format(word).replace("billion MACs", "GMACs")
-        return 1.0, self.axis.format("").strip(", ")
+    @property
+    def title(self) -> str:
+        return self.counted[0].upper() + self.counted[1:]
 
 
 def _measures(convention: str) -> tuple[Measure, Measure]:
     """What a convention counts, and parameters."""
-    params = Measure("params", "Parameters", "{} parameters")
     if convention == "macs":
-        return Measure("macs", "MACs", "{} MACs"), params
+        return Measure("macs", "MACs"), Measure("params", "parameters")
     label = conventions.convention(convention).label
-    return Measure(network_table.COUNTED, label, f"{{}}, {label}"), params
+    return Measure(network_table.COUNTED, label), Measure("params", "parameters")
 
 
 def stages(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
-    """MACs (or what a convention counts) and parameters of every stage."""
+    """The share of every stage in MACs (or what a convention counts) and in parameters."""
     rows: list[Sequence[Any]] = [
         network_table.table(graph, "stage", convention=convention).rows for graph in graphs
     ]
-    names = merged([str(row["name"]) for row in stages] for stages in rows)
-    named = list(zip(map(_label, graphs), rows, strict=True))
     measures = _measures(convention)
+    counts = {measure: [_counts(stages, measure.key) for stages in rows] for measure in measures}
+    top = max(_share(each, stage) for of in counts.values() for each in of for stage in each)
 
     def paint(figure: Figure, theme: Theme) -> None:
-        panels = figure.subplots(1, 2)
-        for axes, measure in zip(panels, measures, strict=True):
-            counts = [row[measure.key] or 0 for stages in rows for row in stages]
-            unit, axis = measure.scaled(max(counts))
-            _bars(axes, theme, named, names, measure.key, unit)
-            axes.set_title(f"{measure.title} by stage")
-            axes.set_ylabel(axis)
-        if len(graphs) > 1:
-            look = {"ncols": min(5, len(graphs)), "handlelength": 1.4, "columnspacing": 1.4}
-            shared_legend(figure, panels[0], loc="outside upper center", **look)
+        columns = panels(figure, len(measures), len(graphs), sharey=True)
+        for column, (measure, of_networks) in zip(columns, counts.items(), strict=True):
+            for number, axes in enumerate(column):
+                each = of_networks[number]
+                _bars(axes, theme.series[number], each)
+                total = f"{compact(sum(each.values()))} {measure.counted}"
+                axes.set_title(f"{_label(graphs[number])}: {total}")
+                axes.set_ylim(0, 1.25 * top or 1)
+                step = 25 if top > 0.5 else 10
+                marks = range(0, 101, step)
+                axes.set_yticks([mark / 100 for mark in marks if mark <= 125 * top or not mark])
+                axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
+                if column is columns[0] or is_narrow(figure):
+                    axes.set_ylabel("share")
 
     return Plot(
         "stages",
-        f"Bar chart of the {measures[0].title} and parameters of each stage of {_names(graphs)}.",
-        (8.4, 3.6),
+        f"Bar charts of the share of each stage in the {measures[0].counted} and parameters of "
+        f"{names_of(graphs)}.",
+        (8.4, 0.6 + 1.5 * len(graphs)),
         paint,
+        columns=len(measures),
     )
 
 
-def _bars(
-    axes: Axes,
-    theme: Theme,
-    networks: Sequence[tuple[str, Sequence[Any]]],
-    stages: Sequence[str],
-    key: str,
-    unit: float,
-) -> None:
-    """A group of bars for each stage; networks: their labels and rows; key: the column."""
-    width = 0.86 / len(networks)
-    places = {name: place for place, name in enumerate(stages)}
-    for number, (label, rows) in enumerate(networks):
-        counts = {row["name"]: row[key] for row in rows}
-        at = [places[name] + (number + 0.5) * width - 0.43 for name in counts]
-        heights = [(count or 0) / unit for count in counts.values()]
-        look: dict[str, Any] = {"color": theme.series[number], "hatch": HATCHES[number]}
-        axes.bar(at, heights, width * 0.92, label=label, edgecolor=theme.page, linewidth=0, **look)
-    shown = {called(name, 20): place for name, place in places.items()}
+def _counts(rows: Sequence[Any], key: str) -> dict[str, int]:
+    """A count by stage."""
+    return {str(row["name"]): row[key] or 0 for row in rows}
+
+
+def _share(counts: Mapping[str, int], stage: str) -> float:
+    return counts[stage] / (sum(counts.values()) or 1)
+
+
+MOST_LABELS = 9
+"""The most bars that each have room for their number."""
+
+
+def _bars(axes: Axes, colour: str, counts: Mapping[str, int]) -> None:
+    """A bar for each stage, as high as its share, with its count."""
+    bars = axes.bar(range(len(counts)), [_share(counts, name) for name in counts], color=colour)
+    if len(counts) <= MOST_LABELS:
+        axes.bar_label(bars, [compact(count) for count in counts.values()], fontsize=SMALLEST)
+    shown = [called(name, 20) for name in counts]
     crowded = sum(map(len, shown)) > 45
     slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
-    few = list(shown)[:: -(-len(shown) // MOST_NAMES)]
-    axes.set_xticks([shown[name] for name in few], few, **(slant if crowded else {}))
+    step = -(-len(shown) // MOST_NAMES)
+    places = range(0, len(shown), step)
+    axes.set_xticks(places, shown[::step], **(slant if crowded else {}))
+    axes.set_xlim(-0.6, max(len(counts), 4) - 0.4)
     axes.grid(False, axis="x")
     axes.tick_params(axis="x", length=0)
 
 
 def cumulative(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
-    """MACs (or what a convention counts) and parameters added up from the input on."""
+    """MACs (or what a convention counts) and parameters added up through depth."""
     measures = _measures(convention)
-    keys = [measure.key for measure in measures]
-    summed = [_summed(graph, keys, convention) for graph in graphs]
+    summed = [_summed(graph, [measure.key for measure in measures], convention) for graph in graphs]
     marks = [_stage_ends(graph) for graph in graphs]
 
     def paint(figure: Figure, theme: Theme) -> None:
-        for axes, measure in zip(figure.subplots(1, 2), measures, strict=True):
+        for axes, measure in zip(side_by_side(figure, 2), measures, strict=True):
             ends = []
-            unit, axis = measure.scaled(max(sums[measure.key][-1] for sums in summed))
             for number, graph in enumerate(graphs):
-                heights = [count / unit for count in summed[number][measure.key]]
+                heights = summed[number][measure.key]
                 axes.plot(
                     range(len(heights)),
                     heights,
                     color=theme.series[number],
-                    linestyle=DASHES[number],
+                    linestyle=dash(theme, number),
                     marker=MARKERS[number],
                     markevery=marks[number],
                 )
                 ends.append(End(len(heights) - 1, heights[-1], _label(graph)))
             axes.set_title(f"{measure.title} through depth")
             axes.set_xlabel("depth in layers with weights (marks end a stage)")
-            axes.set_ylabel(f"{axis} so far")
-            axes.set_ylim(bottom=0)
-            label_ends(axes, theme, ends, 3.5)
+            axes.set_ylabel(f"{measure.counted} so far")
+            axes.set_ylim(0, max(axes.get_ylim()[1], 1))
+            label_ends(axes, theme, ends)
+            counted(axes.yaxis)
 
     return Plot(
         "cumulative",
-        f"{measures[0].title} and parameters of {_names(graphs)} added up from the input on.",
+        f"{measures[0].title} and parameters of {names_of(graphs)} added up from the input on.",
         (8.4, 3.6),
         paint,
+        columns=2,
     )
 
 
@@ -238,77 +240,10 @@ def _stage_ends(graph: LayerGraph) -> list[int]:
     return sorted({reached[stage.output.name] for stage in graph.stages})
 
 
-def memory_through_depth(graphs: Sequence[LayerGraph], train: bool = False, batch: int = 1) -> Plot:
-    """Activations alive while each layer of a pass runs, or all that a training step holds."""
-    if train:
-        return training(graphs, batch)
-
-    def paint(figure: Figure, theme: Theme) -> None:
-        panels = figure.subplots(len(graphs), 1, squeeze=False)[:, 0]
-        top = max(max(live_bytes(graph, batch)) for graph in graphs) / 2**20
-        for number, (axes, graph) in enumerate(zip(panels, graphs, strict=True)):
-            _memory_panel(axes, theme, graph, theme.series[number], top, batch)
-        panels[-1].set_xlabel("layers in the order in which they run")
-
-    return Plot(
-        "memory",
-        f"Activation memory of an inference pass of {_names(graphs)} through depth; the peak is "
-        + "; ".join(_peak_words(graph, batch) for graph in graphs)
-        + ".",
-        (8.4, 1.2 + 1.9 * len(graphs)),
-        paint,
-    )
-
-
-def _peak_words(graph: LayerGraph, batch: int) -> str:
-    need = memory(graph, batch)
-    bound = "at least " if need.uncounted else ""
-    return f"{bound}{show_bytes(need.inference_peak)} at {called(need.peak_at)}"
-
-
-def _memory_panel(
-    axes: Axes, theme: Theme, graph: LayerGraph, colour: str, top: float, batch: int
-) -> None:
-    levels = [level / 2**20 for level in live_bytes(graph, batch)]
-    edges = [step - 0.5 for step in range(len(levels) + 1)]
-    axes.stairs(levels, edges, fill=True, color=colour, alpha=0.35, linewidth=0)
-    axes.stairs(levels, edges, color=colour, linewidth=1.4)
-    peak = max(range(len(levels)), key=levels.__getitem__)
-    axes.plot([peak], [levels[peak]], marker="v", color=theme.ink, markersize=7, clip_on=False)
-    right = peak < 0.5 * len(levels)
-    look = {"ha": "left" if right else "right", "va": "bottom", "bbox": backed(theme)}
-    words = f"peak {_peak_words(graph, batch)}"
-    note(axes, words, (peak, levels[peak]), (-4 if right else 4, 6), **look)
-    title = f"{called(graph.name)}: activations alive, input {graph.shown_inputs}"
-    axes.set_title(f"{title}, {f'batch {batch}, ' if batch > 1 else ''}fp32")
-    axes.set_ylabel("MiB")
-    axes.set_ylim(0, top * 1.24)
-    axes.set_xlim(-0.5, len(levels) - 0.5)
-    axes.grid(False, axis="x")
-    _stage_bands(axes, theme, graph)
-
-
-def _stage_bands(axes: Axes, theme: Theme, graph: LayerGraph) -> None:
-    """Every other stage on a band, with its name on the axis."""
-    start, middles, names = 0, [], []
-    for number, stage in enumerate(graph.stages):
-        count = len(tuple(stage.layers))
-        if number % 2:
-            axes.axvspan(start - 0.5, start + count - 0.5, color=theme.band, zorder=0, linewidth=0)
-        # A stage of a few layers among many is too narrow for its name: some 550 points wide is
-        # the whole, and 5 a letter.
-        if 550 * count / len(graph.layers) > 5 * len(stage.name):
-            middles.append(start + (count - 1) / 2)
-            names.append(visible(stage.name))
-        start += count
-    axes.set_xticks(middles, names)
-    axes.tick_params(axis="x", length=0)
-
-
 KINDS: dict[str, Callable[..., Plot]] = {
     "stages": stages,
     "cumulative": cumulative,
-    "memory": memory_through_depth,
+    "memory": memory,
     "field": receptive_field,
     "paths": paths,
     "signal": signal,

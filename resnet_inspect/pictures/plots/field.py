@@ -10,7 +10,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import depths, roles
 from resnet_inspect.pictures.plots.labels import End, label_ends
-from resnet_inspect.pictures.plots.plot import DASHES, MARKERS, Plot, backed, called, note
+from resnet_inspect.pictures.plots.plot import MARKERS, Plot, called, dash, note
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.propagation.effective import stage_fields
 from resnet_inspect.tables.characters import visible
@@ -32,22 +32,19 @@ def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
         axes = figure.subplots()
         ends = []
         for number, (graph, sizes) in enumerate(zip(graphs, fields, strict=True)):
-            axes.plot(sizes, color=theme.series[number], linestyle=DASHES[number])
-            ends.append(End(len(sizes) - 1, sizes[-1], f"{called(graph.name)} {sizes[-1]}"))
+            colour = theme.series[number]
+            axes.plot(sizes, color=colour, linestyle=dash(theme, number))
+            sees = ""
             if seen[number]:
-                look: dict[str, Any] = {
-                    "marker": MARKERS[number],
-                    "markersize": 4,
-                    "linewidth": 0.9,
-                }
-                axes.plot(*zip(*seen[number], strict=True), color=theme.series[number], **look)
-                at, side = seen[number][-1]
-                note(axes, f"sees {side}", (at, side), (0, -13), ha="center", bbox=backed(theme))
+                look: dict[str, Any] = {"marker": MARKERS[number], "linewidth": 0.9}
+                axes.plot(*zip(*seen[number], strict=True), color=colour, **look, markersize=4)
+                sees = f", sees {seen[number][-1][1]}"
+            ends.append(End(len(sizes) - 1, sizes[-1], f"{called(graph.name)} {sizes[-1]}{sees}"))
         inputs = sorted({max(graph.input_shape[1:]) for graph in graphs if graph.input_shape[1:]})
         axes.set_ylim(0, max(axes.get_ylim()[1], *inputs, 1))
         for side in inputs:
             axes.axhline(side, color=theme.ink, linewidth=1.2, linestyle=(0, (5, 3)))
-        label_ends(axes, theme, ends, 7.6)
+        label_ends(axes, theme, ends)
         for side in inputs:
             look = {"xycoords": axes.get_yaxis_transform(), "ha": "right", "va": "bottom"}
             note(axes, f"the input's {side} pixels", (1, side), (0, 3), **look)

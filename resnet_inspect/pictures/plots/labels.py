@@ -12,7 +12,7 @@ from itertools import product
 from math import hypot, inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resnet_inspect.pictures.plots.plot import backed, note
+from resnet_inspect.pictures.plots.plot import SMALLEST, backed, note
 from resnet_inspect.pictures.themes import Theme
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Spot = tuple[float, float]
 """A place: on the page in points, or in the data's coordinates."""
 
-FONT_SIZE = 8.0
+FONT_SIZE = SMALLEST
 _HEIGHT = FONT_SIZE * 1.16
 _MARKER = 4.0
 """Half the side of what a marker takes, in points."""
@@ -121,10 +121,8 @@ def label_beyond(axes: Axes, points: Mapping[str, Spot], marks: Iterable[Spot], 
             product(range(6, 240, 6), range(0, 200, 4)), key=lambda at: hypot(*at)
         )
     ]
-    line = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.5, "shrinkA": 0, "shrinkB": 2}
-    line["relpos"] = ((1 - side) / 2, 0.5)
     ordered = dict(sorted(points.items(), key=lambda named: named[1][1]))
-    _annotate(axes, ordered, marks, places, Box(*edges), arrowprops=line)
+    _annotate(axes, ordered, marks, places, Box(*edges))
 
 
 def label_above(
@@ -155,7 +153,20 @@ def _annotate(
     for text, box in placed(spots, map(on_page, marks), places, frame).items():
         offset = (box.left + box.right) / 2 - spots[text][0], box.bottom - spots[text][1]
         place = {"ha": "center", "va": "bottom", "annotation_clip": False}
-        note(axes, text, points[text], offset, fontsize=FONT_SIZE, **place, **look)
+        line = _line(spots[text], box)
+        note(axes, text, points[text], offset, fontsize=FONT_SIZE, **place, **line, **look)
+
+
+def _line(spot: Spot, box: Box) -> dict[str, Any]:
+    """A thin line from a label to its point, unless it stands right beside it."""
+    from matplotlib import rcParams
+
+    near = min(max(spot[0], box.left), box.right), min(max(spot[1], box.bottom), box.top)
+    if hypot(near[0] - spot[0], near[1] - spot[1]) <= 2 * _MARKER:
+        return {}
+    look = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.6, "color": rcParams["text.color"]}
+    share = (near[0] - box.left) / (box.right - box.left), (near[1] - box.bottom) / _HEIGHT
+    return {"arrowprops": {**look, "shrinkA": 0, "shrinkB": 2, "relpos": share}}
 
 
 def _scale(axes: Axes) -> float:
@@ -181,16 +192,17 @@ class End(NamedTuple):
     text: str
 
 
-def label_ends(axes: Axes, theme: Theme, ends: Sequence[End], wide: float) -> None:
-    """Names above the ends of lines, where costs that only grow leave room.
-
-    wide: the axes' width in inches, about, which says how many units a name takes.
-    """
+def label_ends(axes: Axes, theme: Theme, ends: Sequence[End]) -> None:
+    """Names above the ends of lines, where costs that only grow leave room."""
     axes.locator_params(axis="x", integer=True)
     right, top = max(1, *(end.x for end in ends)), axes.get_ylim()[1] * 1.06
     axes.set_xlim(0, right * 1.09)
     axes.set_ylim(0, top)
-    unit = right * 1.09 / (72 * wide)
+    figure, spec = axes.get_figure(root=True), axes.get_subplotspec()
+    assert figure is not None
+    columns = spec.get_gridspec().ncols if spec else 1
+    # The axis on the left takes some 50 points of a column; what remains says how wide a name is.
+    unit = right * 1.09 / (72 * figure.get_figwidth() / columns - 50)
     placed: list[tuple[float, float, float]] = []
     for end in sorted(ends, key=lambda end: end.y):
         half = (2.6 * len(end.text) + 4) * unit

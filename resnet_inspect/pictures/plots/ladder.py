@@ -1,4 +1,4 @@
-"""A ladder as a picture: the speed-up that each change adds to those kept before.
+"""A ladder as a picture: how long each step took.
 
 A plot.Plot of what the table holds; matplotlib is loaded when it is drawn.
 """
@@ -6,65 +6,88 @@ A plot.Plot of what the table holds; matplotlib is loaded when it is drawn.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.measuring.records import LadderStep
-from resnet_inspect.pictures.plots.plot import Plot, called, note
+from resnet_inspect.pictures.plots.plot import SUPTITLE, Plot, called, fitted, is_narrow
 from resnet_inspect.pictures.themes import Theme
+from resnet_inspect.tables.columns import show, show_seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH = 0.62
-
 
 def ladder_plot(steps: Sequence[LadderStep]) -> Plot:
-    """Bars of the speed-up over the first step; what a kept step adds is set apart.
+    """Each step's median time with its p10 and p90, on a logarithmic axis, in the table's order.
 
-    Steps that were not kept are hatched, at the speed-up that they would have had. All numbers are
-    the table's: medians of ratios of interleaved runs, multiplied over the kept steps.
+    All numbers are the table's: times as measured, and a step's gain over the best before it, the
+    two run in turns. What was not kept is hollow and off the line that joins the others.
     """
-    timed = [step for step in steps if step.speedup is not None]
+    timed = [step for step in steps if step.summary is not None]
     case, device = steps[0].case, steps[0].device.name
 
     def paint(figure: Figure, theme: Theme) -> None:
         axes = figure.subplots()
-        level = 0.0
+        axes.set_xscale("log")
+        kept = [(_median(step), place) for place, step in enumerate(timed) if step.kept]
+        axes.plot(*zip(*kept, strict=True), color=theme.series[0], linewidth=1.2, alpha=0.6)
         for place, step in enumerate(timed):
-            level = _bar(axes, theme, place, step, level)
-        axes.set_xticks(range(len(timed)), [step.step.replace(" ", "\n", 1) for step in timed])
-        axes.set_ylim(0, 1.2 * max(step.speedup or 0.0 for step in timed))
-        axes.tick_params(axis="x", length=0)
-        axes.grid(False, axis="x")
-        axes.set_ylabel("speed-up over the first step")
-        axes.set_title(f"Ladder of {called(case.model)}, batch {case.batch}, {device}")
+            _step(axes, theme, place, step)
+        _scale(axes, [_median(step) for step in timed], is_narrow(figure))
+        axes.set_ylim(len(timed) - 0.5, -0.5)
+        words = axes.secondary_yaxis("right")
+        words.spines["right"].set_visible(False)
+        names = [called(step.step) for step in timed]
+        for axis, said in ((axes.yaxis, names), (words.yaxis, list(map(_words, timed)))):
+            axis.set_ticks(range(len(timed)), said)
+            axis.set_tick_params(length=0)
+        axes.set_xlabel("median of a run, bar: p10 to p90; ×: gain on the best before")
+        title = f"Ladder of {called(case.model)}, batch {case.batch}, {device}"
+        figure.suptitle(fitted(figure, title), **SUPTITLE, fontsize=11)
 
-    labels = [f"{step.step} {_label(step)}".replace("\n", ", ") for step in timed]
     return Plot(
         f"ladder-{case.model}-{case.batch}",
-        f"Speed-up of {case.model} at batch {case.batch} on {device}, step by step: "
-        f"{'; '.join(labels)}.",
-        (2.0 + 1.15 * len(timed), 4.4),
+        f"Time of {case.model} at batch {case.batch} on {device}, step by step: "
+        f"{'; '.join(f'{step.step} {_words(step)}' for step in timed)}.",
+        (8.4, 1.3 + 0.48 * len(timed)),
         paint,
     )
 
 
-def _bar(axes: Axes, theme: Theme, place: int, step: LadderStep, level: float) -> float:
-    """Draw a step above `level`, the speed-up before it; gives the speed-up after it."""
-    height = step.speedup or 0.0
-    if step.kept:
-        axes.bar(place, level, _WIDTH, color=theme.series[0])
-        axes.bar(place, height - level, _WIDTH, bottom=level, color=theme.series[2 if place else 0])
-    else:
-        axes.bar(place, height, _WIDTH, color=theme.page, edgecolor=theme.series[1], hatch="///")
-    look = {"ha": "center", "va": "bottom", "fontsize": 8.5}
-    note(axes, _label(step), (place, height), (0, 4), **look)
-    return height if step.kept else level
+def _median(step: LadderStep) -> float:
+    assert step.summary is not None
+    return step.summary.median
 
 
-def _label(step: LadderStep) -> str:
-    """The speed-up so far, and the step's own gain."""
-    gain = f"step {step.gain:.2f}x" if step.gain else ""
-    words = [f"{step.speedup:.2f}x", gain] if step.kept else [gain, "not kept"]
-    return "\n".join(filter(None, words))
+def _step(axes: Axes, theme: Theme, place: int, step: LadderStep) -> None:
+    """A step's time, filled where it was kept."""
+    assert step.summary is not None
+    colour = theme.series[0 if step.kept else 1]
+    axes.hlines(place, step.summary.p10, step.summary.p90, color=colour, linewidth=3, alpha=0.4)
+    face = colour if step.kept else theme.page
+    look: dict[str, Any] = {"color": colour, "markerfacecolor": face, "markersize": 7}
+    axes.plot([_median(step)], [place], marker="o" if step.kept else "s", **look)
+
+
+def _words(step: LadderStep) -> str:
+    """Its time and its gain as the table has them."""
+    gain = [f"{show(step.gain, 'ratio')} ×"] if step.gain else []
+    return ", ".join([show_seconds(_median(step)), *gain, *([] if step.kept else ["not kept"])])
+
+
+def _scale(axes: Axes, times: Sequence[float], narrow: bool) -> None:
+    """Times as 200 ms, 1 s on the axis, with room at both ends."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    room = max(1.3, (max(times) / min(times)) ** 0.08)
+    axes.set_xlim(min(times) / room, max(times) * room)
+    steps = (1, 4) if narrow else (1, 2, 5)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda seconds, _: _round_time(seconds))
+
+
+def _round_time(seconds: float) -> str:
+    number, unit = show_seconds(seconds).split()
+    return f"{float(number):g} {unit}"

@@ -20,10 +20,15 @@ from resnet_inspect.pictures.plots.plot import (
     Plot,
     backed,
     called,
+    fitted,
+    fitted_legend,
+    is_narrow,
     log_log,
     note,
+    panels,
     plain_numbers,
     shared_legend,
+    side_by_side,
 )
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.columns import show_round
@@ -102,12 +107,11 @@ def batch_plot(variants: Variants) -> Plot:
     single = len(variants) == 1
 
     def paint(figure: Figure, theme: Theme) -> None:
-        shape = (1, 2) if single else (2, len(variants))
-        shared: Any = {"sharex": True, "sharey": False if single else "row"}
-        grid = figure.subplots(*shape, squeeze=False, **shared)
-        above, below = ([grid[0, 0]], [grid[0, 1]]) if single else grid
-        columns = zip(above, below, variants.items(), strict=True)
-        for latency, throughput, (variant, group) in columns:
+        if single:
+            grid = [side_by_side(figure, 2, sharex=True)]
+        else:
+            grid = panels(figure, len(variants), 2, sharex=True, sharey="row")
+        for (latency, throughput), (variant, group) in zip(grid, variants.items(), strict=True):
             _batch_lines(latency, throughput, theme, models, group)
             latency.set_title("Latency: median, p10 to p90 shaded" if single else variant)
             for axes in (latency, throughput):
@@ -115,25 +119,29 @@ def batch_plot(variants: Variants) -> Plot:
                 axes.set_xticks(batches, [str(batch) for batch in batches])
                 axes.minorticks_off()
                 plain_numbers(axes.yaxis)
-        above[0].set_ylabel("milliseconds")
-        below[0].set_ylabel("images per second")
-        if single:
-            below[0].set_title("Throughput")
-        for axes in grid[-1]:
-            axes.set_xlabel("batch")
+            latency.set_ylabel("milliseconds")
+            throughput.set_ylabel("images per second")
+            if single or is_narrow(figure):
+                throughput.set_title("Throughput" if single else f"{variant}, throughput")
+            for axes in (latency, throughput):
+                axes.set_xlabel("batch")
+                if not single or is_narrow(figure):
+                    axes.label_outer()
+        figure.align_ylabels()
         look = {"loc": "outside lower center", "ncols": min(5, len(models))}
-        shared_legend(figure, above[0], **look)
+        shared_legend(figure, grid[0][0], **look)
         if not single:
-            title = "Latency (median, p10 to p90 shaded) and throughput"
-            figure.suptitle(f"{title}\n{device}, {words}", **SUPTITLE, fontsize=11)
+            title = f"Latency (median, p10 to p90 shaded) and throughput\n{device}, {words}"
+            figure.suptitle(fitted(figure, title), **SUPTITLE, fontsize=11)
 
     return Plot(
         f"batch{name}",
         f"Latency and throughput against batch on {device}, {words}: "
         + ", ".join(models)
         + ("." if single else f"; side by side {', '.join(variants)}."),
-        (9.6, 4.2) if single else (min(12.0, 1.4 + 4.0 * len(variants)), 7.4),
+        (9.3, 4.2) if single else (min(12.0, 1.3 + 4.0 * len(variants)), 7.4),
         paint,
+        columns=2 if single else len(variants),
     )
 
 
@@ -195,9 +203,11 @@ def throughput_plot(variants: Variants) -> Plot:
         _speed_lines(axes, theme)
         for axis in (axes.xaxis, axes.yaxis):
             plain_numbers(axis)
-        axes.set_xlabel("GMACs of an image")
+        axes.xaxis.set_major_formatter(lambda value, _: show_round(value))
+        beside = f"; {', '.join(variants)} drawn side by side" if len(variants) > 1 else ""
+        axes.set_xlabel(f"MACs of an image{beside}")
         axes.set_ylabel("images per second")
-        axes.set_title(f"Throughput against MACs\n{device}, {words}")
+        axes.set_title(fitted(figure, f"Throughput against MACs\n{device}, {words}"))
         _throughput_legend(figure, theme, list(variants), batches)
         # Names are put where the points are known to stand.
         figure.draw_without_rendering()
@@ -205,7 +215,7 @@ def throughput_plot(variants: Variants) -> Plot:
 
     return Plot(
         f"throughput{name}",
-        f"Images per second against GMACs of an image on {device}, {words}, "
+        f"Images per second against MACs of an image on {device}, {words}, "
         f"with lines of equal FLOP/s ({MACS}).",
         (7.6, 5.2),
         paint,
@@ -252,33 +262,39 @@ def _throughput_legend(
     columns = list(zip_longest(*rows, fillvalue=nothing))
     if columns:
         handles = [handle for column in columns for handle in column]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(columns))
+        fitted_legend(
+            figure,
+            handles,
+            [str(one.get_label()) for one in handles],
+            loc="outside lower center",
+            ncols=len(columns),
+        )
 
 
 def _point(record: Latency) -> tuple[float, float]:
-    """GMACs of an image, and images per second."""
+    """MACs of an image, and images per second."""
     batch = record.case.batch
     assert record.summary is not None
-    return record.macs / batch / 1e9, batch / record.summary.median
+    return record.macs / batch, batch / record.summary.median
 
 
 def _speed_lines(axes: Axes, theme: Theme) -> None:
     """Where arithmetic runs equally fast: images/s x 2 MACs."""
     left, right = axes.get_xlim()
     low, high = axes.get_ylim()
-    for power in range(-3, 4):
+    for power in range(-6, 4):
         for step in (1, 2, 5):
-            teraflops = step * 10.0**power
-            ends = [teraflops * 1e3 / 2 / gmacs for gmacs in (left, right)]
+            speed = step * 10.0 ** (12 + power)
+            ends = [speed / 2 / macs for macs in (left, right)]
             if ends[0] < low * 1.6 or ends[1] > high:  # too short for its label, or not seen
                 continue
             axes.plot((left, right), ends, color=theme.grid, linewidth=1, zorder=0)
             # Beside the plot, or at its foot, where it is out of the way of the networks' names.
-            x = min(right, teraflops * 1e3 / 2 / low)
+            x = min(right, speed / 2 / low)
             side: dict[str, Any] = {"offset": (4, 0), "ha": "left", "va": "center"}
             foot: dict[str, Any] = {"offset": (-3, 3), "ha": "right", "va": "bottom"}
             look = {"fontsize": 8, "color": theme.muted, **(side if x == right else foot)}
-            words = f"{show_round(teraflops * 1e12)}FLOP/s"
-            note(axes, words, (x, teraflops * 1e3 / 2 / x), **look)
+            words = f"{show_round(speed)}FLOP/s"
+            note(axes, words, (x, speed / 2 / x), **look)
     axes.set_xlim(left, right)
     axes.set_ylim(low, high)

@@ -10,7 +10,14 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnet_inspect.measuring.learning import Epoch, Run, runs
-from resnet_inspect.pictures.plots.plot import DASHES, Plot, called, plain_numbers, shared_legend
+from resnet_inspect.pictures.plots.plot import (
+    DASHES,
+    Plot,
+    called,
+    plain_numbers,
+    shared_legend,
+    side_by_side,
+)
 from resnet_inspect.pictures.themes import Theme
 
 if TYPE_CHECKING:
@@ -103,7 +110,7 @@ def _curves(
     """A panel for each measure: the middle of all seeds by epoch, and their range shaded."""
 
     def paint(figure: Figure, theme: Theme) -> None:
-        grid = figure.subplots(1, len(panels), sharey=True)
+        grid = side_by_side(figure, len(panels), sharey=True)
         for axes, (title, measure) in zip(grid, panels.items(), strict=True):
             for network in networks:
                 _curve(axes, theme, network, measure)
@@ -111,11 +118,11 @@ def _curves(
             axes.set_xlabel("epoch")
             if logarithmic:
                 _logarithmic(axes)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.locator_params(axis="x", integer=True)
         shared_legend(figure, grid[0], loc="outside lower center", ncols=min(5, len(networks)))
 
     seeds = "; the middle of several seeds, their range shaded" if _several(networks) else ""
-    return Plot(f"{name}-{data}", f"{alt}, on {data}{seeds}.", (9.6, 4.4), paint)
+    return Plot(f"{name}-{data}", f"{alt}, on {data}{seeds}.", (9.3, 4.4), paint, len(panels))
 
 
 def _logarithmic(axes: Axes) -> None:
@@ -150,7 +157,7 @@ def _responses(data: str, networks: Sequence[_Network]) -> Plot:
     """He et al. 2015, Figure 7: the responses of the layers in order, and by their size."""
 
     def paint(figure: Figure, theme: Theme) -> None:
-        grid = figure.subplots(1, 2, sharey=True)
+        grid = side_by_side(figure, 2, sharey=True)
         for network in networks:
             of_seeds = [list(run[-1].responses.values()) for run in network.runs]
             middles = [median(values) for values in zip(*filter(None, of_seeds), strict=False)]
@@ -162,7 +169,7 @@ def _responses(data: str, networks: Sequence[_Network]) -> Plot:
             axes.set_title(title)
             axes.set_xlabel("layer")
             _logarithmic(axes)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.locator_params(axis="x", integer=True)
         grid[0].set_ylabel("standard deviation")
         shared_legend(figure, grid[0], loc="outside lower center", ncols=min(5, len(networks)))
 
@@ -170,6 +177,7 @@ def _responses(data: str, networks: Sequence[_Network]) -> Plot:
         f"responses-{data}",
         f"Standard deviation of each convolution's output after training on {data}, in order and "
         f"by size: {', '.join(network.name for network in networks)}.",
-        (9.6, 4.4),
+        (9.3, 4.4),
         paint,
+        columns=2,
     )

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.counting.accuracy import ALONE
 from resnet_inspect.errors import InspectError
 from resnet_inspect.pictures.plots.labels import Spot, label_beyond
-from resnet_inspect.pictures.plots.plot import Plot, plain_numbers
+from resnet_inspect.pictures.plots.plot import (
+    SMALLEST,
+    Plot,
+    fitted_legend,
+    is_narrow,
+    plain_numbers,
+)
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.accuracy import AXES, Wanted, accuracy_table
+from resnet_inspect.tables.columns import show_round
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_UNITS = {"macs": (1e9, "GMACs"), "params": (1e6, "million parameters"), "throughput": (1, "")}
+_COUNTED = {"macs": "MACs", "params": "parameters", "throughput": "images/s"}
 
 
 def pareto(wanted: Wanted) -> Plot:
@@ -24,10 +32,10 @@ def pareto(wanted: Wanted) -> Plot:
     rows: Any = accuracy_table(wanted).rows
     if not rows:
         raise InspectError("no weights are under all limits; raise one")
-    unit, axis = _UNITS[wanted.front]
+    axis = _COUNTED[wanted.front]
     if wanted.device is not None and wanted.front == "throughput":
         axis = f"images/s, forecast on {wanted.device.name} at batch {wanted.batch}"
-    points = [(row[AXES[wanted.front]] / unit, row["top1"]) for row in rows]
+    points = [(row[AXES[wanted.front]], row["top1"]) for row in rows]
     side = 1 if wanted.front == "throughput" else -1
     front = {_label(row): point for row, point in zip(rows, points, strict=True) if row["front"]}
 
@@ -47,17 +55,31 @@ def pareto(wanted: Wanted) -> Plot:
         axes.set_xlabel(axis)
         axes.set_ylabel("top-1 on ImageNet, %")
         axes.set_title(f"Published accuracy, with the front against {axis.partition(',')[0]}")
-        axes.legend(loc="lower left" if side > 0 else "lower right")
+        axes.legend(fontsize=SMALLEST, loc="lower left" if side > 0 else "lower right")
         plain_numbers(axes.xaxis)
+        axes.xaxis.set_major_formatter(lambda value, _: show_round(value))
+        labels = _numbered(figure, front) if is_narrow(figure) else front
         figure.draw_without_rendering()  # labels are put where the axes and their points are known
-        label_beyond(axes, front, [*points, *_along(ends)], side)
+        label_beyond(axes, labels, [*points, *_along(ends)], side)
 
     return Plot(
         "pareto",
         f"Top-1 against {axis} of {len(rows)} published weights; on the front: {', '.join(front)}.",
-        (9.6, 6.4),
+        (9.3, 6.4),
         paint,
     )
+
+
+def _numbered(figure: Figure, front: Mapping[str, Spot]) -> dict[str, Spot]:
+    """Numbers for labels, with what they stand for below the axes: names are too long for them."""
+    from matplotlib.lines import Line2D
+
+    ordered = sorted(front.items(), key=lambda named: named[1])
+    names = [f"{number} {name}" for number, (name, _) in enumerate(ordered, 1)]
+    handles = [Line2D([], [], linestyle="none") for _ in names]
+    look = {"loc": "outside lower left", "ncols": 2, "handlelength": 0, "handletextpad": 0}
+    fitted_legend(figure, handles, names, **look)
+    return {str(number): point for number, (_, point) in enumerate(ordered, 1)}
 
 
 def _make_room(axes: Axes, points: list[Spot], side: int) -> None:

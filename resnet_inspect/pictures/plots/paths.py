@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.pictures.plots.plot import DASHES, MARKERS, Plot, called, note, shared_legend
+from resnet_inspect.pictures.plots.plot import (
+    DASHES,
+    MARKERS,
+    Plot,
+    called,
+    note,
+    shared_legend,
+    side_by_side,
+)
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.propagation.paths import paths as paths_of
 
@@ -22,7 +30,7 @@ def paths(graphs: Sequence[LayerGraph]) -> Plot:
     top = max((max(p.by_blocks) / p.total for p in found if p.total > 1), default=1.0)
 
     def paint(figure: Figure, theme: Theme) -> None:
-        panels = figure.subplots(1, 2)
+        panels = side_by_side(figure, 2)
         for axes, passed in zip(panels, ("residual blocks", "layers with weights"), strict=True):
             axes.set_ylim(0, 1.4 * top)
             for number, each in enumerate(found):
@@ -46,6 +54,7 @@ def paths(graphs: Sequence[LayerGraph]) -> Plot:
         + ".",
         (8.4, 3.6),
         paint,
+        columns=2,
     )
 
 

@@ -69,15 +69,15 @@ def roofline_plot(bounds: Roofline) -> Plot:
 def _roof(axes: Axes, theme: Theme, bounds: Roofline, lowest: float, highest: float) -> None:
     left: dict[str, Any] = {"offset": (-6, 2), "ha": "right", "va": "bottom"}
     right: dict[str, Any] = {"offset": (6, -2), "ha": "left", "va": "top"}
-    for speed, where, dash, side in (
-        (bounds.cache_bandwidth, "in a cache", DASHES[1], left),
-        (bounds.bandwidth, "in memory", DASHES[0], right),
+    for speed, where, dash, side, down in (
+        (bounds.cache_bandwidth, "in a cache", DASHES[1], left, 1.6),
+        (bounds.bandwidth, "in memory", DASHES[0], right, 3.0),
     ):
         ridge = min(max(bounds.rate / speed, lowest), highest)
         points = [lowest, ridge, highest]
         roof = [min(bounds.rate, speed * x) / 1e9 for x in points]
         axes.plot(points, roof, color=theme.ink, linewidth=1.8, linestyle=dash, zorder=1)
-        beside = (ridge / 3, speed * ridge / 3e9)
+        beside = (ridge / down, speed * ridge / down / 1e9)
         note(axes, f"{show_rate(speed)}B/s {where}", beside, **side)
     top = (highest, bounds.rate / 1e9)
     note(axes, f"{show_rate(bounds.rate)}FLOP/s", top, (-4, 5), ha="right", va="bottom")

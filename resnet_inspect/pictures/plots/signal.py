@@ -17,6 +17,7 @@ from resnet_inspect.pictures.plots.plot import (
     called,
     plain_numbers,
     shared_legend,
+    side_by_side,
 )
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.propagation.signal import Signal
@@ -36,7 +37,7 @@ def signal(signals: Sequence[Signal]) -> Plot:
     """Variance forth and mean square of the gradient back, at each block's output."""
 
     def paint(figure: Figure, theme: Theme) -> None:
-        panels = figure.subplots(1, 2)
+        panels = side_by_side(figure, 2)
         titles = {"variance": "Variance of the signal", "gradient": "Mean square of the gradient"}
         for axes, (key, title) in zip(panels, titles.items(), strict=True):
             axes.set_yscale("log")
@@ -46,9 +47,15 @@ def signal(signals: Sequence[Signal]) -> Plot:
                 axes.axvline(depth, color=theme.muted, linewidth=0.8, linestyle=(0, (1, 2)))
             _plain(axes)
             axes.set_title(title)
+            axes.locator_params(axis="x", integer=True)
             axes.set_xlabel("depth in layers with weights")
         panels[1].set_ylabel("where the output's is 1")
-        shared_legend(figure, panels[0], loc="outside upper center", ncols=3)
+        shared_legend(
+            figure,
+            panels[0],
+            loc="outside upper center",
+            ncols=2 if any(each.measured for each in signals) else 3,
+        )
 
     ends = [
         " and ".join([f"{each.name} {each.by_name[end].gradient or 0:.3g}" for end in each.ends])
@@ -59,8 +66,9 @@ def signal(signals: Sequence[Signal]) -> Plot:
         "Variance of the signal and mean square of the gradient through depth at initialisation, "
         "theory as lines and measurements as points; the gradient at the first and last block: "
         f"{'; '.join(ends)}.",
-        (9.6, 3.9),
+        (9.3, 3.9),
         paint,
+        columns=2,
     )
 
 

@@ -6,9 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.pictures.plots.labels import label_around
-from resnet_inspect.pictures.plots.plot import MARKERS, SUPTITLE, Plot, log_log, plain_numbers
+from resnet_inspect.pictures.plots.plot import (
+    MARKERS,
+    SMALLEST,
+    SUPTITLE,
+    Plot,
+    fitted,
+    log_log,
+    panels,
+    plain_numbers,
+)
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables import zoo as zoo_table
+from resnet_inspect.tables.columns import show_round
 from resnet_inspect.tables.network import MACS
 
 if TYPE_CHECKING:
@@ -21,8 +31,9 @@ PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Stems and shortcuts", ("tweaks",)),
     ("Squeeze and excitation", ("se",)),
     ("Pre-activation", ("preact",)),
+    ("VGG", ("vgg",)),
 )
-"""Families of 224 x 224 that share a panel; those of small images share one more."""
+"""Families of 224 x 224 that share a panel; others have their own, and small images one."""
 
 
 def zoo() -> Plot:
@@ -30,46 +41,55 @@ def zoo() -> Plot:
     rows: Sequence[Any] = zoo_table.models().rows
     small = [row for row in rows if max(row["input"][1:]) <= 64]
     large = [row for row in rows if row not in small]
-    groups = [
-        (title, [row for row in large if row["family"] in families]) for title, families in PANELS
-    ]
-    groups.append(("Small images, 32x32 and 28x28", small))
-    assert sum(len(group) for _, group in groups) == len(rows), "a family without a panel"
+    shared = {family: title for title, families in PANELS for family in families}
+    groups: dict[str, list[Any]] = {title: [] for title, _ in PANELS}
+    for row in large:
+        groups.setdefault(shared.get(row["family"], row["family"]), []).append(row)
+    groups["Small images, 32x32 and 28x28"] = small
+    lines = -(-len(groups) // 2)
 
     def paint(figure: Figure, theme: Theme) -> None:
-        panels = list(figure.subplots(3, 2).flat)
-        for number, (axes, (title, group)) in enumerate(zip(panels, groups, strict=True)):
-            _scatter(axes, group, theme.series[number])
+        grid = [axes for row in zip(*panels(figure, 2, lines), strict=True) for axes in row]
+        for axes, (title, group) in zip(grid, groups.items(), strict=False):
+            _scatter(axes, group, theme)
             axes.set_title(title)
-        for axes in panels[4:]:
-            axes.set_xlabel("GMACs")
-        figure.suptitle(f"Parameters against {MACS}", **SUPTITLE, fontsize=12)
+            axes.set_xlabel("MACs")
+        for axes in grid[len(groups) :]:
+            axes.set_axis_off()
+        title = fitted(figure, f"Parameters against {MACS}")
+        figure.suptitle(title, **SUPTITLE, fontsize=11)
         # Labels are put where the axes and their points are known.
         figure.draw_without_rendering()
-        for axes, (_, group) in zip(panels, groups, strict=True):
+        for axes, (_, group) in zip(grid, groups.items(), strict=False):
             label_around(axes, {str(row["name"]): _point(row) for row in group})
 
     return Plot(
         "zoo",
         f"Parameters against MACs of the {len(rows)} networks of the zoo, by family.",
-        (9.6, 11.0),
+        (9.3, 0.5 + 3.5 * lines),
         paint,
+        columns=2,
     )
 
 
-def _point(row: Any) -> tuple[float, float]:
-    """GMACs and million parameters."""
-    return row["macs"] / 1e9, row["params"] / 1e6
+def _point(row: Any) -> tuple[int, int]:
+    return row["macs"], row["params"]
 
 
-def _scatter(axes: Axes, rows: Sequence[Any], colour: str) -> None:
-    """Networks on logarithmic axes, a marker for each family."""
+def _scatter(axes: Axes, rows: Sequence[Any], theme: Theme) -> None:
+    """Networks on logarithmic axes, with a marker and a legend where families share the panel."""
     families = dict.fromkeys(row["family"] for row in rows)
-    for marker, family in zip(MARKERS, families, strict=False):
-        points = [_point(row) for row in rows if row["family"] == family]
-        axes.plot(*zip(*points, strict=True), linestyle="none", marker=marker, color=colour)
     log_log(axes)
+    for number, family in enumerate(families):
+        points = [_point(row) for row in rows if row["family"] == family]
+        look: dict[str, Any] = {"marker": MARKERS[number], "color": theme.series[number]}
+        axes.plot(*zip(*points, strict=True), linestyle="none", label=family, **look)
+    if len(families) > 1:
+        axes.legend(loc="lower right", fontsize=SMALLEST, handletextpad=0.2)
     axes.margins(x=0.36, y=0.14)
-    axes.set_ylabel("million parameters")
+    axes.set_ylabel("parameters")
     for axis in (axes.xaxis, axes.yaxis):
-        plain_numbers(axis)
+        low, high = axis.get_view_interval()
+        wide = axis is axes.xaxis and high > 200 * low  # names of ticks would touch
+        plain_numbers(axis, (1,) if wide else (1, 2, 5))
+        axis.set_major_formatter(lambda value, _: show_round(value))

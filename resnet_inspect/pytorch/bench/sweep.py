@@ -192,5 +192,5 @@ def _known(record: str | os.PathLike[str] | None, resume: bool) -> Sequence[Meas
     if record is not None:
         return check_record(record)
     if resume:
-        raise InspectError("resume needs a record to continue")
+        raise InspectError("resume needs a record to continue; --record FILE names it")
     return ()

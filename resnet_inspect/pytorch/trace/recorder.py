@@ -244,10 +244,10 @@ class Recorder(Lasting):
         key = storage_of(tensor)
         self.first.setdefault(key, node)
         mark = _Mark(node, len(self.writes.get(key, ())), self)
-        tensor.mark = mark  # type: ignore[attr-defined]
+        vars(tensor)["mark"] = mark
         return mark
 
 
 def _mark_of(tensor: torch.Tensor) -> _Mark:
-    mark: _Mark = tensor.mark  # type: ignore[attr-defined]
+    mark: _Mark = vars(tensor)["mark"]
     return mark

@@ -190,7 +190,7 @@ def _said(module: nn.Module) -> Any:
     if not isinstance(shape, (tuple, list)):
         raise InspectError(
             f"{type(module).__name__} does not say what it takes; give the input's shape without "
-            "the batch, such as 3x224x224"
+            "the batch: --input 3x224x224, in Python input_shape=(3, 224, 224)"
         )
     return shape
 

@@ -83,7 +83,7 @@ def run_learning(
     for graph in graphs:
         check_learner(graph, images)
     if resume and record is None:
-        raise InspectError("resume needs a record to continue")
+        raise InspectError("resume needs a record to continue; --record FILE names it")
     known = check_record(record) if record is not None else ()
     chosen, checkpoint = machine.device_named(device), Checkpoint.beside(record)
     known_runs = runs(select(known, Epoch)) if resume else []

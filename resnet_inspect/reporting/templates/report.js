@@ -31,7 +31,7 @@
     const bodies = all(table, "tbody");
     const home = bodies.map((body) => [body, Array.from(body.rows)]);
     const rows = home.flatMap(([, rows]) => rows.filter((row) => !row.className.includes("group")));
-    if (rows.length < 2) return;
+    if (rows.length < 2 || "fixed" in table.dataset) return;
     const heads = Array.from(table.tHead.rows[0].cells);
     const sorted = document.createElement("tbody");
 
@@ -130,7 +130,14 @@
         pane.scrollTop += inner.top - outer.top - outer.height / 3;
       }
     };
+    // While the page moves under a pointer that rests, what was clicked stays lit.
+    let resting = null;
+    const rests = (event) => {
+      if (event.clientX !== resting?.x || event.clientY !== resting?.y) resting = null;
+      return resting !== null;
+    };
     const point = (event) => {
+      if (rests(event)) return;
       const member = event.target.closest("[data-box]");
       if (!member) return light(null);
       const box = member.dataset.box;
@@ -141,7 +148,8 @@
     };
     section.addEventListener("mouseover", point);
     section.addEventListener("focusin", point);
-    section.addEventListener("mouseleave", () => light(null));
+    section.addEventListener("mousemove", (event) => { if (resting) point(event); });
+    section.addEventListener("mouseleave", (event) => { if (!rests(event)) light(null); });
     // Of the rows' links one is in the order of tabs; arrows lead from row to row.
     const links = all(section, "tbody th a");
     links.slice(1).forEach((link) => { link.tabIndex = -1; });
@@ -159,17 +167,33 @@
     section.addEventListener("click", (event) => {
       const node = event.target.closest("g[data-box]");
       if (!node) return;
+      light(node.dataset.box);
+      resting = { x: event.clientX, y: event.clientY };
       const row = members.find((member) => member.tagName === "TR" && member.dataset.box === node.dataset.box);
       const fold = folds.find((candidate) => candidate.body.contains(row));
       if (fold) fold.set(false);
     });
   };
 
+  // A table that is wider than its place says so, and fades at the side where it goes on.
+  const wide = (place) => {
+    const look = () => {
+      const hidden = place.scrollWidth - place.clientWidth;
+      place.classList.toggle("wide", hidden > 1);
+      place.classList.toggle("more", hidden - place.scrollLeft > 1);
+    };
+    place.addEventListener("scroll", look, { passive: true });
+    new ResizeObserver(look).observe(place);
+    look();
+  };
+
   all(document, "table").forEach((table) => {
     sortable(table);
+    wide(table.parentElement);
     const folds = foldable(table);
-    if (!folds.length) return;
+    const network = table.closest(".network");
+    if (!folds.length || !network) return;
     filterable(table, folds);
-    linked(table.closest(".pair"), folds);
+    linked(network, folds);
   });
 })();

@@ -31,13 +31,12 @@ def test_a_device_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[st
 
 def test_the_command_measures_shows_and_plots(capsys: pytest.CaptureFixture[str]) -> None:
     quick = ["--budget", "0.1", "--half-width", "0.5", "--threads", "1", "--device", "cpu"]
-    assert cli(["bench", "resnet20_cifar", "--batch", "1,2", *quick, "--plots", "figures"]) == 0
-    text = capsys.readouterr().out
-    assert "Median" in text
-    assert max(map(len, text.splitlines())) <= 100
+    command = ["bench", "resnet20_cifar", "--batch", "1,2", *quick, "--record", "bench.jsonl"]
+    assert cli([*command, "--plots", "figures"]) == 0
+    assert "Median" in capsys.readouterr().out
     assert Path("figures/batch.svg").exists()
     assert len(read("bench.jsonl")) == 2
-    assert cli(["bench", "resnet20_cifar", "--batch", "1,2", *quick, "--resume"]) == 0
+    assert cli([*command, "--resume"]) == 0
     assert len(read("bench.jsonl")) == 2
     assert cli(["results", "bench.jsonl", "--format", "markdown"]) == 0
     assert "|       1 |" in capsys.readouterr().out
@@ -46,6 +45,14 @@ def test_the_command_measures_shows_and_plots(capsys: pytest.CaptureFixture[str]
     assert cli(one) == 0
     assert "nothing to plot" in capsys.readouterr().err
     assert not Path("none").exists()
+
+
+def test_without_a_record_nothing_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    quick = ["--budget", "0.02", "--half-width", "0.5", "--threads", "1", "--device", "cpu"]
+    assert cli(["bench", "resnet20_cifar[blocks=1,1,1]", *quick]) == 0
+    assert list(Path().iterdir()) == []
+    assert cli(["bench", "resnet20_cifar[blocks=1,1,1]", *quick, "--resume"]) == 2
+    assert "--record FILE names it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

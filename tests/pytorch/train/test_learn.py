@@ -316,6 +316,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -
     monkeypatch.chdir(tmp_path)
     quick = ["--epochs", "1", "--seeds", "1", "--threads", "1", "--device", "cpu"]
     names = ["plain8_cifar", "resnet8_cifar"]
+    quick += ["--record", "learn.jsonl"]
     assert cli(["learn", *names, *quick, "--plots", "figures", "--format", "json"]) == 0
     out, err = capsys.readouterr()
     assert [row["model"] for row in json.loads(out)["rows"]] == names

@@ -1,0 +1,134 @@
+"""Parts in a row, side by side or interwoven, and which of them follow one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from resnet_inspect.networks import branches
+from resnet_inspect.networks.graph import Layer
+from resnet_inspect.networks.ops import Add, Flatten
+from resnet_inspect.pictures.diagrams.scene import Box, Group, Part
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A part of a picture, and the layers that it shows. joins: whether it is a sum of them."""
+
+    part: Part
+    layers: Sequence[Layer]
+    joins: bool = False
+
+
+def arranged(items: Sequence[Item]) -> tuple[Part, ...]:
+    """Parts one after another, with those that run side by side grouped."""
+    if len(items) < 2:
+        return tuple(item.part for item in items)
+    holder = {layer.name: item.part.name for item in items for layer in item.layers}
+    standing = [
+        Layer(
+            item.part.name,
+            "",
+            Add() if item.joins else Flatten(),
+            tuple(dict.fromkeys(_taken(item, holder))),
+            (),
+            (),
+        )
+        for item in items
+    ]
+    parts = {item.part.name: item.part for item in items}
+    if _follow(standing):
+        return tuple(parts.values())
+    return tuple(_parts(branches.in_series(standing), parts))
+
+
+def _taken(item: Item, holder: dict[str, str]) -> Iterator[str]:
+    """What an item takes from outside: parts among its neighbours, and tensors from elsewhere."""
+    own = {layer.name for layer in item.layers}
+    for layer in item.layers:
+        for name in layer.inputs:
+            if name not in own:
+                yield holder.get(name, name)
+
+
+def _follow(layers: Sequence[Layer]) -> bool:
+    """Whether each reads the one before, whatever else it reads."""
+    return all(before.name in layer.inputs for before, layer in pairwise(layers))
+
+
+def _parts(series: Iterable[branches.Part], parts: dict[str, Part]) -> Iterator[Part]:
+    for part in series:
+        if isinstance(part, Layer):
+            yield parts[part.name]
+            continue
+        columns = [tuple(_parts(run, parts)) for run in part.runs if run]
+        name = part.layers[0].name
+        if len(columns) == 1:
+            yield from columns[0]
+        elif columns:
+            sides = (_column(column, f"{name}/{at}") for at, column in enumerate(columns))
+            yield Group(f"{name}/beside", tuple(sides), "parallel")
+        elif _follow(part.layers):
+            yield from (parts[layer.name] for layer in part.layers)
+            continue
+        elif not part.runs:
+            members = tuple(parts[layer.name] for layer in part.layers)
+            yield Group(f"{name}/woven", members, "free")
+            continue
+        yield from _joins(part, parts)
+
+
+def _joins(part: branches.Parallel, parts: dict[str, Part]) -> Iterator[Part]:
+    """The layer in which runs meet, after other additions of one sum with it."""
+    if part.join is not None:
+        inside = {layer.name for run in part.runs for layer in _layers(run)}
+        yield from (parts[layer.name] for layer in part.layers if layer.name not in inside)
+
+
+def _layers(series: Iterable[branches.Part]) -> Iterator[Layer]:
+    for part in series:
+        yield from (part,) if isinstance(part, Layer) else part.layers
+
+
+def _column(parts: tuple[Part, ...], name: str) -> Part:
+    return parts[0] if len(parts) == 1 else Group(name, parts)
+
+
+def boxes(part: Part) -> Iterator[Box]:
+    """All boxes of a part."""
+    if isinstance(part, Box):
+        yield part
+    else:
+        for inner in part.parts:
+            yield from boxes(inner)
+
+
+def neighbours(part: Part) -> set[tuple[str, str]]:
+    """Boxes by name of which the second stands next after the first on a path through a part."""
+    found: set[tuple[str, str]] = set()
+    _ends(part, found)
+    return found
+
+
+_Ends = tuple[frozenset[str], frozenset[str]]
+
+
+def _ends(part: Part, found: set[tuple[str, str]]) -> _Ends:
+    """The boxes at which a part is entered and left; adds to the neighbours that are found."""
+    if isinstance(part, Box):
+        own = frozenset((part.name,))
+        return own, own
+    ends = [(each, _ends(each, found)) for each in part.parts]
+    main = [own for each, own in ends if each.lane == "main" and own[0]]
+    if not main:
+        return frozenset(), frozenset()
+    firsts = frozenset().union(*(first for first, _ in main))
+    lasts = frozenset().union(*(last for _, last in main))
+    if part.arrangement == "series":
+        for (_, last), (first, _) in pairwise(main):
+            found.update((tail, head) for tail in last for head in first)
+        return main[0][0], main[-1][1]
+    if part.arrangement == "free":
+        found.update((tail, head) for tail in lasts for head in firsts if tail != head)
+    return firsts, lasts

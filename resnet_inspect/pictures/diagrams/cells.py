@@ -1,0 +1,177 @@
+"""Which layers of a unit share a box, at each level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from math import prod
+from typing import Literal
+
+from resnet_inspect.networks.fusion import fold_layers
+from resnet_inspect.networks.graph import Layer
+from resnet_inspect.networks.ops import Add, Scale
+from resnet_inspect.networks.wiring import PADDING, Shortcut
+from resnet_inspect.pictures.diagrams.units import Unit, gatings, light
+
+Role = Literal["main", "shortcut", "gate"]
+
+WEIGHTS = "weights"
+"""The level at which a block by itself is drawn in the words of the paper."""
+
+Readers = Mapping[str, Sequence[str]]
+"""Which layers read a layer, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Layers of a unit that are drawn as one.
+
+    cut: the shortcut that they are on. gates: the gate that they make, by its gating layer.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    role: Role = "main"
+    cut: Shortcut | None = None
+    gates: str = ""
+
+    @property
+    def main_layer(self) -> Layer:
+        """The layer that it is about: the first that is not joined to another."""
+        return next((layer for layer in self.layers if not folds(layer)), self.layers[0])
+
+    @property
+    def sign(self) -> str:
+        """+ or × where it joins two paths."""
+        op = self.main_layer.op
+        return "+" if isinstance(op, Add) else "×" if isinstance(op, Scale) else ""
+
+
+def folds(layer: Layer) -> bool:
+    """Whether a layer is part of the box of another: it acts on each element, or moves it."""
+    return light(layer) and prod(layer.input_shapes[0]) == prod(layer.output_shape)
+
+
+def cells(unit: Unit, level: str, readers: Readers) -> list[Cell]:
+    """A unit's boxes: shortcuts first, then the gates, then the main path in running order.
+
+    A shortcut whose layers are all light has none, but at the level of layers.
+    """
+    if level == "layer":
+        return _by_layers(unit)
+    if level == WEIGHTS:
+        return _by_weights(unit)
+    cuts = [
+        Cell(f"{unit.name}/{cut.end}", cut.layers, "shortcut", cut)
+        for cut in unit.shortcuts
+        if runs_something(cut)
+    ]
+    beside = {layer.name for cut in unit.shortcuts for layer in cut.layers}
+    path = [layer for layer in unit.layers if layer.name not in beside]
+    if level == "block":
+        return [*cuts, *_whole(unit, path)]
+    gates = [
+        Cell(f"{layers[0].name}/gate", layers, "gate", gates=gating.name)
+        for gating, layers in gated(unit)
+    ]
+    beside = {layer.name for cell in gates for layer in cell.layers}
+    groups = [
+        part
+        for group in fold_layers([layer for layer in path if layer.name not in beside], folds)
+        for part in _read_inside(group, readers)
+    ]
+    return [*cuts, *gates, *(_named(group) for group in groups)]
+
+
+def _by_layers(unit: Unit) -> list[Cell]:
+    cut_of = {layer.name: cut for cut in unit.shortcuts for layer in cut.layers}
+    gate_of = {layer.name: gating.name for gating, layers in gated(unit) for layer in layers}
+    return [
+        Cell(
+            layer.name,
+            (layer,),
+            "shortcut" if layer.name in cut_of else "gate" if layer.name in gate_of else "main",
+            cut_of.get(layer.name),
+            gate_of.get(layer.name, ""),
+        )
+        for layer in unit.layers
+    ]
+
+
+def _by_weights(unit: Unit) -> list[Cell]:
+    """Layers with the norm that follows each joined to it, as He et al. 2015, Figure 2, has them.
+
+    Where norms come first they have boxes of their own.
+    """
+    single = _by_layers(unit)
+    if unit.body and unit.body[0].op.category == "normalization":
+        return single
+    found: list[Cell] = []
+    for cell in single:
+        (layer,) = cell.layers
+        last = found[-1].layers[-1].name if found else ""
+        if layer.op.category == "normalization" and layer.inputs == (last,):
+            found[-1] = replace(found[-1], layers=(*found[-1].layers, layer))
+        else:
+            found.append(cell)
+    return found
+
+
+def _whole(unit: Unit, path: Sequence[Layer]) -> list[Cell]:
+    """A unit as one box, before it what its shortcuts leave behind, after it its addition."""
+    if not unit.shortcuts:
+        return [Cell(unit.name, tuple(path))]
+    last, *_ = unit.additions
+    ending = {layer.name for layer in (*unit.additions, *path[path.index(last) :])}
+    end = tuple(layer for layer in path if layer.name in ending)
+    rest = [layer for layer in path if layer.name not in ending]
+    lead = _lead(unit, rest)
+    cell = [Cell(f"{unit.name}/lead", lead)] if lead else []
+    return [*cell, Cell(unit.name, tuple(rest[len(lead) :])), Cell(last.name, end)]
+
+
+def _lead(unit: Unit, path: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The norm and activation that a pre-activation block's shortcut leaves behind."""
+    (left, *others) = {cut.source for cut in unit.shortcuts}
+    if others or left not in unit.inside:
+        return ()
+    first = tuple(takewhile(folds, path))
+    names = [layer.name for layer in first]
+    if left not in names:
+        return ()
+    lead = first[: names.index(left) + 1]
+    return lead if len(lead) < len(path) else ()
+
+
+def _read_inside(group: tuple[Layer, ...], readers: Readers) -> list[tuple[Layer, ...]]:
+    """A group cut behind each layer that is read from outside of it, so that arrows leave there."""
+    names = {layer.name for layer in group}
+    parts: list[list[Layer]] = [[]]
+    for layer in group:
+        parts[-1].append(layer)
+        if not names.issuperset(readers.get(layer.name, ())) and layer is not group[-1]:
+            parts.append([])
+    return [tuple(part) for part in parts]
+
+
+def _named(layers: tuple[Layer, ...]) -> Cell:
+    cell = Cell("", layers)
+    return Cell(cell.main_layer.name, layers)
+
+
+def gated(unit: Unit) -> list[tuple[Layer, tuple[Layer, ...]]]:
+    """A unit's gating layers, each with the layers that make its gate, and no gate before it."""
+    found: list[tuple[Layer, tuple[Layer, ...]]] = []
+    taken: set[str] = set()
+    for scale, gate in zip(gatings(unit), unit.gates, strict=True):
+        own = tuple(layer for layer in gate if layer.name not in taken)
+        taken.update(layer.name for layer in own)
+        if own:
+            found.append((scale, own))
+    return found
+
+
+def runs_something(cut: Shortcut) -> bool:
+    """Whether a shortcut does more than to pass on, norm or cut out what it takes."""
+    return cut.kind == PADDING or not all(map(light, cut.layers))

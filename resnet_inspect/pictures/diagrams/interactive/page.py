@@ -1,0 +1,127 @@
+"""A page with networks that fold and unfold: one file that asks nothing of any network.
+
+Data, style and script are inside; a content security policy lets the page run its own script and
+nothing else. What people call their layers stays text: it is data, shown by textContent.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from importlib.resources import files
+
+from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.naming import paper_names
+from resnet_inspect.networks.op_labels import CATEGORIES
+from resnet_inspect.pictures.diagrams.interactive.data import network
+from resnet_inspect.pictures.themes import THEMES, Theme
+from resnet_inspect.tables.characters import visible
+
+_SCRIPTS = ("model.js", "draw.js", "edges.js", "colours.js", "view.js", "input.js")
+
+_LEVELS = (("stage", "Stages"), ("unit", "Blocks"), ("conv", "Convolutions"), ("layer", "Layers"))
+
+_KEYS = (
+    (("↓", "↑"), "next, previous box"),
+    (("→", "←"), "unfold, fold; into a frame, out of it"),
+    (("Enter",), "fold or unfold"),
+    (("r",), "list blocks that are alike one by one, or draw them once"),
+    (("1", "2", "3", "4"), "boxes for stages, blocks, convolutions, layers"),
+    (("/",), "search by name, op or size: 3x3 layer4"),
+    (("+", "-", "0"), "zoom in, out; fit"),
+    (("Home", "End"), "first, last box"),
+    (("Esc",), "end the search, let go of the row"),
+    (("?",), "this help"),
+)
+
+
+def html(
+    graphs: Sequence[LayerGraph],
+    *,
+    level: str = "block",
+    expand: bool = False,
+    color_by: str = "stage",
+    theme: str = "light",
+    names: str = "modules",
+    marks: Sequence[Mapping[str, str]] = (),
+) -> str:
+    """The page of some networks, opened at a level.
+
+    Colours follow the reader's settings unless the theme is 'dark'. names: of naming.NAMINGS.
+    marks: for each network what became of its layers, in a diff.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    data = {
+        "networks": [
+            network(graph, own, paper_names(graph) if names == "paper" else {})
+            for graph, own in zip(graphs, marks or ({},) * len(graphs), strict=True)
+        ],
+        "level": _OPENED[level],
+        "expand": expand,
+        "color_by": color_by,
+        "theme": theme if theme == "dark" else "",
+        "categories": CATEGORIES,
+        "stages": len(THEMES["light"].stages),
+        "fills": len(THEMES["light"].fills),
+        "ramp": len(THEMES["light"].ramp),
+    }
+    script = "\n".join(map(_resource, _SCRIPTS))
+    environment = Environment(
+        loader=PackageLoader("resnet_inspect.pictures.diagrams.interactive"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    return environment.get_template("page.html.jinja").render(
+        title=visible(" and ".join(graph.name for graph in graphs)),
+        version=version("resnet-inspect"),
+        style=Markup(f"{_palette()}\n{_resource('page.css')}"),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        data=Markup(_json(data)),
+        levels=_LEVELS,
+        keys=_KEYS,
+    )
+
+
+_OPENED = {"stage": 0, "block": 1, "conv": 2, "layer": 3}
+"""Levels of a diagram, and which of _LEVELS the page opens at."""
+
+
+def _json(data: object) -> str:
+    """JSON that ends no script element, whatever its strings hold."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def _resource(name: str) -> str:
+    folder = files("resnet_inspect.pictures.diagrams.interactive") / "templates"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def _palette() -> str:
+    """The colours of both themes as variables: the reader's own, or the one that was chosen."""
+    light, dark = (_variables(THEMES[name]) for name in ("light", "dark"))
+    return (
+        f":root{{color-scheme:light;{light}}}\n"
+        f"@media screen and (prefers-color-scheme:dark)"
+        f"{{:root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}\n"
+        f"@media screen{{:root[data-theme=dark]:not([data-print]){{color-scheme:dark;{dark}}}}}"
+    )
+
+
+def _variables(theme: Theme) -> str:
+    names = ("page", "ink", "muted", "line", "shortcut", "gate", "quiet", "grid", "band")
+    colours = {name: str(getattr(theme, name)) for name in names}
+    colours |= {f"stage{at}": fill for at, fill in enumerate(theme.stages)}
+    colours |= {f"fill{at}": fill for at, fill in enumerate(theme.fills)}
+    colours |= {f"ramp{at}": colour for at, colour in enumerate(theme.ramp)}
+    colours |= theme.changes
+    colours |= {"ramp": ",".join(theme.ramp), "focus": theme.series[0], "hit": theme.series[1]}
+    return ";".join(f"--{name}:{colour}" for name, colour in colours.items())

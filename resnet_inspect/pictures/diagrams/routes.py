@@ -1,0 +1,218 @@
+"""The curves of edges: straight lines with round corners between the places that boxes have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from math import hypot
+from typing import NamedTuple
+
+from resnet_inspect.pictures.diagrams.free import leads_inside
+from resnet_inspect.pictures.diagrams.layout import BEND, GUTTER
+from resnet_inspect.pictures.diagrams.sheet import Path, Point, Rect
+from resnet_inspect.pictures.diagrams.spots import Spot
+from resnet_inspect.pictures.diagrams.ways import ASIDE, Leg, Way
+
+ARROW = 7.0
+"""Points from an arrow's start to its tip."""
+
+ROUND, WIDE = 6.0, 16.0
+"""The radius of the corners of an edge of the main path, and of a shortcut."""
+
+_KAPPA = 0.5523
+"""How far the control points of a quarter of a circle are along its tangents."""
+
+Places = dict[int, tuple[float, float]]
+"""The origin of each spot in its drawing, as `u` and `v`."""
+
+
+def route(way: Way, at: Places, page: Callable[[float, float], Point]) -> Path:
+    """The curve of an edge on the page."""
+    before, after = (_inside(way, leg, at, page) for leg in (way.first, way.last))
+    words = _words(way, at, page) if way.words[0] else None
+    if way.kind == "inner":
+        return Path(way.edge, before.points, before.tip, words)
+    corners = _CORNERS[way.kind](way, at)
+    radius = WIDE if way.edge.way in ("shortcut", "gate") else ROUND
+    points = [page(u, v) for u, v in corners]
+    tip = after.tip
+    if way.edge.arrow and not after.points:
+        tip = points[-1]
+        points[-1] = _towards(tip, points[-2], ARROW)
+    between = tuple(_rounded(points, radius))
+    whole = _joined(_joined(before.points, between), after.points)
+    return Path(way.edge, whole, tip, words)
+
+
+class _Inside(NamedTuple):
+    """What of an edge is inside of a free group, on the page."""
+
+    points: tuple[Point, ...] = ()
+    tip: Point | None = None
+
+
+def _inside(
+    way: Way, leg: Leg | None, at: Places, page: Callable[[float, float], Point]
+) -> _Inside:
+    if leg is None:
+        return _Inside()
+    u, v = at[id(leg.group)]
+    points = tuple(page(u + x, v + y) for x, y in leg.curve)
+    tip = page(u + leg.tip[0], v + leg.tip[1]) if leg.tip else None
+    tail, head = way.boxes
+    if leg.tail.children:
+        points = _joined((page(*_foot(tail, at)),), points)
+    if leads_inside(leg):
+        end = page(*_top(head, at))
+        tip = end if way.edge.arrow else None
+        stop = _towards(end, points[-1], ARROW) if tip else end
+        points = _joined(points, (stop,))
+    return _Inside(points, tip)
+
+
+def _joined(first: tuple[Point, ...], second: tuple[Point, ...]) -> tuple[Point, ...]:
+    """Two curves as one; where they do not quite meet, a straight line between."""
+    if not first or not second:
+        return first or second
+    return (*first, *_straight(first[-1], second[0]), *second[1:])
+
+
+def _link(way: Way, at: Places) -> list[tuple[float, float]]:
+    (tail, start), (head, stop) = _foot(way.tail, at), _top(way.head, at)
+    if abs(tail - head) < 0.5:
+        return [(head, start), (head, stop)]
+    begin, end = at[id(way.start)][1] + way.start.long, at[id(way.stop)][1]
+    bend = end - 9 - BEND / 2 if way.at_tail else begin + BEND / 2
+    return [(tail, start), (tail, bend), (head, bend), (head, stop)]
+
+
+def _lane(way: Way, at: Places) -> list[tuple[float, float]]:
+    (tail, start), (head, stop) = at[id(way.tail)], at[id(way.head)]
+    from_lane, to_lane = way.aside
+    if from_lane and to_lane:
+        return _between_lanes(way, at)
+    if to_lane:
+        middle = start + way.tail.long / 2
+        return [(tail + way.tail.right, middle), (head, middle), (head, stop)]
+    middle = stop + way.head.long / 2
+    return [(tail, start + way.tail.long), (tail, middle), (head + way.head.right, middle)]
+
+
+def _between_lanes(way: Way, at: Places) -> list[tuple[float, float]]:
+    (tail, start), (head, stop) = _foot(way.tail, at), _top(way.head, at)
+    bend = (start + stop) / 2
+    return [(tail, start), (tail, bend), (head, bend), (head, stop)]
+
+
+def _arc(way: Way, at: Places) -> list[tuple[float, float]]:
+    (tail, start), (head, stop) = at[id(way.tail)], at[id(way.head)]
+    track = at[id(way.group)][0] + way.track
+    start, stop = start + way.tail.long / 2, stop + way.head.long / 2
+    out = tail + way.side * way.tail.right
+    into = head + way.side * way.head.right
+    return [(out, start), (track, start), (track, stop), (into, stop)]
+
+
+def _turn(way: Way, at: Places) -> list[tuple[float, float]]:
+    (tail, start), (head, stop) = _foot(way.tail, at), _top(way.head, at)
+    high = at[id(way.group)][1] + 6
+    low = at[id(way.start)][1] + way.start.long + 6
+    forth = 1 if head > tail else -1
+    column, _ = at[id(way.stop)]
+    side = way.stop.left if forth > 0 else way.stop.right
+    gutter = column - forth * (side + GUTTER / 2)
+    return [(tail, start), (tail, low), (gutter, low), (gutter, high), (head, high), (head, stop)]
+
+
+_CORNERS: dict[str, Callable[[Way, Places], list[tuple[float, float]]]] = {
+    "link": _link,
+    "lane": _lane,
+    "arc": _arc,
+    "turn": _turn,
+}
+
+
+def _foot(spot: Spot, at: Places) -> tuple[float, float]:
+    u, v = at[id(spot)]
+    return u, v + spot.long
+
+
+def _top(spot: Spot, at: Places) -> tuple[float, float]:
+    return at[id(spot)]
+
+
+def _words(way: Way, at: Places, page: Callable[[float, float], Point]) -> Rect:
+    """Where an edge's words are: beside the main path near a box, or outside of an arc's middle."""
+    across, along = way.words
+    if way.kind == "inner":
+        leg = way.first
+        assert leg is not None
+        assert leg.words is not None
+        u, v = (a + b for a, b in zip(at[id(leg.group)], leg.words, strict=True))
+        low, high = page(u - across / 2, v - along / 2), page(u + across / 2, v + along / 2)
+        return _rect(low, high)
+    if way.kind == "lane":  # beside the last part of the lane
+        u, v = _foot(way.tail, at)
+        _, stop = _top(way.head, at)
+        middle = (v + stop + way.head.long / 2) / 2
+        low, high = (
+            page(u + ASIDE, middle - along / 2),
+            page(u + ASIDE + across, middle + along / 2),
+        )
+        return _rect(low, high)
+    if way.kind == "arc":
+        (_, start), (_, stop) = at[id(way.tail)], at[id(way.head)]
+        middle = (start + way.tail.long / 2 + stop + way.head.long / 2) / 2
+        track = at[id(way.group)][0] + way.track
+        near = track + way.side * ASIDE
+        far = near + way.side * across
+        return _rect(page(near, middle - along / 2), page(far, middle + along / 2))
+    if way.at_tail:
+        u, _ = at[id(way.tail)]
+        v = at[id(way.start)][1] + way.start.long + 1
+    else:
+        u, _ = at[id(way.head)]
+        v = at[id(way.stop)][1] - 2 - along
+    return _rect(page(u - ASIDE - across, v), page(u - ASIDE, v + along))
+
+
+def _rect(a: Point, b: Point) -> Rect:
+    return Rect(min(a.x, b.x), min(a.y, b.y), max(a.x, b.x), max(a.y, b.y))
+
+
+def _towards(start: Point, end: Point, distance: float) -> Point:
+    length = hypot(end.x - start.x, end.y - start.y) or 1.0
+    share = distance / length
+    return Point(start.x + (end.x - start.x) * share, start.y + (end.y - start.y) * share)
+
+
+def _rounded(points: Sequence[Point], radius: float) -> Iterator[Point]:
+    """Straight lines with round corners, as a curve of cubic pieces."""
+    at = points[0]
+    yield at
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        sides = (_length(before, corner), _length(corner, after))
+        # The first and the last side are a corner's own, the others are shared by two.
+        own = [
+            side if end in (points[0], points[-1]) else side / 2
+            for side, end in zip(sides, (before, after), strict=True)
+        ]
+        r = min(radius, *own)
+        start, stop = _towards(corner, before, r), _towards(corner, after, r)
+        yield from _straight(at, start)
+        yield _towards(start, corner, r * _KAPPA)
+        yield _towards(stop, corner, r * _KAPPA)
+        yield stop
+        at = stop
+    yield from _straight(at, points[-1])
+
+
+def _straight(start: Point, end: Point) -> Iterator[Point]:
+    if _length(start, end) > 0.01:
+        third = _length(start, end) / 3
+        yield _towards(start, end, third)
+        yield _towards(end, start, third)
+        yield end
+
+
+def _length(a: Point, b: Point) -> float:
+    return hypot(b.x - a.x, b.y - a.y)

@@ -1,0 +1,103 @@
+"""Diagrams as TikZ: LaTeX that compiles, whatever words it holds."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from resnet_inspect import diagram
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.pictures.diagrams.diagram import LEVELS, Diagram, block_diagram
+from resnet_inspect.pictures.diagrams.to_tikz import escaped
+
+NASTY = r"a_b & 50% {x} $y$ #1 \input{z} ~ ^ <b> | \" 'q' `r` -- é ő 网络"
+
+
+def drawings() -> dict[str, Diagram]:
+    named = layer_graph(zoo.spec("resnet18").with_changes({"name": NASTY}))
+    return {
+        **{level: diagram("seresnet50", level=level, size="7in") for level in LEVELS},
+        "right": diagram("resnet20_cifar", direction="LR", theme="dark"),
+        "compared": diagram("plain18", "resnet18", level="conv"),
+        "block": block_diagram("basic", "bottleneck", stride=2, shortcut="A"),
+        "nasty": diagram(named),
+    }
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, str]:
+    return {name: drawn.render("tex").decode("ascii") for name, drawn in drawings().items()}
+
+
+def test_it_is_a_document_and_a_picture(written: dict[str, str]) -> None:
+    for name, text in written.items():
+        before, _, body = text.partition(r"\begin{tikzpicture}")
+        assert before.count(r"\usepackage") >= 3, name
+        assert r"\documentclass{standalone}" in before
+        assert text.endswith("\\end{tikzpicture}\n\\end{document}\n")
+        assert balanced(text), name
+        used = set(re.findall(r"(?:draw=|fill=|text=|\[)(hue[0-9a-f]{6})", body))
+        assert used == set(re.findall(r"\\definecolor\{(hue\w+)\}\{HTML\}", body)), name
+        statements = [line for line in body.splitlines()[1:] if line.startswith("\\")]
+        for line in statements[:-2]:
+            assert line.endswith(";") or line.startswith(r"\definecolor"), line
+
+
+def balanced(text: str) -> bool:
+    """Whether every brace has its partner, escaped ones aside."""
+    depth = 0
+    for brace in re.findall(r"[{}]", re.sub(r"\\[{}%\\]|%.*", "", text)):
+        depth += 1 if brace == "{" else -1
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def test_every_box_edge_and_word_is_there(written: dict[str, str]) -> None:
+    drawn = drawings()["block"]
+    text = written["block"]
+    boxes = [box for placed in drawn.sheet.placed for box, _ in placed.boxes.values()]
+    round_ones = sum(box.look in ("sign", "fork") for box in boxes)
+    assert text.count(" circle[radius=") == round_ones
+    edges = sum(len(placed.paths) for placed in drawn.sheet.placed)
+    assert len(re.findall(r"^\\path\[draw=hue\w{6}, line width", text, re.MULTILINE)) == edges
+    assert r"{3$\times$3$\times$32$\times$64 = 18,432}" in text
+
+
+def test_specials_are_escaped() -> None:
+    words = escaped(NASTY)
+    assert words.isascii()
+    assert balanced(words)
+    assert not re.search(r"(?<!\\)[&%#_]", words)
+    assert not re.search(r"(?<!\\)\$y", words)
+    assert r"\textbackslash{}input\{z\}" in words
+    assert r"\'{e}" in words
+    assert "[U+7F51]" in words
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex")
+@pytest.mark.parametrize("name", [*LEVELS, "right", "compared", "block", "nasty"])
+def test_it_compiles_and_can_be_taken_in(
+    written: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "net.tex").write_text(written[name], encoding="ascii")
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass{article}\n\\usepackage{standalone,tikz,helvet}\n"
+        "\\usepackage[T1]{fontenc}\n\\usetikzlibrary{arrows.meta}\n"
+        "\\begin{document}\n\\input{net}\n\\end{document}\n",
+        encoding="ascii",
+    )
+    for document in ("net", "paper"):
+        done = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", document],
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout.decode("utf-8", "replace")[-2000:]
+        assert (tmp_path / f"{document}.pdf").exists()
