@@ -45,8 +45,10 @@ def specs(
     multiple = 1
     if fields["norm"] == "group":
         multiple, stem_width = 32, 256 if splits else 32
-    if fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
-        multiple *= 2
+    made = fields.get("convolution", "plain") != "plain"
+    if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
+        multiple *= 4 if made else 2
+        stem_width = max(2, stem_width)
     widths = [multiple * (1 + width % 2 if multiple >= 32 else width) for width in widths]
     expansion = draw(st.sampled_from([1, 2, 4])) if block == "bottleneck" else 1
     if shortcut == "A":  # it cannot drop channels
