@@ -22,6 +22,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.torch_ops import MatMul
 from resnet_inspect.pytorch.assemble import assemble, build
 from resnet_inspect.pytorch.bench.peak_memory import StorageWatch
 
@@ -56,8 +57,8 @@ def measured_alive(model: nn.Module, x: Tensor) -> list[int]:
     return living.levels
 
 
-MADE = (ops.StandardizedConv2d, ops.ScaledConv2d)
-"""What makes weights in several calls to torch."""
+MADE = (ops.StandardizedConv2d, ops.ScaledConv2d, MatMul)
+"""What makes weights, or a product, in several calls to torch."""
 
 
 def check(graph: LayerGraph, batch: int, dtype: str = "fp32") -> None:
