@@ -159,7 +159,8 @@ def test_any_network_is_drawn_whole(spec: ResNetSpec) -> None:
     assert sum(multiplicities(diagram(graph).dot).values()) == len(graph.blocks)
     layers = parsed(diagram(graph, level="layer", expand=True, direction="LR").dot)
     assert {layer.name for layer in graph.layers} <= {str(node) for node in layers.nodes()}
-    kinds = Counter(expected_kind(graph, block.name) for block in graph.blocks)
+    own = graph.blocks if spec.shortcut != "none" else ()  # branches may be added all the same
+    kinds = Counter(expected_kind(graph, block.name) for block in own)
     joined = Counter(
         edge.attr["class"].split()[1]
         for edge in edges_of(layers, "shortcut")
