@@ -88,8 +88,10 @@ def depth(graph: LayerGraph) -> int:
     """Layers with weights on the longest way through: convolutions and the classifier.
 
     So the papers count (He et al. 2015, Table 1). The stem counts once, as in ResNet-50-D; gates
-    do not count.
+    do not count, nor more than one of the convolutions that a block has in place of one.
     """
+    if graph.spec is not None:
+        return graph.spec.depth
     reached = depths(graph)
     return max(reached.get(name, 0) for name in graph.outputs)  # an input may be handed on
 

@@ -110,7 +110,7 @@ def counted_layers(graphs: Iterable[LayerGraph]) -> Iterator[str]:
     if of:
         several = sum(map(len, of.values())) > 1
         sums = (f"{said} ({listed(names)})" if several else said for said, names in of.items())
-        yield f"Layers with weights: {', '.join(sums)}; shortcuts, norms and pools do not count"
+        yield f"Depth: {', '.join(sums)} layers with weights; shortcuts, norms, pools apart"
 
 
 def _layer_sum(spec: ResNetSpec) -> str:
