@@ -43,6 +43,7 @@ def accuracy_options(panel: str) -> Callable[[Function], Function]:
 
 @command("models")
 @option("--family FAMILY", "Only this family", words=FAMILIES)
+@option("--like PATTERN", "Only names like this: 'eca*', '*_bit'.")
 @option("--accuracy", "List published top-1 by weights and input size, beside what it costs.")
 @accuracy_options(_ACCURACY)
 @option(
@@ -55,20 +56,23 @@ def accuracy_options(panel: str) -> Callable[[Function], Function]:
 @option("--batch N", "Images in a batch.", default=64, panel=_ACCURACY)
 @run_options(several=False, panel=_ACCURACY)
 @shows
-def models(family: str | None, accuracy: bool, **wanted: Any) -> ri.Table:
+def models(family: str | None, like: str | None, accuracy: bool, **wanted: Any) -> ri.Table:
     """List the networks that have a name, where they are from, and how accurate they are.
 
     \b
     resnet-inspect models
     resnet-inspect models --family preact --format json
+    resnet-inspect models --like 'eca*'
     resnet-inspect models --accuracy --device rtx4090 --under macs=5G,latency=5ms
     """
+    if accuracy and like:
+        raise InspectError("--like lists networks and --accuracy their weights; give one of them")
     if accuracy:
         return ri.accuracy(family=family, **wanted)
     for param in click.get_current_context().command.params:
         if isinstance(param, Option) and param.panel == _ACCURACY and _given(param):
             raise InspectError(f"{param.opts[0]} is for published accuracy; add --accuracy")
-    return ri.models(family)
+    return ri.models(family, like)
 
 
 def _given(option: Option) -> bool:

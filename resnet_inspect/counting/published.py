@@ -20,6 +20,8 @@ HE2015_CIFAR = sources.HE2015.at("Table 6").short
 HE2016 = sources.HE2016.short
 CAFFE = sources.CAFFE.short
 TORCHVISION = sources.TORCHVISION.short
+WIDE = "Zagoruyko 2016, Table 4"
+RESNEXT = "Xie 2016, Table 7"
 TRICKS = sources.HE2018.at("Table 5").short
 
 UNITS: dict[str, int] = {"": 1, "M": 10**6, "G": 10**9}
@@ -93,6 +95,26 @@ PUBLISHED: dict[str, tuple[Figure, ...]] = {
     "vgg13_bn": _torchvision(133053736, "11.308"),
     "vgg16_bn": _torchvision(138365992, "15.47"),
     "vgg19_bn": _torchvision(143678248, "19.632"),
+    "regnetx_004_tv": _torchvision(5495976, "0.414"),
+    "regnetx_008": _torchvision(7259656, "0.8"),
+    "regnetx_016": _torchvision(9190136, "1.603"),
+    "regnetx_032": _torchvision(15296552, "3.177"),
+    "regnetx_080": _torchvision(39572648, "7.995"),
+    "regnetx_160": _torchvision(54278536, "15.941"),
+    "regnetx_320": _torchvision(107811560, "31.736"),
+    "regnety_004": _torchvision(4344144, "0.402"),
+    "regnety_008_tv": _torchvision(6432512, "0.834"),
+    "regnety_016": _torchvision(11202430, "1.612"),
+    "regnety_032": _torchvision(19436338, "3.176"),
+    "regnety_080_tv": _torchvision(39381472, "8.473"),
+    "regnety_160": _torchvision(83590140, "15.912"),
+    "regnety_320": _torchvision(145046770, "32.28"),
+    "regnety_1280": _torchvision(644812894, "127.518"),
+    "wrn_16_8": _millions("11.0", WIDE),
+    "wrn_28_10": _millions("36.5", WIDE),
+    "wrn_40_4": _millions("8.9", WIDE),
+    "resnext29_8x64d": _millions("34.4", RESNEXT),
+    "resnext29_16x64d": _millions("68.1", RESNEXT),
     "plain34": (Figure("macs", "3.6", "G", HE2015_PLAIN),),
     "resnet20_cifar": _millions("0.27", HE2015_CIFAR),
     "resnet32_cifar": _millions("0.46", HE2015_CIFAR),

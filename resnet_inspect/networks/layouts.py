@@ -14,6 +14,9 @@ PLAIN_NETS = PLAIN.full
 V1 = CAFFE.full
 PREACT = HE2016.full
 WIDE = "Zagoruyko & Komodakis 2016, arXiv 1605.07146; torchvision"
+KUANGLIU = "kuangliu/pytorch-cifar"
+WIDE_CIFAR = "Zagoruyko & Komodakis 2016, arXiv 1605.07146, Table 4"
+ALPHA = "Silver et al. 2017, Mastering the game of Go without human knowledge"
 RESNEXT = "Xie et al. 2016, arXiv 1611.05431"
 V1_5 = "torchvision (v1.5: stride in the 3x3)"
 TWEAKS = f"{HE2018.at('Figure 2').full}; timm"
@@ -27,13 +30,13 @@ NOTES = "course notes: ResNet-34 on MNIST"
 class Entry(NamedTuple):
     """A line of the zoo: the fields that differ from ResNetSpec's defaults, family and source.
 
-    law: the numbers of a RegNet, which its widths, blocks and groups follow from.
+    law: the arguments of `regnet`, which its widths, blocks and groups follow from.
     """
 
     family: str
     source: str
     own: Mapping[str, Any]
-    law: tuple[int, float, float, int, int] | None = None
+    law: tuple[Any, ...] | None = None
 
     @property
     def fields(self) -> Mapping[str, Any]:
@@ -82,3 +85,18 @@ CHAINED: dict[str, Any] = {
     "head": "mlp",
 }
 PREACTIVATED_SMALL: dict[str, Any] = {**SMALL, **PREACTIVATED, **EARLY, "block": "bottleneck"}
+CIFAR10: dict[str, Any] = {"stem": "3x3", "classes": 10, "input_size": (32, 32)}
+RESNEXT_29: dict[str, Any] = {
+    **CIFAR10,
+    "block": "bottleneck",
+    "blocks": (3, 3, 3),
+    "widths": (64, 128, 256),
+}
+TOWER: dict[str, Any] = {
+    "stem": "3x3",
+    "stem_width": 256,
+    "widths": (256,),
+    "in_channels": 17,
+    "input_size": (19, 19),
+    "head": "none",
+}

@@ -11,6 +11,7 @@ from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_labels import convolution_size
 from resnet_inspect.networks.ops import Conv2d, Linear, Op, Scale
+from resnet_inspect.networks.ops import gates as is_gate
 from resnet_inspect.networks.wiring import Wiring
 
 ROLES = (
@@ -105,8 +106,10 @@ def depths(graph: LayerGraph) -> Mapping[str, int]:
     reached = dict.fromkeys(graph.inputs, 0)
     for block in graph.blocks:
         for layer in block.layers:
-            # A gate scales the main path and is none itself.
-            inputs = layer.inputs[:1] if isinstance(layer.op, Scale) else layer.inputs
+            # A gate scales the main path, or is added to it, and is none itself.
+            shapes = layer.input_shapes
+            gated = len(shapes) == 2 and is_gate(shapes[1], shapes[0]) and shapes[0] != shapes[1]
+            inputs = layer.inputs[:1] if gated or isinstance(layer.op, Scale) else layer.inputs
             before = max((reached[name] for name in inputs), default=0)
             weighted = isinstance(layer.op, (Conv2d, Linear)) and layer.name not in gating
             here = before + weighted

@@ -12,9 +12,11 @@ from typing import Any
 
 from resnet_inspect.errors import UnknownNameError, unknown
 from resnet_inspect.networks.layouts import (
+    ALPHA,
     BIASED,
     CHAINED,
     CIFAR,
+    CIFAR10,
     D2L,
     DEEP,
     DEEP_D,
@@ -24,6 +26,7 @@ from resnet_inspect.networks.layouts import (
     G32X8,
     G64X4,
     GATED,
+    KUANGLIU,
     L10,
     L14,
     L18,
@@ -41,20 +44,23 @@ from resnet_inspect.networks.layouts import (
     PREACTIVATED,
     PREACTIVATED_SMALL,
     RESNEXT,
+    RESNEXT_29,
     SE,
     SMALL,
     TIERED,
     TIMM,
+    TOWER,
     TWEAKS,
     V1,
     V1_5,
     VGG,
     WIDE,
+    WIDE_CIFAR,
     WITHOUT,
     Entry,
 )
 from resnet_inspect.networks.spec import ResNetSpec
-from resnet_inspect.networks.zoo_variants import VARIANTS
+from resnet_inspect.networks.zoo_variants import REGNET_X, REGNET_Y, VARIANTS
 
 
 def _vgg(depth: int, norm: str = "none") -> Entry:
@@ -62,6 +68,12 @@ def _vgg(depth: int, norm: str = "none") -> Entry:
     blocks = {11: (1, 1, 2, 2, 2), 13: (2,) * 5, 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}[depth]
     fields = {**CHAINED, "blocks": blocks}
     return Entry("vgg", VGG, fields if norm == "batch" else {**fields, "norm": norm})
+
+
+def _wrn(depth: int, factor: int) -> dict[str, Any]:
+    """WRN-depth-factor (Zagoruyko & Komodakis 2016, Table 1): 6n+4 layers."""
+    widths = tuple(factor * width for width in (16, 32, 64))
+    return {**SMALL, **PREACTIVATED, "blocks": ((depth - 4) // 6,) * 3, "widths": widths}
 
 
 def _cifar(n: int) -> dict[str, Any]:
@@ -141,6 +153,16 @@ ZOO: dict[str, Entry] = {
     **{f"resnet{6 * n + 2}_cifar": Entry("cifar", CIFAR, _cifar(n)) for n in (3, 5, 7, 9, 18, 200)},
     "resnet164": Entry("cifar", PREACT, {**PREACTIVATED_SMALL, "blocks": (18, 18, 18)}),
     "resnet1001": Entry("cifar", PREACT, {**PREACTIVATED_SMALL, "blocks": (111, 111, 111)}),
+    # CIFAR, as widely used repositories have them
+    **{
+        f"resnet{depth}_cifar10": Entry("cifar", KUANGLIU, {**layout, **CIFAR10})
+        for depth, layout in ((18, L18), (34, L34), (50, L50), (101, L101), (152, L152))
+    },
+    "wrn_16_8": Entry("cifar", WIDE_CIFAR, _wrn(16, 8)),
+    "wrn_28_10": Entry("cifar", WIDE_CIFAR, _wrn(28, 10)),
+    "wrn_40_4": Entry("cifar", WIDE_CIFAR, _wrn(40, 4)),
+    "resnext29_8x64d": Entry("cifar", f"{RESNEXT}, Table 7", {**RESNEXT_29, "groups": 8}),
+    "resnext29_16x64d": Entry("cifar", f"{RESNEXT}, Table 7", {**RESNEXT_29, "groups": 16}),
     # the same layers without shortcuts
     "plain18": Entry("plain", PLAIN_NETS, {**L18, **WITHOUT}),
     "plain34": Entry("plain", PLAIN_NETS, {**L34, **WITHOUT}),
@@ -151,6 +173,9 @@ ZOO: dict[str, Entry] = {
     # VGG, the plain networks that residual ones are measured against
     **{f"vgg{depth}": _vgg(depth) for depth in (11, 13, 16, 19)},
     **{f"vgg{depth}_bn": _vgg(depth, "batch") for depth in (11, 13, 16, 19)},
+    # the towers of AlphaGo Zero, without their heads
+    "alphazero_20x256": Entry("games", ALPHA, {**TOWER, "blocks": (19,)}),
+    "alphazero_40x256": Entry("games", ALPHA, {**TOWER, "blocks": (39,)}),
     **VARIANTS,
     # from courses
     "resnet18_d2l": Entry("notes", D2L, {**L18, **BIASED, "in_channels": 1, "classes": 10}),
@@ -162,6 +187,11 @@ ZOO: dict[str, Entry] = {
 ALIASES: dict[str, str] = {
     **{f"resnet{depth}b": f"resnet{depth}" for depth in (50, 101, 152)},
     **{f"resnet{depth}_v1.5": f"resnet{depth}" for depth in (50, 101, 152)},
+    **{
+        f"regnet_{kind}_{size}": f"regnet{kind}_{name}"
+        for kind, sizes in (("x", REGNET_X), ("y", REGNET_Y))
+        for size, name in sizes.items()
+    },
     "wide_resnet50": "wide_resnet50_2",
     "wide_resnet101": "wide_resnet101_2",
     "resnext50": "resnext50_32x4d",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 from resnet_inspect.counting.costs import spec_cost
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import zoo
@@ -19,17 +21,17 @@ _MODEL_COLUMNS = (
 )
 
 
-def models(family: str | None = None) -> Table:
+def models(family: str | None = None, like: str | None = None) -> Table:
     """The zoo: name, family, depth, input, parameters, MACs and source of every network.
 
-    Raises UnknownNameError for the family.
+    like: a shell pattern for their names, such as 'eca*'. Raises UnknownNameError for the family.
     """
     if family is not None and family not in zoo.FAMILIES:
         raise unknown("family", family, zoo.FAMILIES)
     keys = [column.key for column in _MODEL_COLUMNS]
     rows: list[dict[str, Value]] = []
     for name, entry in zoo.ZOO.items():
-        if family in (None, entry.family):
+        if family in (None, entry.family) and fnmatchcase(name, (like or "*").lower()):
             spec = zoo.spec(name)
             cost = spec_cost(spec)
             values = entry.family, spec.depth, spec.input_shape, cost.params, cost.macs

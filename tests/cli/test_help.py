@@ -133,7 +133,10 @@ def completed(line: str) -> list[str]:
     ("line", "words"),
     [
         ("tab", ["table"]),
-        ("table resnet15", ["resnet152", "resnet152c", "resnet152d", "resnet152s", "resnet152_v1"]),
+        (
+            "table resnet15",
+            [f"resnet152{ending}" for ending in ("", "c", "d", "s", "_v1", "_cifar10")],
+        ),
         ("table --level st", ["stage"]),
         ("table --columns name,receptive", ["name,receptive_field"]),
         ("table --depth 15", ["152"]),
