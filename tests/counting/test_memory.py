@@ -82,8 +82,8 @@ def check(graph: LayerGraph, batch: int, dtype: str = "fp32") -> None:
 def test_random_networks_keep_what_is_measured(
     network: tuple[ResNetSpec, Shape], dtype: str
 ) -> None:
-    spec = network[0]
-    assume(_known(spec))
+    spec, shape = network
+    assume(_known(spec) and max(shape[1:]) > 1)  # of a pixel the CPU copies weights
     # The CPU keeps what some of the others measure in the dtype itself.
     plain = spec.norm != "group" and spec.convolution == "plain"
     assume(dtype == "fp32" or (plain and spec.attention in ("none", "se", "eca")))
