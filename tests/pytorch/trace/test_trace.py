@@ -53,6 +53,9 @@ def test_any_network_is_traced_back(network: tuple[ResNetSpec, Shape]) -> None:
     graph = layer_graph(*network)
     # A view of one pixel can be told in several ways.
     assume(all(x.op.kind != "MatMul" or x.input_shapes[0][-1] > 1 for x in graph.layers))
+    # torch refuses to normalize a group of one value.
+    small = any(x.op.kind == "GroupNorm" and x.output_shape[1:] == (1, 1) for x in graph.layers)
+    assume(not small)
     with torch.device("meta"):
         model = assemble(graph)
     assert trace(model) == graph
