@@ -314,7 +314,8 @@ def _postactivated(
             if i < len(convs):
                 tensor = _activated(net, part, path, tensor, i)
         if pools and spec.antialias not in ("none", "before"):
-            tensor = pooled(net, spec.antialias, part.stride, op.out_channels, tensor, f"{path}.aa")
+            width = op.out_channels * (spec.scales if i == middle else 1)
+            tensor = pooled(net, spec.antialias, part.stride, width, tensor, f"{path}.aa")
         if i == middle and spec.attention_at == "inner" and spec.attention in GATES:
             tensor = attend(net, part, f"{path}.se", spec.scales * op.out_channels, tensor)
     return tensor, entering
