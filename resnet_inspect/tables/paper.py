@@ -39,9 +39,10 @@ def paper_table(graphs: Sequence[LayerGraph]) -> Table:
         raise InspectError("no network; name at least one, such as resnet50")
     keys = _keys(graphs)
     made = {key: dict(_rows(graph)) for key, graph in zip(keys, graphs, strict=True)}
-    names = {name for rows in made.values() for name in rows if name != HEAD}
+    names = {name for rows in made.values() for name in rows}
+    headed = (HEAD,) if HEAD in names else ()
     rows: list[Record] = []
-    for name in (*sorted(names, key=_number), HEAD):
+    for name in (*sorted(names - {HEAD}, key=_number), *headed):
         own = {key: rows[name] for key, rows in made.items() if name in rows}
         sizes = " or ".join(dict.fromkeys(row.size for row in own.values()))
         row: dict[str, Value] = {"name": name, "output": sizes}
