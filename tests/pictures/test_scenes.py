@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,9 +17,10 @@ from wirings import branching, skipping, two_of_all
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.alignment import align
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Conv2d
+from resnet_inspect.networks.ops import Conv2d, ReLU
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.torch_ops import Concat, View
 from resnet_inspect.networks.wiring import Wiring
 from resnet_inspect.pictures.diagrams.arrange import boxes
 from resnet_inspect.pictures.diagrams.cells import cells
@@ -25,6 +28,7 @@ from resnet_inspect.pictures.diagrams.compose import scene
 from resnet_inspect.pictures.diagrams.diagram import block_diagram, diff_diagram
 from resnet_inspect.pictures.diagrams.fills import CHANGE
 from resnet_inspect.pictures.diagrams.scene import (
+    Box,
     Drawing,
     Group,
     Line,
@@ -159,6 +163,63 @@ def test_figure_3_is_a_row_of_convolutions() -> None:
     assert strokes.count("identity") == 13
     assert strokes.count("projection") == 2 * 3  # into the projection, and out of it
     assert not [edge for edge in plain.edges if edge.way == "shortcut"]
+
+
+def counted(part: Part, times: int = 1) -> Counter[tuple[str, ...]]:
+    """What boxes say and how often, as often as the frames around them count."""
+    if isinstance(part, Box):
+        return Counter({(part.kind, *map(words, part.lines)): times * (part.look != "fork")})
+    (title,) = (part.frame.title if part.frame else ()) or ((),)
+    said = words(title)
+    times *= int(said.rpartition("× ")[2]) if part.frame and part.frame.kind == "repeat" else 1
+    return sum((counted(inner, times) for inner in part.parts), Counter())
+
+
+def check_counts(graph: LayerGraph) -> int:
+    """That a picture counts out to the one in which all is drawn; how many boxes it saves."""
+    (folded,), (whole,) = (
+        drawn(graph, level="conv", expand=expand).drawings for expand in (False, True)
+    )
+    check(folded)
+    assert counted(folded.root) == counted(whole.root)
+    return len([*boxes(whole.root)]) - len([*boxes(folded.root)])
+
+
+@pytest.mark.parametrize("name", zoo.ZOO)
+def test_what_is_drawn_once_is_counted(name: str) -> None:
+    check_counts(named(name))
+
+
+def side_by_side(count: int, odd: int = 0, returned: bool = False) -> LayerGraph:
+    """As many pieces of a tensor, each with a convolution, the last ones with another kernel."""
+    net = GraphBuilder("branches", (8, 8, 8))
+    start = net.add(Conv2d(8, 8, (1, 1)), net.input, name="start")
+    ends = []
+    for at in range(count):
+        places = ((0, at, 1), (1, 0, 1), (2, 0, 1))
+        piece = net.add(View("narrow", (1, 8, 8), places), start, name=f"piece{at}")
+        side = 3 if at < count - odd else 5
+        conv = Conv2d(1, 1, (side, side), padding=(side // 2, side // 2))
+        ends.append(net.add(ReLU(), net.add(conv, piece, name=f"conv{at}"), name=f"relu{at}"))
+    net.add(Concat(), *ends, name="cat")
+    net.end_block("all", "", "Some")
+    net.end_stage("all", "")
+    graph = net.graph()
+    return replace(graph, returned=("relu1", "cat")) if returned else graph
+
+
+@pytest.mark.parametrize(
+    ("graph", "saved"),
+    [
+        pytest.param(side_by_side(8), 2 * 7, id="alike"),
+        pytest.param(side_by_side(8, odd=1), 2 * 6, id="another"),
+        pytest.param(side_by_side(8, odd=3), 2 * (4 + 2), id="two kinds"),
+        pytest.param(side_by_side(8, returned=True), 2 * 6, id="one is returned"),
+        pytest.param(side_by_side(4), 0, id="few"),
+    ],
+)
+def test_many_branches_that_do_the_same_are_drawn_once(graph: LayerGraph, saved: int) -> None:
+    assert check_counts(graph) == saved
 
 
 def test_sizes_stand_at_the_side_once() -> None:
