@@ -12,9 +12,6 @@ from resnet_inspect.networks.wiring import Wiring, pieces
 DEEPEST = 8
 """Branches within branches that are told apart; what is deeper is taken as interwoven."""
 
-WIDEST = 4
-"""Branches side by side that are shown one by one though some are the same."""
-
 
 @dataclass(frozen=True, slots=True)
 class Parallel:

@@ -13,6 +13,10 @@ from resnet_inspect.networks.ops import Add, Flatten
 from resnet_inspect.networks.wiring import Wiring
 from resnet_inspect.pictures.diagrams.scene import Box, Group, Part
 
+FEW = 3
+"""Branches beside one another that are drawn one by one, though some do the same, and as wide as
+others: more would leave no room on a page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -44,7 +48,7 @@ def twins(items: Sequence[Item], likes: Mapping[str, object]) -> Iterator[list[t
     by_name = {item.part.name: item for item in items}
     for part in _parallels(branches.in_series(standing)):
         alike: dict[object, list[tuple[Item, ...]]] = defaultdict(list)
-        for run in part.runs if len(part.runs) > branches.WIDEST else ():
+        for run in part.runs if len(part.runs) > FEW else ():
             layers = [layer for layer in run if isinstance(layer, Layer) and layer.name in likes]
             if len(layers) != len(run):
                 continue

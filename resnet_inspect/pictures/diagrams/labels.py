@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise, takewhile
 
-from resnet_inspect.networks.branches import WIDEST, Parallel, Part, in_series
+from resnet_inspect.networks.branches import Parallel, Part, in_series
 from resnet_inspect.networks.fusion import fold_layers
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.op_labels import caption, describe, show_dims
@@ -121,6 +121,10 @@ def _columns(part: Parallel, say: _Say) -> Line | None:
     if all(column == ("identity",) for column in columns):
         return None
     return Columns(tuple(columns))
+
+
+WIDEST = 4
+"""Columns that are drawn one by one though they are the same."""
 
 
 def _interwoven(part: Parallel, say: _Say) -> Columns:
