@@ -17,7 +17,7 @@ from wirings import branching, skipping, two_of_all
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.alignment import align
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Conv2d, ReLU
+from resnet_inspect.networks.ops import Add, Conv2d, ReLU
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.torch_ops import Concat, View
@@ -211,15 +211,43 @@ def side_by_side(count: int, odd: int = 0, returned: bool = False) -> LayerGraph
 @pytest.mark.parametrize(
     ("graph", "saved"),
     [
-        pytest.param(side_by_side(8), 2 * 7, id="alike"),
-        pytest.param(side_by_side(8, odd=1), 2 * 6, id="another"),
-        pytest.param(side_by_side(8, odd=3), 2 * (4 + 2), id="two kinds"),
-        pytest.param(side_by_side(8, returned=True), 2 * 6, id="one is returned"),
-        pytest.param(side_by_side(4), 0, id="few"),
+        pytest.param(side_by_side(8), 7, id="alike"),
+        pytest.param(side_by_side(8, odd=1), 6, id="another"),
+        pytest.param(side_by_side(8, odd=3), 4 + 2, id="two kinds"),
+        pytest.param(side_by_side(8, returned=True), 6, id="one is returned"),
+        pytest.param(side_by_side(3), 0, id="few"),
     ],
 )
 def test_many_branches_that_do_the_same_are_drawn_once(graph: LayerGraph, saved: int) -> None:
     assert check_counts(graph) == saved
+
+
+def gated() -> LayerGraph:
+    """Two halves of a tensor, of which one scales the other; a slice of a slice at last."""
+    net = GraphBuilder("gated", (8, 8, 8))
+    start = net.add(Conv2d(8, 8, (1, 1)), net.input, name="start")
+    halves = [
+        net.add(View("chunk", (4, 8, 8), ((0, at, 1), (1, 0, 1), (2, 0, 1))), start, name=name)
+        for at, name in ((0, "left"), (4, "right"))
+    ]
+    both = net.add(Add(), *halves, name="both")
+    two = net.add(View("narrow", (2, 8, 8)), both, name="two")
+    one = net.add(View("narrow", (1, 8, 8)), two, name="one")
+    net.add(Conv2d(1, 1, (3, 3)), one, name="end")
+    net.end_block("all", "", "Some")
+    net.end_stage("all", "")
+    return net.graph()
+
+
+def test_a_slice_is_a_line_where_one_box_takes_one_slice() -> None:
+    (drawing,) = drawn(side_by_side(3), level="conv").drawings
+    check_edges(side_by_side(3), "conv")
+    notes = {edge.head: edge.note for edge in drawing.edges if edge.tail == "start"}
+    assert notes == dict.fromkeys(["conv0", "conv1", "conv2"], "1×8×8 of 8×8×8")
+    check_edges(gated(), "conv")
+    (drawing,) = drawn(gated(), level="conv").drawings
+    names = [box.name for box in boxes(drawing.root) if not box.kind.endswith("put")]
+    assert names == ["start", "left", "right", "both", "two", "end"]
 
 
 def test_sizes_stand_at_the_side_once() -> None:

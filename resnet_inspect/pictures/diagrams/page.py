@@ -57,7 +57,7 @@ def _narrowed(scene: Scene) -> Scene:
 
 
 def _with_narrow(group: Group, beside: bool) -> Group:
-    beside |= group.arrangement == "parallel" and len(group.parts) > FEW
+    beside |= group.arrangement == "parallel" and sum(map(_counted, group.parts)) > FEW
     parts = tuple(
         _with_narrow(part, beside)
         if isinstance(part, Group)
@@ -66,6 +66,11 @@ def _with_narrow(group: Group, beside: bool) -> Group:
     )
     same = all(map(is_, parts, group.parts))
     return group if same else replace(group, parts=parts)
+
+
+def _counted(part: Part) -> int:
+    """How many branches a part stands for."""
+    return part.count if isinstance(part, Group) else 1
 
 
 def _narrow(box: Box) -> Box:

@@ -175,7 +175,8 @@ def _counted(sketch: Sketch, items: Sequence[Item]) -> list[Item]:
         ends = f"{sketch.called(first)} to {sketch.called(last)}"
         note = f"{ends}: {len(runs)} branches that do the same"
         frame = _frame_of(sketch.theme, [_times(len(runs))], note, "repeat")
-        group = Group(f"{first}/alike", tuple(item.part for item in runs[0]), frame=frame)
+        parts = tuple(item.part for item in runs[0])
+        group = Group(f"{first}/alike", parts, frame=frame, count=len(runs))
         members = [item for run in runs for item in run]
         shown[first] = Item(group, [layer for item in members for layer in item.layers])
         for item in members[1:]:
