@@ -45,8 +45,10 @@ def specs(
     multiple = 1
     if fields["norm"] == "group":
         multiple, stem_width = 32, 256 if splits else 32
-    if fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
-        multiple *= 2
+    made = fields.get("convolution", "plain") != "plain"
+    if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
+        multiple *= 4 if made else 2
+        stem_width = max(2, stem_width)
     widths = [multiple * (1 + width % 2 if multiple >= 32 else width) for width in widths]
     expansion = draw(st.sampled_from([1, 2, 4])) if block == "bottleneck" else 1
     if shortcut == "A":  # it cannot drop channels
@@ -118,7 +120,8 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
             fields["radix"] = draw(st.integers(1, 3))
     if fields["attention"] != "none":
         fields["se_reduction"] = draw(st.sampled_from([2, 16])) * (fields["attention"] != "eca")
-        fields["se_multiple"] = draw(st.sampled_from([1, 8]))
+        # Of a single hidden unit torch copies the weights on the CPU.
+        fields["se_multiple"] = 8 if fields["attention"] == "gc" else draw(st.sampled_from([1, 8]))
         fields["se_entering"] = draw(st.booleans())
     if block == "bottleneck" and "scales" not in fields:
         fields["reduce_first"] = draw(st.sampled_from([1, 1, 2]))

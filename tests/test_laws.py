@@ -10,7 +10,7 @@ import flat
 import pytest
 import torch
 from graphs import GraphBuilder
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import networks
 from torch import nn
@@ -141,6 +141,8 @@ def test_a_graph_is_wired_in_running_order(network: Network) -> None:
 @given(networks())
 def test_depth_counts_the_weighted_layers_of_the_main_path(network: Network) -> None:
     spec, shape = network
+    # Paths side by side, and hierarchies, have more convolutions than their names count.
+    assume(spec.attention in ("none", "se", "eca") and spec.scales == 1)
     graph = layer_graph(spec, shape)
     main = 0
     for block in graph.blocks:

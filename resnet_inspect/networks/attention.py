@@ -80,10 +80,10 @@ def _global_context(
     weight = net.add(conv(channels, 1, 1, bias=True), tensor, name=f"{path}.conv_attn")
     weight = net.add(View("flatten", (1, places)), weight, name=f"{path}.flatten")
     weight = net.add(Function(name="Softmax", over=(1,)), weight, name=f"{path}.softmax")
-    weight = net.add(View("unsqueeze", (1, places, 1)), weight, name=f"{path}.unsqueeze")
+    turned = View("transpose", (places, 1), _places((1, 0), (1, places)))
+    weight = net.add(turned, weight, name=f"{path}.transpose")
     pixels = net.add(View("flatten", (channels, places)), tensor, name=f"{path}.flatten")
-    pixels = net.add(View("unsqueeze", (1, channels, places)), pixels, name=f"{path}.unsqueeze")
-    context = net.add(MatMul((1, channels, 1)), pixels, weight, name=f"{path}.matmul")
+    context = net.add(MatMul((channels, 1)), pixels, weight, name=f"{path}.matmul")
     context = net.add(View("reshape", (channels, 1, 1)), context, name=f"{path}.reshape")
     path = f"{path}.mlp_add"
     context = net.add(conv(channels, hidden, 1, bias=True), context, name=f"{path}.fc1")

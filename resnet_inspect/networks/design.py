@@ -142,7 +142,8 @@ def same_padding(op: ops.Conv2d | ops.Pool2d, shape: Shape) -> tuple[tuple[int, 
 
     (tensorflow.org/api_docs/python/tf/nn, 'Notes on padding'.)
     """
-    axes = zip(shape[1:], op.kernel, op.stride, strict=True)
+    extent = op.reach if isinstance(op, ops.Conv2d) else op.kernel
+    axes = zip(shape[1:], extent, op.stride, strict=True)
     missing = [max((-(-size // step) - 1) * step + side - size, 0) for size, side, step in axes]
     return tuple((total // 2, total - total // 2) for total in missing)
 

@@ -263,9 +263,10 @@ def _activated(
     """The block's activation, which is one module that is called again; keeps: its input."""
     path = f"{path}.{part.design.act_path}"
     if keeps:  # a module of its own, not in place
-        path = f"{path}{number}"
+        path = f"{path}_in"
         return net.add(part.design.act.replace(inplace=False), tensor, name=path)
-    if part.design.attention_at == "activated" or _path_kind(part) in PATHS:
+    special = part.design.attention_at == "activated" or _path_kind(part) in PATHS
+    if special or (part.design.order == "pre" and part.design.norm == "none"):
         return net.add(part.design.act, tensor, name=path)  # the builder numbers them
     return net.add(part.design.act, tensor, name=f"{path}{number}", path=path)
 
@@ -313,9 +314,10 @@ def _postactivated(
             if i < len(convs):
                 tensor = _activated(net, part, path, tensor, i)
         if pools and spec.antialias not in ("none", "before"):
-            tensor = pooled(net, spec.antialias, part.stride, op.out_channels, tensor, f"{path}.aa")
+            width = op.out_channels * (spec.scales if i == middle else 1)
+            tensor = pooled(net, spec.antialias, part.stride, width, tensor, f"{path}.aa")
         if i == middle and spec.attention_at == "inner" and spec.attention in GATES:
-            tensor = attend(net, part, f"{path}.se", op.out_channels, tensor)
+            tensor = attend(net, part, f"{path}.se", spec.scales * op.out_channels, tensor)
     return tensor, entering
 
 

@@ -179,6 +179,12 @@ def _check_divided(spec: ResNetSpec, stage: int) -> None:
         divisors["norm (32 groups)"] = 32 * spec.reduce_first
     if spec.attention == "sk":
         divisors["attention (halves)"] = 2 * spec.groups_of(stage)
+    if spec.convolution != "plain" and min(inner // spec.reduce_first, spec.stem_width) < 2:
+        raise SpecError(
+            f"widths has {spec.widths[stage]} and stem_width is {spec.stem_width}; weights are "
+            f"{spec.convolution} over more than one channel, give 2 or more",
+            fields=("widths", "stem_width", "convolution"),
+        )
     for what, divisor in divisors.items():
         if divisor > 1 and inner % divisor:
             raise SpecError(

@@ -86,7 +86,6 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
 _VIEWS: dict[str, Callable[[torch_ops.View], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     "reshape": lambda op: (torch.reshape, ((-1, *op.output),)),
     "flatten": lambda op: (torch.flatten, (2,)),
-    "unsqueeze": lambda op: (torch.unsqueeze, (-1 if op.output[-1] == 1 else 1,)),
     "transpose": lambda op: (torch.transpose, (1, 2)),
     "narrow": lambda op: (torch.narrow, (1, op.places[0][1], op.output[0])),
 }

@@ -53,7 +53,8 @@ def distinct(module: nn.Module) -> nn.Module:
 
 def described(name: str) -> LayerGraph:
     channels, height, _ = ri.graph(name).input_shape
-    side = min(height, SIDE)
+    # An adaptive pool is exported for maps that it divides.
+    side = height if ri.spec(name).head == "mlp" else min(height, SIDE)
     return ri.graph(name, (channels, side, side))
 
 

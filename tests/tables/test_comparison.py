@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from families import one_of_each_family
 from graphs import GraphBuilder
 from hypothesis import given
 from rich.cells import cell_len
@@ -89,7 +90,7 @@ def test_memory_is_that_of_the_network() -> None:
         assert row["inference"] == need.weights + need.buffers + row["peak"]
 
 
-@pytest.mark.parametrize("name", zoo.ZOO)
+@pytest.mark.parametrize("name", one_of_each_family())
 def test_depth_and_roles_over_the_zoo(name: str) -> None:
     spec = zoo.spec(name)
     graph = layer_graph(spec)

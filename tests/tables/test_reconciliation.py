@@ -68,9 +68,10 @@ def small(name: str) -> LayerGraph:
 def _reconciled(spec: ResNetSpec) -> bool:
     """Counters do not see the weights that a convolution makes, nor a filter that is not saved.
 
-    The CPU keeps dropout's mask in floats, GPUs in bytes.
+    The CPU keeps dropout's mask in floats, GPUs in bytes; a padded image needs no gradient.
     """
-    return spec.convolution == "plain" and spec.antialias != "blur" and spec.head != "mlp"
+    seen = spec.convolution == "plain" and spec.antialias != "blur"
+    return seen and spec.head != "mlp" and spec.padding == "torch"
 
 
 ZOO = [

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from families import one_of_each_family
-from hypothesis import given
+from hypothesis import assume, given
 from strategies import networks
 from torch import Tensor, nn
 
@@ -51,6 +51,11 @@ def test_what_was_built_is_traced_back(name: str) -> None:
 @given(networks(largest=40))
 def test_any_network_is_traced_back(network: tuple[ResNetSpec, Shape]) -> None:
     graph = layer_graph(*network)
+    # A view of one pixel can be told in several ways.
+    assume(all(x.op.kind != "MatMul" or x.input_shapes[0][-1] > 1 for x in graph.layers))
+    # torch refuses to normalize a group of one value.
+    small = any(x.op.kind == "GroupNorm" and x.output_shape[1:] == (1, 1) for x in graph.layers)
+    assume(not small)
     with torch.device("meta"):
         model = assemble(graph)
     assert trace(model) == graph
