@@ -251,6 +251,15 @@ def test_a_slice_is_a_line_where_one_box_takes_one_slice() -> None:
     assert names == ["start", "left", "right", "both", "two", "end"]
 
 
+def test_a_gate_of_several_branches_says_its_widths_after_their_sum() -> None:
+    (drawing,) = drawn(named("skresnet18"), level="conv").drawings
+    lines = said(drawing)
+    assert lines["layer1.0.conv1.add1/gate"] == ["+"]
+    assert lines["layer1.0.conv1.attn.squeeze/gate"] == ["gate 64 → 16 → 128"]
+    gates = {edge.head for edge in drawing.edges if edge.tail == "layer1.0.conv1.attn.squeeze/gate"}
+    assert gates == {"layer1.0.conv1.scale1", "layer1.0.conv1.scale2"}
+
+
 def test_sizes_stand_at_the_side_once() -> None:
     made = drawn(named("plain34"), named("resnet50"), level="conv")
     sizes = ["112×112", "56×56", "28×28", "14×14", "7×7", "1×1"]

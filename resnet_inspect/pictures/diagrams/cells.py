@@ -81,7 +81,9 @@ def cells(unit: Unit, level: str, readers: Readers) -> list[Cell]:
         return [*cuts, *_whole(unit, path)]
     gates = [
         Cell(f"{layers[0].name}/gate", layers, "gate", gates=gating.name)
-        for gating, layers in gated(unit)
+        for gating, own in gated(unit)
+        if not all(map(takes_piece, own))
+        for layers in _summed(own)
     ]
     beside = {layer.name for cell in gates for layer in cell.layers}
     groups = [
@@ -90,6 +92,12 @@ def cells(unit: Unit, level: str, readers: Readers) -> list[Cell]:
         for part in _read_inside(group, readers)
     ]
     return [*cuts, *gates, *map(_named, _with_pieces(groups, readers))]
+
+
+def _summed(gate: tuple[Layer, ...]) -> tuple[tuple[Layer, ...], ...]:
+    """A gate's layers, the addition of what goes into it by itself."""
+    adds = isinstance(gate[0].op, Add) and len(gate) > 1
+    return (gate[:1], gate[1:]) if adds else (gate,)
 
 
 def _by_layers(unit: Unit) -> list[Cell]:
