@@ -7,7 +7,7 @@ from hypothesis import given
 from strategies import specs
 
 import resnet_inspect as ri
-from resnet_inspect.counting.costs import graph_cost
+from resnet_inspect.counting.costs import cost, graph_cost
 from resnet_inspect.forecasting.kernels import MODES, kernels, works
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
@@ -21,14 +21,11 @@ def test_kernels_multiply_what_the_network_multiplies(spec: ResNetSpec) -> None:
         assert macs == graph_cost(graph).macs
 
 
-STILL = ("Flatten", "Dropout")
-"""What moves nothing in inference."""
-
-
 @given(specs())
 def test_every_layer_that_moves_anything_is_in_one_kernel(spec: ResNetSpec) -> None:
     graph = layer_graph(spec)
-    moving = {layer.name for layer in graph.layers if layer.op.kind not in STILL}
+    costs = {layer.name: cost(layer) for layer in graph.layers}
+    moving = {name for name, of in costs.items() if of.read + of.written}
     for mode in MODES:
         run = [name for work in works(graph, mode) for name in work.layers]
         assert len(run) == len(set(run))
