@@ -59,6 +59,18 @@ def test_the_main_path_is_straight(name: str, level: str, direction: str) -> Non
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("name", ["skresnet18", "resnest14d", "res2net50_14w_8s", "gcresnet50t"])
+def test_arrows_end_at_their_boxes(name: str, level: str, direction: str) -> None:
+    (placed,) = diagram(name, level=level, direction=direction).sheet.placed
+    for path in placed.paths:
+        if tip := path.tip:
+            box = placed.boxes[path.edge.head][1]
+            assert box.left - 1 <= tip.x <= box.right + 1, path.edge
+            assert box.top - 1 <= tip.y <= box.bottom + 1, path.edge
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
 def test_steps_within_a_block_are_even(direction: str) -> None:
     made = sheet("resnet50", level="conv", direction=direction)
     (placed,) = made.placed

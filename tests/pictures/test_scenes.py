@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,9 +18,10 @@ from wirings import branching, skipping, two_of_all
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.alignment import align
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Conv2d
+from resnet_inspect.networks.ops import Add, Conv2d, ReLU
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.torch_ops import Concat, View
 from resnet_inspect.networks.wiring import Wiring
 from resnet_inspect.pictures.diagrams.arrange import boxes
 from resnet_inspect.pictures.diagrams.cells import cells
@@ -26,6 +29,7 @@ from resnet_inspect.pictures.diagrams.compose import scene
 from resnet_inspect.pictures.diagrams.diagram import block_diagram, diff_diagram
 from resnet_inspect.pictures.diagrams.fills import CHANGE
 from resnet_inspect.pictures.diagrams.scene import (
+    Box,
     Drawing,
     Group,
     Line,
@@ -160,6 +164,100 @@ def test_figure_3_is_a_row_of_convolutions() -> None:
     assert strokes.count("identity") == 13
     assert strokes.count("projection") == 2 * 3  # into the projection, and out of it
     assert not [edge for edge in plain.edges if edge.way == "shortcut"]
+
+
+def counted(part: Part, times: int = 1) -> Counter[tuple[str, ...]]:
+    """What boxes say and how often, as often as the frames around them count."""
+    if isinstance(part, Box):
+        return Counter({(part.kind, *map(words, part.lines)): times * (part.look != "fork")})
+    (title,) = (part.frame.title if part.frame else ()) or ((),)
+    said = words(title)
+    times *= int(said.rpartition("× ")[2]) if part.frame and part.frame.kind == "repeat" else 1
+    return sum((counted(inner, times) for inner in part.parts), Counter())
+
+
+def check_counts(graph: LayerGraph) -> int:
+    """That a picture counts out to the one in which all is drawn; how many boxes it saves."""
+    (folded,), (whole,) = (
+        drawn(graph, level="conv", expand=expand).drawings for expand in (False, True)
+    )
+    check(folded)
+    assert counted(folded.root) == counted(whole.root)
+    return len([*boxes(whole.root)]) - len([*boxes(folded.root)])
+
+
+@pytest.mark.parametrize("name", zoo.ZOO)
+def test_what_is_drawn_once_is_counted(name: str) -> None:
+    check_counts(named(name))
+
+
+def side_by_side(count: int, odd: int = 0, returned: bool = False) -> LayerGraph:
+    """As many pieces of a tensor, each with a convolution, the last ones with another kernel."""
+    net = GraphBuilder("branches", (8, 8, 8))
+    start = net.add(Conv2d(8, 8, (1, 1)), net.input, name="start")
+    ends = []
+    for at in range(count):
+        places = ((0, at, 1), (1, 0, 1), (2, 0, 1))
+        piece = net.add(View("narrow", (1, 8, 8), places), start, name=f"piece{at}")
+        side = 3 if at < count - odd else 5
+        conv = Conv2d(1, 1, (side, side), padding=(side // 2, side // 2))
+        ends.append(net.add(ReLU(), net.add(conv, piece, name=f"conv{at}"), name=f"relu{at}"))
+    net.add(Concat(), *ends, name="cat")
+    net.end_block("all", "", "Some")
+    net.end_stage("all", "")
+    graph = net.graph()
+    return replace(graph, returned=("relu1", "cat")) if returned else graph
+
+
+@pytest.mark.parametrize(
+    ("graph", "saved"),
+    [
+        pytest.param(side_by_side(8), 7, id="alike"),
+        pytest.param(side_by_side(8, odd=1), 6, id="another"),
+        pytest.param(side_by_side(8, odd=3), 4 + 2, id="two kinds"),
+        pytest.param(side_by_side(8, returned=True), 6, id="one is returned"),
+        pytest.param(side_by_side(3), 0, id="few"),
+    ],
+)
+def test_many_branches_that_do_the_same_are_drawn_once(graph: LayerGraph, saved: int) -> None:
+    assert check_counts(graph) == saved
+
+
+def gated() -> LayerGraph:
+    """Two halves of a tensor, of which one scales the other; a slice of a slice at last."""
+    net = GraphBuilder("gated", (8, 8, 8))
+    start = net.add(Conv2d(8, 8, (1, 1)), net.input, name="start")
+    halves = [
+        net.add(View("chunk", (4, 8, 8), ((0, at, 1), (1, 0, 1), (2, 0, 1))), start, name=name)
+        for at, name in ((0, "left"), (4, "right"))
+    ]
+    both = net.add(Add(), *halves, name="both")
+    two = net.add(View("narrow", (2, 8, 8)), both, name="two")
+    one = net.add(View("narrow", (1, 8, 8)), two, name="one")
+    net.add(Conv2d(1, 1, (3, 3)), one, name="end")
+    net.end_block("all", "", "Some")
+    net.end_stage("all", "")
+    return net.graph()
+
+
+def test_a_slice_is_a_line_where_one_box_takes_one_slice() -> None:
+    (drawing,) = drawn(side_by_side(3), level="conv").drawings
+    check_edges(side_by_side(3), "conv")
+    notes = {edge.head: edge.note for edge in drawing.edges if edge.tail == "start"}
+    assert notes == dict.fromkeys(["conv0", "conv1", "conv2"], "1×8×8 of 8×8×8")
+    check_edges(gated(), "conv")
+    (drawing,) = drawn(gated(), level="conv").drawings
+    names = [box.name for box in boxes(drawing.root) if not box.kind.endswith("put")]
+    assert names == ["start", "left", "right", "both", "two", "end"]
+
+
+def test_a_gate_of_several_branches_says_its_widths_after_their_sum() -> None:
+    (drawing,) = drawn(named("skresnet18"), level="conv").drawings
+    lines = said(drawing)
+    assert lines["layer1.0.conv1.add1/gate"] == ["+"]
+    assert lines["layer1.0.conv1.attn.squeeze/gate"] == ["gate 64 → 16 → 128"]
+    gates = {edge.head for edge in drawing.edges if edge.tail == "layer1.0.conv1.attn.squeeze/gate"}
+    assert gates == {"layer1.0.conv1.scale1", "layer1.0.conv1.scale2"}
 
 
 def test_sizes_stand_at_the_side_once() -> None:

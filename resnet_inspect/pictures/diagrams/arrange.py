@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from resnet_inspect.networks import branches
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Add, Flatten
+from resnet_inspect.networks.wiring import Wiring
 from resnet_inspect.pictures.diagrams.scene import Box, Group, Part
+
+FEW = 3
+"""Branches beside one another that are drawn one by one, though some do the same, and as wide as
+others: more would leave no room on a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +31,47 @@ def arranged(items: Sequence[Item]) -> tuple[Part, ...]:
     """Parts one after another, with those that run side by side grouped."""
     if len(items) < 2:
         return tuple(item.part for item in items)
+    standing = _standing(items)
+    parts = {item.part.name: item.part for item in items}
+    if _follow(standing):
+        return tuple(parts.values())
+    return tuple(_parts(branches.in_series(standing), parts))
+
+
+def twins(items: Sequence[Item], likes: Mapping[str, object]) -> Iterator[list[tuple[Item, ...]]]:
+    """Branches, of many side by side, that do the same between the same ends.
+
+    likes: equal for parts that do the same, by name; parts that it lacks are like no other.
+    """
+    standing = _standing(items)
+    readers = Wiring(standing).readers
+    by_name = {item.part.name: item for item in items}
+    for part in _parallels(branches.in_series(standing)):
+        alike: dict[object, list[tuple[Item, ...]]] = defaultdict(list)
+        for run in part.runs if len(part.runs) > FEW else ():
+            layers = [layer for layer in run if isinstance(layer, Layer) and layer.name in likes]
+            if len(layers) != len(run):
+                continue
+            inside = {layer.name for layer in layers}
+            ends = [{*each.inputs, *readers.get(each.name, ())} - inside for each in layers]
+            does = [likes[each.name] for each in layers]
+            key = tuple(zip(does, map(frozenset, ends), strict=True))
+            alike[key].append(tuple(by_name[layer.name] for layer in layers))
+        yield from (runs for key, runs in alike.items() if key and len(runs) > 1)
+
+
+def _parallels(series: Iterable[branches.Part]) -> Iterator[branches.Parallel]:
+    for part in series:
+        if isinstance(part, branches.Parallel):
+            yield part
+            for run in part.runs:
+                yield from _parallels(run)
+
+
+def _standing(items: Sequence[Item]) -> list[Layer]:
+    """A layer that stands for each item, as far as their wiring goes."""
     holder = {layer.name: item.part.name for item in items for layer in item.layers}
-    standing = [
+    return [
         Layer(
             item.part.name,
             "",
@@ -37,10 +82,6 @@ def arranged(items: Sequence[Item]) -> tuple[Part, ...]:
         )
         for item in items
     ]
-    parts = {item.part.name: item.part for item in items}
-    if _follow(standing):
-        return tuple(parts.values())
-    return tuple(_parts(branches.in_series(standing), parts))
 
 
 def _taken(item: Item, holder: dict[str, str]) -> Iterator[str]:

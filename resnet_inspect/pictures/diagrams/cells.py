@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from math import prod
@@ -11,6 +12,7 @@ from typing import Literal
 from resnet_inspect.networks.fusion import fold_layers
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Add, Scale
+from resnet_inspect.networks.torch_ops import View
 from resnet_inspect.networks.wiring import PADDING, Shortcut
 from resnet_inspect.pictures.diagrams.units import Unit, gatings, light
 
@@ -39,7 +41,8 @@ class Cell:
     @property
     def main_layer(self) -> Layer:
         """The layer that it is about: the first that is not joined to another."""
-        return next((layer for layer in self.layers if not folds(layer)), self.layers[0])
+        about = (each for each in self.layers if not (folds(each) or takes_piece(each)))
+        return next(about, self.layers[0])
 
     @property
     def sign(self) -> str:
@@ -51,6 +54,11 @@ class Cell:
 def folds(layer: Layer) -> bool:
     """Whether a layer is part of the box of another: it acts on each element, or moves it."""
     return light(layer) and prod(layer.input_shapes[0]) == prod(layer.output_shape)
+
+
+def takes_piece(layer: Layer) -> bool:
+    """Whether a layer only passes a part of a tensor on: a slice, a chunk."""
+    return isinstance(layer.op, View) and prod(layer.input_shapes[0]) > prod(layer.output_shape)
 
 
 def cells(unit: Unit, level: str, readers: Readers) -> list[Cell]:
@@ -73,7 +81,9 @@ def cells(unit: Unit, level: str, readers: Readers) -> list[Cell]:
         return [*cuts, *_whole(unit, path)]
     gates = [
         Cell(f"{layers[0].name}/gate", layers, "gate", gates=gating.name)
-        for gating, layers in gated(unit)
+        for gating, own in gated(unit)
+        if not all(map(takes_piece, own))
+        for layers in _summed(own)
     ]
     beside = {layer.name for cell in gates for layer in cell.layers}
     groups = [
@@ -81,7 +91,13 @@ def cells(unit: Unit, level: str, readers: Readers) -> list[Cell]:
         for group in fold_layers([layer for layer in path if layer.name not in beside], folds)
         for part in _read_inside(group, readers)
     ]
-    return [*cuts, *gates, *(_named(group) for group in groups)]
+    return [*cuts, *gates, *map(_named, _with_pieces(groups, readers))]
+
+
+def _summed(gate: tuple[Layer, ...]) -> tuple[tuple[Layer, ...], ...]:
+    """A gate's layers, the addition of what goes into it by itself."""
+    adds = isinstance(gate[0].op, Add) and len(gate) > 1
+    return (gate[:1], gate[1:]) if adds else (gate,)
 
 
 def _by_layers(unit: Unit) -> list[Cell]:
@@ -153,6 +169,28 @@ def _read_inside(group: tuple[Layer, ...], readers: Readers) -> list[tuple[Layer
         if not names.issuperset(readers.get(layer.name, ())) and layer is not group[-1]:
             parts.append([])
     return [tuple(part) for part in parts]
+
+
+def _with_pieces(
+    groups: Sequence[tuple[Layer, ...]], readers: Readers
+) -> Iterator[tuple[Layer, ...]]:
+    """Groups, each with the piece of a tensor that only it takes, if it takes no other of it."""
+    holder = {layer.name: at for at, group in enumerate(groups) for layer in group}
+    taking: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for at, group in enumerate(groups):
+        heads = [holder.get(name, at) for name in readers.get(group[0].name, ())]
+        joins = len(group) == 1 and takes_piece(group[0]) and len(heads) == 1
+        head = heads[0] if joins and not takes_piece(groups[heads[0]][0]) else at
+        for name in {source for layer in group for source in layer.inputs}:
+            taking[head, name].append(at)
+    pieces: dict[int, list[Layer]] = defaultdict(list)
+    for (head, _), (at, *others) in taking.items():
+        if at != head and not others:
+            pieces[head] += groups[at]
+    joined = {layer.name for own in pieces.values() for layer in own}
+    for at, group in enumerate(groups):
+        if group[0].name not in joined:
+            yield (*pieces[at], *group)
 
 
 def _named(layers: tuple[Layer, ...]) -> Cell:

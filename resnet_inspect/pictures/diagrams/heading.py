@@ -61,7 +61,9 @@ def legend(style: Style, fills: Fills, sketches: Sequence[Sketch]) -> tuple[Line
         lines.append(_apart(samples))
     if style.level == "conv":
         told = AMOUNTS["activations"][0] if fills.by == "activations" else "parameters · MACs"
-        lines.append((Text(f"in boxes: {told}", SMALL, colour=style.theme.muted),))
+        pieces = any(sketch.piece(x) for sketch in sketches for x in sketch.graph.layers)
+        lead = ", on lines: tensors or slices of them" if pieces else ""
+        lines.append((Text(f"in boxes: {told}{lead}", SMALL, colour=style.theme.muted),))
     return (*lines, *_meanings(style, fills))
 
 

@@ -78,6 +78,7 @@ class _Layout:
         if spot.arrangement == "free":
             for child in taken(spot):
                 self.size(child)
+                _centre(child)
             legs = self.ways.legs.get(id(spot), [])
             arrange_freely(spot, legs, self.ways.all, self.ways.ports_of(spot), self.down)
             self._frame(spot)
@@ -228,6 +229,18 @@ class _Layout:
             group.head, group.foot = max(STEP, *words) + 9, 11.0
             group.long += group.head + group.foot
         settle(group)
+
+
+def _centre(spot: Spot) -> None:
+    """Set what runs beside no main path in the middle: among interwoven boxes none passes it."""
+    if spot.children and not spot.main:
+        middle = (
+            min(x.u - x.left for x in spot.children),
+            max(x.u + x.right for x in spot.children),
+        )
+        for lane in spot.children:
+            lane.u -= sum(middle) / 2
+        spot.left = spot.right = (middle[1] - middle[0]) / 2
 
 
 def _framed(spot: Spot) -> Iterator[Spot]:

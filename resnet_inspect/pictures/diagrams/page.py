@@ -7,6 +7,7 @@ from dataclasses import replace
 from operator import is_, itemgetter
 
 from resnet_inspect.errors import InspectError
+from resnet_inspect.pictures.diagrams.arrange import FEW
 from resnet_inspect.pictures.diagrams.measure import Size
 from resnet_inspect.pictures.diagrams.scene import Box, Columns, Group, Line, Part, Scene
 from resnet_inspect.pictures.diagrams.sheet import Sheet
@@ -47,10 +48,6 @@ def lay_out(scene: Scene, size: PageSize | None = None, columns: int | None = No
     return sheet
 
 
-MANY = 3
-"""Branches beside one another above which their boxes are narrower."""
-
-
 def _narrowed(scene: Scene) -> Scene:
     """A scene in which boxes of many branches have their figures below their words."""
     if not scene.down:
@@ -60,7 +57,7 @@ def _narrowed(scene: Scene) -> Scene:
 
 
 def _with_narrow(group: Group, beside: bool) -> Group:
-    beside |= group.arrangement == "parallel" and len(group.parts) > MANY
+    beside |= group.arrangement == "parallel" and sum(map(_counted, group.parts)) > FEW
     parts = tuple(
         _with_narrow(part, beside)
         if isinstance(part, Group)
@@ -69,6 +66,11 @@ def _with_narrow(group: Group, beside: bool) -> Group:
     )
     same = all(map(is_, parts, group.parts))
     return group if same else replace(group, parts=parts)
+
+
+def _counted(part: Part) -> int:
+    """How many branches a part stands for."""
+    return part.count if isinstance(part, Group) else 1
 
 
 def _narrow(box: Box) -> Box:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
-from resnet_inspect.pictures.diagrams.arrange import Item, arranged, boxes
+from resnet_inspect.networks.torch_ops import View
+from resnet_inspect.pictures.diagrams.arrange import Item, arranged, boxes, twins
 from resnet_inspect.pictures.diagrams.boxes import cell_box, stage_box
 from resnet_inspect.pictures.diagrams.cells import Cell, cells
 from resnet_inspect.pictures.diagrams.scene import Box, Frame, Group, Lane, Part, Text
 from resnet_inspect.pictures.diagrams.sketch import Sketch
 from resnet_inspect.pictures.diagrams.style import SMALL
 from resnet_inspect.pictures.diagrams.units import DrawnStage, Run, Unit, gatings
-from resnet_inspect.pictures.themes import mix
+from resnet_inspect.pictures.themes import Theme, mix
 
 
 def stage_part(sketch: Sketch, stage: DrawnStage, number: int | None) -> Part:
@@ -92,16 +93,17 @@ def _frame(sketch: Sketch, run: Run, whole: bool) -> Frame | None:
         if first.kind != first.name:
             title.append(Text(f"  {first.kind}", SMALL, colour=theme.muted))
     if run.count > 1:
-        title.append(Text(f"{'  ' if title else ''}× {run.count}", 17, heavy=True))
+        title.append(_times(run.count, "  " if title else ""))
     called = sketch.called(first.name)
     note = f"{called} to {sketch.called(last)}: {run.count} times the same"
-    return Frame(
-        (tuple(title),) if title else (),
-        fill=theme.page,
-        edge=theme.muted,
-        note=note if run.count > 1 else f"block {called}",
-        kind="repeat" if run.count > 1 else "unit",
-    )
+    if run.count > 1:
+        return _frame_of(theme, title, note, "repeat")
+    return _frame_of(theme, title, f"block {called}", "unit")
+
+
+def _frame_of(theme: Theme, title: Sequence[Text], note: str, kind: str) -> Frame:
+    lines = (tuple(title),) if title else ()
+    return Frame(lines, fill=theme.page, edge=theme.muted, note=note, kind=kind)
 
 
 # --- a unit --------------------------------------------------------------------------------------
@@ -116,6 +118,8 @@ def _unit(sketch: Sketch, unit: Unit, number: int | None, frame: Frame | None) -
     _wire(sketch, unit)
     main = [cell for cell in found if cell.role == "main"]
     items = [_with_gate(cell, found, made) for cell in main]
+    if sketch.style.level == "conv" and not sketch.style.expand:
+        items = _counted(sketch, items)
     along = _beside(unit, found, made, list(arranged(items)), sketch.gives)
     parts = _forked(sketch, unit, along)
     if len(parts) == 1 and not frame:
@@ -149,6 +153,55 @@ def _with_gate(cell: Cell, found: Sequence[Cell], made: dict[str, Box]) -> Item:
         lane = Group(f"{cell.name}/lane", (_lane(cell.name, gate, made, "gate"),))
         box = Group(f"{cell.name}/gated", (lane, box))
     return Item(box, cell.layers, cell.sign == "+")
+
+
+def _counted(sketch: Sketch, items: Sequence[Item]) -> list[Item]:
+    """The parts of a main path, with branches that do the same drawn once in a frame that counts.
+
+    Where in a tensor each takes its piece does not count.
+    """
+    inside = {layer.name for item in items for layer in item.layers}
+    likes = {
+        item.part.name: _likeness(sketch, item, inside)
+        for item in items
+        if isinstance(item.part, Box)
+    }
+    shown = {item.part.name: item for item in items}
+    for runs in twins(items, likes):
+        for run in runs:
+            for drawn, item in zip(runs[0], run, strict=True):
+                sketch.put(drawn.part.name, item.layers)
+        first, last = runs[0][0].part.name, runs[-1][-1].part.name
+        ends = f"{sketch.called(first)} to {sketch.called(last)}"
+        note = f"{ends}: {len(runs)} branches that do the same"
+        frame = _frame_of(sketch.theme, [_times(len(runs))], note, "repeat")
+        parts = tuple(item.part for item in runs[0])
+        group = Group(f"{first}/alike", parts, frame=frame, count=len(runs))
+        members = [item for run in runs for item in run]
+        shown[first] = Item(group, [layer for item in members for layer in item.layers])
+        for item in members[1:]:
+            del shown[item.part.name]
+    return list(shown.values())
+
+
+def _times(count: int, before: str = "") -> Text:
+    return Text(f"{before}× {count}", 17, heavy=True)
+
+
+def _likeness(sketch: Sketch, item: Item, inside: Container[str]) -> object:
+    """Equal for boxes of the same ops and shapes, of which the same became.
+
+    inside: layers of the main path; what else reads a box, or that it is returned, sets it apart.
+    """
+    does = tuple(
+        (each.op.replace(places=()) if isinstance(each.op, View) else each.op, each.input_shapes)
+        for each in item.layers
+    )
+    names = [each.name for each in item.layers]
+    readers = {reader for name in names for reader in sketch.readers.get(name, ())}
+    far = {reader for reader in readers if reader not in inside}
+    far.update(name for name in names if name in sketch.graph.outputs)
+    return does, frozenset(far), sketch.changes.get(item.part.name)
 
 
 def _lane(name: str, found: Sequence[Cell], made: dict[str, Box], lane: Lane) -> Part:

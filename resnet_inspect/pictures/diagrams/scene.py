@@ -102,7 +102,7 @@ class Group:
     before; 'free', as their edges have it (interwoven layers); 'columns', into which the layout
     wraps a series. align: what makes groups (or their first boxes) of networks side by side start
     at the same height, '' for nothing. lane: as of a box; several boxes of one shortcut or gate
-    are a group.
+    are a group. count: the branches side by side that it stands for.
     """
 
     name: str
@@ -111,6 +111,7 @@ class Group:
     frame: Frame | None = None
     align: str = ""
     lane: Lane = "main"
+    count: int = 1
 
 
 Part = Box | Group

@@ -11,7 +11,7 @@ from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.wiring import Shortcut
 from resnet_inspect.pictures.diagrams import labels
-from resnet_inspect.pictures.diagrams.cells import Readers
+from resnet_inspect.pictures.diagrams.cells import Readers, takes_piece
 from resnet_inspect.pictures.diagrams.fills import Fills
 from resnet_inspect.pictures.diagrams.style import Changes, Style
 from resnet_inspect.pictures.themes import Theme
@@ -76,6 +76,11 @@ class Sketch:
         while name in self.passed:
             name = self.passed[name]
         return name
+
+    def piece(self, layer: Layer) -> bool:
+        """Whether a layer only takes the piece of a tensor that the box of another works on."""
+        box = self.graph.by_name.get(self.takes.get(layer.name, ""))
+        return takes_piece(layer) and box is not None and not takes_piece(box)
 
     def row(self, name: str, kind: str, layers: Sequence[Layer]) -> Row:
         """The table's row for some layers."""

@@ -54,7 +54,8 @@ def _edge(sketch: Sketch, layer: Layer, source: str, plain: Edge, shape: str) ->
         return replace(plain, way="gate", note="gate")
     forked = plain.tail in sketch.forks.values()
     said = shape if sketch.edge_labels and not forked else ""
-    return replace(plain, label=said, note=_dims(sketch, source))
+    part = f"{show_dims(layer.output_shape)} of " if sketch.piece(layer) else ""
+    return replace(plain, label=said, note=f"{part}{_dims(sketch, source)}")
 
 
 def _into(sketch: Sketch, name: str, box: str) -> Edge:
