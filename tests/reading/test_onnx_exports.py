@@ -70,12 +70,14 @@ def learned(graph: LayerGraph) -> int:
 def constants(graph: LayerGraph) -> int:
     """What a file holds besides parameters, for convolutions that make their weights of others.
 
-    Scales and shifts of the norm that standardizes them; where a gain is the scale, three numbers.
+    Scales and shifts of the norm that standardizes them, of which a gain may be the scale, and two
+    or three numbers.
     """
     made = [layer.op for layer in graph.layers]
-    standardized = [op.out_channels for op in made if isinstance(op, StandardizedConv2d)]
-    scaled = [op.out_channels + 3 for op in made if isinstance(op, ScaledConv2d)]
-    return 2 * sum(standardized) + sum(scaled)
+    standardized = [2 * op.out_channels + 2 for op in made if isinstance(op, StandardizedConv2d)]
+    return sum(standardized) + sum(
+        op.out_channels + 3 for op in made if isinstance(op, ScaledConv2d)
+    )
 
 
 @pytest.mark.parametrize("name", one_of_each_family())
