@@ -161,7 +161,7 @@ def emit_drawing(
             raise InspectError(f"{format} cannot be shown in a terminal; name a file with -o")
     if _is_stdout(output):
         output, format = "-", format or "dot"
-    with telling("laying the picture out"):
+    with telling("laying the picture out", patience=DRAWING):
         drawing.write(str(output), format, renderer, dpi)
     for words in drawing.sheet.notes:
         note(words)
@@ -175,12 +175,17 @@ def note(words: str) -> None:
 SLOW = 2.0
 """Seconds after which somebody who waits is told what for."""
 
+DRAWING = 3.0
+"""How many times longer a picture or a report may take, which ends soon or not at all."""
+
 
 @contextmanager
-def telling(words: str, after: float | None = None) -> Iterator[threading.Event]:
+def telling(
+    words: str, after: float | None = None, patience: float = 1.0
+) -> Iterator[threading.Event]:
     """Say on stderr what is being done, once it takes long; the event is set when it is said.
 
-    after: seconds, by default SLOW.
+    after: seconds, by default SLOW; patience: how many times that.
     """
     said = threading.Event()
 
@@ -188,7 +193,7 @@ def telling(words: str, after: float | None = None) -> Iterator[threading.Event]
         note(f"{words} ..")
         said.set()
 
-    timer = threading.Timer(SLOW if after is None else after, say)
+    timer = threading.Timer(SLOW * patience if after is None else after, say)
     timer.daemon = True
     timer.start()
     try:

@@ -17,7 +17,7 @@ from resnet_inspect.cli.network_options import (
     size_option,
     theme_option,
 )
-from resnet_inspect.cli.output import note, output_option, telling
+from resnet_inspect.cli.output import DRAWING, note, output_option, telling
 from resnet_inspect.cli.parameters import argument, command, option, words_of
 from resnet_inspect.errors import InspectError
 from resnet_inspect.files import STDOUT
@@ -66,7 +66,7 @@ def plot(
     """
     if output is None:
         raise InspectError("name a file, such as -o FILE.svg (-o - with --format is stdout)")
-    with telling("drawing the plot"):
+    with telling("drawing the plot", patience=DRAWING):
         plotted = ri.plot(kind, *graphs, **settings)
         if plotted.least_text < LEAST_TEXT:
             note(f"letters are down to {plotted.least_text:.1f} pt at this size; give a larger one")

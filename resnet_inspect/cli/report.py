@@ -10,7 +10,7 @@ import click
 
 import resnet_inspect as ri
 from resnet_inspect.cli.network_options import MODELS_HELP, cost_options, models_options
-from resnet_inspect.cli.output import telling
+from resnet_inspect.cli.output import DRAWING, telling
 from resnet_inspect.cli.parameters import command, option
 from resnet_inspect.networks.graph import LayerGraph
 
@@ -30,7 +30,7 @@ def report(
     resnet-inspect report -o report
     resnet-inspect report resnet50 my_network.toml --batch 32 -o comparison
     """
-    with telling("drawing the pictures and writing the pages"):
+    with telling("drawing the pictures and writing the pages", patience=DRAWING):
         ri.report(*graphs, folder=folder, command=_command(context), **settings)
 
 
