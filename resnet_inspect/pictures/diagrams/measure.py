@@ -1,6 +1,6 @@
 """How large text is: the widths are Arimo's own, read from the font that the pictures carry.
 
-What Graphviz makes of HTML-like tables (dot.py writes them) follows from the widths of words, so
+What Graphviz makes of HTML-like tables (to_dot.py writes them) follows from the widths of words, so
 sizes are known before anything is drawn, and without Graphviz.
 """
 
@@ -18,9 +18,6 @@ from resnet_inspect.pictures.themes import Theme
 
 SPACING = 1.2
 """A line's height in its largest text, as Graphviz sets it."""
-
-AROUND = 0
-"""Points around a line in its cell."""
 
 
 class Size(NamedTuple):
@@ -109,28 +106,29 @@ TIMES = 15
 
 
 def line_size(line: Line) -> Size:
-    """The size of a line with the padding of its cell."""
+    """The size of words in a row, or of what else a line is."""
     if isinstance(line, Brackets):
         body = lines_size(line.lines)
         count = text_size(times(line))
         width = body.width + count.width + 4 * BRACKET + 2 * CELL
-        inner = Size(width, max(body.height + 2 * CELL, count.height) + 2 * BRACKET)
-    elif isinstance(line, Columns):
+        return Size(width, max(body.height + 2 * CELL, count.height) + 2 * BRACKET)
+    if isinstance(line, Columns):
         cells = [lines_size(column) for column in line.columns]
         around = 2 * CELL + 2 * COLUMN
-        inner = Size(
+        return Size(
             sum(cell.width + around + GAP for cell in cells) + GAP,
             max(cell.height for cell in cells) + around + 2 * GAP,
         )
-    elif isinstance(line, Panel):
-        sizes = [inline_size(row) for row in line.lines]
-        inner = Size(
+    if isinstance(line, Panel):
+        sizes = [line_size(row) for row in line.lines]
+        return Size(
             max(size.width for size in sizes) + 2 * PANEL,
             sum(size.height + PANEL for size in sizes) + PANEL,
         )
-    else:
-        inner = inline_size(line)
-    return Size(inner.width + 2 * AROUND, inner.height + 2 * AROUND)
+    sizes = [text_size(text) for text in line]
+    return Size(
+        sum(size.width for size in sizes), max((size.height for size in sizes), default=0.0)
+    )
 
 
 COLUMN = 2
@@ -140,17 +138,6 @@ COLUMN = 2
 def times(line: Brackets) -> Text:
     """What stands beside brackets."""
     return Text(f"× {line.count}", TIMES, heavy=True)
-
-
-def inline_size(line: Line) -> Size:
-    """The size of words in a row, or of what else a line is, without padding."""
-    if not isinstance(line, tuple):
-        size = line_size(line)
-        return Size(size.width - 2 * AROUND, size.height - 2 * AROUND)
-    sizes = [text_size(text) for text in line]
-    return Size(
-        sum(size.width for size in sizes), max((size.height for size in sizes), default=0.0)
-    )
 
 
 def lines_size(lines: Sequence[Line]) -> Size:

@@ -1,4 +1,4 @@
-"""A scene that has its places: what dot.py and tikz.py write down.
+"""A scene that has its places: what to_dot.py and to_tikz.py write down.
 
 Points, y downwards, from the upper left corner.
 """
@@ -83,8 +83,7 @@ class Sheet:
     """A picture that has its places.
 
     width, height: points as it is laid out. shown: the points that it takes on paper, where they
-    were asked for. sides: words at the side. notes: what
-    could not be had.
+    were asked for. sides: words at the side. notes: what could not be had.
     """
 
     scene: Scene

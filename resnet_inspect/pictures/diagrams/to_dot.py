@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape as _escape
 
 from resnet_inspect.pictures.diagrams.measure import (
-    AROUND,
     BRACKET,
     COLUMN,
     GAP,
@@ -269,7 +268,7 @@ def html(lines: Sequence[Line], theme: Theme, align: str = "CENTER", points: flo
 def _table(lines: Sequence[Line], theme: Theme, align: str, points: float) -> str:
     cells = [_line(line, theme, points) for line in lines]
     rows = "".join(f'<TR><TD ALIGN="{align}">{cell}</TD></TR>' for cell in cells)
-    return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="{AROUND}">{rows}</TABLE>'
+    return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>'
 
 
 def _line(line: Line, theme: Theme, points: float) -> str:

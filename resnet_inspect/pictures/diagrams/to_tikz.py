@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
+from resnet_inspect.networks.wiring import PADDING, PROJECTION
 from resnet_inspect.pictures.diagrams.measure import (
-    AROUND,
     BRACKET,
     CELL,
     COLUMN,
     GAP,
     PANEL,
-    inline_size,
     line_size,
     lines_size,
     sample,
@@ -42,9 +42,11 @@ _BEFORE = r"""% A picture of {name}, which compiles by itself. To put it into a 
 \begin{{document}}
 """
 
+Align = Literal["left", "center"]
+
 _DASHES = {
-    "projection": ", dash pattern=on {0:.2f}bp off {1:.2f}bp",
-    "padding": ", line cap=round, dash pattern=on 0bp off {2:.2f}bp",
+    PROJECTION: ", dash pattern=on {0:.2f}bp off {1:.2f}bp",
+    PADDING: ", line cap=round, dash pattern=on 0bp off {2:.2f}bp",
 }
 """A dash, the gap behind it, and the step of dots."""
 
@@ -154,7 +156,7 @@ class _Tikz:
     # --- text ------------------------------------------------------------------------------------
 
     def words(
-        self, lines: Sequence[Line], rect: Rect, ink: str, align: str = "center"
+        self, lines: Sequence[Line], rect: Rect, ink: str, align: Align = "center"
     ) -> Iterator[str]:
         """Lines under one another, in the middle of a place."""
         size = lines_size(lines)
@@ -164,12 +166,12 @@ class _Tikz:
             yield from self._line(line, Rect(rect.left, top, rect.right, top + height), ink, align)
             top += height
 
-    def _line(self, line: Line, rect: Rect, ink: str, align: str) -> Iterator[str]:
+    def _line(self, line: Line, rect: Rect, ink: str, align: Align) -> Iterator[str]:
         if isinstance(line, tuple):
             yield from self._texts(line, rect, ink, align)
             return
-        wide, high = inline_size(line)
-        left = {"left": rect.left, "right": rect.right - wide}.get(align, rect.centre.x - wide / 2)
+        wide, high = line_size(line)
+        left = _left(rect, wide, align)
         inside = Rect(left, rect.centre.y - high / 2, left + wide, rect.centre.y + high / 2)
         if isinstance(line, Brackets):
             yield from self._brackets(line, inside, ink)
@@ -203,16 +205,13 @@ class _Tikz:
         yield self._rounded(rect, self.theme.page, "", 0, 4)
         top = rect.top + PANEL
         for row in line.lines:
-            high = inline_size(row).height
-            inner = Rect(rect.left + PANEL - AROUND, top, rect.right - PANEL, top + high)
+            high = line_size(row).height
+            inner = Rect(rect.left + PANEL, top, rect.right - PANEL, top + high)
             yield from self._line(row, inner, self.theme.ink, "left")
             top += high + PANEL
 
-    def _texts(self, texts: Sequence[Text], rect: Rect, ink: str, align: str) -> Iterator[str]:
-        wide = sum(text_size(text).width for text in texts)
-        x = {"left": rect.left + AROUND, "right": rect.right - AROUND - wide}.get(
-            align, rect.centre.x - wide / 2
-        )
+    def _texts(self, texts: Sequence[Text], rect: Rect, ink: str, align: Align) -> Iterator[str]:
+        x = _left(rect, sum(text_size(text).width for text in texts), align)
         largest = max((text.size for text in texts), default=0.0)
         base = rect.centre.y + 0.36 * largest  # half of a capital's height below the middle
         for text in texts:
@@ -263,6 +262,11 @@ def escaped(words: str) -> str:
     """Words as LaTeX that prints them, whatever they hold."""
     line = visible_lines(words).replace("\n", " ").replace("\t", " ")
     return latex_spelled(_SPECIALS.sub(lambda found: _SPECIAL[found[0]], line))
+
+
+def _left(rect: Rect, wide: float, align: Align) -> float:
+    """Where something begins in a place."""
+    return rect.left if align == "left" else rect.centre.x - wide / 2
 
 
 def _named(hue: str) -> str:
