@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resnet_inspect.errors import InspectError
+from resnet_inspect.pictures.diagrams.engine import run_graphviz
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Group
-from resnet_inspect.pictures.diagrams.spots import Spot
+from resnet_inspect.pictures.diagrams.spots import PAD, Spot
 from resnet_inspect.pictures.diagrams.ways import ASIDE, Leg, Way
-
-PAD = 8
-"""Points inside of a frame."""
 
 BORDER = 8.0
 """Points at both ends of a group, in which edges from outside may run."""
@@ -47,7 +45,7 @@ class _Sketch:
             return
         frame = spot.part.frame
         if frame:
-            self.lines.append(f"subgraph cluster_{self.name(spot)} {{ margin={PAD}")
+            self.lines.append(f"subgraph cluster_{self.name(spot)} {{ margin={PAD:g}")
         if frame and frame.title:  # a node, so that edges keep off it
             wide, high = spot.size = lines_size(frame.title)
             look = f"width={(wide + 4) / 72:.4f} height={high / 72:.4f}"
@@ -137,19 +135,9 @@ def leads_inside(leg: Leg) -> bool:
 
 def _by_dot(dot: str) -> dict[str, Any]:
     """What dot makes of a graph."""
-    from pygraphviz import AGraph
-    from pygraphviz import graphviz as binding
-
-    graph = AGraph(string=dot)
-    context = binding.gvContextWithBuiltins()
-    try:
-        if binding.gvLayout(context, graph.handle, b"dot"):
-            raise InspectError("Graphviz could not lay interwoven layers out")
-        _, drawn = binding.gvRenderData(context, graph.handle, b"json0")
-        binding.gvFreeLayout(context, graph.handle)
-    finally:
-        graph.close()
-        binding.gvFreeContext(context)
+    drawn = run_graphviz(dot, "dot", "json0")
+    if drawn is None:
+        raise InspectError("Graphviz could not lay interwoven layers out")
     found: dict[str, Any] = json.loads(drawn)
     return found
 

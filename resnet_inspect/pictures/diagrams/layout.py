@@ -14,14 +14,11 @@ from dataclasses import dataclass
 from resnet_inspect.pictures.diagrams.free import arrange_freely, taken
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Group
-from resnet_inspect.pictures.diagrams.spots import STEP, Spot
+from resnet_inspect.pictures.diagrams.spots import PAD, STEP, Spot
 from resnet_inspect.pictures.diagrams.ways import ASIDE, Way, Ways, below
 
 SHORT_STEP = 8.0
 """Points between boxes in a row without an arrow between them."""
-
-PAD = 8.0
-"""Points inside of a frame."""
 
 TITLE = (6.0, 2.0)
 """Points beside and above a frame's title."""

@@ -18,6 +18,7 @@ from importlib.resources import as_file, files
 from zlib import crc32
 
 from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.pictures.diagrams.engine import run_graphviz
 from resnet_inspect.pictures.diagrams.measure import Size
 from resnet_inspect.pictures.diagrams.sheet import MARGIN, Sheet
 from resnet_inspect.pictures.diagrams.to_dot import write_dot
@@ -81,27 +82,12 @@ def _at(dot: str, dpi: int) -> str:
 
 
 def _in_process(dot: str, format: str) -> bytes:
-    """What Graphviz draws of DOT in which everything has its position.
-
-    AGraph.draw would do, but warns on stderr of graphs with more than 1000 nodes.
-    """
-    from pygraphviz import AGraph
-    from pygraphviz import graphviz as binding
-
+    """What Graphviz draws of DOT in which everything has its position."""
     _use_own_fonts(dot)
-    graph = AGraph(string=dot)
-    context = binding.gvContextWithBuiltins()
-    try:
-        if binding.gvLayout(context, graph.handle, b"nop2"):
-            raise RenderError("Graphviz could not read the graph; write DOT and run neato -n2")
-        failed, drawn = binding.gvRenderData(context, graph.handle, format.encode())
-        if failed:
-            raise RenderError(f"Graphviz could not draw {format}; write DOT and run neato -n2")
-        binding.gvFreeLayout(context, graph.handle)
-        return drawn if isinstance(drawn, bytes) else str(drawn).encode("utf-8")
-    finally:
-        graph.close()
-        binding.gvFreeContext(context)
+    drawn = run_graphviz(dot, "nop2", format)
+    if drawn is None:
+        raise RenderError(f"Graphviz could not draw {format}; write DOT and run neato -n2")
+    return drawn
 
 
 def _by_command(dot: str, format: str) -> bytes:

@@ -16,6 +16,9 @@ from resnet_inspect.pictures.diagrams.scene import Arrangement, Box, Group, Part
 STEP = 12.0
 """Points between boxes in a row, with an arrow between them."""
 
+PAD = 8.0
+"""Points inside of a frame."""
+
 SIGN, FORK = 21.6, 7.0
 """Points across a circle and a point."""
 
