@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from resnet_inspect.networks.graph import Layer
@@ -25,8 +25,25 @@ class Parallel:
     runs: tuple[tuple[Part, ...], ...] = ()
     join: Layer | None = None
 
+    @property
+    def after(self) -> tuple[Layer, ...]:
+        """What is in no run: the layer in which they meet, behind other additions of its sum."""
+        inside = {layer.name for run in self.runs for layer in layers_of(run)}
+        return tuple(layer for layer in self.layers if layer.name not in inside)
+
 
 Part = Layer | Parallel
+
+
+def layers_of(parts: Iterable[Part]) -> Iterator[Layer]:
+    """The layers of some parts."""
+    for part in parts:
+        yield from (part,) if isinstance(part, Layer) else part.layers
+
+
+def is_chain(layers: Sequence[Layer]) -> bool:
+    """Whether each layer reads the one before, and no other among them."""
+    return all(isinstance(part, Layer) for part in in_series(layers))
 
 
 def in_series(layers: Sequence[Layer], depth: int = 0) -> tuple[Part, ...]:

@@ -117,19 +117,7 @@ def _parts(series: Iterable[branches.Part], parts: dict[str, Part]) -> Iterator[
             members = tuple(parts[layer.name] for layer in part.layers)
             yield Group(f"{name}/woven", members, "free")
             continue
-        yield from _joins(part, parts)
-
-
-def _joins(part: branches.Parallel, parts: dict[str, Part]) -> Iterator[Part]:
-    """The layer in which runs meet, after other additions of one sum with it."""
-    if part.join is not None:
-        inside = {layer.name for run in part.runs for layer in _layers(run)}
-        yield from (parts[layer.name] for layer in part.layers if layer.name not in inside)
-
-
-def _layers(series: Iterable[branches.Part]) -> Iterator[Layer]:
-    for part in series:
-        yield from (part,) if isinstance(part, Layer) else part.layers
+        yield from (parts[layer.name] for layer in part.after)
 
 
 def _column(parts: tuple[Part, ...], name: str) -> Part:

@@ -40,18 +40,13 @@ def spoken(lines: Sequence[labels.Line]) -> tuple[Line, ...]:
     )
 
 
-def stage_kind(stage: DrawnStage) -> str:
-    """The kinds of a stage's blocks in a word."""
-    return "/".join(dict.fromkeys(unit.kind for unit in stage.units))
-
-
 # --- a stage -------------------------------------------------------------------------------------
 
 
 def stage_box(sketch: Sketch, stage: DrawnStage, number: int | None) -> Box:
     """A stage as one box: its blocks in brackets and their count, as in He et al. 2015, Table 1."""
     name = stage.stage.name
-    row = sketch.row(sketch.called(name), stage_kind(stage), tuple(stage.stage.layers))
+    row = sketch.row(sketch.called(name), stage.kind, tuple(stage.stage.layers))
     lines: list[Line] = [small(sketch.called(name))]
     for said, count in _layouts(stage, number is None):
         lines += said if number is None else [Brackets(said, count)]
@@ -59,7 +54,7 @@ def stage_box(sketch: Sketch, stage: DrawnStage, number: int | None) -> Box:
         lines.append(small(figures))
     lines += _what_changed(sketch, name)
     lines += _shortcut_panel(sketch.theme.ink, stage)
-    content = BoxContent(number, stage_kind(stage), row.cost, _change(sketch, name))
+    content = BoxContent(number, stage.kind, row.cost, _change(sketch, name))
     fill = sketch.fills.of(content)
     return Box(name, tuple(lines), fill=fill, kind="stage", note=labels.tooltip(row))
 
@@ -73,7 +68,7 @@ def _layouts(stage: DrawnStage, ends: bool) -> list[tuple[tuple[Line, ...], int]
     ways = pairwise(stage.units)
     if any(after.sources != (before.output.name,) for before, after in ways):
         gates = tuple(gate for unit in stage.units for gate in unit.gates)
-        whole = Unit(stage.stage.name, stage_kind(stage), tuple(stage.stage.layers), gates=gates)
+        whole = Unit(stage.stage.name, stage.kind, tuple(stage.stage.layers), gates=gates)
         return [(spoken(labels.unit_lines(whole, ends)), 1)]
     layouts = [
         (

@@ -12,12 +12,12 @@ from math import prod
 
 from resnet_inspect.counting.costs import graph_cost, total
 from resnet_inspect.counting.receptive_field import receptive_fields
-from resnet_inspect.networks.graph import HEAD, STEM, Layer, LayerGraph
+from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.naming import paper_names
 from resnet_inspect.networks.wiring import Wiring
 from resnet_inspect.pictures.diagrams.align import by_size, grid, lines, size
 from resnet_inspect.pictures.diagrams.arrange import Item, arranged
-from resnet_inspect.pictures.diagrams.boxes import end_box, stage_kind
+from resnet_inspect.pictures.diagrams.boxes import end_box
 from resnet_inspect.pictures.diagrams.cells import Readers, cells
 from resnet_inspect.pictures.diagrams.changes import changes_of, likenesses
 from resnet_inspect.pictures.diagrams.fills import BoxContent, fills_for
@@ -182,10 +182,7 @@ def _numbers(drawn: Sequence[Sequence[DrawnStage]], by_size: bool) -> list[dict[
 
     by_size: stages of one size have one place, in whatever network.
     """
-    inner = [
-        [part.stage for part in parts if {unit.kind for unit in part.units} - {STEM, HEAD}]
-        for parts in drawn
-    ]
+    inner = [[part.stage for part in parts if part.holds_blocks] for parts in drawn]
     if not by_size:
         return [{stage.name: at for at, stage in enumerate(own)} for own in inner]
     areas = {stage: prod(stage.output.output_shape[1:]) for own in inner for stage in own}
@@ -196,7 +193,7 @@ def _numbers(drawn: Sequence[Sequence[DrawnStage]], by_size: bool) -> list[dict[
 def _contents(stage: DrawnStage, level: str, readers: Readers) -> Iterator[BoxContent]:
     """What the boxes that are filled hold."""
     if level == "stage":
-        yield BoxContent(None, stage_kind(stage), total(stage.stage.layers))
+        yield BoxContent(None, stage.kind, total(stage.stage.layers))
         return
     for unit in (unit for run in stage.runs for unit in run.drawn):
         if level == "block":

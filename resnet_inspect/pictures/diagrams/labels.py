@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise, takewhile
 
-from resnet_inspect.networks.branches import Parallel, Part, in_series
+from resnet_inspect.networks.branches import Parallel, Part, in_series, is_chain
 from resnet_inspect.networks.fusion import fold_layers
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.op_labels import caption, describe, show_dims
@@ -163,8 +163,7 @@ def gate_words(layers: Sequence[Layer]) -> str:
     ops = [layer.op for layer in layers if isinstance(layer.op, (Conv2d, Linear))]
     if not ops:
         return "gate"
-    chain = all(isinstance(part, Layer) for part in in_series(layers))
-    return f"gate {gate_widths(ops)}" if chain else f"gate, {len(layers)} layers"
+    return f"gate {gate_widths(ops)}" if is_chain(layers) else f"gate, {len(layers)} layers"
 
 
 def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
@@ -177,8 +176,7 @@ def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
 
 def shortcut_words(cut: Shortcut) -> str:
     """What a shortcut runs, in a line: '2×2 average pool, /2 → 1×1, 128'; '' for an identity."""
-    chain = all(isinstance(part, Layer) for part in in_series(cut.layers))
-    return (" → " if chain else " and ").join(shortcut_steps(cut))
+    return (" → " if is_chain(cut.layers) else " and ").join(shortcut_steps(cut))
 
 
 def shortcut_steps(cut: Shortcut) -> list[str]:

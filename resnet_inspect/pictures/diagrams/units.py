@@ -13,7 +13,7 @@ from itertools import chain, count
 from types import MappingProxyType
 
 from resnet_inspect.counting.costs import cost
-from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
+from resnet_inspect.networks.graph import HEAD, STEM, Block, Layer, LayerGraph, Stage
 from resnet_inspect.networks.ops import Activation, Add, BatchNorm2d, Scale, ZeroPad
 from resnet_inspect.networks.torch_ops import Dropout
 from resnet_inspect.networks.wiring import Shortcut, Wiring, pieces, sources
@@ -113,6 +113,16 @@ class DrawnStage:
     @property
     def units(self) -> Iterator[Unit]:
         return (unit for run in self.runs for units in run.repeats for unit in units)
+
+    @property
+    def kind(self) -> str:
+        """The kinds of its blocks in a word."""
+        return "/".join(dict.fromkeys(unit.kind for unit in self.units))
+
+    @property
+    def holds_blocks(self) -> bool:
+        """Whether it is neither stem nor head."""
+        return any(unit.kind not in (STEM, HEAD) for unit in self.units)
 
 
 def stages(

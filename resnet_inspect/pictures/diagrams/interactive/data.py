@@ -16,9 +16,9 @@ from typing import Any
 from resnet_inspect.counting.costs import graph_cost, part_cost
 from resnet_inspect.counting.dtypes import chosen_dtype, element_bytes
 from resnet_inspect.counting.receptive_field import receptive_fields
-from resnet_inspect.networks.branches import Parallel, Part, in_series
+from resnet_inspect.networks.branches import Parallel, Part, in_series, layers_of
 from resnet_inspect.networks.fusion import fold, main_layer
-from resnet_inspect.networks.graph import HEAD, STEM, Layer, LayerGraph
+from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.op_labels import CATEGORIES, caption, describe, show_dims
 from resnet_inspect.networks.ops import Add, Scale
 from resnet_inspect.pictures.diagrams import labels
@@ -117,11 +117,10 @@ class _Network:
         if len(units) == 1:
             name = visible(self.names.get(stage.name, stage.name))
             return self.unit(units[0]) | {"name": name, "stage": number}
-        kinds = "/".join(dict.fromkeys(unit.kind for unit in units))
         return self.part(
             stage.name,
             stage.path,
-            f"{len(units)} × {kinds}",
+            f"{len(units)} × {drawn.kind}",
             tuple(stage.layers),
             level="stage",
             stage=number,
@@ -157,7 +156,7 @@ class _Network:
         for gate in unit.gates:
             self.way(gate, "gate")
         for layer in unit.layers:
-            if isinstance(layer.op, Scale) and unit.gates:
+            if isinstance(layer.op, Scale):
                 self.ways[layer.inputs[1], layer.name] = "gate"
         beside = {layer.name for cut in unit.shortcuts for layer in cut.layers}
         beside.update(layer.name for gate in unit.gates for layer in gate)
@@ -199,8 +198,7 @@ class _Network:
             runs = [self.items(run, beside) for run in part.runs]
             side = [_side(run, part, beside) for run in part.runs]
             yield {"runs": runs, "side": side}
-            inside = {layer.name for run in part.runs for layer in _layers(run)}
-            yield from (layer for layer in part.layers if layer.name not in inside)
+            yield from part.after
 
     def folded(self, layers: Sequence[Layer]) -> Item:
         """A layer, or one with the batch norm and activation that it is shown with."""
@@ -244,16 +242,10 @@ def _plain(value: Value) -> Any:
     return str(value) if isinstance(value, int) and abs(value) >= LARGEST else value
 
 
-def _layers(parts: Iterable[Part]) -> Iterator[Layer]:
-    for part in parts:
-        yield from part.layers if isinstance(part, Parallel) else (part,)
-
-
 def _side(run: Sequence[Part], part: Parallel, beside: set[str]) -> bool:
     """Whether a run is beside the main path: a shortcut or a gate."""
-    layers = list(_layers(run))
-    if layers:
-        return all(layer.name in beside for layer in layers)
+    if run:
+        return all(layer.name in beside for layer in layers_of(run))
     return part.join is not None and isinstance(part.join.op, Add)
 
 
@@ -261,9 +253,8 @@ def _numbered(drawn: Iterable[DrawnStage]) -> Iterator[tuple[int | None, DrawnSt
     """Stages with their number among those that hold blocks; None for stem and head."""
     number = 0
     for stage in drawn:
-        ends = all(unit.kind in (STEM, HEAD) for unit in stage.units)
-        yield (None if ends else number), stage
-        number += not ends
+        yield (number if stage.holds_blocks else None), stage
+        number += stage.holds_blocks
 
 
 def _stage_lines(drawn: DrawnStage) -> list[Any]:
