@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import takewhile
 from math import prod
-from typing import Literal
 
 from resnet_inspect.networks.fusion import fold_layers
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Add, Scale
 from resnet_inspect.networks.torch_ops import View
 from resnet_inspect.networks.wiring import PADDING, Shortcut
+from resnet_inspect.pictures.diagrams.scene import Lane
 from resnet_inspect.pictures.diagrams.units import Unit, gatings, light
-
-Role = Literal["main", "shortcut", "gate"]
 
 WEIGHTS = "weights"
 """The level at which a block by itself is drawn in the words of the paper."""
@@ -25,7 +24,7 @@ Readers = Mapping[str, Sequence[str]]
 """Which layers read a layer, by name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cell:
     """Layers of a unit that are drawn as one.
 
@@ -34,11 +33,11 @@ class Cell:
 
     name: str
     layers: tuple[Layer, ...]
-    role: Role = "main"
+    role: Lane = "main"
     cut: Shortcut | None = None
     gates: str = ""
 
-    @property
+    @cached_property
     def main_layer(self) -> Layer:
         """The layer that it is about: the first that is not joined to another."""
         about = (each for each in self.layers if not (folds(each) or takes_piece(each)))
