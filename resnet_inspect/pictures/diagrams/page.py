@@ -34,6 +34,7 @@ def lay_out(scene: Scene, size: PageSize | None = None, columns: int | None = No
     first = Spread(scene, sizes)
     if size is None and columns is None:
         return first.sheet()
+    least = min(_text_sizes(scene), default=LEAST_TEXT)
     for inside in (False, True):
         cells = first.cells(inside)
         most = min(sum(cell.broken for cell in cells[:-1]) + 1, MOST_COLUMNS)
@@ -41,8 +42,11 @@ def lay_out(scene: Scene, size: PageSize | None = None, columns: int | None = No
         spreads = (
             first if count == 1 else Spread(first.wrapped(cells, count), sizes) for count in counts
         )
-        best = next(spreads) if size is None else _best(spreads, size)
-        sheet = _fitted(best, size, columns, _unwrapped(scene, columns, most))
+        notes = _unwrapped(scene, columns, most)
+        if size is None:
+            sheet = replace(next(spreads).sheet(), notes=notes)
+        else:
+            sheet = _fitted(_best(spreads, size, least), size, least, columns, notes)
         if not sheet.notes:
             break
     return sheet
@@ -92,11 +96,11 @@ def _unwrapped(scene: Scene, columns: int | None, most: int) -> tuple[str, ...]:
     return (f"this picture wraps into no more columns than {most}",)
 
 
-def _best(spreads: Iterable[Spread], size: PageSize) -> Spread:
+def _best(spreads: Iterable[Spread], size: PageSize, least: float) -> Spread:
     """The one with the largest text on a page; with more columns it grows, and then shrinks."""
     tried: list[tuple[tuple[float, float, float], Spread]] = []
     for spread in spreads:
-        tried.append((_legible(spread, size), spread))
+        tried.append((_legible(spread.size, size, least), spread))
         largest = max(legible for legible, _ in tried)
         if all(legible < largest for legible, _ in tried[-PATIENCE:]):
             break
@@ -107,37 +111,32 @@ PATIENCE = 3
 """Columns more without larger text, after which no more are tried."""
 
 
-def _legible(spread: Spread, size: PageSize) -> tuple[float, float, float]:
+def _legible(whole: Size, size: PageSize, least: float) -> tuple[float, float, float]:
     """Whether text can be read; how large it is on a page; of equals, what of it stays free."""
-    sheet = spread.sheet()
-    smallest = min(_text_sizes(sheet.scene), default=LEAST_TEXT)
-    readable = min(smallest * _scale(sheet, size, smallest), LEAST_TEXT)
-    scale = _scale(sheet, replace(size, height=size.height or PAGE), smallest)
-    return round(readable, 2), round(scale, 3), -sheet.width * sheet.height
+    readable = min(least * _scale(whole, size, least), LEAST_TEXT)
+    scale = _scale(whole, replace(size, height=size.height or PAGE), least)
+    return round(readable, 2), round(scale, 3), -whole.width * whole.height
 
 
-def _scale(sheet: Sheet, size: PageSize, least: float) -> float:
+def _scale(whole: Size, size: PageSize, least: float) -> float:
     """How much smaller a picture is shown; as high as a page, if text is then not too small."""
-    fitting = min(size.width / sheet.width, 1.0)
+    fitting = min(size.width / whole.width, 1.0)
     if size.height:
-        return min(fitting, size.height / sheet.height)
-    return min(fitting, max(PAGE / sheet.height, LEAST_TEXT / least))
+        return min(fitting, size.height / whole.height)
+    return min(fitting, max(PAGE / whole.height, LEAST_TEXT / least))
 
 
 def _fitted(
-    spread: Spread, size: PageSize | None, columns: int | None, notes: tuple[str, ...]
+    spread: Spread, size: PageSize, least: float, columns: int | None, notes: tuple[str, ...]
 ) -> Sheet:
     """A picture at the size asked for, in the middle of it, with what has to be said of that."""
-    sheet = spread.sheet()
-    if size is None:
-        return replace(sheet, notes=notes)
-    smallest = min(_text_sizes(sheet.scene), default=LEAST_TEXT)
-    scale = _scale(sheet, size, smallest)
-    least = smallest * scale
-    if least < LEAST_TEXT:
+    scale = _scale(spread.size, size, least)
+    smallest = least * scale
+    if smallest < LEAST_TEXT:
         said = (
-            f"the smallest text is {least:.1f} points high at this size, below the {LEAST_TEXT:g} "
-            f"that can be read on paper; {', '.join(_ways_out(sheet.scene, columns))}"
+            f"the smallest text is {smallest:.1f} points high at this size, below the "
+            f"{LEAST_TEXT:g} that can be read on paper; "
+            f"{', '.join(_ways_out(spread.scene, columns))}"
         )
         notes = (*notes, said)
     sheet = spread.sheet(size.width / scale)

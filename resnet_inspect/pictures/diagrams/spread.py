@@ -25,7 +25,10 @@ BELOW = 6.0
 
 
 class Spread:
-    """The networks of a scene, each arranged by itself and then aligned with the others."""
+    """The networks of a scene, each arranged by itself and then aligned with the others.
+
+    size: what they take on a page, which is known before edges have their curves.
+    """
 
     def __init__(self, scene: Scene, sizes: dict[int, Size]) -> None:
         self.scene = scene
@@ -38,6 +41,12 @@ class Spread:
             arrange(root, crossing, scene.down)
         if len(scene.drawings) > 1:
             _align([root for root, _ in self.trees])
+        self.legend = lines_size(scene.legend)
+        self.headings = [lines_size(drawing.heading) for drawing in scene.drawings]
+        self.words = [lines_size(lines) for lines in scene.sides.values()]
+        self.spaces = list(self._spaces())
+        self.low = max(space.bottom for space, _ in self.spaces) + MARGIN
+        self.size = self._size()
 
     def cells(self, inside: bool) -> tuple[Cell, ...]:
         """The pieces that the only network may be cut into; inside: its frames as well."""
@@ -49,55 +58,56 @@ class Spread:
         whole = wrapped(drawing.root, found, count)
         return replace(self.scene, drawings=(replace(drawing, root=whole),))
 
-    def sheet(self, wide: float = 0.0) -> Sheet:
-        """All of it on one page, in the middle of a width."""
-        scene, alone = self.scene, len(self.scene.drawings) == 1
-        legend = lines_size(scene.legend)
-        words = [lines_size(lines) for lines in scene.sides.values()]
-        headings = [lines_size(drawing.heading) for drawing in scene.drawings]
-        highest = max(heading.height for heading in headings)
-        beside = max((size.width for size in words), default=0.0)
+    def _spaces(self) -> Iterator[tuple[Rect, float]]:
+        """The space of each network with its heading, and where the network begins in it."""
+        scene, legend, alone = self.scene, self.legend, len(self.trees) == 1
+        highest = max(heading.height for heading in self.headings)
+        beside = max((size.width for size in self.words), default=0.0)
         left = MARGIN + (beside + BETWEEN / 2 if scene.down and beside else 0.0)
         below = legend.height + BELOW if scene.legend else 0.0
         x, y = left, MARGIN + (0.0 if alone else below)
-        spaces = []
-        for (root, _), heading in zip(self.trees, headings, strict=True):
+        for (root, _), heading in zip(self.trees, self.headings, strict=True):
             room = (highest if scene.down else heading.height) + BELOW + (below if alone else 0.0)
             across = root.left + root.right
             width, height = (across, root.long) if scene.down else (root.long, across)
             right = x + max(width, heading.width, legend.width if alone else 0.0)
-            spaces.append((Rect(x, y, right, y + room + height), y + room))
+            yield Rect(x, y, right, y + room + height), y + room
             x, y = (right + BETWEEN, y) if scene.down else (x, y + room + height + BETWEEN)
-        right = max(MARGIN + legend.width, *(space.right for space, _ in spaces)) + MARGIN
-        bottom = max(space.bottom for space, _ in spaces) + MARGIN
-        more = max(0.0, (wide - right) / 2)
+
+    def _size(self) -> Size:
+        """What all of it takes; words at the side of what runs to the right are below it."""
+        right = max(MARGIN + self.legend.width, *(space.right for space, _ in self.spaces))
+        below = not self.scene.down and any(self._sides(0.0))
+        more = max(size.height for size in self.words) + BETWEEN / 2 if below else 0.0
+        return Size(right + MARGIN, self.low + more)
+
+    def sheet(self, wide: float = 0.0) -> Sheet:
+        """All of it on one page, in the middle of a width."""
+        scene, legend, alone = self.scene, self.legend, len(self.trees) == 1
+        more = max(0.0, (wide - self.size.width) / 2)
         placed = tuple(
             _placed(drawing, root, crossing, space.moved(more, 0.0), top, heading, scene.down)
             for drawing, (root, _), crossing, (space, top), heading in zip(
-                scene.drawings, self.trees, self.ways, spaces, headings, strict=True
+                scene.drawings, self.trees, self.ways, self.spaces, self.headings, strict=True
             )
         )
         top = placed[0].heading.bottom + BELOW if alone else MARGIN
         start = placed[0].heading.left if alone else MARGIN + more
         at_legend = Rect(start, top, start + legend.width, top + legend.height)
-        sides = tuple(self._sides(placed, words, bottom, more))
-        if not scene.down and sides:
-            bottom += max(size.height for size in words) + BETWEEN / 2
-        return Sheet(scene, max(right, wide), bottom, placed, at_legend, sides)
+        width = max(self.size.width, wide)
+        return Sheet(scene, width, self.size.height, placed, at_legend, tuple(self._sides(more)))
 
-    def _sides(
-        self, placed: Sequence[Placed], sizes: Sequence[Size], low: float, more: float
-    ) -> Iterator[tuple[tuple[Line, ...], Rect]]:
-        """Words at the side of what is aligned."""
+    def _sides(self, more: float) -> Iterator[tuple[tuple[Line, ...], Rect]]:
+        """Words at the side of what is aligned. more: how far the networks are moved."""
         starts: dict[str, float] = {}
-        for (root, _), one in zip(self.trees, placed, strict=True):
-            first = one.rect.bottom - root.long if self.scene.down else one.rect.left
+        for (root, _), (space, _) in zip(self.trees, self.spaces, strict=True):
+            first = space.bottom - root.long if self.scene.down else space.left + more
             for spot in root.main:
                 if isinstance(spot.part, Group) and spot.part.align:
                     starts.setdefault(spot.part.align, first + spot.v)
-        for (key, lines), (wide, high) in zip(self.scene.sides.items(), sizes, strict=True):
+        for (key, lines), (wide, high) in zip(self.scene.sides.items(), self.words, strict=True):
             if key in starts:
-                x, y = (MARGIN + more, starts[key]) if self.scene.down else (starts[key], low)
+                x, y = (MARGIN + more, starts[key]) if self.scene.down else (starts[key], self.low)
                 yield lines, Rect(x, y, x + wide, y + high)
 
 
