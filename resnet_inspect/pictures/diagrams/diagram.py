@@ -1,14 +1,14 @@
 """Diagrams in which shortcuts and repeats can be seen.
 
     diagram(graph)                            # a Diagram, which a notebook shows
-    diagram(graph).write("resnet34.svg")      # svg, png, pdf or dot, by the suffix
+    diagram(graph).write("resnet34.svg")      # svg, png, pdf, tex or dot, by the suffix
     diagram(graph).write("resnet34.html")     # a page that folds and unfolds
     diagram(plain34, resnet34)                # side by side, stages aligned
     block_diagram("bottleneck", channels=256) # one block with its arithmetic
     diff_diagram(resnet50, resnet50d)         # side by side, differences coloured
 
-Drawn with the graphviz package and rendered in process by pygraphviz; both load when they are
-needed.
+Laid out here, rendered in process by pygraphviz or by an installed Graphviz through the graphviz
+package; both load when they are needed.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Diagram:
 def diagram(
     *graphs: LayerGraph, size: str | None = None, columns: int | None = None, **look: Any
 ) -> Diagram:
-    """Draw a network, or two or three side by side, aligned by stages or by resolution.
+    """Draw a network, or up to MOST side by side, aligned by stages or by resolution.
 
     look: as `style` has it. size: the room for it on paper, a width or width and height, such as
     '3.3in' or '7inx9in'. columns: how many its stages wrap into; by default as many as let its text
@@ -146,12 +146,11 @@ def diff_diagram(
     after: LayerGraph,
     *,
     size: str | None = None,
-    columns: int | None = None,
     **look: Any,
 ) -> Diagram:
     """Draw two networks side by side, filled by what was added, removed and changed.
 
-    Settings are as diagram has them. Raises UnknownNameError.
+    size and look are as diagram has them. Raises UnknownNameError.
     """
     chosen = replace(style(**look), color_by=CHANGE, pairs=align(before, after))
     return _drawn((before, after), chosen, size, None)

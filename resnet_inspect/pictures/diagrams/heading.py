@@ -47,11 +47,9 @@ def heading(sketch: Sketch) -> tuple[Line, ...]:
 def legend(style: Style, fills: Fills, sketches: Sequence[Sketch]) -> tuple[Line, ...]:
     """Lines for the strokes and fills that a picture has."""
     kinds = {kind for sketch in sketches for kind in sketch.strokes.values()}
-    if any(sketch.gates for sketch in sketches) and style.level in ("conv", "layer"):
+    if style.level in ("conv", "layer") and any(sketch.gates for sketch in sketches):
         kinds.add("gate")
     lines: list[Line] = []
-    if style.level == "stage":  # each has the words beside its stroke
-        kinds = set()
     samples = [
         (Text("", stroke=kind), Text(f" {words}", SMALL))
         for kind, words in STROKES.items()
