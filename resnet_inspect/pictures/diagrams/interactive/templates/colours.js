@@ -4,7 +4,7 @@ const HEATS = [
   "macs", "params", "activations", "flops", "traffic", "intensity", "receptive_field", "activation_bytes",
 ];
 const TITLES = { share: "Share of MACs", receptive_field: "Receptive field", activation_bytes: "Activation memory" };
-const KINDS = ["count", "bytes", "ratio", "share", "pair"];
+const KINDS = [...SUMMED, "pair"];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
@@ -62,7 +62,7 @@ const strokes = () => {
 
 const paint = () => {
   const by = heat.value;
-  const shown = nets.flatMap((net) => net.parts.filter((part) => !part.open && part.el && part.el.isConnected));
+  const shown = nets.flatMap((net) => net.parts.filter((part) => !part.open && part.drawn));
   const of = KINDS.includes(nets[0].columns[nets[0].column[by]]?.[2]);
   const most = of ? Math.max(0, ...shown.map((part) => amount(part, by) ?? 0)) : 0;
   shown.filter((part) => !isSign(part)).forEach((part) => {

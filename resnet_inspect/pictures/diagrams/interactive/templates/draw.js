@@ -2,10 +2,8 @@
 
 const NS = "http://www.w3.org/2000/svg";
 
-const wordsOf = (part) => {
-  if (part.level === "layer") return [part.net.captions[part.layer]];
-  return [part.said.before, part.net.captions[part.said.main], part.said.after];
-};
+// What is said of a layer, with what is folded into it before and after.
+const wordsOf = (part) => [part.said.before, part.net.captions[part.main], part.said.after];
 
 const aboutOf = (part) => (part.main === null ? part.kind : wordsOf(part).filter(Boolean).join(" "));
 
@@ -39,7 +37,7 @@ const shortName = (part) => {
 const folded = (part) => {
   const box = make("div", "box");
   if (part.main !== null) {
-    const [before, caption, after] = part.level === "layer" ? ["", ...wordsOf(part), ""] : wordsOf(part);
+    const [before, caption, after] = wordsOf(part);
     if (before) box.append(make("span", "light", before));
     box.append(make("span", "caption", caption));
     if (after) box.append(make("span", "light", after));
@@ -82,7 +80,7 @@ const drawPart = (part) => {
     role: "treeitem", tabindex: "-1", "aria-label": label(part),
   });
   if (part.folds) el.setAttribute("aria-expanded", String(part.open));
-  if (part.main !== null && isSign(part)) el.dataset.sign = part.net.captions[part.main];
+  if (isSign(part)) el.dataset.sign = part.net.captions[part.main];
   const head = part.open ? opened(part) : folded(part);
   head.setAttribute("aria-hidden", "true"); // the label says it
   if (part.folds) head.prepend(make("i", "toggle"));

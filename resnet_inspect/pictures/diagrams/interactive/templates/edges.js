@@ -178,7 +178,7 @@ const route = (net) => {
   const rect = ruler(net);
   const known = new Map();
   const box = (part) => known.get(part) ?? known.set(part, rect(part.head)).get(part);
-  const drawn = net.parts.filter((part) => !part.open && part.el && part.el.isConnected);
+  const drawn = net.parts.filter((part) => !part.open && part.drawn);
   const boxes = new Boxes(drawn.map(box));
   const edges = net.visibleEdges();
   const heads = new Map();

@@ -170,7 +170,6 @@ window.addEventListener("resize", drawLines);
 document.documentElement.dataset.theme = page.theme;
 fillHeats();
 sheet.firstElementChild.replaceChildren(...nets.map((net) => { drawNetwork(net); return net.el; }));
-nets.forEach((net) => net.runs.forEach((run) => { run.rolled = !page.expand; }));
 current = nets[0].stages[0];
 level(LEVELS[page.level]);
 fit(false);

@@ -34,8 +34,9 @@ const SHOWN = {
   ratio: (value) => rounded(value, 2),
   pair: (value) => (Array.isArray(value) && new Set(value).size > 1 ? dims(value) : String([value].flat()[0])),
 };
+const SUMMED = ["count", "bytes", "share", "ratio"];
 const show = (value, kind) => {
-  if (value === null) return ["count", "bytes", "share", "ratio"].includes(kind) ? "?" : "";
+  if (value === null) return SUMMED.includes(kind) ? "?" : "";
   if (SHOWN[kind]) return SHOWN[kind](value);
   return Array.isArray(value) ? dims(value) : String(value);
 };
@@ -66,6 +67,14 @@ class Part {
   get kind() { return this.layer === null ? this.said.kind : this.value("op"); }
   get folds() { return this.layer === null; }
   get main() { return this.layer ?? this.said.main ?? null; }
+  get drawn() { return Boolean(this.el && this.el.isConnected); }
+
+  // What is drawn for it: itself, or what it is folded into.
+  get shown() {
+    let at = this;
+    while (at && !at.drawn) at = at.parent;
+    return at;
+  }
 
   // The layers in it, in running order.
   get layers() {
@@ -106,7 +115,7 @@ class Network {
       if (typeof item === "number" || item.parts) return new Part(this, item, parent);
       if (item.ranks) return { ranks: item.ranks.map((row) => this.items(row, parent)) };
       if (item.runs) return { ...item, runs: item.runs.map((run) => this.items(run, parent)) };
-      const run = { ...item, rolled: item.count > 1 };
+      const run = { ...item, rolled: item.count > 1 && !page.expand };
       run.units = item.units.map((unit) => new Part(this, unit, parent, run));
       run.each = run.units.length / run.count;
       if (run.count > 1) this.runs.push(run);
@@ -128,28 +137,22 @@ class Network {
     }
   }
 
-  // The part that is drawn for a layer: the smallest that is not folded away.
-  shown(layer) {
+  // The layer that stands for a layer: that of the first of its repeats, where these are rolled up.
+  first(layer) {
     const later = this.later.get(layer);
-    let part = this.leaves[later && later.run.rolled ? later.drawn : layer];
-    while (part && !(part.el && part.el.isConnected)) part = part.parent;
-    return part;
+    return later && later.run.rolled ? later.drawn : layer;
   }
 
   // The edges that can be seen, each once.
   visibleEdges() {
-    const drawn = (layer) => {
-      const later = this.later.get(layer);
-      return later && later.run.rolled ? later.drawn : layer;
-    };
-    const end = (layer) => (layer < 0 ? this.ends[~layer] : this.shown(layer));
+    const end = (layer) => (layer < 0 ? this.ends[~layer] : this.leaves[this.first(layer)].shown);
     const found = new Map();
     this.edges.forEach(([from, to, way]) => {
-      if (from >= 0 && drawn(from) >= drawn(to)) return; // from one repeat to the next
+      if (from >= 0 && this.first(from) >= this.first(to)) return; // from one repeat to the next
       const [tail, head] = [end(from), end(to)];
       if (tail === head || !tail || !head) return;
       const key = `${tail.id} ${head.id}`;
-      if (!found.has(key) || !way) found.set(key, { tail, head, way, to });
+      if (!found.has(key) || !way) found.set(key, { tail, head, way });
     });
     this.outputs.forEach((from, at) => {
       found.set(`out ${at}`, { tail: end(from), head: this.ends[this.inputs.length + at], way: "" });

@@ -44,15 +44,15 @@ const drawLines = () => {
 
 // Draw anew what folded or unfolded; what was at hand keeps its place and the focus.
 const redraw = (at = null) => {
-  const before = at && at.el && at.el.isConnected ? at.el.getBoundingClientRect() : null;
+  const before = at && at.drawn ? at.el.getBoundingClientRect() : null;
   const had = document.activeElement && document.activeElement.holds;
   nets.forEach(drawNetwork);
   drawLines();
   paint();
   markHits();
-  const keep = [at, had, current].find((part) => part && part.el.isConnected) ?? nets[0].stages[0];
+  const keep = [at, had, current].find((part) => part && part.drawn) ?? nets[0].stages[0];
   setCurrent(keep, Boolean(had));
-  if (before && at.el.isConnected) {
+  if (before && at.drawn) {
     const after = at.el.getBoundingClientRect();
     pane.scrollBy({ left: after.left - before.left, top: after.top - before.top, behavior: "instant" });
   }
@@ -112,8 +112,6 @@ const listed = (title, net, layers, more = []) => {
   row.append(make("th", "", title, { scope: "row" }), cell);
   return row;
 };
-
-const SUMMED = ["count", "bytes", "share", "ratio"];
 
 const rowsOf = (net, values, other) =>
   net.columns.flatMap(([key, title, kind], at) => {
@@ -207,13 +205,10 @@ const closeResults = () => {
   search.setAttribute("aria-expanded", "false");
 };
 
-// What is drawn for a hit: itself, or what it is folded into.
 const markHits = () => {
   nets.forEach((net) => net.el.querySelectorAll(".hit").forEach((el) => el.classList.remove("hit")));
   hits.forEach((part) => {
-    let at = part;
-    while (at && !(at.el && at.el.isConnected)) at = at.parent;
-    if (at) at.el.classList.add("hit");
+    if (part.shown) part.shown.el.classList.add("hit");
   });
 };
 
