@@ -11,8 +11,9 @@ from traced_networks import traced
 
 from resnet_inspect import diagram
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.pictures.diagrams.arrange import boxes
 from resnet_inspect.pictures.diagrams.diagram import block_diagram
-from resnet_inspect.pictures.diagrams.scene import Box, Group, Part
+from resnet_inspect.pictures.diagrams.scene import Box, Part
 from resnet_inspect.pictures.diagrams.sheet import Path, Placed, Point, Rect, Sheet
 from resnet_inspect.pictures.diagrams.style import DIRECTIONS, LEVELS
 
@@ -197,13 +198,5 @@ def test_branches_stand_side_by_side() -> None:
 def test_parts_of_a_scene_are_all_placed() -> None:
     made = sheet(traced("pyramid"), level="layer")
     (placed,) = made.placed
-
-    def boxes(part: Part) -> Iterator[str]:
-        if isinstance(part, Box):
-            yield part.name
-        elif isinstance(part, Group):
-            for inner in part.parts:
-                yield from boxes(inner)
-
-    assert set(boxes(placed.drawing.root)) == placed.boxes.keys()
+    assert {box.name for box in boxes(placed.drawing.root)} == placed.boxes.keys()
     assert [path.edge for path in placed.paths] == list(placed.drawing.edges)

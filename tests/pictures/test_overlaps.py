@@ -6,6 +6,7 @@ import re
 from types import ModuleType
 
 import pytest
+from families import one_of_each_family
 from hypothesis import Phase, given, settings
 from overlaps import collisions, things
 from traced_networks import BUILD, traced
@@ -17,9 +18,6 @@ from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.pictures.diagrams.diagram import block_diagram, diagram
 from resnet_inspect.pictures.diagrams.style import DIRECTIONS, LEVELS
 
-FIRST = {entry.family: name for name, entry in reversed(zoo.ZOO.items())}
-"""A network of each family."""
-
 
 def check(*graphs: LayerGraph, **look: object) -> None:
     for level in LEVELS:
@@ -28,13 +26,7 @@ def check(*graphs: LayerGraph, **look: object) -> None:
             assert collisions(drawn) == [], (level, direction)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in FIRST.values() else pytest.mark.slow)
-        for name in zoo.ZOO
-    ],
-)
+@pytest.mark.parametrize("name", one_of_each_family())
 def test_the_zoo(name: str) -> None:
     check(layer_graph(zoo.spec(name)))
 

@@ -7,10 +7,10 @@ import struct
 import xml.etree.ElementTree as ET
 
 import pytest
+from families import one_of_each_family
 
 from resnet_inspect import diagram
 from resnet_inspect.errors import InspectError
-from resnet_inspect.networks import zoo
 from resnet_inspect.pictures.diagrams.diagram import Diagram
 from resnet_inspect.pictures.diagrams.measure import lines_size, words_width
 from resnet_inspect.pictures.diagrams.page import PAGE
@@ -18,7 +18,6 @@ from resnet_inspect.pictures.diagrams.scene import Text
 from resnet_inspect.pictures.page_size import INCH, LEAST_TEXT, PageSize, page_size
 
 SVG = "{http://www.w3.org/2000/svg}"
-FIRST = {entry.family: name for name, entry in reversed(zoo.ZOO.items())}
 
 
 def shown(drawn: Diagram) -> tuple[float, float, float]:
@@ -31,13 +30,7 @@ def shown(drawn: Diagram) -> tuple[float, float, float]:
 
 
 @pytest.mark.parametrize("level", ["stage", "block", "conv"])
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in FIRST.values() else pytest.mark.slow)
-        for name in zoo.ZOO
-    ],
-)
+@pytest.mark.parametrize("name", one_of_each_family())
 def test_text_can_be_read_on_a_page(name: str, level: str) -> None:
     drawn = diagram(name, level=level, size="7in")
     width, _, smallest = shown(drawn)
