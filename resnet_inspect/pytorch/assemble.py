@@ -43,16 +43,7 @@ _PADS: dict[str, Callable[[Any], nn.Module]] = {
 }
 
 MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
-    ops.Conv2d: lambda op: nn.Conv2d(
-        op.in_channels,
-        op.out_channels,
-        op.kernel,
-        op.stride,
-        op.padding,
-        op.dilation,
-        op.groups,
-        op.bias,
-    ),
+    ops.Conv2d: lambda op: nn.Conv2d(*modules.convolution_settings(op)),
     ops.StandardizedConv2d: modules.StandardizedConv2d,
     ops.ScaledConv2d: modules.ScaledConv2d,
     ops.Multiply: lambda op: modules.Multiply(op.factor),
