@@ -251,8 +251,11 @@ def _is_of(spec: ResNetSpec, read: Callable[[ResNetSpec], State]) -> bool:
             shapes[layer.path] = (op.out_features, op.in_features)
         elif op.params:
             shapes[layer.path] = ()
-    weights = {key for key in state if key.endswith(".weight")}
-    return weights == {f"{path}.weight" for path in shapes} and all(
+    means = {layer.path for layer in graph.layers if isinstance(layer.op, BatchNorm2d)}
+    for key, paths in (("weight", shapes.keys()), ("running_mean", means)):
+        if {name for name in state if name.endswith(f".{key}")} != {f"{at}.{key}" for at in paths}:
+            return False
+    return all(
         _alike(tuple(state[f"{path}.weight"].shape), shape, path, graph)
         for path, shape in shapes.items()
     )
