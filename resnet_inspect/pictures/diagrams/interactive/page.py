@@ -58,7 +58,7 @@ def html(
             network(graph, own, paper_names(graph) if names == "paper" else {})
             for graph, own in zip(graphs, marks or ({},) * len(graphs), strict=True)
         ],
-        "level": _OPENED[level],
+        "level": "unit" if level == "block" else level,
         "expand": expand,
         "color_by": color_by,
         "theme": theme if theme == "dark" else "",
@@ -77,10 +77,6 @@ def html(
         levels=_LEVELS,
         keys=_KEYS,
     )
-
-
-_OPENED = {"stage": 0, "block": 1, "conv": 2, "layer": 3}
-"""Levels of a diagram, and which of _LEVELS the page opens at."""
 
 
 def _json(data: object) -> str:

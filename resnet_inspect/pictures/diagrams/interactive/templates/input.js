@@ -171,7 +171,7 @@ document.documentElement.dataset.theme = page.theme;
 fillHeats();
 sheet.firstElementChild.replaceChildren(...nets.map((net) => { drawNetwork(net); return net.el; }));
 current = nets[0].stages[0];
-level(LEVELS[page.level]);
+level(page.level);
 fit(false);
 setTheme(page.theme);
 pin(null);
