@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from resnet_inspect.networks.ops import ACTIVATIONS, Shape
+from resnet_inspect.networks.ops import ACTIVATIONS
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import FIELDS, STEM_STRIDES, ResNetSpec
 
 STEMS = tuple(stem for stem in FIELDS["stem"].choices if stem != "none")

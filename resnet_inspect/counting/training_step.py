@@ -30,7 +30,7 @@ from resnet_inspect.counting.memory import (
 )
 from resnet_inspect.counting.timeline import Ledger
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
-from resnet_inspect.networks.ops import elements
+from resnet_inspect.networks.shapes import elements
 
 
 class Optimizer(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.design import Builder, Part, Tensor, batch_norm, conv, normalized
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 
 _SCALE, _SIGMOID, _GLOBAL, _SUM = ops.Scale(), ops.Sigmoid(), ops.GlobalAvgPool2d(), ops.Add(False)
 _GATE_ACT = ops.ReLU()

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 
 

@@ -14,8 +14,9 @@ from itertools import chain
 from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from resnet_inspect.errors import ShapeError, unknown
-from resnet_inspect.networks.ops import Op, Shape, show_shape
+from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.run import Input, Run
+from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 
 INPUT = "input"

@@ -11,7 +11,7 @@ from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_labels import convolution_size
 from resnet_inspect.networks.ops import Conv2d, Linear, Op, Scale
-from resnet_inspect.networks.ops import gates as is_gate
+from resnet_inspect.networks.shapes import is_gate
 from resnet_inspect.networks.wiring import Wiring
 
 ROLES = (

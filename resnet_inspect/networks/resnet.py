@@ -38,7 +38,7 @@ from resnet_inspect.networks.graph import (
     Wire,
     in_network,
 )
-from resnet_inspect.networks.ops import Shape, show_shape
+from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from resnet_inspect.errors import unknown
-from resnet_inspect.networks.ops import ACTIVATIONS, Shape
+from resnet_inspect.networks.ops import ACTIVATIONS
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec_checks import check
 from resnet_inspect.networks.spec_field import SpecField, described, spec_field
 from resnet_inspect.networks.stems import STEM_STRIDES

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import product
 from math import sqrt
 
-from resnet_inspect.networks.ops import Pair, Shape
+from resnet_inspect.networks.shapes import Pair, Shape
 from resnet_inspect.propagation.maps import Map, Window, mean
 from resnet_inspect.propagation.tensors import Channels, Tensor, spatial
 

@@ -14,7 +14,7 @@ from torch import nn
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.files import read_bytes
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
-from resnet_inspect.networks.ops import show_shape
+from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.propagation.signal import Measured, MeasuredLayer, Spread
 from resnet_inspect.pytorch import assemble
 from resnet_inspect.pytorch.trace.diagnosis import first_line

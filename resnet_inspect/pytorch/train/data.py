@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from resnet_inspect.errors import InspectError, unknown
-from resnet_inspect.networks.ops import Shape, show_shape
+from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.pytorch.bench.backend_flags import settings
 from resnet_inspect.pytorch.trace.load import called
 from resnet_inspect.pytorch.train.image_files import Labelled, read_cifar10, read_mnist

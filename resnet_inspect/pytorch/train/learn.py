@@ -24,8 +24,9 @@ from resnet_inspect.measuring.records import check_record, select, timestamp
 from resnet_inspect.measuring.sweep import keep
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_data import fingerprint
-from resnet_inspect.networks.ops import Add, show_shape
+from resnet_inspect.networks.ops import Add
 from resnet_inspect.networks.parts import depth
+from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.pytorch.bench import machine
 from resnet_inspect.pytorch.bench.backend_flags import settings
 from resnet_inspect.pytorch.train.checkpoint import Checkpoint, Saved
