@@ -81,6 +81,11 @@ class Part(NamedTuple):
     damping: float = 1.0
     dilation: tuple[int, int] = (1, 1)
 
+    @property
+    def changes(self) -> bool:
+        """Whether what leaves a block has another shape than what enters it."""
+        return self.stride != 1 or self.entering != self.leaving
+
 
 Tensor = TypeVar("Tensor")
 
