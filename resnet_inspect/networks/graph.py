@@ -272,11 +272,19 @@ class LayerGraph(Facts):
 @once
 def unread(graph: LayerGraph) -> tuple[str, ...]:
     """The layers whose result no output of the network depends on, in running order."""
-    needed = set(graph.outputs)
+    read = {layer.name for layer in needed(graph, graph.outputs)}
+    return tuple(layer.name for layer in graph.layers if layer.name not in read)
+
+
+def needed(graph: LayerGraph, ends: Iterable[str]) -> tuple[Layer, ...]:
+    """The layers that the outputs of some layers are computed from, themselves included."""
+    wanted = set(ends)
+    kept: list[Layer] = []
     for layer in reversed(graph.layers):
-        if layer.name in needed:
-            needed.update(layer.inputs)
-    return tuple(layer.name for layer in graph.layers if layer.name not in needed)
+        if layer.name in wanted:
+            wanted.update(layer.inputs)
+            kept.append(layer)
+    return tuple(reversed(kept))
 
 
 class BlockBuilder:
