@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import hypot
 from typing import NamedTuple
 
@@ -98,7 +99,7 @@ class Signal:
     def name(self) -> str:
         return self.graph.name
 
-    @property
+    @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The residual blocks, or what blocks a network has."""
         blocks = self.graph.blocks
@@ -137,7 +138,7 @@ class Signal:
             measured.over(found) if measured and found and found.mean else None,
         )
 
-    @property
+    @cached_property
     def by_name(self) -> dict[str, LayerSignal]:
         return {layer.name: layer for layer in self.layers}
 
