@@ -79,10 +79,9 @@ class Settings(NamedTuple):
 
 def checkpointed(graph: LayerGraph, by: str) -> tuple[str, ...]:
     """The paths of the blocks or stages that are checkpointed: all modules but stem and head."""
-    inner = [block for block in graph.blocks if not block.is_stem and not block.is_head]
-    parts: Iterable[Block | Stage] = inner if by == "block" else ()
+    parts: Iterable[Block | Stage] = graph.body if by == "block" else ()
     if by == "stage":
-        parts = [stage for stage in graph.stages if not set(stage.blocks).isdisjoint(inner)]
+        parts = [stage for stage in graph.stages if not set(stage.blocks).isdisjoint(graph.body)]
     return tuple([part.path for part in parts if part.path])
 
 

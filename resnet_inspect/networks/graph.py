@@ -212,6 +212,11 @@ class LayerGraph(Facts):
     def blocks(self) -> tuple[Block, ...]:
         return tuple(block for stage in self.stages for block in stage.blocks)
 
+    @property
+    def body(self) -> tuple[Block, ...]:
+        """The blocks that are neither stem nor head."""
+        return tuple(block for block in self.blocks if not (block.is_stem or block.is_head))
+
     @cached_property
     def by_name(self) -> dict[str, Layer]:
         return {layer.name: layer for layer in self.layers}

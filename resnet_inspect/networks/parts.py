@@ -115,8 +115,3 @@ def depths(graph: LayerGraph) -> Mapping[str, int]:
             here = before + weighted
             reached[layer.name] = min(here, 1) if block.is_stem else here
     return {name: depth for name, depth in reached.items() if name not in graph.inputs}
-
-
-def residual_blocks(graph: LayerGraph) -> int:
-    """Blocks that are neither stem nor head."""
-    return sum(not (block.is_stem or block.is_head) for block in graph.blocks)

@@ -102,8 +102,7 @@ class Signal:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The residual blocks, or what blocks a network has."""
-        blocks = self.graph.blocks
-        return tuple(b for b in blocks if not (b.is_stem or b.is_head)) or tuple(blocks)
+        return self.graph.body or self.graph.blocks
 
     @property
     def ends(self) -> tuple[str, str]:

@@ -55,15 +55,13 @@ def learner(graph: LayerGraph, recipe: Recipe, device: torch.device) -> Learner:
 
 def _ends(graph: LayerGraph, model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """The trained parameters of the first and the last block between stem and head, if any."""
-    blocks: dict[str, list[nn.Parameter]] = {}
-    every: dict[str, list[nn.Parameter]] = {}
+    trained: dict[str, list[nn.Parameter]] = {}
     for name, (block, _) in layers_of(graph, model).items():
         parameter = model.get_parameter(name)
         if parameter.requires_grad:
-            every.setdefault(block.name, []).append(parameter)
-            if not (block.is_stem or block.is_head):
-                blocks[block.name] = every[block.name]
-    order = [(blocks or every)[one.name] for one in graph.blocks if one.name in (blocks or every)]
+            trained.setdefault(block.name, []).append(parameter)
+    inner = [trained[block.name] for block in graph.body if block.name in trained]
+    order = inner or [trained[block.name] for block in graph.blocks if block.name in trained]
     return order[0], order[-1]
 
 
