@@ -77,7 +77,7 @@ def _own(inputs: object, graph: LayerGraph, batch: int) -> torch.Tensor:
         raise InspectError(f"{name} holds a {type(array).__name__}, no array of numbers") from None
     if tuple(tensor.shape[1:]) != graph.input_shape or len(tensor) < LEAST:
         raise InspectError(
-            f"{name} is {show_shape(tuple(whole.shape))}; {graph.name} takes at least {LEAST} "
+            f"{name} is {show_shape(whole.shape)}; {graph.name} takes at least {LEAST} "
             f"inputs of {show_shape(graph.input_shape)}"
         )
     if not bool(tensor.isfinite().all()):
