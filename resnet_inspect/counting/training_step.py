@@ -371,11 +371,11 @@ class Step:
     # --- optimizer ------------------------------------------------------------------------------
 
     def optimize(self) -> None:
-        kind, (stepping, _, decay) = OPTIMIZERS[self.settings.optimizer], self.settings[3:]
+        kind, decay = OPTIMIZERS[self.settings.optimizer], self.settings.decay
         written = 0
-        if stepping == "foreach":
+        if self.settings.stepping == "foreach":
             written = kind.foreach[decay] * self.trained
-        elif stepping == "loop":
+        elif self.settings.stepping == "loop":
             weights = [w for layer in self.graph.layers for w in self.precision.weights(layer)]
             sizes = [weight.entries * weight.itemsize for weight in weights if weight.trained]
             # Adam's last tensor of one parameter is there until that of the next is.

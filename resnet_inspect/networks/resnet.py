@@ -174,12 +174,12 @@ def connect(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tens
 def _single_convolution(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     """A convolution by itself (Simonyan & Zisserman 2014); a max pool does the striding."""
     spec, place = part.design, int(path.rpartition(".")[2] or 0)
-    steps: list[ops.Op] = [conv(part.entering, part.leaving, 3, 1, 1, "residual" in spec.bias)]
+    run: list[ops.Op] = [conv(part.entering, part.leaving, 3, 1, 1, "residual" in spec.bias)]
     if part.stride > 1:
-        steps.insert(0, ops.MaxPool2d((part.stride,) * 2, (part.stride,) * 2))
-    for number, op in enumerate(steps):
+        run.insert(0, ops.MaxPool2d((part.stride,) * 2, (part.stride,) * 2))
+    for number, op in enumerate(run):
         tensor = net.add(op, tensor, name=f"{CHAIN}.{place + number}")
-    place += len(steps)
+    place += len(run)
     if spec.norm != "none":
         tensor = normalized(net, spec, part.leaving, tensor, f"{CHAIN}.{place}")
         place += 1
