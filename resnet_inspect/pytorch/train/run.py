@@ -18,6 +18,7 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.learning import Recipe
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.assemble import build
+from resnet_inspect.pytorch.bench.backend_flags import seeded
 from resnet_inspect.pytorch.parameters import layers_of
 from resnet_inspect.pytorch.results import results
 from resnet_inspect.pytorch.trace.diagnosis import first_line
@@ -37,8 +38,7 @@ class Learner(NamedTuple):
 
 def learner(graph: LayerGraph, recipe: Recipe, device: torch.device) -> Learner:
     """A network as the recipe's seed initialises it; raises InspectError if it cannot train."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(recipe.seed)
+    with seeded(recipe.seed, device):
         model = build(graph).to(device)
     try:
         model.train()
@@ -74,8 +74,7 @@ def train_epoch(
     """
     start, cpu = time.perf_counter(), time.process_time()
     try:
-        with torch.random.fork_rng([of.device] if of.device.type == "cuda" else []):
-            torch.manual_seed(recipe.seed * 1_000_003 + epoch)
+        with seeded(recipe.seed * 1_000_003 + epoch, of.device):
             fields = _steps(of, images, recipe, epoch, say)
             if "reason" not in fields:
                 fields["test_error"] = _test_error(of, images.test, recipe.batch)
