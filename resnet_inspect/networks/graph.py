@@ -125,6 +125,15 @@ class Block(Facts):
         ]
         return Block(name, name, self.kind, tuple(layers))
 
+    def without(self, instead: Mapping[str, str]) -> Block:
+        """This block less some layers; instead: what their readers read, by their names."""
+        layers = [
+            layer._replace(inputs=tuple([instead.get(name, name) for name in layer.inputs]))
+            for layer in self.layers
+            if layer.name not in instead
+        ]
+        return Block(self.name, self.path, self.kind, tuple(layers))
+
 
 @dataclass(frozen=True, eq=False)
 class Stage:
