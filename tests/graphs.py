@@ -13,7 +13,8 @@ from resnet_inspect.networks.graph import (
     Wire,
     in_network,
 )
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.shapes import Shape
 
 
 class GraphBuilder(BlockBuilder):

@@ -7,8 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from resnet_inspect.networks.ops import ACTIVATIONS, Shape
-from resnet_inspect.networks.spec import FIELDS, STEM_STRIDES, ResNetSpec
+from resnet_inspect.networks.ops import ACTIVATIONS
+from resnet_inspect.networks.shapes import Shape
+from resnet_inspect.networks.spec import FIELDS, ResNetSpec
+from resnet_inspect.networks.stems import STEM_STRIDES
 
 STEMS = tuple(stem for stem in FIELDS["stem"].choices if stem != "none")
 
@@ -151,6 +153,6 @@ def networks(draw: st.DrawFn, *, largest: int = 70, **settings: object) -> tuple
     side = st.integers(1, largest)
     if spec.block == "conv" or spec.antialias in DELICATE or spec.pool in ("ceil", "average"):
         # Pools without padding halve what they are given: it must be even, and two at the last.
-        total = prod(spec.strides) * prod(spec.stem_strides) * (2 if spec.stem_pool else 1)
+        total = prod(spec.strides) * spec.stem_stride
         side = st.integers(2, max(2, largest // total)).map(lambda count: count * total)
     return spec, (spec.in_channels, draw(side), draw(side))

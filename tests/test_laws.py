@@ -28,8 +28,8 @@ from resnet_inspect.errors import UnknownNameError
 from resnet_inspect.networks import ops, zoo
 from resnet_inspect.networks import torch_ops as foreign
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
-from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape, elements
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.wiring import shortcut
 from resnet_inspect.pytorch import assemble
@@ -235,8 +235,8 @@ def test_a_module_that_is_called_twice_holds_its_parameters_once() -> None:
 @given(networks())
 def test_traffic_is_what_goes_in_and_what_comes_out(network: Network) -> None:
     for layer in layer_graph(*network).layers:
-        cost, taken = costs.cost(layer), sum(map(ops.elements, layer.input_shapes))
-        given_out = ops.elements(layer.output_shape)
+        cost, taken = costs.cost(layer), sum(map(elements, layer.input_shapes))
+        given_out = elements(layer.output_shape)
         if isinstance(layer.op, (ops.Flatten, foreign.Dropout, foreign.View)):
             taken = given_out = 0
         if isinstance(layer.op, ops.ZeroPad):  # it reads what it copies: the rest are zeros

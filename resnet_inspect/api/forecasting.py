@@ -15,8 +15,8 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.devices import devices as known_devices
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.tables.table import Table
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from resnet_inspect.errors import InspectError, ShapeError, unknown
 from resnet_inspect.networks import naming, zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.inputs import Inputs, entries, show_input
-from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_inspect.api.networks import Model, graph, graphs
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.progress import SILENT, Progress
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 
 if TYPE_CHECKING:
     from resnet_inspect.tables.table import Sheet, Table

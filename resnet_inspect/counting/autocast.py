@@ -22,7 +22,7 @@ from resnet_inspect.counting.memory import input_bytes
 from resnet_inspect.errors import UnknownNameError, unknown
 from resnet_inspect.networks import ops, torch_ops
 from resnet_inspect.networks.graph import Layer, LayerGraph
-from resnet_inspect.networks.ops import elements
+from resnet_inspect.networks.shapes import elements
 
 AUTOCAST = {"amp-bf16": "bf16", "amp-fp16": "fp16"}
 """What autocast computes in; weights are of fp32."""

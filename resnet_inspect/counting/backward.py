@@ -11,7 +11,7 @@ from functools import singledispatch
 
 from resnet_inspect.networks import ops, torch_ops
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.ops import elements
+from resnet_inspect.networks.shapes import elements
 
 Nodes = tuple[tuple[int, ...], ...]
 

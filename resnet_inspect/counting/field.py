@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from math import gcd, lcm
 from typing import TYPE_CHECKING, NamedTuple
 
-from resnet_inspect.networks.ops import Pair, Shape
+from resnet_inspect.networks.shapes import Pair, Shape
 
 if TYPE_CHECKING:
     from fractions import Fraction

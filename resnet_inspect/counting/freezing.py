@@ -23,14 +23,13 @@ def training_macs(graph: LayerGraph, batch: int = 1) -> int:
         macs = cost(layer, batch).macs
         if not macs:
             continue
-        used = run.uses.get(layer.name, ()) if run is not None else ()
-        learned = [run.tensors[name] for name in used if run.tensors[name].learned] if run else []
-        backward = any(name in graded for name in layer.inputs)
-        if run is not None and not learned:  # a product of two inputs
-            total += macs * (1 + 2 * backward)
-        else:
-            trained = run is None or any(tensor.trainable for tensor in learned)
-            total += macs * (1 + backward + trained)
+        entering = any(name in graded for name in layer.inputs)
+        other = True  # weights, which all learn unless a run says otherwise
+        if run is not None:
+            tensors = [run.tensors[name] for name in run.uses.get(layer.name, ())]
+            learned = [tensor.trainable for tensor in tensors if tensor.learned]
+            other = any(learned) if learned else entering  # a product of two inputs
+        total += macs * (1 + entering + other)
     return total
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from resnet_inspect.counting.rules import by_op
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.ops import elements
+from resnet_inspect.networks.shapes import elements
 
 INDEX = 8
 """Bytes of an int64: max pooling writes where each maximum was."""

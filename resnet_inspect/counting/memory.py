@@ -27,9 +27,9 @@ from resnet_inspect.counting.kept import (
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
-from resnet_inspect.networks.ops import elements
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.run import Tensor, owners
+from resnet_inspect.networks.shapes import elements
 
 OPTIMIZERS: dict[str, int] = {"sgd": 0, "momentum": 1, "adam": 2}
 """Tensors that an optimizer keeps for each parameter: none, velocity, two moments."""

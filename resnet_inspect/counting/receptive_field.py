@@ -16,7 +16,7 @@ from resnet_inspect.counting.field import NOTHING, Field, ReceptiveField, Unknow
 from resnet_inspect.counting.rules import by_op
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import LayerGraph, once
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 
 Fields = Mapping[str, ReceptiveField | None]
 

@@ -21,7 +21,8 @@ from resnet_inspect.counting.dtypes import ITEMSIZE
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks.fusion import fuse
 from resnet_inspect.networks.graph import Layer, LayerGraph
-from resnet_inspect.networks.ops import BatchNorm2d, Conv2d, Op, Shape, elements
+from resnet_inspect.networks.ops import BatchNorm2d, Conv2d, Op
+from resnet_inspect.networks.shapes import Shape, elements
 
 
 class Ceilings(NamedTuple):

@@ -11,8 +11,9 @@ from resnet_inspect.counting.costs import operations
 from resnet_inspect.counting.memory import with_gradient
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph, once, unread
-from resnet_inspect.networks.ops import Op, Shape, elements
+from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.parts import gates
+from resnet_inspect.networks.shapes import Shape, elements
 from resnet_inspect.networks.torch_ops import (
     AdaptivePool,
     Attention,

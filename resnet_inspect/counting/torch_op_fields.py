@@ -15,7 +15,8 @@ from resnet_inspect.counting.field import (
     UnknownField,
 )
 from resnet_inspect.counting.receptive_field import Known, Shapes, rule, slid
-from resnet_inspect.networks.ops import Op, Shape, elements
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.shapes import Shape, elements
 from resnet_inspect.networks.torch_ops import (
     AdaptivePool,
     Arithmetic,

@@ -18,7 +18,8 @@ from resnet_inspect.counting.kept import (
     statistics,
 )
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.ops import Op, elements
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.torch_ops import (
     AdaptivePool,
     Arithmetic,

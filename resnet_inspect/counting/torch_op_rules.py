@@ -14,7 +14,8 @@ from resnet_inspect.counting import (
     torch_op_memory,  # noqa: F401
 )
 from resnet_inspect.counting.costs import VIEW, Counts, Shapes, operations
-from resnet_inspect.networks.ops import Op, Shape, elements
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.shapes import Shape, elements
 from resnet_inspect.networks.torch_ops import (
     AdaptivePool,
     Arithmetic,

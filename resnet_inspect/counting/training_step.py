@@ -30,7 +30,7 @@ from resnet_inspect.counting.memory import (
 )
 from resnet_inspect.counting.timeline import Ledger
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
-from resnet_inspect.networks.ops import elements
+from resnet_inspect.networks.shapes import elements
 
 
 class Optimizer(NamedTuple):
@@ -79,10 +79,9 @@ class Settings(NamedTuple):
 
 def checkpointed(graph: LayerGraph, by: str) -> tuple[str, ...]:
     """The paths of the blocks or stages that are checkpointed: all modules but stem and head."""
-    inner = [block for block in graph.blocks if not block.is_stem and not block.is_head]
-    parts: Iterable[Block | Stage] = inner if by == "block" else ()
+    parts: Iterable[Block | Stage] = graph.body if by == "block" else ()
     if by == "stage":
-        parts = [stage for stage in graph.stages if not set(stage.blocks).isdisjoint(inner)]
+        parts = [stage for stage in graph.stages if not set(stage.blocks).isdisjoint(graph.body)]
     return tuple([part.path for part in parts if part.path])
 
 
@@ -372,11 +371,11 @@ class Step:
     # --- optimizer ------------------------------------------------------------------------------
 
     def optimize(self) -> None:
-        kind, (stepping, _, decay) = OPTIMIZERS[self.settings.optimizer], self.settings[3:]
+        kind, decay = OPTIMIZERS[self.settings.optimizer], self.settings.decay
         written = 0
-        if stepping == "foreach":
+        if self.settings.stepping == "foreach":
             written = kind.foreach[decay] * self.trained
-        elif stepping == "loop":
+        elif self.settings.stepping == "loop":
             weights = [w for layer in self.graph.layers for w in self.precision.weights(layer)]
             sizes = [weight.entries * weight.itemsize for weight in weights if weight.trained]
             # Adam's last tensor of one parameter is there until that of the next is.

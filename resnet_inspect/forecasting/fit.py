@@ -13,7 +13,7 @@ from resnet_inspect.counting.training_step import Settings
 from resnet_inspect.errors import FormatError, InspectError, ShapeError
 from resnet_inspect.forecasting.devices import Device, devices
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 
 RESERVE = 2**30
 """Bytes kept back for the CUDA context, the kernels of its libraries and their workspaces."""

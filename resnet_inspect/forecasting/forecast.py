@@ -17,7 +17,7 @@ from resnet_inspect.forecasting.efficiency import (
 from resnet_inspect.forecasting.fitted import Fitted, fitted
 from resnet_inspect.forecasting.kernels import MODES, kernels, works
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 
 LAYOUTS = ("nchw", "nhwc")
 

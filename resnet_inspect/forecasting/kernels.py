@@ -16,7 +16,7 @@ from typing import NamedTuple
 from resnet_inspect.counting.costs import cost
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
-from resnet_inspect.networks.ops import elements
+from resnet_inspect.networks.shapes import elements
 
 MODES = ("eager", "compile")
 

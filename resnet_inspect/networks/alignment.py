@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
-from resnet_inspect.networks.ops import Op, show_shape
+from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.sequences import Key, aligned
+from resnet_inspect.networks.shapes import show_shape
 
 ADDED, REMOVED, CHANGED, RESIZED, SAME = "added", "removed", "changed", "resized", "same"
 """What may have become of a layer; resized is the same op and wiring on another shape."""

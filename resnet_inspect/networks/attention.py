@@ -9,8 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.design import Builder, Part, Tensor, batch_norm, conv, normalized
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.design import (
+    Builder,
+    Part,
+    Tensor,
+    batch_norm,
+    conv,
+    normalized,
+    pooled,
+)
+from resnet_inspect.networks.shapes import Shape
 
 _SCALE, _SIGMOID, _GLOBAL, _SUM = ops.Scale(), ops.Sigmoid(), ops.GlobalAvgPool2d(), ops.Add(False)
 _GATE_ACT = ops.ReLU()
@@ -218,17 +226,15 @@ def hierarchy(
     from resnet_inspect.networks.torch_ops import Concat
 
     spec, width = part.design, op.out_channels
-    changes = part.stride != 1 or part.entering != part.leaving
     made: list[Tensor] = []
     for i in range(spec.scales):
         own = _channels_of(net, tensor, i * width, width, path)
         if i == spec.scales - 1:
-            if changes:
-                pool = ops.AvgPool2d((3, 3), op.stride, (1, 1), count_padding=True)
-                own = net.add(pool, own, name=f"{path}.pool")
+            if part.changes:
+                own = pooled(net, "wide", op.stride[0], width, own, f"{path}.pool")
             made.append(own)
             break
-        if made and not changes:
+        if made and not part.changes:
             own = net.add(_SUM, made[-1], own, name=f"{path}.add")
         own = net.add(op, own, name=f"{path}.conv2_{i}")
         own = normalized(net, spec, width, own, f"{path}.bn2_{i}")

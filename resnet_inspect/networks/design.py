@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 
 
@@ -80,6 +80,11 @@ class Part(NamedTuple):
     groups: int = 1
     damping: float = 1.0
     dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def changes(self) -> bool:
+        """Whether what leaves a block has another shape than what enters it."""
+        return self.stride != 1 or self.entering != self.leaving
 
 
 Tensor = TypeVar("Tensor")

@@ -7,7 +7,6 @@ output_stride have it so, and the weights of a network that strides keep their m
 
 from __future__ import annotations
 
-from math import prod
 from typing import NamedTuple
 
 from resnet_inspect.networks.spec import ResNetSpec
@@ -35,10 +34,9 @@ class Steps(NamedTuple):
 
 def steps(spec: ResNetSpec) -> tuple[Steps, ...]:
     """The steps of each stage."""
-    if not (spec.output_stride or spec.dilations or spec.multi_grid):
+    if not spec.dilates:
         return tuple(map(Steps, spec.strides))
-    reached = prod(spec.stem_strides) * (2 if spec.stem_pool else 1)
-    dilation, before = 1, 1
+    reached, dilation, before = spec.stem_stride, 1, 1
     stages = []
     for stage, stride in enumerate(spec.strides):
         if spec.dilations:

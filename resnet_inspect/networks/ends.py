@@ -13,7 +13,7 @@ from resnet_inspect.networks.design import (
     pooled,
     same_padding,
 )
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.stems import stem_channels
 
 _GLOBAL, _FLATTEN = ops.GlobalAvgPool2d(), ops.Flatten()

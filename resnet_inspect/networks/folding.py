@@ -26,8 +26,8 @@ def folded(graph: LayerGraph) -> LayerGraph:
     biased = set(into.values())
     stages = []
     for stage in graph.stages:
-        blocks = [_without(block, into, biased) for block in stage.blocks]
-        stages.append(Stage(stage.name, stage.path, tuple(block for block in blocks if block)))
+        blocks = [_biased(block.without(into), biased) for block in stage.blocks]
+        stages.append(Stage(stage.name, stage.path, tuple(b for b in blocks if b.layers)))
     return replace(
         graph,
         name=f"{graph.name}, folded",
@@ -62,16 +62,12 @@ def _foldable(graph: LayerGraph) -> dict[str, str]:
     return into
 
 
-def _without(block: Block, into: dict[str, str], biased: set[str]) -> Block | None:
+def _biased(block: Block, biased: set[str]) -> Block:
     layers = tuple(
-        layer._replace(
-            op=layer.op.replace(bias=True) if layer.name in biased else layer.op,
-            inputs=tuple(into.get(name, name) for name in layer.inputs),
-        )
+        layer._replace(op=layer.op.replace(bias=True)) if layer.name in biased else layer
         for layer in block.layers
-        if layer.name not in into
     )
-    return Block(block.name, block.path, block.kind, layers) if layers else None
+    return replace(block, layers=layers)
 
 
 def _run(graph: LayerGraph, run: Run, into: dict[str, str]) -> Run:

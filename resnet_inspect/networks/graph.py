@@ -14,8 +14,9 @@ from itertools import chain
 from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from resnet_inspect.errors import ShapeError, unknown
-from resnet_inspect.networks.ops import Op, Shape, show_shape
+from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.run import Input, Run
+from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 
 INPUT = "input"
@@ -124,6 +125,15 @@ class Block(Facts):
         ]
         return Block(name, name, self.kind, tuple(layers))
 
+    def without(self, instead: Mapping[str, str]) -> Block:
+        """This block less some layers; instead: what their readers read, by their names."""
+        layers = [
+            layer._replace(inputs=tuple([instead.get(name, name) for name in layer.inputs]))
+            for layer in self.layers
+            if layer.name not in instead
+        ]
+        return Block(self.name, self.path, self.kind, tuple(layers))
+
 
 @dataclass(frozen=True, eq=False)
 class Stage:
@@ -211,6 +221,11 @@ class LayerGraph(Facts):
     def blocks(self) -> tuple[Block, ...]:
         return tuple(block for stage in self.stages for block in stage.blocks)
 
+    @property
+    def body(self) -> tuple[Block, ...]:
+        """The blocks that are neither stem nor head."""
+        return tuple(block for block in self.blocks if not (block.is_stem or block.is_head))
+
     @cached_property
     def by_name(self) -> dict[str, Layer]:
         return {layer.name: layer for layer in self.layers}
@@ -271,11 +286,19 @@ class LayerGraph(Facts):
 @once
 def unread(graph: LayerGraph) -> tuple[str, ...]:
     """The layers whose result no output of the network depends on, in running order."""
-    needed = set(graph.outputs)
+    read = {layer.name for layer in needed(graph, graph.outputs)}
+    return tuple(layer.name for layer in graph.layers if layer.name not in read)
+
+
+def needed(graph: LayerGraph, ends: Iterable[str]) -> tuple[Layer, ...]:
+    """The layers that the outputs of some layers are computed from, themselves included."""
+    wanted = set(ends)
+    kept: list[Layer] = []
     for layer in reversed(graph.layers):
-        if layer.name in needed:
-            needed.update(layer.inputs)
-    return tuple(layer.name for layer in graph.layers if layer.name not in needed)
+        if layer.name in wanted:
+            wanted.update(layer.inputs)
+            kept.append(layer)
+    return tuple(reversed(kept))
 
 
 class BlockBuilder:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 from resnet_inspect.errors import FormatError, ShapeError, shown, unknown
-from resnet_inspect.networks.ops import Shape, checked_input, show_shape
 from resnet_inspect.networks.run import Input
+from resnet_inspect.networks.shapes import Shape, checked_input, show_shape
 
 Inputs = Shape | Sequence[Any] | Mapping[str, Any]
 """Shapes without the batch: (3, 224, 224) is one, a list is one for each argument, a dict is by

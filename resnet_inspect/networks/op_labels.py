@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from resnet_inspect.networks.ops import Conv2d, Linear, Op, Pair, Pool2d, ZeroPad, show_shape
+from resnet_inspect.networks.ops import Conv2d, Linear, Op, Pool2d, ZeroPad
+from resnet_inspect.networks.shapes import Pair, show_shape
 
 
 def show_dims(sizes: Iterable[int]) -> str:

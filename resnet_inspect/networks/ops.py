@@ -2,42 +2,17 @@
 
 An op is frozen data. It knows its output shape and its parameters, and nothing of names, costs,
 torch or pictures; rules about ops (costs, receptive fields, memory, drawing, assembling) live in
-the wings that need them. Shapes are (channels, height, width), or (features,) after flattening;
-the batch is not part of a shape. Shape arithmetic follows the PyTorch documentation of the layer of
-the same name.
+the wings that need them. Shape arithmetic follows the PyTorch documentation of the layer of the
+same name.
 """
 
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, field
-from functools import lru_cache
-from math import prod
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from resnet_inspect.errors import ShapeError, shown
-
-Shape = tuple[int, ...]
-
-Pair = tuple[int, int]
-
-elements = prod
-"""The number of elements of one sample of a shape."""
-
-
-LARGEST_INPUT = 2**55
-"""Elements that a tensor can have: torch counts their bytes, of at most 16 each, in 64 bits."""
-
-
-def checked_input(shape: Shape) -> Shape:
-    """The shape itself; raises ShapeError where it has more elements than a tensor can."""
-    if prod(shape) > LARGEST_INPUT:
-        raise ShapeError(f"input {shown(shape)} is too large; give at most 2^55 elements")
-    return shape
-
-
-def show_shape(shape: Shape) -> str:
-    """A shape as people write it: 64x112x112."""
-    return "x".join(map(str, shape))
+from resnet_inspect.errors import ShapeError
+from resnet_inspect.networks.shapes import Pair, Shape, elements, reached, show_shape, slid
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -118,33 +93,6 @@ def _channels(shape: Shape, wanted: int) -> None:
         raise ShapeError(f"takes {wanted} channels, not an input of {show_shape(shape)}")
 
 
-def slid(shape: Shape, kernel: Shape, stride: Shape, padding: Shape, ceil: bool = False) -> Shape:
-    """Positions of a window along each axis after the channels (torch.nn.MaxPool2d's formula).
-
-    Raises ShapeError where it does not fit.
-    """
-    counts = _positions(shape[1:], kernel, stride, padding, ceil)
-    if min(counts, default=1) < 1:
-        least = (shape[0], *(max(1, k - 2 * p) for k, p in zip(kernel, padding, strict=True)))
-        raise ShapeError(
-            f"slides a {show_shape(kernel)} window with padding {show_shape(padding)} over "
-            f"an input of {show_shape(shape)}; the least it fits is {show_shape(least)}"
-        )
-    return counts
-
-
-@lru_cache(maxsize=1024)
-def _positions(sizes: Shape, kernel: Shape, stride: Shape, padding: Shape, ceil: bool) -> Shape:
-    counts = []
-    for size, extent, step, edge in zip(sizes, kernel, stride, padding, strict=True):
-        room = size + 2 * edge - extent
-        count = (-(-room // step) if ceil else room // step) + 1
-        if ceil and (count - 1) * step >= size + edge:
-            count -= 1  # it would start in the right-hand padding, and torch drops it
-        counts.append(count)
-    return tuple(counts)
-
-
 class Convolution(Op):
     """What convolutions over any number of axes have in common."""
 
@@ -171,12 +119,6 @@ class Convolution(Op):
     def reach(self) -> Shape:
         """Extent of the dilated kernel."""
         return reached(self.kernel, self.dilation)
-
-
-def reached(kernel: Shape, dilation: Shape) -> Shape:
-    """The extent of a dilated window."""
-    spread = dilation or (1,) * len(kernel)
-    return tuple(d * (k - 1) + 1 for k, d in zip(kernel, spread, strict=True))
 
 
 class Conv2d(Convolution):
@@ -402,11 +344,6 @@ class Scale(Op):
         if shapes[1] != (shapes[0][0], 1, 1):
             raise ShapeError(f"cannot gate {show_shape(shapes[0])} by {show_shape(shapes[1])}")
         return shapes[0]
-
-
-def gates(gate: Shape, features: Shape) -> bool:
-    """Whether a tensor is what `Scale` takes as the gate of features: a number a channel."""
-    return len(features) == 3 and gate == (features[0], 1, 1)
 
 
 class ZeroPad(Op):

@@ -11,7 +11,7 @@ from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_labels import convolution_size
 from resnet_inspect.networks.ops import Conv2d, Linear, Op, Scale
-from resnet_inspect.networks.ops import gates as is_gate
+from resnet_inspect.networks.shapes import is_gate
 from resnet_inspect.networks.wiring import Wiring
 
 ROLES = (
@@ -115,8 +115,3 @@ def depths(graph: LayerGraph) -> Mapping[str, int]:
             here = before + weighted
             reached[layer.name] = min(here, 1) if block.is_stem else here
     return {name: depth for name, depth in reached.items() if name not in graph.inputs}
-
-
-def residual_blocks(graph: LayerGraph) -> int:
-    """Blocks that are neither stem nor head."""
-    return sum(not (block.is_stem or block.is_head) for block in graph.blocks)

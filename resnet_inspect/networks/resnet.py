@@ -38,8 +38,8 @@ from resnet_inspect.networks.graph import (
     Wire,
     in_network,
 )
-from resnet_inspect.networks.ops import Shape, show_shape
-from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.shapes import Shape, show_shape
+from resnet_inspect.networks.spec import BLOCKS, ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
 
 CHAIN = "features"
@@ -174,12 +174,12 @@ def connect(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tens
 def _single_convolution(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     """A convolution by itself (Simonyan & Zisserman 2014); a max pool does the striding."""
     spec, place = part.design, int(path.rpartition(".")[2] or 0)
-    steps: list[ops.Op] = [conv(part.entering, part.leaving, 3, 1, 1, "residual" in spec.bias)]
+    run: list[ops.Op] = [conv(part.entering, part.leaving, 3, 1, 1, "residual" in spec.bias)]
     if part.stride > 1:
-        steps.insert(0, ops.MaxPool2d((part.stride,) * 2, (part.stride,) * 2))
-    for number, op in enumerate(steps):
+        run.insert(0, ops.MaxPool2d((part.stride,) * 2, (part.stride,) * 2))
+    for number, op in enumerate(run):
         tensor = net.add(op, tensor, name=f"{CHAIN}.{place + number}")
-    place += len(steps)
+    place += len(run)
     if spec.norm != "none":
         tensor = normalized(net, spec, part.leaving, tensor, f"{CHAIN}.{place}")
         place += 1
@@ -234,8 +234,7 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
 
 def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
     spec = part.design
-    changes = part.stride != 1 or part.entering != part.leaving
-    projects = (changes or spec.shortcut == "C") and spec.shortcut != "none"
+    projects = (part.changes or spec.shortcut == "C") and spec.shortcut != "none"
     residual = _preactivated if spec.order == "pre" else _postactivated
     # a projection takes the activated input (He et al. 2016, section 4.1)
     tensor, activated = residual(net, part, path, entering)
@@ -253,7 +252,7 @@ def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tenso
             bypass = _shortcut(net, part, f"{path}.downsample", bypass)
         tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
     if spec.order == "post":
-        tensor = _activated(net, part, path, tensor, len(_residual_convs(part)))
+        tensor = _activated(net, part, path, tensor, BLOCKS[spec.block])
     return tensor
 
 

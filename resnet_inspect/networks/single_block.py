@@ -8,8 +8,8 @@ from typing import Any
 
 from resnet_inspect.errors import SpecError, unknown
 from resnet_inspect.networks.graph import INPUT, LayerGraph, Stage
-from resnet_inspect.networks.ops import Pair
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Pair
 from resnet_inspect.networks.spec import ResNetSpec
 
 FIGURE_5: Mapping[str, int] = {"basic": 64, "bottleneck": 256}

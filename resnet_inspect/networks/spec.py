@@ -11,19 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 from resnet_inspect.errors import unknown
-from resnet_inspect.networks.ops import ACTIVATIONS, Shape
-from resnet_inspect.networks.spec_checks import check
+from resnet_inspect.networks.ops import ACTIVATIONS
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec_field import SpecField, described, spec_field
-from resnet_inspect.networks.stems import STEM_STRIDES
+from resnet_inspect.networks.spec_rules import check, follow, freed
 
 BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1}
 """Kinds of block, with the convolutions on their path (He et al. 2015, Figure 5; VGG's)."""
-
-REDUCTIONS = {"se": 16, "gc": 8, "sk": 16, "sk-full": 16, "split": 4}
-"""Channels for each hidden unit of attention, where nothing else is said."""
 
 DEEPEST = 10_000
 """Blocks in a stage: some fifty times the deepest published, and still counted in seconds."""
@@ -312,25 +310,8 @@ class ResNetSpec:
             checked = about.checked(value)
             if checked is not value:
                 object.__setattr__(self, about.name, checked)
-        self._follow()
+        follow(self)
         check(self)
-
-    def _follow(self) -> None:
-        """Give fields that follow from others their values."""
-        if not self.strides:
-            object.__setattr__(self, "strides", (1,) + (2,) * (len(self.blocks) - 1))
-        if self.stem_pool is None:
-            object.__setattr__(self, "stem_pool", self.stem not in ("3x3", "none"))
-        if self.expansion is None:
-            object.__setattr__(self, "expansion", 4 if self.block == "bottleneck" else 1)
-        if not self.stem_strides:
-            object.__setattr__(self, "stem_strides", STEM_STRIDES[self.stem])
-        if self.attention is None:
-            object.__setattr__(self, "attention", "se" if self.se_reduction else "none")
-        if not self.se_reduction and self.attention in REDUCTIONS:
-            object.__setattr__(self, "se_reduction", REDUCTIONS[self.attention])
-        if len(self.group_size) == 1:
-            object.__setattr__(self, "group_size", self.group_size * len(self.blocks))
 
     @property
     def depth(self) -> int:
@@ -340,6 +321,16 @@ class ResNetSpec:
         """
         ends = {"pool": 1, "mlp": 3}.get(self.head, 0) + bool(self.head_width)
         return (self.stem != "none") + BLOCKS[self.block] * sum(self.blocks) + ends
+
+    @property
+    def stem_stride(self) -> int:
+        """Of the stem and the pool after it."""
+        return prod(self.stem_strides) * (2 if self.stem_pool else 1)
+
+    @property
+    def dilates(self) -> bool:
+        """Whether any field says that stages dilate."""
+        return bool(self.output_stride or self.dilations or self.multi_grid)
 
     @property
     def input_shape(self) -> Shape:
@@ -373,24 +364,8 @@ class ResNetSpec:
             if about.name in settled:
                 raise about.error(f"is given twice, also as {about.alias}; give one")
             settled[about.name] = value
-        # Fields that follow from another unless they are given follow it here too.
-        blocks = settled.get("blocks")
-        if isinstance(blocks, (list, tuple)) and len(blocks) != len(self.blocks):
-            settled.setdefault("strides", ())
-        for name, following in _FOLLOWING.items():
-            if name in settled:
-                for follower, value in following.items():
-                    settled.setdefault(follower, value)
-        return replace(self, **settled)
+        return replace(self, **freed(self, settled))
 
-
-_FOLLOWING: dict[str, dict[str, Any]] = {
-    "stem": {"stem_pool": None, "stem_strides": ()},
-    "block": {"expansion": None},
-    "se_reduction": {"attention": None},
-    "attention": {"se_reduction": 0},
-}
-"""Fields that follow from another, and what stands for their not being given."""
 
 FIELDS: dict[str, SpecField] = described(ResNetSpec)
 """Every field of a network by its name, in the order in which people are told."""

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate, count, groupby, pairwise
 
 from resnet_inspect.networks.graph import HEAD, STEM, Block, Layer, Stage, kinds, span
-from resnet_inspect.networks.ops import Activation, Shape
+from resnet_inspect.networks.ops import Activation
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.wiring import is_chain, pieces, sources
 
 

@@ -90,14 +90,3 @@ def tapped(graph: LayerGraph, names: Iterable[str]) -> dict[str, Layer]:
         if name not in known:
             raise unknown(f"feature of {graph.name}", name, known)
     return {name: known[name] for name in asked}
-
-
-def needed(graph: LayerGraph, ends: Iterable[str]) -> tuple[Layer, ...]:
-    """The layers that the outputs of some layers are computed from, themselves included."""
-    wanted = set(ends)
-    kept: list[Layer] = []
-    for layer in reversed(graph.layers):
-        if layer.name in wanted:
-            wanted.update(layer.inputs)
-            kept.append(layer)
-    return tuple(reversed(kept))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Shape, reached, show_shape, slid
+from resnet_inspect.networks.shapes import Shape, elements, reached, show_shape, slid
 
 Sizes = tuple[int, ...]
 
@@ -390,7 +390,7 @@ class Product(Typed):
 
     @property
     def macs(self) -> int:
-        return sum(ops.elements(term) for term in self.terms)
+        return sum(elements(term) for term in self.terms)
 
 
 class Attention(ops.Op):

@@ -12,6 +12,7 @@ from resnet_inspect.networks.layouts import (
     G32X8,
     G64X4,
     GATED,
+    L14,
     L18,
     L26,
     L34,
@@ -45,8 +46,7 @@ _BLUR: dict[str, Any] = {"antialias": "blur"}
 _GN: dict[str, Any] = {"norm": "group"}
 _RS: dict[str, Any] = {**DEEP_D, "pool": "conv", "se_reduction": 4}
 _154: dict[str, Any] = {
-    "block": "bottleneck",
-    "blocks": (3, 8, 36, 3),
+    **L152,
     **G64X4,
     "reduce_first": 2,
     "shortcut_kernel": 3,
@@ -255,7 +255,7 @@ VARIANTS: dict[str, Entry] = {
     "res2net101d": Entry("res2net", RES2NET, {**L101, **DEEP_D, **_res2(26, 4)}),
     "res2next50": Entry("res2net", RES2NET, {**L50, "groups": 8, **_res2(4, 4)}),
     # ResNeSt
-    "resnest14d": Entry("resnest", RESNEST, {**L26, "blocks": (1, 1, 1, 1), **_SPLIT}),
+    "resnest14d": Entry("resnest", RESNEST, {**L14, **_SPLIT}),
     "resnest26d": Entry("resnest", RESNEST, {**L26, **_SPLIT}),
     "resnest50d": Entry("resnest", RESNEST, {**L50, **_SPLIT}),
     "resnest101e": Entry("resnest", RESNEST, {**L101, **_SPLIT, "stem_width": 128}),

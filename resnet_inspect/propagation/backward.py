@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.propagation.forward import aligned, window_of
 from resnet_inspect.propagation.maps import (
     Map,

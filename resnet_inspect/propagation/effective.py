@@ -15,7 +15,7 @@ from resnet_inspect.counting.field import Field, ReceptiveField
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import INPUT, LayerGraph, once
-from resnet_inspect.networks.ops import Pair
+from resnet_inspect.networks.shapes import Pair
 from resnet_inspect.propagation.backward import gradients, start, whole
 from resnet_inspect.propagation.maps import Map, radius_of, single, times
 from resnet_inspect.propagation.signal import forth, initial_of

@@ -165,13 +165,11 @@ def activated(op: ops.Op, law: Law) -> Moments | None:
     """What an activation makes of values of this law; None where it has no rule."""
     if rectifies(op):
         return _rectified(getattr(op, "negative_slope", 0.0), law)
-    if type(op) not in _FUNCTIONS:
+    known = _elu(op.alpha) if isinstance(op, ops.ELU) else _FUNCTIONS.get(type(op))
+    if known is None:
         return None
-    function, slope = _FUNCTIONS[type(op)]
+    function, slope = known
     points = law.scattered
-    alpha = getattr(op, "alpha", None)
-    if alpha is not None:
-        function, slope = _elu(alpha)
     mean, deviation = law.mean, sqrt(max(law.mean_square - law.mean**2, 1e-300))
     outputs = [(function(v), v, share, slope(v)) for v, share in points]
     first = sum(f * share for f, _, share, _ in outputs)
@@ -265,6 +263,10 @@ def highest(law: Law, count: int) -> Law:
     )
 
 
+_Bent = tuple[Callable[[float], float], Callable[[float], float]]
+"""A function and its slope."""
+
+
 def _sigmoid(x: float) -> float:
     return 0.5 * (1 + tanh(x / 2))
 
@@ -287,19 +289,18 @@ def _hard(x: float) -> float:
     return min(max(x + 3, 0.0), 6.0) / 6
 
 
-def _elu(alpha: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
+def _elu(alpha: float) -> _Bent:
     return (
         lambda x: x if x > 0 else alpha * (exp(x) - 1),
         lambda x: 1.0 if x > 0 else alpha * exp(x),
     )
 
 
-_FUNCTIONS: dict[type[ops.Op], tuple[Callable[[float], float], Callable[[float], float]]] = {
+_FUNCTIONS: dict[type[ops.Op], _Bent] = {
     ops.ReLU6: (
         lambda x: min(max(x, 0.0), 6.0),
         lambda x: sqrt(0.5) if x == 0 else float(0 < x < 6),
     ),
-    ops.ELU: _elu(1.0),
     ops.GELU: (
         lambda x: x * _normal(x),
         lambda x: _normal(x) + x * exp(-x * x / 2) / sqrt(2 * pi),
@@ -315,4 +316,4 @@ _FUNCTIONS: dict[type[ops.Op], tuple[Callable[[float], float], Callable[[float],
     ),
     ops.Sigmoid: (_sigmoid, lambda x: _sigmoid(x) * (1 - _sigmoid(x))),
 }
-"""Activations that do not scale with their input: the function and its slope."""
+"""Activations without settings that do not scale with their input."""

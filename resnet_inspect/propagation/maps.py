@@ -13,7 +13,7 @@ from math import fsum, prod, sqrt
 from operator import add
 from typing import NamedTuple
 
-from resnet_inspect.networks.ops import Pair, Shape
+from resnet_inspect.networks.shapes import Pair, Shape
 
 Map = tuple[tuple[float, ...], ...]
 

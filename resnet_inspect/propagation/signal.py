@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import hypot
 from typing import NamedTuple
 
@@ -98,11 +99,10 @@ class Signal:
     def name(self) -> str:
         return self.graph.name
 
-    @property
+    @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The residual blocks, or what blocks a network has."""
-        blocks = self.graph.blocks
-        return tuple(b for b in blocks if not (b.is_stem or b.is_head)) or tuple(blocks)
+        return self.graph.body or self.graph.blocks
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -137,7 +137,7 @@ class Signal:
             measured.over(found) if measured and found and found.mean else None,
         )
 
-    @property
+    @cached_property
     def by_name(self) -> dict[str, LayerSignal]:
         return {layer.name: layer for layer in self.layers}
 
@@ -211,18 +211,9 @@ def without_norm(graph: LayerGraph) -> LayerGraph:
     instead: dict[str, str] = {}
     stages = []
     for stage in graph.stages:
-        blocks = tuple(_block_without(block, instead) for block in stage.wired)
-        stages.append(Stage(stage.name, stage.path, blocks, stage.repeats))
+        for layer in [layer for block in stage.wired for layer in block.layers]:
+            if layer.op.category == "normalization":
+                instead[layer.name] = instead.get(layer.inputs[0], layer.inputs[0])
+        wired = tuple(block.without(instead) for block in stage.wired)
+        stages.append(Stage(stage.name, stage.path, wired, stage.repeats))
     return replace(graph, name=f"{graph.name} without norm", stages=tuple(stages), spec=None)
-
-
-def _block_without(block: Block, instead: dict[str, str]) -> Block:
-    """A block less its norms; instead: what stands for each norm's output."""
-    kept = []
-    for layer in block.layers:
-        inputs = tuple(instead.get(name, name) for name in layer.inputs)
-        if layer.op.category == "normalization":
-            instead[layer.name] = inputs[0]
-        else:
-            kept.append(layer._replace(inputs=inputs))
-    return Block(block.name, block.path, block.kind, tuple(kept))

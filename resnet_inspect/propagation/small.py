@@ -12,8 +12,8 @@ from dataclasses import replace
 from itertools import product
 from math import sqrt
 
-from resnet_inspect.networks.ops import Pair, Shape
-from resnet_inspect.propagation.maps import Map, Window, mean
+from resnet_inspect.networks.shapes import Pair, Shape
+from resnet_inspect.propagation.maps import Map, Window, each, mean
 from resnet_inspect.propagation.tensors import Channels, Tensor, spatial
 
 FEW = 16
@@ -42,7 +42,7 @@ def slid(tensor: Tensor, over: Window, weight: float, bias: float) -> Map:
             for across in columns[b].keys() & columns[d].keys():
                 one = rows[a][down], columns[b][across]
                 other = rows[c][down], columns[d][across]
-                total += sum(share * each(one, other) for share, each in known)
+                total += sum(share * of(one, other) for share, of in known)
         return total
 
     return tuple(tuple(shared(first, second) for second in places) for first in places)
@@ -92,7 +92,7 @@ def followed(part: Channels, pairs: Map) -> Channels:
         common=_folded([row[at] for at, row in enumerate(pairs)], width),
         cross=_folded(rows, width),
         steady=sum(rows) / len(rows),
-        ripple=sqrt(mean(tuple(tuple(value * value for value in row) for row in apart))),
+        ripple=sqrt(mean(each(lambda value: value * value, apart))),
         pairs=pairs,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.propagation.laws import Law, Moments, gauss
 from resnet_inspect.propagation.maps import Map, mean, plus, times, uniform
 

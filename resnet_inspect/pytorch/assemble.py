@@ -20,7 +20,7 @@ from torch import fx, nn
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import ops, taps, torch_ops
-from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
+from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, needed
 from resnet_inspect.networks.wiring import is_chain, sources
 from resnet_inspect.pytorch import modules
 
@@ -171,7 +171,7 @@ def assemble(graph: LayerGraph, features: Iterable[str] = ()) -> nn.Module:
     layers = graph.layers
     if features:
         tapped = {name: layer.name for name, layer in taps.tapped(graph, features).items()}
-        layers = _untouched(taps.needed(graph, tapped.values()), tapped.values())
+        layers = _untouched(needed(graph, tapped.values()), tapped.values())
     model = _container("", layers, kinds, frozenset(tapped.values()), tapped)
     vars(model).update(network=graph.name, input_shape=graph.input_shape)
     return model

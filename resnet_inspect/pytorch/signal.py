@@ -14,7 +14,7 @@ from torch import nn
 from resnet_inspect.errors import FormatError, InspectError
 from resnet_inspect.files import read_bytes
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
-from resnet_inspect.networks.ops import show_shape
+from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.propagation.signal import Measured, MeasuredLayer, Spread
 from resnet_inspect.pytorch import assemble
 from resnet_inspect.pytorch.trace.diagnosis import first_line
@@ -77,7 +77,7 @@ def _own(inputs: object, graph: LayerGraph, batch: int) -> torch.Tensor:
         raise InspectError(f"{name} holds a {type(array).__name__}, no array of numbers") from None
     if tuple(tensor.shape[1:]) != graph.input_shape or len(tensor) < LEAST:
         raise InspectError(
-            f"{name} is {show_shape(tuple(whole.shape))}; {graph.name} takes at least {LEAST} "
+            f"{name} is {show_shape(whole.shape)}; {graph.name} takes at least {LEAST} "
             f"inputs of {show_shape(graph.input_shape)}"
         )
     if not bool(tensor.isfinite().all()):

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import onnx
 
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.torch_ops import Sizes
 from resnet_inspect.reading.onnx_values import Value
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import onnx
 
 from resnet_inspect.errors import FormatError, ShapeError, unknown
-from resnet_inspect.networks.ops import Shape, show_shape
 from resnet_inspect.networks.run import Input
+from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.reading.onnx_file import LARGEST, Dims, File, printable, words
 from resnet_inspect.reading.onnx_ops import ELEMENTWISE
 from resnet_inspect.reading.onnx_products import RECURRENT

@@ -11,7 +11,8 @@ import onnx
 
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.torch_ops import Conv, Opaque, Pool
 from resnet_inspect.reading import onnx_ops as _ops  # noqa: F401  (registers rules)
 from resnet_inspect.reading import onnx_products as _products  # noqa: F401  (registers rules)

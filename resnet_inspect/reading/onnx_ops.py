@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Op, Pair, elements
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.shapes import Pair, elements, is_gate
 from resnet_inspect.networks.torch_ops import (
     AdaptivePool,
     Arithmetic,
@@ -59,9 +60,9 @@ def _(call: Call) -> Known:
         if function == "add" and shapes[0] == shapes[1]:
             return ops.Add(inplace=False)
         if function == "mul":
-            if ops.gates(shapes[0], shapes[1]):
+            if is_gate(shapes[0], shapes[1]):
                 call.inputs.reverse()  # the gate may come first
-            if ops.gates(*call.shapes[::-1]):
+            if is_gate(*call.shapes[::-1]):
                 return ops.Scale()
     return Arithmetic(function, call.output, call.params)
 

@@ -6,7 +6,8 @@ from dataclasses import fields, replace
 from math import prod
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Op, elements
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.torch_ops import Attention, Conv, ConvTranspose, MatMul, Opaque
 from resnet_inspect.reading.onnx_calls import Call, Known, rule
 from resnet_inspect.reading.onnx_windows import edges, per_axis

@@ -17,7 +17,7 @@ from onnx import numpy_helper, shape_inference
 from onnx.checker import ValidationError
 from onnx.reference import ReferenceEvaluator
 
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.reading.onnx_file import SMALL, Dims, words
 
 Data = np.ndarray[Any, Any]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.parts import depth, residual_blocks
+from resnet_inspect.networks.parts import depth
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.pictures.diagrams.diagram import Diagram, block_diagram, diagram
 from resnet_inspect.pictures.plots.costs import MOST, plot
@@ -175,7 +175,7 @@ def _columns(convention: str) -> tuple[str, ...]:
 
 def _about(graph: LayerGraph) -> str:
     """A network in a line: what it takes, how deep it is, and where it was published."""
-    counts = {"layer": depth(graph), "block": residual_blocks(graph)}
+    counts = {"layer": depth(graph), "block": len(graph.body)}
     layers, blocks = (f"{count} {one}{'s' * (count != 1)}" for one, count in counts.items())
     size = f"Input {graph.shown_inputs}, {layers} with weights, {blocks}"
     if graph.name not in zoo.ZOO:

@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from resnet_inspect.networks.ops import elements
+from resnet_inspect.networks.shapes import elements
 from resnet_inspect.tables.columns import Column, Record, Value, show
 from resnet_inspect.tables.table import Table
 

@@ -17,7 +17,8 @@ from typing import NamedTuple
 from resnet_inspect.counting.costs import Cost, cost, total
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import Block, Layer
-from resnet_inspect.networks.ops import Conv2d, Pair, show_shape
+from resnet_inspect.networks.ops import Conv2d
+from resnet_inspect.networks.shapes import Pair, show_shape
 from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.networks.spec_field import LARGEST
 from resnet_inspect.networks.wiring import shortcut

@@ -16,7 +16,7 @@ from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import GlobalAvgPool2d
-from resnet_inspect.networks.parts import ROLES, depth, depths, residual_blocks, roles
+from resnet_inspect.networks.parts import ROLES, depth, depths, roles
 from resnet_inspect.tables import network as network_table
 from resnet_inspect.tables.columns import Column, Record, Value, columns
 from resnet_inspect.tables.network_notes import counted_layers, run_notes
@@ -173,7 +173,7 @@ def _costs(networks: Sequence[Network]) -> Table:
             "model": network.graph.name,
             "input": network.graph.input_shape,
             "depth": depth(network.graph),
-            "blocks": residual_blocks(network.graph),
+            "blocks": len(network.graph.body),
             **{key: network.whole[key] for key in ("params", "frozen", count, "flops")},
             per_param: ratio(network.whole[count], network.whole["params"]),
             "uncounted": len(network.uncounted),

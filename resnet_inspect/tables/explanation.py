@@ -15,7 +15,7 @@ from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph
-from resnet_inspect.networks.ops import show_shape
+from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.tables.columns import Column
 from resnet_inspect.tables.formulas import Formula, field_note
 from resnet_inspect.tables.table import Table

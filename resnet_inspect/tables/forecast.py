@@ -11,7 +11,7 @@ from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.fitted import ARCHITECTURE, DATASHEET
 from resnet_inspect.forecasting.forecast import Forecast, KernelTime
 from resnet_inspect.forecasting.own import Calibration
-from resnet_inspect.networks.ops import show_shape
+from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.tables.columns import Column, columns, show_seconds
 from resnet_inspect.tables.table import Table
 

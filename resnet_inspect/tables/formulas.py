@@ -10,7 +10,7 @@ from resnet_inspect.counting.costs import cost
 from resnet_inspect.counting.receptive_field import field_end
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph
-from resnet_inspect.networks.ops import Shape, elements
+from resnet_inspect.networks.shapes import Shape, elements
 
 
 def field_note(graph: LayerGraph) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ from resnet_inspect.errors import InspectError, ShapeError, SpecError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.naming import show_fields
-from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.tables.columns import Column, columns
 from resnet_inspect.tables.table import Table

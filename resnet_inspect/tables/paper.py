@@ -12,8 +12,9 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph
 from resnet_inspect.networks.naming import paper_names
 from resnet_inspect.networks.op_labels import describe
-from resnet_inspect.networks.ops import Conv2d, Linear, Pool2d, Shape, show_shape
+from resnet_inspect.networks.ops import Conv2d, Linear, Pool2d
 from resnet_inspect.networks.parts import roles
+from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.tables.columns import Column, Record, Value
 from resnet_inspect.tables.network_notes import listed
 from resnet_inspect.tables.table import Table

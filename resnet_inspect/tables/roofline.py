@@ -10,7 +10,7 @@ from typing import Any
 from resnet_inspect.counting.roofline import Roofline, Row
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks.op_labels import describe
-from resnet_inspect.networks.ops import show_shape
+from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.tables.columns import Column, columns, show_rate, show_seconds
 from resnet_inspect.tables.table import Table
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from resnet_inspect.counting.costs import graph_cost, part_cost
 from resnet_inspect.counting.receptive_field import receptive_fields
-from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.taps import Tap, needed, taps
+from resnet_inspect.networks.graph import LayerGraph, needed
+from resnet_inspect.networks.taps import Tap, taps
 from resnet_inspect.tables.columns import Column, Record, columns
 from resnet_inspect.tables.table import Table
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from resnet_inspect.counting.costs import cost
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.ops import Op, elements
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.torch_ops import (
     AdaptivePool,
     Arithmetic,

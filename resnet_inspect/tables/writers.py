@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from resnet_inspect.networks.ops import show_shape
+from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.tables.characters import STEERING, visible, visible_lines
 from resnet_inspect.tables.columns import Record, Value
 from resnet_inspect.tables.page import Page, cell

@@ -17,8 +17,9 @@ from resnet_inspect.counting.conventions import CONVENTIONS, convention, count, 
 from resnet_inspect.counting.costs import graph_cost, total
 from resnet_inspect.counting.terms import ONCE, TERMS, layer_terms
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.tables.network import LEVELS, table
 

@@ -19,8 +19,8 @@ from resnet_inspect.counting.memory import live_bytes, memory, saved_for_backwar
 from resnet_inspect.errors import UnknownNameError
 from resnet_inspect.networks import ops, zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.torch_ops import MatMul
 from resnet_inspect.pytorch.assemble import assemble, build

@@ -18,8 +18,8 @@ from resnet_inspect.counting.memory import saved_for_backward
 from resnet_inspect.counting.published import PUBLISHED
 from resnet_inspect.networks import ops, zoo
 from resnet_inspect.networks.graph import LayerGraph, Stage
-from resnet_inspect.networks.ops import Shape, elements
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape, elements
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.wiring import shortcut
 

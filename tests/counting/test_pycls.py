@@ -13,7 +13,8 @@ import pytest
 
 import resnet_inspect as ri
 from resnet_inspect.counting.costs import graph_cost
-from resnet_inspect.networks.ops import Convolution, Linear, MaxPool2d, elements
+from resnet_inspect.networks.ops import Convolution, Linear, MaxPool2d
+from resnet_inspect.networks.shapes import elements
 
 FACTS = Path(__file__).parents[1] / "facts" / "pycls_complexity.csv"
 ROWS = list(csv.DictReader(FACTS.read_text(encoding="utf-8").splitlines()))

@@ -17,8 +17,8 @@ from resnet_inspect.counting.field import Field, ReceptiveField
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Pair, Shape
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Pair, Shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pytorch.assemble import assemble
 

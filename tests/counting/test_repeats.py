@@ -14,8 +14,8 @@ from resnet_inspect.counting.costs import graph_cost, spec_cost, total
 from resnet_inspect.counting.memory import live_bytes, memory, saved_for_backward
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks.graph import INPUT, LayerGraph, Stage
-from resnet_inspect.networks.ops import elements
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.tables.network import LEVELS, table
 

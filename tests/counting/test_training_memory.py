@@ -14,8 +14,8 @@ from resnet_inspect.counting.memory import live_bytes, memory
 from resnet_inspect.counting.training_memory import inference_memory, training_memory
 from resnet_inspect.counting.training_step import OPTIMIZERS, Settings
 from resnet_inspect.errors import UnknownNameError
-from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.tables.columns import show_bytes
 

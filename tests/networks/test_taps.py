@@ -8,7 +8,8 @@ import pytest
 from torch import nn
 
 import resnet_inspect as ri
-from resnet_inspect.networks.taps import needed, taps
+from resnet_inspect.networks.graph import needed
+from resnet_inspect.networks.taps import taps
 
 TIMM = ("resnet18", "resnet50", "resnet50d", "resnet10t", "seresnet50", "resnext50_32x4d")
 

@@ -134,7 +134,6 @@ def test_gradients_of_orthogonal_inputs() -> None:
     assert growth.alike_residual(2) == 0.75**2
     one = told(chain(*[conv(), RELU, conv()], residual=True)).by_name["add0"].alike
     assert one == pytest.approx(growth.alike_residual(1), rel=1e-3)
-    # Theorem 2 takes each block's inputs as orthogonal; two of them are not quite: 0.582.
     # Theorem 2 takes the inputs of every block as orthogonal; those of the second are not quite.
     both = residual["add1"].alike * growth.alike_residual(1)
     assert both == pytest.approx(0.5816, abs=1e-3)

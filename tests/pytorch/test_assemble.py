@@ -22,8 +22,8 @@ from torch import Tensor, fx, nn
 import resnet_inspect as ri
 from resnet_inspect.networks import ops, zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pytorch.assemble import Assembled, assemble, build
 from resnet_inspect.pytorch.weights import convert

@@ -17,8 +17,9 @@ import resnet_inspect as ri
 from resnet_inspect.counting.conventions import CONVENTIONS, count
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import ACTIVATIONS, Shape
+from resnet_inspect.networks.ops import ACTIVATIONS
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pytorch import counters
 

@@ -15,7 +15,8 @@ from torch import nn
 
 import resnet_inspect as ri
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import BatchNorm2d, ScaledConv2d, Shape, StandardizedConv2d
+from resnet_inspect.networks.ops import BatchNorm2d, ScaledConv2d, StandardizedConv2d
+from resnet_inspect.networks.shapes import Shape
 
 SIDE = 64
 

@@ -14,7 +14,7 @@ from onnx_models import Dims, model, node, saved
 import resnet_inspect as ri
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks.graph import INPUT, LayerGraph
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 
 Read = Callable[..., LayerGraph]
 

@@ -19,8 +19,8 @@ from resnet_inspect.cli.main import run
 from resnet_inspect.counting.costs import total
 from resnet_inspect.networks.alignment import ADDED, CHANGED, REMOVED, RESIZED, SAME, Pair, align
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pictures.diagrams.diagram import diff_diagram
 from resnet_inspect.pictures.themes import THEMES

@@ -22,8 +22,8 @@ from resnet_inspect.counting.conventions import Reported
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pytorch import counters
 from resnet_inspect.tables.columns import Record

@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_labels import show_dims
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.pictures.diagrams.arrange import boxes
 from resnet_inspect.pictures.diagrams.scene import Box, Group, Line, Part, Text
 from resnet_inspect.pictures.diagrams.style import SMALL, Style

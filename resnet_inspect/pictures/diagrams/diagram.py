@@ -23,7 +23,7 @@ from resnet_inspect.files import format_of, write_bytes
 from resnet_inspect.networks.alignment import align
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.naming import NAMINGS
-from resnet_inspect.networks.ops import Pair
+from resnet_inspect.networks.shapes import Pair
 from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.pictures.diagrams.compose import scene
 from resnet_inspect.pictures.diagrams.fills import CHANGE, COLOR_BY

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from resnet_inspect.counting.costs import Cost, part_cost
 from resnet_inspect.counting.field import ReceptiveField
 from resnet_inspect.networks.graph import Layer, LayerGraph
-from resnet_inspect.networks.ops import Shape
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.wiring import Shortcut
 from resnet_inspect.pictures.diagrams import labels
 from resnet_inspect.pictures.diagrams.cells import Readers, takes_piece

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.networks.ops import Pair, show_shape
+from resnet_inspect.networks.shapes import Pair, show_shape
 from resnet_inspect.pictures.plots.plot import (
     DASHES,
     MARKERS,

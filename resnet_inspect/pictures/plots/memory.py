@@ -12,7 +12,7 @@ from resnet_inspect.counting.timeline import Timeline
 from resnet_inspect.counting.training_memory import training_memory
 from resnet_inspect.counting.training_step import Settings
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import show_shape
+from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.pictures.plots.labels import FONT_SIZE, measured
 from resnet_inspect.pictures.plots.plot import (
     HATCHES,

@@ -103,6 +103,14 @@ def settings(
         _set((put, value) for put, value in before if value is not None)
 
 
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Random numbers from this seed on, on the CPU and on the device."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
 def _value(get: Callable[[], Any]) -> Any:
     """None where torch has no single answer: an older flag while newer ones differ."""
     with warnings.catch_warnings(), suppress(RuntimeError):

@@ -20,7 +20,7 @@ from resnet_inspect.measuring.sampling import Step
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Add, BatchNorm2d, Conv2d
 from resnet_inspect.pytorch.assemble import build, residual_end
-from resnet_inspect.pytorch.bench.backend_flags import DTYPES, settings
+from resnet_inspect.pytorch.bench.backend_flags import DTYPES, seeded, settings
 from resnet_inspect.pytorch.bench.clock import collector_off
 from resnet_inspect.pytorch.bench.machine import cache_size
 from resnet_inspect.pytorch.bench.peak_memory import clear_workspaces
@@ -84,8 +84,7 @@ def network(graph: LayerGraph, device: torch.device) -> nn.Module:
     says more of random weights than of the arithmetic. A traced network keeps the weights that its
     own code gives it.
     """
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(SEED)
+    with seeded(SEED, device):
         model = build(graph).to(device)
         if graph.maker is None:
             _damp(model, graph)

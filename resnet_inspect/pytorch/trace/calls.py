@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import fx, nn
 
-from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.run import Gap, Tensor
+from resnet_inspect.networks.shapes import Shape
 
 _ALIASES = {
     "abs": "absolute",

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from resnet_inspect.networks.graph import INPUT, Layer
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.run import Input
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.structure import Frame
 
 

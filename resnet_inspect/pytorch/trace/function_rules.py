@@ -14,7 +14,7 @@ from typing import Any
 from torch import fx
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Pair
+from resnet_inspect.networks.shapes import Pair, is_gate
 from resnet_inspect.networks.torch_ops import (
     AdaptivePool,
     Arithmetic,
@@ -42,9 +42,9 @@ def _(call: Call) -> Known:
         if call.name == "add" and call.shapes[0] == call.shapes[1]:
             return ops.Add(inplace=call.inplace)
         if call.name == "mul" and not call.inplace:
-            if not ops.gates(call.shapes[1], call.shapes[0]):
+            if not is_gate(call.shapes[1], call.shapes[0]):
                 call.inputs.reverse()  # the gate may come first
-            if ops.gates(call.shapes[1], call.shapes[0]):
+            if is_gate(call.shapes[1], call.shapes[0]):
                 return ops.Scale()
             call.inputs.reverse()
     return Arithmetic(call.name, call.output, call.params, call.inplace)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from resnet_inspect.networks.ops import BatchNorm2d, Conv2d, Op, Shape
+from resnet_inspect.networks.ops import BatchNorm2d, Conv2d, Op
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.torch_ops import BatchNorm, Conv, Pad, Sizes
 
 

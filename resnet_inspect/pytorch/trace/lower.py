@@ -19,8 +19,9 @@ from torch.utils._pytree import tree_leaves
 from resnet_inspect.counting.costs import operations
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Op, Shape
+from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.run import Gap, Input, Run
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.structure import Placed, stages
 from resnet_inspect.networks.torch_ops import Opaque, Product, Source, View
 from resnet_inspect.pytorch.trace.calls import (

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from resnet_inspect.networks.ops import Hardswish, Mish, Multiply, ReLU, ReLU6, Shape, SiLU, ZeroPad
+from resnet_inspect.networks.ops import Hardswish, Mish, Multiply, ReLU, ReLU6, SiLU, ZeroPad
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.torch_ops import Conv, Dropout, Product
 from resnet_inspect.pytorch import modules
 from resnet_inspect.pytorch.trace.layer_ops import batch_norm, convolution

@@ -13,7 +13,7 @@ from typing import Any
 from torch.utils._pytree import tree_leaves
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Pair, Shape, elements
+from resnet_inspect.networks.shapes import Pair, Shape, elements
 from resnet_inspect.networks.torch_ops import (
     Arithmetic,
     Attention,

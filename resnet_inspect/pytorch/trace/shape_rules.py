@@ -12,7 +12,8 @@ import torch
 from torch import fx
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from resnet_inspect.networks.ops import Flatten, Op, Shape, elements
+from resnet_inspect.networks.ops import Flatten, Op
+from resnet_inspect.networks.shapes import Shape, elements
 from resnet_inspect.networks.torch_ops import Concat, Dropout, Move, Pad, Sizes, View
 from resnet_inspect.pytorch.trace.calls import Call, first_tensor, sample_shape
 from resnet_inspect.pytorch.trace.rules import Known, register_function

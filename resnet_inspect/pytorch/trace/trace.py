@@ -23,8 +23,8 @@ from resnet_inspect.counting import torch_op_rules as _costs  # noqa: F401  (reg
 from resnet_inspect.errors import InspectError, ShapeError, unknown
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.inputs import Inputs, entries, show_input
-from resnet_inspect.networks.ops import Shape, show_shape
 from resnet_inspect.networks.run import Input
+from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.pytorch.inputs import Arguments, arguments, named
 from resnet_inspect.pytorch.trace import function_rules as _functions  # noqa: F401  (registers)
 from resnet_inspect.pytorch.trace import module_rules as _modules  # noqa: F401  (registers rules)

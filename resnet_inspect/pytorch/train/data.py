@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from resnet_inspect.errors import InspectError, unknown
-from resnet_inspect.networks.ops import Shape, show_shape
+from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.pytorch.bench.backend_flags import settings
 from resnet_inspect.pytorch.trace.load import called
 from resnet_inspect.pytorch.train.image_files import Labelled, read_cifar10, read_mnist
@@ -103,7 +103,7 @@ def _images(name: str, arrays: Any, shifted: bool = False) -> Images:
     train = _part(f"{name} to train on", train_images, train_labels)
     test = _part(f"{name} to test on", test_images, test_labels)
     if train.images.shape[1:] != test.images.shape[1:]:
-        shapes = (show_shape(tuple(part.images.shape[1:])) for part in (train, test))
+        shapes = (show_shape(part.images.shape[1:]) for part in (train, test))
         raise InspectError(
             "the images of {} are {} to train on and {} to test on".format(name, *shapes)
         )
@@ -133,13 +133,14 @@ def _part(name: str, images: Any, labels: Any) -> Part:
     if pixels.dim() == 3:
         pixels = pixels[:, None]
     if pixels.dim() != 4 or 0 in pixels.shape:
-        shape = "x".join(map(str, pixels.shape))
         raise InspectError(
-            f"the images of {name} are {shape}; give number x channels x height x width"
+            f"the images of {name} are {show_shape(pixels.shape)}; give number x channels x height "
+            "x width"
         )
     if classes.shape != pixels.shape[:1]:
-        shape = "x".join(map(str, classes.shape))
-        raise InspectError(f"the labels of {name} are {shape} for {len(pixels)} images")
+        raise InspectError(
+            f"the labels of {name} are {show_shape(classes.shape)} for {len(pixels)} images"
+        )
     if len(pixels) < LEAST:
         raise InspectError(f"{name} has {len(pixels)} image; give at least {LEAST}")
     if classes.is_floating_point() or classes.is_complex() or int(classes.min()) < 0:

@@ -18,6 +18,7 @@ import numpy as np
 
 from resnet_inspect.errors import FormatError
 from resnet_inspect.files import read_bytes
+from resnet_inspect.networks.shapes import elements, show_shape
 
 LARGEST = 1 << 30
 """Bytes of a file; the images of MNIST take 47 million, a batch of CIFAR-10 takes 31."""
@@ -66,10 +67,10 @@ def _idx(path: Path, dimensions: int) -> np.ndarray[Any, Any]:
     if len(data) < head or data[:4] != bytes((0, 0, 8, dimensions)):
         raise FormatError(f"{str(path)!r} is no IDX file of bytes in {dimensions} dimensions")
     shape = tuple(int.from_bytes(data[at : at + 4]) for at in range(4, head, 4))
-    expected = int(np.prod([int(size) for size in shape], dtype=object))
+    expected = elements(shape)
     if len(data) - head != expected:
         raise FormatError(
-            f"{str(path)!r} says {'x'.join(map(str, shape))} and has {len(data) - head:,} bytes of "
+            f"{str(path)!r} says {show_shape(shape)} and has {len(data) - head:,} bytes of "
             f"{expected:,}; it was cut off, or is another file"
         )
     if not expected:

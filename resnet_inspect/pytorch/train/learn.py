@@ -24,8 +24,9 @@ from resnet_inspect.measuring.records import check_record, select, timestamp
 from resnet_inspect.measuring.sweep import keep
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_data import fingerprint
-from resnet_inspect.networks.ops import Add, show_shape
+from resnet_inspect.networks.ops import Add
 from resnet_inspect.networks.parts import depth
+from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.pytorch.bench import machine
 from resnet_inspect.pytorch.bench.backend_flags import settings
 from resnet_inspect.pytorch.train.checkpoint import Checkpoint, Saved
@@ -149,11 +150,12 @@ def _training(
     like = run_key(Epoch(**facts, made="", before=now, after=now, epoch=1, seconds=0.0, cpu=0.0))
     key = sha256(repr(like).encode()).hexdigest()
     done = next((run for run in known if run_key(run[0]) == like), ())
-    if done and done[-1].is_last:
-        return _Training(graph, facts, key, done)
+    training = _Training(graph, facts, key, done)
+    if training.is_done:
+        return training
     if saved is None or saved.run != key or len(done) < saved.epoch:
-        return _Training(graph, facts, key, (), lost=len(done) > 1)
-    return _Training(graph, facts, key, done[: saved.epoch], saved)
+        return training._replace(done=(), lost=len(done) > 1)
+    return training._replace(done=done[: saved.epoch], saved=saved)
 
 
 def _train(
@@ -168,33 +170,23 @@ def _train(
     if training.is_done:
         return training.done
     held: Settings = training.facts["settings"]
+    epochs = list(training.done)
     with settings(threads=held.threads, repeatable=True):
-        return _trained(training, images, device, record, checkpoint, progress)
-
-
-def _trained(
-    training: _Training,
-    images: Images,
-    device: torch.device,
-    record: str | os.PathLike[str] | None,
-    checkpoint: Checkpoint,
-    progress: Progress,
-) -> Run:
-    of, epochs = learner(training.graph, training.recipe, device), list(training.done)
-    if training.saved is not None:
-        training.saved.restore(of)
-    for number in range(len(epochs) + 1, training.recipe.epochs + 1):
-        said = f"{training}, epoch {number}: "
-        progress.say(f"{said}begins")
-        before = machine.condition(device)
-        fields = train_epoch(of, images, training.recipe, number, partial(_say, progress, said))
-        after = {"before": before, "after": machine.condition(device), "made": timestamp()}
-        epoch = Epoch(**training.facts | fields | after, epoch=number)
-        progress.say(f"{said}{epoch.words}")
-        epochs.append(keep(epoch, record, progress))
-        if epoch.is_last:
-            break
-        checkpoint.save(of, training.key, number)
+        of = learner(training.graph, training.recipe, device)
+        if training.saved is not None:
+            training.saved.restore(of)
+        for number in range(len(epochs) + 1, training.recipe.epochs + 1):
+            said = f"{training}, epoch {number}: "
+            progress.say(f"{said}begins")
+            before = machine.condition(device)
+            fields = train_epoch(of, images, training.recipe, number, partial(_say, progress, said))
+            after = {"before": before, "after": machine.condition(device), "made": timestamp()}
+            epoch = Epoch(**training.facts | fields | after, epoch=number)
+            progress.say(f"{said}{epoch.words}")
+            epochs.append(keep(epoch, record, progress))
+            if epoch.is_last:
+                break
+            checkpoint.save(of, training.key, number)
     checkpoint.drop()
     return tuple(epochs)
 

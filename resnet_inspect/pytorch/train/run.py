@@ -18,6 +18,7 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.learning import Recipe
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.assemble import build
+from resnet_inspect.pytorch.bench.backend_flags import seeded
 from resnet_inspect.pytorch.parameters import layers_of
 from resnet_inspect.pytorch.results import results
 from resnet_inspect.pytorch.trace.diagnosis import first_line
@@ -37,8 +38,7 @@ class Learner(NamedTuple):
 
 def learner(graph: LayerGraph, recipe: Recipe, device: torch.device) -> Learner:
     """A network as the recipe's seed initialises it; raises InspectError if it cannot train."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(recipe.seed)
+    with seeded(recipe.seed, device):
         model = build(graph).to(device)
     try:
         model.train()
@@ -55,15 +55,13 @@ def learner(graph: LayerGraph, recipe: Recipe, device: torch.device) -> Learner:
 
 def _ends(graph: LayerGraph, model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """The trained parameters of the first and the last block between stem and head, if any."""
-    blocks: dict[str, list[nn.Parameter]] = {}
-    every: dict[str, list[nn.Parameter]] = {}
+    trained: dict[str, list[nn.Parameter]] = {}
     for name, (block, _) in layers_of(graph, model).items():
         parameter = model.get_parameter(name)
         if parameter.requires_grad:
-            every.setdefault(block.name, []).append(parameter)
-            if not (block.is_stem or block.is_head):
-                blocks[block.name] = every[block.name]
-    order = [(blocks or every)[one.name] for one in graph.blocks if one.name in (blocks or every)]
+            trained.setdefault(block.name, []).append(parameter)
+    inner = [trained[block.name] for block in graph.body if block.name in trained]
+    order = inner or [trained[block.name] for block in graph.blocks if block.name in trained]
     return order[0], order[-1]
 
 
@@ -76,8 +74,7 @@ def train_epoch(
     """
     start, cpu = time.perf_counter(), time.process_time()
     try:
-        with torch.random.fork_rng([of.device] if of.device.type == "cuda" else []):
-            torch.manual_seed(recipe.seed * 1_000_003 + epoch)
+        with seeded(recipe.seed * 1_000_003 + epoch, of.device):
             fields = _steps(of, images, recipe, epoch, say)
             if "reason" not in fields:
                 fields["test_error"] = _test_error(of, images.test, recipe.batch)

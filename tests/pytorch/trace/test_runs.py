@@ -13,10 +13,10 @@ from torch import Tensor, nn
 import resnet_inspect as ri
 from resnet_inspect.counting.costs import graph_cost, total
 from resnet_inspect.networks.graph import LayerGraph, unread
-from resnet_inspect.networks.ops import Shape
 from resnet_inspect.networks.parts import depth
 from resnet_inspect.networks.run import Gap, Run
 from resnet_inspect.networks.run import Tensor as State
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.torch_ops import Opaque, Source
 from resnet_inspect.pytorch.trace import rules
 from resnet_inspect.pytorch.trace.rules import register_layer

@@ -17,7 +17,8 @@ from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.counting.receptive_field import rule as field_rule
 from resnet_inspect.networks import torch_ops as foreign
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph
-from resnet_inspect.networks.ops import Op, elements
+from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.torch_ops import Opaque
 from resnet_inspect.pytorch.trace.trace import trace
 

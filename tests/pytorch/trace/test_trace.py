@@ -22,8 +22,9 @@ from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError, ShapeError, UnknownNameError
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Conv2d, Op, ReLU, Shape
+from resnet_inspect.networks.ops import Conv2d, Op, ReLU
 from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.torch_ops import Opaque
 from resnet_inspect.pytorch.assemble import assemble

@@ -1,9 +1,12 @@
-"""What a spec cannot be: each check says which value cannot stand, and what is possible."""
+"""Rules between the fields of a spec: what follows from what, and what cannot stand together.
+
+Each check says which value cannot stand, and what is possible.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import accumulate, pairwise
-from math import prod
 from operator import mul
 from typing import Any
 
@@ -11,7 +14,49 @@ from resnet_inspect.errors import SpecError
 from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
 
 ResNetSpec = Any
-"""The spec, which calls these checks when it is made."""
+"""The spec, which calls these rules when it is made."""
+
+REDUCTIONS = {"se": 16, "gc": 8, "sk": 16, "sk-full": 16, "split": 4}
+"""Channels for each hidden unit of attention, where nothing else is said."""
+
+
+def follow(spec: ResNetSpec) -> None:
+    """Give fields that follow from others their values."""
+    if not spec.strides:
+        object.__setattr__(spec, "strides", (1,) + (2,) * (len(spec.blocks) - 1))
+    if spec.stem_pool is None:
+        object.__setattr__(spec, "stem_pool", spec.stem not in ("3x3", "none"))
+    if spec.expansion is None:
+        object.__setattr__(spec, "expansion", 4 if spec.block == "bottleneck" else 1)
+    if not spec.stem_strides:
+        object.__setattr__(spec, "stem_strides", STEM_STRIDES[spec.stem])
+    if spec.attention is None:
+        object.__setattr__(spec, "attention", "se" if spec.se_reduction else "none")
+    if not spec.se_reduction and spec.attention in REDUCTIONS:
+        object.__setattr__(spec, "se_reduction", REDUCTIONS[spec.attention])
+    if len(spec.group_size) == 1:
+        object.__setattr__(spec, "group_size", spec.group_size * len(spec.blocks))
+
+
+_FOLLOWING: dict[str, dict[str, Any]] = {
+    "stem": {"stem_pool": None, "stem_strides": ()},
+    "block": {"expansion": None},
+    "se_reduction": {"attention": None},
+    "attention": {"se_reduction": 0},
+}
+"""Fields that follow from another, and what stands for their not being given."""
+
+
+def freed(spec: ResNetSpec, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes to a spec, such that what follows from a changed field follows it unless given."""
+    free: dict[str, Any] = {}
+    blocks = changes.get("blocks")
+    if isinstance(blocks, (list, tuple)) and len(blocks) != len(spec.blocks):
+        free["strides"] = ()
+    for name, following in _FOLLOWING.items():
+        if name in changes:
+            free |= following
+    return {**free, **changes}
 
 
 def check(spec: ResNetSpec) -> None:
@@ -33,7 +78,7 @@ _UNDILATED: dict[str, tuple[Any, ...]] = {
 
 
 def _check_dilation(spec: ResNetSpec) -> None:
-    if not (spec.output_stride or spec.dilations or spec.multi_grid):
+    if not spec.dilates:
         return
     name = next(n for n in ("output_stride", "dilations", "multi_grid") if getattr(spec, n))
     for other, allowed in _UNDILATED.items():
@@ -43,8 +88,7 @@ def _check_dilation(spec: ResNetSpec) -> None:
             "output_stride and dilations both say where stages dilate; give one",
             fields=("output_stride", "dilations"),
         )
-    stem = prod(spec.stem_strides) * (2 if spec.stem_pool else 1)
-    reached = [stem * step for step in accumulate(spec.strides, mul)]
+    reached = [spec.stem_stride * step for step in accumulate(spec.strides, mul)]
     if spec.output_stride and spec.output_stride not in reached:
         possible = ", ".join(map(str, dict.fromkeys(reached)))
         raise SpecError(
