@@ -57,9 +57,7 @@ def repeats(rows: Sequence[Record], total: Record) -> bool:
 def show(value: Value, kind: str) -> str:
     """A value as people read it: 1,814,073,344; 64x112x112; 97.5 MiB; 12.3%."""
     if value is None:
-        return (
-            "" if kind in ("text", "prose", "formula", "stack", "shape", "pair", "number") else "?"
-        )
+        return "" if kind in _BLANK else "?"
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
