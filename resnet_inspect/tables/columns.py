@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from resnet_inspect.networks.ops import show_shape
@@ -45,6 +45,17 @@ class Column(NamedTuple):
 def columns(kind: Kind, rank: int = 0, /, **titles: str) -> tuple[Column, ...]:
     """Columns of one kind and rank, by key: columns("count", params="Parameters", macs="MACs")."""
     return tuple(Column(key, title, kind, rank) for key, title in titles.items())
+
+
+def greatest(rows: Sequence[Record], columns: Iterable[Column]) -> dict[str, float]:
+    """The greatest of each column of shares, for which its bar is full; others have no bars."""
+    return {
+        column.key: max(
+            (v for row in rows if isinstance(v := row.get(column.key), float)), default=0.0
+        )
+        for column in columns
+        if column.kind == "share"
+    }
 
 
 def repeats(rows: Sequence[Record], total: Record) -> bool:
