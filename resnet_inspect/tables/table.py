@@ -167,10 +167,16 @@ class Table(Printable):
         return [tuple(rows) for _, rows in groupby(self.rows, lambda row: row.get(key))]
 
     @property
+    def sums(self) -> tuple[Record, ...]:
+        """The total, unless it says again what the only row does."""
+        if self.total is None or repeats(self.rows, self.total):
+            return ()
+        return (self.total,)
+
+    @property
     def below(self) -> tuple[Record, ...]:
         """The rows below the others: the total and the references."""
-        own = self.total is None or repeats(self.rows, self.total)
-        return (*(() if own or self.total is None else (self.total,)), *self.references)
+        return (*self.sums, *self.references)
 
     def to_text(self, format: str) -> str:
         """The table in one of writers.FORMATS; raises UnknownNameError."""
@@ -204,7 +210,7 @@ class Table(Printable):
             told.title,
             told.visible,
             told.groups,
-            total=told.total,
+            sums=told.sums,
             references=told.references,
             caveat=told.caveat,
             notes=told.notes,

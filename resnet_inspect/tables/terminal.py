@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from resnet_inspect.tables.characters import cells, shortened
-from resnet_inspect.tables.columns import Column, Record, greatest, repeats, show, stacked
+from resnet_inspect.tables.columns import Column, Record, greatest, show, stacked
 from resnet_inspect.tables.layout import GAP, PERCENT, Part, Size, parts, size_of
 from resnet_inspect.tables.layout import wrapped as wrap
 
@@ -48,7 +48,7 @@ def drawn(
     columns: Sequence[Column],
     groups: Sequence[Sequence[Record]],
     *,
-    total: Record | None,
+    sums: Sequence[Record],
     references: Sequence[Record],
     caveat: str,
     notes: Sequence[str],
@@ -57,13 +57,13 @@ def drawn(
 ) -> Iterator[Line]:
     """The lines of a table, none wider than `width` if there is one.
 
-    groups: the rows, set apart; total, references: those below them; caveat: a note in yellow;
+    groups: the rows, set apart; sums, references: those below them; caveat: a note in yellow;
     shown_by: what else shows columns that do not fit.
     """
     above = {below.key: column for column, below in pairwise(columns) if column.kind == "formula"}
     columns = [column for column in columns if column.kind != "formula"]
     rows = [row for group in groups for row in group]
-    below = [(total, "bold")] if total and not repeats(rows, total) else []
+    below = [(row, "bold") for row in sums]
     below += [(row, _verdict(row)) for row in references]
     sections: list[list[Styled]] = [[(row, "") for row in group] for group in groups]
 
