@@ -190,9 +190,7 @@ class Table(Printable):
             # A table with nothing to say about itself is a list of its rows.
             bare = not self.meta and self.total is None
             return writers.json_text(self.records() if bare else self.to_dict())
-        if format not in writers.PROSE:
-            raise unknown("format", format, writers.FORMATS)
-        return writers.PROSE[format](self.pages)
+        return writers.prose_text(self.pages, format)
 
     @property
     def pages(self) -> list[Page]:
@@ -278,9 +276,7 @@ class Sheet(Printable):
             return (only[0] if len(only) == 1 else self.stacked()).to_text(format)
         if format == "json":
             return writers.json_text(self.to_dict())
-        if format not in writers.PROSE:
-            raise unknown("format", format, writers.FORMATS)
-        return writers.PROSE[format](self.pages)
+        return writers.prose_text(self.pages, format)
 
     @property
     def pages(self) -> list[Page]:
