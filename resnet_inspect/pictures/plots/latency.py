@@ -201,9 +201,8 @@ def throughput_plot(variants: Variants) -> Plot:
             best[name] = max(known, point, key=lambda at: at[1])
         axes.margins(y=0.14)
         _speed_lines(axes, theme)
-        for axis in (axes.xaxis, axes.yaxis):
-            plain_numbers(axis)
-        axes.xaxis.set_major_formatter(lambda value, _: show_round(value))
+        plain_numbers(axes.xaxis, shown=show_round)
+        plain_numbers(axes.yaxis)
         beside = f"; {', '.join(variants)} drawn side by side" if len(variants) > 1 else ""
         axes.set_xlabel(f"MACs of an image{beside}")
         axes.set_ylabel("images per second")

@@ -56,8 +56,7 @@ def pareto(wanted: Wanted) -> Plot:
         axes.set_ylabel("top-1 on ImageNet, %")
         axes.set_title(f"Published accuracy, with the front against {axis.partition(',')[0]}")
         axes.legend(fontsize=SMALLEST, loc="lower left" if side > 0 else "lower right")
-        plain_numbers(axes.xaxis)
-        axes.xaxis.set_major_formatter(lambda value, _: show_round(value))
+        plain_numbers(axes.xaxis, shown=show_round)
         labels = _numbered(figure, front) if is_narrow(figure) else front
         figure.draw_without_rendering()  # labels are put where the axes and their points are known
         label_beyond(axes, labels, [*points, *_along(ends)], side)

@@ -160,13 +160,17 @@ def byte_unit(most: float) -> tuple[int, str]:
     return 1024**power, units[power]
 
 
-def plain_numbers(axis: Axis, steps: tuple[int, ...] = (1, 2, 5)) -> None:
+def plain_numbers(
+    axis: Axis,
+    steps: tuple[int, ...] = (1, 2, 5),
+    shown: Callable[[float], str] = "{:,g}".format,
+) -> None:
     """1, 2, 5, 10 on a logarithmic axis rather than powers of ten."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     axis.set_major_locator(LogLocator(subs=steps))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axis.set_major_formatter(lambda value, _: shown(value))
 
 
 @dataclass(frozen=True)
