@@ -54,6 +54,9 @@ FONT = "Arimo"
 SMALLEST = 8.0
 """The smallest letters in a plot, in points, before it is made to fit a page."""
 
+MOST = 6
+"""The most networks in one plot: that many colours can be told apart."""
+
 _NARROWEST, _WIDEST_NARROW = 4.4, 5.6
 """Inches at which a plot is drawn for a page on which its panels do not fit side by side."""
 
