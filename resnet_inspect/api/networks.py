@@ -154,9 +154,13 @@ def graphs(
     models: Sequence[Model | Sequence[Model]], input_shape: Inputs | None = None, **changes: Any
 ) -> list[LayerGraph]:
     """The graphs of some models, and of those in lists among them."""
+    return [graph(model, input_shape, **changes) for model in flat(models)]
+
+
+def flat(models: Sequence[Model | Sequence[Model]]) -> list[Model]:
+    """Some models, and those in lists among them."""
     lists = (model if isinstance(model, (list, tuple)) else (model,) for model in models)
-    flat = cast("Iterable[Model]", chain.from_iterable(lists))  # a str is a sequence too
-    return [graph(model, input_shape, **changes) for model in flat]
+    return list(cast("Iterable[Model]", chain.from_iterable(lists)))  # a str is a sequence too
 
 
 def trace(
