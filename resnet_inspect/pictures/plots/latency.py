@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from resnet_inspect.measuring.measurement import Environment
 from resnet_inspect.measuring.records import Case, Latency
-from resnet_inspect.measuring.sweep import Environment
 from resnet_inspect.networks.ops import show_shape
 from resnet_inspect.pictures.plots.labels import label_above
 from resnet_inspect.pictures.plots.plot import (
