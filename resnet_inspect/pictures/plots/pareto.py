@@ -17,7 +17,7 @@ from resnet_inspect.pictures.plots.plot import (
     plain_numbers,
 )
 from resnet_inspect.pictures.themes import Theme
-from resnet_inspect.tables.accuracy import AXES, Wanted, accuracy_table
+from resnet_inspect.tables.accuracy import AXES, Wanted, accuracy_rows
 from resnet_inspect.tables.columns import show_round
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _COUNTED = {"macs": "MACs", "params": "parameters", "throughput": "images/s"}
 
 def pareto(wanted: Wanted) -> Plot:
     """Top-1 against the axis of the front; raises InspectError where no row is left."""
-    rows: Any = accuracy_table(wanted).rows
+    rows = accuracy_rows(wanted)
     if not rows:
         raise InspectError("no weights are under all limits; raise one")
     axis = _COUNTED[wanted.front]
