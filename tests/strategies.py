@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
 from typing import Any
 
-from graphs import GraphBuilder
 from hypothesis import strategies as st
 
-from resnet_inspect.networks.graph import Layer, LayerGraph
-from resnet_inspect.networks.ops import ACTIVATIONS, Add, Conv2d, ReLU, Shape
+from resnet_inspect.networks.ops import ACTIVATIONS, Shape
 from resnet_inspect.networks.spec import FIELDS, STEM_STRIDES, ResNetSpec
-from resnet_inspect.networks.torch_ops import Concat
 
 STEMS = tuple(stem for stem in FIELDS["stem"].choices if stem != "none")
 
@@ -158,34 +154,3 @@ def networks(draw: st.DrawFn, *, largest: int = 70, **settings: object) -> tuple
         total = prod(spec.strides) * prod(spec.stem_strides) * (2 if spec.stem_pool else 1)
         side = st.integers(2, max(2, largest // total)).map(lambda count: count * total)
     return spec, (spec.in_channels, draw(side), draw(side))
-
-
-@st.composite
-def branching(draw: st.DrawFn) -> LayerGraph:
-    """Convolutions of different kernels that feed one another, sums and concatenations anyhow."""
-    net = GraphBuilder("branching", (4, 8, 8))
-    made: list[Layer] = [net.add(Conv2d(4, 4, (1, 1)), net.input, name="0.conv")]
-    for at in range(1, draw(st.integers(2, 14))):
-        near = st.sampled_from(made[-4:])
-        kind, name = draw(st.sampled_from(["conv", "conv", "relu", "add", "cat"])), f"{at}.layer"
-        if kind == "conv":
-            tall = Conv2d(4, 4, (2 * at + 1, 1), padding=(at, 0))
-            made.append(net.add(tall, draw(near), name=name))
-        elif kind == "relu":
-            made.append(net.add(ReLU(), draw(near), name=name))
-        elif kind == "add":
-            made.append(net.add(Add(), draw(near), draw(near), name=name))
-        else:
-            both = net.add(Concat(), draw(near), draw(near), name=f"{at}.cat")
-            wide = Conv2d(8, 4, (2 * at + 1, 1), padding=(at, 0))
-            made.append(net.add(wide, both, name=name))
-        if draw(st.booleans()):
-            net.end_block(f"{at}", "", "Some")
-            if draw(st.booleans()):
-                net.end_stage(f"stage {at}", "")
-    net.add(ReLU(), made[-1], name="last")
-    net.end_block("last", "", "Last")
-    net.end_stage("last", "")
-    graph = net.graph()
-    ends = draw(st.sets(st.sampled_from(made[1:]), max_size=2))
-    return replace(graph, returned=(*(layer.name for layer in ends), "last"))

@@ -24,14 +24,14 @@ WIDE = "Zagoruyko 2016, Table 4"
 RESNEXT = "Xie 2016, Table 7"
 TRICKS = sources.HE2018.at("Table 5").short
 
-UNITS: dict[str, int] = {"": 1, "M": 10**6, "G": 10**9}
+UNITS: dict[str, int] = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
 
 class Figure(NamedTuple):
     """One published number.
 
     quantity: 'params', 'macs', or 'weights' (convolution and linear layers alone, without batch
-    norm). value: as printed; unit: '', 'M' or 'G'.
+    norm). value: as printed; unit: one of UNITS.
     """
 
     quantity: str

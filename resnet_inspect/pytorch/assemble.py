@@ -43,16 +43,7 @@ _PADS: dict[str, Callable[[Any], nn.Module]] = {
 }
 
 MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
-    ops.Conv2d: lambda op: nn.Conv2d(
-        op.in_channels,
-        op.out_channels,
-        op.kernel,
-        op.stride,
-        op.padding,
-        op.dilation,
-        op.groups,
-        op.bias,
-    ),
+    ops.Conv2d: lambda op: nn.Conv2d(*modules.convolution_settings(op)),
     ops.StandardizedConv2d: modules.StandardizedConv2d,
     ops.ScaledConv2d: modules.ScaledConv2d,
     ops.Multiply: lambda op: modules.Multiply(op.factor),
@@ -180,8 +171,8 @@ def assemble(graph: LayerGraph, features: Iterable[str] = ()) -> nn.Module:
     layers = graph.layers
     if features:
         tapped = {name: layer.name for name, layer in taps.tapped(graph, features).items()}
-        layers = _untouched(taps.needed(graph, tapped.values()), {*tapped.values()})
-    model = _container("", layers, kinds, tapped)
+        layers = _untouched(taps.needed(graph, tapped.values()), tapped.values())
+    model = _container("", layers, kinds, frozenset(tapped.values()), tapped)
     vars(model).update(network=graph.name, input_shape=graph.input_shape)
     return model
 
@@ -197,9 +188,13 @@ def _untouched(layers: Sequence[Layer], names: Collection[str]) -> tuple[Layer, 
 
 
 def _container(
-    path: str, layers: Sequence[Layer], kinds: dict[str, str], tapped: Mapping[str, str]
+    path: str,
+    layers: Sequence[Layer],
+    kinds: dict[str, str],
+    wanted: Collection[str],
+    result: Mapping[str, str],
 ) -> nn.Module:
-    """The module at `path`, which runs these layers; tapped: as `_forward` has it."""
+    """The module at `path`, which runs these layers; wanted, result: as `_forward` has them."""
     inside = len(path) + 1 if path else 0
     children: dict[str, nn.Module] = {}
     calls: list[tuple[str, tuple[Layer, ...]]] = []
@@ -208,25 +203,24 @@ def _container(
         deeper = any("." in layer.path[inside:] for layer in members)
         if deeper:
             at = members[0].path[: inside + len(child)]
-            children[child] = _container(at, members, kinds, tapped)
+            children[child] = _container(at, members, kinds, wanted, {})
             calls.append((child, members))
             continue
         for layer in members:  # one module called several times in a row is several calls
             if type(layer.op) not in FUNCTIONS and child not in children:
                 children[child] = module(layer.op)
             calls.append((child, (layer,)))
-    returns_more = _within(layers, tapped)
-    if path and path not in kinds and not returns_more and _is_chain(calls, children):
+    alone = path and path not in kinds and not _within(layers, wanted)
+    if alone and _is_chain(calls, children):
         return nn.Sequential(OrderedDict(children))
     other = _KINDS.get(path.rpartition(".")[2], "Part")
     own_name = kinds.get(path) or (other if path else "ResNet")
-    return Assembled(children, _forward(calls, tapped, whole=not path), class_name=own_name)
+    return Assembled(children, _forward(calls, wanted, result), class_name=own_name)
 
 
-def _within(layers: Sequence[Layer], tapped: Mapping[str, str]) -> list[str]:
-    """The tapped layers of a container but for its last, whose value it returns anyway."""
-    wanted = set(tapped.values())
-    return [layer.name for layer in layers[:-1] if layer.name in wanted]
+def _within(layers: Sequence[Layer], wanted: Collection[str]) -> list[str]:
+    """The wanted layers of a container but for its last, whose value it returns anyway."""
+    return [layer.name for layer in layers[:-1] if layer.name in wanted] if wanted else []
 
 
 _KINDS = {"se": "SqueezeExcitation"}
@@ -240,12 +234,12 @@ def _is_chain(calls: list[tuple[str, tuple[Layer, ...]]], children: dict[str, nn
 
 
 def _forward(
-    calls: list[tuple[str, tuple[Layer, ...]]], tapped: Mapping[str, str], whole: bool
+    calls: list[tuple[str, tuple[Layer, ...]]], wanted: Collection[str], result: Mapping[str, str]
 ) -> fx.Graph:
     """The fx graph that makes these calls in turn.
 
-    tapped: the layers whose values the whole network returns, by the names for them; a container
-    returns those within it after its own, in a tuple.
+    wanted: layers whose values the whole network returns; a container returns those within it
+    after its own, in a tuple. result: for the whole, what it returns instead, by the names for it.
     """
     graph = fx.Graph()
     (entering,) = sources(layer for _, members in calls for layer in members)
@@ -263,16 +257,16 @@ def _forward(
         else:
             name = last.name.rsplit(".", 1)[-1] if len(members) == 1 else child
             called = graph.create_node("call_module", child, arguments, name=name)
-            names = [last.name, *_within(members, tapped)]
+            names = [last.name, *_within(members, wanted)]
             values[last.name] = called
             if len(names) > 1:
                 for at, tap in enumerate(names):
                     values[tap] = graph.call_function(operator.getitem, (called, at))
     layers = [layer for _, members in calls for layer in members]
-    if whole and tapped:
-        graph.output({name: values[layer] for name, layer in tapped.items()})
+    if result:
+        graph.output({name: values[layer] for name, layer in result.items()})
         return graph
-    returned = [layers[-1].name, *_within(layers, tapped)]
+    returned = [layers[-1].name, *_within(layers, wanted)]
     graph.output(tuple(values[name] for name in returned) if returned[1:] else values[returned[0]])
     return graph
 

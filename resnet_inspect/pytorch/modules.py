@@ -12,20 +12,17 @@ from resnet_inspect.networks import ops
 from resnet_inspect.networks.torch_ops import Conv
 
 
+def convolution_settings(op: ops.Conv2d) -> tuple[Any, ...]:
+    """What nn.Conv2d takes to be an op's module."""
+    sizes = (op.kernel, op.stride, op.padding, op.dilation)
+    return (op.in_channels, op.out_channels, *sizes, op.groups, op.bias)
+
+
 class StandardizedConv2d(nn.Conv2d):
     """Weights of mean 0 and variance 1 for each output."""
 
     def __init__(self, op: ops.Conv2d, epsilon: float = 1e-8) -> None:
-        super().__init__(
-            op.in_channels,
-            op.out_channels,
-            op.kernel,
-            op.stride,
-            op.padding,
-            op.dilation,
-            op.groups,
-            op.bias,
-        )
+        super().__init__(*convolution_settings(op))
         self.op, self.epsilon = op, epsilon
 
     def standardized(self, scale: Tensor | None = None) -> Tensor:

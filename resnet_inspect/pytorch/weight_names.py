@@ -108,7 +108,7 @@ def _read_keras(state: State, module: Module, spec: ResNetSpec) -> dict[str, Ten
 def _write_keras(state: State, module: Module, spec: ResNetSpec) -> dict[str, Tensor]:
     name = _keras_name(module.path)
     if module.kind == "norm":
-        tensors = {f"{name}/{_KERAS_NORM[ours]}": value for ours, value in state.items()}
+        tensors = {f"{name}/{theirs}": state[ours] for ours, theirs in _KERAS_NORM.items()}
         tensors[f"{name}/moving_variance"] = state["running_var"] - (KERAS_EPS - TORCH_EPS)
         return tensors
     weight = state["weight"]
@@ -190,7 +190,6 @@ _STAGES = (
     r"^s(\d+)\.b(\d+)\.",  # regnet: from 1
 )
 
-# What a key has -> what it has here. Rules apply one after another.
 _PARTS: tuple[tuple[str, str], ...] = (
     (r"^layer0\.", "stem."),  # legacy_
     (r"\b(se_module|attn_last|attn(?=\.(fc[12]|conv|conv_attn|mlp_add)\.))\.", "se."),
@@ -203,8 +202,16 @@ _PARTS: tuple[tuple[str, str], ...] = (
 )
 
 
-def _rules(spec: ResNetSpec) -> Iterator[tuple[str, str]]:
-    yield from _PARTS
+Rules = tuple[tuple[str, str], ...]
+"""What a key has and what it has here, one after another."""
+
+
+def timm_rules(spec: ResNetSpec) -> Rules:
+    """How timm's keys of a network become ours."""
+    return (*_PARTS, *_own_rules(spec))
+
+
+def _own_rules(spec: ResNetSpec) -> Iterator[tuple[str, str]]:
     place = 1 if spec.shortcut == "D" else 0  # behind a pool
     yield r"\.downsample\.conv\.", f".downsample.{place}."
     yield r"\.downsample\.bn\.", f".downsample.{place + 1}."
@@ -220,12 +227,11 @@ def _rules(spec: ResNetSpec) -> Iterator[tuple[str, str]]:
         yield rf"^stem\.conv{number}\.(?:conv\.)?", f"conv1.{3 * number - 3}."
 
 
-def from_timm(state: Mapping[str, Tensor], spec: ResNetSpec) -> dict[str, Tensor]:
-    """timm's state dict of a network, keyed and shaped as ours of this spec.
+def from_timm(state: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:
+    """timm's state dict of a network, keyed and shaped as ours; rules: `timm_rules` of its spec.
 
     timm's resnetv2 has a 1x1 convolution for a classifier; ours is linear.
     """
-    rules = tuple(_rules(spec))
     renamed = {}
     for key, value in state.items():
         name = key

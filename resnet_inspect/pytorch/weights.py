@@ -7,8 +7,9 @@ does not fit is left as it is initialised; what happened to each tensor is told.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ from resnet_inspect.pytorch.weight_names import (
     State,
     flat_keras,
     from_timm,
+    timm_rules,
 )
 
 OURS = "torch"
@@ -71,15 +73,15 @@ def convert(
     """
     if to not in FORMATS:
         raise unknown("layout", to, FORMATS)
-    tensors = {key: torch.as_tensor(value) for key, value in state.items()}
     graph = layer_graph(spec)
-    source = _layout_of(tensors)
     if to != OURS:
         layout = _fitting(LAYOUTS[to], spec)
         ours = convert(state, spec, flip_channels=flip_channels)
         return _written(layout, ours, graph, spec)
+    tensors = {key: torch.as_tensor(value) for key, value in state.items()}
+    source = _layout_of(tensors)
     if source is None:
-        return _filled(from_timm(tensors, spec), graph, {}, flip_channels)
+        return _filled(from_timm(tensors, timm_rules(spec)), graph, {}, flip_channels)
     theirs = flat_keras(tensors) if source.name == "keras" else tensors
     read, told = _read(_fitting(source, spec), theirs, graph, spec)
     return _filled(read, graph, told, flip_channels)
@@ -199,17 +201,13 @@ def _adapted(weight: Tensor, start: Tensor, flip: bool) -> tuple[Tensor | None, 
 
 
 def _written(layout: Layout, ours: Conversion, graph: LayerGraph, spec: ResNetSpec) -> Conversion:
+    held: dict[str, dict[str, Tensor]] = {}
+    for key, value in ours.state.items():
+        path, _, name = key.rpartition(".")
+        held.setdefault(path, {})[name] = value
     theirs: dict[str, Tensor] = {}
     for module in _modules(graph):
-        start = f"{module.path}."
-        tensors = {
-            key.removeprefix(start): value
-            for key, value in ours.state.items()
-            if key.startswith(start) and "." not in key.removeprefix(start)
-        }
-        if module.kind == "norm" and layout.name != "timm":
-            tensors.pop("num_batches_tracked", None)
-        theirs |= layout.write(tensors, module, spec)
+        theirs |= layout.write(held[module.path], module, spec)
     return Conversion(theirs, ours.kept, ours.changed, ours.dropped, ours.new)
 
 
@@ -224,24 +222,26 @@ def recognise(state: Mapping[str, Any]) -> dict[str, str]:
     tensors = {key: torch.as_tensor(value) for key, value in state.items()}
     source = _layout_of(tensors)
     flat = flat_keras(tensors) if source and source.name == "keras" else tensors
-    found = {name: _doubt(name, source) for name in zoo.ZOO if _is_of(name, flat, source)}
+    renamed = cache(partial(from_timm, flat))  # few networks have rules of their own
+
+    def read(spec: ResNetSpec) -> State:
+        if source is None:
+            return renamed(timm_rules(spec))
+        return _read(_fitting(source, spec), flat, layer_graph(spec), spec)[0]
+
+    found = {name: _doubt(name, source) for name in zoo.ZOO if _is_of(zoo.spec(name), read)}
     if not found:
         raise InspectError("no network of the zoo has these tensors; 'models' lists them")
     return found
 
 
-def _is_of(name: str, state: State, source: Layout | None) -> bool:
-    spec = zoo.spec(name)
+def _is_of(spec: ResNetSpec, read: Callable[[ResNetSpec], State]) -> bool:
+    """Whether a state has a network's tensors; read: it by the names that a spec's modules have."""
     graph = layer_graph(spec)
-    if source is None:
-        state = from_timm(state, spec)
-    elif not source.fits(spec):
+    try:
+        state = read(spec)
+    except (InspectError, IndexError):  # another layout, other stages
         return False
-    else:
-        try:
-            state, _ = _read(source, state, graph, spec)
-        except (InspectError, IndexError):
-            return False
     shapes: dict[str, tuple[int, ...]] = {}
     for layer in graph.layers:
         op = layer.op
@@ -251,8 +251,11 @@ def _is_of(name: str, state: State, source: Layout | None) -> bool:
             shapes[layer.path] = (op.out_features, op.in_features)
         elif op.params:
             shapes[layer.path] = ()
-    weights = {key for key in state if key.endswith(".weight")}
-    return weights == {f"{path}.weight" for path in shapes} and all(
+    means = {layer.path for layer in graph.layers if isinstance(layer.op, BatchNorm2d)}
+    for key, paths in (("weight", shapes.keys()), ("running_mean", means)):
+        if {name for name in state if name.endswith(f".{key}")} != {f"{at}.{key}" for at in paths}:
+            return False
+    return all(
         _alike(tuple(state[f"{path}.weight"].shape), shape, path, graph)
         for path, shape in shapes.items()
     )

@@ -7,16 +7,13 @@ its own script and nothing else.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import version
-from importlib.resources import files
 from typing import NamedTuple
 
 from resnet_inspect.pictures.page_size import page_size
 from resnet_inspect.pictures.plots.plot import Plot
+from resnet_inspect.pictures.web_page import resource, web_page
 from resnet_inspect.reporting.contents import BLOCKS, CONVENTIONS, OVERVIEW, Part, Report
 from resnet_inspect.reporting.svg import (
     BOX,
@@ -36,21 +33,13 @@ from resnet_inspect.tables.columns import show
 from resnet_inspect.tables.network import COUNTED
 from resnet_inspect.tables.table import Sheet
 
+_PACKAGE = "resnet_inspect.reporting"
+
 
 def html(report: Report, pictures: Mapping[str, str]) -> str:
     """The page of a report; pictures: its SVG files' text, by their paths."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("resnet_inspect.reporting"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        finalize=lambda said: visible(said) if type(said) is str else said,
-    )
-    script, style = _resource("report.js"), _resource("report.css")
     plots, diagrams = plot_colours(), diagram_colours(report.drawings)
 
     def picture(path: str, plot: Plot) -> Markup:
@@ -70,12 +59,12 @@ def html(report: Report, pictures: Mapping[str, str]) -> str:
         return Markup(inline_diagram(svg, visible(alt), path.replace("/", "-"), diagrams, boxes))
 
     faces = font_faces(pictures[f"{report.parts[0].slug}/diagram.svg"])
-    return environment.get_template("index.html.jinja").render(
+    return web_page(
+        _PACKAGE,
+        "index.html.jinja",
+        style=f"{faces}\n{_palette(plots, diagrams)}\n{resource(_PACKAGE, 'report.css')}",
+        script=resource(_PACKAGE, "report.js"),
         report=report,
-        version=version("resnet-inspect"),
-        style=Markup(f"{faces}\n{_palette(plots, diagrams)}\n{style}"),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         overview=_overview(report),
         blocks=list(_views(BLOCKS, report.blocks.sheet).values()) if report.blocks else [],
         parts=[_section(part) for part in report.parts],
@@ -108,10 +97,6 @@ def _overview(report: Report) -> dict[str, View]:
 
 def _views(folder: str, sheet: Sheet) -> dict[str, View]:
     return {name: view(f"{folder}/{name}", table) for name, table in sheet.tables.items()}
-
-
-def _resource(name: str) -> str:
-    return (files("resnet_inspect.reporting") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _palette(plots: Colours, diagrams: Colours) -> str:

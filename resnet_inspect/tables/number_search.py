@@ -35,7 +35,6 @@ MOST, FEW = 12, 6
 """Rows of the answer: the most that give the total, and the nearest where none does."""
 
 _NUMBER = re.compile(r"([\d,_]+(?:\.\d+)?)\s*([KMGB]?)(?:i?FLOPs|MACs?|Params)?", re.IGNORECASE)
-_UNITS = {**UNITS, "K": 10**3}
 
 
 class _Guess(NamedTuple):
@@ -56,8 +55,6 @@ def printed(text: str) -> Figure:
     if found is None:
         raise InspectError(f"{text!r} is not a total; give one such as 4.12G, 25.6M or 25557032")
     value, unit = found[1].replace(",", "").replace("_", ""), found[2].upper().replace("B", "G")
-    if unit == "K":
-        value, unit = f"{float(value) / 1000:.{len(value.partition('.')[2]) + 3}f}", "M"
     if "." in value and not unit:
         raise InspectError(f"{text!r} is not a whole number; give its unit: {text}G or {text}M")
     if not float(value):

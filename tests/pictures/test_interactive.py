@@ -11,7 +11,7 @@ import browsing
 import pytest
 from graphs import GraphBuilder
 from hypothesis import given, settings
-from strategies import branching
+from wirings import branching
 
 import resnet_inspect as ri
 from resnet_inspect.errors import InspectError

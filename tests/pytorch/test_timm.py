@@ -18,7 +18,7 @@ from resnet_inspect.networks.ops import Convolution
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.pytorch.assemble import assemble
 from resnet_inspect.pytorch.trace.trace import trace
-from resnet_inspect.pytorch.weights import from_timm
+from resnet_inspect.pytorch.weight_names import from_timm, timm_rules
 
 # The families whose keys are the same have their test in test_assemble.py.
 SAME = ("resnext", "tweaks", "se", "preact")
@@ -83,7 +83,9 @@ def test_a_network_is_timm_s(name: str, timm: ModuleType) -> None:
     assert convolutions(ours) == convolutions(theirs)
     with torch.device("meta"):
         assembled = assemble(ours).eval()
-    shapes = {key: value.shape for key, value in from_timm(model.state_dict(), spec).items()}
+    shapes = {
+        key: value.shape for key, value in from_timm(model.state_dict(), timm_rules(spec)).items()
+    }
     assert {key: value.shape for key, value in assembled.state_dict().items()} == shapes
     if graph_cost(ours).params > LARGEST:
         return
@@ -91,7 +93,7 @@ def test_a_network_is_timm_s(name: str, timm: ModuleType) -> None:
     model = their_model(name, timm, "cpu")
     randomise(model)
     assembled = assemble(ours).eval()
-    assembled.load_state_dict(from_timm(model.state_dict(), spec))
+    assembled.load_state_dict(from_timm(model.state_dict(), timm_rules(spec)))
     x = torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = model(x)

@@ -126,6 +126,9 @@ def test_networks_are_recognised_as_far_as_they_can_be() -> None:
     small = ri.build("resnet18", classes=10, in_channels=1).state_dict()
     # A blur's filter is no parameter, and timm does not save it.
     assert ri.weights.recognise(small) == {"resnet18": "", "resnetblur18": ""}
+    # Group norm has a weight as batch norm does, and no statistics.
+    before = ri.weights.recognise(ri.build("resnetv2_50", device="meta").state_dict())
+    assert set(before) == {"resnetv2_50"}
     caffe = ri.weights.convert(ri.build("resnet101_v1").state_dict(), "resnet101_v1", "caffe").state
     assert "v1" in ri.weights.recognise(caffe)["resnet101_v1"]
     with pytest.raises(ri.InspectError, match="no network of the zoo"):

@@ -8,40 +8,19 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tabled import TABLES
 
 import resnet_inspect as ri
 from resnet_inspect.cli.main import run
 from resnet_inspect.tables.columns import Column
 from resnet_inspect.tables.table import Table
 
-REPORTS = Path(__file__).parents[2] / "reports"
-
 COMMANDS = [
-    "table resnet152",
-    "table resnet50 --level stage",
-    "table resnet50 --level stage --columns all",
+    *TABLES,
     "table resnet50 --level stage --convention fvcore",
-    "table --style paper resnet18 resnet34 resnet50 resnet101 resnet152",
-    "models",
-    "models --accuracy",
-    "explain resnet50 layer1.0",
-    "explain resnet50 layer2.0.conv2",
-    "explain residual",
-    "conventions resnet18 resnet50",
-    "paths resnet50",
-    "signal resnet18 plain34",
-    "field resnet50",
     "taps resnet50",
-    "compare resnet18 resnet34 resnet50 resnet101 resnet152",
-    "compare-blocks",
-    "diff resnet50 resnet50d",
     "reconcile resnet50 --no-measure",
-    "forecast resnet18 resnet50 --device rtx4090 --batch 1,64",
     "fit resnet50 --memory 24GB --train",
-    "cost resnet50 --device a100",
-    "devices",
-    "roofline resnet18 --device rtx4090",
-    f"results {REPORTS}/latency/cpu/ladder.jsonl",
 ]
 
 

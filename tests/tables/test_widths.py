@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
+from tabled import REPORTS, TABLES
 
 import resnet_inspect as ri
 from resnet_inspect.cli import output
@@ -20,37 +20,15 @@ from resnet_inspect.tables.terminal import plain
 
 WIDTHS = (60, 72, 80, 100, 120, 160, 200)
 
-REPORTS = Path(__file__).parents[2] / "reports"
-
 COMMANDS = [
-    "table resnet152",
-    "table resnet50 --level stage",
+    *TABLES,
     "table resnet1202 --level block",
     "table resnet18 --level layer --columns all --all-ops",
-    "table resnet50 --level stage --columns all",
     "table resnet50 --level stage --convention fvcore --batch 256",
-    "table --style paper resnet18 resnet34 resnet50 resnet101 resnet152",
-    "models",
-    "models --accuracy",
-    "explain resnet50 layer1.0",
-    "explain resnet50 layer2.0.conv2",
-    "explain residual",
-    "conventions resnet18 resnet50",
-    "paths resnet50",
-    "signal resnet18 plain34",
-    "field resnet50",
-    "compare resnet18 resnet34 resnet50 resnet101 resnet152",
     "compare resnet50 resnet20",
-    "compare-blocks",
-    "diff resnet50 resnet50d",
     "reconcile resnet50",
-    "forecast resnet18 resnet50 --device rtx4090 --batch 1,64",
     "fit resnet50 resnet152 --memory 24GB --train",
-    "cost resnet50 --device a100",
-    "devices",
-    "roofline resnet18 --device rtx4090",
     f"results {REPORTS}/latency/cpu/latency.jsonl",
-    f"results {REPORTS}/latency/cpu/ladder.jsonl",
 ]
 
 

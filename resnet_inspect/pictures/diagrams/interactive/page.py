@@ -6,19 +6,17 @@ nothing else. What people call their layers stays text: it is data, shown by tex
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
-from importlib.resources import files
 
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.naming import paper_names
 from resnet_inspect.networks.op_labels import CATEGORIES
 from resnet_inspect.pictures.diagrams.interactive.data import network
 from resnet_inspect.pictures.themes import THEMES, Theme
-from resnet_inspect.tables.characters import visible
+from resnet_inspect.pictures.web_page import resource, web_page
+
+_PACKAGE = "resnet_inspect.pictures.diagrams.interactive"
 
 _SCRIPTS = ("model.js", "draw.js", "edges.js", "colours.js", "view.js", "input.js")
 
@@ -53,7 +51,6 @@ def html(
     Colours follow the reader's settings unless the theme is 'dark'. names: of naming.NAMINGS.
     marks: for each network what became of its layers, in a diff.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     data = {
@@ -70,20 +67,12 @@ def html(
         "fills": len(THEMES["light"].fills),
         "ramp": len(THEMES["light"].ramp),
     }
-    script = "\n".join(map(_resource, _SCRIPTS))
-    environment = Environment(
-        loader=PackageLoader("resnet_inspect.pictures.diagrams.interactive"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    return environment.get_template("page.html.jinja").render(
-        title=visible(" and ".join(graph.name for graph in graphs)),
-        version=version("resnet-inspect"),
-        style=Markup(f"{_palette()}\n{_resource('page.css')}"),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    return web_page(
+        _PACKAGE,
+        "page.html.jinja",
+        style=f"{_palette()}\n{resource(_PACKAGE, 'page.css')}",
+        script="\n".join(resource(_PACKAGE, name) for name in _SCRIPTS),
+        title=" and ".join(graph.name for graph in graphs),
         data=Markup(_json(data)),
         levels=_LEVELS,
         keys=_KEYS,
@@ -98,11 +87,6 @@ def _json(data: object) -> str:
     """JSON that ends no script element, whatever its strings hold."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
-
-
-def _resource(name: str) -> str:
-    folder = files("resnet_inspect.pictures.diagrams.interactive") / "templates"
-    return (folder / name).read_text(encoding="utf-8")
 
 
 def _palette() -> str:
