@@ -6,6 +6,7 @@ from typing import Any
 
 import resnet_inspect as ri
 from resnet_inspect.measuring.environment import Condition, Device, Settings, Software
+from resnet_inspect.measuring.measurement import Environment
 from resnet_inspect.measuring.records import (
     Case,
     DeviceCeilings,
@@ -14,7 +15,6 @@ from resnet_inspect.measuring.records import (
     timestamp,
 )
 from resnet_inspect.measuring.sampling import Sample, StoppingRule
-from resnet_inspect.measuring.sweep import Environment
 from resnet_inspect.networks.op_data import fingerprint
 
 GRAPH = ri.graph("resnet20_cifar")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.api.networks import Model, graph, has_spec, spec
+from resnet_inspect.api.networks import Model, flat, graph, has_spec, spec
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.graph import LayerGraph
@@ -51,9 +50,7 @@ def learn(
     from resnet_inspect.pytorch.train.learn import run_learning
     from resnet_inspect.reporting.measurements import Measurements
 
-    lists = (model if isinstance(model, (list, tuple)) else (model,) for model in models)
-    wanted = list(chain.from_iterable(cast("Any", lists)))
-    if not wanted:
+    if not (wanted := flat(models)):
         raise InspectError("no network to train; name at least one, such as 'resnet20'")
     images = images_named(data)
     recipe = Recipe(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeGuard, Union, cast
 
-from resnet_inspect.errors import InspectError, ShapeError, unknown
+from resnet_inspect.errors import InspectError, ShapeError
 from resnet_inspect.networks import naming, zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.inputs import Inputs, entries, show_input
@@ -51,15 +51,7 @@ def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
 
     Raises UnknownNameError for the family.
     """
-    from fnmatch import fnmatchcase
-
-    if family is not None and family not in zoo.FAMILIES:
-        raise unknown("family", family, zoo.FAMILIES)
-    return [
-        name
-        for name, entry in zoo.ZOO.items()
-        if fnmatchcase(name, pattern.lower()) and family in (None, entry.family)
-    ]
+    return zoo.names(pattern, family)
 
 
 def spec(model: str | os.PathLike[str] | ResNetSpec, **changes: Any) -> ResNetSpec:
@@ -154,9 +146,13 @@ def graphs(
     models: Sequence[Model | Sequence[Model]], input_shape: Inputs | None = None, **changes: Any
 ) -> list[LayerGraph]:
     """The graphs of some models, and of those in lists among them."""
+    return [graph(model, input_shape, **changes) for model in flat(models)]
+
+
+def flat(models: Sequence[Model | Sequence[Model]]) -> list[Model]:
+    """Some models, and those in lists among them."""
     lists = (model if isinstance(model, (list, tuple)) else (model,) for model in models)
-    flat = cast("Iterable[Model]", chain.from_iterable(lists))  # a str is a sequence too
-    return [graph(model, input_shape, **changes) for model in flat]
+    return list(cast("Iterable[Model]", chain.from_iterable(lists)))  # a str is a sequence too
 
 
 def trace(

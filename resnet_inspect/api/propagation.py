@@ -64,10 +64,6 @@ def effective_fields(
     return tables.effective_fields(network, fields, found)
 
 
-MOST = 6
-"""The most networks side by side: that many colours can be told apart."""
-
-
 def signal(
     *models: Model | Sequence[Model],
     input_shape: Shape | None = None,
@@ -90,6 +86,7 @@ def signal(
     `inputs`: an array, a .npy file, or 'package.module:callable' that gives an array.
     plot: a file for the picture of both. progress: told which network runs. Raises InspectError.
     """
+    from resnet_inspect.pictures.plots.plot import MOST
     from resnet_inspect.propagation import signal as theory
     from resnet_inspect.tables.signal import signal
 

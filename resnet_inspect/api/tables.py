@@ -75,14 +75,11 @@ def memory_timeline(
     .peak(batch) in bytes, .peak_at(batch).held(batch) by kind, .curve(batch), .largest_batch(bytes)
     for any batch. Settings are as `fit` has them. Raises UnknownNameError.
     """
-    from resnet_inspect.counting import training_memory as counting
     from resnet_inspect.counting.training_step import Settings
+    from resnet_inspect.forecasting.fit import timeline
 
-    network = graph(model, input_shape, **changes)
-    if not train:
-        return counting.inference_memory(network, dtype)
     settings = Settings(optimizer, dtype, checkpoint, stepping, accumulate, decay)
-    return counting.training_memory(network, settings)
+    return timeline(graph(model, input_shape, **changes), settings, train)
 
 
 def receptive_fields(

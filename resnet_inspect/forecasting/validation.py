@@ -173,11 +173,6 @@ def within(errors: Iterable[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
 
 
-def percentile(rows: Iterable[Checked], share: float) -> float:
-    """The absolute error that this share of rows stay within."""
-    return within((row.error for row in rows), share)
-
-
 def by_run(check: Callable[[Run], list[Checked]]) -> Mapping[str, list[Checked]]:
     """What a check finds of every public run."""
     return {name: check(run) for name, run in public_runs().items()}

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 
 from resnet_inspect.errors import InspectError, shown
 from resnet_inspect.measuring.environment import Amount, Count, Size
-from resnet_inspect.measuring.measurement import Measurement
+from resnet_inspect.measuring.measurement import Environment, Measurement
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 
@@ -113,8 +113,7 @@ Run = tuple[Epoch, ...]
 
 def run_key(epoch: Epoch) -> tuple[object, ...]:
     """What two epochs of one run share: a second run would only repeat it."""
-    threads, torch = epoch.settings.threads, epoch.software.torch
-    return epoch.model, epoch.network, epoch.recipe, epoch.device.name, threads, torch
+    return epoch.model, epoch.network, epoch.recipe, *Environment.of(epoch)
 
 
 def runs(epochs: Iterable[Epoch]) -> list[Run]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -22,6 +23,18 @@ class Measurement(Struct, frozen=True, kw_only=True, tag_field="kind"):
     software: Software
     before: Condition
     after: Condition
+
+
+class Environment(NamedTuple):
+    """What two measurements of a case share if the second would only repeat the first."""
+
+    device: str
+    threads: int
+    torch: str
+
+    @classmethod
+    def of(cls, record: Measurement) -> Environment:
+        return cls(record.device.name, record.settings.threads, record.software.torch)
 
 
 def timestamp() -> str:

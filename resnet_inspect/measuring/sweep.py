@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
+from resnet_inspect.measuring.measurement import Environment, Measurement
 from resnet_inspect.measuring.progress import Progress
 from resnet_inspect.measuring.records import (
     Case,
     CaseMeasurement,
     LadderStep,
-    Measurement,
     append,
     ladders,
     select,
@@ -26,18 +26,6 @@ from resnet_inspect.networks.op_data import fingerprint
 Task = tuple[LayerGraph, Case]
 Kind = TypeVar("Kind", bound=CaseMeasurement)
 Kept = TypeVar("Kept", bound=Measurement)
-
-
-class Environment(NamedTuple):
-    """What two measurements of a case share if the second would only repeat the first."""
-
-    device: str
-    threads: int
-    torch: str
-
-    @classmethod
-    def of(cls, record: Measurement) -> Environment:
-        return cls(record.device.name, record.settings.threads, record.software.torch)
 
 
 def grid(

@@ -221,6 +221,19 @@ def canonical(name: str) -> str:
     raise unknown("network", name, [*ZOO, *ALIASES], "'resnet-inspect models' lists them")
 
 
+def names(pattern: str = "*", family: str | None = None) -> list[str]:
+    """Names that match a shell pattern; raises UnknownNameError for the family."""
+    from fnmatch import fnmatchcase
+
+    if family is not None and family not in FAMILIES:
+        raise unknown("family", family, FAMILIES)
+    return [
+        name
+        for name, line in ZOO.items()
+        if fnmatchcase(name, pattern.lower()) and family in (None, line.family)
+    ]
+
+
 def entry(name: str) -> Entry:
     """The zoo's line for a name; raises UnknownNameError with the nearest names."""
     known = canonical(name)

@@ -17,8 +17,8 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.parts import depth
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.pictures.diagrams.diagram import Diagram, block_diagram, diagram
-from resnet_inspect.pictures.plots.costs import MOST, plot
-from resnet_inspect.pictures.plots.plot import Plot
+from resnet_inspect.pictures.plots.costs import plot
+from resnet_inspect.pictures.plots.plot import MOST, Plot
 from resnet_inspect.tables import network as network_table
 from resnet_inspect.tables.block_comparison import compare_blocks
 from resnet_inspect.tables.comparison import overview

@@ -47,7 +47,7 @@ def html(report: Report, pictures: Mapping[str, str]) -> str:
         alt, prefix = visible(plot.alt), path.replace("/", "-")
         narrow = replace(plot, page=page_size(PHONE)).to_svg()
         drawn = (
-            (pictures[f"{path}.svg"], f"{prefix}", "plot"),
+            (pictures[f"{path}.svg"], prefix, "plot"),
             (narrow, f"{prefix}-n", "plot narrow"),
         )
         return Markup("").join(
@@ -67,7 +67,7 @@ def html(report: Report, pictures: Mapping[str, str]) -> str:
         report=report,
         overview=_overview(report),
         blocks=list(_views(BLOCKS, report.blocks.sheet).values()) if report.blocks else [],
-        parts=[_section(part, pictures) for part in report.parts],
+        parts=[_section(part) for part in report.parts],
         conventions=list(_views(CONVENTIONS, report.conventions).values()),
         picture=picture,
         drawing=drawing,
@@ -126,7 +126,7 @@ class Section(NamedTuple):
     boxes: dict[str, Box]
 
 
-def _section(part: Part, pictures: Mapping[str, str]) -> Section:
+def _section(part: Part) -> Section:
     slug = part.slug
     nodes = nodes_of_layers(part.graph)
     boxes: dict[str, Box] = {}

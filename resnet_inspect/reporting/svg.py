@@ -142,8 +142,8 @@ def nodes_of_layers(graph: LayerGraph) -> dict[str, str]:
     readers = Wiring(graph.layers).readers
     found: dict[str, str] = {}
     for run in (run for stage in stages(graph) for run in stage.runs):
-        drawn = [(unit, cell) for unit in run.drawn for cell in cells(unit, "block", readers)]
-        holder = {layer.name: cell.name for _, cell in drawn for layer in cell.layers}
+        drawn = (cell for unit in run.drawn for cell in cells(unit, "block", readers))
+        holder = {layer.name: cell.name for cell in drawn for layer in cell.layers}
         for unit, layer, repeat in run.pairs:
             found[repeat.name] = identifier(holder.get(layer.name, unit.name))
     return found

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from resnet_inspect.networks.shapes import elements
-from resnet_inspect.tables.columns import Column, Record, Value, show
+from resnet_inspect.tables.columns import Column, Record, Value, greatest, show
 from resnet_inspect.tables.table import Table
 
 
@@ -74,8 +74,9 @@ def view(
     title: a caption; if none, what the table's own says before settings that the whole page shares.
     sums: makes its groups fold, and follows each one's name. links: of its rows, to boxes.
     """
-    columns, greatest = table.visible, _greatest(table)
-    cells = [_cells(record, columns, greatest) for record in table.rows]
+    columns = table.visible
+    most = greatest(table.rows, columns)
+    cells = [_cells(record, columns, most) for record in table.rows]
     rows = list(map(Row, cells, links) if links else map(Row, cells))
     names = [str(record.get(table.group)) if table.group else "" for record in table.rows]
     together = groupby(zip(names, rows, strict=True), key=itemgetter(0))
@@ -97,12 +98,13 @@ def pivot(key: str, table: Table, row: str, column: str, shown: Sequence[str]) -
     """A table with what stands in `column` as columns, and a group of rows for each of `shown`."""
     names = list(dict.fromkeys(str(record[column]) for record in table.rows))
     places = {(record[row], str(record[column])): record for record in table.rows}
-    titles, greatest = {each.key: each for each in table.columns}, _greatest(table)
+    titles = {each.key: each for each in table.columns}
+    most = greatest(table.rows, table.visible)
     groups = []
     for measure in (titles[name] for name in shown):
         rows = [
             Row((Cell(str(place)), *(
-                _cell(places.get((place, name), {}), measure, greatest) for name in names
+                _cell(places.get((place, name), {}), measure, most) for name in names
             )))
             for place in dict.fromkeys(record[row] for record in table.rows)
         ]  # fmt: skip
@@ -129,28 +131,17 @@ def _short(title: str) -> str:
 
 
 def _cells(
-    record: Record, columns: Sequence[Column], greatest: Mapping[str, float]
+    record: Record, columns: Sequence[Column], most: Mapping[str, float]
 ) -> tuple[Cell, ...]:
-    return tuple(_cell(record, column, greatest) for column in columns)
+    return tuple(_cell(record, column, most) for column in columns)
 
 
-def _cell(record: Record, column: Column, greatest: Mapping[str, float]) -> Cell:
+def _cell(record: Record, column: Column, most: Mapping[str, float]) -> Cell:
     if column.key not in record:
         return Cell("")
-    value, most = record[column.key], greatest.get(column.key)
-    bar = round(value / most, 4) if most and isinstance(value, float) else None
+    value, full = record[column.key], most.get(column.key)
+    bar = round(value / full, 4) if full and isinstance(value, float) else None
     return Cell(show(value, column.kind), _sorted_by(value, column.kind), bar)
-
-
-def _greatest(table: Table) -> dict[str, float]:
-    """The greatest of each column of shares, where there is one above 0."""
-    found = {}
-    for column in table.visible:
-        values = [row.get(column.key) for row in table.rows]
-        shares = [value for value in values if isinstance(value, float)]
-        if column.kind == "share" and max(shares, default=0.0) > 0:
-            found[column.key] = max(shares)
-    return found
 
 
 def _sorted_by(value: Value, kind: str) -> str | None:

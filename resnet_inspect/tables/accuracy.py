@@ -121,8 +121,9 @@ def accuracy_table(wanted: Wanted) -> Table:
     wanted.check()
     costs = _costs(wanted)
     rows = _rows(costs, wanted)
-    front = on_front([wanted.point(row) for row in rows])
-    rows = [row | {"front": good} for row, good in zip(rows, front, strict=True)]
+    for row in rows:
+        if "memory" not in row:
+            row["memory"] = _training_memory(row["model"], row["side"], wanted.batch)
     hidden = {"family", "data", "top5", "side"}
     if wanted.device is None:
         hidden |= {"images_per_second", "latency"}
@@ -130,10 +131,19 @@ def accuracy_table(wanted: Wanted) -> Table:
         title=f"Published top-1 of {len({row['model'] for row in rows})} networks, by weights and "
         f"input ({MACS})",
         columns=_COLUMNS,
-        rows=tuple(sorted(rows, key=wanted.point)),
+        rows=tuple(rows),
         notes=_notes(wanted) if rows else (_nothing(costs, wanted),),
         shown=tuple(column.key for column in _COLUMNS if column.key not in hidden),
     )
+
+
+def accuracy_rows(wanted: Wanted) -> list[dict[str, Any]]:
+    """The rows of `accuracy_table`; memory, which takes longest to count, only if it is limited.
+
+    Raises InspectError.
+    """
+    wanted.check()
+    return _rows(_costs(wanted), wanted)
 
 
 _COLUMNS = (
@@ -166,18 +176,21 @@ def _costs(wanted: Wanted) -> _Costs:
     }
 
 
-def _rows(costs: _Costs, wanted: Wanted) -> list[dict[str, Value]]:
-    rows = []
+def _rows(costs: _Costs, wanted: Wanted) -> list[dict[str, Any]]:
+    """What is under every limit, by its cost."""
+    rows: list[dict[str, Any]] = []
     for found in published():
         cost = costs.get((found.model, found.side))
         if cost is None or (wanted.data != "any" and found.data != ALONE):
             continue
-        row: dict[str, Value] = {"data": found.data, **found._asdict(), **cost}
-        if wanted.admits(row):  # the dearest to count comes last
+        row: dict[str, Any] = {"data": found.data, **found._asdict(), **cost}
+        if "memory" in wanted.under and wanted.admits(row):  # the dearest to count comes last
             row["memory"] = _training_memory(found.model, found.side, wanted.batch)
-            if wanted.admits(row):
-                rows.append(row)
-    return rows
+        if wanted.admits(row):
+            rows.append(row)
+    front = on_front([wanted.point(row) for row in rows])
+    rows = [row | {"front": good} for row, good in zip(rows, front, strict=True)]
+    return sorted(rows, key=wanted.point)
 
 
 def _cost(model: str, side: int, wanted: Wanted) -> dict[str, Value]:

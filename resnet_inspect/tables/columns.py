@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from resnet_inspect.networks.shapes import show_shape
@@ -47,6 +47,17 @@ def columns(kind: Kind, rank: int = 0, /, **titles: str) -> tuple[Column, ...]:
     return tuple(Column(key, title, kind, rank) for key, title in titles.items())
 
 
+def greatest(rows: Sequence[Record], columns: Iterable[Column]) -> dict[str, float]:
+    """The greatest of each column of shares, for which its bar is full; others have no bars."""
+    return {
+        column.key: max(
+            (v for row in rows if isinstance(v := row.get(column.key), float)), default=0.0
+        )
+        for column in columns
+        if column.kind == "share"
+    }
+
+
 def repeats(rows: Sequence[Record], total: Record) -> bool:
     """Whether a total says again what the only row does."""
     if len(rows) != 1:
@@ -57,9 +68,7 @@ def repeats(rows: Sequence[Record], total: Record) -> bool:
 def show(value: Value, kind: str) -> str:
     """A value as people read it: 1,814,073,344; 64x112x112; 97.5 MiB; 12.3%."""
     if value is None:
-        return (
-            "" if kind in ("text", "prose", "formula", "stack", "shape", "pair", "number") else "?"
-        )
+        return "" if kind in _BLANK else "?"
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

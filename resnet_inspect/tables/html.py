@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from resnet_inspect.tables.columns import Column, Record, stacked
+from resnet_inspect.tables.columns import Column, Record, greatest, stacked
 from resnet_inspect.tables.page import Page, cell
 
 
@@ -30,15 +30,21 @@ def _look(column: Column) -> str:
     return "n" if column.numeric else column.kind if column.kind in ("share", "prose") else ""
 
 
-def _bar(page: Page, row: Record, column: Column) -> str:
+def _bar(row: Record, column: Column, most: Mapping[str, float]) -> str:
     """How long the bar of a share is, in percent of the cell; '' where there is none."""
-    if column.kind != "share" or not isinstance(value := row.get(column.key), float):
+    value = row.get(column.key)
+    if not value or column.key not in most or not isinstance(value, float):
         return ""
-    shares = [share for row in page.rows if isinstance(share := row.get(column.key), float)]
-    return f"{100 * value / max(shares):.1f}%" if value and shares else ""
+    return f"{100 * value / most[column.key]:.1f}%"
 
 
-_FUNCTIONS = {"cell": cell, "bar": _bar, "look": _look, "stacked": stacked}
+_FUNCTIONS = {
+    "cell": cell,
+    "bar": _bar,
+    "greatest": greatest,
+    "look": _look,
+    "stacked": stacked,
+}
 
 # Greys and blues that show on light and on dark: a notebook's theme is not known here.
 _FRAGMENT = """\
@@ -51,10 +57,10 @@ _FRAGMENT = """\
 {%- endif -%}
 {%- endfor -%}
 {% endmacro %}
-{% macro line(page, row, bars) %}
+{% macro line(page, row, most) %}
 <tr>
 {%- for column in page.columns -%}
-{%- set size = bar(page, row, column) if bars else "" -%}
+{%- set size = bar(row, column, most) -%}
 <td{% if look(column) %} class="{{ look(column) }}"{% endif %}
 {%- if size %} style="background-size: {{ size }} 70%"{% endif %}>
 {%- if column.kind == "stack" %}{{ stack(row, column) }}{% else %}{{ cell(row, column) }}
@@ -96,14 +102,15 @@ _FRAGMENT = """\
 {%- endfor -%}
 </tr>
 </thead>
+{% set most = greatest(page.rows, page.columns) %}
 {% for rows in page.groups %}
 <tbody>
-{% for row in rows %}{{ line(page, row, true) }}{% endfor %}
+{% for row in rows %}{{ line(page, row, most) }}{% endfor %}
 </tbody>
 {% endfor %}
 {% if page.below %}
 <tfoot>
-{% for row in page.below %}{{ line(page, row, false) }}{% endfor %}
+{% for row in page.below %}{{ line(page, row, {}) }}{% endfor %}
 </tfoot>
 {% endif %}
 </table>

@@ -95,9 +95,8 @@ def _tabular(page: Page, part: Part) -> str:
         lines += ["\\addlinespace"] if number else []
         lines += [_joined(_row(row, columns, aligned)) for row in group]
     below = [row for row in page.below if any(column.key in row for column in columns[1:])]
-    lines += ["\\midrule", *(_joined(_below(row, columns, aligned)) for row in below)][
-        : 2 * len(below)
-    ]
+    lines += ["\\midrule"] if below else []
+    lines += [_joined(_below(row, columns, aligned)) for row in below]
     lines += [] if long else ["\\bottomrule"]
     return "\n".join([*lines, f"\\end{{{name}}}}}\n"])
 

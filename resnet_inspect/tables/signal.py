@@ -127,18 +127,12 @@ def _caveats(signals: Sequence[Signal]) -> Iterator[str]:
 
 
 def _layers(signals: Sequence[Signal], level: str, measured: bool) -> Table:
+    normed = any(x.op.category == "normalization" for s in signals for x in s.graph.layers)
     shown = ["model"] if len(signals) > 1 else []
-    shown += ["name", "operation"]
+    shown += ["name", "operation", *(() if normed else ("mean_square",))]
     for key in ("variance", "gradient"):
         shown += [key, *([f"{key}_measured", f"{key}_error"] if measured else [])]
-    normed = any(x.op.category == "normalization" for s in signals for x in s.graph.layers)
-    if not normed:
-        shown = [
-            *shown[: shown.index("variance")],
-            "mean_square",
-            *shown[shown.index("variance") :],
-        ]
-        shown.append("alike")
+    shown += [] if normed else ["alike"]
     quantities = [
         Column(f"{key}{suffix}", words or title, "figures", rank)
         for key, title in _QUANTITIES.items()

@@ -167,10 +167,16 @@ class Table(Printable):
         return [tuple(rows) for _, rows in groupby(self.rows, lambda row: row.get(key))]
 
     @property
+    def sums(self) -> tuple[Record, ...]:
+        """The total, unless it says again what the only row does."""
+        if self.total is None or repeats(self.rows, self.total):
+            return ()
+        return (self.total,)
+
+    @property
     def below(self) -> tuple[Record, ...]:
         """The rows below the others: the total and the references."""
-        own = self.total is None or repeats(self.rows, self.total)
-        return (*(() if own or self.total is None else (self.total,)), *self.references)
+        return (*self.sums, *self.references)
 
     def to_text(self, format: str) -> str:
         """The table in one of writers.FORMATS; raises UnknownNameError."""
@@ -184,9 +190,7 @@ class Table(Printable):
             # A table with nothing to say about itself is a list of its rows.
             bare = not self.meta and self.total is None
             return writers.json_text(self.records() if bare else self.to_dict())
-        if format not in writers.PROSE:
-            raise unknown("format", format, writers.FORMATS)
-        return writers.PROSE[format](self.pages)
+        return writers.prose_text(self.pages, format)
 
     @property
     def pages(self) -> list[Page]:
@@ -204,7 +208,7 @@ class Table(Printable):
             told.title,
             told.visible,
             told.groups,
-            total=told.total,
+            sums=told.sums,
             references=told.references,
             caveat=told.caveat,
             notes=told.notes,
@@ -272,9 +276,7 @@ class Sheet(Printable):
             return (only[0] if len(only) == 1 else self.stacked()).to_text(format)
         if format == "json":
             return writers.json_text(self.to_dict())
-        if format not in writers.PROSE:
-            raise unknown("format", format, writers.FORMATS)
-        return writers.PROSE[format](self.pages)
+        return writers.prose_text(self.pages, format)
 
     @property
     def pages(self) -> list[Page]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from resnet_inspect.tables.characters import cells, shortened
-from resnet_inspect.tables.columns import Column, Record, repeats, show, stacked
+from resnet_inspect.tables.columns import Column, Record, greatest, show, stacked
 from resnet_inspect.tables.layout import GAP, PERCENT, Part, Size, parts, size_of
 from resnet_inspect.tables.layout import wrapped as wrap
 
@@ -48,7 +48,7 @@ def drawn(
     columns: Sequence[Column],
     groups: Sequence[Sequence[Record]],
     *,
-    total: Record | None,
+    sums: Sequence[Record],
     references: Sequence[Record],
     caveat: str,
     notes: Sequence[str],
@@ -57,13 +57,13 @@ def drawn(
 ) -> Iterator[Line]:
     """The lines of a table, none wider than `width` if there is one.
 
-    groups: the rows, set apart; total, references: those below them; caveat: a note in yellow;
+    groups: the rows, set apart; sums, references: those below them; caveat: a note in yellow;
     shown_by: what else shows columns that do not fit.
     """
     above = {below.key: column for column, below in pairwise(columns) if column.kind == "formula"}
     columns = [column for column in columns if column.kind != "formula"]
     rows = [row for group in groups for row in group]
-    below = [(total, "bold")] if total and not repeats(rows, total) else []
+    below = [(row, "bold") for row in sums]
     below += [(row, _verdict(row)) for row in references]
     sections: list[list[Styled]] = [[(row, "") for row in group] for group in groups]
 
@@ -133,13 +133,13 @@ def _table(part: Part, sections: Sequence[Sequence[Styled]], above: Above) -> It
             heads[at] = [above[column.key].title, *heads[at]]
     yield from _joined([[[(line, "")] for line in head] for head in heads], part, "bold", above)
     yield [("─" * (sum(sizes) + GAP * (len(sizes) - 1)), "")]
-    greatest = [_greatest(sections, column) for column in columns]
+    most = greatest([row for rows in sections for row, style in rows if not style], columns)
     for number, section in enumerate(sections):
         if number:
             yield []
         for row, style in section:
-            bars = greatest if not style else [0.0] * len(columns)
-            drawn = [_cell(row, *about, above) for about in zip(columns, sizes, bars, strict=True)]
+            bars = {} if style else most
+            drawn = [_cell(row, *about, bars, above) for about in zip(columns, sizes, strict=True)]
             if style:
                 _run_over(drawn, row, part)
             yield from _joined(drawn, part, style, above)
@@ -176,15 +176,9 @@ def _joined(drawn: Sequence[list[Line]], part: Part, style: str, above: Above) -
         yield line
 
 
-def _greatest(sections: Sequence[Sequence[Styled]], column: Column) -> float:
-    """The greatest share of a column, for which its bar is full; 0 in columns without bars."""
-    if column.kind != "share":
-        return 0.0
-    values = [row.get(column.key) for rows in sections for row, style in rows if not style]
-    return max((value for value in values if isinstance(value, float)), default=0.0)
-
-
-def _cell(row: Record, column: Column, size: int, greatest: float, above: Above) -> list[Line]:
+def _cell(
+    row: Record, column: Column, size: int, bars: Mapping[str, float], above: Above
+) -> list[Line]:
     """The lines of a value, with a bar where its column has bars."""
     if column.key not in row:
         return []
@@ -198,8 +192,9 @@ def _cell(row: Record, column: Column, size: int, greatest: float, above: Above)
         return [[(line, "")] for line in _stack(text)]
     if column.kind == "share":
         text = f"{text:>{PERCENT}}"
-    if isinstance(value, float) and value and greatest and (length := size - PERCENT - 1) > 0:
-        return [[(f"{text} ", ""), (bar(value / greatest, length), "cyan")]]
+    full = bars.get(column.key)
+    if isinstance(value, float) and value and full and (length := size - PERCENT - 1) > 0:
+        return [[(f"{text} ", ""), (bar(value / full, length), "cyan")]]
     if column.kind == "text":
         text = shortened(text, size)
     return [[(text, "dim" if value in (0, None) else "")]]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from resnet_inspect.errors import unknown
 from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.tables.characters import STEERING, visible, visible_lines
 from resnet_inspect.tables.columns import Record, Value
@@ -124,6 +125,14 @@ EXACT = ("csv", "json")
 
 FORMATS = (*EXACT, *PROSE)
 """Formats of files and pipes; terminal.py has the terminal's own."""
+
+
+def prose_text(pages: Sequence[Page], format: str) -> str:
+    """What people read in one of PROSE; raises UnknownNameError."""
+    if format not in PROSE:
+        raise unknown("format", format, FORMATS)
+    return PROSE[format](pages)
+
 
 SUFFIXES: dict[str, str] = {
     ".csv": "csv",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 from resnet_inspect.counting.costs import spec_cost
-from resnet_inspect.errors import unknown
 from resnet_inspect.networks import zoo
 from resnet_inspect.tables.columns import Column, Value, columns
 from resnet_inspect.tables.network import MACS
@@ -26,17 +23,13 @@ def models(family: str | None = None, like: str | None = None) -> Table:
 
     like: a shell pattern for their names, such as 'eca*'. Raises UnknownNameError for the family.
     """
-    if family is not None and family not in zoo.FAMILIES:
-        raise unknown("family", family, zoo.FAMILIES)
     keys = [column.key for column in _MODEL_COLUMNS]
     rows: list[dict[str, Value]] = []
-    for name, entry in zoo.ZOO.items():
-        if family in (None, entry.family) and fnmatchcase(name, (like or "*").lower()):
-            spec = zoo.spec(name)
-            cost = spec_cost(spec)
-            values = entry.family, spec.depth, spec.input_shape, cost.params, cost.macs
-            row = (name, *values, entry.source)
-            rows.append(dict(zip(keys, row, strict=True)))
+    for name in zoo.names(like or "*", family):
+        entry, spec = zoo.ZOO[name], zoo.spec(name)
+        cost = spec_cost(spec)
+        values = entry.family, spec.depth, spec.input_shape, cost.params, cost.macs
+        rows.append(dict(zip(keys, (name, *values, entry.source), strict=True)))
     return Table(
         title=f"{len(rows)} networks ({MACS}, at the input that each is published for)",
         columns=_MODEL_COLUMNS,

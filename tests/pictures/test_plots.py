@@ -31,9 +31,9 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pictures.page_size import page_size
-from resnet_inspect.pictures.plots.costs import ALONE, KINDS, MOST, plot
+from resnet_inspect.pictures.plots.costs import ALONE, KINDS, plot
 from resnet_inspect.pictures.plots.labels import AROUND, Box, measured, placed
-from resnet_inspect.pictures.plots.plot import DASHES, FORMATS, HATCHES, MARKERS, Plot
+from resnet_inspect.pictures.plots.plot import DASHES, FORMATS, HATCHES, MARKERS, MOST, Plot
 from resnet_inspect.pictures.themes import THEMES
 from resnet_inspect.tables.columns import compact
 

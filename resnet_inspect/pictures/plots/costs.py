@@ -25,6 +25,7 @@ from resnet_inspect.pictures.plots.pareto import pareto
 from resnet_inspect.pictures.plots.paths import paths
 from resnet_inspect.pictures.plots.plot import (
     MARKERS,
+    MOST,
     SMALLEST,
     Plot,
     called,
@@ -48,9 +49,6 @@ if TYPE_CHECKING:
 
 ALONE = ("zoo", "pareto", "blocks")
 """Plots that take no networks."""
-
-MOST = 6
-"""The most networks in one plot: that many colours can be told apart."""
 
 
 def plot(

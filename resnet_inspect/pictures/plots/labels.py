@@ -104,9 +104,8 @@ def placed(
 
 def label_around(axes: Axes, points: Mapping[str, Spot]) -> None:
     """Label points by name, each at a side of its own, inside axes whose layout is done."""
-    edges = (float(edge) * _scale(axes) for edge in axes.get_window_extent().extents)
     ordered = dict(sorted(points.items(), key=lambda named: named[1], reverse=True))
-    _annotate(axes, ordered, points.values(), AROUND, Box(*edges))
+    _annotate(axes, ordered, points.values(), AROUND, _frame(axes))
 
 
 def label_beyond(axes: Axes, points: Mapping[str, Spot], marks: Iterable[Spot], side: int) -> None:
@@ -114,7 +113,6 @@ def label_beyond(axes: Axes, points: Mapping[str, Spot], marks: Iterable[Spot], 
 
     Clear of all marks, with a thin line to its point. As label_above has them.
     """
-    edges = (float(edge) * _scale(axes) for edge in axes.get_window_extent().extents)
     places = [
         Place(side / 2, side * reach, up - _HEIGHT / 2)
         for reach, up in sorted(
@@ -122,7 +120,7 @@ def label_beyond(axes: Axes, points: Mapping[str, Spot], marks: Iterable[Spot], 
         )
     ]
     ordered = dict(sorted(points.items(), key=lambda named: named[1][1]))
-    _annotate(axes, ordered, marks, places, Box(*edges))
+    _annotate(axes, ordered, marks, places, _frame(axes))
 
 
 def label_above(
@@ -167,6 +165,11 @@ def _line(spot: Spot, box: Box) -> dict[str, Any]:
     look = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.6, "color": rcParams["text.color"]}
     share = (near[0] - box.left) / (box.right - box.left), (near[1] - box.bottom) / _HEIGHT
     return {"arrowprops": {**look, "shrinkA": 0, "shrinkB": 2, "relpos": share}}
+
+
+def _frame(axes: Axes) -> Box:
+    """What axes take of the page."""
+    return Box(*(float(edge) * _scale(axes) for edge in axes.get_window_extent().extents))
 
 
 def _scale(axes: Axes) -> float:

@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.measuring.records import LadderStep
-from resnet_inspect.pictures.plots.plot import SUPTITLE, Plot, called, fitted, is_narrow
+from resnet_inspect.pictures.plots.plot import (
+    SUPTITLE,
+    Plot,
+    called,
+    fitted,
+    is_narrow,
+    plain_numbers,
+)
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.columns import show, show_seconds
 
@@ -78,14 +85,9 @@ def _words(step: LadderStep) -> str:
 
 def _scale(axes: Axes, times: Sequence[float], narrow: bool) -> None:
     """Times as 200 ms, 1 s on the axis, with room at both ends."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
     room = max(1.3, (max(times) / min(times)) ** 0.08)
     axes.set_xlim(min(times) / room, max(times) * room)
-    steps = (1, 4) if narrow else (1, 2, 5)
-    axes.xaxis.set_major_locator(LogLocator(subs=steps))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda seconds, _: _round_time(seconds))
+    plain_numbers(axes.xaxis, (1, 4) if narrow else (1, 2, 5), _round_time)
 
 
 def _round_time(seconds: float) -> str:

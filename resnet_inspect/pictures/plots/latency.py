@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from resnet_inspect.measuring.measurement import Environment
 from resnet_inspect.measuring.records import Case, Latency
-from resnet_inspect.measuring.sweep import Environment
 from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.pictures.plots.labels import label_above
 from resnet_inspect.pictures.plots.plot import (
@@ -201,9 +201,8 @@ def throughput_plot(variants: Variants) -> Plot:
             best[name] = max(known, point, key=lambda at: at[1])
         axes.margins(y=0.14)
         _speed_lines(axes, theme)
-        for axis in (axes.xaxis, axes.yaxis):
-            plain_numbers(axis)
-        axes.xaxis.set_major_formatter(lambda value, _: show_round(value))
+        plain_numbers(axes.xaxis, shown=show_round)
+        plain_numbers(axes.yaxis)
         beside = f"; {', '.join(variants)} drawn side by side" if len(variants) > 1 else ""
         axes.set_xlabel(f"MACs of an image{beside}")
         axes.set_ylabel("images per second")

@@ -72,19 +72,30 @@ def _pass_panel(
     edges = [step - 0.5 for step in range(len(levels) + 1)]
     axes.stairs(levels, edges, fill=True, color=colour, alpha=0.35, linewidth=0)
     axes.stairs(levels, edges, color=colour, linewidth=1.4)
-    peak = max(range(len(levels)), key=levels.__getitem__)
-    axes.plot([peak], [levels[peak]], marker="v", color=theme.ink, markersize=7, clip_on=False)
-    right = peak < 0.5 * len(levels)
-    look = {"ha": "left" if right else "right", "va": "bottom"}
-    words = f"peak {_peak_of_pass(graph, batch)}"
-    note(axes, words, (peak, levels[peak]), (-4 if right else 4, 6), **look)
+    _mark_peak(axes, theme, levels, _peak_of_pass(graph, batch), size=7)
     title = f"{called(graph.name)}: activations alive, input {graph.shown_inputs}"
     axes.set_title(f"{title}, {f'batch {batch}, ' if batch > 1 else ''}fp32")
-    axes.set_ylabel(name)
-    axes.set_ylim(0, top / unit * 1.24 or 1)
-    axes.set_xlim(-0.5, len(levels) - 0.5)
-    axes.grid(False, axis="x")
+    _frame(axes, len(levels), top / unit * 1.24 or 1, name)
     _stage_bands(axes, theme, graph)
+
+
+def _mark_peak(
+    axes: Axes, theme: Theme, levels: Sequence[float], words: str, size: int, **look: Any
+) -> None:
+    """A mark at the highest level, and words on the side where there is more room."""
+    top = max(levels)
+    peak = levels.index(top)
+    axes.plot([peak], [top], marker="v", color=theme.ink, markersize=size, clip_on=False)
+    align, shift = ("left", -4) if peak < 0.5 * len(levels) else ("right", 4)
+    note(axes, f"peak {words}", (peak, top), (shift, 6), ha=align, va="bottom", **look)
+
+
+def _frame(axes: Axes, steps: int, top: float, unit: str) -> None:
+    axes.set_ylabel(unit)
+    axes.set_ylim(0, top)
+    axes.set_xlim(-0.5, steps - 0.5)
+    axes.grid(False, axis="x")
+    axes.tick_params(axis="x", length=0)
 
 
 def _stage_bands(axes: Axes, theme: Theme, graph: LayerGraph) -> None:
@@ -98,7 +109,6 @@ def _stage_bands(axes: Axes, theme: Theme, graph: LayerGraph) -> None:
         start += count
     names = _in_lines(axes, middles)
     axes.set_xticks([middles[name] for name in names], list(names.values()))
-    axes.tick_params(axis="x", length=0)
 
 
 _LINES = 3
@@ -162,7 +172,8 @@ def _peak_words(graph: LayerGraph, timeline: Timeline, batch: int) -> str:
 
 def _step_panel(axes: Axes, theme: Theme, timeline: Timeline, batch: int) -> None:
     curve = timeline.curve(batch)
-    unit, name = byte_unit(max(curve))
+    most = max(curve)
+    unit, name = byte_unit(most)
     held = [point.held(batch) for point in timeline.points]
     heights = [
         [sum(at[kind] for kind in kinds) / unit for at in held] for kinds in _LAYERS.values()
@@ -172,19 +183,12 @@ def _step_panel(axes: Axes, theme: Theme, timeline: Timeline, batch: int) -> Non
     for area, hatch in zip(areas, HATCHES, strict=False):
         area.set_hatch(hatch)
         area.set_edgecolor(theme.page)
-    peak = curve.index(max(curve))
-    right = peak < 0.5 * len(curve)
-    words = f"peak {show_bytes(curve[peak])}, {timeline.points[peak].layer}"
-    axes.plot([peak], [curve[peak] / unit], marker="v", color=theme.ink, clip_on=False)
-    place = {"ha": "left" if right else "right", "va": "bottom", "bbox": backed(theme)}
-    note(axes, words, (peak, curve[peak] / unit), (-4 if right else 4, 6), **place)
+    words = f"{show_bytes(most)}, {timeline.points[curve.index(most)].layer}"
+    levels = [level / unit for level in curve]
+    _mark_peak(axes, theme, levels, words, size=5, bbox=backed(theme))
     phases = [point.phase for point in timeline.points]
     begins = [phases.index(phase) for phase in dict.fromkeys(phases)]
     for begin in begins[1:]:
         axes.axvline(begin - 0.5, color=theme.ink, linewidth=1, linestyle=(0, (5, 3)))
     axes.set_xticks(begins[:2], ["forward", "backward"], ha="left")
-    axes.set_ylabel(name)
-    axes.set_ylim(0, max(curve) / unit * 1.2)
-    axes.set_xlim(-0.5, len(curve) - 0.5)
-    axes.grid(False, axis="x")
-    axes.tick_params(axis="x", length=0)
+    _frame(axes, len(curve), most / unit * 1.2, name)

@@ -17,7 +17,7 @@ from resnet_inspect.pictures.plots.plot import (
     plain_numbers,
 )
 from resnet_inspect.pictures.themes import Theme
-from resnet_inspect.tables.accuracy import AXES, Wanted, accuracy_table
+from resnet_inspect.tables.accuracy import AXES, Wanted, accuracy_rows
 from resnet_inspect.tables.columns import show_round
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _COUNTED = {"macs": "MACs", "params": "parameters", "throughput": "images/s"}
 
 def pareto(wanted: Wanted) -> Plot:
     """Top-1 against the axis of the front; raises InspectError where no row is left."""
-    rows: Any = accuracy_table(wanted).rows
+    rows = accuracy_rows(wanted)
     if not rows:
         raise InspectError("no weights are under all limits; raise one")
     axis = _COUNTED[wanted.front]
@@ -56,8 +56,7 @@ def pareto(wanted: Wanted) -> Plot:
         axes.set_ylabel("top-1 on ImageNet, %")
         axes.set_title(f"Published accuracy, with the front against {axis.partition(',')[0]}")
         axes.legend(fontsize=SMALLEST, loc="lower left" if side > 0 else "lower right")
-        plain_numbers(axes.xaxis)
-        axes.xaxis.set_major_formatter(lambda value, _: show_round(value))
+        plain_numbers(axes.xaxis, shown=show_round)
         labels = _numbered(figure, front) if is_narrow(figure) else front
         figure.draw_without_rendering()  # labels are put where the axes and their points are known
         label_beyond(axes, labels, [*points, *_along(ends)], side)

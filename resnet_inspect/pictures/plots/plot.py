@@ -54,6 +54,9 @@ FONT = "Arimo"
 SMALLEST = 8.0
 """The smallest letters in a plot, in points, before it is made to fit a page."""
 
+MOST = 6
+"""The most networks in one plot: that many colours can be told apart."""
+
 _NARROWEST, _WIDEST_NARROW = 4.4, 5.6
 """Inches at which a plot is drawn for a page on which its panels do not fit side by side."""
 
@@ -160,13 +163,17 @@ def byte_unit(most: float) -> tuple[int, str]:
     return 1024**power, units[power]
 
 
-def plain_numbers(axis: Axis, steps: tuple[int, ...] = (1, 2, 5)) -> None:
+def plain_numbers(
+    axis: Axis,
+    steps: tuple[int, ...] = (1, 2, 5),
+    shown: Callable[[float], str] = "{:,g}".format,
+) -> None:
     """1, 2, 5, 10 on a logarithmic axis rather than powers of ten."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     axis.set_major_locator(LogLocator(subs=steps))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axis.set_major_formatter(lambda value, _: shown(value))
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,7 @@ def _plain(axes: Axes) -> None:
     """1, 2, 5, 10 where a few powers of ten are shown, else these alone."""
     low, high = axes.get_ylim()
     few = high < 1000 * low
-    plain_numbers(axes.yaxis, (1, 2, 5) if few else (1,))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    plain_numbers(axes.yaxis, (1, 2, 5) if few else (1,), "{:g}".format)
 
 
 def _draw(axes: Axes, theme: Theme, number: int, told: Signal, key: str) -> None:

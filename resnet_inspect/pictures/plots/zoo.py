@@ -91,5 +91,4 @@ def _scatter(axes: Axes, rows: Sequence[Any], theme: Theme) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         low, high = axis.get_view_interval()
         wide = axis is axes.xaxis and high > 200 * low  # names of ticks would touch
-        plain_numbers(axis, (1,) if wide else (1, 2, 5))
-        axis.set_major_formatter(lambda value, _: show_round(value))
+        plain_numbers(axis, (1,) if wide else (1, 2, 5), show_round)

@@ -17,6 +17,7 @@ import torch
 from resnet_inspect.counting.costs import checked_batch
 from resnet_inspect.counting.roofline import Ceilings
 from resnet_inspect.errors import InspectError
+from resnet_inspect.measuring.measurement import Environment
 from resnet_inspect.measuring.progress import Progress
 from resnet_inspect.measuring.records import (
     Case,
@@ -29,15 +30,7 @@ from resnet_inspect.measuring.records import (
     check_record,
 )
 from resnet_inspect.measuring.sampling import StoppingRule
-from resnet_inspect.measuring.sweep import (
-    Environment,
-    Task,
-    keep,
-    remaining,
-    results,
-    run,
-    steps_done,
-)
+from resnet_inspect.measuring.sweep import Task, keep, remaining, results, run, steps_done
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.bench import machine, workload
 from resnet_inspect.pytorch.bench.backend_flags import settings
