@@ -15,6 +15,7 @@ from typing import NamedTuple, SupportsIndex
 from resnet_inspect.errors import ShapeError, shown
 from resnet_inspect.networks import ends, ops
 from resnet_inspect.networks.attention import GATES, HIERARCHY, PATHS, attend
+from resnet_inspect.networks.choices import BLOCKS
 from resnet_inspect.networks.design import (
     Builder,
     Design,
@@ -39,7 +40,7 @@ from resnet_inspect.networks.graph import (
     in_network,
 )
 from resnet_inspect.networks.shapes import Shape, show_shape
-from resnet_inspect.networks.spec import BLOCKS, ResNetSpec
+from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
 
 CHAIN = "features"

@@ -8,11 +8,12 @@ from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.published import Figure, figures_of, published_quantity
 from resnet_inspect.counting.receptive_field import wired_fields
+from resnet_inspect.networks.choices import BLOCKS
 from resnet_inspect.networks.graph import LayerGraph, once, unread
 from resnet_inspect.networks.ops import Conv2d, MaxPool2d
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.shapes import show_shape
-from resnet_inspect.networks.spec import BLOCKS, ResNetSpec
+from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.tables.columns import Record, Value, show_bytes
 
 MOST = 4
