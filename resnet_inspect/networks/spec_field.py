@@ -16,20 +16,28 @@ from resnet_inspect.errors import SpecError, shown, unknown
 LARGEST = 2**20
 """No width or size of a real network is near this; it catches slips before they cost gigabytes."""
 
-Kind = Literal["word", "words", "number", "numbers", "decimals", "flag"]
+Kind = Literal["word", "words", "number", "numbers", "decimal", "decimals", "flag"]
 
 _TYPES: Mapping[Kind, Any] = {
     "word": str,
     "words": str,
     "number": int,
     "numbers": int,
-    "decimals": (int, float),
+    "decimal": (float, int),
+    "decimals": (float, int),
     "flag": bool,
 }
 
 # What to give instead of a value that cannot be used: in Python or TOML, and as text.
-_VALUES = {"word": "a word in quotes", "number": "a whole number", "flag": "true or false"}
+_VALUES = {
+    "word": "a word in quotes",
+    "number": "a whole number",
+    "decimal": "a number",
+    "flag": "true or false",
+}
 _TEXTS = {**_VALUES, "numbers": "whole numbers and commas", "decimals": "numbers and commas"}
+
+_FRACTIONS = ("decimal", "decimals")
 
 _FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -38,10 +46,11 @@ class SpecField(NamedTuple):
     """The description of a field.
 
     kind: 'word' (one of `choices`; any text if there are none), 'words' (any of `choices`),
-    'number' or 'numbers' (whole), 'decimals' (all `least` to `most`), or 'flag'. default: None if
-    the value follows from other fields. help: one sentence, without choices and default; meanings:
-    a few words for a choice. metavar: what help shows for a value; example: a value as text. alias:
-    another name of the field. of_block: whether it also describes a residual block by itself.
+    'number' or 'numbers' (whole, `least` to `most`), 'decimal' or 'decimals' (they may have a
+    fraction), or 'flag'. default: None if the value follows from other fields. help: one sentence, without
+    choices and default; meanings: a few words for a choice. metavar: what help shows for a value;
+    example: a value as text. alias: another name of the field. of_block: whether it also describes
+    a residual block by itself.
     """
 
     name: str
@@ -52,7 +61,7 @@ class SpecField(NamedTuple):
     choices: tuple[str, ...] = ()
     meanings: Mapping[str, str] = MappingProxyType({})
     least: float = 1
-    most: int = LARGEST
+    most: float = LARGEST
     example: str = ""
     alias: str = ""
     of_block: bool = False
@@ -82,9 +91,8 @@ class SpecField(NamedTuple):
         try:
             if self.kind == "flag":
                 return _FLAGS[text.lower()]
-            if self.kind == "decimals":
-                return tuple(map(float, text.split(",")))
-            return tuple(map(int, text.split(","))) if self.kind == "numbers" else int(text)
+            read = float if self.kind in _FRACTIONS else int
+            return tuple(map(read, text.split(","))) if self.plural else read(text)
         except (ValueError, KeyError):
             example = f", such as {self.example}" if self.example else ""
             raise self.error(f"is {text!r}; give {_TEXTS[self.kind]}{example}") from None
@@ -93,6 +101,8 @@ class SpecField(NamedTuple):
         """The text from which `parse` reads the value."""
         if self.plural:
             return ",".join(str(item).removesuffix(".0") for item in value) or "none"
+        if self.kind in _FRACTIONS:
+            return str(value).removesuffix(".0")
         return str(value).lower() if self.kind == "flag" else str(value)
 
     def checked(self, value: Any) -> Any:
@@ -105,18 +115,19 @@ class SpecField(NamedTuple):
             raise self.error(f"is {value!r}; give a list, such as {self._listed}")
         items: tuple[Any, ...] = tuple(value) if self.plural else (value,)
         kind = _TYPES[self.kind]
-        counts = kind not in (str, bool)
         for item in items:
-            if not isinstance(item, kind) or (counts and isinstance(item, bool)):
+            if not isinstance(item, kind) or (kind is not bool and isinstance(item, bool)):
                 if self.plural:
                     raise self.error(f"holds {shown(item)}; give a list, such as {self._listed}")
                 raise self.error(f"is {shown(item)}; give {_VALUES[self.kind]}")
-            if counts and not self.least <= item <= self.most:
+            if kind not in (bool, str) and not self.least <= item <= self.most:
                 raise self.error(f"has {shown(item)}; allowed are {self.least} to {self.most}")
             if self.choices and item not in self.choices:
                 what = f"{self.name} part" if self.plural else self.name
                 raise unknown(what, item, self.choices, fields=(self.name,))
-        return items if self.plural else value
+        if self.kind in _FRACTIONS:
+            items = tuple(map(float, items))
+        return items if self.plural else items[0]
 
     def error(self, message: str) -> SpecError:
         """A SpecError about this field: its name, and the message."""
