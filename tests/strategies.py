@@ -34,11 +34,13 @@ def specs(
     fields = draw(_ways())
     block = fields["block"]
     delicate = fields["antialias"] in DELICATE or fields["pool"] in ("ceil", "average")
+    plain = fields["attention"] not in ("sk", "sk-full", "split") and "scales" not in fields
     stages = draw(st.integers(1, 2 if delicate else 4))
     stem = draw(st.sampled_from(STEMS))
     splits = len(STEM_STRIDES[stem]) > 1
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
-    shortcut = draw(st.sampled_from(FIELDS["shortcut"].choices))
+    shortcuts = [kind for kind in FIELDS["shortcut"].choices if kind != "none" or plain]
+    shortcut = draw(st.sampled_from(shortcuts))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
     if fields["norm"] == "group":
@@ -47,13 +49,24 @@ def specs(
     if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
         multiple *= 4 if made else 2
         stem_width = max(2, stem_width)
+    if fields["attention"] == "split":
+        fields["groups"] = draw(st.sampled_from([1, 2]))
+        fields["se_multiple"] = max(fields["se_multiple"], fields["groups"])
+        multiple *= fields["radix"]
     widths = [multiple * (1 + width % 2 if multiple >= 32 else width) for width in widths]
     expansion = draw(st.sampled_from([1, 2, 4])) if block == "bottleneck" else 1
+    if block == "bottleneck" and plain and multiple == 1 and draw(st.booleans()):
+        ratios = st.sampled_from([0.25, 1, 2.25, 3])
+        fields["bottle_ratio"] = draw(st.tuples(*[ratios] * stages))
+        fields["bottle_of"] = draw(st.sampled_from(FIELDS["bottle_of"].choices))
+        expansion = 1
     if shortcut == "A":  # it cannot drop channels
         enough = -(-stem_width // (expansion * multiple)) * multiple
         widths = sorted(max(width, enough) for width in widths)
-    if block == "bottleneck" and multiple == 1:
-        if fields["attention"] != "sk" and draw(st.booleans()):
+    if block == "bottleneck" and multiple == 1 and fields["attention"] != "split":
+        if "bottle_ratio" in fields:
+            fields["group_size"] = (draw(st.sampled_from([1, 4, 8])),)
+        elif fields["attention"] != "sk" and draw(st.booleans()):
             fields["group_size"] = tuple(draw(st.sampled_from([1, width])) for width in widths)
         else:
             fields["groups"] = draw(st.integers(1, 4))

@@ -29,6 +29,8 @@ class Choices:
         al. 2018, Figure 2c. shortcut_norm applies to post-activation networks only.
     stride_in: 1x1 as published in 2015; 3x3 is v1.5. order: pre is He et al. 2016 (arXiv
         1603.05027).
+    bottle_ratio: widths are then those of blocks' outputs, and the channels inside the nearest
+        multiple of 8, as timm has them.
     groups, group_width: a bottleneck's 3x3 has floor(width * group_width / 64) * groups channels
         in `groups` groups (ResNeXt; wide ResNets have one group of width 128).
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
@@ -181,6 +183,22 @@ class Choices:
         "Channels of a block's output for each of its width (by default 4 of a bottleneck).",
         most=64,
         of_block=True,
+    )
+    bottle_ratio: tuple[float, ...] = spec_field(
+        (),
+        "decimals",
+        "R,..",
+        "Channels inside a bottleneck for each that leaves it, for all stages or each.",
+        least=0.01,
+        most=64,
+        example="0.25",
+    )
+    bottle_of: str = spec_field(
+        "leaving",
+        "word",
+        "CHANNELS",
+        "Channels that bottle_ratio multiplies.",
+        {"leaving": "those that leave a block", "entering": "those that enter it"},
     )
     reduce_first: int = spec_field(
         1, "number", "N", "How many times narrower a bottleneck's first 1x1 is.", of_block=True

@@ -133,8 +133,9 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
     for stage, (count, step) in enumerate(zip(spec.blocks, steps(spec), strict=True)):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
-        groups = spec.groups_of(stage)
-        parts = [Part(design, kind, channels, inner, leaving, step.stride, groups)]
+        first, groups = spec.inner_channels(stage, channels), spec.groups_of(stage, inner)
+        of_first = groups if first == inner else spec.groups_of(stage, first)
+        parts = [Part(design, kind, channels, first, leaving, step.stride, of_first)]
         parts += [Part(design, kind, leaving, inner, leaving, 1, groups)] * (count - 1)
         if step.rest > 1 or step.first > 1 or step.factors:
             parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
