@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from resnet_inspect.networks.ops import ACTIVATIONS
+from resnet_inspect.networks.ops import ACTIVATIONS, GAMMAS
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.networks.stems import STEM_STRIDES
@@ -39,7 +39,8 @@ def specs(
     stem = draw(st.sampled_from(STEMS))
     splits = len(STEM_STRIDES[stem]) > 1
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
-    shortcuts = [kind for kind in FIELDS["shortcut"].choices if kind != "none" or plain]
+    kept = fields.get("convolution") != "scaled"
+    shortcuts = [kind for kind in FIELDS["shortcut"].choices if kind != "none" or (plain and kept)]
     shortcut = draw(st.sampled_from(shortcuts))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
@@ -71,6 +72,8 @@ def specs(
         else:
             fields["groups"] = draw(st.integers(1, 4))
             fields["group_width"] = draw(st.integers(-(-64 // min(widths)), 160))
+    if fields.get("convolution") == "scaled":
+        activations = tuple(name for name in activations if name in GAMMAS)
     return ResNetSpec(
         **fields,
         blocks=tuple(draw(st.integers(1, 2)) for _ in range(stages)),
@@ -114,6 +117,10 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     if fields["order"] == "pre":
         kinds = ["plain", "standardized"] + (["scaled"] if fields["norm"] == "none" else [])
         fields["convolution"] = draw(st.sampled_from(kinds))
+        fields["attention_at"] = draw(st.sampled_from(["last", "inner"]))
+        if fields["convolution"] == "scaled":
+            flags = ["gamma_in_act", "skipinit"] + ["extra_conv"] * (block == "bottleneck")
+            fields |= {flag: draw(st.booleans()) for flag in flags}
     else:
         fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
         fields["attention_at"] = draw(st.sampled_from(FIELDS["attention_at"].choices))

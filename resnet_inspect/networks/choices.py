@@ -33,6 +33,8 @@ class Choices:
         multiple of 8, as timm has them.
     groups, group_width: a bottleneck's 3x3 has floor(width * group_width / 64) * groups channels
         in `groups` groups (ResNeXt; wide ResNets have one group of width 128).
+    gamma_in_act, skipinit, extra_conv: Brock et al. 2021 (arXiv 2102.06171), section 4.1 and their
+        code; skipinit is De & Smith 2020 (arXiv 2002.10444).
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
         units, rounded to a multiple of 8 as timm does.
     """
@@ -176,6 +178,15 @@ class Choices:
         },
         of_block=True,
     )
+    gamma_in_act: bool = spec_field(
+        False, "flag", "", "Scale activations, and not weights, by their gamma.", of_block=True
+    )
+    skipinit: bool = spec_field(
+        False, "flag", "", "A learned gain of each residual, which starts at 0.", of_block=True
+    )
+    extra_conv: bool = spec_field(
+        False, "flag", "", "A second 3x3 in a bottleneck, as NFNets.", of_block=True
+    )
     expansion: int | None = spec_field(
         None,
         "number",
@@ -283,7 +294,7 @@ class Choices:
         "words",
         "PART,..",
         "Convolutions with a bias, or 'none'.",
-        ("stem", "residual", "shortcut"),
+        ("stem", "residual", "shortcut", "head"),
         example="stem,residual,shortcut",
     )
     head: str = spec_field(

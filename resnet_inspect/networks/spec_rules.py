@@ -12,6 +12,7 @@ from operator import mul
 from typing import Any
 
 from resnet_inspect.errors import SpecError
+from resnet_inspect.networks.ops import GAMMAS
 from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
 
 ResNetSpec = Any
@@ -128,7 +129,9 @@ _CHAIN: dict[str, tuple[Any, ...]] = {"block": ("conv",)}
 _BOTTLENECK: dict[str, tuple[Any, ...]] = {"block": ("bottleneck",)}
 _RESIDUAL: dict[str, tuple[Any, ...]] = {"block": ("basic", "bottleneck")}
 _POST: dict[str, tuple[Any, ...]] = {**_RESIDUAL, "order": ("post",)}
+_ADDED: dict[str, tuple[Any, ...]] = {"shortcut": ("A", "B", "C", "D")}
 _PLAIN: dict[str, tuple[Any, ...]] = {"convolution": ("plain",)}
+_SCALED: dict[str, tuple[Any, ...]] = {"convolution": ("scaled",)}
 
 _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     (
@@ -139,16 +142,20 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("stem", ("none",), _CHAIN),
     ("head", ("mlp",), _CHAIN),
     ("attention", ("se", "eca", "gc"), _RESIDUAL),
-    ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, "scales": (1,)}),
+    ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, **_ADDED, "scales": (1,)}),
     (
         "attention",
         ("split",),
         {**_POST, **_BOTTLENECK, **_PLAIN, "scales": (1,), "norm": ("batch", "none")},
     ),
-    ("attention_at", ("inner", "activated"), _POST),
+    ("attention_at", ("inner",), _RESIDUAL),
+    ("attention_at", ("activated",), _POST),
     ("antialias", ("average", "blur", "wide", "before"), _POST),
     ("convolution", ("standardized", "scaled"), {**_RESIDUAL, "order": ("pre",)}),
-    ("convolution", ("scaled",), {"norm": ("none",)}),
+    ("convolution", ("scaled",), {**_ADDED, "norm": ("none",), "activation": tuple(GAMMAS)}),
+    ("gamma_in_act", (True,), _SCALED),
+    ("skipinit", (True,), _SCALED),
+    ("extra_conv", (True,), {**_SCALED, **_BOTTLENECK}),
 )
 """(field, values, what other fields must be where it has one of them)."""
 
