@@ -44,7 +44,7 @@ def specs(
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
     if fields["norm"] == "group":
-        multiple, stem_width = 32, 256 if splits else 32
+        multiple, stem_width = 64, 512 if splits else 64  # torch norms no single number
     made = fields.get("convolution", "plain") != "plain"
     if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
         multiple *= 4 if made else 2
@@ -123,7 +123,7 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
         # Of a single hidden unit torch copies the weights on the CPU.
         fields["se_multiple"] = 8 if fields["attention"] == "gc" else draw(st.sampled_from([1, 8]))
         fields["se_entering"] = draw(st.booleans())
-    if block == "bottleneck" and "scales" not in fields:
+    if block == "bottleneck" and "scales" not in fields and "sk" not in fields["attention"]:
         fields["reduce_first"] = draw(st.sampled_from([1, 1, 2]))
     return fields
 

@@ -147,7 +147,7 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("stem", ("repvgg",), {"block": ("repvgg", "mobileone"), "stem_pool": (False,)}),
     ("attention", ("se",), {"block": ("basic", "bottleneck", "repvgg", "mobileone")}),
     ("attention", ("eca", "gc"), _RESIDUAL),
-    ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, "scales": (1,)}),
+    ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, "scales": (1,), "reduce_first": (1,)}),
     (
         "attention",
         ("split",),

@@ -201,6 +201,7 @@ _PARTS: tuple[tuple[str, str], ...] = (
     (r"\.conv_kxk\.0\.", ".conv_kxk."),  # mobileone
     (r"\.conv_kxk\.(\d)\.", r".conv_kxk_\1."),
     (r"\.conv_scale\.", ".conv_1x1."),
+    (r"\.reparam_conv\.", ".conv_kxk.conv."),  # the same, folded
     (r"\.shortcut\.(?:conv\.(?=conv|bn))?", ".downsample."),
 )
 
