@@ -200,6 +200,10 @@ _PARTS: tuple[tuple[str, str], ...] = (
     (r"\.(conv|bn)s\.(\d)\.", r".\g<1>2_\2."),  # res2net
     (r"\.paths\.(\d)\.", r".path\1."),  # skresnet
     (r"\.conv(\d)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
+    (r"\.conv_kxk\.0\.", ".conv_kxk."),  # mobileone
+    (r"\.conv_kxk\.(\d)\.", r".conv_kxk_\1."),
+    (r"\.conv_scale\.", ".conv_1x1."),
+    (r"\.reparam_conv\.", ".conv_kxk.conv."),  # the same, folded
     (r"\.shortcut\.(?:conv\.(?=conv|bn))?", ".downsample."),
 )
 
