@@ -74,6 +74,17 @@ def _reconciled(spec: ResNetSpec) -> bool:
     return seen and spec.head != "mlp" and spec.padding == "torch"
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("name", ["resnetv2_50x1_bit", "nf_resnet26"])
+def test_standardized_weights_are_counted_once_for_a_batch(name: str, batch: int) -> None:
+    graph = small(name)
+    for tool in OURS:
+        found = counters.run(tool, graph, batch)
+        for counted in CONVENTIONS.keys() & found:
+            expected = (counted, count(graph, CONVENTIONS[counted], batch))
+            assert (counted, found[counted].total) == expected
+
+
 ZOO = [
     name
     for name in zoo.ZOO
