@@ -104,6 +104,10 @@ def _check_dilation(spec: ResNetSpec) -> None:
         )
 
 
+_BY_STAGE = ("group_size", "dilations", "bottle_ratio", "attention_blocks")
+"""Fields that may be empty, or hold for each stage."""
+
+
 def _check_lengths(spec: ResNetSpec) -> None:
     if not spec.name.strip():
         raise SpecError("name is empty; give the network one", fields=("name",))
