@@ -18,7 +18,7 @@ from resnet_inspect.networks.design import (
     normalized,
     pooled,
 )
-from resnet_inspect.networks.shapes import Shape
+from resnet_inspect.networks.shapes import Shape, divisible
 
 _SCALE, _SIGMOID, _GLOBAL, _SUM = ops.Scale(), ops.Sigmoid(), ops.GlobalAvgPool2d(), ops.Add(False)
 _GATE_ACT = ops.ReLU()
@@ -32,7 +32,7 @@ def squeezed_channels(channels: int, reduction: int, multiple: int = 8) -> int:
     """
     if multiple == 1:
         return max(1, round(channels / reduction))
-    return max(multiple, int(channels / reduction + multiple / 2) // multiple * multiple)
+    return divisible(channels / reduction, multiple, 0)
 
 
 def _hidden(part: Part, channels: int) -> int:

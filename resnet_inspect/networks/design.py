@@ -37,6 +37,7 @@ class Design(NamedTuple):
     reduce_first: int
     scales: int
     radix: int
+    branches: int
     antialias: str
     attention: str
     attention_at: str

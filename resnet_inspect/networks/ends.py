@@ -14,6 +14,7 @@ from resnet_inspect.networks.design import (
     pooled,
     same_padding,
 )
+from resnet_inspect.networks.parallel import PARALLEL, parallel
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.stems import stem_channels
 
@@ -31,6 +32,8 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
     """What stands before the first stage."""
     spec, width = part.design, part.leaving
     strides, bias = spec.stem_strides, "stem" in spec.bias
+    if spec.stem in PARALLEL:
+        return parallel(net, part._replace(inner=width, stride=strides[0]), "stem", tensor)
     if len(strides) > 1:
         channels = (part.entering, *stem_channels(spec.stem, width))
         for i, stride in enumerate(strides):

@@ -40,6 +40,7 @@ from resnet_inspect.networks.graph import (
     Wire,
     in_network,
 )
+from resnet_inspect.networks.parallel import PARALLEL, in_turn, parallel, takes_turns
 from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
@@ -76,7 +77,7 @@ def _stages(spec: ResNetSpec, wire: Wire) -> Iterator[Stage]:
             place += len(block.layers)
             wire = Wire(block.output.name, block.output.output_shape)
         ends_network = parts[0].kind in (STEM, HEAD)
-        path = "" if ends_network else CHAIN if chained else name
+        path = blocks[0].path if ends_network else CHAIN if chained else name
         stage = Stage(name, path, tuple(blocks), repeats)
         yield stage
         wire = stage.leaving
@@ -89,7 +90,9 @@ def _block(part: Part, path: str, wire: Wire) -> Block:
     entering: Layer | Wire = wire
     connect(net, part, path, entering)
     if part.kind in (STEM, HEAD):
-        return net.block(part.kind.lower(), "", part.kind)
+        name = part.kind.lower()
+        module = part.kind == STEM and part.design.stem in PARALLEL
+        return net.block(name, name if module else "", part.kind)
     return net.chain() if part.kind == CHAIN else net.block(path, path, part.kind)
 
 
@@ -134,13 +137,16 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
     for stage, (count, step) in enumerate(zip(spec.blocks, steps(spec), strict=True)):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
-        groups = spec.groups_of(stage)
-        parts = [Part(design, kind, channels, inner, leaving, step.stride, groups)]
+        first, groups = spec.inner_channels(stage, channels), spec.groups_of(stage, inner)
+        of_first = groups if first == inner else spec.groups_of(stage, first)
+        parts = [Part(design, kind, channels, first, leaving, step.stride, of_first)]
         parts += [Part(design, kind, leaving, inner, leaving, 1, groups)] * (count - 1)
         if step.rest > 1 or step.first > 1 or step.factors:
             parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
         if spec.convolution == "scaled":
             parts, variance = _damped(parts, variance)
+        elif takes_turns(spec):
+            parts = in_turn(spec, stage, parts)
         elif kind != CHAIN and not step.factors:  # from its second block on, a stage repeats itself
             parts = parts[:2]
         yield StageLayout(f"{named}{stage + 1}", tuple(parts), count - len(parts))
@@ -170,6 +176,8 @@ def connect(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tens
         return ends.head(net, part, path, tensor)
     if part.kind == CHAIN:
         return _single_convolution(net, part, path, tensor)
+    if part.design.block in PARALLEL:
+        return parallel(net, part, path, tensor)
     return _residual_block(net, part, path, tensor)
 
 
@@ -203,11 +211,19 @@ _OF_ATTENTION = {
 }
 
 
+_BLOCKS = {
+    "basic": "BasicBlock",
+    "bottleneck": "Bottleneck",
+    "repvgg": "RepVGGBlock",
+    "mobileone": "MobileOneBlock",
+}
+
+
 def block_kind(spec: ResNetSpec) -> str:
     """What a block of this network calls itself: Bottleneck, PreActBasicBlock, SEBottleneck, .."""
     if spec.block == "conv":
         return CHAIN
-    base = "BasicBlock" if spec.block == "basic" else "Bottleneck"
+    base = _BLOCKS[spec.block]
     plain = "Plain" if spec.shortcut == "none" else ""
     before = "PreAct" if spec.order == "pre" else ""
     gated = _OF_ATTENTION.get(spec.attention or "none", "")
