@@ -42,9 +42,12 @@ class ResNetSpec(Choices):
         A deep stem counts as one, as in ResNet-50-D; shortcuts do not count.
         """
         ends = {"pool": 1, "mlp": 3}.get(self.head, 0) + bool(self.head_width)
-        return (
-            (self.stem != "none") + (BLOCKS[self.block] + self.extra_conv) * sum(self.blocks) + ends
-        )
+        return (self.stem != "none") + self.block_depth * sum(self.blocks) + ends
+
+    @property
+    def block_depth(self) -> int:
+        """Convolutions on the path of a block."""
+        return BLOCKS[self.block] + self.extra_conv
 
     @property
     def stem_stride(self) -> int:
@@ -73,8 +76,9 @@ class ResNetSpec(Choices):
         but the first.
         """
         if self.bottle_ratio:
-            of = entering if entering and self.bottle_of == "entering" else self.widths[stage]
-            return divisible(of * self.bottle_ratio[stage])
+            of = entering if entering and self.bottle_of != "leaving" else self.widths[stage]
+            begins = entering and stage == 0 and self.bottle_of == "later"
+            return divisible(of * (1 if begins else self.bottle_ratio[stage]))
         if self.block != "bottleneck" or self.group_size:
             return self.widths[stage]
         return self.widths[stage] * self.group_width // 64 * self.groups
