@@ -128,6 +128,30 @@ def _(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> 
     return Passed(tuple(map(_normed, tensors[0])), gains)
 
 
+@passed.register
+def _(op: ops.Multiply, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    return _multiplied(tensors[0], op.factor**2)
+
+
+def _multiplied(tensor: Tensor, power: float) -> Passed:
+    """A tensor times the root of a power."""
+    made = [
+        replace(
+            part,
+            square=times(part.square, power),
+            common=times(part.common, power),
+            cross=times(part.cross, power),
+            steady=part.steady * power,
+            law=part.law.normed(0.0, power**-0.5) if power else gauss(0.0),
+            ripple=part.ripple * power,
+            spread=part.spread * power**2,
+            pairs=None if part.pairs is None else times(part.pairs, power),
+        )
+        for part in tensor
+    ]
+    return Passed(tuple(made), tuple(Gain(part.channels, power) for part in tensor))
+
+
 def _divided(part: Channels) -> float:
     """The mean of one by the variance: more than one by its mean, where channels differ in it."""
     variance = part.variance + EPSILON
@@ -360,27 +384,6 @@ def aligned(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int,
 
 
 @passed.register
-def _(op: ops.Multiply, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    made = tuple(_multiplied(part, op.factor**2) for part in tensors[0])
-    return Passed(made, tuple(Gain(part.channels, op.factor**2) for part in made))
-
-
-def _multiplied(part: Channels, power: float) -> Channels:
-    """By a number of this square."""
-    return replace(
-        part,
-        square=times(part.square, power),
-        common=times(part.common, power),
-        cross=times(part.cross, power),
-        steady=part.steady * power,
-        law=part.law.normed(0.0, power**-0.5) if power else gauss(0.0),
-        ripple=part.ripple * power,
-        spread=part.spread * power**2,
-        pairs=part.pairs and times(part.pairs, power),
-    )
-
-
-@passed.register
 def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     """By a gate that the signal sets hardly off its value at 0."""
     (gate,) = tensors[1]
@@ -389,8 +392,9 @@ def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) 
     own = mean(gate.common) - gate.law.mean**2
     steady = max(0.0, own) / max(power - gate.law.mean**2, 1e-300)
     spread = steady * (gate.law.mean_fourth - power**2)
+    scaled = _multiplied(tensors[0], power)
     made = [
-        replace(_multiplied(part, power), spread=spread * part.variance**2, ripple=0.0, pairs=None)
-        for part in tensors[0]
+        replace(part, spread=spread * entering.variance**2, ripple=0.0, pairs=None)
+        for part, entering in zip(scaled.tensor, tensors[0], strict=True)
     ]
-    return Passed(tuple(made), tuple(Gain(part.channels, power) for part in made))
+    return scaled._replace(tensor=tuple(made))
