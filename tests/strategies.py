@@ -12,7 +12,15 @@ from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.networks.stems import STEM_STRIDES
 
-STEMS = tuple(stem for stem in FIELDS["stem"].choices if stem != "none")
+STEMS = tuple(sorted(set(FIELDS["stem"].choices) - {"none"}, key="quad2".__eq__))
+"""The last for post-activation only."""
+
+SHORTCUTS = {
+    "post": FIELDS["shortcut"].choices,
+    "pre": ("A", "B", "C", "D", "none"),
+    "ahead": ("B", "C", "D"),
+}
+"""By what activates when."""
 
 DELICATE = ("average", "blur")
 """Pools that small maps do not fit."""
@@ -36,15 +44,25 @@ def specs(
     delicate = fields["antialias"] in DELICATE or fields["pool"] in ("ceil", "average")
     plain = fields["attention"] not in ("sk", "sk-full", "split") and "scales" not in fields
     stages = draw(st.integers(1, 2 if delicate else 4))
-    stem = draw(st.sampled_from(STEMS))
+    stem = draw(st.sampled_from(STEMS if fields["order"] == "post" else STEMS[:-1]))
     splits = len(STEM_STRIDES[stem]) > 1
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
-    shortcuts = [kind for kind in FIELDS["shortcut"].choices if kind != "none" or plain]
-    shortcut = draw(st.sampled_from(shortcuts))
+    shortcut = draw(
+        st.sampled_from(
+            [
+                kind
+                for kind in SHORTCUTS[fields["order"]]
+                if plain or kind not in ("none", "identity")
+            ]
+        )
+    )
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
     if fields["norm"] == "group":
-        multiple, stem_width = 32, 256 if splits else 32
+        fields["norm_size"] = draw(st.sampled_from([0, 16]))
+        # torch refuses groups of one channel over one pixel.
+        multiple = 32 if fields["norm_size"] else 64
+        stem_width = 8 * multiple if splits else multiple
     made = fields.get("convolution", "plain") != "plain"
     if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
         multiple *= 4 if made else 2
@@ -59,13 +77,17 @@ def specs(
         ratios = st.sampled_from([0.25, 1, 2.25, 3])
         fields["bottle_ratio"] = draw(st.tuples(*[ratios] * stages))
         fields["bottle_of"] = draw(st.sampled_from(FIELDS["bottle_of"].choices))
+        if (fields["order"], fields["antialias"]) == ("post", "none") and stages > 1:
+            fields["first_blocks"] = draw(st.sampled_from([(), ("basic",), ("edge",)]))
         expansion = 1
     if shortcut == "A":  # it cannot drop channels
         enough = -(-stem_width // (expansion * multiple)) * multiple
         widths = sorted(max(width, enough) for width in widths)
     if block == "bottleneck" and multiple == 1 and fields["attention"] != "split":
         if "bottle_ratio" in fields:
-            fields["group_size"] = (draw(st.sampled_from([1, 4, 8])),)
+            size = draw(st.sampled_from([1, 4, 8]))
+            if "basic" not in fields.get("first_blocks", ()):
+                fields["group_size"] = (size,)
         elif fields["attention"] != "sk" and draw(st.booleans()):
             fields["group_size"] = tuple(draw(st.sampled_from([1, width])) for width in widths)
         else:
@@ -106,15 +128,19 @@ def _dilations(fields: dict[str, Any], stages: int) -> st.SearchStrategy[tuple[i
 def _ways(draw: st.DrawFn) -> dict[str, Any]:
     """Ways of block that go together."""
     block = draw(st.sampled_from(["basic", "bottleneck"]))
-    fields: dict[str, Any] = {"block": block, "order": draw(st.sampled_from(["post", "pre"]))}
+    orders = st.sampled_from(["post", "post", "post", "pre", "pre", "ahead"])
+    fields: dict[str, Any] = {"block": block, "order": draw(orders)}
     fields["norm"] = draw(st.sampled_from(["batch", "batch", "none", "group"]))
     fields["attention"] = draw(st.sampled_from(["none", "none", "se", "eca", "gc"]))
     fields["pool"] = draw(st.sampled_from(FIELDS["pool"].choices))
     fields["antialias"] = "none"
+    if fields["order"] == "ahead" and block == "bottleneck":
+        fields["attention_at"] = draw(st.sampled_from(["last", "inner"]))
     if fields["order"] == "pre":
         kinds = ["plain", "standardized"] + (["scaled"] if fields["norm"] == "none" else [])
         fields["convolution"] = draw(st.sampled_from(kinds))
-    else:
+    elif fields["order"] == "post":
+        fields["linear_out"] = draw(st.booleans())
         fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
         fields["attention_at"] = draw(st.sampled_from(FIELDS["attention_at"].choices))
         paths = ["", "", "sk", "sk-full"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from resnet_inspect.networks.ops import ACTIVATIONS
 from resnet_inspect.networks.spec_field import spec_field
 
-BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1}
+BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1, "edge": 2}
 """Kinds of block, with the convolutions on their path (He et al. 2015, Figure 5; VGG's)."""
 
 DEEPEST = 10_000
@@ -44,6 +44,14 @@ class Choices:
         "KIND",
         "Residual block.",
         {"basic": "two 3x3", "bottleneck": "1x1, 3x3, 1x1", "conv": "one 3x3, as VGG"},
+    )
+    first_blocks: tuple[str, ...] = spec_field(
+        (),
+        "words",
+        "KIND,..",
+        "Blocks of the first stages, where they are not bottlenecks as all others.",
+        {"basic": "two 3x3", "edge": "3x3, 1x1"},
+        example="basic,basic",
     )
     blocks: tuple[int, ...] = spec_field(
         (2, 2, 2, 2), "numbers", "N,N,..", "Blocks in each stage.", most=DEEPEST, example="3,4,6,3"
@@ -97,6 +105,7 @@ class Choices:
             "deep": "three 3x3",
             "tiered": "three 3x3, narrower first",
             "quad": "four 3x3, each twice as wide as the last",
+            "quad2": "the same, the first two linear",
             "none": "the first stage takes the image, as VGG's does",
         },
     )
@@ -130,6 +139,7 @@ class Choices:
             "B": "projection where the shape changes",
             "C": "projection everywhere",
             "D": "average pool and projection",
+            "identity": "none where the shape changes, as RegNet-Z",
             "none": "a plain network",
         },
         of_block=True,
@@ -153,7 +163,7 @@ class Choices:
         "word",
         "ORDER",
         "Activation after or before the convolutions.",
-        {"post": "2015", "pre": "2016"},
+        {"post": "2015", "pre": "2016", "ahead": "before the shortcut as well, as RegNetV"},
         of_block=True,
     )
     norm: str = spec_field(
@@ -163,6 +173,9 @@ class Choices:
         "Normalization.",
         {"batch": "batch norm", "group": "32 groups of channels", "none": "none"},
         of_block=True,
+    )
+    norm_size: int = spec_field(
+        0, "number", "N", "Channels of a group of norms; 0 for 32 groups.", least=0, of_block=True
     )
     convolution: str = spec_field(
         "plain",
@@ -273,10 +286,13 @@ class Choices:
         8, "number", "N", "Hidden units are the nearest multiple of N.", of_block=True
     )
     se_entering: bool = spec_field(
-        False, "flag", "", "Hidden units from the block's input, as RegNet.", of_block=True
+        False, "flag", "", "Hidden units and activation of the block, as RegNet.", of_block=True
     )
     activation: str = spec_field(
         "relu", "word", "NAME", "Activation.", tuple(ACTIVATIONS), of_block=True
+    )
+    linear_out: bool = spec_field(
+        False, "flag", "", "No activation after a block's sum, as RegNet-Z.", of_block=True
     )
     bias: tuple[str, ...] = spec_field(
         (),

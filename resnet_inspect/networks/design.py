@@ -30,6 +30,7 @@ class Design(NamedTuple):
     padding: str
     order: str
     norm: str
+    norm_size: int
     convolution: str
     reduce_first: int
     scales: int
@@ -41,6 +42,7 @@ class Design(NamedTuple):
     se_multiple: int
     se_entering: bool
     activation: str
+    linear_out: bool
     bias: tuple[str, ...]
     head: str
     head_width: int
@@ -165,7 +167,8 @@ def normalized(
     if design.norm == "group":
         from resnet_inspect.networks.torch_ops import GroupNorm
 
-        return net.add(GroupNorm(32, channels), tensor, name=name)
+        groups = channels // design.norm_size if design.norm_size else 32
+        return net.add(GroupNorm(groups, channels), tensor, name=name)
     return net.add(batch_norm(channels), tensor, name=name)
 
 

@@ -35,7 +35,8 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
         for i, stride in enumerate(strides):
             op = conv(channels[i], channels[i + 1], 3, stride, 1, bias, kind=spec.convolution)
             tensor = convolved(net, spec, op, tensor, f"conv1.{3 * i}")
-            if i + 1 < len(strides):
+            linear = spec.stem == "quad2" and i < 2
+            if i + 1 < len(strides) and not linear:
                 tensor = normalized(net, spec, channels[i + 1], tensor, f"conv1.{3 * i + 1}")
                 tensor = net.add(spec.act, tensor, name=f"conv1.{3 * i + 2}")
     else:
@@ -85,6 +86,8 @@ def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     if spec.order == "pre":
         tensor = normalized(net, spec, width, tensor, "norm")
         tensor = net.add(spec.act, tensor, name=spec.act_path)
+    elif (spec.order == "ahead" or spec.linear_out) and not spec.head_width:
+        tensor = net.add(spec.act, tensor, name="final_conv")
     if spec.head_width:
         op = conv(width, spec.head_width, 1, kind=spec.convolution)
         tensor = net.add(op, tensor, name="final_conv.conv")

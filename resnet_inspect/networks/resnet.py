@@ -133,6 +133,9 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
     for stage, (count, step) in enumerate(zip(spec.blocks, steps(spec), strict=True)):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
+        if spec.first_blocks:
+            design = design._replace(block=spec.kind_of(stage))
+            kind = block_kind(spec, design.block)
         first, groups = spec.inner_channels(stage, channels), spec.groups_of(stage, inner)
         of_first = groups if first == inner else spec.groups_of(stage, first)
         parts = [Part(design, kind, channels, first, leaving, step.stride, of_first)]
@@ -203,13 +206,16 @@ _OF_ATTENTION = {
 }
 
 
-def block_kind(spec: ResNetSpec) -> str:
+_CLASSES = {"basic": "BasicBlock", "bottleneck": "Bottleneck", "edge": "EdgeBlock"}
+
+
+def block_kind(spec: ResNetSpec, block: str = "") -> str:
     """What a block of this network calls itself: Bottleneck, PreActBasicBlock, SEBottleneck, .."""
     if spec.block == "conv":
         return CHAIN
-    base = "BasicBlock" if spec.block == "basic" else "Bottleneck"
+    base = _CLASSES[block or spec.block]
     plain = "Plain" if spec.shortcut == "none" else ""
-    before = "PreAct" if spec.order == "pre" else ""
+    before = "PreAct" if spec.order != "post" else ""
     gated = _OF_ATTENTION.get(spec.attention or "none", "")
     return plain + before + gated + ("Res2" if spec.scales > 1 else "") + base
 
@@ -224,6 +230,11 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
             conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0], kind),
             conv(inner, leaving, 3, 1, 1, bias, part.dilation[1], kind),
         ]
+    if spec.block == "edge":
+        return [
+            conv(part.entering, inner, 3, stride, part.groups, bias, part.dilation[0]),
+            conv(inner, leaving, 1, 1, 1, bias),
+        ]
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
     first, last = inner * spec.scales // spec.reduce_first, inner * spec.scales
     middle = inner if spec.scales > 1 else first
@@ -236,8 +247,9 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
 
 def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
     spec = part.design
-    projects = (part.changes or spec.shortcut == "C") and spec.shortcut != "none"
-    residual = _preactivated if spec.order == "pre" else _postactivated
+    projects = part.changes or spec.shortcut == "C"
+    passes = spec.shortcut != "none" and not (projects and spec.shortcut == "identity")
+    residual = _postactivated if spec.order == "post" else _preactivated
     # a projection takes the activated input (He et al. 2016, section 4.1)
     tensor, activated = residual(net, part, path, entering)
     if spec.attention_at != "inner" and spec.attention in GATES:
@@ -248,12 +260,14 @@ def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tenso
             tensor = net.add(ops.Multiply(GAIN), tensor, name=f"{path}.gain")
     if spec.convolution == "scaled":
         tensor = net.add(ops.Multiply(ALPHA), tensor, name=f"{path}.alpha")
-    if spec.shortcut != "none":
-        bypass = activated if projects and spec.shortcut != "A" else entering
+    if passes:
+        bypass = entering
+        if spec.order == "ahead" or (projects and spec.shortcut != "A"):
+            bypass = activated
         if projects:
             bypass = _shortcut(net, part, f"{path}.downsample", bypass)
         tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
-    if spec.order == "post":
+    if spec.order == "post" and not spec.linear_out:
         tensor = _activated(net, part, path, tensor, BLOCKS[spec.block])
     return tensor
 
@@ -267,7 +281,7 @@ def _activated(
         path = f"{path}_in"
         return net.add(part.design.act.replace(inplace=False), tensor, name=path)
     special = part.design.attention_at == "activated" or _path_kind(part) in PATHS
-    if special or (part.design.order == "pre" and part.design.norm == "none"):
+    if special or (part.design.order != "post" and part.design.norm == "none"):
         return net.add(part.design.act, tensor, name=path)  # the builder numbers them
     return net.add(part.design.act, tensor, name=f"{path}{number}", path=path)
 
@@ -290,6 +304,8 @@ def _preactivated(
                 tensor = net.add(ops.Multiply(part.damping), tensor, name=f"{path}.beta")
             activated = tensor
         tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
+        if i == 2 and spec.attention_at == "inner" and spec.attention in GATES:
+            tensor = attend(net, part, f"{path}.se", op.out_channels, tensor)
     return tensor, activated
 
 

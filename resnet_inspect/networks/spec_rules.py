@@ -145,7 +145,12 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
         ("split",),
         {**_POST, **_BOTTLENECK, **_PLAIN, "scales": (1,), "norm": ("batch", "none")},
     ),
-    ("attention_at", ("inner", "activated"), _POST),
+    ("attention_at", ("inner",), _RESIDUAL),
+    ("attention_at", ("activated",), _POST),
+    ("shortcut", ("identity",), _POST),
+    ("linear_out", (True,), _POST),
+    ("order", ("ahead",), {**_RESIDUAL, "shortcut": ("B", "C", "D")}),
+    ("stem", ("quad2",), {"order": ("post",)}),
     ("antialias", ("average", "blur", "wide", "before"), _POST),
     ("convolution", ("standardized", "scaled"), {**_RESIDUAL, "order": ("pre",)}),
     ("convolution", ("scaled",), {"norm": ("none",)}),
@@ -173,7 +178,14 @@ def _check_needs(spec: ResNetSpec) -> None:
     if spec.bottle_ratio:
         for other, allowed in _WITH_A_RATIO.items():
             _need(spec, "bottle_ratio", other, allowed)
-    elif spec.bottle_of != "leaving":
+    if spec.first_blocks:
+        _check_first_blocks(spec)
+    if spec.order != "post" and spec.attention_at == "inner":
+        _need(spec, "attention_at", "block", ("bottleneck",))
+        _need(spec, "attention_at", "convolution", ("plain",))
+    if spec.norm_size:
+        _need(spec, "norm_size", "norm", ("group",))
+    if spec.bottle_of != "leaving" and not spec.bottle_ratio:
         raise SpecError(
             f"bottle_of is {spec.bottle_of!r} without a bottle_ratio; give one, such as 2.25",
             fields=("bottle_of", "bottle_ratio"),
@@ -190,6 +202,18 @@ def _check_needs(spec: ResNetSpec) -> None:
         _need(spec, "scales", "shortcut", ("A", "B", "C", "D"))
     if spec.radix > 1:
         _need(spec, "radix", "attention", ("split",))
+
+
+def _check_first_blocks(spec: ResNetSpec) -> None:
+    if not spec.bottle_ratio or len(spec.first_blocks) >= len(spec.blocks):
+        raise SpecError(
+            f"first_blocks has {len(spec.first_blocks)} for {len(spec.blocks)} stages; give those "
+            "of stages before bottlenecks, and bottle_ratio, such as 1,1,0.25,0.25",
+            fields=("first_blocks", "bottle_ratio"),
+        )
+    _need(spec, "first_blocks", "order", ("post",))
+    for name in ("antialias", "attention"):
+        _need(spec, "first_blocks", name, _UNDILATED[name])
 
 
 def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> None:
@@ -221,6 +245,12 @@ def _check_channels(spec: ResNetSpec) -> None:
             )
         for inner in {spec.inner_channels(stage, entering[stage]), spec.inner_channels(stage)}:
             _check_divided(spec, stage, inner)
+            if spec.kind_of(stage) == "basic" and spec.groups_of(stage, inner) > 1:
+                raise SpecError(
+                    f"group_size has {spec.group_size[stage]} for basic blocks, which have no "
+                    f"groups; give {inner} for their stage",
+                    fields=("group_size", "first_blocks"),
+                )
     if spec.shortcut == "A":
         for before, after in pairwise(entering):
             if after < before:
@@ -237,7 +267,7 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
     if spec.group_size:
         divisors["group_size"] = spec.group_size[stage]
     if spec.norm == "group":
-        divisors["norm (32 groups)"] = 32 * spec.reduce_first
+        divisors[f"norm ({_norm_groups(spec)})"] = _grouped(spec) * spec.reduce_first
     if spec.attention == "sk":
         divisors["attention (halves)"] = 2 * spec.groups_of(stage, inner)
     if spec.attention == "split":
@@ -264,6 +294,16 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
             )
 
 
+def _grouped(spec: ResNetSpec) -> int:
+    """What channels must be a multiple of where norms have groups of them."""
+    size: int = spec.norm_size or 32
+    return size
+
+
+def _norm_groups(spec: ResNetSpec) -> str:
+    return f"groups of {spec.norm_size}" if spec.norm_size else "32 groups"
+
+
 def _check_stem(spec: ResNetSpec) -> None:
     convolutions = len(STEM_STRIDES[spec.stem])
     if len(spec.stem_strides) != convolutions:
@@ -279,10 +319,10 @@ def _check_stem(spec: ResNetSpec) -> None:
         )
     if spec.norm == "group" and spec.stem != "none":
         widths = stem_channels(spec.stem, spec.stem_width)
-        for width in widths if spec.order == "post" else widths[:-1]:
-            if width % 32:
+        for width in widths[2:] if spec.stem == "quad2" else widths:
+            if width % _grouped(spec):
                 raise SpecError(
                     f"stem_width {spec.stem_width} gives a stem of {width} channels; group norm "
-                    "needs a multiple of 32",
+                    f"needs a multiple of {_grouped(spec)}",
                     fields=("stem_width", "norm"),
                 )

@@ -8,6 +8,7 @@ STEM_STRIDES = {
     "deep": (2, 1, 1),
     "tiered": (2, 1, 1),
     "quad": (2, 1, 1, 2),
+    "quad2": (2, 1, 1, 2),
     "none": (),
 }
 """Strides of the convolutions of each stem, where nothing else is said."""
@@ -15,7 +16,7 @@ STEM_STRIDES = {
 
 def stem_channels(kind: str, width: int) -> tuple[int, ...]:
     """Channels that leave each convolution of a stem."""
-    if kind == "quad":
+    if kind in ("quad", "quad2"):
         return width // 8, width // 4, width // 2, width
     if kind in ("deep", "tiered"):
         return 3 * (width // 8) if kind == "tiered" else width // 2, width // 2, width

@@ -58,7 +58,7 @@ _BIT: dict[str, Any] = {**PREACTIVATED, **_GN, "convolution": "standardized", "p
 _BITS: dict[int, dict[str, Any]] = {50: L50, 101: L101, 152: L152}
 _SPLIT: dict[str, Any] = {"attention": "split", "radix": 2, **DEEP_D, "antialias": "wide"}
 _FAST_SPLIT: dict[str, Any] = {"attention": "split", **DEEP_D, "antialias": "before"}
-_Y: dict[str, Any] = {
+REGNET_GATES: dict[str, Any] = {
     "se_reduction": 4,
     "se_multiple": 1,
     "se_entering": True,
@@ -273,7 +273,10 @@ VARIANTS: dict[str, Entry] = {
     ),
     # RegNet: w_0, w_a, w_m, depth and group size (pycls' configs)
     **{f"regnetx_{name}": Entry("regnet", REGNET, {}, law) for name, law in _X_LAWS.items()},
-    **{f"regnety_{name}": Entry("regnet", REGNET, _Y, law) for name, law in _Y_LAWS.items()},
+    **{
+        f"regnety_{name}": Entry("regnet", REGNET, REGNET_GATES, law)
+        for name, law in _Y_LAWS.items()
+    },
     # without normalization
     **{
         f"nf_{gate}resnet{depth}": Entry("nf", NF, {**layout, **_NF, **fields})

@@ -198,6 +198,7 @@ _PARTS: tuple[tuple[str, str], ...] = (
     (r"\.(conv|bn)s\.(\d)\.", r".\g<1>2_\2."),  # res2net
     (r"\.paths\.(\d)\.", r".path\1."),  # skresnet
     (r"\.conv(\d)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
+    (r"\.downsample\.(?=weight|bias)", ".downsample.0."),  # regnetv
     (r"\.shortcut\.(?:conv\.(?=conv|bn))?", ".downsample."),
 )
 
@@ -219,7 +220,7 @@ def _own_rules(spec: ResNetSpec) -> Iterator[tuple[str, str]]:
         yield r"^(layer\d+\.\d+)\.conv(\d)\.(conv|bn)\.", r"\1.\3\2."
     convolutions = len(spec.stem_strides)
     if convolutions == 1:
-        yield r"^stem\.conv1?\.", "conv1."
+        yield r"^stem\.(?:conv1?\.|(?=weight|bias))", "conv1."
         yield r"^stem\.bn1?\.", "bn1."
     for number in range(1, convolutions + 1):
         norm = "bn1." if number == convolutions else f"conv1.{3 * number - 2}."
