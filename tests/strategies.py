@@ -7,12 +7,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from resnet_inspect.networks.ops import ACTIVATIONS
+from resnet_inspect.networks.ops import ACTIVATIONS, GAMMAS
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.networks.stems import STEM_STRIDES
 
-STEMS = tuple(sorted(set(FIELDS["stem"].choices) - {"none"}, key="quad2".__eq__))
+STEMS = tuple(sorted(set(FIELDS["stem"].choices) - {"repvgg", "none"}, key="quad2".__eq__))
 """The last for post-activation only."""
 
 SHORTCUTS = {
@@ -39,6 +39,8 @@ def specs(
     """
     if draw(st.integers(0, 9)) == 0:
         return draw(chains(activations=activations, widest=widest))
+    if draw(st.integers(0, 9)) == 0:
+        return draw(parallels(activations=activations, widest=widest))
     fields = draw(_ways())
     block = fields["block"]
     delicate = fields["antialias"] in DELICATE or fields["pool"] in ("ceil", "average")
@@ -47,21 +49,14 @@ def specs(
     stem = draw(st.sampled_from(STEMS if fields["order"] == "post" else STEMS[:-1]))
     splits = len(STEM_STRIDES[stem]) > 1
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
-    shortcut = draw(
-        st.sampled_from(
-            [
-                kind
-                for kind in SHORTCUTS[fields["order"]]
-                if plain or kind not in ("none", "identity")
-            ]
-        )
-    )
+    kept = plain and fields.get("convolution") != "scaled"
+    shortcuts = [kind for kind in SHORTCUTS[fields["order"]] if kept or kind in "ABCD"]
+    shortcut = draw(st.sampled_from(shortcuts))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
     if fields["norm"] == "group":
         fields["norm_size"] = draw(st.sampled_from([0, 16]))
-        # torch refuses groups of one channel over one pixel.
-        multiple = 32 if fields["norm_size"] else 64
+        multiple = 32 if fields["norm_size"] else 64  # torch norms no single number
         stem_width = 8 * multiple if splits else multiple
     made = fields.get("convolution", "plain") != "plain"
     if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
@@ -93,6 +88,8 @@ def specs(
         else:
             fields["groups"] = draw(st.integers(1, 4))
             fields["group_width"] = draw(st.integers(-(-64 // min(widths)), 160))
+    if fields.get("convolution") == "scaled":
+        activations = tuple(name for name in activations if name in GAMMAS)
     return ResNetSpec(
         **fields,
         blocks=tuple(draw(st.integers(1, 2)) for _ in range(stages)),
@@ -134,11 +131,15 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     fields["attention"] = draw(st.sampled_from(["none", "none", "se", "eca", "gc"]))
     fields["pool"] = draw(st.sampled_from(FIELDS["pool"].choices))
     fields["antialias"] = "none"
-    if fields["order"] == "ahead" and block == "bottleneck":
+    if fields["order"] == "ahead":
         fields["attention_at"] = draw(st.sampled_from(["last", "inner"]))
     if fields["order"] == "pre":
         kinds = ["plain", "standardized"] + (["scaled"] if fields["norm"] == "none" else [])
         fields["convolution"] = draw(st.sampled_from(kinds))
+        fields["attention_at"] = draw(st.sampled_from(["last", "inner"]))
+        if fields["convolution"] == "scaled":
+            flags = ["gamma_in_act", "skipinit"] + ["extra_conv"] * (block == "bottleneck")
+            fields |= {flag: draw(st.booleans()) for flag in flags}
     elif fields["order"] == "post":
         fields["linear_out"] = draw(st.booleans())
         fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
@@ -160,7 +161,7 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
         # Of a single hidden unit torch copies the weights on the CPU.
         fields["se_multiple"] = 8 if fields["attention"] == "gc" else draw(st.sampled_from([1, 8]))
         fields["se_entering"] = draw(st.booleans())
-    if block == "bottleneck" and "scales" not in fields:
+    if block == "bottleneck" and "scales" not in fields and "sk" not in fields["attention"]:
         fields["reduce_first"] = draw(st.sampled_from([1, 1, 2]))
     return fields
 
@@ -180,6 +181,32 @@ def chains(draw: st.DrawFn, *, activations: tuple[str, ...], widest: int) -> Res
         activation=draw(st.sampled_from(activations)),
         bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
         head=draw(st.sampled_from(["pool", "mlp"])),
+        in_channels=draw(st.integers(1, 4)),
+        classes=draw(st.integers(1, 12)),
+    )
+
+
+@st.composite
+def parallels(draw: st.DrawFn, *, activations: tuple[str, ...], widest: int) -> ResNetSpec:
+    """Any valid spec of one to three stages of blocks whose convolutions run side by side."""
+    stages, block = draw(st.integers(1, 3)), draw(st.sampled_from(["repvgg", "mobileone"]))
+    paired, gated = 1 + (block == "mobileone"), draw(st.booleans())
+    groups = 1 if paired == 2 else draw(st.integers(1, 3))
+    blocks = tuple(draw(st.integers(1, 2)) * paired for _ in range(stages))
+    some = gated and paired == 2 and draw(st.booleans())
+    return ResNetSpec(
+        block=block,
+        blocks=blocks,
+        widths=tuple(groups * draw(st.integers(1, widest // groups)) for _ in range(stages)),
+        strides=tuple(draw(st.integers(1, 3)) for _ in range(stages)),
+        groups=groups,
+        branches=draw(st.integers(1, 3)) if paired == 2 else 1,
+        stem=draw(st.sampled_from(["repvgg", "repvgg", "7x7"])),
+        stem_width=draw(st.integers(1, 12)),
+        attention="se" if gated else "none",
+        attention_blocks=tuple(draw(st.integers(0, count)) for count in blocks) if some else (),
+        activation=draw(st.sampled_from(activations)),
+        bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from resnet_inspect.networks.ops import ACTIVATIONS
 from resnet_inspect.networks.spec_field import spec_field
 
-BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1, "edge": 2}
+BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1, "repvgg": 1, "mobileone": 1, "edge": 2}
 """Kinds of block, with the convolutions on their path (He et al. 2015, Figure 5; VGG's)."""
 
 DEEPEST = 10_000
@@ -33,6 +33,8 @@ class Choices:
         multiple of 8, as timm has them.
     groups, group_width: a bottleneck's 3x3 has floor(width * group_width / 64) * groups channels
         in `groups` groups (ResNeXt; wide ResNets have one group of width 128).
+    gamma_in_act, skipinit, extra_conv: Brock et al. 2021 (arXiv 2102.06171), section 4.1 and their
+        code; skipinit is De & Smith 2020 (arXiv 2002.10444).
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
         units, rounded to a multiple of 8 as timm does.
     """
@@ -43,7 +45,13 @@ class Choices:
         "word",
         "KIND",
         "Residual block.",
-        {"basic": "two 3x3", "bottleneck": "1x1, 3x3, 1x1", "conv": "one 3x3, as VGG"},
+        {
+            "basic": "two 3x3",
+            "bottleneck": "1x1, 3x3, 1x1",
+            "conv": "one 3x3, as VGG",
+            "repvgg": "a 3x3, a 1x1 and the input, summed",
+            "mobileone": "the same depthwise, and in turn a 1x1 and the input, summed",
+        },
     )
     first_blocks: tuple[str, ...] = spec_field(
         (),
@@ -106,6 +114,7 @@ class Choices:
             "tiered": "three 3x3, narrower first",
             "quad": "four 3x3, each twice as wide as the last",
             "quad2": "the same, the first two linear",
+            "repvgg": "a RepVGG block of stride 2",
             "none": "the first stage takes the image, as VGG's does",
         },
     )
@@ -189,6 +198,15 @@ class Choices:
         },
         of_block=True,
     )
+    gamma_in_act: bool = spec_field(
+        False, "flag", "", "Scale activations, and not weights, by their gamma.", of_block=True
+    )
+    skipinit: bool = spec_field(
+        False, "flag", "", "A learned gain of each residual, which starts at 0.", of_block=True
+    )
+    extra_conv: bool = spec_field(
+        False, "flag", "", "A second 3x3 in a bottleneck, as NFNets.", of_block=True
+    )
     expansion: int | None = spec_field(
         None,
         "number",
@@ -216,7 +234,13 @@ class Choices:
     reduce_first: int = spec_field(
         1, "number", "N", "How many times narrower a bottleneck's first 1x1 is.", of_block=True
     )
-    groups: int = spec_field(1, "number", "N", "Groups of a bottleneck's 3x3.", of_block=True)
+    groups: int = spec_field(
+        1,
+        "number",
+        "N",
+        "Groups of a bottleneck's 3x3, or of every other RepVGG block's.",
+        of_block=True,
+    )
     group_width: int = spec_field(
         64, "number", "N", "Width of each group where the stage is 64 wide.", of_block=True
     )
@@ -232,6 +256,9 @@ class Choices:
         of_block=True,
     )
     radix: int = spec_field(1, "number", "N", "Splits of split attention.", most=64, of_block=True)
+    branches: int = spec_field(
+        1, "number", "N", "Convolutions side by side of MobileOne's kernels.", most=64
+    )
     antialias: str = spec_field(
         "none",
         "word",
@@ -274,6 +301,14 @@ class Choices:
         },
         of_block=True,
     )
+    attention_blocks: tuple[int, ...] = spec_field(
+        (),
+        "numbers",
+        "N,N,..",
+        "How many of each stage's last MobileOne blocks have attention, if not all.",
+        least=0,
+        example="0,0,10,2",
+    )
     se_reduction: int = spec_field(
         0,
         "number",
@@ -299,7 +334,7 @@ class Choices:
         "words",
         "PART,..",
         "Convolutions with a bias, or 'none'.",
-        ("stem", "residual", "shortcut"),
+        ("stem", "residual", "shortcut", "head"),
         example="stem,residual,shortcut",
     )
     head: str = spec_field(
@@ -310,6 +345,7 @@ class Choices:
         {
             "pool": "global average, linear",
             "mlp": "7x7 average, three linear, as VGG",
+            "hidden": "global average, norm, a hidden layer of head_width, linear",
             "average": "global average",
             "none": "none",
         },

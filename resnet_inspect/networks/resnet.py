@@ -21,6 +21,7 @@ from resnet_inspect.networks.design import (
     Design,
     Part,
     Tensor,
+    activated,
     conv,
     convolved,
     normalized,
@@ -39,6 +40,7 @@ from resnet_inspect.networks.graph import (
     Wire,
     in_network,
 )
+from resnet_inspect.networks.parallel import PARALLEL, in_turn, parallel, takes_turns
 from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
@@ -75,7 +77,7 @@ def _stages(spec: ResNetSpec, wire: Wire) -> Iterator[Stage]:
             place += len(block.layers)
             wire = Wire(block.output.name, block.output.output_shape)
         ends_network = parts[0].kind in (STEM, HEAD)
-        path = "" if ends_network else CHAIN if chained else name
+        path = blocks[0].path if ends_network else CHAIN if chained else name
         stage = Stage(name, path, tuple(blocks), repeats)
         yield stage
         wire = stage.leaving
@@ -88,7 +90,9 @@ def _block(part: Part, path: str, wire: Wire) -> Block:
     entering: Layer | Wire = wire
     connect(net, part, path, entering)
     if part.kind in (STEM, HEAD):
-        return net.block(part.kind.lower(), "", part.kind)
+        name = part.kind.lower()
+        module = part.kind == STEM and part.design.stem in PARALLEL
+        return net.block(name, name if module else "", part.kind)
     return net.chain() if part.kind == CHAIN else net.block(path, path, part.kind)
 
 
@@ -134,8 +138,9 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
     for stage, (count, step) in enumerate(zip(spec.blocks, steps(spec), strict=True)):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
         if spec.first_blocks:
-            design = design._replace(block=spec.kind_of(stage))
-            kind = block_kind(spec, design.block)
+            block = spec.kind_of(stage)
+            more = spec.extra_conv and block == "bottleneck"
+            design, kind = design._replace(block=block, extra_conv=more), block_kind(spec, block)
         first, groups = spec.inner_channels(stage, channels), spec.groups_of(stage, inner)
         of_first = groups if first == inner else spec.groups_of(stage, first)
         parts = [Part(design, kind, channels, first, leaving, step.stride, of_first)]
@@ -144,6 +149,8 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
             parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
         if spec.convolution == "scaled":
             parts, variance = _damped(parts, variance)
+        elif takes_turns(spec):
+            parts = in_turn(spec, stage, parts)
         elif kind != CHAIN and not step.factors:  # from its second block on, a stage repeats itself
             parts = parts[:2]
         yield StageLayout(f"{named}{stage + 1}", tuple(parts), count - len(parts))
@@ -173,6 +180,8 @@ def connect(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tens
         return ends.head(net, part, path, tensor)
     if part.kind == CHAIN:
         return _single_convolution(net, part, path, tensor)
+    if part.design.block in PARALLEL:
+        return parallel(net, part, path, tensor)
     return _residual_block(net, part, path, tensor)
 
 
@@ -193,8 +202,8 @@ def _single_convolution(net: Builder[Tensor], part: Part, path: str, tensor: Ten
 
 _ADD = ops.Add()
 
-ALPHA, GAIN = 0.2, 2.0
-"""What networks of scaled convolutions multiply a residual and what leaves its attention by."""
+ALPHA = 0.2
+"""What networks of scaled convolutions multiply a residual by."""
 
 _OF_ATTENTION = {
     "se": "SE",
@@ -206,7 +215,13 @@ _OF_ATTENTION = {
 }
 
 
-_CLASSES = {"basic": "BasicBlock", "bottleneck": "Bottleneck", "edge": "EdgeBlock"}
+_CLASSES = {
+    "basic": "BasicBlock",
+    "bottleneck": "Bottleneck",
+    "edge": "EdgeBlock",
+    "repvgg": "RepVGGBlock",
+    "mobileone": "MobileOneBlock",
+}
 
 
 def block_kind(spec: ResNetSpec, block: str = "") -> str:
@@ -222,13 +237,13 @@ def block_kind(spec: ResNetSpec, block: str = "") -> str:
 
 def _residual_convs(part: Part) -> list[ops.Conv2d]:
     spec, inner, leaving, stride = part.design, part.inner, part.leaving, part.stride
-    kind, bias = spec.convolution, "residual" in spec.bias
+    bias = "residual" in spec.bias
     if spec.antialias != "none":
         stride = 1
     if spec.block == "basic":
         return [
-            conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0], kind),
-            conv(inner, leaving, 3, 1, 1, bias, part.dilation[1], kind),
+            conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0]),
+            conv(inner, leaving, 3, 1, 1, bias, part.dilation[1]),
         ]
     if spec.block == "edge":
         return [
@@ -238,11 +253,14 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
     first, last = inner * spec.scales // spec.reduce_first, inner * spec.scales
     middle = inner if spec.scales > 1 else first
-    return [
-        conv(part.entering, first, 1, early, 1, bias, kind=kind),
-        conv(middle, inner, 3, late, part.groups, bias, part.dilation[0], kind),
-        conv(last, leaving, 1, 1, 1, bias, kind=kind),
+    convs = [
+        conv(part.entering, first, 1, early, 1, bias),
+        conv(middle, inner, 3, late, part.groups, bias, part.dilation[0]),
+        conv(last, leaving, 1, 1, 1, bias),
     ]
+    if spec.extra_conv:
+        convs.insert(2, conv(inner, inner, 3, 1, part.groups, bias, part.dilation[1]))
+    return convs
 
 
 def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
@@ -251,24 +269,23 @@ def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tenso
     passes = spec.shortcut != "none" and not (projects and spec.shortcut == "identity")
     residual = _postactivated if spec.order == "post" else _preactivated
     # a projection takes the activated input (He et al. 2016, section 4.1)
-    tensor, activated = residual(net, part, path, entering)
+    tensor, bypass = residual(net, part, path, entering)
     if spec.attention_at != "inner" and spec.attention in GATES:
         if spec.attention_at == "activated":
             tensor = net.add(spec.act, tensor, name=f"{path}.{spec.act_path}")
         tensor = attend(net, part, f"{path}.se", part.leaving, tensor)
-        if spec.convolution == "scaled":
-            tensor = net.add(ops.Multiply(GAIN), tensor, name=f"{path}.gain")
+    if spec.skipinit:
+        tensor = net.add(ops.Gain(), tensor, name=f"{path}.skipinit")
     if spec.convolution == "scaled":
         tensor = net.add(ops.Multiply(ALPHA), tensor, name=f"{path}.alpha")
     if passes:
-        bypass = entering
-        if spec.order == "ahead" or (projects and spec.shortcut != "A"):
-            bypass = activated
+        if spec.order != "ahead" and (not projects or spec.shortcut == "A"):
+            bypass = entering
         if projects:
             bypass = _shortcut(net, part, f"{path}.downsample", bypass)
         tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
     if spec.order == "post" and not spec.linear_out:
-        tensor = _activated(net, part, path, tensor, BLOCKS[spec.block])
+        tensor = _activated(net, part, path, tensor, BLOCKS[spec.block] + spec.extra_conv)
     return tensor
 
 
@@ -276,14 +293,17 @@ def _activated(
     net: Builder[Tensor], part: Part, path: str, tensor: Tensor, number: int, keeps: bool = False
 ) -> Tensor:
     """The block's activation, which is one module that is called again; keeps: its input."""
-    path = f"{path}.{part.design.act_path}"
+    spec, path = part.design, f"{path}.{part.design.act_path}"
     if keeps:  # a module of its own, not in place
-        path = f"{path}_in"
-        return net.add(part.design.act.replace(inplace=False), tensor, name=path)
-    special = part.design.attention_at == "activated" or _path_kind(part) in PATHS
-    if special or (part.design.order != "post" and part.design.norm == "none"):
-        return net.add(part.design.act, tensor, name=path)  # the builder numbers them
-    return net.add(part.design.act, tensor, name=f"{path}{number}", path=path)
+        return activated(net, spec, tensor, f"{path}_in", keeps=True)
+    special = spec.attention_at == "activated" or _path_kind(part) in PATHS
+    if special or (spec.order != "post" and spec.norm == "none"):
+        return activated(net, spec, tensor, path)  # the builder numbers them
+    return activated(net, spec, tensor, f"{path}{number}", path)
+
+
+_NUMBERS = (("1", "2", "3"), ("1", "2", "2b", "3"))
+"""What a block's convolutions are called, without and with one more."""
 
 
 def _path_kind(part: Part) -> str:
@@ -295,18 +315,19 @@ def _preactivated(
 ) -> tuple[Tensor, Tensor]:
     """The residual of a pre-activation block, and its activated input."""
     spec, tensor = part.design, entering
-    activated = entering
-    for i, op in enumerate(_residual_convs(part), start=1):
-        tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{i}")
+    bypass, convs = entering, _residual_convs(part)
+    for i, op in enumerate(convs, start=1):
+        number = _NUMBERS[spec.extra_conv][i - 1]
+        tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{number}")
         tensor = _activated(net, part, path, tensor, i, keeps=i == 1 and spec.norm == "none")
         if i == 1:
             if spec.convolution == "scaled":
                 tensor = net.add(ops.Multiply(part.damping), tensor, name=f"{path}.beta")
-            activated = tensor
-        tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
-        if i == 2 and spec.attention_at == "inner" and spec.attention in GATES:
+            bypass = tensor
+        tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
+        if i == len(convs) - 1 and spec.attention_at == "inner" and spec.attention in GATES:
             tensor = attend(net, part, f"{path}.se", op.out_channels, tensor)
-    return tensor, activated
+    return tensor, bypass
 
 
 def _postactivated(
@@ -326,8 +347,9 @@ def _postactivated(
             at = path if special == HIERARCHY else f"{path}.conv{i}"
             tensor = PATHS[special](net, part, at, op, tensor)
         else:
-            tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
-            tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i}")
+            number = _NUMBERS[spec.extra_conv][i - 1]
+            tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
+            tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{number}")
             if i < len(convs):
                 tensor = _activated(net, part, path, tensor, i)
         if pools and spec.antialias not in ("none", "before"):
@@ -354,8 +376,8 @@ def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Te
     bias, side = "shortcut" in spec.bias, spec.shortcut_kernel
     if stride == 1 and part.stride == 1:
         side = 1
-    op = conv(part.entering, part.leaving, side, stride, 1, bias, kind=spec.convolution)
-    tensor = net.add(op, tensor, name=f"{path}.{number}")
+    op = conv(part.entering, part.leaving, side, stride, 1, bias)
+    tensor = convolved(net, spec, op, tensor, f"{path}.{number}")
     if spec.order == "post" and spec.shortcut_norm:
         tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}")
     return tensor

@@ -41,7 +41,7 @@ class ResNetSpec(Choices):
 
         A deep stem counts as one, as in ResNet-50-D; shortcuts do not count.
         """
-        ends = {"pool": 1, "mlp": 3}.get(self.head, 0) + bool(self.head_width)
+        ends = {"pool": 1, "hidden": 1, "mlp": 3}.get(self.head, 0) + bool(self.head_width)
         inside = sum(n * self.convolutions_of(stage) for stage, n in enumerate(self.blocks))
         return (self.stem != "none") + inside + ends
 
@@ -66,7 +66,8 @@ class ResNetSpec(Choices):
 
     def convolutions_of(self, stage: int) -> int:
         """Convolutions on the path of a stage's blocks."""
-        return BLOCKS[self.kind_of(stage)]
+        kind = self.kind_of(stage)
+        return BLOCKS[kind] + (self.extra_conv and kind == "bottleneck")
 
     def stage_channels(self, stage: int) -> int:
         """Channels that leave stage `stage` (0 is the first)."""

@@ -47,10 +47,10 @@ class SpecField(NamedTuple):
 
     kind: 'word' (one of `choices`; any text if there are none), 'words' (any of `choices`),
     'number' or 'numbers' (whole, `least` to `most`), 'decimal' or 'decimals' (they may have a
-    fraction), or 'flag'. default: None if the value follows from other fields. help: one
-    sentence, without choices and default; meanings: a few words for a choice. metavar: what help
-    shows for a value; example: a value as text. alias: another name of the field. of_block: whether
-    it also describes a residual block by itself.
+    fraction), or 'flag'. default: None if the value follows from other fields. help: one sentence,
+    without choices and default; meanings: a few words for a choice. metavar: what help shows for a
+    value; example: a value as text. alias: another name of the field. of_block: whether it also
+    describes a residual block by itself.
     """
 
     name: str

@@ -12,6 +12,7 @@ from operator import mul
 from typing import Any
 
 from resnet_inspect.errors import SpecError
+from resnet_inspect.networks.ops import GAMMAS
 from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
 
 ResNetSpec = Any
@@ -26,7 +27,7 @@ def follow(spec: ResNetSpec) -> None:
     if not spec.strides:
         object.__setattr__(spec, "strides", (1,) + (2,) * (len(spec.blocks) - 1))
     if spec.stem_pool is None:
-        object.__setattr__(spec, "stem_pool", spec.stem not in ("3x3", "none"))
+        object.__setattr__(spec, "stem_pool", spec.stem not in ("3x3", "repvgg", "none"))
     if spec.expansion is None:
         wider = spec.block == "bottleneck" and not spec.bottle_ratio
         object.__setattr__(spec, "expansion", 4 if wider else 1)
@@ -67,6 +68,7 @@ def check(spec: ResNetSpec) -> None:
     """Raise SpecError if a network of these fields cannot be built."""
     _check_lengths(spec)
     _check_needs(spec)
+    _check_turns(spec)
     _check_channels(spec)
     _check_stem(spec)
     _check_dilation(spec)
@@ -102,6 +104,10 @@ def _check_dilation(spec: ResNetSpec) -> None:
         )
 
 
+_BY_STAGE = ("group_size", "dilations", "bottle_ratio", "attention_blocks")
+"""Fields that may be empty, or hold for each stage."""
+
+
 def _check_lengths(spec: ResNetSpec) -> None:
     if not spec.name.strip():
         raise SpecError("name is empty; give the network one", fields=("name",))
@@ -110,7 +116,7 @@ def _check_lengths(spec: ResNetSpec) -> None:
             "blocks is empty; give the number of blocks in each stage, such as 3,4,6,3",
             fields=("blocks",),
         )
-    for name in ("widths", "strides", "group_size", "dilations", "bottle_ratio"):
+    for name in ("widths", "strides", *_BY_STAGE):
         given = getattr(spec, name)
         if len(given) != len(spec.blocks) and (given or name in ("widths", "strides")):
             raise SpecError(
@@ -128,7 +134,16 @@ _CHAIN: dict[str, tuple[Any, ...]] = {"block": ("conv",)}
 _BOTTLENECK: dict[str, tuple[Any, ...]] = {"block": ("bottleneck",)}
 _RESIDUAL: dict[str, tuple[Any, ...]] = {"block": ("basic", "bottleneck")}
 _POST: dict[str, tuple[Any, ...]] = {**_RESIDUAL, "order": ("post",)}
+_ADDED: dict[str, tuple[Any, ...]] = {"shortcut": ("A", "B", "C", "D")}
+_BRANCHED: dict[str, tuple[Any, ...]] = {
+    "shortcut": ("B",),
+    "order": ("post",),
+    "norm": ("batch",),
+    "padding": ("torch",),
+    "attention": ("none", "se"),
+}
 _PLAIN: dict[str, tuple[Any, ...]] = {"convolution": ("plain",)}
+_SCALED: dict[str, tuple[Any, ...]] = {"convolution": ("scaled",)}
 
 _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     (
@@ -138,8 +153,12 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ),
     ("stem", ("none",), _CHAIN),
     ("head", ("mlp",), _CHAIN),
-    ("attention", ("se", "eca", "gc"), _RESIDUAL),
-    ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, "scales": (1,)}),
+    ("block", ("repvgg", "mobileone"), _BRANCHED),
+    ("block", ("mobileone",), {"groups": (1,)}),
+    ("stem", ("repvgg",), {"block": ("repvgg", "mobileone"), "stem_pool": (False,)}),
+    ("attention", ("se",), {"block": ("basic", "bottleneck", "repvgg", "mobileone")}),
+    ("attention", ("eca", "gc"), _RESIDUAL),
+    ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, **_ADDED, "scales": (1,)}),
     (
         "attention",
         ("split",),
@@ -153,7 +172,11 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("stem", ("quad2",), {"order": ("post",)}),
     ("antialias", ("average", "blur", "wide", "before"), _POST),
     ("convolution", ("standardized", "scaled"), {**_RESIDUAL, "order": ("pre",)}),
-    ("convolution", ("scaled",), {"norm": ("none",)}),
+    ("convolution", ("scaled",), {**_ADDED, "norm": ("none",), "activation": tuple(GAMMAS)}),
+    ("gamma_in_act", (True,), _SCALED),
+    ("skipinit", (True,), _SCALED),
+    ("extra_conv", (True,), {**_BOTTLENECK, "scales": (1,), "antialias": ("none",)}),
+    ("head", ("hidden",), {**_POST, "norm": ("batch",)}),
 )
 """(field, values, what other fields must be where it has one of them)."""
 
@@ -180,9 +203,6 @@ def _check_needs(spec: ResNetSpec) -> None:
             _need(spec, "bottle_ratio", other, allowed)
     if spec.first_blocks:
         _check_first_blocks(spec)
-    if spec.order != "post" and spec.attention_at == "inner":
-        _need(spec, "attention_at", "block", ("bottleneck",))
-        _need(spec, "attention_at", "convolution", ("plain",))
     if spec.norm_size:
         _need(spec, "norm_size", "norm", ("group",))
     if spec.bottle_of != "leaving" and not spec.bottle_ratio:
@@ -200,6 +220,19 @@ def _check_needs(spec: ResNetSpec) -> None:
         _need(spec, "scales", "order", ("post",))
         _need(spec, "scales", "reduce_first", (1,))
         _need(spec, "scales", "shortcut", ("A", "B", "C", "D"))
+    if spec.branches > 1:
+        _need(spec, "branches", "block", ("mobileone",))
+    if spec.attention_blocks:
+        _need(spec, "attention_blocks", "block", ("mobileone",))
+        _need(spec, "attention_blocks", "attention", ("se",))
+    if spec.extra_conv:
+        order, other = ("attention", "none") if spec.order == "post" else ("convolution", "scaled")
+        _need(spec, "extra_conv", order, (other,))
+    if spec.head == "hidden" and not spec.head_width:
+        raise SpecError(
+            "head is 'hidden' and head_width 0; give the width of the hidden layer, such as 1024",
+            fields=("head_width", "head"),
+        )
     if spec.radix > 1:
         _need(spec, "radix", "attention", ("split",))
 
@@ -216,6 +249,22 @@ def _check_first_blocks(spec: ResNetSpec) -> None:
         _need(spec, "first_blocks", name, _UNDILATED[name])
 
 
+def _check_turns(spec: ResNetSpec) -> None:
+    """What stands for two blocks in turn."""
+    for blocks, gated in zip(spec.blocks, spec.attention_blocks or spec.blocks, strict=True):
+        if spec.block == "mobileone" and blocks % 2:
+            raise SpecError(
+                f"blocks has {blocks}; MobileOne's are depthwise and 1x1 in turn, "
+                "give even numbers",
+                fields=("blocks", "block"),
+            )
+        if gated > blocks:
+            raise SpecError(
+                f"attention_blocks has {gated} for a stage of {blocks} blocks; give no more",
+                fields=("attention_blocks", "blocks"),
+            )
+
+
 def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> None:
     value = getattr(spec, other)
     if value not in allowed:
@@ -227,8 +276,8 @@ def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> 
 
 
 def _check_channels(spec: ResNetSpec) -> None:
-    grouped = spec.groups != 1 or spec.group_width != 64 or spec.group_size
-    if spec.block != "bottleneck" and grouped:
+    grouped = spec.groups != 1 and spec.block != "repvgg"
+    if spec.block != "bottleneck" and (grouped or spec.group_width != 64 or spec.group_size):
         raise SpecError(
             f"groups={spec.groups}, group_width={spec.group_width} with {spec.block} blocks; only "
             "bottlenecks have groups (block='bottleneck'), others widen by widths",
@@ -268,6 +317,8 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
         divisors["group_size"] = spec.group_size[stage]
     if spec.norm == "group":
         divisors[f"norm ({_norm_groups(spec)})"] = _grouped(spec) * spec.reduce_first
+    if spec.block == "repvgg":
+        divisors["groups"] = spec.groups
     if spec.attention == "sk":
         divisors["attention (halves)"] = 2 * spec.groups_of(stage, inner)
     if spec.attention == "split":

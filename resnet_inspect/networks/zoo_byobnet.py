@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_inspect.networks.layouts import TIMM, Entry
-from resnet_inspect.networks.zoo_variants import REGNET, REGNET_GATES
+from resnet_inspect.networks.layouts import L50, TIMM, Entry
+from resnet_inspect.networks.zoo_variants import CLIP_TRUNK, REGNET, REGNET_GATES
 
 GENET = "Lin et al. 2020, arXiv 2006.14090; timm"
 REGNET_Z = "Dollar et al. 2021, arXiv 2103.06877; timm"
@@ -71,6 +71,7 @@ _Q: dict[str, Any] = {
     "stem_width": 128,
     "stem_pool": False,
     "head_width": 2048,
+    "input_size": (256, 256),
 }
 
 BYOB: dict[str, Entry] = {
@@ -133,5 +134,24 @@ BYOB: dict[str, Entry] = {
         },
     ),
     # stems of four convolutions
-    "resnet51q": Entry("ts", TIMM, {**_Q, "input_size": (256, 256)}),
+    "resnet51q": Entry("ts", TIMM, _Q),
+    "resnet61q": Entry(
+        "ts",
+        TIMM,
+        {
+            **_Q,
+            "stem": "quad",
+            "first_blocks": ("edge",),
+            "blocks": (1, 4, 6, 4),
+            "bottle_ratio": (1, 0.25, 0.25, 1),
+            "group_size": (256, 32, 32, 1),
+            "extra_conv": True,
+        },
+    ),
+    # CLIP's trunk with another head
+    "resnet50_mlp": Entry(
+        "clip",
+        TIMM,
+        {**L50, **CLIP_TRUNK, "head": "hidden", "head_width": 1024, "input_size": (256, 256)},
+    ),
 }

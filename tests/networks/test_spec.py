@@ -22,6 +22,7 @@ from resnet_inspect.networks.spec_field import LARGEST
 
 BOTTLENECK = {"block": "bottleneck"}
 PRE = {"order": "pre"}
+SCALED: dict[str, Any] = {**PRE, "convolution": "scaled", "norm": "none"}
 CHAIN = {"block": "conv", "stem": "none", "shortcut": "none"}
 
 # valid, its invalid twin, what the message says of the value, and the way out that it names
@@ -116,10 +117,25 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
         "needs order 'pre'",
     ),
     (
-        {**PRE, "convolution": "scaled", "norm": "none"},
+        SCALED,
         {**PRE, "convolution": "scaled"},
         "convolution is 'scaled' and norm 'batch'",
         "needs norm 'none'",
+    ),
+    (SCALED, {**SCALED, "activation": "mish"}, "activation 'mish'", "'gelu' or 'silu'"),
+    (SCALED, {**SCALED, "shortcut": "none"}, "shortcut 'none'", "needs shortcut 'A' or 'B'"),
+    (
+        {**SCALED, "gamma_in_act": True},
+        {**PRE, "gamma_in_act": True},
+        "gamma_in_act is True and convolution 'plain'",
+        "needs convolution 'scaled'",
+    ),
+    ({**SCALED, "skipinit": True}, {"skipinit": True}, "skipinit is True", "'scaled'"),
+    (
+        {**SCALED, **BOTTLENECK, "extra_conv": True},
+        {**SCALED, "extra_conv": True},
+        "extra_conv is True and block 'basic'",
+        "needs block 'bottleneck'",
     ),
     (
         {**BOTTLENECK, "group_size": [16]},
