@@ -54,7 +54,7 @@ def specs(
     shortcut = draw(st.sampled_from(shortcuts))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
-    if fields["norm"] == "group":
+    if fields["norm"] in ("group", "evo"):
         fields["norm_size"] = draw(st.sampled_from([0, 16]))
         multiple = 32 if fields["norm_size"] else 64  # torch norms no single number
         stem_width = 8 * multiple if splits else multiple
@@ -81,7 +81,7 @@ def specs(
     if block == "bottleneck" and multiple == 1 and fields["attention"] != "split":
         if "bottle_ratio" in fields:
             size = draw(st.sampled_from([1, 4, 8]))
-            if "basic" not in fields.get("first_blocks", ()):
+            if not fields.get("first_blocks"):
                 fields["group_size"] = (size,)
         elif fields["attention"] != "sk" and draw(st.booleans()):
             fields["group_size"] = tuple(draw(st.sampled_from([1, width])) for width in widths)
@@ -163,7 +163,17 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
         fields["se_entering"] = draw(st.booleans())
     if block == "bottleneck" and "scales" not in fields and "sk" not in fields["attention"]:
         fields["reduce_first"] = draw(st.sampled_from([1, 1, 2]))
+    if _activates_in_norms(fields) and draw(st.integers(0, 3)) == 0:
+        fields["norm"] = draw(st.sampled_from(["evo", "frn"]))
+        fields["linear_out"] = fields["order"] == "post"
     return fields
+
+
+def _activates_in_norms(fields: dict[str, Any]) -> bool:
+    """Whether norms may activate in blocks like these."""
+    gates = fields["attention"] in ("none", "se", "eca", "gc") and "scales" not in fields
+    plain = fields["order"] != "ahead" and fields.get("convolution", "plain") == "plain"
+    return gates and plain and fields.get("attention_at") != "activated"
 
 
 @st.composite

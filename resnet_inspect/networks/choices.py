@@ -112,6 +112,7 @@ class Choices:
             "3x3": "stride 1, for small images",
             "deep": "three 3x3",
             "tiered": "three 3x3, narrower first",
+            "even": "three 3x3, all as wide",
             "quad": "four 3x3, each twice as wide as the last",
             "quad2": "the same, the first two linear",
             "repvgg": "a RepVGG block of stride 2",
@@ -180,7 +181,13 @@ class Choices:
         "word",
         "NORM",
         "Normalization.",
-        {"batch": "batch norm", "group": "32 groups of channels", "none": "none"},
+        {
+            "batch": "batch norm",
+            "group": "32 groups of channels",
+            "none": "none",
+            "evo": "EvoNorm-S0, which activates as well",
+            "frn": "filter response, which has a learned threshold for an activation",
+        },
         of_block=True,
     )
     norm_size: int = spec_field(

@@ -49,7 +49,7 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
         tensor = convolved(net, spec, op, tensor, "conv1")
     if spec.order == "post":  # a pre-activation block brings its own
         tensor = normalized(net, spec, width, tensor, "bn1")
-        tensor = net.add(spec.act, tensor, name=spec.act_path)
+        tensor = activated(net, spec, tensor, spec.act_path)
     return _pool(net, part, tensor) if spec.stem_pool else tensor
 
 
@@ -99,7 +99,7 @@ def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
         tensor = normalized(net, spec, width, tensor, "norm")
         tensor = activated(net, spec, tensor, spec.act_path)
     elif spec.order == "ahead" or spec.linear_out:
-        tensor = activated(net, spec, tensor, "final_conv")
+        tensor = net.add(spec.act, tensor, name="final_conv")
     tensor = net.add(_GLOBAL, tensor, name="avgpool")
     tensor = net.add(_FLATTEN, tensor, name="flatten")
     if spec.head == "average":

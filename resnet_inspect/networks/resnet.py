@@ -247,7 +247,7 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
         ]
     if spec.block == "edge":
         return [
-            conv(part.entering, inner, 3, stride, part.groups, bias, part.dilation[0]),
+            conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0]),
             conv(inner, leaving, 1, 1, 1, bias),
         ]
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
@@ -349,7 +349,8 @@ def _postactivated(
         else:
             number = _NUMBERS[spec.extra_conv][i - 1]
             tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
-            tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{number}")
+            norm = f"{path}.bn{number}"
+            tensor = normalized(net, spec, op.out_channels, tensor, norm, i < len(convs))
             if i < len(convs):
                 tensor = _activated(net, part, path, tensor, i)
         if pools and spec.antialias not in ("none", "before"):
@@ -379,5 +380,5 @@ def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Te
     op = conv(part.entering, part.leaving, side, stride, 1, bias)
     tensor = convolved(net, spec, op, tensor, f"{path}.{number}")
     if spec.order == "post" and spec.shortcut_norm:
-        tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}")
+        tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}", False)
     return tensor

@@ -142,6 +142,11 @@ _BRANCHED: dict[str, tuple[Any, ...]] = {
     "padding": ("torch",),
     "attention": ("none", "se"),
 }
+_GATED: dict[str, tuple[Any, ...]] = {
+    **_RESIDUAL,
+    "attention": ("none", "se", "eca", "gc"),
+    "attention_at": ("last", "inner"),
+}
 _PLAIN: dict[str, tuple[Any, ...]] = {"convolution": ("plain",)}
 _SCALED: dict[str, tuple[Any, ...]] = {"convolution": ("scaled",)}
 
@@ -176,9 +181,13 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("gamma_in_act", (True,), _SCALED),
     ("skipinit", (True,), _SCALED),
     ("extra_conv", (True,), {**_BOTTLENECK, "scales": (1,), "antialias": ("none",)}),
+    ("norm", ("evo", "frn"), {**_PLAIN, **_GATED, "order": ("post", "pre"), "scales": (1,)}),
     ("head", ("hidden",), {**_POST, "norm": ("batch",)}),
 )
 """(field, values, what other fields must be where it has one of them)."""
+
+_GROUPED = ("group", "evo")
+"""Norms over groups of channels."""
 
 _WITH_A_RATIO: dict[str, tuple[Any, ...]] = {
     **_BOTTLENECK,
@@ -204,7 +213,9 @@ def _check_needs(spec: ResNetSpec) -> None:
     if spec.first_blocks:
         _check_first_blocks(spec)
     if spec.norm_size:
-        _need(spec, "norm_size", "norm", ("group",))
+        _need(spec, "norm_size", "norm", _GROUPED)
+    if spec.norm in ("evo", "frn") and spec.order == "post":
+        _need(spec, "norm", "linear_out", (True,))
     if spec.bottle_of != "leaving" and not spec.bottle_ratio:
         raise SpecError(
             f"bottle_of is {spec.bottle_of!r} without a bottle_ratio; give one, such as 2.25",
@@ -294,9 +305,10 @@ def _check_channels(spec: ResNetSpec) -> None:
             )
         for inner in {spec.inner_channels(stage, entering[stage]), spec.inner_channels(stage)}:
             _check_divided(spec, stage, inner)
-            if spec.kind_of(stage) == "basic" and spec.groups_of(stage, inner) > 1:
+            kind = spec.kind_of(stage)
+            if spec.first_blocks and kind != "bottleneck" and spec.groups_of(stage, inner) > 1:
                 raise SpecError(
-                    f"group_size has {spec.group_size[stage]} for basic blocks, which have no "
+                    f"group_size has {spec.group_size[stage]} for {kind} blocks, which have no "
                     f"groups; give {inner} for their stage",
                     fields=("group_size", "first_blocks"),
                 )
@@ -315,7 +327,7 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
     divisors = {"reduce_first": spec.reduce_first}
     if spec.group_size:
         divisors["group_size"] = spec.group_size[stage]
-    if spec.norm == "group":
+    if spec.norm in _GROUPED:
         divisors[f"norm ({_norm_groups(spec)})"] = _grouped(spec) * spec.reduce_first
     if spec.block == "repvgg":
         divisors["groups"] = spec.groups
@@ -368,12 +380,12 @@ def _check_stem(spec: ResNetSpec) -> None:
             f"stem_width is {spec.stem_width}; a {spec.stem} stem splits it, give a multiple of 8",
             fields=("stem_width", "stem"),
         )
-    if spec.norm == "group" and spec.stem != "none":
+    if spec.norm in _GROUPED and spec.stem != "none":
         widths = stem_channels(spec.stem, spec.stem_width)
         for width in widths[2:] if spec.stem == "quad2" else widths:
             if width % _grouped(spec):
                 raise SpecError(
-                    f"stem_width {spec.stem_width} gives a stem of {width} channels; group norm "
-                    f"needs a multiple of {_grouped(spec)}",
+                    f"stem_width {spec.stem_width} gives a stem of {width} channels; norm "
+                    f"{spec.norm!r} needs a multiple of {_grouped(spec)}",
                     fields=("stem_width", "norm"),
                 )

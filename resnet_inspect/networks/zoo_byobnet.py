@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_inspect.networks.layouts import L50, TIMM, Entry
+from resnet_inspect.networks.layouts import DEEP_D, L50, PREACTIVATED, TIMM, Entry
 from resnet_inspect.networks.zoo_variants import CLIP_TRUNK, REGNET, REGNET_GATES
 
 GENET = "Lin et al. 2020, arXiv 2006.14090; timm"
 REGNET_Z = "Dollar et al. 2021, arXiv 2103.06877; timm"
 
+EVO = "Liu et al. 2020, arXiv 2004.02967; timm"
+FRN = "Singh & Krishnan 2019, arXiv 1911.09737; timm"
+
+_EVO: dict[str, Any] = {"norm": "evo", "norm_size": 16}
+_50D: dict[str, Any] = {**L50, **PREACTIVATED, **DEEP_D}
 _SILU: dict[str, Any] = {"activation": "silu"}
 _Y: dict[str, Any] = {**REGNET_GATES, **_SILU}
 _V: dict[str, Any] = {**_Y, "order": "ahead"}
@@ -89,6 +94,11 @@ BYOB: dict[str, Entry] = {
     "regnetz_c16": Entry("regnetz", TIMM, _C16),
     "regnetz_d8": Entry("regnetz", TIMM, _D8),
     "regnetz_d32": Entry("regnetz", TIMM, {**_D8, "group_size": (32,)}),
+    "regnetz_b16_evos": Entry("regnetz", EVO, {**_B16, **_EVO}),
+    "regnetz_c16_evos": Entry("regnetz", EVO, {**_C16, **_EVO}),
+    "regnetz_d8_evos": Entry("regnetz", EVO, {**_D8, **_EVO, "stem": "even"}),
+    "resnetv2_50d_evos": Entry("preact", EVO, {**_50D, "norm": "evo"}),
+    "resnetv2_50d_frn": Entry("preact", FRN, {**_50D, "norm": "frn"}),
     "regnetz_e8": Entry(
         "regnetz",
         TIMM,
