@@ -236,7 +236,11 @@ class Choices:
         "word",
         "CHANNELS",
         "Channels that bottle_ratio multiplies.",
-        {"leaving": "those that leave a block", "entering": "those that enter it"},
+        {
+            "leaving": "those that leave a block",
+            "entering": "those that enter it",
+            "later": "the same, but for the first block, which has as many inside as enter",
+        },
     )
     reduce_first: int = spec_field(
         1, "number", "N", "How many times narrower a bottleneck's first 1x1 is.", of_block=True

@@ -81,8 +81,9 @@ class ResNetSpec(Choices):
         but the first.
         """
         if self.bottle_ratio:
-            of = entering if entering and self.bottle_of == "entering" else self.widths[stage]
-            return divisible(of * self.bottle_ratio[stage])
+            of = entering if entering and self.bottle_of != "leaving" else self.widths[stage]
+            begins = entering and stage == 0 and self.bottle_of == "later"
+            return divisible(of * (1 if begins else self.bottle_ratio[stage]))
         if self.block != "bottleneck" or self.group_size:
             return self.widths[stage]
         return self.widths[stage] * self.group_width // 64 * self.groups

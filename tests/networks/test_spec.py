@@ -243,7 +243,11 @@ def test_a_bottleneck_s_ratio_is_of_what_leaves_or_enters_it() -> None:
     )
     assert spec == spec.with_changes({"bottle_ratio": (2.25, 2.25), "expansion": 1})
     assert naming.named("resnet50[bottle_ratio=2.25,0.25,1,3]").bottle_ratio == (2.25, 0.25, 1, 3)
-    for of, expected in (("leaving", [112, 112, 232, 232]), ("entering", [80, 112, 112, 232])):
+    for of, expected in (
+        ("leaving", [112, 112, 232, 232]),
+        ("entering", [80, 112, 112, 232]),
+        ("later", [40, 112, 112, 232]),
+    ):
         graph = layer_graph(replace(spec, bottle_of=of))
         middles = [layer.op for layer in graph.layers if layer.name.endswith(".conv2")]
         assert [op.out_channels for op in middles if isinstance(op, Conv2d)] == expected
