@@ -29,9 +29,9 @@ CHAIN = {"block": "conv", "stem": "none", "shortcut": "none"}
 TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({"block": "basic"}, {"block": "basik"}, "block 'basik'", "did you mean basic"),
     ({"stem": "deep"}, {"stem": "depe"}, "stem 'depe'", "did you mean deep"),
-    ({"stem": "3x3"}, {"stem": "5x5"}, "stem '5x5'", "7x7, 3x3, deep, tiered, quad"),
+    ({"stem": "3x3"}, {"stem": "5x5"}, "stem '5x5'", "7x7, 3x3, deep, tiered, even"),
     ({"shortcut": "B"}, {"shortcut": "b"}, "shortcut 'b'", "did you mean B"),
-    ({"shortcut": "A"}, {"shortcut": "E"}, "shortcut 'E'", "A, B, C, D, none"),
+    ({"shortcut": "A"}, {"shortcut": "E"}, "shortcut 'E'", "A, B, C, D, identity, none"),
     ({"order": "pre"}, {"order": "preact"}, "order 'preact'", "did you mean pre"),
     ({"stride_in": "1x1"}, {"stride_in": "1x3"}, "stride_in '1x3'", "1x1"),
     ({"activation": "elu"}, {"activation": "relUU"}, "activation 'relUU'", "relu"),
