@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from resnet_inspect.networks.ops import ACTIVATIONS
+from resnet_inspect.networks.ops import ACTIVATIONS, GAMMAS
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.networks.stems import STEM_STRIDES
@@ -36,11 +36,14 @@ def specs(
     fields = draw(_ways())
     block = fields["block"]
     delicate = fields["antialias"] in DELICATE or fields["pool"] in ("ceil", "average")
+    plain = fields["attention"] not in ("sk", "sk-full", "split") and "scales" not in fields
     stages = draw(st.integers(1, 2 if delicate else 4))
     stem = draw(st.sampled_from(STEMS))
     splits = len(STEM_STRIDES[stem]) > 1
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
-    shortcut = draw(st.sampled_from(FIELDS["shortcut"].choices))
+    kept = fields.get("convolution") != "scaled"
+    shortcuts = [kind for kind in FIELDS["shortcut"].choices if kind != "none" or (plain and kept)]
+    shortcut = draw(st.sampled_from(shortcuts))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
     if fields["norm"] == "group":
@@ -49,17 +52,30 @@ def specs(
     if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
         multiple *= 4 if made else 2
         stem_width = max(2, stem_width)
+    if fields["attention"] == "split":
+        fields["groups"] = draw(st.sampled_from([1, 2]))
+        fields["se_multiple"] = max(fields["se_multiple"], fields["groups"])
+        multiple *= fields["radix"]
     widths = [multiple * (1 + width % 2 if multiple >= 32 else width) for width in widths]
     expansion = draw(st.sampled_from([1, 2, 4])) if block == "bottleneck" else 1
+    if block == "bottleneck" and plain and multiple == 1 and draw(st.booleans()):
+        ratios = st.sampled_from([0.25, 1, 2.25, 3])
+        fields["bottle_ratio"] = draw(st.tuples(*[ratios] * stages))
+        fields["bottle_of"] = draw(st.sampled_from(FIELDS["bottle_of"].choices))
+        expansion = 1
     if shortcut == "A":  # it cannot drop channels
         enough = -(-stem_width // (expansion * multiple)) * multiple
         widths = sorted(max(width, enough) for width in widths)
-    if block == "bottleneck" and multiple == 1:
-        if fields["attention"] != "sk" and draw(st.booleans()):
+    if block == "bottleneck" and multiple == 1 and fields["attention"] != "split":
+        if "bottle_ratio" in fields:
+            fields["group_size"] = (draw(st.sampled_from([1, 4, 8])),)
+        elif fields["attention"] != "sk" and draw(st.booleans()):
             fields["group_size"] = tuple(draw(st.sampled_from([1, width])) for width in widths)
         else:
             fields["groups"] = draw(st.integers(1, 4))
             fields["group_width"] = draw(st.integers(-(-64 // min(widths)), 160))
+    if fields.get("convolution") == "scaled":
+        activations = tuple(name for name in activations if name in GAMMAS)
     return ResNetSpec(
         **fields,
         blocks=tuple(draw(st.integers(1, 2)) for _ in range(stages)),
@@ -103,6 +119,10 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     if fields["order"] == "pre":
         kinds = ["plain", "standardized"] + (["scaled"] if fields["norm"] == "none" else [])
         fields["convolution"] = draw(st.sampled_from(kinds))
+        fields["attention_at"] = draw(st.sampled_from(["last", "inner"]))
+        if fields["convolution"] == "scaled":
+            flags = ["gamma_in_act", "skipinit"] + ["extra_conv"] * (block == "bottleneck")
+            fields |= {flag: draw(st.booleans()) for flag in flags}
     else:
         fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
         fields["attention_at"] = draw(st.sampled_from(FIELDS["attention_at"].choices))

@@ -29,8 +29,12 @@ class Choices:
         al. 2018, Figure 2c. shortcut_norm applies to post-activation networks only.
     stride_in: 1x1 as published in 2015; 3x3 is v1.5. order: pre is He et al. 2016 (arXiv
         1603.05027).
+    bottle_ratio: widths are then those of blocks' outputs, and the channels inside the nearest
+        multiple of 8, as timm has them.
     groups, group_width: a bottleneck's 3x3 has floor(width * group_width / 64) * groups channels
         in `groups` groups (ResNeXt; wide ResNets have one group of width 128).
+    gamma_in_act, skipinit, extra_conv: Brock et al. 2021 (arXiv 2102.06171), section 4.1 and their
+        code; skipinit is De & Smith 2020 (arXiv 2002.10444).
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
         units, rounded to a multiple of 8 as timm does.
     """
@@ -181,6 +185,15 @@ class Choices:
         },
         of_block=True,
     )
+    gamma_in_act: bool = spec_field(
+        False, "flag", "", "Scale activations, and not weights, by their gamma.", of_block=True
+    )
+    skipinit: bool = spec_field(
+        False, "flag", "", "A learned gain of each residual, which starts at 0.", of_block=True
+    )
+    extra_conv: bool = spec_field(
+        False, "flag", "", "A second 3x3 in a bottleneck, as NFNets.", of_block=True
+    )
     expansion: int | None = spec_field(
         None,
         "number",
@@ -188,6 +201,22 @@ class Choices:
         "Channels of a block's output for each of its width (by default 4 of a bottleneck).",
         most=64,
         of_block=True,
+    )
+    bottle_ratio: tuple[float, ...] = spec_field(
+        (),
+        "decimals",
+        "R,..",
+        "Channels inside a bottleneck for each that leaves it, for all stages or each.",
+        least=0.01,
+        most=64,
+        example="0.25",
+    )
+    bottle_of: str = spec_field(
+        "leaving",
+        "word",
+        "CHANNELS",
+        "Channels that bottle_ratio multiplies.",
+        {"leaving": "those that leave a block", "entering": "those that enter it"},
     )
     reduce_first: int = spec_field(
         1, "number", "N", "How many times narrower a bottleneck's first 1x1 is.", of_block=True
@@ -289,7 +318,7 @@ class Choices:
         "words",
         "PART,..",
         "Convolutions with a bias, or 'none'.",
-        ("stem", "residual", "shortcut"),
+        ("stem", "residual", "shortcut", "head"),
         example="stem,residual,shortcut",
     )
     head: str = spec_field(
