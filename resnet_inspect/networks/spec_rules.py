@@ -146,8 +146,10 @@ _BRANCHED: dict[str, tuple[Any, ...]] = {
     "shortcut": ("B",),
     "order": ("post",),
     "norm": ("batch",),
+    "expansion": (1,),
     "padding": ("torch",),
     "attention": ("none", "se"),
+    "se_entering": (False,),
 }
 _PLAIN: dict[str, tuple[Any, ...]] = {"convolution": ("plain",)}
 _SCALED: dict[str, tuple[Any, ...]] = {"convolution": ("scaled",)}
