@@ -139,8 +139,10 @@ _BRANCHED: dict[str, tuple[Any, ...]] = {
     "shortcut": ("B",),
     "order": ("post",),
     "norm": ("batch",),
+    "expansion": (1,),
     "padding": ("torch",),
     "attention": ("none", "se"),
+    "se_entering": (False,),
 }
 _GATED: dict[str, tuple[Any, ...]] = {
     **_RESIDUAL,
