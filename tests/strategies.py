@@ -7,12 +7,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.ops import ACTIVATIONS
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.networks.stems import STEM_STRIDES
 
-STEMS = tuple(stem for stem in FIELDS["stem"].choices if stem != "none")
+STEMS = tuple(stem for stem in FIELDS["stem"].choices if stem not in ("none", "patch"))
 
 DELICATE = ("average", "blur")
 """Pools that small maps do not fit."""
@@ -34,9 +35,15 @@ def specs(
     fields = draw(_ways())
     block = fields["block"]
     delicate = fields["antialias"] in DELICATE or fields["pool"] in ("ceil", "average")
+    valid = _may_not_pad(fields) and draw(st.booleans())
+    delicate = delicate or valid
     stages = draw(st.integers(1, 2 if delicate else 4))
-    stem = draw(st.sampled_from(STEMS))
+    stem = draw(st.sampled_from((*STEMS, "patch") if valid else STEMS))
     splits = len(STEM_STRIDES[stem]) > 1
+    if valid:
+        fields["unpadded"] = tuple(draw(st.integers(0, 1)) for _ in range(stages))
+    if fields["order"] == "inner" and draw(st.booleans()):
+        activations = (PRELU,)
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
     shortcut = draw(st.sampled_from(FIELDS["shortcut"].choices))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
@@ -74,8 +81,8 @@ def specs(
         activation=draw(st.sampled_from(activations)),
         bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
         dilations=draw(_dilations(fields, stages)),
-        padding=draw(st.sampled_from(["torch", "torch", "same"])),
-        head_width=draw(st.sampled_from([0, 0, 32])),
+        padding="torch" if valid else draw(st.sampled_from(["torch", "torch", "same"])),
+        head_width=0 if "head" in fields else draw(st.sampled_from([0, 0, 32])),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
     )
@@ -83,24 +90,37 @@ def specs(
 
 def _dilations(fields: dict[str, Any], stages: int) -> st.SearchStrategy[tuple[int, ...]]:
     paths = fields["attention"] in ("sk", "sk-full", "split") or "scales" in fields
-    if paths or fields["antialias"] != "none":
+    if paths or fields["antialias"] != "none" or fields["order"] == "inner" or "unpadded" in fields:
         return st.just(())
     rates = st.lists(st.integers(1, 3), min_size=stages, max_size=stages).map(tuple)
     return st.one_of(st.just(()), st.just(()), rates)
+
+
+def _may_not_pad(fields: dict[str, Any]) -> bool:
+    plain = (fields["order"], fields["antialias"], fields["attention"]) == ("post", "none", "none")
+    return plain and fields["block"] == "bottleneck" and "scales" not in fields
 
 
 @st.composite
 def _ways(draw: st.DrawFn) -> dict[str, Any]:
     """Ways of block that go together."""
     block = draw(st.sampled_from(["basic", "bottleneck"]))
-    fields: dict[str, Any] = {"block": block, "order": draw(st.sampled_from(["post", "pre"]))}
+    fields: dict[str, Any] = {
+        "block": block,
+        "order": draw(st.sampled_from(["post", "pre", "post", "pre", "inner"])),
+    }
     fields["norm"] = draw(st.sampled_from(["batch", "batch", "none", "group"]))
-    fields["attention"] = draw(st.sampled_from(["none", "none", "se", "eca", "gc"]))
+    kinds = ["none", "none", "se", "eca", "gc"]
+    fields["attention"] = "none" if fields["order"] == "inner" else draw(st.sampled_from(kinds))
     fields["pool"] = draw(st.sampled_from(FIELDS["pool"].choices))
     fields["antialias"] = "none"
     if fields["order"] == "pre":
         kinds = ["plain", "standardized"] + (["scaled"] if fields["norm"] == "none" else [])
         fields["convolution"] = draw(st.sampled_from(kinds))
+        fields["outer_norm"] = draw(st.sampled_from(FIELDS["outer_norm"].choices))
+    elif fields["order"] == "inner":
+        if fields["norm"] == "batch" and draw(st.booleans()):
+            fields["head"] = "embedding"
     else:
         fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
         fields["attention_at"] = draw(st.sampled_from(FIELDS["attention_at"].choices))
@@ -151,6 +171,9 @@ def networks(draw: st.DrawFn, *, largest: int = 70, **settings: object) -> tuple
     """A spec and an input shape for it, seldom square, as small as one pixel."""
     spec = draw(specs(**settings))  # type: ignore[arg-type]
     side = st.integers(1, largest)
+    if spec.unpadded:
+        least = 4 * prod(spec.strides) * spec.stem_stride + 8
+        side = st.integers(least, max(least, largest))
     if spec.block == "conv" or spec.antialias in DELICATE or spec.pool in ("ceil", "average"):
         # Pools without padding halve what they are given: it must be even, and two at the last.
         total = prod(spec.strides) * spec.stem_stride

@@ -14,6 +14,9 @@ from resnet_inspect.networks.spec_field import spec_field
 BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1}
 """Kinds of block, with the convolutions on their path (He et al. 2015, Figure 5; VGG's)."""
 
+PRELU = "prelu"
+"""An activation that learns a slope for each channel."""
+
 DEEPEST = 10_000
 """Blocks in a stage: some fifty times the deepest published, and still counted in seconds."""
 
@@ -95,6 +98,7 @@ class Choices:
             "deep": "three 3x3",
             "tiered": "three 3x3, narrower first",
             "quad": "four 3x3, each twice as wide as the last",
+            "patch": "1x1 and 3x3 without padding, as BagNet",
             "none": "the first stage takes the image, as VGG's does",
         },
     )
@@ -151,8 +155,15 @@ class Choices:
         "word",
         "ORDER",
         "Activation after or before the convolutions.",
-        {"post": "2015", "pre": "2016"},
+        {"post": "2015", "pre": "2016", "inner": "inside a block alone, as iResNet and EDSR"},
         of_block=True,
+    )
+    outer_norm: str = spec_field(
+        "head",
+        "word",
+        "PLACE",
+        "Where a pre-activation network normalizes and activates outside its blocks.",
+        {"head": "before the head", "stem": "behind the stem", "none": "nowhere"},
     )
     norm: str = spec_field(
         "batch",
@@ -184,6 +195,15 @@ class Choices:
     )
     reduce_first: int = spec_field(
         1, "number", "N", "How many times narrower a bottleneck's first 1x1 is.", of_block=True
+    )
+    unpadded: tuple[int, ...] = spec_field(
+        (),
+        "numbers",
+        "N,N,..",
+        "Stages whose first block has a 3x3, of no padding (1), or a 1x1 as all others (0).",
+        least=0,
+        most=1,
+        example="1,1,1,0",
     )
     groups: int = spec_field(1, "number", "N", "Groups of a bottleneck's 3x3.", of_block=True)
     group_width: int = spec_field(
@@ -258,7 +278,7 @@ class Choices:
         False, "flag", "", "Hidden units from the block's input, as RegNet.", of_block=True
     )
     activation: str = spec_field(
-        "relu", "word", "NAME", "Activation.", tuple(ACTIVATIONS), of_block=True
+        "relu", "word", "NAME", "Activation.", (*ACTIVATIONS, PRELU), of_block=True
     )
     bias: tuple[str, ...] = spec_field(
         (),
@@ -277,6 +297,7 @@ class Choices:
             "pool": "global average, linear",
             "mlp": "7x7 average, three linear, as VGG",
             "average": "global average",
+            "embedding": "linear, normalization, as ArcFace",
             "none": "none",
         },
     )

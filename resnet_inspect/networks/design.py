@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 
@@ -42,6 +43,7 @@ class Design(NamedTuple):
     se_entering: bool
     activation: str
     bias: tuple[str, ...]
+    outer_norm: str
     head: str
     head_width: int
 
@@ -54,10 +56,18 @@ class Design(NamedTuple):
     def act(self) -> ops.Activation:
         return ops.ACTIVATIONS[self.activation]
 
+    def act_of(self, channels: int) -> ops.Activation:
+        """The activation, which may learn a slope for each channel."""
+        if self.activation != PRELU:
+            return self.act
+        from resnet_inspect.networks.torch_ops import Function
+
+        return Function("PReLU", channels)
+
     @property
     def act_path(self) -> str:
-        """torchvision calls its ReLU 'relu'; nobody has a name for the others."""
-        return "relu" if self.activation == "relu" else "act"
+        """torchvision calls its ReLU 'relu' and ArcFace PReLU 'prelu'; others have no name."""
+        return self.activation if self.activation in ("relu", PRELU) else "act"
 
 
 _DESIGN = operator.attrgetter(*Design._fields)
@@ -68,7 +78,7 @@ class Part(NamedTuple):
 
     entering, inner, leaving: channels of its input, of a block's 3x3, and of its output. groups: of
     its 3x3. damping: what a block of a network without normalization multiplies its input by.
-    dilation: of its first and its second 3x3.
+    dilation: of its first and its second 3x3. window: kernel and padding of a bottleneck's 3x3.
     """
 
     design: Design
@@ -80,6 +90,7 @@ class Part(NamedTuple):
     groups: int = 1
     damping: float = 1.0
     dilation: tuple[int, int] = (1, 1)
+    window: tuple[int, int] = (3, 1)
 
     @property
     def changes(self) -> bool:

@@ -138,6 +138,9 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         parts += [Part(design, kind, leaving, inner, leaving, 1, groups)] * (count - 1)
         if step.rest > 1 or step.first > 1 or step.factors:
             parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
+        if spec.unpadded:
+            first = (3, 0) if spec.unpadded[stage] else (1, 0)
+            parts = [part._replace(window=(1, 0) if n else first) for n, part in enumerate(parts)]
         if spec.convolution == "scaled":
             parts, variance = _damped(parts, variance)
         elif kind != CHAIN and not step.factors:  # from its second block on, a stage repeats itself
@@ -208,7 +211,7 @@ def block_kind(spec: ResNetSpec) -> str:
         return CHAIN
     base = "BasicBlock" if spec.block == "basic" else "Bottleneck"
     plain = "Plain" if spec.shortcut == "none" else ""
-    before = "PreAct" if spec.order == "pre" else ""
+    before = {"pre": "PreAct", "inner": "Inner"}.get(spec.order, "")
     gated = _OF_ATTENTION.get(spec.attention or "none", "")
     return plain + before + gated + ("Res2" if spec.scales > 1 else "") + base
 
@@ -219,16 +222,20 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
     if spec.antialias != "none":
         stride = 1
     if spec.block == "basic":
+        early, late = (1, stride) if spec.order == "inner" else (stride, 1)
         return [
-            conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0], kind),
-            conv(inner, leaving, 3, 1, 1, bias, part.dilation[1], kind),
+            conv(part.entering, inner, 3, early, 1, bias, part.dilation[0], kind),
+            conv(inner, leaving, 3, late, 1, bias, part.dilation[1], kind),
         ]
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
     first, last = inner * spec.scales // spec.reduce_first, inner * spec.scales
     middle = inner if spec.scales > 1 else first
+    spatial = conv(middle, inner, part.window[0], late, part.groups, bias, part.dilation[0], kind)
+    if not part.window[1]:
+        spatial = spatial.replace(padding=(0, 0))
     return [
         conv(part.entering, first, 1, early, 1, bias, kind=kind),
-        conv(middle, inner, 3, late, part.groups, bias, part.dilation[0], kind),
+        spatial,
         conv(last, leaving, 1, 1, 1, bias, kind=kind),
     ]
 
@@ -236,7 +243,7 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
 def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
     spec = part.design
     projects = (part.changes or spec.shortcut == "C") and spec.shortcut != "none"
-    residual = _preactivated if spec.order == "pre" else _postactivated
+    residual = _RESIDUALS[spec.order]
     # a projection takes the activated input (He et al. 2016, section 4.1)
     tensor, activated = residual(net, part, path, entering)
     if spec.attention_at != "inner" and spec.attention in GATES:
@@ -251,10 +258,21 @@ def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tenso
         bypass = activated if projects and spec.shortcut != "A" else entering
         if projects:
             bypass = _shortcut(net, part, f"{path}.downsample", bypass)
+        bypass = _cropped(net, net.shape(tensor), path, bypass) if part.window == (3, 0) else bypass
         tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
     if spec.order == "post":
         tensor = _activated(net, part, path, tensor, BLOCKS[spec.block])
     return tensor
+
+
+def _cropped(net: Builder[Tensor], shape: Shape, path: str, tensor: Tensor) -> Tensor:
+    """What a residual without padding is added to: its last rows and columns cut off."""
+    rows, columns = (a - b for a, b in zip(shape[1:], net.shape(tensor)[1:], strict=True))
+    if not rows and not columns:
+        return tensor
+    from resnet_inspect.networks.torch_ops import Pad
+
+    return net.add(Pad((0, columns, 0, rows)), tensor, name=f"{path}.crop")
 
 
 def _activated(
@@ -321,6 +339,27 @@ def _postactivated(
     return tensor, entering
 
 
+def _inner(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> tuple[Tensor, Tensor]:
+    """The residual of a block that is activated between its convolutions alone, and its input.
+
+    With norms before, between and after them (Han et al. 2016, arXiv 1610.02915, Figure 6d), or
+    none (Lim et al. 2017, arXiv 1707.02921, Figure 2c).
+    """
+    spec = part.design
+    tensor = normalized(net, spec, part.entering, entering, f"{path}.bn1")
+    convs = _residual_convs(part)
+    for i, op in enumerate(convs, start=1):
+        tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
+        tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i + 1}")
+        if i < len(convs):
+            act = spec.act_of(op.out_channels)
+            tensor = net.add(act, tensor, name=f"{path}.{spec.act_path}")
+    return tensor, entering
+
+
+_RESIDUALS = {"post": _postactivated, "pre": _preactivated, "inner": _inner}
+
+
 def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     """Options A, B, C (He et al. 2015, section 3.3) and D (He et al. 2018, Figure 2c)."""
     spec, stride = part.design, part.stride
@@ -339,6 +378,6 @@ def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Te
         side = 1
     op = conv(part.entering, part.leaving, side, stride, 1, bias, kind=spec.convolution)
     tensor = net.add(op, tensor, name=f"{path}.{number}")
-    if spec.order == "post" and spec.shortcut_norm:
+    if spec.order != "pre" and spec.shortcut_norm:
         tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}")
     return tensor

@@ -11,6 +11,7 @@ from operator import mul
 from typing import Any
 
 from resnet_inspect.errors import SpecError
+from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
 
 ResNetSpec = Any
@@ -70,6 +71,8 @@ def check(spec: ResNetSpec) -> None:
 
 _UNDILATED: dict[str, tuple[Any, ...]] = {
     "block": ("basic", "bottleneck"),
+    "order": ("post", "pre"),
+    "unpadded": ((),),
     "antialias": ("none",),
     "attention": ("none", "se", "eca", "gc"),
     "scales": (1,),
@@ -106,7 +109,7 @@ def _check_lengths(spec: ResNetSpec) -> None:
             "blocks is empty; give the number of blocks in each stage, such as 3,4,6,3",
             fields=("blocks",),
         )
-    for name in ("widths", "strides", "group_size", "dilations"):
+    for name in ("widths", "strides", "group_size", "dilations", "unpadded"):
         given = getattr(spec, name)
         if len(given) != len(spec.blocks) and (given or name in ("widths", "strides")):
             raise SpecError(
@@ -145,8 +148,23 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("antialias", ("average", "blur", "wide", "before"), _POST),
     ("convolution", ("standardized", "scaled"), {**_RESIDUAL, "order": ("pre",)}),
     ("convolution", ("scaled",), {"norm": ("none",)}),
+    ("order", ("inner",), {**_RESIDUAL, **_PLAIN, "attention": ("none",)}),
+    ("activation", (PRELU,), {"order": ("inner",)}),
+    ("outer_norm", ("stem", "none"), {"order": ("pre",)}),
+    ("head", ("embedding",), {"order": ("inner",), "norm": ("batch",), "head_width": (0,)}),
+    ("stem", ("patch",), {**_POST, "padding": ("torch",)}),
 )
 """(field, values, what other fields must be where it has one of them)."""
+
+_UNPADDED: dict[str, tuple[Any, ...]] = {
+    **_POST,
+    **_BOTTLENECK,
+    "padding": ("torch",),
+    "attention": ("none",),
+    "antialias": ("none",),
+    "scales": (1,),
+}
+"""What fields must be where blocks do not pad."""
 
 _NEEDS_A_BOTTLENECK = ("scales", "reduce_first", "radix")
 
@@ -170,6 +188,9 @@ def _check_needs(spec: ResNetSpec) -> None:
         _need(spec, "scales", "reduce_first", (1,))
     if spec.radix > 1:
         _need(spec, "radix", "attention", ("split",))
+    if spec.unpadded:
+        for other, allowed in _UNPADDED.items():
+            _need(spec, "unpadded", other, allowed)
 
 
 def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> None:
@@ -246,7 +267,8 @@ def _check_stem(spec: ResNetSpec) -> None:
             f"{convolutions} convolutions",
             fields=("stem_strides", "stem"),
         )
-    if convolutions > 1 and (spec.stem_width < 8 or spec.stem_width % 8):
+    splits = convolutions > 1 and spec.stem != "patch"
+    if splits and (spec.stem_width < 8 or spec.stem_width % 8):
         raise SpecError(
             f"stem_width is {spec.stem_width}; a {spec.stem} stem splits it, give a multiple of 8",
             fields=("stem_width", "stem"),

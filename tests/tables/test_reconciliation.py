@@ -18,7 +18,7 @@ from torch import nn
 import resnet_inspect as ri
 from resnet_inspect.cli.main import run as run_cli
 from resnet_inspect.counting import conventions
-from resnet_inspect.counting.conventions import Reported
+from resnet_inspect.counting.conventions import CONVENTIONS, Reported, count
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
