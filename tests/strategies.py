@@ -42,7 +42,7 @@ def specs(
     splits = len(STEM_STRIDES[stem]) > 1
     if valid:
         fields["unpadded"] = tuple(draw(st.integers(0, 1)) for _ in range(stages))
-    if fields["order"] == "inner" and draw(st.booleans()):
+    if (block, fields["order"]) == ("basic", "inner") and draw(st.booleans()):
         activations = (PRELU,)
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
     shortcut = draw(st.sampled_from(FIELDS["shortcut"].choices))

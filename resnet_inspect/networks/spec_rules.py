@@ -149,7 +149,7 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("convolution", ("standardized", "scaled"), {**_RESIDUAL, "order": ("pre",)}),
     ("convolution", ("scaled",), {"norm": ("none",)}),
     ("order", ("inner",), {**_RESIDUAL, **_PLAIN, "attention": ("none",)}),
-    ("activation", (PRELU,), {"order": ("inner",)}),
+    ("activation", (PRELU,), {"order": ("inner",), "block": ("basic",)}),
     ("outer_norm", ("stem", "none"), {"order": ("pre",)}),
     ("head", ("embedding",), {"order": ("inner",), "norm": ("batch",), "head_width": (0,)}),
     ("stem", ("patch",), {**_POST, "padding": ("torch",)}),
