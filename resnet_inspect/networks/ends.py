@@ -7,12 +7,14 @@ from resnet_inspect.networks.design import (
     Builder,
     Part,
     Tensor,
+    activated,
     conv,
     convolved,
     normalized,
     pooled,
     same_padding,
 )
+from resnet_inspect.networks.parallel import PARALLEL, parallel
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.stems import stem_channels
 
@@ -30,6 +32,8 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
     """What stands before the first stage."""
     spec, width = part.design, part.leaving
     strides, bias = spec.stem_strides, "stem" in spec.bias
+    if spec.stem in PARALLEL:
+        return parallel(net, part._replace(inner=width, stride=strides[0]), "stem", tensor)
     if spec.stem == "patch":
         tensor = net.add(conv(part.entering, width, 1, strides[0], 1, bias), tensor, name="conv1")
         op = conv(width, width, 3, strides[1], 1, bias).replace(padding=(0, 0))
@@ -37,29 +41,29 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
     elif len(strides) > 1:
         channels = (part.entering, *stem_channels(spec.stem, width))
         for i, stride in enumerate(strides):
-            op = conv(channels[i], channels[i + 1], 3, stride, 1, bias, kind=spec.convolution)
+            op = conv(channels[i], channels[i + 1], 3, stride, 1, bias)
             tensor = convolved(net, spec, op, tensor, f"conv1.{3 * i}")
             if i + 1 < len(strides):
                 tensor = normalized(net, spec, channels[i + 1], tensor, f"conv1.{3 * i + 1}")
-                tensor = net.add(spec.act_of(channels[i + 1]), tensor, name=f"conv1.{3 * i + 2}")
+                tensor = activated(net, spec, tensor, f"conv1.{3 * i + 2}")
     else:
         side = 7 if spec.stem == "7x7" else 3
-        op = conv(part.entering, width, side, strides[0], 1, bias, kind=spec.convolution)
+        op = conv(part.entering, width, side, strides[0], 1, bias)
         tensor = convolved(net, spec, op, tensor, "conv1")
     if spec.order != "pre" or spec.outer_norm == "stem":  # else a block brings its own
         tensor = normalized(net, spec, width, tensor, "bn1")
         if (spec.order, spec.norm) != ("inner", "none"):
-            tensor = net.add(spec.act_of(width), tensor, name=spec.act_path)
+            tensor = activated(net, spec, tensor, spec.act_path)
     return _pool(net, part, tensor) if spec.stem_pool else tensor
 
 
 def _pool(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
     spec, width = part.design, part.leaving
     if spec.pool == "conv":
-        op = conv(width, width, 3, 2, 1, "stem" in spec.bias, kind=spec.convolution)
+        op = conv(width, width, 3, 2, 1, "stem" in spec.bias)
         tensor = convolved(net, spec, op, tensor, "maxpool.0")
         tensor = normalized(net, spec, width, tensor, "maxpool.1")
-        return net.add(spec.act_of(width), tensor, name="maxpool.2")
+        return activated(net, spec, tensor, "maxpool.2")
     if spec.pool == "padded":
         from resnet_inspect.networks.torch_ops import Pad
 
@@ -89,15 +93,15 @@ def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
         return _mlp(net, part, path, tensor)
     if spec.head == "embedding":
         return _embedding(net, part, tensor)
-    if spec.order == "pre" and spec.outer_norm == "head":
-        tensor = normalized(net, spec, width, tensor, "norm")
-        tensor = net.add(spec.act, tensor, name=spec.act_path)
     if spec.head_width:
-        op = conv(width, spec.head_width, 1, kind=spec.convolution)
-        tensor = net.add(op, tensor, name="final_conv.conv")
+        op = conv(width, spec.head_width, 1, bias="head" in spec.bias)
+        tensor = convolved(net, spec, op, tensor, "final_conv.conv")
         tensor = normalized(net, spec, spec.head_width, tensor, "final_conv.bn")
-        tensor = net.add(spec.act_of(spec.head_width), tensor, name="final_conv.act")
+        tensor = activated(net, spec, tensor, "final_conv.act")
         width = spec.head_width
+    elif spec.order == "pre" and spec.outer_norm == "head":
+        tensor = normalized(net, spec, width, tensor, "norm")
+        tensor = activated(net, spec, tensor, spec.act_path)
     tensor = net.add(_GLOBAL, tensor, name="avgpool")
     tensor = net.add(_FLATTEN, tensor, name="flatten")
     if spec.head == "average":
@@ -112,7 +116,7 @@ def _embedding(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
     spec, features = part.design, part.leaving
     tensor = normalized(net, spec, part.entering, tensor, "bn2")
     tensor = net.add(_FLATTEN, tensor, name="flatten")
-    linear = ops.Linear(*net.shape(tensor), features)
+    linear = ops.Linear(net.shape(tensor)[0], features)
     tensor = net.add(linear, tensor, name="fc")
     norm = BatchNorm("BatchNorm1d", features, 2 * features, 2 * features + 1)
     return net.add(norm, tensor, name="features")

@@ -9,6 +9,7 @@ STEM_STRIDES = {
     "tiered": (2, 1, 1),
     "quad": (2, 1, 1, 2),
     "patch": (1, 1),
+    "repvgg": (2,),
     "none": (),
 }
 """Strides of the convolutions of each stem, where nothing else is said."""

@@ -198,9 +198,15 @@ _PARTS: tuple[tuple[str, str], ...] = (
     (r"\b(se_module|attn_last|attn(?=\.(fc[12]|conv|conv_attn|mlp_add)\.))\.", "se."),
     (r"^(last_linear|head\.fc)\.", "fc."),
     (r"\.norm(\d)\.", r".bn\1."),  # resnetv2
+    (r"\.skipinit_gain$", ".skipinit.gain"),  # dm_nfnet
+    (r"^final_conv\.(?=weight|bias|gain)", "final_conv.conv."),  # nfnet
     (r"\.(conv|bn)s\.(\d)\.", r".\g<1>2_\2."),  # res2net
     (r"\.paths\.(\d)\.", r".path\1."),  # skresnet
     (r"\.conv(\d)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
+    (r"\.conv_kxk\.0\.", ".conv_kxk."),  # mobileone
+    (r"\.conv_kxk\.(\d)\.", r".conv_kxk_\1."),
+    (r"\.conv_scale\.", ".conv_1x1."),
+    (r"\.reparam_conv\.", ".conv_kxk.conv."),  # the same, folded
     (r"\.shortcut\.(?:conv\.(?=conv|bn))?", ".downsample."),
 )
 
