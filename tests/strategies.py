@@ -38,15 +38,18 @@ def specs(
     stem = draw(st.sampled_from(STEMS))
     splits = len(STEM_STRIDES[stem]) > 1
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
-    shortcut = draw(st.sampled_from(FIELDS["shortcut"].choices))
+    shortcut = draw(
+        st.sampled_from(FIELDS["shortcut"].choices[: 4 + (fields["attention"] != "gc")])
+    )
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
     if fields["norm"] == "group":
-        multiple, stem_width = 32, 256 if splits else 32
+        multiple, stem_width = 64, 512 if splits else 64  # torch norms no single number
     made = fields.get("convolution", "plain") != "plain"
     if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
         multiple *= 4 if made else 2
         stem_width = max(2, stem_width)
+    startable = fields.get("convolution") != "scaled" and fields["norm"] != "frozen"
     widths = [multiple * (1 + width % 2 if multiple >= 32 else width) for width in widths]
     expansion = draw(st.sampled_from([1, 2, 4])) if block == "bottleneck" else 1
     if shortcut == "A":  # it cannot drop channels
@@ -56,7 +59,9 @@ def specs(
         if fields["attention"] != "sk" and draw(st.booleans()):
             fields["group_size"] = tuple(draw(st.sampled_from([1, width])) for width in widths)
         else:
-            fields["groups"] = draw(st.integers(1, 4))
+            fields["groups"] = draw(
+                st.sampled_from([1, 2, 4] if fields["attention"] == "split" else [1, 2, 3, 4])
+            )
             fields["group_width"] = draw(st.integers(-(-64 // min(widths)), 160))
     return ResNetSpec(
         **fields,
@@ -76,6 +81,8 @@ def specs(
         dilations=draw(_dilations(fields, stages)),
         padding=draw(st.sampled_from(["torch", "torch", "same"])),
         head_width=draw(st.sampled_from([0, 0, 32])),
+        zero_gamma=shortcut != "none" and startable and draw(st.integers(0, 3)) == 0,
+        drop_rate=draw(st.sampled_from([0.0, 0.25])),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
     )
@@ -95,7 +102,7 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     block = draw(st.sampled_from(["basic", "bottleneck"]))
     fields: dict[str, Any] = {"block": block, "order": draw(st.sampled_from(["post", "pre"]))}
     fields["norm"] = draw(st.sampled_from(["batch", "batch", "none", "group"]))
-    fields["attention"] = draw(st.sampled_from(["none", "none", "se", "eca", "gc"]))
+    fields["attention"] = draw(st.sampled_from(["none", "none", "se", "eca", "gc", "cbam"]))
     fields["pool"] = draw(st.sampled_from(FIELDS["pool"].choices))
     fields["antialias"] = "none"
     if fields["order"] == "pre":
@@ -104,11 +111,12 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     else:
         fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
         fields["attention_at"] = draw(st.sampled_from(FIELDS["attention_at"].choices))
-        paths = ["", "", "sk", "sk-full"]
+        if fields["norm"] == "batch" and fields["attention"] != "cbam":
+            fields["norm"] = draw(st.sampled_from(["batch", "batch", "frozen"]))
+        paths = ["", "", "sk", "sk-full"] if fields["norm"] != "frozen" else [""]
+        unsplit = fields["norm"] in ("group", "frozen")
         path = draw(
-            st.sampled_from(
-                paths + ["split", "scales"][fields["norm"] == "group" :] * (block == "bottleneck")
-            )
+            st.sampled_from(paths + ["split", "scales"][unsplit:] * (block == "bottleneck"))
         )
         if path == "scales":
             fields["scales"] = draw(st.integers(2, 4))
@@ -119,8 +127,12 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     if fields["attention"] != "none":
         fields["se_reduction"] = draw(st.sampled_from([2, 16])) * (fields["attention"] != "eca")
         # Of a single hidden unit torch copies the weights on the CPU.
-        fields["se_multiple"] = 8 if fields["attention"] == "gc" else draw(st.sampled_from([1, 8]))
+        single = fields["attention"] not in ("gc", "cbam")
+        fields["se_multiple"] = draw(st.sampled_from([1, 8])) if single else 8
         fields["se_entering"] = draw(st.booleans())
+    fields["drop_path_rate"] = draw(st.sampled_from([0.0, 0.0, 0.2]))
+    if block == "basic" and fields["order"] == "pre":
+        fields["block_drop_rate"] = draw(st.sampled_from([0.0, 0.3]))
     if block == "bottleneck" and "scales" not in fields:
         fields["reduce_first"] = draw(st.sampled_from([1, 1, 2]))
     return fields

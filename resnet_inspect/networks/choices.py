@@ -17,6 +17,9 @@ BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1}
 DEEPEST = 10_000
 """Blocks in a stage: some fifty times the deepest published, and still counted in seconds."""
 
+MOST_DROPPED = 0.99
+"""More would leave nothing to train."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
@@ -33,6 +36,9 @@ class Choices:
         in `groups` groups (ResNeXt; wide ResNets have one group of width 128).
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
         units, rounded to a multiple of 8 as timm does.
+    drop_path_rate: Huang et al. 2016 (arXiv 1603.09382), section 4; zero_gamma: Goyal et al. 2017
+        (arXiv 1706.02677), section 5.1. Dropouts do nothing in inference, and what a network starts
+        from changes no count.
     """
 
     name: str = spec_field("custom", "word", "TEXT", "What to call the network.")
@@ -159,7 +165,12 @@ class Choices:
         "word",
         "NORM",
         "Normalization.",
-        {"batch": "batch norm", "group": "32 groups of channels", "none": "none"},
+        {
+            "batch": "batch norm",
+            "frozen": "batch norm that does not learn, as in detection",
+            "group": "32 groups of channels",
+            "none": "none",
+        },
         of_block=True,
     )
     convolution: str = spec_field(
@@ -228,6 +239,7 @@ class Choices:
             "sk": "selective kernels, each on half of the channels",
             "sk-full": "the same on all channels",
             "split": "split attention, as ResNeSt",
+            "cbam": "channels by two pools, then positions by a 7x7",
         },
         of_block=True,
     )
@@ -251,11 +263,35 @@ class Choices:
         least=0,
         of_block=True,
     )
-    se_multiple: int = spec_field(
-        8, "number", "N", "Hidden units are the nearest multiple of N.", of_block=True
+    se_multiple: int | None = spec_field(
+        None,
+        "number",
+        "N",
+        "Hidden units are the nearest multiple of N (by default 8; 1 of cbam).",
+        of_block=True,
     )
     se_entering: bool = spec_field(
         False, "flag", "", "Hidden units from the block's input, as RegNet.", of_block=True
+    )
+    block_drop_rate: float = spec_field(
+        0.0,
+        "decimal",
+        "P",
+        "Dropout between a block's two 3x3, as wide ResNets.",
+        least=0,
+        most=MOST_DROPPED,
+        of_block=True,
+    )
+    drop_path_rate: float = spec_field(
+        0.0,
+        "decimal",
+        "P",
+        "Stochastic depth: how often training leaves out the last residual; earlier ones less.",
+        least=0,
+        most=MOST_DROPPED,
+    )
+    zero_gamma: bool = spec_field(
+        False, "flag", "", "Start every residual at 0, by its last norm or convolution."
     )
     activation: str = spec_field(
         "relu", "word", "NAME", "Activation.", tuple(ACTIVATIONS), of_block=True
@@ -282,6 +318,14 @@ class Choices:
     )
     head_width: int = spec_field(
         0, "number", "N", "Channels of a 1x1 convolution before the head; 0 for none.", least=0
+    )
+    drop_rate: float | None = spec_field(
+        None,
+        "decimal",
+        "P",
+        "Dropout before the classifier (by default 0.5 between the three linear of VGG).",
+        least=0,
+        most=MOST_DROPPED,
     )
     in_channels: int = spec_field(3, "number", "N", "Channels of the input.", of_block=True)
     classes: int = spec_field(1000, "number", "N", "Classes.", alias="num_classes")

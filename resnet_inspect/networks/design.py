@@ -40,10 +40,12 @@ class Design(NamedTuple):
     se_reduction: int
     se_multiple: int
     se_entering: bool
+    block_drop_rate: float
     activation: str
     bias: tuple[str, ...]
     head: str
     head_width: int
+    drop_rate: float
 
     @classmethod
     def of(cls, spec: ResNetSpec) -> Design:
@@ -68,7 +70,7 @@ class Part(NamedTuple):
 
     entering, inner, leaving: channels of its input, of a block's 3x3, and of its output. groups: of
     its 3x3. damping: what a block of a network without normalization multiplies its input by.
-    dilation: of its first and its second 3x3.
+    dilation: of its first and its second 3x3. drop: how often training leaves its residual out.
     """
 
     design: Design
@@ -80,6 +82,7 @@ class Part(NamedTuple):
     groups: int = 1
     damping: float = 1.0
     dilation: tuple[int, int] = (1, 1)
+    drop: float = 0.0
 
     @property
     def changes(self) -> bool:
@@ -154,6 +157,7 @@ def same_padding(op: ops.Conv2d | ops.Pool2d, shape: Shape) -> tuple[tuple[int, 
 
 
 batch_norm = lru_cache(maxsize=1024)(ops.BatchNorm2d)
+frozen_norm = lru_cache(maxsize=1024)(ops.FrozenBatchNorm2d)
 
 
 def normalized(
@@ -166,7 +170,19 @@ def normalized(
         from resnet_inspect.networks.torch_ops import GroupNorm
 
         return net.add(GroupNorm(32, channels), tensor, name=name)
-    return net.add(batch_norm(channels), tensor, name=name)
+    norm = frozen_norm if design.norm == "frozen" else batch_norm
+    return net.add(norm(channels), tensor, name=name)
+
+
+def dropped(
+    net: Builder[Tensor], rate: float, tensor: Tensor, name: str, kind: str = "Dropout"
+) -> Tensor:
+    """A tensor of which training drops a part; kind: Dropout, or DropPath for whole samples."""
+    if not rate:
+        return tensor
+    from resnet_inspect.networks.torch_ops import Dropout
+
+    return net.add(Dropout(kind, rate), tensor, name=name)
 
 
 def pooled(

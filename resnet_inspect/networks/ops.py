@@ -178,6 +178,18 @@ class BatchNorm2d(Op):
         return shapes[0]
 
 
+class FrozenBatchNorm2d(BatchNorm2d):
+    """Batch norm by fixed numbers, as detection backbones have it: all that it holds is buffers."""
+
+    @property
+    def params(self) -> int:
+        return 0
+
+    @property
+    def buffers(self) -> int:
+        return 4 * self.channels  # scale, shift, mean, variance
+
+
 class Activation(Op):
     """An elementwise function without parameters."""
 

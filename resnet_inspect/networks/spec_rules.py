@@ -16,8 +16,24 @@ from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
 ResNetSpec = Any
 """The spec, which calls these rules when it is made."""
 
-REDUCTIONS = {"se": 16, "gc": 8, "sk": 16, "sk-full": 16, "split": 4}
+REDUCTIONS = {"se": 16, "gc": 8, "sk": 16, "sk-full": 16, "split": 4, "cbam": 16}
 """Channels for each hidden unit of attention, where nothing else is said."""
+
+
+def squeezed_channels(channels: int, reduction: int, multiple: int = 8) -> int:
+    """Hidden units of attention: channels / reduction to the nearest 8, at least 8.
+
+    The ratio is the paper's (Hu et al. 2017, section 4); the rounding timm's.
+    """
+    if multiple == 1:
+        return max(1, round(channels / reduction))
+    return max(multiple, int(channels / reduction + multiple / 2) // multiple * multiple)
+
+
+def split_hidden(channels: int, spec: ResNetSpec) -> int:
+    """Hidden units of split attention of so many channels, as timm: at least 32."""
+    units = squeezed_channels(channels * spec.radix, spec.se_reduction, spec.se_multiple)
+    return max(32, units)
 
 
 def follow(spec: ResNetSpec) -> None:
@@ -34,6 +50,10 @@ def follow(spec: ResNetSpec) -> None:
         object.__setattr__(spec, "attention", "se" if spec.se_reduction else "none")
     if not spec.se_reduction and spec.attention in REDUCTIONS:
         object.__setattr__(spec, "se_reduction", REDUCTIONS[spec.attention])
+    if spec.se_multiple is None:
+        object.__setattr__(spec, "se_multiple", 1 if spec.attention == "cbam" else 8)
+    if spec.drop_rate is None:
+        object.__setattr__(spec, "drop_rate", 0.5 if spec.head == "mlp" else 0.0)
     if len(spec.group_size) == 1:
         object.__setattr__(spec, "group_size", spec.group_size * len(spec.blocks))
 
@@ -41,8 +61,9 @@ def follow(spec: ResNetSpec) -> None:
 _FOLLOWING: dict[str, dict[str, Any]] = {
     "stem": {"stem_pool": None, "stem_strides": ()},
     "block": {"expansion": None},
-    "se_reduction": {"attention": None},
-    "attention": {"se_reduction": 0},
+    "se_reduction": {"attention": None, "se_multiple": None},
+    "attention": {"se_reduction": 0, "se_multiple": None},
+    "head": {"drop_rate": None},
 }
 """Fields that follow from another, and what stands for their not being given."""
 
@@ -71,7 +92,7 @@ def check(spec: ResNetSpec) -> None:
 _UNDILATED: dict[str, tuple[Any, ...]] = {
     "block": ("basic", "bottleneck"),
     "antialias": ("none",),
-    "attention": ("none", "se", "eca", "gc"),
+    "attention": ("none", "se", "eca", "gc", "cbam"),
     "scales": (1,),
 }
 """What fields must be where stages dilate."""
@@ -124,6 +145,7 @@ _CHAIN: dict[str, tuple[Any, ...]] = {"block": ("conv",)}
 _BOTTLENECK: dict[str, tuple[Any, ...]] = {"block": ("bottleneck",)}
 _RESIDUAL: dict[str, tuple[Any, ...]] = {"block": ("basic", "bottleneck")}
 _POST: dict[str, tuple[Any, ...]] = {**_RESIDUAL, "order": ("post",)}
+_SHORTCUT: dict[str, tuple[Any, ...]] = {"shortcut": ("A", "B", "C", "D")}
 _PLAIN: dict[str, tuple[Any, ...]] = {"convolution": ("plain",)}
 
 _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
@@ -134,13 +156,25 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ),
     ("stem", ("none",), _CHAIN),
     ("head", ("mlp",), _CHAIN),
-    ("attention", ("se", "eca", "gc"), _RESIDUAL),
+    ("attention", ("se", "eca", "gc", "cbam"), _RESIDUAL),
+    ("attention", ("gc",), _SHORTCUT),  # which is added, and no shortcut of its own
     ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, "scales": (1,)}),
     (
         "attention",
         ("split",),
         {**_POST, **_BOTTLENECK, **_PLAIN, "scales": (1,), "norm": ("batch", "none")},
     ),
+    (
+        "zero_gamma",
+        (True,),
+        {
+            **_RESIDUAL,
+            **_SHORTCUT,
+            "norm": ("batch", "group", "none"),
+            "convolution": ("plain", "standardized"),
+        },
+    ),
+    ("norm", ("frozen",), {**_POST, "attention": ("none", "se", "eca", "gc")}),
     ("attention_at", ("inner", "activated"), _POST),
     ("antialias", ("average", "blur", "wide", "before"), _POST),
     ("convolution", ("standardized", "scaled"), {**_RESIDUAL, "order": ("pre",)}),
@@ -221,6 +255,14 @@ def _check_divided(spec: ResNetSpec, stage: int) -> None:
     divisors = {"reduce_first": spec.reduce_first}
     if spec.norm == "group":
         divisors["norm (32 groups)"] = 32 * spec.reduce_first
+    if spec.attention == "split":
+        hidden = split_hidden(inner, spec)
+        if hidden % spec.groups_of(stage):
+            raise SpecError(
+                f"groups is {spec.groups_of(stage)}, and split attention of {inner} channels has "
+                f"{hidden} hidden units; give groups that divide them",
+                fields=("groups", "attention"),
+            )
     if spec.attention == "sk":
         divisors["attention (halves)"] = 2 * spec.groups_of(stage)
     if spec.convolution != "plain" and min(inner // spec.reduce_first, spec.stem_width) < 2:

@@ -122,6 +122,33 @@ def _(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> 
     return Passed(tuple(map(_normed, tensors[0])), gains)
 
 
+@passed.register
+def _(
+    op: ops.FrozenBatchNorm2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial
+) -> Passed:
+    """By a variance of 1."""
+    return _multiplied(tensors[0], 1 / (1 + EPSILON))
+
+
+def _multiplied(tensor: Tensor, power: float) -> Passed:
+    """A tensor times the root of a power."""
+    made = [
+        replace(
+            part,
+            square=times(part.square, power),
+            common=times(part.common, power),
+            cross=times(part.cross, power),
+            steady=part.steady * power,
+            law=part.law.normed(0.0, power**-0.5),
+            ripple=part.ripple * power,
+            spread=part.spread * power**2,
+            pairs=None if part.pairs is None else times(part.pairs, power),
+        )
+        for part in tensor
+    ]
+    return Passed(tuple(made), tuple(Gain(part.channels, power) for part in tensor))
+
+
 def _divided(part: Channels) -> float:
     """The mean of one by the variance: more than one by its mean, where channels differ in it."""
     variance = part.variance + EPSILON

@@ -48,6 +48,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     ops.ScaledConv2d: modules.ScaledConv2d,
     ops.Multiply: lambda op: modules.Multiply(op.factor),
     ops.BatchNorm2d: lambda op: nn.BatchNorm2d(op.channels),
+    ops.FrozenBatchNorm2d: modules.FrozenBatchNorm2d,
     ops.Linear: lambda op: nn.Linear(op.in_features, op.out_features, op.bias),
     ops.MaxPool2d: lambda op: nn.MaxPool2d(op.kernel, op.stride, op.padding, ceil_mode=op.ceil),
     ops.AvgPool2d: lambda op: nn.AvgPool2d(
@@ -70,7 +71,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     torch_ops.LayerNorm: lambda op: nn.LayerNorm(op.size, 1e-6),  # as timm's
     torch_ops.Pad: lambda op: _PADS[op.mode](op.padding),
     torch_ops.Function: lambda op: getattr(nn, op.name)(*(axis + 1 for axis in op.over)),
-    torch_ops.Dropout: lambda op: getattr(nn, op.type)(op.p),
+    torch_ops.Dropout: lambda op: getattr(modules if op.type == "DropPath" else nn, op.type)(op.p),
 }
 """The torch.nn module of each op."""
 
@@ -87,6 +88,10 @@ FUNCTIONS: dict[type[ops.Op], Callable[[Any], tuple[Callable[..., Any], tuple[An
     ops.Flatten: lambda op: (torch.flatten, (1,)),
     torch_ops.Arithmetic: lambda op: (getattr(operator, op.function), ()),
     torch_ops.MatMul: lambda op: (torch.matmul, ()),
+    torch_ops.Reduce: lambda op: (
+        getattr(torch, op.function),
+        (tuple(axis + 1 for axis in op.over), True),
+    ),
     torch_ops.Concat: lambda op: (modules.concatenated, (op.dim + 1,)),
     torch_ops.View: lambda op: _VIEWS[op.function](op),
 }

@@ -92,7 +92,7 @@ def test_random_networks_keep_what_is_measured(
 
 
 def _known(spec: ResNetSpec) -> bool:
-    return spec.head != "mlp"
+    return not (spec.drop_rate or spec.block_drop_rate)
 
 
 # What makes memory differ is how a block is wired; a family's deeper members repeat its blocks.

@@ -13,12 +13,12 @@ from strategies import specs
 
 from resnet_inspect.errors import InspectError, ShapeError, SpecError, UnknownNameError
 from resnet_inspect.networks import zoo
-from resnet_inspect.networks.attention import squeezed_channels
 from resnet_inspect.networks.choices import DEEPEST
 from resnet_inspect.networks.ops import Add, Conv2d, Linear
 from resnet_inspect.networks.resnet import block_kind, layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
+from resnet_inspect.networks.spec_rules import squeezed_channels
 
 BOTTLENECK = {"block": "bottleneck"}
 PRE = {"order": "pre"}

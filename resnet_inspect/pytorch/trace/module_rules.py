@@ -25,9 +25,15 @@ def _(layer: modules.ZeroPadShortcut, *shapes: Shape) -> Known:
     return ZeroPad(layer.in_channels, layer.out_channels, layer.stride)
 
 
-@register_layer(modules.StandardizedConv2d, modules.ScaledConv2d, modules.FixedConv2d)
-def _(layer: modules.StandardizedConv2d | modules.FixedConv2d, *shapes: Shape) -> Known:
-    return layer.op
+@register_layer(
+    modules.StandardizedConv2d,
+    modules.ScaledConv2d,
+    modules.FixedConv2d,
+    modules.FrozenBatchNorm2d,
+)
+def _(layer: Any, *shapes: Shape) -> Known:
+    known: Known = layer.op
+    return known
 
 
 @register_layer(modules.Multiply)
@@ -35,10 +41,14 @@ def _(layer: modules.Multiply, *shapes: Shape) -> Known:
     return Multiply(layer.factor)
 
 
-@register_layer("torchvision.ops.stochastic_depth:StochasticDepth", "timm.layers.drop:DropPath")
+@register_layer(
+    "torchvision.ops.stochastic_depth:StochasticDepth",
+    "timm.layers.drop:DropPath",
+    modules.DropPath,
+)
 def _(layer: Any, *shapes: Shape) -> Known:
-    kind, p = ("StochasticDepth", layer.p) if hasattr(layer, "p") else ("DropPath", layer.drop_prob)
-    return Dropout(kind, p) if p else None
+    p = layer.p if hasattr(layer, "p") else layer.drop_prob
+    return Dropout(type(layer).__name__, p) if p else None
 
 
 @register_layer(nn.MultiheadAttention)
