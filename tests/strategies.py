@@ -38,25 +38,26 @@ def specs(
     stem = draw(st.sampled_from(STEMS))
     splits = len(STEM_STRIDES[stem]) > 1
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
-    shortcut = draw(
-        st.sampled_from(FIELDS["shortcut"].choices[: 4 + (fields["attention"] != "gc")])
-    )
+    lone = fields["attention"] in ("none", "se", "eca") and "scales" not in fields
+    shortcut = draw(st.sampled_from(FIELDS["shortcut"].choices[: 4 + lone]))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
     if fields["norm"] == "group":
         multiple, stem_width = 64, 512 if splits else 64  # torch norms no single number
     made = fields.get("convolution", "plain") != "plain"
-    if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
-        multiple *= 4 if made else 2
+    multiple *= fields.get("reduce_first", 1)
+    if made or fields["attention"] == "sk":
+        multiple *= 2
         stem_width = max(2, stem_width)
     startable = fields.get("convolution") != "scaled" and fields["norm"] != "frozen"
+    multiple *= fields.get("radix", 1)
     widths = [multiple * (1 + width % 2 if multiple >= 32 else width) for width in widths]
     expansion = draw(st.sampled_from([1, 2, 4])) if block == "bottleneck" else 1
     if shortcut == "A":  # it cannot drop channels
         enough = -(-stem_width // (expansion * multiple)) * multiple
         widths = sorted(max(width, enough) for width in widths)
     if block == "bottleneck" and multiple == 1:
-        if fields["attention"] != "sk" and draw(st.booleans()):
+        if fields["attention"] not in ("sk", "split") and draw(st.booleans()):
             fields["group_size"] = tuple(draw(st.sampled_from([1, width])) for width in widths)
         else:
             fields["groups"] = draw(

@@ -157,7 +157,8 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("stem", ("none",), _CHAIN),
     ("head", ("mlp",), _CHAIN),
     ("attention", ("se", "eca", "gc", "cbam"), _RESIDUAL),
-    ("attention", ("gc",), _SHORTCUT),  # which is added, and no shortcut of its own
+    # what adds within itself; of a plain network nobody has published it
+    ("attention", ("gc", "sk", "sk-full", "split", "cbam"), _SHORTCUT),
     ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, "scales": (1,)}),
     (
         "attention",
@@ -201,6 +202,7 @@ def _check_needs(spec: ResNetSpec) -> None:
         )
     if spec.scales > 1:
         _need(spec, "scales", "order", ("post",))
+        _need(spec, "scales", "shortcut", _SHORTCUT["shortcut"])
         _need(spec, "scales", "reduce_first", (1,))
     if spec.radix > 1:
         _need(spec, "radix", "attention", ("split",))
@@ -252,7 +254,10 @@ def _check_channels(spec: ResNetSpec) -> None:
 def _check_divided(spec: ResNetSpec, stage: int) -> None:
     """Channels that are split must divide."""
     inner = spec.inner_channels(stage)
-    divisors = {"reduce_first": spec.reduce_first}
+    entering = spec.reduce_first * spec.groups_of(stage)  # what enters a 3x3 has whole groups
+    divisors = {"reduce_first": entering if spec.reduce_first > 1 else 1}
+    if spec.radix > 1:
+        divisors["radix"] = spec.radix * entering
     if spec.norm == "group":
         divisors["norm (32 groups)"] = 32 * spec.reduce_first
     if spec.attention == "split":
@@ -264,7 +269,7 @@ def _check_divided(spec: ResNetSpec, stage: int) -> None:
                 fields=("groups", "attention"),
             )
     if spec.attention == "sk":
-        divisors["attention (halves)"] = 2 * spec.groups_of(stage)
+        divisors["attention (halves)"] = 2 * entering
     if spec.convolution != "plain" and min(inner // spec.reduce_first, spec.stem_width) < 2:
         raise SpecError(
             f"widths has {spec.widths[stage]} and stem_width is {spec.stem_width}; weights are "
