@@ -32,9 +32,15 @@ def _hidden(part: Part, channels: int) -> int:
     return squeezed_channels(channels, spec.se_reduction, spec.se_multiple)
 
 
+GAIN = 2.0
+"""What networks of scaled convolutions multiply by what leaves their attention."""
+
+
 def attend(net: Builder[Tensor], part: Part, path: str, channels: int, tensor: Tensor) -> Tensor:
     """A tensor of so many channels, gated by the network's attention."""
     gated: Tensor = GATES[part.design.attention](net, part, path, channels, tensor)
+    if part.design.convolution == "scaled":
+        gated = net.add(ops.Multiply(GAIN), gated, name=f"{path.removesuffix('se')}gain")
     return gated
 
 

@@ -16,7 +16,7 @@ from resnet_inspect.errors import SpecError, shown, unknown
 LARGEST = 2**20
 """No width or size of a real network is near this; it catches slips before they cost gigabytes."""
 
-Kind = Literal["word", "words", "number", "numbers", "decimal", "flag"]
+Kind = Literal["word", "words", "number", "numbers", "decimal", "decimals", "flag"]
 
 _TYPES: Mapping[Kind, Any] = {
     "word": str,
@@ -24,6 +24,7 @@ _TYPES: Mapping[Kind, Any] = {
     "number": int,
     "numbers": int,
     "decimal": (float, int),
+    "decimals": (float, int),
     "flag": bool,
 }
 
@@ -34,7 +35,9 @@ _VALUES = {
     "decimal": "a number",
     "flag": "true or false",
 }
-_TEXTS = {**_VALUES, "numbers": "whole numbers and commas"}
+_TEXTS = {**_VALUES, "numbers": "whole numbers and commas", "decimals": "numbers and commas"}
+
+_FRACTIONS = ("decimal", "decimals")
 
 _FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -43,11 +46,11 @@ class SpecField(NamedTuple):
     """The description of a field.
 
     kind: 'word' (one of `choices`; any text if there are none), 'words' (any of `choices`),
-    'number' or 'numbers' (whole, `least` to `most`), 'decimal' (one that may have a fraction), or
-    'flag'. default: None if the value follows from other fields. help: one sentence, without
-    choices and default; meanings: a few words for a choice. metavar: what help shows for a value;
-    example: a value as text. alias: another name of the field. of_block: whether it also describes
-    a residual block by itself.
+    'number' or 'numbers' (whole, `least` to `most`), 'decimal' or 'decimals' (they may have a
+    fraction), or 'flag'. default: None if the value follows from other fields. help: one sentence,
+    without choices and default; meanings: a few words for a choice. metavar: what help shows for a
+    value; example: a value as text. alias: another name of the field. of_block: whether it also
+    describes a residual block by itself.
     """
 
     name: str
@@ -71,7 +74,7 @@ class SpecField(NamedTuple):
     @property
     def plural(self) -> bool:
         """Whether a value is a tuple."""
-        return self.kind in ("words", "numbers")
+        return self.kind in ("words", "numbers", "decimals")
 
     def parse(self, text: str) -> Any:
         """The value that a text means: (3, 4, 6, 3) for '3,4,6,3', () for 'none', True for 'yes'.
@@ -88,9 +91,8 @@ class SpecField(NamedTuple):
         try:
             if self.kind == "flag":
                 return _FLAGS[text.lower()]
-            if self.kind == "decimal":
-                return float(text)
-            return tuple(map(int, text.split(","))) if self.kind == "numbers" else int(text)
+            read = float if self.kind in _FRACTIONS else int
+            return tuple(map(read, text.split(","))) if self.plural else read(text)
         except (ValueError, KeyError):
             example = f", such as {self.example}" if self.example else ""
             raise self.error(f"is {text!r}; give {_TEXTS[self.kind]}{example}") from None
@@ -98,8 +100,8 @@ class SpecField(NamedTuple):
     def show(self, value: Any) -> str:
         """The text from which `parse` reads the value."""
         if self.plural:
-            return ",".join(map(str, value)) or "none"
-        if self.kind == "decimal":
+            return ",".join(str(item).removesuffix(".0") for item in value) or "none"
+        if self.kind in _FRACTIONS:
             return str(value).removesuffix(".0")
         return str(value).lower() if self.kind == "flag" else str(value)
 
@@ -123,7 +125,9 @@ class SpecField(NamedTuple):
             if self.choices and item not in self.choices:
                 what = f"{self.name} part" if self.plural else self.name
                 raise unknown(what, item, self.choices, fields=(self.name,))
-        return items if self.plural else float(value) if self.kind == "decimal" else value
+        if self.kind in _FRACTIONS:
+            items = tuple(map(float, items))
+        return items if self.plural else items[0]
 
     def error(self, message: str) -> SpecError:
         """A SpecError about this field: its name, and the message."""

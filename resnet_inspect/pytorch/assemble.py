@@ -47,6 +47,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     ops.StandardizedConv2d: modules.StandardizedConv2d,
     ops.ScaledConv2d: modules.ScaledConv2d,
     ops.Multiply: lambda op: modules.Multiply(op.factor),
+    ops.Gain: modules.Gain,
     ops.BatchNorm2d: lambda op: nn.BatchNorm2d(op.channels),
     ops.FrozenBatchNorm2d: modules.FrozenBatchNorm2d,
     ops.Linear: lambda op: nn.Linear(op.in_features, op.out_features, op.bias),

@@ -30,6 +30,7 @@ def _(layer: modules.ZeroPadShortcut, *shapes: Shape) -> Known:
     modules.ScaledConv2d,
     modules.FixedConv2d,
     modules.FrozenBatchNorm2d,
+    modules.Gain,
 )
 def _(layer: Any, *shapes: Shape) -> Known:
     known: Known = layer.op
