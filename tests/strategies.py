@@ -54,6 +54,7 @@ def specs(
     if made or fields["attention"] == "sk":
         multiple *= 2
         stem_width = max(2, stem_width)
+    samely = plain and fields["antialias"] == "none" and fields["pool"] in ("max", "conv")
     startable = kept and fields["norm"] != "frozen"
     if fields["attention"] == "split":
         fields["groups"] = draw(st.sampled_from([1, 2]))
@@ -90,12 +91,12 @@ def specs(
         stem_pool=draw(st.booleans()),
         shortcut=shortcut,
         shortcut_norm=draw(st.booleans()),
-        shortcut_kernel=draw(st.sampled_from([1, 1, 3])),
-        stride_in=draw(st.sampled_from(FIELDS["stride_in"].choices)),
+        shortcut_kernel=1 if shortcut in ("A", "none") else draw(st.sampled_from([1, 1, 3])),
+        stride_in=draw(st.sampled_from(["3x3", "1x1"][: 1 + (block == "bottleneck")])),
         activation=draw(st.sampled_from(activations)),
         bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
         dilations=draw(_dilations(fields, stages)),
-        padding=draw(st.sampled_from(["torch", "torch", "same"])),
+        padding=draw(st.sampled_from(["torch", "torch", "same"] if samely else ["torch"])),
         head_width=draw(st.sampled_from([0, 0, 32])),
         zero_gamma=shortcut != "none" and startable and draw(st.integers(0, 3)) == 0,
         drop_path_rate=draw(st.sampled_from([0.0, 0.0, 0.2])) if shortcut != "none" else 0.0,

@@ -63,7 +63,7 @@ def follow(spec: ResNetSpec) -> None:
 
 _FOLLOWING: dict[str, dict[str, Any]] = {
     "stem": {"stem_pool": None, "stem_strides": ()},
-    "block": {"expansion": None},
+    "block": {"expansion": None, "stride_in": "3x3"},
     "bottle_ratio": {"expansion": None},
     "se_reduction": {"attention": None, "se_multiple": None},
     "attention": {"se_reduction": 0, "se_multiple": None},
@@ -113,6 +113,12 @@ def _check_dilation(spec: ResNetSpec) -> None:
         raise SpecError(
             "output_stride and dilations both say where stages dilate; give one",
             fields=("output_stride", "dilations"),
+        )
+    if len(spec.multi_grid) > spec.blocks[-1]:
+        raise SpecError(
+            f"multi_grid has {len(spec.multi_grid)} factors for a last stage of {spec.blocks[-1]} "
+            "blocks; give no more",
+            fields=("multi_grid", "blocks"),
         )
     reached = [spec.stem_stride * step for step in accumulate(spec.strides, mul)]
     if spec.output_stride and spec.output_stride not in reached:
@@ -178,8 +184,21 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
         ("conv",),
         {"stem": ("none",), "shortcut": ("none",), "order": ("post",), "attention": ("none",)},
     ),
-    ("stem", ("none",), _CHAIN),
-    ("head", ("mlp",), _CHAIN),
+    ("block", ("conv",), {"expansion": (1,), **_PLAIN}),
+    ("stem", ("none",), {**_CHAIN, "stem_pool": (False,)}),
+    ("head", ("mlp",), {**_CHAIN, "head_width": (0,)}),
+    ("stride_in", ("1x1",), _BOTTLENECK),
+    (
+        "padding",
+        ("same",),
+        {
+            **_RESIDUAL,
+            "antialias": ("none",),
+            "attention": ("none", "se", "eca", "gc", "cbam"),
+            "scales": (1,),
+            "pool": ("max", "conv"),
+        },
+    ),
     ("block", ("repvgg", "mobileone"), _BRANCHED),
     ("block", ("mobileone",), {"groups": (1,)}),
     ("stem", ("repvgg",), {"block": ("repvgg", "mobileone"), "stem_pool": (False,)}),
@@ -215,21 +234,25 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
 )
 """(field, values, what other fields must be where it has one of them)."""
 
-_WITH_A_RATIO: dict[str, tuple[Any, ...]] = {
-    **_BOTTLENECK,
-    **dict.fromkeys(("expansion", "groups", "scales", "reduce_first"), (1,)),
-    "group_width": (64,),
-}
-"""What other fields must be where bottle_ratio says what is inside a bottleneck."""
-
-_RATES: dict[str, dict[str, tuple[Any, ...]]] = {
+_GIVEN: dict[str, dict[str, tuple[Any, ...]]] = {
+    "reduce_first": _BOTTLENECK,
+    "scales": {**_BOTTLENECK, "order": ("post",), **_ADDED, "reduce_first": (1,)},
+    "radix": {**_BOTTLENECK, "attention": ("split",)},
+    "group_size": {"groups": (1,), "group_width": (64,)},
+    "se_reduction": {"attention": tuple(REDUCTIONS)},
+    "branches": {"block": ("mobileone",)},
+    "attention_blocks": {"block": ("mobileone",), "attention": ("se",)},
+    "shortcut_kernel": {"shortcut": ("B", "C", "D")},
     "drop_rate": {"head": ("pool", "mlp")},
     "drop_path_rate": {**_RESIDUAL, **_ADDED},
     "block_drop_rate": {"block": ("basic",), "order": ("pre",)},
+    "bottle_ratio": {
+        **_BOTTLENECK,
+        **dict.fromkeys(("expansion", "groups", "scales", "reduce_first"), (1,)),
+        "group_width": (64,),
+    },
 }
-"""What other fields must be where training drops anything."""
-
-_NEEDS_A_BOTTLENECK = ("scales", "reduce_first", "radix")
+"""What other fields must be where a number says something: where it is neither 0 nor 1."""
 
 
 def _check_needs(spec: ResNetSpec) -> None:
@@ -237,13 +260,11 @@ def _check_needs(spec: ResNetSpec) -> None:
         if getattr(spec, name) in values:
             for other, allowed in needs.items():
                 _need(spec, name, other, allowed)
-    for name in _NEEDS_A_BOTTLENECK:
-        if getattr(spec, name) != 1:
-            _need(spec, name, "block", ("bottleneck",))
-    if spec.bottle_ratio:
-        for other, allowed in _WITH_A_RATIO.items():
-            _need(spec, "bottle_ratio", other, allowed)
-    elif spec.bottle_of != "leaving":
+    for name, needs in _GIVEN.items():
+        if getattr(spec, name) not in (0, 1, ()):
+            for other, allowed in needs.items():
+                _need(spec, name, other, allowed)
+    if spec.bottle_of != "leaving" and not spec.bottle_ratio:
         raise SpecError(
             f"bottle_of is {spec.bottle_of!r} without a bottle_ratio; give one, such as 2.25",
             fields=("bottle_of", "bottle_ratio"),
@@ -254,21 +275,11 @@ def _check_needs(spec: ResNetSpec) -> None:
             "the first is 1",
             fields=("strides", "block"),
         )
-    if spec.scales > 1:
-        _need(spec, "scales", "order", ("post",))
-        _need(spec, "scales", "reduce_first", (1,))
-        _need(spec, "scales", "shortcut", ("A", "B", "C", "D"))
-    for name, needs in _RATES.items():
-        if getattr(spec, name):
-            for other, allowed in needs.items():
-                _need(spec, name, other, allowed)
-    if spec.branches > 1:
-        _need(spec, "branches", "block", ("mobileone",))
-    if spec.attention_blocks:
-        _need(spec, "attention_blocks", "block", ("mobileone",))
-        _need(spec, "attention_blocks", "attention", ("se",))
-    if spec.radix > 1:
-        _need(spec, "radix", "attention", ("split",))
+    if spec.shortcut_kernel % 2 == 0:
+        raise SpecError(
+            f"shortcut_kernel is {spec.shortcut_kernel}, which has no middle; give an odd number",
+            fields=("shortcut_kernel",),
+        )
 
 
 def _check_turns(spec: ResNetSpec) -> None:
@@ -300,9 +311,12 @@ def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> 
 def _check_channels(spec: ResNetSpec) -> None:
     grouped = spec.groups != 1 and spec.block != "repvgg"
     if spec.block != "bottleneck" and (grouped or spec.group_width != 64 or spec.group_size):
+        given = f"groups={spec.groups}, group_width={spec.group_width}"
+        if spec.group_size:
+            given = f"group_size={spec.group_size[0]}"
         raise SpecError(
-            f"groups={spec.groups}, group_width={spec.group_width} with {spec.block} blocks; only "
-            "bottlenecks have groups (block='bottleneck'), others widen by widths",
+            f"{given} with {spec.block} blocks; only bottlenecks have groups "
+            "(block='bottleneck'), others widen by widths",
             fields=("groups", "group_width", "group_size", "block"),
         )
     entering = (spec.stem_width, *(spec.stage_channels(s) for s in range(len(spec.blocks))))
