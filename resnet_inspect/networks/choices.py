@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from resnet_inspect.networks.ops import ACTIVATIONS
 from resnet_inspect.networks.spec_field import spec_field
 
-BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1, "repvgg": 1, "mobileone": 1}
+BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1, "repvgg": 1, "mobileone": 1, "edge": 2}
 """Kinds of block, with the convolutions on their path (He et al. 2015, Figure 5; VGG's)."""
 
 DEEPEST = 10_000
 """Blocks in a stage: some fifty times the deepest published, and still counted in seconds."""
-
-MOST_DROPPED = 0.99
-"""More would leave nothing to train."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +37,6 @@ class Choices:
         code; skipinit is De & Smith 2020 (arXiv 2002.10444).
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
         units, rounded to a multiple of 8 as timm does.
-    drop_path_rate: Huang et al. 2016 (arXiv 1603.09382), section 4; zero_gamma: Goyal et al. 2017
-        (arXiv 1706.02677), section 5.1. Dropouts do nothing in inference, and what a network starts
-        from changes no count.
     """
 
     name: str = spec_field("custom", "word", "TEXT", "What to call the network.")
@@ -58,6 +52,14 @@ class Choices:
             "repvgg": "a 3x3, a 1x1 and the input, summed",
             "mobileone": "the same depthwise, and in turn a 1x1 and the input, summed",
         },
+    )
+    first_blocks: tuple[str, ...] = spec_field(
+        (),
+        "words",
+        "KIND,..",
+        "Blocks of the first stages, where they are not bottlenecks as all others.",
+        {"basic": "two 3x3", "edge": "3x3, 1x1"},
+        example="basic,basic",
     )
     blocks: tuple[int, ...] = spec_field(
         (2, 2, 2, 2), "numbers", "N,N,..", "Blocks in each stage.", most=DEEPEST, example="3,4,6,3"
@@ -110,7 +112,9 @@ class Choices:
             "3x3": "stride 1, for small images",
             "deep": "three 3x3",
             "tiered": "three 3x3, narrower first",
+            "even": "three 3x3, all as wide",
             "quad": "four 3x3, each twice as wide as the last",
+            "quad2": "the same, the first two linear",
             "repvgg": "a RepVGG block of stride 2",
             "none": "the first stage takes the image, as VGG's does",
         },
@@ -145,6 +149,7 @@ class Choices:
             "B": "projection where the shape changes",
             "C": "projection everywhere",
             "D": "average pool and projection",
+            "identity": "none where the shape changes, as RegNet-Z",
             "none": "a plain network",
         },
         of_block=True,
@@ -168,7 +173,7 @@ class Choices:
         "word",
         "ORDER",
         "Activation after or before the convolutions.",
-        {"post": "2015", "pre": "2016"},
+        {"post": "2015", "pre": "2016", "ahead": "before the shortcut as well, as RegNetV"},
         of_block=True,
     )
     norm: str = spec_field(
@@ -181,8 +186,13 @@ class Choices:
             "frozen": "batch norm that does not learn, as in detection",
             "group": "32 groups of channels",
             "none": "none",
+            "evo": "EvoNorm-S0, which activates as well",
+            "frn": "filter response, which has a learned threshold for an activation",
         },
         of_block=True,
+    )
+    norm_size: int = spec_field(
+        0, "number", "N", "Channels of a group of norms; 0 for 32 groups.", least=0, of_block=True
     )
     convolution: str = spec_field(
         "plain",
@@ -227,7 +237,11 @@ class Choices:
         "word",
         "CHANNELS",
         "Channels that bottle_ratio multiplies.",
-        {"leaving": "those that leave a block", "entering": "those that enter it"},
+        {
+            "leaving": "those that leave a block",
+            "entering": "those that enter it",
+            "later": "the same, but for the first block, which has as many inside as enter",
+        },
     )
     reduce_first: int = spec_field(
         1, "number", "N", "How many times narrower a bottleneck's first 1x1 is.", of_block=True
@@ -324,30 +338,13 @@ class Choices:
         of_block=True,
     )
     se_entering: bool = spec_field(
-        False, "flag", "", "Hidden units from the block's input, as RegNet.", of_block=True
-    )
-    block_drop_rate: float = spec_field(
-        0.0,
-        "decimal",
-        "P",
-        "Dropout between a block's two 3x3, as wide ResNets.",
-        least=0,
-        most=MOST_DROPPED,
-        of_block=True,
-    )
-    drop_path_rate: float = spec_field(
-        0.0,
-        "decimal",
-        "P",
-        "Stochastic depth: how often training leaves out the last residual; earlier ones less.",
-        least=0,
-        most=MOST_DROPPED,
-    )
-    zero_gamma: bool = spec_field(
-        False, "flag", "", "Start every residual at 0, by its last norm or convolution."
+        False, "flag", "", "Hidden units and activation of the block, as RegNet.", of_block=True
     )
     activation: str = spec_field(
         "relu", "word", "NAME", "Activation.", tuple(ACTIVATIONS), of_block=True
+    )
+    linear_out: bool = spec_field(
+        False, "flag", "", "No activation after a block's sum, as RegNet-Z.", of_block=True
     )
     bias: tuple[str, ...] = spec_field(
         (),
@@ -365,20 +362,13 @@ class Choices:
         {
             "pool": "global average, linear",
             "mlp": "7x7 average, three linear, as VGG",
+            "hidden": "global average, norm, a hidden layer of head_width, linear",
             "average": "global average",
             "none": "none",
         },
     )
     head_width: int = spec_field(
         0, "number", "N", "Channels of a 1x1 convolution before the head; 0 for none.", least=0
-    )
-    drop_rate: float | None = spec_field(
-        None,
-        "decimal",
-        "P",
-        "Dropout before the classifier (by default 0.5 between the three linear of VGG).",
-        least=0,
-        most=MOST_DROPPED,
     )
     in_channels: int = spec_field(3, "number", "N", "Channels of the input.", of_block=True)
     classes: int = spec_field(1000, "number", "N", "Classes.", alias="num_classes")

@@ -30,6 +30,7 @@ class Design(NamedTuple):
     padding: str
     order: str
     norm: str
+    norm_size: int
     convolution: str
     gamma_in_act: bool
     skipinit: bool
@@ -46,6 +47,7 @@ class Design(NamedTuple):
     se_entering: bool
     block_drop_rate: float
     activation: str
+    linear_out: bool
     bias: tuple[str, ...]
     head: str
     head_width: int
@@ -172,6 +174,8 @@ def activated(
     keeps: bool = False,
 ) -> Tensor:
     """The network's activation of a tensor, times gamma where weights are not; keeps: its input."""
+    if design.norm in ("evo", "frn"):
+        return tensor
     op = design.act.replace(inplace=False) if keeps else design.act
     tensor = net.add(op, tensor, name=name, path=path)
     if not design.gamma_in_act:
@@ -184,15 +188,31 @@ frozen_norm = lru_cache(maxsize=1024)(ops.FrozenBatchNorm2d)
 
 
 def normalized(
-    net: Builder[Tensor], design: Design, channels: int, tensor: Tensor, name: str
+    net: Builder[Tensor],
+    design: Design,
+    channels: int,
+    tensor: Tensor,
+    name: str,
+    activates: bool = True,
 ) -> Tensor:
-    """The network's normalization of a tensor, if it has any."""
+    """The network's normalization of a tensor, if it has any.
+
+    activates: whether its activation follows, which some norms bring themselves.
+    """
     if design.norm == "none":
         return tensor
+    groups = channels // design.norm_size if design.norm_size else 32
     if design.norm == "group":
         from resnet_inspect.networks.torch_ops import GroupNorm
 
-        return net.add(GroupNorm(32, channels), tensor, name=name)
+        return net.add(GroupNorm(groups, channels), tensor, name=name)
+    if design.norm in ("evo", "frn"):
+        from resnet_inspect.networks.active_norm import ACTIVE, ActiveNorm
+
+        groups = channels if design.norm == "frn" else groups
+        epsilon = 1e-5 if design.order == "pre" else 1e-3  # timm's S0 and S0a
+        op = ActiveNorm(groups, channels, True, ACTIVE[design.norm], activates, epsilon)
+        return net.add(op, tensor, name=name)
     norm = frozen_norm if design.norm == "frozen" else batch_norm
     return net.add(norm(channels), tensor, name=name)
 

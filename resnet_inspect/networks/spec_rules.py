@@ -6,35 +6,20 @@ Each check says which value cannot stand, and what is possible.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from operator import mul
 from typing import Any
 
 from resnet_inspect.errors import SpecError
+from resnet_inspect.networks.channel_rules import GROUPED, check_channels, check_stem
 from resnet_inspect.networks.ops import GAMMAS
-from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
+from resnet_inspect.networks.stems import STEM_STRIDES
 
 ResNetSpec = Any
 """The spec, which calls these rules when it is made."""
 
 REDUCTIONS = {"se": 16, "gc": 8, "sk": 16, "sk-full": 16, "split": 4, "cbam": 16}
 """Channels for each hidden unit of attention, where nothing else is said."""
-
-
-def squeezed_channels(channels: int, reduction: int, multiple: int = 8) -> int:
-    """Hidden units of attention: channels / reduction to the nearest 8, at least 8.
-
-    The ratio is the paper's (Hu et al. 2017, section 4); the rounding timm's.
-    """
-    if multiple == 1:
-        return max(1, round(channels / reduction))
-    return max(multiple, int(channels / reduction + multiple / 2) // multiple * multiple)
-
-
-def split_hidden(channels: int, spec: ResNetSpec) -> int:
-    """Hidden units of split attention of so many channels, as timm: at least 32."""
-    units = squeezed_channels(channels * spec.radix, spec.se_reduction, spec.se_multiple)
-    return max(32, units)
 
 
 def follow(spec: ResNetSpec) -> None:
@@ -89,8 +74,8 @@ def check(spec: ResNetSpec) -> None:
     _check_lengths(spec)
     _check_needs(spec)
     _check_turns(spec)
-    _check_channels(spec)
-    _check_stem(spec)
+    check_channels(spec)
+    check_stem(spec)
     _check_dilation(spec)
 
 
@@ -142,14 +127,7 @@ def _check_lengths(spec: ResNetSpec) -> None:
             "blocks is empty; give the number of blocks in each stage, such as 3,4,6,3",
             fields=("blocks",),
         )
-    for name in (
-        "widths",
-        "strides",
-        "group_size",
-        "dilations",
-        "bottle_ratio",
-        "attention_blocks",
-    ):
+    for name in ("widths", "strides", *_BY_STAGE):
         given = getattr(spec, name)
         if len(given) != len(spec.blocks) and (given or name in ("widths", "strides")):
             raise SpecError(
@@ -172,8 +150,15 @@ _BRANCHED: dict[str, tuple[Any, ...]] = {
     "shortcut": ("B",),
     "order": ("post",),
     "norm": ("batch",),
+    "expansion": (1,),
     "padding": ("torch",),
     "attention": ("none", "se"),
+    "se_entering": (False,),
+}
+_GATED: dict[str, tuple[Any, ...]] = {
+    **_RESIDUAL,
+    "attention": ("none", "se", "eca", "gc"),
+    "attention_at": ("last", "inner"),
 }
 _PLAIN: dict[str, tuple[Any, ...]] = {"convolution": ("plain",)}
 _SCALED: dict[str, tuple[Any, ...]] = {"convolution": ("scaled",)}
@@ -225,12 +210,18 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("norm", ("frozen",), {**_POST, "attention": ("none", "se", "eca", "gc")}),
     ("attention_at", ("inner",), _RESIDUAL),
     ("attention_at", ("activated",), _POST),
+    ("shortcut", ("identity",), _POST),
+    ("linear_out", (True,), _POST),
+    ("order", ("ahead",), {**_RESIDUAL, "shortcut": ("B", "C", "D")}),
+    ("stem", ("quad2",), {"order": ("post",)}),
     ("antialias", ("average", "blur", "wide", "before"), _POST),
     ("convolution", ("standardized", "scaled"), {**_RESIDUAL, "order": ("pre",)}),
     ("convolution", ("scaled",), {**_ADDED, "norm": ("none",), "activation": tuple(GAMMAS)}),
     ("gamma_in_act", (True,), _SCALED),
     ("skipinit", (True,), _SCALED),
-    ("extra_conv", (True,), {**_SCALED, **_BOTTLENECK}),
+    ("extra_conv", (True,), {**_BOTTLENECK, "scales": (1,), "antialias": ("none",)}),
+    ("norm", ("evo", "frn"), {**_PLAIN, **_GATED, "order": ("post", "pre"), "scales": (1,)}),
+    ("head", ("hidden",), {**_POST, "norm": ("batch",)}),
 )
 """(field, values, what other fields must be where it has one of them)."""
 
@@ -240,6 +231,7 @@ _GIVEN: dict[str, dict[str, tuple[Any, ...]]] = {
     "radix": {**_BOTTLENECK, "attention": ("split",)},
     "group_size": {"groups": (1,), "group_width": (64,)},
     "se_reduction": {"attention": tuple(REDUCTIONS)},
+    "norm_size": {"norm": GROUPED},
     "branches": {"block": ("mobileone",)},
     "attention_blocks": {"block": ("mobileone",), "attention": ("se",)},
     "shortcut_kernel": {"shortcut": ("B", "C", "D")},
@@ -264,6 +256,10 @@ def _check_needs(spec: ResNetSpec) -> None:
         if getattr(spec, name) not in (0, 1, ()):
             for other, allowed in needs.items():
                 _need(spec, name, other, allowed)
+    if spec.first_blocks:
+        _check_first_blocks(spec)
+    if spec.norm in ("evo", "frn") and spec.order == "post":
+        _need(spec, "norm", "linear_out", (True,))
     if spec.bottle_of != "leaving" and not spec.bottle_ratio:
         raise SpecError(
             f"bottle_of is {spec.bottle_of!r} without a bottle_ratio; give one, such as 2.25",
@@ -280,6 +276,26 @@ def _check_needs(spec: ResNetSpec) -> None:
             f"shortcut_kernel is {spec.shortcut_kernel}, which has no middle; give an odd number",
             fields=("shortcut_kernel",),
         )
+    if spec.extra_conv:
+        order, other = ("attention", "none") if spec.order == "post" else ("convolution", "scaled")
+        _need(spec, "extra_conv", order, (other,))
+    if spec.head == "hidden" and not spec.head_width:
+        raise SpecError(
+            "head is 'hidden' and head_width 0; give the width of the hidden layer, such as 1024",
+            fields=("head_width", "head"),
+        )
+
+
+def _check_first_blocks(spec: ResNetSpec) -> None:
+    if not spec.bottle_ratio or len(spec.first_blocks) >= len(spec.blocks):
+        raise SpecError(
+            f"first_blocks has {len(spec.first_blocks)} for {len(spec.blocks)} stages; give those "
+            "of stages before bottlenecks, and bottle_ratio, such as 1,1,0.25,0.25",
+            fields=("first_blocks", "bottle_ratio"),
+        )
+    _need(spec, "first_blocks", "order", ("post",))
+    for name in ("antialias", "attention"):
+        _need(spec, "first_blocks", name, _UNDILATED[name])
 
 
 def _check_turns(spec: ResNetSpec) -> None:
@@ -306,95 +322,3 @@ def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> 
             f"{' or '.join(map(repr, allowed))}",
             fields=(name, other),
         )
-
-
-def _check_channels(spec: ResNetSpec) -> None:
-    grouped = spec.groups != 1 and spec.block != "repvgg"
-    if spec.block != "bottleneck" and (grouped or spec.group_width != 64 or spec.group_size):
-        given = f"groups={spec.groups}, group_width={spec.group_width}"
-        if spec.group_size:
-            given = f"group_size={spec.group_size[0]}"
-        raise SpecError(
-            f"{given} with {spec.block} blocks; only bottlenecks have groups "
-            "(block='bottleneck'), others widen by widths",
-            fields=("groups", "group_width", "group_size", "block"),
-        )
-    entering = (spec.stem_width, *(spec.stage_channels(s) for s in range(len(spec.blocks))))
-    for stage, width in enumerate(spec.widths):
-        if spec.inner_channels(stage) == 0:
-            least = -(-64 // spec.group_width)
-            raise SpecError(
-                f"widths has {width}, which leaves no channel for each of groups="
-                f"{spec.groups} at group_width={spec.group_width}; the least width is {least}",
-                fields=("widths", "groups", "group_width"),
-            )
-        for inner in {spec.inner_channels(stage, entering[stage]), spec.inner_channels(stage)}:
-            _check_divided(spec, stage, inner)
-    if spec.shortcut == "A":
-        for before, after in pairwise(entering):
-            if after < before:
-                raise SpecError(
-                    f"shortcut A pads channels and cannot go from {before} to {after}; "
-                    "widen the stage or take shortcut B",
-                    fields=("shortcut", "widths", "stem_width"),
-                )
-
-
-def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
-    """Channels that are split must divide."""
-    entering = spec.reduce_first * spec.groups_of(stage, inner)  # a 3x3 is fed whole groups
-    divisors = {"reduce_first": entering if spec.reduce_first > 1 else 1}
-    if spec.group_size:
-        divisors["group_size"] = spec.group_size[stage]
-    if spec.norm == "group":
-        divisors["norm (32 groups)"] = 32 * spec.reduce_first
-    if spec.block == "repvgg":
-        divisors["groups"] = spec.groups
-    if spec.attention == "sk":
-        divisors["attention (halves)"] = 2 * entering
-    if spec.attention == "split":
-        divisors["radix (splits in groups)"] = spec.radix * entering
-        groups = spec.groups_of(stage, inner)
-        if split_hidden(inner, spec) % groups:
-            raise SpecError(
-                f"groups is {groups}, and split attention of {inner} channels has "
-                f"{split_hidden(inner, spec)} hidden units; give a divisor of these",
-                fields=("groups", "se_multiple", "group_size", "attention"),
-            )
-    if spec.convolution != "plain" and min(inner // spec.reduce_first, spec.stem_width) < 2:
-        raise SpecError(
-            f"widths has {spec.widths[stage]} and stem_width is {spec.stem_width}; weights are "
-            f"{spec.convolution} over more than one channel, give 2 or more",
-            fields=("widths", "stem_width", "convolution"),
-        )
-    for what, divisor in divisors.items():
-        if divisor > 1 and inner % divisor:
-            raise SpecError(
-                f"widths has {spec.widths[stage]}, which gives {inner} channels inside a block; "
-                f"{what} needs a multiple of {divisor}",
-                fields=("widths", what.split()[0]),
-            )
-
-
-def _check_stem(spec: ResNetSpec) -> None:
-    convolutions = len(STEM_STRIDES[spec.stem])
-    if len(spec.stem_strides) != convolutions:
-        raise SpecError(
-            f"stem_strides has {len(spec.stem_strides)} entries; a {spec.stem} stem has "
-            f"{convolutions} convolutions",
-            fields=("stem_strides", "stem"),
-        )
-    if convolutions > 1 and (spec.stem_width < 8 or spec.stem_width % 8):
-        raise SpecError(
-            f"stem_width is {spec.stem_width}; a {spec.stem} stem splits it, give a multiple of 8",
-            fields=("stem_width", "stem"),
-        )
-    if spec.norm == "group" and spec.stem != "none":
-        widths = stem_channels(spec.stem, spec.stem_width)
-        for width in widths if spec.order == "post" else widths[:-1]:
-            if width % 32:
-                raise SpecError(
-                    f"stem_width {spec.stem_width} gives a stem of {width} channels; group norm "
-                    "needs a multiple of 32",
-                    fields=("stem_width", "norm"),
-                )
