@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.channel_rules import split_hidden, squeezed_channels
 from resnet_inspect.networks.design import (
     Builder,
     Part,
@@ -19,7 +20,6 @@ from resnet_inspect.networks.design import (
     pooled,
 )
 from resnet_inspect.networks.shapes import Shape
-from resnet_inspect.networks.channel_rules import split_hidden, squeezed_channels
 
 _SCALE, _SIGMOID, _GLOBAL, _SUM = ops.Scale(), ops.Sigmoid(), ops.GlobalAvgPool2d(), ops.Add(False)
 _GATE_ACT = ops.ReLU()
