@@ -34,6 +34,12 @@ LARGEST = 150_000_000
 LEFT_OUT = {
     "ecaresnet50d_pruned": "each layer's width is its own",
     "ecaresnet101d_pruned": "each layer's width is its own",
+    "bat_resnext26ts": "bilinear attention, which no other network has",
+    "resnet50_clip": "attention pooling as a head",
+    "resnet101_clip": "attention pooling as a head",
+    "resnet50x4_clip": "attention pooling as a head",
+    "resnet50x16_clip": "attention pooling as a head",
+    "resnet50x64_clip": "attention pooling as a head",
     "test_resnet": "made to test timm",
     "test_byobnet": "made to test timm",
     "test_nfnet": "made to test timm",
