@@ -94,11 +94,6 @@ BYOB: dict[str, Entry] = {
     "regnetz_c16": Entry("regnetz", TIMM, _C16),
     "regnetz_d8": Entry("regnetz", TIMM, _D8),
     "regnetz_d32": Entry("regnetz", TIMM, {**_D8, "group_size": (32,)}),
-    "regnetz_b16_evos": Entry("evonorm", EVO, {**_B16, **_EVO}),
-    "regnetz_c16_evos": Entry("evonorm", EVO, {**_C16, **_EVO}),
-    "regnetz_d8_evos": Entry("evonorm", EVO, {**_D8, **_EVO, "stem": "even"}),
-    "resnetv2_50d_evos": Entry("evonorm", EVO, {**_50D, "norm": "evo"}),
-    "resnetv2_50d_frn": Entry("frn", FRN, {**_50D, "norm": "frn"}),
     "regnetz_e8": Entry(
         "regnetz",
         TIMM,
@@ -109,6 +104,12 @@ BYOB: dict[str, Entry] = {
             "head_width": 2048,
         },
     ),
+    # norms that activate
+    "regnetz_b16_evos": Entry("evonorm", EVO, {**_B16, **_EVO}),
+    "regnetz_c16_evos": Entry("evonorm", EVO, {**_C16, **_EVO}),
+    "regnetz_d8_evos": Entry("evonorm", EVO, {**_D8, **_EVO, "stem": "even"}),
+    "resnetv2_50d_evos": Entry("evonorm", EVO, {**_50D, "norm": "evo"}),
+    "resnetv2_50d_frn": Entry("frn", FRN, {**_50D, "norm": "frn"}),
     # GENet
     "gernet_s": Entry(
         "genet",
