@@ -45,13 +45,16 @@ def specs(
         multiple, stem_width = 32, 256 if splits else 32
     made = fields.get("convolution", "plain") != "plain"
     if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
-        multiple *= 4 if made else 2
+        both = fields["attention"] == "sk" and fields.get("reduce_first", 1) > 1
+        multiple *= 4 if made or both else 2
         stem_width = max(2, stem_width)
     widths = [multiple * (1 + width % 2 if multiple >= 32 else width) for width in widths]
     expansion = draw(st.sampled_from([1, 2, 4])) if block == "bottleneck" else 1
     if shortcut == "A":  # it cannot drop channels
         enough = -(-stem_width // (expansion * multiple)) * multiple
         widths = sorted(max(width, enough) for width in widths)
+    if fields["head"] == "attention":
+        widths[-1] = -(-widths[-1] // 64) * 64
     if block == "bottleneck" and multiple == 1:
         if fields["attention"] != "sk" and draw(st.booleans()):
             fields["group_size"] = tuple(draw(st.sampled_from([1, width])) for width in widths)
@@ -75,7 +78,7 @@ def specs(
         bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
         dilations=draw(_dilations(fields, stages)),
         padding=draw(st.sampled_from(["torch", "torch", "same"])),
-        head_width=draw(st.sampled_from([0, 0, 32])),
+        head_width=draw(st.sampled_from([0, 0, 32])) if fields["head"] == "pool" else 0,
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
     )
@@ -97,12 +100,13 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     fields["norm"] = draw(st.sampled_from(["batch", "batch", "none", "group"]))
     fields["attention"] = draw(st.sampled_from(["none", "none", "se", "eca", "gc"]))
     fields["pool"] = draw(st.sampled_from(FIELDS["pool"].choices))
-    fields["antialias"] = "none"
+    fields["antialias"], fields["head"] = "none", "pool"
     if fields["order"] == "pre":
         kinds = ["plain", "standardized"] + (["scaled"] if fields["norm"] == "none" else [])
         fields["convolution"] = draw(st.sampled_from(kinds))
     else:
         fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
+        fields["head"] = draw(st.sampled_from(["pool"] * 4 + ["attention"]))
         fields["attention_at"] = draw(st.sampled_from(FIELDS["attention_at"].choices))
         paths = ["", "", "sk", "sk-full"]
         path = draw(
@@ -149,6 +153,9 @@ def chains(draw: st.DrawFn, *, activations: tuple[str, ...], widest: int) -> Res
 @st.composite
 def networks(draw: st.DrawFn, *, largest: int = 70, **settings: object) -> tuple[ResNetSpec, Shape]:
     """A spec and an input shape for it, seldom square, as small as one pixel."""
+    if draw(st.integers(0, 9)) == 0:
+        own = {"activations": tuple(ACTIVATIONS), **settings}
+        return draw(attending(largest=largest, activations=own["activations"]))
     spec = draw(specs(**settings))  # type: ignore[arg-type]
     side = st.integers(1, largest)
     if spec.block == "conv" or spec.antialias in DELICATE or spec.pool in ("ceil", "average"):
@@ -156,3 +163,36 @@ def networks(draw: st.DrawFn, *, largest: int = 70, **settings: object) -> tuple
         total = prod(spec.strides) * spec.stem_stride
         side = st.integers(2, max(2, largest // total)).map(lambda count: count * total)
     return spec, (spec.in_channels, draw(side), draw(side))
+
+
+@st.composite
+def attending(
+    draw: st.DrawFn, *, largest: int, activations: tuple[str, ...]
+) -> tuple[ResNetSpec, Shape]:
+    """Any valid spec of one to three stages with self-attention, and the input it is made for."""
+    stages = draw(st.integers(1, 3))
+    strides = tuple(draw(st.integers(1, 2)) for _ in range(stages))
+    stem, stem_pool = draw(st.sampled_from(STEMS)), draw(st.booleans())
+    total = prod((*strides, *STEM_STRIDES[stem])) * (2 if stem_pool else 1)
+    side = st.integers(1, max(1, largest // total)).map(lambda count: count * total)
+    sides = draw(side), draw(side)
+    kinds = st.sampled_from(FIELDS["self_attention"].choices)
+    spec = ResNetSpec(
+        block="bottleneck",
+        blocks=tuple(draw(st.integers(1, 3)) for _ in range(stages)),
+        widths=tuple(draw(st.sampled_from([8, 16])) for _ in range(stages)),
+        strides=strides,
+        stem=stem,
+        stem_width=16,
+        stem_pool=stem_pool,
+        norm=draw(st.sampled_from(["batch", "none"])),
+        shortcut=draw(st.sampled_from(["B", "C", "D"])),
+        attention=draw(st.sampled_from(["none", "se", "eca", "gc"])),
+        attention_at="inner",
+        self_attention=tuple(draw(kinds) for _ in range(stages)),
+        query_width=draw(st.sampled_from([0, 0, 4])),
+        activation=draw(st.sampled_from(activations)),
+        classes=draw(st.integers(1, 12)),
+        input_size=sides,
+    )
+    return spec, (3, *sides)

@@ -17,6 +17,12 @@ BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1}
 DEEPEST = 10_000
 """Blocks in a stage: some fifty times the deepest published, and still counted in seconds."""
 
+SELF_ATTENTION = (
+    "none",
+    *(f"{kind}{every}" for kind in ("bot",) for every in ("", "/2", "/3", "/4")),
+)
+"""In all blocks of a stage, or in every second, third or fourth."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
@@ -31,6 +37,7 @@ class Choices:
         1603.05027).
     groups, group_width: a bottleneck's 3x3 has floor(width * group_width / 64) * groups channels
         in `groups` groups (ResNeXt; wide ResNets have one group of width 128).
+    self_attention: bot is Srinivas et al. 2021 (arXiv 2101.11605).
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
         units, rounded to a multiple of 8 as timm does.
     """
@@ -200,6 +207,17 @@ class Choices:
         most=64,
         of_block=True,
     )
+    self_attention: tuple[str, ...] = spec_field(
+        (),
+        "words",
+        "KIND,..",
+        "Self-attention in place of each stage's 3x3 convolutions; bot/2: of every second block's.",
+        SELF_ATTENTION,
+        example="none,none,bot/2,bot",
+    )
+    query_width: int = spec_field(
+        0, "number", "N", "Channels of a query of self-attention; 0 for those of a value.", least=0
+    )
     radix: int = spec_field(1, "number", "N", "Splits of split attention.", most=64, of_block=True)
     antialias: str = spec_field(
         "none",
@@ -277,6 +295,7 @@ class Choices:
             "pool": "global average, linear",
             "mlp": "7x7 average, three linear, as VGG",
             "average": "global average",
+            "attention": "attention over positions, linear, as CLIP",
             "none": "none",
         },
     )

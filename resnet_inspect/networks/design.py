@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.shapes import Shape
+from resnet_inspect.networks.shapes import Pair, Shape
 from resnet_inspect.networks.spec import ResNetSpec
 
 
@@ -33,6 +33,7 @@ class Design(NamedTuple):
     convolution: str
     reduce_first: int
     scales: int
+    query_width: int
     radix: int
     antialias: str
     attention: str
@@ -68,7 +69,9 @@ class Part(NamedTuple):
 
     entering, inner, leaving: channels of its input, of a block's 3x3, and of its output. groups: of
     its 3x3. damping: what a block of a network without normalization multiplies its input by.
-    dilation: of its first and its second 3x3.
+    dilation: of its first and its second 3x3. positions: height and width of what enters at the
+    network's own input size, where it learns something for each. attends: the kind of
+    self-attention that takes the place of its 3x3.
     """
 
     design: Design
@@ -80,6 +83,8 @@ class Part(NamedTuple):
     groups: int = 1
     damping: float = 1.0
     dilation: tuple[int, int] = (1, 1)
+    positions: Pair = (0, 0)
+    attends: str = ""
 
     @property
     def changes(self) -> bool:

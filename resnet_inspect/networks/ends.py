@@ -91,6 +91,10 @@ def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
         tensor = normalized(net, spec, spec.head_width, tensor, "final_conv.bn")
         tensor = net.add(spec.act, tensor, name="final_conv.act")
         width = spec.head_width
+    if spec.head == "attention":
+        from resnet_inspect.networks.self_attention import attention_pool
+
+        return attention_pool(net, part, "head", tensor)
     tensor = net.add(_GLOBAL, tensor, name="avgpool")
     tensor = net.add(_FLATTEN, tensor, name="flatten")
     if spec.head == "average":

@@ -39,7 +39,7 @@ from resnet_inspect.networks.graph import (
     Wire,
     in_network,
 )
-from resnet_inspect.networks.shapes import Shape, show_shape
+from resnet_inspect.networks.shapes import Pair, Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
 
@@ -75,7 +75,7 @@ def _stages(spec: ResNetSpec, wire: Wire) -> Iterator[Stage]:
             place += len(block.layers)
             wire = Wire(block.output.name, block.output.output_shape)
         ends_network = parts[0].kind in (STEM, HEAD)
-        path = "" if ends_network else CHAIN if chained else name
+        path = blocks[0].path if ends_network else CHAIN if chained else name
         stage = Stage(name, path, tuple(blocks), repeats)
         yield stage
         wire = stage.leaving
@@ -88,7 +88,8 @@ def _block(part: Part, path: str, wire: Wire) -> Block:
     entering: Layer | Wire = wire
     connect(net, part, path, entering)
     if part.kind in (STEM, HEAD):
-        return net.block(part.kind.lower(), "", part.kind)
+        within = "head" if part.kind == HEAD and part.design.head == "attention" else ""
+        return net.block(part.kind.lower(), within, part.kind)
     return net.chain() if part.kind == CHAIN else net.block(path, path, part.kind)
 
 
@@ -126,7 +127,7 @@ class StageLayout(NamedTuple):
 def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
     """The parts of a network in running order, stage by stage."""
     design, kind = Design.of(spec), block_kind(spec)
-    channels, named, variance = spec.stem_width, "layer", 1.0
+    channels, named, variance, stride = spec.stem_width, "layer", 1.0, spec.stem_stride
     if spec.stem == "none":
         channels, named = spec.in_channels, "stage"
     else:
@@ -136,16 +137,49 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         groups = spec.groups_of(stage)
         parts = [Part(design, kind, channels, inner, leaving, step.stride, groups)]
         parts += [Part(design, kind, leaving, inner, leaving, 1, groups)] * (count - 1)
+        repeats = not step.factors
+        if spec.self_attention:
+            parts, repeats = _attending(spec, stage, parts, stride)
         if step.rest > 1 or step.first > 1 or step.factors:
             parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
         if spec.convolution == "scaled":
             parts, variance = _damped(parts, variance)
-        elif kind != CHAIN and not step.factors:  # from its second block on, a stage repeats itself
+        elif kind != CHAIN and repeats:  # from its second block on, a stage repeats itself
             parts = parts[:2]
         yield StageLayout(f"{named}{stage + 1}", tuple(parts), count - len(parts))
-        channels = leaving
+        channels, stride = leaving, stride * step.stride
     if spec.head != "none":
-        yield StageLayout("head", (Part(design, HEAD, channels, 0, spec.classes, 0),), 0)
+        part = Part(design, HEAD, channels, 0, spec.classes, 0)
+        if spec.head == "attention":
+            part = part._replace(positions=_positions(spec, stride))
+        yield StageLayout("head", (part,), 0)
+
+
+def _attending(
+    spec: ResNetSpec, stage: int, parts: list[Part], stride: int
+) -> tuple[list[Part], bool]:
+    """The blocks of a stage with its self-attention, and whether all but the first are alike.
+
+    stride: of what enters the stage.
+    """
+    kind, _, every = spec.self_attention[stage].partition("/")
+    if kind == "none":
+        return parts, True
+    before, after = (_positions(spec, at) for at in (stride, stride * parts[0].stride))
+    attending = [
+        part._replace(attends=kind, positions=after if number else before)
+        for number, part in enumerate(parts)
+    ]
+    if not every:
+        return attending, True
+    nth = int(every)
+    return [(attending if n % nth == 0 else parts)[n - 1] for n in range(1, len(parts) + 1)], False
+
+
+def _positions(spec: ResNetSpec, stride: int) -> Pair:
+    """Height and width of a map at a stride, of an input of the network's own size."""
+    height, width = spec.input_size
+    return max(1, height // stride), max(1, width // stride)
 
 
 def _damped(parts: Sequence[Part], variance: float) -> tuple[list[Part], float]:
@@ -309,16 +343,29 @@ def _postactivated(
             at = path if special == HIERARCHY else f"{path}.conv{i}"
             tensor = PATHS[special](net, part, at, op, tensor)
         else:
-            tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
+            if i == middle and part.attends:
+                tensor = _self_attention(net, part, f"{path}.self_attn", op, tensor)
+            else:
+                tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
             tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i}")
             if i < len(convs):
                 tensor = _activated(net, part, path, tensor, i)
         if pools and spec.antialias not in ("none", "before"):
             width = op.out_channels * (spec.scales if i == middle else 1)
             tensor = pooled(net, spec.antialias, part.stride, width, tensor, f"{path}.aa")
-        if i == middle and spec.attention_at == "inner" and spec.attention in GATES:
+        gated = i == middle and spec.attention_at == "inner" and not part.attends
+        if gated and spec.attention in GATES:
             tensor = attend(net, part, f"{path}.se", spec.scales * op.out_channels, tensor)
     return tensor, entering
+
+
+def _self_attention(
+    net: Builder[Tensor], part: Part, path: str, op: ops.Conv2d, tensor: Tensor
+) -> Tensor:
+    from resnet_inspect.networks.self_attention import KINDS
+
+    attended: Tensor = KINDS[part.attends](net, part, path, op, tensor)
+    return attended
 
 
 def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ class ResNetSpec(Choices):
 
         A deep stem counts as one, as in ResNet-50-D; shortcuts do not count.
         """
-        ends = {"pool": 1, "mlp": 3}.get(self.head, 0) + bool(self.head_width)
+        ends = {"pool": 1, "mlp": 3, "attention": 1}.get(self.head, 0) + bool(self.head_width)
         return (self.stem != "none") + BLOCKS[self.block] * sum(self.blocks) + ends
 
     @property

@@ -66,6 +66,7 @@ def check(spec: ResNetSpec) -> None:
     _check_channels(spec)
     _check_stem(spec)
     _check_dilation(spec)
+    _check_attending(spec)
 
 
 _UNDILATED: dict[str, tuple[Any, ...]] = {
@@ -73,6 +74,7 @@ _UNDILATED: dict[str, tuple[Any, ...]] = {
     "antialias": ("none",),
     "attention": ("none", "se", "eca", "gc"),
     "scales": (1,),
+    "self_attention": ((),),
 }
 """What fields must be where stages dilate."""
 
@@ -106,7 +108,7 @@ def _check_lengths(spec: ResNetSpec) -> None:
             "blocks is empty; give the number of blocks in each stage, such as 3,4,6,3",
             fields=("blocks",),
         )
-    for name in ("widths", "strides", "group_size", "dilations"):
+    for name in ("widths", "strides", "group_size", "dilations", "self_attention"):
         given = getattr(spec, name)
         if len(given) != len(spec.blocks) and (given or name in ("widths", "strides")):
             raise SpecError(
@@ -134,6 +136,7 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ),
     ("stem", ("none",), _CHAIN),
     ("head", ("mlp",), _CHAIN),
+    ("head", ("attention",), {**_POST, "head_width": (0,)}),
     ("attention", ("se", "eca", "gc"), _RESIDUAL),
     ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, "scales": (1,)}),
     (
@@ -147,6 +150,53 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("convolution", ("scaled",), {"norm": ("none",)}),
 )
 """(field, values, what other fields must be where it has one of them)."""
+
+_ATTENDING: dict[str, tuple[Any, ...]] = {
+    **_POST,
+    **_BOTTLENECK,
+    **_PLAIN,
+    "shortcut": ("B", "C", "D", "A"),
+    "padding": ("torch",),
+    "stride_in": ("3x3",),
+    "antialias": ("none",),
+    "scales": (1,),
+    "reduce_first": (1,),
+}
+"""What fields must be where blocks have self-attention in place of a 3x3 convolution."""
+
+
+def _check_attending(spec: ResNetSpec) -> None:
+    if not spec.self_attention:
+        if spec.query_width:
+            raise SpecError(
+                f"query_width is {spec.query_width}, and no stage has self-attention; give "
+                "self_attention, such as none,none,bot/2,bot",
+                fields=("query_width", "self_attention"),
+            )
+        return
+    for other, allowed in _ATTENDING.items():
+        _need(spec, "self_attention", other, allowed)
+    _need(spec, "self_attention", "attention", ("none", "se", "eca", "gc"))
+    if spec.attention != "none" and spec.attention_at != "inner":
+        raise SpecError(
+            f"attention {spec.attention!r} gates 3x3 convolutions only, beside self-attention; "
+            "give attention_at='inner'",
+            fields=("attention_at", "attention", "self_attention"),
+        )
+    for stage, kind in enumerate(spec.self_attention):
+        inner = spec.inner_channels(stage)
+        if kind != "none" and inner % 4:
+            raise SpecError(
+                f"widths has {spec.widths[stage]}, which gives {inner} channels inside a block; "
+                "self-attention needs a multiple of 4",
+                fields=("widths", "self_attention"),
+            )
+        if kind != "none" and spec.strides[stage] > 2:
+            raise SpecError(
+                f"strides has {spec.strides[stage]}; a stage of self-attention strides by 1 or 2",
+                fields=("strides", "self_attention"),
+            )
+
 
 _NEEDS_A_BOTTLENECK = ("scales", "reduce_first", "radix")
 
@@ -204,6 +254,12 @@ def _check_channels(spec: ResNetSpec) -> None:
                 fields=("widths", "group_size"),
             )
         _check_divided(spec, stage)
+    if spec.head == "attention" and spec.stage_channels(-1) % 64:
+        raise SpecError(
+            f"widths ends with {spec.widths[-1]}, which leaves {spec.stage_channels(-1)} channels; "
+            "an attention head needs a multiple of 64",
+            fields=("widths", "head"),
+        )
     if spec.shortcut == "A":
         entering = (spec.stem_width, *(spec.stage_channels(s) for s in range(len(spec.blocks))))
         for before, after in pairwise(entering):
@@ -222,7 +278,7 @@ def _check_divided(spec: ResNetSpec, stage: int) -> None:
     if spec.norm == "group":
         divisors["norm (32 groups)"] = 32 * spec.reduce_first
     if spec.attention == "sk":
-        divisors["attention (halves)"] = 2 * spec.groups_of(stage)
+        divisors["attention (halves)"] = 2 * spec.groups_of(stage) * spec.reduce_first
     if spec.convolution != "plain" and min(inner // spec.reduce_first, spec.stem_width) < 2:
         raise SpecError(
             f"widths has {spec.widths[stage]} and stem_width is {spec.stem_width}; weights are "

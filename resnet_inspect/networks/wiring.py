@@ -171,7 +171,8 @@ class Wiring:
         return tuple(
             cut
             for cut in cuts
-            if self._order(cut.source) <= begins
+            if len(sources(cut.layers)) < 2  # not the product of two tensors, as in attention
+            and self._order(cut.source) <= begins
             and any(self._goes_around(cut, r) for r in residuals)
         )
 

@@ -38,6 +38,7 @@ RES2NET = "Gao et al. 2019, arXiv 1904.01169; timm"
 RESNEST = "Zhang et al. 2020, arXiv 2004.08955; timm"
 REGNET = "Radosavovic et al. 2020, arXiv 2003.13678; timm"
 NF = "Brock et al. 2021, arXiv 2101.08692; timm"
+BOT = "Srinivas et al. 2021, arXiv 2101.11605; timm"
 CLIP = "Radford et al. 2021, arXiv 2103.00020; timm"
 
 _ECA: dict[str, Any] = {"attention": "eca"}
@@ -82,7 +83,6 @@ _CLIP: dict[str, Any] = {
     **DEEP_D,
     "pool": "average",
     "antialias": "average",
-    "head": "average",
 }
 
 
@@ -96,6 +96,7 @@ _33: dict[str, Any] = {
     **_POOLLESS,
 }
 _33F: dict[str, Any] = {**_33, "head_width": 1280}
+_BOT: dict[str, Any] = {"self_attention": ("none", "none", "bot/2", "bot")}
 _NEXT_TS: dict[str, Any] = {**_TS, **_SILU, "group_size": (32,)}
 _26TS: dict[str, Any] = {**L26, **_NEXT_TS}
 
@@ -170,6 +171,15 @@ def _rs(*blocks: int) -> dict[str, Any]:
 def _res2(width: int, scales: int) -> dict[str, Any]:
     return {"group_width": width, "scales": scales}
 
+
+_CLIPS: dict[str, tuple[dict[str, Any], int]] = {
+    "50": ({**L50, **_CLIP}, 1024),
+    "101": ({**L101, **_CLIP}, 512),
+    "50x4": ({**_clip(80, 288), "blocks": (4, 6, 10, 6)}, 640),
+    "50x16": ({**_clip(96, 384), "blocks": (6, 8, 18, 8)}, 768),
+    "50x64": ({**_clip(128, 448), "blocks": (3, 15, 36, 10)}, 1024),
+}
+"""CLIP's networks, and the width of the space that they share with their texts."""
 
 VARIANTS: dict[str, Entry] = {
     # efficient channel attention
@@ -292,10 +302,25 @@ VARIANTS: dict[str, Entry] = {
     "gcresnext26ts": Entry("ts", TIMM, {**_26TS, **_GC}),
     "gcresnet50t": Entry("ts", TIMM, {**L50, **_TS, **_POOLLESS, **_GC}),
     "gcresnext50ts": Entry("ts", TIMM, {**L50, **_NEXT_TS, **_GC}),
-    # CLIP's trunks
-    "resnet50_clip_gap": Entry("clip", CLIP, {**L50, **_CLIP}),
-    "resnet101_clip_gap": Entry("clip", CLIP, {**L101, **_CLIP}),
-    "resnet50x4_clip_gap": Entry("clip", CLIP, {**_clip(80, 288), "blocks": (4, 6, 10, 6)}),
-    "resnet50x16_clip_gap": Entry("clip", CLIP, {**_clip(96, 384), "blocks": (6, 8, 18, 8)}),
-    "resnet50x64_clip_gap": Entry("clip", CLIP, {**_clip(128, 448), "blocks": (3, 15, 36, 10)}),
+    # self-attention in place of 3x3 convolutions
+    "botnet26t_256": Entry("attending", BOT, {**L26, **_TS, **_BOT}),
+    "botnet50ts_256": Entry(
+        "attending",
+        BOT,
+        {**L50, **_TS, **_SILU, "self_attention": ("none", "bot/4", "bot/2", "bot/2")},
+    ),
+    "eca_botnext26ts_256": Entry(
+        "attending",
+        BOT,
+        {**_26TS, "group_size": (16,), **_ECA, **_BOT, "query_width": 16},
+    ),
+    # CLIP's networks, and their trunks
+    **{
+        f"resnet{name}_clip": Entry("clip", CLIP, {**fields, "head": "attention", "classes": width})
+        for name, (fields, width) in _CLIPS.items()
+    },
+    **{
+        f"resnet{name}_clip_gap": Entry("clip", CLIP, {**fields, "head": "average"})
+        for name, (fields, _) in _CLIPS.items()
+    },
 }

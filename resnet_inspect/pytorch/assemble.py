@@ -17,10 +17,12 @@ from typing import Any, Literal
 
 import torch
 from torch import fx, nn
+from torch.nn import functional as F
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import ops, taps, torch_ops
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, needed
+from resnet_inspect.networks.self_attention import Positions
 from resnet_inspect.networks.wiring import is_chain, sources
 from resnet_inspect.pytorch import modules
 
@@ -71,13 +73,31 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     torch_ops.Pad: lambda op: _PADS[op.mode](op.padding),
     torch_ops.Function: lambda op: getattr(nn, op.name)(*(axis + 1 for axis in op.over)),
     torch_ops.Dropout: lambda op: getattr(nn, op.type)(op.p),
+    Positions: modules.AddedPositions,
 }
 """The torch.nn module of each op."""
+
+
+def _swap(op: torch_ops.View) -> tuple[int, int]:
+    """The two axes of the batch that are in each other's place; one of a single position does not
+    tell where it went."""
+    went = ((axis, into) for axis, (into, _, _) in enumerate(op.places) if into not in (axis, -1))
+    first, second = next(went, (0, 0))
+    return first + 1, second + 1
+
+
+def _cut(op: torch_ops.View) -> tuple[tuple[slice, ...]]:
+    """What is left of each axis of the batch."""
+    starts = (start for _, start, _ in op.places)
+    return ((slice(None), *(slice(at, at + n) for at, n in zip(starts, op.output, strict=True))),)
+
 
 _VIEWS: dict[str, Callable[[torch_ops.View], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     "reshape": lambda op: (torch.reshape, ((-1, *op.output),)),
     "flatten": lambda op: (torch.flatten, (2,)),
-    "transpose": lambda op: (torch.transpose, (1, 2)),
+    "transpose": lambda op: (torch.transpose, _swap(op)),
+    "slice": lambda op: (operator.getitem, _cut(op)),
+    "select": lambda op: (torch.select, (1, 0)),
     "narrow": lambda op: (torch.narrow, (1, op.places[0][1], op.output[0])),
 }
 
@@ -86,6 +106,8 @@ FUNCTIONS: dict[type[ops.Op], Callable[[Any], tuple[Callable[..., Any], tuple[An
     ops.Scale: lambda op: (operator.mul, ()),
     ops.Flatten: lambda op: (torch.flatten, (1,)),
     torch_ops.Arithmetic: lambda op: (getattr(operator, op.function), ()),
+    torch_ops.Reduce: lambda op: (torch.mean, (1, True)),
+    torch_ops.Attention: lambda op: (F.scaled_dot_product_attention, ()),
     torch_ops.MatMul: lambda op: (torch.matmul, ()),
     torch_ops.Concat: lambda op: (modules.concatenated, (op.dim + 1,)),
     torch_ops.View: lambda op: _VIEWS[op.function](op),
@@ -223,7 +245,7 @@ def _within(layers: Sequence[Layer], wanted: Collection[str]) -> list[str]:
     return [layer.name for layer in layers[:-1] if layer.name in wanted] if wanted else []
 
 
-_KINDS = {"se": "SqueezeExcitation"}
+_KINDS = {"se": "SqueezeExcitation", "self_attn": "SelfAttention"}
 """What containers within a block call themselves, by the last word of their path."""
 
 

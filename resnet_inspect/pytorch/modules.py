@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.self_attention import Positions
 from resnet_inspect.networks.torch_ops import Conv
 
 
@@ -84,6 +85,28 @@ class Multiply(nn.Module):
 
     def extra_repr(self) -> str:
         return str(self.factor)
+
+
+class AddedPositions(nn.Module):
+    """Learned vectors, added to a token and the positions behind it; resampled as timm does."""
+
+    def __init__(self, op: Positions) -> None:
+        super().__init__()
+        self.op = op
+        width = op.output[-1]
+        self.weight = nn.Parameter(torch.randn(op.params // width, width) * width**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.resampled()
+
+    def resampled(self) -> Tensor:
+        """The vectors for the map that is given."""
+        if self.op.grid == self.op.made_for:
+            return self.weight
+        token, rest = self.weight[:1], self.weight[1:].float()
+        maps = rest.reshape(1, *self.op.made_for, -1).permute(0, 3, 1, 2)
+        maps = F.interpolate(maps, size=self.op.grid, mode="bicubic", antialias=True)
+        return torch.cat([token, maps.flatten(2)[0].t().to(token.dtype)])
 
 
 class ZeroPadShortcut(nn.Module):

@@ -198,6 +198,9 @@ _PARTS: tuple[tuple[str, str], ...] = (
     (r"\.(conv|bn)s\.(\d)\.", r".\g<1>2_\2."),  # res2net
     (r"\.paths\.(\d)\.", r".path\1."),  # skresnet
     (r"\.conv(\d)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
+    (r"^(head\.pos_embed)$", r"\1.weight"),  # resnet50_clip
+    (r"\.post_attn\.", ".bn2."),  # botnet26t
+    (r"\.(height|width)_rel$", r".\1_rel.weight"),
     (r"\.shortcut\.(?:conv\.(?=conv|bn))?", ".downsample."),
 )
 

@@ -25,9 +25,14 @@ def _(layer: modules.ZeroPadShortcut, *shapes: Shape) -> Known:
     return ZeroPad(layer.in_channels, layer.out_channels, layer.stride)
 
 
-@register_layer(modules.StandardizedConv2d, modules.ScaledConv2d, modules.FixedConv2d)
-def _(layer: modules.StandardizedConv2d | modules.FixedConv2d, *shapes: Shape) -> Known:
-    return layer.op
+@register_layer(
+    modules.StandardizedConv2d,
+    modules.ScaledConv2d,
+    modules.FixedConv2d,
+    modules.AddedPositions,
+)
+def _(layer: Any, *shapes: Shape) -> Known:
+    return layer.op  # type: ignore[no-any-return]
 
 
 @register_layer(modules.Multiply)
