@@ -14,6 +14,7 @@ from typing import NamedTuple, SupportsIndex
 
 from resnet_inspect.errors import ShapeError, shown
 from resnet_inspect.networks import ends, ops
+from resnet_inspect.networks.attending import attending, positions
 from resnet_inspect.networks.attention import GATES, HIERARCHY, PATHS, attend
 from resnet_inspect.networks.choices import BLOCKS
 from resnet_inspect.networks.design import (
@@ -21,6 +22,7 @@ from resnet_inspect.networks.design import (
     Design,
     Part,
     Tensor,
+    activated,
     conv,
     convolved,
     normalized,
@@ -39,7 +41,8 @@ from resnet_inspect.networks.graph import (
     Wire,
     in_network,
 )
-from resnet_inspect.networks.shapes import Pair, Shape, show_shape
+from resnet_inspect.networks.parallel import PARALLEL, in_turn, parallel, takes_turns
+from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
 
@@ -88,8 +91,9 @@ def _block(part: Part, path: str, wire: Wire) -> Block:
     entering: Layer | Wire = wire
     connect(net, part, path, entering)
     if part.kind in (STEM, HEAD):
-        within = "head" if part.kind == HEAD and part.design.head == "attention" else ""
-        return net.block(part.kind.lower(), within, part.kind)
+        name = part.kind.lower()
+        module = part.design.stem in PARALLEL if name == "stem" else part.design.head == "attention"
+        return net.block(name, name if module else "", part.kind)
     return net.chain() if part.kind == CHAIN else net.block(path, path, part.kind)
 
 
@@ -134,52 +138,27 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
     for stage, (count, step) in enumerate(zip(spec.blocks, steps(spec), strict=True)):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
-        groups = spec.groups_of(stage)
-        parts = [Part(design, kind, channels, inner, leaving, step.stride, groups)]
+        first, groups = spec.inner_channels(stage, channels), spec.groups_of(stage, inner)
+        of_first = groups if first == inner else spec.groups_of(stage, first)
+        parts = [Part(design, kind, channels, first, leaving, step.stride, of_first)]
         parts += [Part(design, kind, leaving, inner, leaving, 1, groups)] * (count - 1)
-        repeats = not step.factors
-        if spec.self_attention:
-            parts, repeats = _attending(spec, stage, parts, stride)
         if step.rest > 1 or step.first > 1 or step.factors:
             parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
         if spec.convolution == "scaled":
             parts, variance = _damped(parts, variance)
-        elif kind != CHAIN and repeats:  # from its second block on, a stage repeats itself
+        elif takes_turns(spec):
+            parts = in_turn(spec, stage, parts)
+        elif spec.self_attention:
+            parts = attending(spec, stage, parts, stride)
+        elif kind != CHAIN and not step.factors:  # from its second block on, a stage repeats itself
             parts = parts[:2]
         yield StageLayout(f"{named}{stage + 1}", tuple(parts), count - len(parts))
         channels, stride = leaving, stride * step.stride
     if spec.head != "none":
         part = Part(design, HEAD, channels, 0, spec.classes, 0)
         if spec.head == "attention":
-            part = part._replace(positions=_positions(spec, stride))
+            part = part._replace(positions=positions(spec, stride))
         yield StageLayout("head", (part,), 0)
-
-
-def _attending(
-    spec: ResNetSpec, stage: int, parts: list[Part], stride: int
-) -> tuple[list[Part], bool]:
-    """The blocks of a stage with its self-attention, and whether all but the first are alike.
-
-    stride: of what enters the stage.
-    """
-    kind, _, every = spec.self_attention[stage].partition("/")
-    if kind == "none":
-        return parts, True
-    before, after = (_positions(spec, at) for at in (stride, stride * parts[0].stride))
-    attending = [
-        part._replace(attends=kind, positions=after if number else before)
-        for number, part in enumerate(parts)
-    ]
-    if not every:
-        return attending, True
-    nth = int(every)
-    return [(attending if n % nth == 0 else parts)[n - 1] for n in range(1, len(parts) + 1)], False
-
-
-def _positions(spec: ResNetSpec, stride: int) -> Pair:
-    """Height and width of a map at a stride, of an input of the network's own size."""
-    height, width = spec.input_size
-    return max(1, height // stride), max(1, width // stride)
 
 
 def _damped(parts: Sequence[Part], variance: float) -> tuple[list[Part], float]:
@@ -203,6 +182,8 @@ def connect(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tens
         return ends.head(net, part, path, tensor)
     if part.kind == CHAIN:
         return _single_convolution(net, part, path, tensor)
+    if part.design.block in PARALLEL:
+        return parallel(net, part, path, tensor)
     return _residual_block(net, part, path, tensor)
 
 
@@ -223,8 +204,8 @@ def _single_convolution(net: Builder[Tensor], part: Part, path: str, tensor: Ten
 
 _ADD = ops.Add()
 
-ALPHA, GAIN = 0.2, 2.0
-"""What networks of scaled convolutions multiply a residual and what leaves its attention by."""
+ALPHA = 0.2
+"""What networks of scaled convolutions multiply a residual by."""
 
 _OF_ATTENTION = {
     "se": "SE",
@@ -236,11 +217,19 @@ _OF_ATTENTION = {
 }
 
 
+_BLOCKS = {
+    "basic": "BasicBlock",
+    "bottleneck": "Bottleneck",
+    "repvgg": "RepVGGBlock",
+    "mobileone": "MobileOneBlock",
+}
+
+
 def block_kind(spec: ResNetSpec) -> str:
     """What a block of this network calls itself: Bottleneck, PreActBasicBlock, SEBottleneck, .."""
     if spec.block == "conv":
         return CHAIN
-    base = "BasicBlock" if spec.block == "basic" else "Bottleneck"
+    base = _BLOCKS[spec.block]
     plain = "Plain" if spec.shortcut == "none" else ""
     before = "PreAct" if spec.order == "pre" else ""
     gated = _OF_ATTENTION.get(spec.attention or "none", "")
@@ -249,22 +238,25 @@ def block_kind(spec: ResNetSpec) -> str:
 
 def _residual_convs(part: Part) -> list[ops.Conv2d]:
     spec, inner, leaving, stride = part.design, part.inner, part.leaving, part.stride
-    kind, bias = spec.convolution, "residual" in spec.bias
+    bias = "residual" in spec.bias
     if spec.antialias != "none":
         stride = 1
     if spec.block == "basic":
         return [
-            conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0], kind),
-            conv(inner, leaving, 3, 1, 1, bias, part.dilation[1], kind),
+            conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0]),
+            conv(inner, leaving, 3, 1, 1, bias, part.dilation[1]),
         ]
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
     first, last = inner * spec.scales // spec.reduce_first, inner * spec.scales
     middle = inner if spec.scales > 1 else first
-    return [
-        conv(part.entering, first, 1, early, 1, bias, kind=kind),
-        conv(middle, inner, 3, late, part.groups, bias, part.dilation[0], kind),
-        conv(last, leaving, 1, 1, 1, bias, kind=kind),
+    convs = [
+        conv(part.entering, first, 1, early, 1, bias),
+        conv(middle, inner, 3, late, part.groups, bias, part.dilation[0]),
+        conv(last, leaving, 1, 1, 1, bias),
     ]
+    if spec.extra_conv:
+        convs.insert(2, conv(inner, inner, 3, 1, part.groups, bias, part.dilation[1]))
+    return convs
 
 
 def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
@@ -277,8 +269,8 @@ def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tenso
         if spec.attention_at == "activated":
             tensor = net.add(spec.act, tensor, name=f"{path}.{spec.act_path}")
         tensor = attend(net, part, f"{path}.se", part.leaving, tensor)
-        if spec.convolution == "scaled":
-            tensor = net.add(ops.Multiply(GAIN), tensor, name=f"{path}.gain")
+    if spec.skipinit:
+        tensor = net.add(ops.Gain(), tensor, name=f"{path}.skipinit")
     if spec.convolution == "scaled":
         tensor = net.add(ops.Multiply(ALPHA), tensor, name=f"{path}.alpha")
     if spec.shortcut != "none":
@@ -295,14 +287,13 @@ def _activated(
     net: Builder[Tensor], part: Part, path: str, tensor: Tensor, number: int, keeps: bool = False
 ) -> Tensor:
     """The block's activation, which is one module that is called again; keeps: its input."""
-    path = f"{path}.{part.design.act_path}"
+    spec, path = part.design, f"{path}.{part.design.act_path}"
     if keeps:  # a module of its own, not in place
-        path = f"{path}_in"
-        return net.add(part.design.act.replace(inplace=False), tensor, name=path)
-    special = part.design.attention_at == "activated" or _path_kind(part) in PATHS
-    if special or (part.design.order == "pre" and part.design.norm == "none"):
-        return net.add(part.design.act, tensor, name=path)  # the builder numbers them
-    return net.add(part.design.act, tensor, name=f"{path}{number}", path=path)
+        return activated(net, spec, tensor, f"{path}_in", keeps=True)
+    special = spec.attention_at == "activated" or _path_kind(part) in PATHS
+    if special or (spec.order == "pre" and spec.norm == "none"):
+        return activated(net, spec, tensor, path)  # the builder numbers them
+    return activated(net, spec, tensor, f"{path}{number}", path)
 
 
 def _path_kind(part: Part) -> str:
@@ -314,16 +305,19 @@ def _preactivated(
 ) -> tuple[Tensor, Tensor]:
     """The residual of a pre-activation block, and its activated input."""
     spec, tensor = part.design, entering
-    activated = entering
-    for i, op in enumerate(_residual_convs(part), start=1):
-        tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{i}")
+    bypass, convs = entering, _residual_convs(part)
+    for i, op in enumerate(convs, start=1):
+        number = ("", "1", "2", "2b", "3")[i] if spec.extra_conv else i
+        tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{number}")
         tensor = _activated(net, part, path, tensor, i, keeps=i == 1 and spec.norm == "none")
         if i == 1:
             if spec.convolution == "scaled":
                 tensor = net.add(ops.Multiply(part.damping), tensor, name=f"{path}.beta")
-            activated = tensor
-        tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
-    return tensor, activated
+            bypass = tensor
+        tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
+        if i == len(convs) - 1 and spec.attention_at == "inner" and spec.attention in GATES:
+            tensor = attend(net, part, f"{path}.se", op.out_channels, tensor)
+    return tensor, bypass
 
 
 def _postactivated(
@@ -344,7 +338,9 @@ def _postactivated(
             tensor = PATHS[special](net, part, at, op, tensor)
         else:
             if i == middle and part.attends:
-                tensor = _self_attention(net, part, f"{path}.self_attn", op, tensor)
+                from resnet_inspect.networks.self_attention import attend_to
+
+                tensor = attend_to(net, part, f"{path}.self_attn", op, tensor)
             else:
                 tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
             tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i}")
@@ -357,15 +353,6 @@ def _postactivated(
         if gated and spec.attention in GATES:
             tensor = attend(net, part, f"{path}.se", spec.scales * op.out_channels, tensor)
     return tensor, entering
-
-
-def _self_attention(
-    net: Builder[Tensor], part: Part, path: str, op: ops.Conv2d, tensor: Tensor
-) -> Tensor:
-    from resnet_inspect.networks.self_attention import KINDS
-
-    attended: Tensor = KINDS[part.attends](net, part, path, op, tensor)
-    return attended
 
 
 def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
@@ -384,8 +371,8 @@ def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Te
     bias, side = "shortcut" in spec.bias, spec.shortcut_kernel
     if stride == 1 and part.stride == 1:
         side = 1
-    op = conv(part.entering, part.leaving, side, stride, 1, bias, kind=spec.convolution)
-    tensor = net.add(op, tensor, name=f"{path}.{number}")
+    op = conv(part.entering, part.leaving, side, stride, 1, bias)
+    tensor = convolved(net, spec, op, tensor, f"{path}.{number}")
     if spec.order == "post" and spec.shortcut_norm:
         tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}")
     return tensor

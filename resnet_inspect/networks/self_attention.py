@@ -137,6 +137,14 @@ KINDS: dict[str, Callable[..., Any]] = {"bot": bottleneck_attention}
 """What takes the place of a 3x3 convolution, by the kind of self-attention that it is."""
 
 
+def attend_to(
+    net: Builder[Tensor], part: Part, path: str, op: ops.Conv2d, tensor: Tensor
+) -> Tensor:
+    """A block's self-attention; op: the convolution in whose place it is."""
+    attended: Tensor = KINDS[part.attends](net, part, path, op, tensor)
+    return attended
+
+
 def _cut(net: Builder[Tensor], tensor: Tensor, path: str, start: int, count: int) -> Tensor:
     """Some positions of a tensor's last axis."""
     *outer, size = net.shape(tensor)

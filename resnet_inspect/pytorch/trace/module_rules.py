@@ -29,10 +29,14 @@ def _(layer: modules.ZeroPadShortcut, *shapes: Shape) -> Known:
     modules.StandardizedConv2d,
     modules.ScaledConv2d,
     modules.FixedConv2d,
+    modules.Gain,
     modules.AddedPositions,
 )
-def _(layer: Any, *shapes: Shape) -> Known:
-    return layer.op  # type: ignore[no-any-return]
+def _(
+    layer: modules.StandardizedConv2d | modules.FixedConv2d | modules.Gain | modules.AddedPositions,
+    *shapes: Shape,
+) -> Known:
+    return layer.op
 
 
 @register_layer(modules.Multiply)
