@@ -19,7 +19,7 @@ DEEPEST = 10_000
 
 SELF_ATTENTION = (
     "none",
-    *(f"{kind}{every}" for kind in ("bot",) for every in ("", "/2", "/3", "/4")),
+    *(f"{kind}{nth}" for kind in ("bot", "lambda", "lambda13") for nth in ("", "/2", "/3", "/4")),
 )
 """In all blocks of a stage, or in every second, third or fourth."""
 
@@ -41,7 +41,8 @@ class Choices:
         in `groups` groups (ResNeXt; wide ResNets have one group of width 128).
     gamma_in_act, skipinit, extra_conv: Brock et al. 2021 (arXiv 2102.06171), section 4.1 and their
         code; skipinit is De & Smith 2020 (arXiv 2002.10444).
-    self_attention: bot is Srinivas et al. 2021 (arXiv 2101.11605).
+    self_attention: bot is Srinivas et al. 2021 (arXiv 2101.11605); lambda Bello 2021 (arXiv
+        2102.08602), over 9x9 or 13x13 positions.
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
         units, rounded to a multiple of 8 as timm does.
     """

@@ -6,17 +6,19 @@ Paths are timm's. As in attention.py, each function adds its layers and gives wh
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.attention import channels_of, placed
-from resnet_inspect.networks.design import Builder, Part, Tensor, conv
+from resnet_inspect.networks.design import Builder, Part, Tensor, batch_norm, conv
 from resnet_inspect.networks.shapes import Pair, Shape, show_shape
 from resnet_inspect.networks.torch_ops import (
     Arithmetic,
     Attention,
     Concat,
+    Conv,
     Function,
     MatMul,
     Reduce,
@@ -82,13 +84,8 @@ def bottleneck_attention(
         )
     heads, count = 4, grid[0] * grid[1]
     asked = part.design.query_width or width // heads
-    sizes = (heads * asked, heads * asked, width)
-    together = net.add(conv(width, sum(sizes), 1), tensor, name=f"{path}.qkv")
-    parts = []
-    for at, size in enumerate(sizes):
-        some = channels_of(net, together, sum(sizes[:at]), size, path)
-        parts.append(_shaped(net, some, path, (heads, size // heads, count)))
-    query, key, value = parts
+    made = _projected(net, path, tensor, (heads * asked, heads * asked, width))
+    query, key, value = (_of_heads(net, tensor, path, heads) for tensor in made)
     query, value = _swapped(net, query, path, 2), _swapped(net, value, path, 2)
     near = net.add(MatMul((heads, count, count)), query, key, name=f"{path}.matmul")
     near = net.add(ops.Multiply(asked**-0.5), near, name=f"{path}.scale")
@@ -96,8 +93,27 @@ def bottleneck_attention(
     near = net.add(ops.Add(False), near, apart, name=f"{path}.add")
     near = net.add(Function(name="Softmax", over=(2,)), near, name=f"{path}.softmax")
     tensor = net.add(MatMul((heads, count, width // heads)), near, value, name=f"{path}.matmul")
-    tensor = _swapped(net, tensor, path, 2)
-    tensor = _shaped(net, tensor, path, (width, *grid), copies=width > heads and count > 1)
+    return _folded(net, op, path, tensor, (width, *grid))
+
+
+def _projected(net: Builder[Tensor], path: str, tensor: Tensor, sizes: Shape) -> list[Tensor]:
+    """Queries, keys and values of so many channels."""
+    all_of = net.add(conv(net.shape(tensor)[0], sum(sizes), 1), tensor, name=f"{path}.qkv")
+    return [channels_of(net, all_of, sum(sizes[:at]), size, path) for at, size in enumerate(sizes)]
+
+
+def _of_heads(net: Builder[Tensor], tensor: Tensor, path: str, heads: int) -> Tensor:
+    """The channels of each head, at all positions of a map."""
+    width, height, across = net.shape(tensor)
+    return _shaped(net, tensor, path, (heads, width // heads, height * across))
+
+
+def _folded(
+    net: Builder[Tensor], op: ops.Conv2d, path: str, tensor: Tensor, shape: Shape
+) -> Tensor:
+    """What heads give for each position, as a map of this shape, which a pool strides over."""
+    copies = min(net.shape(tensor)[1:]) > 1
+    tensor = _shaped(net, _swapped(net, tensor, path, 2), path, shape, copies)
     if op.stride == (1, 1):
         return tensor
     return net.add(ops.AvgPool2d(op.stride, op.stride), tensor, name=f"{path}.pool")
@@ -133,7 +149,43 @@ def _distance(net: Builder[Tensor], query: Tensor, path: str, name: str) -> Tens
     return _cut(net, logits, path, 0, count)
 
 
-KINDS: dict[str, Callable[..., Any]] = {"bot": bottleneck_attention}
+def lambda_layer(
+    net: Builder[Tensor], part: Part, path: str, op: ops.Conv2d, tensor: Tensor, side: int = 9
+) -> Tensor:
+    """Each query is given to a linear function, made of all positions and of those around its own.
+
+    Bello 2021 (arXiv 2102.08602), Figure 3; side: of the square around.
+    """
+    width, *grid = net.shape(tensor)
+    heads, count, asked = 4, grid[0] * grid[1], part.design.query_width or 16
+    each = width // heads
+    query, key, value = _projected(net, path, tensor, (heads * asked, asked, each))
+    query = net.add(batch_norm(heads * asked), query, name=f"{path}.norm_q")
+    query = _swapped(net, _of_heads(net, query, path, heads), path, 2)
+    value = net.add(batch_norm(each), value, name=f"{path}.norm_v")
+    value = _swapped(net, _shaped(net, value, path, (each, count)), path)
+    key = _shaped(net, key, path, (asked, count))
+    key = net.add(Function(name="Softmax", over=(1,)), key, name=f"{path}.softmax")
+    whole = net.add(MatMul((asked, each)), key, value, name=f"{path}.matmul")
+    whole = _shaped(net, whole, path, (1, asked, each))
+    whole = net.add(MatMul((heads, count, each)), query, whole, name=f"{path}.matmul")
+    edge = side // 2
+    around = Conv(1, asked, (side, side, 1), (1, 1, 1), (edge, edge, 0), 1, True, (1, 1, 1))
+    near = _shaped(net, value, path, (1, *grid, each))
+    near = net.add(around, near, name=f"{path}.conv_lambda")
+    near = _swapped(net, _shaped(net, near, path, (1, asked, count, each)), path, 2)
+    query = _shaped(net, query, path, (heads, count, 1, asked))
+    near = net.add(MatMul((heads, count, 1, each)), query, near, name=f"{path}.matmul")
+    near = _shaped(net, near, path, (heads, count, each))
+    tensor = net.add(ops.Add(False), whole, near, name=f"{path}.add")
+    return _folded(net, op, path, tensor, (width, *grid))
+
+
+KINDS: dict[str, Callable[..., Any]] = {
+    "bot": bottleneck_attention,
+    "lambda": lambda_layer,
+    "lambda13": partial(lambda_layer, side=13),
+}
 """What takes the place of a 3x3 convolution, by the kind of self-attention that it is."""
 
 

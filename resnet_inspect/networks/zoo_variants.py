@@ -39,7 +39,6 @@ RESNEST = "Zhang et al. 2020, arXiv 2004.08955; timm"
 REGNET = "Radosavovic et al. 2020, arXiv 2003.13678; timm"
 NF = "Brock et al. 2021, arXiv 2101.08692; timm"
 NFNET = "Brock et al. 2021, arXiv 2102.06171; timm"
-BOT = "Srinivas et al. 2021, arXiv 2101.11605; timm"
 CLIP = "Radford et al. 2021, arXiv 2103.00020; timm"
 
 _ECA: dict[str, Any] = {"attention": "eca"}
@@ -124,7 +123,6 @@ _33: dict[str, Any] = {
     **_POOLLESS,
 }
 _33F: dict[str, Any] = {**_33, "head_width": 1280}
-_BOT: dict[str, Any] = {"self_attention": ("none", "none", "bot/2", "bot")}
 _NEXT_TS: dict[str, Any] = {**_TS, **_SILU, "group_size": (32,)}
 _26TS: dict[str, Any] = {**L26, **_NEXT_TS}
 
@@ -355,18 +353,6 @@ VARIANTS: dict[str, Entry] = {
     "gcresnext26ts": Entry("ts", TIMM, {**_26TS, **_GC}),
     "gcresnet50t": Entry("ts", TIMM, {**L50, **_TS, **_POOLLESS, **_GC}),
     "gcresnext50ts": Entry("ts", TIMM, {**L50, **_NEXT_TS, **_GC}),
-    # self-attention in place of 3x3 convolutions
-    "botnet26t_256": Entry("attending", BOT, {**L26, **_TS, **_BOT}),
-    "botnet50ts_256": Entry(
-        "attending",
-        BOT,
-        {**L50, **_TS, **_SILU, "self_attention": ("none", "bot/4", "bot/2", "bot/2")},
-    ),
-    "eca_botnext26ts_256": Entry(
-        "attending",
-        BOT,
-        {**_26TS, "group_size": (16,), **_ECA, **_BOT, "query_width": 16},
-    ),
     # CLIP's networks, and their trunks
     **{
         f"resnet{name}_clip": Entry("clip", CLIP, {**fields, "head": "attention", "classes": width})

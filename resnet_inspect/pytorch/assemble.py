@@ -35,8 +35,8 @@ def _average(op: ops.GlobalAvgPool2d) -> nn.Module:
 def _convolution(op: torch_ops.Conv) -> nn.Module:
     if op.made_of is not None:
         return modules.FixedConv2d(op)
-    (side,), (edge,) = op.kernel, op.padding
-    return nn.Conv1d(op.in_channels, op.out_channels, side, padding=edge, bias=op.bias)
+    made: nn.Module = getattr(nn, op.kind)(*modules.convolution_settings(op))
+    return made
 
 
 _PADS: dict[str, Callable[[Any], nn.Module]] = {

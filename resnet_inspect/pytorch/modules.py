@@ -13,8 +13,8 @@ from resnet_inspect.networks.self_attention import Positions
 from resnet_inspect.networks.torch_ops import Conv
 
 
-def convolution_settings(op: ops.Conv2d) -> tuple[Any, ...]:
-    """What nn.Conv2d takes to be an op's module."""
+def convolution_settings(op: ops.Convolution) -> tuple[Any, ...]:
+    """What nn.Conv2d, and its like of other axes, take to be an op's module."""
     sizes = (op.kernel, op.stride, op.padding, op.dilation)
     return (op.in_channels, op.out_channels, *sizes, op.groups, op.bias)
 
