@@ -19,7 +19,11 @@ DEEPEST = 10_000
 
 SELF_ATTENTION = (
     "none",
-    *(f"{kind}{nth}" for kind in ("bot", "lambda", "lambda13") for nth in ("", "/2", "/3", "/4")),
+    *(
+        f"{kind}{nth}"
+        for kind in ("bot", "lambda", "lambda13", "halo", "halo2", "halo-4")
+        for nth in ("", "/2", "/3", "/4")
+    ),
 )
 """In all blocks of a stage, or in every second, third or fourth."""
 
@@ -42,7 +46,8 @@ class Choices:
     gamma_in_act, skipinit, extra_conv: Brock et al. 2021 (arXiv 2102.06171), section 4.1 and their
         code; skipinit is De & Smith 2020 (arXiv 2002.10444).
     self_attention: bot is Srinivas et al. 2021 (arXiv 2101.11605); lambda Bello 2021 (arXiv
-        2102.08602), over 9x9 or 13x13 positions.
+        2102.08602), over 9x9 or 13x13 positions; halo Vaswani et al. 2021 (arXiv 2103.12731), with
+        3 or 2 positions around blocks of 8x8, or 3 and 4 heads in place of 8.
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
         units, rounded to a multiple of 8 as timm does.
     """

@@ -96,7 +96,7 @@ def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
         tensor = normalized(net, spec, width, tensor, "norm")
         tensor = activated(net, spec, tensor, spec.act_path)
     if spec.head == "attention":
-        from resnet_inspect.networks.self_attention import attention_pool
+        from resnet_inspect.networks.attention_pool import attention_pool
 
         return attention_pool(net, part, "head", tensor)
     tensor = net.add(_GLOBAL, tensor, name="avgpool")

@@ -323,7 +323,7 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
     if spec.block == "repvgg":
         divisors["groups"] = spec.groups
     if spec.self_attention and spec.self_attention[stage] != "none":
-        divisors["self_attention (heads)"] = 4
+        divisors["self_attention (heads)"] = 8 if "halo" in spec.self_attention[stage] else 4
     if spec.attention == "sk":
         divisors["attention (halves)"] = 2 * spec.groups_of(stage, inner) * spec.reduce_first
     if spec.attention == "split":

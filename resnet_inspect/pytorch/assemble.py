@@ -21,8 +21,9 @@ from torch.nn import functional as F
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import ops, taps, torch_ops
+from resnet_inspect.networks.attention_pool import Positions
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, needed
-from resnet_inspect.networks.self_attention import Positions
+from resnet_inspect.networks.self_attention import Windows
 from resnet_inspect.networks.wiring import is_chain, sources
 from resnet_inspect.pytorch import modules
 
@@ -74,6 +75,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     torch_ops.Pad: lambda op: _PADS[op.mode](op.padding),
     torch_ops.Function: lambda op: getattr(nn, op.name)(*(axis + 1 for axis in op.over)),
     torch_ops.Dropout: lambda op: getattr(nn, op.type)(op.p),
+    Windows: modules.Windows,
     Positions: modules.AddedPositions,
 }
 """The torch.nn module of each op."""
@@ -87,6 +89,14 @@ def _swap(op: torch_ops.View) -> tuple[int, int]:
     return first + 1, second + 1
 
 
+def _order(op: torch_ops.View) -> tuple[int, ...]:
+    """The axes of the batch in the order of a view's; of those of a single position, any."""
+    went = [into for into, _, _ in op.places]
+    single = (axis for axis, into in enumerate(went) if into < 0)
+    axes = range(len(op.output))
+    return (0, *((went.index(axis) if axis in went else next(single)) + 1 for axis in axes))
+
+
 def _cut(op: torch_ops.View) -> tuple[tuple[slice, ...]]:
     """What is left of each axis of the batch."""
     starts = (start for _, start, _ in op.places)
@@ -97,6 +107,7 @@ _VIEWS: dict[str, Callable[[torch_ops.View], tuple[Callable[..., Any], tuple[Any
     "reshape": lambda op: (torch.reshape, ((-1, *op.output),)),
     "flatten": lambda op: (torch.flatten, (2,)),
     "transpose": lambda op: (torch.transpose, _swap(op)),
+    "permute": lambda op: (torch.permute, (_order(op),)),
     "slice": lambda op: (operator.getitem, _cut(op)),
     "select": lambda op: (torch.select, (1, 0)),
     "narrow": lambda op: (torch.narrow, (1, op.places[0][1], op.output[0])),

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_inspect.networks import ops
-from resnet_inspect.networks.self_attention import Positions
+from resnet_inspect.networks import ops, self_attention
+from resnet_inspect.networks.attention_pool import Positions
 from resnet_inspect.networks.torch_ops import Conv
 
 
@@ -118,6 +118,14 @@ class Gain(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gain
+
+
+class Windows(nn.Unfold):
+    """Square windows of a map, as columns."""
+
+    def __init__(self, op: self_attention.Windows) -> None:
+        super().__init__(op.side, padding=op.padding, stride=op.stride)
+        self.op = op
 
 
 class ZeroPadShortcut(nn.Module):

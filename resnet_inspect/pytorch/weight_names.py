@@ -231,8 +231,8 @@ def _own_rules(spec: ResNetSpec) -> Iterator[tuple[str, str]]:
         yield r"^(layer\d+\.\d+)\.conv(\d)\.(conv|bn)\.", r"\1.\3\2."
     convolutions = len(spec.stem_strides)
     if convolutions == 1:
-        yield r"^stem\.conv1?\.", "conv1."
-        yield r"^stem\.bn1?\.", "bn1."
+        yield r"^stem\.(?:conv1\.)?bn1?\.", "bn1."
+        yield r"^stem\.conv1?\.(?:conv\.)?", "conv1."
     for number in range(1, convolutions + 1):
         norm = "bn1." if number == convolutions else f"conv1.{3 * number - 2}."
         yield rf"^stem\.(?:bn{number}|conv{number}\.bn)\.", norm

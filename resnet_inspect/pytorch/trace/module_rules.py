@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from resnet_inspect.networks.ops import Hardswish, Mish, Multiply, ReLU, ReLU6, SiLU, ZeroPad
+from resnet_inspect.networks.ops import Hardswish, Mish, Multiply, Op, ReLU, ReLU6, SiLU, ZeroPad
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.torch_ops import Conv, Dropout, Product
 from resnet_inspect.pytorch import modules
@@ -31,12 +31,11 @@ def _(layer: modules.ZeroPadShortcut, *shapes: Shape) -> Known:
     modules.FixedConv2d,
     modules.Gain,
     modules.AddedPositions,
+    modules.Windows,
 )
-def _(
-    layer: modules.StandardizedConv2d | modules.FixedConv2d | modules.Gain | modules.AddedPositions,
-    *shapes: Shape,
-) -> Known:
-    return layer.op
+def _(layer: Any, *shapes: Shape) -> Known:
+    op: Op = layer.op
+    return op
 
 
 @register_layer(modules.Multiply)
