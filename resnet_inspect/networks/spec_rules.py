@@ -12,7 +12,7 @@ from operator import mul
 from typing import Any
 
 from resnet_inspect.errors import SpecError
-from resnet_inspect.networks.ops import GAMMAS
+from resnet_inspect.networks.spec_needs import GIVEN, GROUPED, NEEDS, UNDILATED
 from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
 
 ResNetSpec = Any
@@ -74,21 +74,11 @@ def check(spec: ResNetSpec) -> None:
     _check_dilation(spec)
 
 
-_UNDILATED: dict[str, tuple[Any, ...]] = {
-    "block": ("basic", "bottleneck"),
-    "antialias": ("none",),
-    "attention": ("none", "se", "eca", "gc"),
-    "scales": (1,),
-    "self_attention": ((),),
-}
-"""What fields must be where stages dilate."""
-
-
 def _check_dilation(spec: ResNetSpec) -> None:
     if not spec.dilates:
         return
     name = next(n for n in ("output_stride", "dilations", "multi_grid") if getattr(spec, n))
-    for other, allowed in _UNDILATED.items():
+    for other, allowed in UNDILATED.items():
         _need(spec, name, other, allowed)
     if spec.output_stride and spec.dilations:
         raise SpecError(
@@ -105,7 +95,7 @@ def _check_dilation(spec: ResNetSpec) -> None:
         )
 
 
-_BY_STAGE = ("group_size", "dilations", "bottle_ratio", "attention_blocks")
+_BY_STAGE = ("group_size", "dilations", "bottle_ratio", "attention_blocks", "self_attention")
 """Fields that may be empty, or hold for each stage."""
 
 
@@ -117,15 +107,7 @@ def _check_lengths(spec: ResNetSpec) -> None:
             "blocks is empty; give the number of blocks in each stage, such as 3,4,6,3",
             fields=("blocks",),
         )
-    for name in (
-        "widths",
-        "strides",
-        "group_size",
-        "dilations",
-        "bottle_ratio",
-        "attention_blocks",
-        "self_attention",
-    ):
+    for name in ("widths", "strides", *_BY_STAGE):
         given = getattr(spec, name)
         if len(given) != len(spec.blocks) and (given or name in ("widths", "strides")):
             raise SpecError(
@@ -139,86 +121,18 @@ def _check_lengths(spec: ResNetSpec) -> None:
         )
 
 
-_CHAIN: dict[str, tuple[Any, ...]] = {"block": ("conv",)}
-_BOTTLENECK: dict[str, tuple[Any, ...]] = {"block": ("bottleneck",)}
-_RESIDUAL: dict[str, tuple[Any, ...]] = {"block": ("basic", "bottleneck")}
-_POST: dict[str, tuple[Any, ...]] = {**_RESIDUAL, "order": ("post",)}
-_ADDED: dict[str, tuple[Any, ...]] = {"shortcut": ("A", "B", "C", "D")}
-_BRANCHED: dict[str, tuple[Any, ...]] = {
-    "shortcut": ("B",),
-    "order": ("post",),
-    "norm": ("batch",),
-    "padding": ("torch",),
-    "attention": ("none", "se"),
-}
-_PLAIN: dict[str, tuple[Any, ...]] = {"convolution": ("plain",)}
-_SCALED: dict[str, tuple[Any, ...]] = {"convolution": ("scaled",)}
-
-_NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
-    (
-        "block",
-        ("conv",),
-        {"stem": ("none",), "shortcut": ("none",), "order": ("post",), "attention": ("none",)},
-    ),
-    ("stem", ("none",), _CHAIN),
-    ("head", ("mlp",), _CHAIN),
-    ("head", ("attention",), {**_POST, "head_width": (0,)}),
-    ("block", ("repvgg", "mobileone"), _BRANCHED),
-    ("block", ("mobileone",), {"groups": (1,)}),
-    ("stem", ("repvgg",), {"block": ("repvgg", "mobileone"), "stem_pool": (False,)}),
-    ("attention", ("se",), {"block": ("basic", "bottleneck", "repvgg", "mobileone")}),
-    ("attention", ("eca", "gc"), _RESIDUAL),
-    ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, **_ADDED, "scales": (1,)}),
-    (
-        "attention",
-        ("split",),
-        {**_POST, **_BOTTLENECK, **_PLAIN, "scales": (1,), "norm": ("batch", "none")},
-    ),
-    ("attention_at", ("inner",), _RESIDUAL),
-    ("attention_at", ("activated",), _POST),
-    ("antialias", ("average", "blur", "wide", "before"), _POST),
-    ("convolution", ("standardized", "scaled"), {**_RESIDUAL, "order": ("pre",)}),
-    ("convolution", ("scaled",), {**_ADDED, "norm": ("none",), "activation": tuple(GAMMAS)}),
-    ("gamma_in_act", (True,), _SCALED),
-    ("skipinit", (True,), _SCALED),
-    ("extra_conv", (True,), {**_SCALED, **_BOTTLENECK}),
-)
-"""(field, values, what other fields must be where it has one of them)."""
-
-_GIVEN: dict[str, dict[str, tuple[Any, ...]]] = {
-    "bottle_ratio": {
-        **_BOTTLENECK,
-        **dict.fromkeys(("expansion", "groups", "scales", "reduce_first"), (1,)),
-        "group_width": (64,),
-    },
-    "self_attention": {
-        **_POST,
-        **_BOTTLENECK,
-        **_PLAIN,
-        "shortcut": ("A", "B", "C", "D"),
-        "padding": ("torch",),
-        "stride_in": ("3x3",),
-        "antialias": ("none",),
-        "scales": (1,),
-        "reduce_first": (1,),
-        "attention": ("none", "se", "eca", "gc"),
-        "attention_at": ("inner",),
-    },
-}
-"""What other fields must be where a field is given."""
-
 _NEEDS_A_BOTTLENECK = ("scales", "reduce_first", "radix")
 
 
 def _check_needs(spec: ResNetSpec) -> None:
-    for name, values, needs in _NEEDS:
+    for name, values, needs in NEEDS:
         if getattr(spec, name) in values:
             for other, allowed in needs.items():
                 _need(spec, name, other, allowed)
     for name in _NEEDS_A_BOTTLENECK:
         if getattr(spec, name) != 1:
             _need(spec, name, "block", ("bottleneck",))
-    for name, needs in _GIVEN.items():
+    for name, needs in GIVEN.items():
         if getattr(spec, name):
             for other, allowed in needs.items():
                 _need(spec, name, other, allowed)
@@ -228,6 +142,10 @@ def _check_needs(spec: ResNetSpec) -> None:
             "self_attention, such as none,none,bot/2,bot",
             fields=("query_width", "self_attention"),
         )
+    if spec.first_blocks:
+        _check_first_blocks(spec)
+    if spec.norm in ("evo", "frn") and spec.order == "post":
+        _need(spec, "norm", "linear_out", (True,))
     if spec.bottle_of != "leaving" and not spec.bottle_ratio:
         raise SpecError(
             f"bottle_of is {spec.bottle_of!r} without a bottle_ratio; give one, such as 2.25",
@@ -248,8 +166,28 @@ def _check_needs(spec: ResNetSpec) -> None:
     if spec.attention_blocks:
         _need(spec, "attention_blocks", "block", ("mobileone",))
         _need(spec, "attention_blocks", "attention", ("se",))
+    if spec.extra_conv:
+        order, other = ("attention", "none") if spec.order == "post" else ("convolution", "scaled")
+        _need(spec, "extra_conv", order, (other,))
+    if spec.head == "hidden" and not spec.head_width:
+        raise SpecError(
+            "head is 'hidden' and head_width 0; give the width of the hidden layer, such as 1024",
+            fields=("head_width", "head"),
+        )
     if spec.radix > 1:
         _need(spec, "radix", "attention", ("split",))
+
+
+def _check_first_blocks(spec: ResNetSpec) -> None:
+    if not spec.bottle_ratio or len(spec.first_blocks) >= len(spec.blocks):
+        raise SpecError(
+            f"first_blocks has {len(spec.first_blocks)} for {len(spec.blocks)} stages; give those "
+            "of stages before bottlenecks, and bottle_ratio, such as 1,1,0.25,0.25",
+            fields=("first_blocks", "bottle_ratio"),
+        )
+    _need(spec, "first_blocks", "order", ("post",))
+    for name in ("antialias", "attention"):
+        _need(spec, "first_blocks", name, UNDILATED[name])
 
 
 def _check_turns(spec: ResNetSpec) -> None:
@@ -297,6 +235,13 @@ def _check_channels(spec: ResNetSpec) -> None:
             )
         for inner in {spec.inner_channels(stage, entering[stage]), spec.inner_channels(stage)}:
             _check_divided(spec, stage, inner)
+            kind = spec.kind_of(stage)
+            if spec.first_blocks and kind != "bottleneck" and spec.groups_of(stage, inner) > 1:
+                raise SpecError(
+                    f"group_size has {spec.group_size[stage]} for {kind} blocks, which have no "
+                    f"groups; give {inner} for their stage",
+                    fields=("group_size", "first_blocks"),
+                )
     if spec.head == "attention" and spec.stage_channels(-1) % 64:
         raise SpecError(
             f"widths ends with {spec.widths[-1]}, which leaves {spec.stage_channels(-1)} channels; "
@@ -318,8 +263,8 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
     divisors = {"reduce_first": spec.reduce_first}
     if spec.group_size:
         divisors["group_size"] = spec.group_size[stage]
-    if spec.norm == "group":
-        divisors["norm (32 groups)"] = 32 * spec.reduce_first
+    if spec.norm in GROUPED:
+        divisors[f"norm ({_norm_groups(spec)})"] = _grouped(spec) * spec.reduce_first
     if spec.block == "repvgg":
         divisors["groups"] = spec.groups
     if spec.self_attention and spec.self_attention[stage] != "none":
@@ -350,6 +295,16 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
             )
 
 
+def _grouped(spec: ResNetSpec) -> int:
+    """What channels must be a multiple of where norms have groups of them."""
+    size: int = spec.norm_size or 32
+    return size
+
+
+def _norm_groups(spec: ResNetSpec) -> str:
+    return f"groups of {spec.norm_size}" if spec.norm_size else "32 groups"
+
+
 def _check_stem(spec: ResNetSpec) -> None:
     convolutions = len(STEM_STRIDES[spec.stem])
     if len(spec.stem_strides) != convolutions:
@@ -363,12 +318,12 @@ def _check_stem(spec: ResNetSpec) -> None:
             f"stem_width is {spec.stem_width}; a {spec.stem} stem splits it, give a multiple of 8",
             fields=("stem_width", "stem"),
         )
-    if spec.norm == "group" and spec.stem != "none":
+    if spec.norm in GROUPED and spec.stem != "none":
         widths = stem_channels(spec.stem, spec.stem_width)
-        for width in widths if spec.order == "post" else widths[:-1]:
-            if width % 32:
+        for width in widths[2:] if spec.stem == "quad2" else widths:
+            if width % _grouped(spec):
                 raise SpecError(
-                    f"stem_width {spec.stem_width} gives a stem of {width} channels; group norm "
-                    "needs a multiple of 32",
+                    f"stem_width {spec.stem_width} gives a stem of {width} channels; norm "
+                    f"{spec.norm!r} needs a multiple of {_grouped(spec)}",
                     fields=("stem_width", "norm"),
                 )

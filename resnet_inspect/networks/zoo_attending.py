@@ -10,7 +10,8 @@ BOT = "Srinivas et al. 2021, arXiv 2101.11605; timm"
 LAMBDA = "Bello 2021, arXiv 2102.08602; timm"
 HALO = "Vaswani et al. 2021, arXiv 2103.12731; timm"
 
-_TS: dict[str, Any] = {"activation": "silu"}
+_T: dict[str, Any] = {"stem": "tiered"}
+_TS: dict[str, Any] = {**_T, "activation": "silu"}
 _POOLLESS: dict[str, Any] = {"stem_strides": (2, 1, 2), "stem_pool": False}
 _H1: dict[str, Any] = {
     "block": "bottleneck",
@@ -31,13 +32,13 @@ _ECA: dict[str, Any] = {"attention": "eca", "group_size": (16,), "query_width": 
 
 def _attending(source: str, layout: dict[str, Any], *stages: str, **more: Any) -> Entry:
     """A network with self-attention in these of each stage's blocks."""
-    fields = {**layout, "stem": "tiered", "attention_at": "inner", "input_size": (256, 256)}
+    fields = {**layout, "attention_at": "inner", "input_size": (256, 256)}
     return Entry("attending", source, {**fields, "self_attention": stages, **more})
 
 
 def _last(source: str, kind: str, **more: Any) -> Entry:
     """26 layers, with self-attention in the last block of stage 3 and in all of stage 4."""
-    return _attending(source, L26, "none", "none", f"{kind}/2", kind, **more)
+    return _attending(source, L26, "none", "none", f"{kind}/2", kind, **{**_T, **more})
 
 
 def _half(source: str, kind: str) -> Entry:
@@ -60,7 +61,7 @@ ATTENDING: dict[str, Entry] = {
     "halonet50ts": _attending(HALO, L50, "none", "halo-4/4", "halo/2", "halo/2", **_TS),
     "halonet26t": _last(HALO, "halo2"),
     "eca_halonext26ts": _last(HALO, "halo2", **_TS, **_ECA),
-    "halonet_h1": _attending(HALO, _H1, *["halo"] * 4, stem="7x7"),
+    "halonet_h1": _attending(HALO, _H1, *["halo"] * 4),
     "sebotnet33ts_256": _33(BOT, "bot"),
     "sehalonet33ts": _33(HALO, "halo"),
     "halo2botnet50ts_256": _attending(

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import ops, taps, torch_ops
+from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.attention_pool import Positions
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, needed
 from resnet_inspect.networks.self_attention import Windows
@@ -51,6 +52,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     ops.ScaledConv2d: modules.ScaledConv2d,
     ops.Multiply: lambda op: modules.Multiply(op.factor),
     ops.Gain: modules.Gain,
+    ActiveNorm: modules.ActiveNorm,
     ops.BatchNorm2d: lambda op: nn.BatchNorm2d(op.channels),
     ops.Linear: lambda op: nn.Linear(op.in_features, op.out_features, op.bias),
     ops.MaxPool2d: lambda op: nn.MaxPool2d(op.kernel, op.stride, op.padding, ceil_mode=op.ceil),

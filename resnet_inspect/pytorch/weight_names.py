@@ -197,12 +197,14 @@ _PARTS: tuple[tuple[str, str], ...] = (
     (r"^layer0\.", "stem."),  # legacy_
     (r"\b(se_module|attn_last|attn(?=\.(fc[12]|conv|conv_attn|mlp_add)\.))\.", "se."),
     (r"^(last_linear|head\.fc)\.", "fc."),
+    (r"^head\.(norm|pre_logits)\.", r"\1."),  # resnet50_mlp
     (r"\.norm(\d)\.", r".bn\1."),  # resnetv2
     (r"\.skipinit_gain$", ".skipinit.gain"),  # dm_nfnet
     (r"^final_conv\.(?=weight|bias|gain)", "final_conv.conv."),  # nfnet
     (r"\.(conv|bn)s\.(\d)\.", r".\g<1>2_\2."),  # res2net
     (r"\.paths\.(\d)\.", r".path\1."),  # skresnet
-    (r"\.conv(\d)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
+    (r"\.conv(\d|2b)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
+    (r"\.downsample\.(?=weight|bias)", ".downsample.0."),  # regnetv
     (r"^(head\.pos_embed)$", r"\1.weight"),  # resnet50_clip
     (r"\.post_attn\.", ".bn2."),  # botnet26t
     (r"\.(height|width)_rel$", r".\1_rel.weight"),
@@ -228,11 +230,11 @@ def _own_rules(spec: ResNetSpec) -> Iterator[tuple[str, str]]:
     yield r"\.downsample\.conv\.", f".downsample.{place}."
     yield r"\.downsample\.bn\.", f".downsample.{place + 1}."
     if spec.attention != "split":  # a module holds a convolution and its norm
-        yield r"^(layer\d+\.\d+)\.conv(\d)\.(conv|bn)\.", r"\1.\3\2."
+        yield r"^(layer\d+\.\d+)\.conv(\d|2b)\.(conv|bn)\.", r"\1.\3\2."
     convolutions = len(spec.stem_strides)
     if convolutions == 1:
         yield r"^stem\.(?:conv1\.)?bn1?\.", "bn1."
-        yield r"^stem\.conv1?\.(?:conv\.)?", "conv1."
+        yield r"^stem\.(?:conv1?\.(?:conv\.)?|(?=weight|bias))", "conv1."
     for number in range(1, convolutions + 1):
         norm = "bn1." if number == convolutions else f"conv1.{3 * number - 2}."
         yield rf"^stem\.(?:bn{number}|conv{number}\.bn)\.", norm

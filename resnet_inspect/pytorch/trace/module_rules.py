@@ -25,14 +25,10 @@ def _(layer: modules.ZeroPadShortcut, *shapes: Shape) -> Known:
     return ZeroPad(layer.in_channels, layer.out_channels, layer.stride)
 
 
-@register_layer(
-    modules.StandardizedConv2d,
-    modules.ScaledConv2d,
-    modules.FixedConv2d,
-    modules.Gain,
-    modules.AddedPositions,
-    modules.Windows,
-)
+_OWN = (modules.StandardizedConv2d, modules.ScaledConv2d, modules.FixedConv2d)
+
+
+@register_layer(*_OWN, modules.Gain, modules.ActiveNorm, modules.AddedPositions, modules.Windows)
 def _(layer: Any, *shapes: Shape) -> Known:
     op: Op = layer.op
     return op
