@@ -10,6 +10,8 @@ BOT = "Srinivas et al. 2021, arXiv 2101.11605; timm"
 LAMBDA = "Bello 2021, arXiv 2102.08602; timm"
 HALO = "Vaswani et al. 2021, arXiv 2103.12731; timm"
 
+_FAMILIES = {BOT: "botnet", LAMBDA: "lambda", HALO: "halonet"}
+
 _T: dict[str, Any] = {"stem": "tiered"}
 _TS: dict[str, Any] = {**_T, "activation": "silu"}
 _POOLLESS: dict[str, Any] = {"stem_strides": (2, 1, 2), "stem_pool": False}
@@ -33,7 +35,7 @@ _ECA: dict[str, Any] = {"attention": "eca", "group_size": (16,), "query_width": 
 def _attending(source: str, layout: dict[str, Any], *stages: str, **more: Any) -> Entry:
     """A network with self-attention in these of each stage's blocks."""
     fields = {**layout, "attention_at": "inner", "input_size": (256, 256)}
-    return Entry("attending", source, {**fields, "self_attention": stages, **more})
+    return Entry(_FAMILIES[source], source, {**fields, "self_attention": stages, **more})
 
 
 def _last(source: str, kind: str, **more: Any) -> Entry:

@@ -315,6 +315,12 @@ SHAPES: list[tuple[str, tuple[Any, ...], tuple[Any, ...], str]] = [
     ("resnet18", (3, 224, 160), (3, -224, 160), "input 3x-224x160 is not channels"),
     ("resnet18", (3, 32, 32), (1, 32, 32), "1 channels and resnet18 takes 3"),
     ("botnet26t_256", (3, 256, 256), (3, 224, 256), "for 16x16 positions and gets 14x16"),
+    (
+        "halonet26t",
+        (3, 256, 512),
+        (3, 224, 256),
+        "blocks of 8x8 positions at stride 1 and gets 14x16",
+    ),
     ("resnet34_mnist", (1, 28, 28), (3, 28, 28), "in_channels=3"),
 ]
 
