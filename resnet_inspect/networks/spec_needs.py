@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.ops import GAMMAS
 
 Needs = dict[str, tuple[Any, ...]]
@@ -65,6 +66,11 @@ NEEDS: tuple[tuple[str, tuple[Any, ...], Needs], ...] = (
     ("extra_conv", (True,), {**_BOTTLENECK, "scales": (1,), "antialias": ("none",)}),
     ("norm", ("evo", "frn"), {**_PLAIN, **_GATED, "order": ("post", "pre"), "scales": (1,)}),
     ("head", ("hidden",), {**_POST, "norm": ("batch",)}),
+    ("order", ("inner",), {**_RESIDUAL, **_PLAIN, "attention": ("none",)}),
+    ("activation", (PRELU,), {"order": ("inner",), "block": ("basic",)}),
+    ("outer_norm", ("stem", "none"), {"order": ("pre",), "head_width": (0,)}),
+    ("head", ("embedding",), {"order": ("inner",), "norm": ("batch",), "head_width": (0,)}),
+    ("stem", ("patch",), {**_POST, "padding": ("torch",)}),
 )
 """(field, values, what other fields must be where it has one of them)."""
 
@@ -78,11 +84,20 @@ GIVEN: dict[str, Needs] = {
         "group_width": (64,),
     },
     "norm_size": {"norm": GROUPED},
+    "unpadded": {
+        **_POST,
+        **_BOTTLENECK,
+        "padding": ("torch",),
+        "attention": ("none",),
+        "antialias": ("none",),
+        "scales": (1,),
+    },
     "self_attention": {
         **_POST,
         **_BOTTLENECK,
         **_PLAIN,
         "first_blocks": ((),),
+        "unpadded": ((),),
         "norm": ("batch", "group", "none"),
         "shortcut": ("A", "B", "C", "D"),
         "padding": ("torch",),
@@ -100,6 +115,8 @@ GIVEN: dict[str, Needs] = {
 
 UNDILATED: Needs = {
     "block": ("basic", "bottleneck"),
+    "order": ("post", "pre", "ahead"),
+    "unpadded": ((),),
     "antialias": ("none",),
     "attention": ("none", "se", "eca", "gc"),
     "scales": (1,),

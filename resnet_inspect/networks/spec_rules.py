@@ -95,7 +95,14 @@ def _check_dilation(spec: ResNetSpec) -> None:
         )
 
 
-_BY_STAGE = ("group_size", "dilations", "bottle_ratio", "attention_blocks", "self_attention")
+_BY_STAGE = (
+    "group_size",
+    "dilations",
+    "bottle_ratio",
+    "attention_blocks",
+    "unpadded",
+    "self_attention",
+)
 """Fields that may be empty, or hold for each stage."""
 
 
@@ -313,7 +320,8 @@ def _check_stem(spec: ResNetSpec) -> None:
             f"{convolutions} convolutions",
             fields=("stem_strides", "stem"),
         )
-    if convolutions > 1 and (spec.stem_width < 8 or spec.stem_width % 8):
+    splits = convolutions > 1 and spec.stem != "patch"
+    if splits and (spec.stem_width < 8 or spec.stem_width % 8):
         raise SpecError(
             f"stem_width is {spec.stem_width}; a {spec.stem} stem splits it, give a multiple of 8",
             fields=("stem_width", "stem"),

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from resnet_inspect.networks.graph import Block, Layer
-from resnet_inspect.networks.ops import Add, Op, ZeroPad
-from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Opaque, Pad
+from resnet_inspect.networks.ops import Add, Op, Scale, ZeroPad
+from resnet_inspect.networks.shapes import is_gate
+from resnet_inspect.networks.torch_ops import Arithmetic, Attention, Concat, MatMul, Opaque, Pad
 
 IDENTITY, PROJECTION, PADDING = "identity", "projection", "padding"
 
@@ -46,6 +47,21 @@ class Shortcut:
 def weighs(op: Op) -> bool:
     """Whether a layer has weights, or learns what nobody knows."""
     return hasattr(op, "weights") or (isinstance(op, Opaque) and op.params > 0)
+
+
+def is_gating(layer: Layer) -> bool:
+    """Whether a layer scales its first input by a number a channel, or adds one: attention."""
+    shapes = layer.input_shapes
+    added = len(shapes) == 2 and shapes[0] != shapes[1] and is_gate(shapes[1], shapes[0])
+    return added or isinstance(layer.op, Scale)
+
+
+def led(layer: Layer) -> tuple[str, ...]:
+    """The inputs through which paths lead to a layer: a gate is none itself, nor are the weights
+    that attention gives to its values, the last of what it takes."""
+    if isinstance(layer.op, (MatMul, Attention)):
+        return layer.inputs[1:2] if isinstance(layer.op, MatMul) else layer.inputs[2:3]
+    return layer.inputs[:1] if is_gating(layer) else layer.inputs
 
 
 def _pads(layer: Layer, scaled: Set[str]) -> bool:

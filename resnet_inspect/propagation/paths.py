@@ -19,15 +19,10 @@ from typing import NamedTuple
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
-from resnet_inspect.networks.ops import Scale
-from resnet_inspect.networks.torch_ops import Attention, MatMul
-from resnet_inspect.networks.wiring import PADDING, PROJECTION, Wiring, weighs
+from resnet_inspect.networks.wiring import PADDING, PROJECTION, Wiring, led, weighs
 
 RESIDUAL, JOINED = "residual", "joined"
 """Besides the kinds of shortcuts: a term that a shortcut leads around, and all other edges."""
-
-_WAYS = {Scale: slice(1), MatMul: slice(1, 2), Attention: slice(2, 3)}
-"""The inputs of which a path comes, where others only weigh it: of a product the last."""
 
 MOST = 1_000
 """Sums on the way through a network whose paths are still counted in seconds."""
@@ -142,7 +137,8 @@ def paths(graph: LayerGraph) -> Paths:
 def _edges(graph: LayerGraph) -> tuple[Edges, list[tuple[tuple[str, ...], list[str]]]]:
     """What leads into each layer; and of each residual sum its additions and shortcuts' kinds.
 
-    A gate scales the path through its layer and is none itself, nor are the weights of attention.
+    A gate scales the path through its layer, or is added to it, and is none itself; nor are the
+    weights of attention.
     """
     wiring, cuts = Wiring(graph.layers), []
     kinds: dict[tuple[str, str], list[str]] = {}
@@ -161,9 +157,8 @@ def _edges(graph: LayerGraph) -> tuple[Edges, list[tuple[tuple[str, ...], list[s
             kinds.setdefault((term.addition.name, term.end), []).append(kind)
     edges: Edges = {}
     for layer in graph.layers:
-        inputs = layer.inputs[_WAYS.get(type(layer.op), slice(None))]
         edges[layer.name] = tuple(
-            Edge(name, (kinds.get((layer.name, name)) or [JOINED]).pop()) for name in inputs
+            Edge(name, (kinds.get((layer.name, name)) or [JOINED]).pop()) for name in led(layer)
         )
     return edges, cuts
 
