@@ -15,8 +15,9 @@ def attending(spec: ResNetSpec, stage: int, parts: Sequence[Part], stride: int) 
     stride: of what enters the stage.
     """
     kind, _, every = spec.self_attention[stage].partition("/")
+    every = every or ("1" if spec.drop_path_rate else "")
     if kind == "none":
-        return list(parts[:2])
+        return list(parts if every else parts[:2])
     before, after = (positions(spec, at) for at in (stride, stride * parts[0].stride))
     found = list(parts) if every else list(parts[:2])
     for at in range(int(every or 1) - 1, len(found), int(every or 1)):

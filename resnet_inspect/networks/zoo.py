@@ -61,6 +61,7 @@ from resnet_inspect.networks.layouts import (
 )
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.zoo_attending import ATTENDING
+from resnet_inspect.networks.zoo_backbones import BACKBONES
 from resnet_inspect.networks.zoo_byobnet import BYOB
 from resnet_inspect.networks.zoo_nf import UNNORMALIZED
 from resnet_inspect.networks.zoo_parallel import MERGED
@@ -183,6 +184,7 @@ ZOO: dict[str, Entry] = {
     "alphazero_40x256": Entry("games", ALPHA, {**TOWER, "blocks": (39,)}),
     **VARIANTS,
     **ATTENDING,
+    **BACKBONES,
     **BYOB,
     **UNNORMALIZED,
     **MERGED,
