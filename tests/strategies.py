@@ -76,7 +76,7 @@ def specs(
     samely = (
         plain and not valid and fields["antialias"] == "none" and fields["pool"] in ("max", "conv")
     )
-    startable = kept and fields["norm"] in ("batch", "group", "none")
+    startable = kept and shortcut in "ABCD" and fields["norm"] in ("batch", "group", "none")
     if fields["attention"] == "split":
         fields["groups"] = draw(st.sampled_from([1, 2]))
         fields["se_multiple"] = max(fields["se_multiple"], fields["groups"])
@@ -127,7 +127,7 @@ def specs(
         head_width=0
         if "head" in fields or fields.get("outer_norm", "head") != "head"
         else draw(st.sampled_from([0, 0, 32])),
-        zero_gamma=shortcut != "none" and startable and draw(st.integers(0, 3)) == 0,
+        zero_gamma=startable and draw(st.integers(0, 3)) == 0,
         drop_path_rate=draw(st.sampled_from([0.0, 0.0, 0.2])) if shortcut != "none" else 0.0,
         drop_rate=0.0 if "head" in fields else draw(st.sampled_from([0.0, 0.25])),
         in_channels=draw(st.integers(1, 4)),
