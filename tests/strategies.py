@@ -128,7 +128,7 @@ def specs(
         if "head" in fields or fields.get("outer_norm", "head") != "head"
         else draw(st.sampled_from([0, 0, 32])),
         zero_gamma=startable and draw(st.integers(0, 3)) == 0,
-        drop_path_rate=draw(st.sampled_from([0.0, 0.0, 0.2])) if shortcut != "none" else 0.0,
+        drop_path_rate=draw(st.sampled_from([0.0, 0.0, 0.2])) if shortcut in "ABCD" else 0.0,
         drop_rate=0.0 if "head" in fields else draw(st.sampled_from([0.0, 0.25])),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
