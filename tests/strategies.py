@@ -65,7 +65,7 @@ def specs(
         multiple *= 2
         stem_width = max(2, stem_width)
     samely = plain and fields["antialias"] == "none" and fields["pool"] in ("max", "conv")
-    startable = kept and fields["norm"] != "frozen"
+    startable = kept and fields["norm"] in ("batch", "group", "none") and shortcut in "ABCD"
     if fields["attention"] == "split":
         fields["groups"] = draw(st.sampled_from([1, 2]))
         fields["se_multiple"] = max(fields["se_multiple"], fields["groups"])
@@ -112,8 +112,8 @@ def specs(
         dilations=draw(_dilations(fields, stages)),
         padding=draw(st.sampled_from(["torch", "torch", "same"] if samely else ["torch"])),
         head_width=draw(st.sampled_from([0, 0, 32])),
-        zero_gamma=shortcut != "none" and startable and draw(st.integers(0, 3)) == 0,
-        drop_path_rate=draw(st.sampled_from([0.0, 0.0, 0.2])) if shortcut != "none" else 0.0,
+        zero_gamma=startable and draw(st.integers(0, 3)) == 0,
+        drop_path_rate=draw(st.sampled_from([0.0, 0.0, 0.2])) if shortcut in "ABCD" else 0.0,
         drop_rate=draw(st.sampled_from([0.0, 0.25])),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),

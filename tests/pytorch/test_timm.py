@@ -37,8 +37,6 @@ LEFT_OUT = {
     "resnet51q": "a stem of convolutions without norm, and a stage of depthwise blocks",
     "resnet61q": "a stage of depthwise blocks of another expansion",
     "resnet50_mlp": "a head of its own",
-    "resnetv2_50d_evos": "EvoNorm, which no other network has",
-    "resnetv2_50d_frn": "filter response norm, which no other network has",
     "test_resnet": "made to test timm",
     "test_nfnet": "made to test timm",
 }
