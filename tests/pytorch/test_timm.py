@@ -34,9 +34,6 @@ LARGEST = 150_000_000
 LEFT_OUT = {
     "ecaresnet50d_pruned": "each layer's width is its own",
     "ecaresnet101d_pruned": "each layer's width is its own",
-    "resnet51q": "a stem of convolutions without norm, and a stage of depthwise blocks",
-    "resnet61q": "a stage of depthwise blocks of another expansion",
-    "resnet50_mlp": "a head of its own",
     "test_resnet": "made to test timm",
     "test_nfnet": "made to test timm",
 }
