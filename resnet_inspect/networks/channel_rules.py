@@ -125,7 +125,8 @@ def check_stem(spec: ResNetSpec) -> None:
             f"{convolutions} convolutions",
             fields=("stem_strides", "stem"),
         )
-    if convolutions > 1 and (spec.stem_width < 8 or spec.stem_width % 8):
+    splits = convolutions > 1 and spec.stem != "patch"
+    if splits and (spec.stem_width < 8 or spec.stem_width % 8):
         raise SpecError(
             f"stem_width is {spec.stem_width}; a {spec.stem} stem splits it, give a multiple of 8",
             fields=("stem_width", "stem"),

@@ -12,6 +12,7 @@ from typing import Any
 
 from resnet_inspect.errors import SpecError
 from resnet_inspect.networks.channel_rules import GROUPED, check_channels, check_stem
+from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.ops import GAMMAS
 from resnet_inspect.networks.stems import STEM_STRIDES
 
@@ -81,6 +82,8 @@ def check(spec: ResNetSpec) -> None:
 
 _UNDILATED: dict[str, tuple[Any, ...]] = {
     "block": ("basic", "bottleneck"),
+    "order": ("post", "pre", "ahead"),
+    "unpadded": ((),),
     "antialias": ("none",),
     "attention": ("none", "se", "eca", "gc", "cbam"),
     "scales": (1,),
@@ -115,7 +118,7 @@ def _check_dilation(spec: ResNetSpec) -> None:
         )
 
 
-_BY_STAGE = ("group_size", "dilations", "bottle_ratio", "attention_blocks")
+_BY_STAGE = ("group_size", "dilations", "bottle_ratio", "attention_blocks", "unpadded")
 """Fields that may be empty, or hold for each stage."""
 
 
@@ -222,8 +225,23 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("extra_conv", (True,), {**_BOTTLENECK, "scales": (1,), "antialias": ("none",)}),
     ("norm", ("evo", "frn"), {**_PLAIN, **_GATED, "order": ("post", "pre"), "scales": (1,)}),
     ("head", ("hidden",), {**_POST, "norm": ("batch",)}),
+    ("order", ("inner",), {**_RESIDUAL, **_PLAIN, "attention": ("none",)}),
+    ("activation", (PRELU,), {"order": ("inner",), "block": ("basic",)}),
+    ("outer_norm", ("stem", "none"), {"order": ("pre",), "head_width": (0,)}),
+    ("head", ("embedding",), {"order": ("inner",), "norm": ("batch",), "head_width": (0,)}),
+    ("stem", ("patch",), {**_POST, "padding": ("torch",)}),
 )
 """(field, values, what other fields must be where it has one of them)."""
+
+_UNPADDED: dict[str, tuple[Any, ...]] = {
+    **_POST,
+    **_BOTTLENECK,
+    "padding": ("torch",),
+    "attention": ("none",),
+    "antialias": ("none",),
+    "scales": (1,),
+}
+"""What fields must be where blocks do not pad."""
 
 _GIVEN: dict[str, dict[str, tuple[Any, ...]]] = {
     "reduce_first": _BOTTLENECK,
@@ -234,6 +252,7 @@ _GIVEN: dict[str, dict[str, tuple[Any, ...]]] = {
     "norm_size": {"norm": GROUPED},
     "branches": {"block": ("mobileone",)},
     "attention_blocks": {"block": ("mobileone",), "attention": ("se",)},
+    "unpadded": _UNPADDED,
     "shortcut_kernel": {"shortcut": ("B", "C", "D")},
     "drop_rate": {"head": ("pool", "mlp")},
     "drop_path_rate": {**_RESIDUAL, **_ADDED},
