@@ -118,7 +118,7 @@ def specs(
         stem_pool=draw(st.booleans()),
         shortcut=shortcut,
         shortcut_norm=draw(st.booleans()),
-        shortcut_kernel=1 if shortcut in ("A", "none") else draw(st.sampled_from([1, 1, 3])),
+        shortcut_kernel=1 if shortcut not in "BCD" else draw(st.sampled_from([1, 1, 3])),
         stride_in=draw(st.sampled_from(["3x3", "1x1"][: 1 + (block == "bottleneck")])),
         activation=draw(st.sampled_from(activations)),
         bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),

@@ -34,11 +34,6 @@ LARGEST = 150_000_000
 LEFT_OUT = {
     "ecaresnet50d_pruned": "each layer's width is its own",
     "ecaresnet101d_pruned": "each layer's width is its own",
-    "resnet51q": "a stem of convolutions without norm, and a stage of depthwise blocks",
-    "resnet61q": "a stage of depthwise blocks of another expansion",
-    "resnet50_mlp": "a head of its own",
-    "resnetv2_50d_evos": "EvoNorm, which no other network has",
-    "resnetv2_50d_frn": "filter response norm, which no other network has",
     "bat_resnext26ts": "bilinear attention, which no other network has",
     "haloregnetz_b": "queries a third as wide as what is around them",
     "lambda_resnet26rpt_256": "lambdas of learned distances, which no other network has",
