@@ -41,13 +41,9 @@ class ResNetSpec(Choices):
 
         A deep stem counts as one, as in ResNet-50-D; shortcuts do not count.
         """
-        ends = {"pool": 1, "mlp": 3}.get(self.head, 0) + bool(self.head_width)
-        return (self.stem != "none") + self.block_depth * sum(self.blocks) + ends
-
-    @property
-    def block_depth(self) -> int:
-        """Convolutions on the path of a block."""
-        return BLOCKS[self.block] + self.extra_conv
+        ends = {"pool": 1, "hidden": 1, "embedding": 1, "mlp": 3}.get(self.head, 0)
+        inside = sum(n * self.convolutions_of(stage) for stage, n in enumerate(self.blocks))
+        return (self.stem != "none") + inside + ends + bool(self.head_width)
 
     @property
     def stem_stride(self) -> int:
@@ -63,6 +59,15 @@ class ResNetSpec(Choices):
     def input_shape(self) -> Shape:
         """Channels, height and width that the network is published for."""
         return (self.in_channels, *self.input_size)
+
+    def kind_of(self, stage: int) -> str:
+        """The kind of block of stage `stage` (0 is the first)."""
+        return self.first_blocks[stage] if stage < len(self.first_blocks) else self.block
+
+    def convolutions_of(self, stage: int) -> int:
+        """Convolutions on the path of a stage's blocks."""
+        kind = self.kind_of(stage)
+        return BLOCKS[kind] + (self.extra_conv and kind == "bottleneck")
 
     def stage_channels(self, stage: int) -> int:
         """Channels that leave stage `stage` (0 is the first)."""

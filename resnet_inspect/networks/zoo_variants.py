@@ -57,7 +57,7 @@ _BIT: dict[str, Any] = {**PREACTIVATED, **_GN, "convolution": "standardized", "p
 _BITS: dict[int, dict[str, Any]] = {50: L50, 101: L101, 152: L152}
 _SPLIT: dict[str, Any] = {"attention": "split", "radix": 2, **DEEP_D, "antialias": "wide"}
 _FAST_SPLIT: dict[str, Any] = {"attention": "split", **DEEP_D, "antialias": "before"}
-_Y: dict[str, Any] = {
+REGNET_GATES: dict[str, Any] = {
     "se_reduction": 4,
     "se_multiple": 1,
     "se_entering": True,
@@ -70,7 +70,7 @@ _TS: dict[str, Any] = {
 }
 _SILU: dict[str, Any] = {"activation": "silu"}
 _POOLLESS: dict[str, Any] = {"stem_strides": (2, 1, 2), "stem_pool": False}
-_CLIP: dict[str, Any] = {
+CLIP_TRUNK: dict[str, Any] = {
     **DEEP_D,
     "pool": "average",
     "antialias": "average",
@@ -144,7 +144,7 @@ def _clip(width: int, size: int) -> dict[str, Any]:
     return {
         "block": "bottleneck",
         "widths": (width, 2 * width, 4 * width, 8 * width),
-        **_CLIP,
+        **CLIP_TRUNK,
         "stem_width": width,
         "input_size": (size, size),
     }
@@ -265,7 +265,10 @@ VARIANTS: dict[str, Entry] = {
     ),
     # RegNet: w_0, w_a, w_m, depth and group size (pycls' configs)
     **{f"regnetx_{name}": Entry("regnet", REGNET, {}, law) for name, law in _X_LAWS.items()},
-    **{f"regnety_{name}": Entry("regnet", REGNET, _Y, law) for name, law in _Y_LAWS.items()},
+    **{
+        f"regnety_{name}": Entry("regnet", REGNET, REGNET_GATES, law)
+        for name, law in _Y_LAWS.items()
+    },
     # timm's small networks at 256x256
     "resnet32ts": Entry("ts", TIMM, _33),
     "resnet33ts": Entry("ts", TIMM, _33F),
@@ -279,8 +282,8 @@ VARIANTS: dict[str, Entry] = {
     "gcresnet50t": Entry("ts", TIMM, {**L50, **_TS, **_POOLLESS, **_GC}),
     "gcresnext50ts": Entry("ts", TIMM, {**L50, **_NEXT_TS, **_GC}),
     # CLIP's trunks
-    "resnet50_clip_gap": Entry("clip", CLIP, {**L50, **_CLIP}),
-    "resnet101_clip_gap": Entry("clip", CLIP, {**L101, **_CLIP}),
+    "resnet50_clip_gap": Entry("clip", CLIP, {**L50, **CLIP_TRUNK}),
+    "resnet101_clip_gap": Entry("clip", CLIP, {**L101, **CLIP_TRUNK}),
     "resnet50x4_clip_gap": Entry("clip", CLIP, {**_clip(80, 288), "blocks": (4, 6, 10, 6)}),
     "resnet50x16_clip_gap": Entry("clip", CLIP, {**_clip(96, 384), "blocks": (6, 8, 18, 8)}),
     "resnet50x64_clip_gap": Entry("clip", CLIP, {**_clip(128, 448), "blocks": (3, 15, 36, 10)}),
