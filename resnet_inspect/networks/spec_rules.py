@@ -343,7 +343,7 @@ def _check_first_blocks(spec: ResNetSpec) -> None:
             fields=("first_blocks", "bottle_ratio"),
         )
     _need(spec, "first_blocks", "order", ("post",))
-    for name in ("antialias", "attention"):
+    for name in ("antialias", "attention", "unpadded"):
         _need(spec, "first_blocks", name, _UNDILATED[name])
 
 

@@ -38,11 +38,15 @@ LEFT_OUT = {
     "haloregnetz_b": "queries a third as wide as what is around them",
     "lambda_resnet26rpt_256": "lambdas of learned distances, which no other network has",
     "test_resnet": "made to test timm",
+    "test_byobnet": "made to test timm",
     "test_nfnet": "made to test timm",
 }
 """Networks of timm's residual modules that the zoo has not, and why."""
 
-MODULES = ("resnet", "resnetv2", "senet", "sknet", "res2net", "resnest", "nfnet")
+MODULES = (
+    *("resnet", "resnetv2", "senet", "sknet", "res2net", "resnest"),
+    *("regnet", "byobnet", "nfnet"),
+)
 
 
 def test_every_network_of_timm_s_modules_is_in_the_zoo_or_left_out_for_a_reason(
