@@ -47,7 +47,7 @@ _FOLLOWING: dict[str, dict[str, Any]] = {
     "block": {"expansion": None},
     "bottle_ratio": {"expansion": None},
     "se_reduction": {"attention": None},
-    "attention": {"se_reduction": 0},
+    "attention": {"se_reduction": 0, "attention_blocks": ()},
 }
 """Fields that follow from another, and what stands for their not being given."""
 
@@ -116,14 +116,7 @@ def _check_lengths(spec: ResNetSpec) -> None:
             "blocks is empty; give the number of blocks in each stage, such as 3,4,6,3",
             fields=("blocks",),
         )
-    for name in (
-        "widths",
-        "strides",
-        "group_size",
-        "dilations",
-        "bottle_ratio",
-        "attention_blocks",
-    ):
+    for name in ("widths", "strides", *_BY_STAGE):
         given = getattr(spec, name)
         if len(given) != len(spec.blocks) and (given or name in ("widths", "strides")):
             raise SpecError(
