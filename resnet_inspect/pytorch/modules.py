@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.active_norm import ActiveNorm as ActiveNormOp
 from resnet_inspect.networks.torch_ops import Conv
 
 
@@ -72,6 +73,53 @@ class FixedConv2d(nn.Module):
         return F.conv2d(x, self.filt, None, self.op.stride, 0, 1, self.op.groups)
 
 
+class FrozenBatchNorm2d(nn.Module):
+    """Batch norm by fixed numbers: torchvision's, with its tensors and its arithmetic."""
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, op: ops.FrozenBatchNorm2d, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.op, self.eps = op, eps
+        for name, value in (("weight", 1.0), ("bias", 0.0)):
+            self.register_buffer(name, torch.full((op.channels,), value))
+        for name, value in (("running_mean", 0.0), ("running_var", 1.0)):
+            self.register_buffer(name, torch.full((op.channels,), value))
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *settings: Any
+    ) -> None:
+        state_dict.pop(f"{prefix}num_batches_tracked", None)  # of the batch norm that it was
+        super()._load_from_state_dict(state_dict, prefix, *settings)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = self.weight * (self.running_var + self.eps).rsqrt()
+        shift = self.bias - self.running_mean * scale
+        y = x * scale.to(x.dtype).view(-1, 1, 1)
+        y += shift.to(x.dtype).view(-1, 1, 1)
+        return y
+
+
+class DropPath(nn.Module):
+    """Whole samples dropped in training, the others scaled up: timm's, with its random numbers."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        kept = x.new_empty(len(x), *(1,) * (x.dim() - 1)).bernoulli_(1 - self.p)
+        return x * kept.div_(1 - self.p)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p:.3g}"
+
+
 class Multiply(nn.Module):
     """Each element times a number."""
 
@@ -84,6 +132,47 @@ class Multiply(nn.Module):
 
     def extra_repr(self) -> str:
         return str(self.factor)
+
+
+class ActiveNorm(nn.Module):
+    """A norm that activates, computed as timm does."""
+
+    v: Tensor | None
+    tau: Tensor | None
+
+    def __init__(self, op: ActiveNormOp) -> None:
+        super().__init__()
+        self.op, channels = op, op.channels
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_parameter("v", None)
+        self.register_parameter("tau", None)
+        if op.activates:
+            evo = op.type == "EvoNormS0"
+            bent = nn.Parameter(torch.ones(channels) if evo else torch.zeros(channels))
+            setattr(self, "v" if evo else "tau", bent)
+
+    def forward(self, x: Tensor) -> Tensor:
+        def each(value: Tensor) -> Tensor:
+            return value.view(1, -1, 1, 1)
+
+        epsilon = self.op.epsilon
+        if self.op.type == "EvoNormS0":
+            grouped = x.reshape(len(x), self.op.groups, -1, *x.shape[2:])
+            variance = grouped.float().var((2, 3, 4), unbiased=False, keepdim=True)
+            deviation = variance.add(epsilon).sqrt().to(x.dtype)
+            deviation = deviation.expand(grouped.shape).reshape(x.shape)
+            if self.v is not None:
+                x = x * (x * each(self.v)).sigmoid()
+            x = x / deviation
+        else:
+            mean_square = x.square().float().mean((2, 3), keepdim=True)
+            x = x * mean_square.add(epsilon).rsqrt().to(x.dtype).expand(x.shape)
+        x = x * each(self.weight) + each(self.bias)
+        return x if self.tau is None else torch.maximum(x, each(self.tau))
+
+    def extra_repr(self) -> str:
+        return f"{self.op.type}, {self.op.groups}, {self.op.channels}"
 
 
 class Gain(nn.Module):

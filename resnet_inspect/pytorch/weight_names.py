@@ -13,7 +13,8 @@ blobs by number; mean and variance are multiplied by a factor |
 the classifier is a 1x1 convolution |
 | torchvision, RegNet | stem.0, trunk_output.block1.block1-0.f.a.0, .proj.0, .. | as ours |
 
-timm's other families are read by `from_timm`; most have our names.
+timm's other families, and backbones of mmseg, mmdet and torchvision's detectors, are read by
+`from_timm`; most have our names.
 """
 
 from __future__ import annotations
@@ -194,15 +195,20 @@ _STAGES = (
 )
 
 _PARTS: tuple[tuple[str, str], ...] = (
+    (r"^backbone\.(?:body\.)?", ""),  # a detector's or a segmenter's
+    (r"^stem\.7\.", "bn1."),  # mmseg's deep stem
+    (r"^stem\.(\d)\.", r"conv1.\1."),
     (r"^layer0\.", "stem."),  # legacy_
     (r"\b(se_module|attn_last|attn(?=\.(fc[12]|conv|conv_attn|mlp_add)\.))\.", "se."),
     (r"^(last_linear|head\.fc)\.", "fc."),
+    (r"^head\.(norm|pre_logits)\.", r"\1."),  # resnet50_mlp
     (r"\.norm(\d)\.", r".bn\1."),  # resnetv2
     (r"\.skipinit_gain$", ".skipinit.gain"),  # dm_nfnet
     (r"^final_conv\.(?=weight|bias|gain)", "final_conv.conv."),  # nfnet
     (r"\.(conv|bn)s\.(\d)\.", r".\g<1>2_\2."),  # res2net
     (r"\.paths\.(\d)\.", r".path\1."),  # skresnet
-    (r"\.conv(\d)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
+    (r"\.conv(\d|2b)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
+    (r"\.downsample\.(?=weight|bias)", ".downsample.0."),  # regnetv
     (r"\.conv_kxk\.0\.", ".conv_kxk."),  # mobileone
     (r"\.conv_kxk\.(\d)\.", r".conv_kxk_\1."),
     (r"\.conv_scale\.", ".conv_1x1."),
@@ -225,10 +231,10 @@ def _own_rules(spec: ResNetSpec) -> Iterator[tuple[str, str]]:
     yield r"\.downsample\.conv\.", f".downsample.{place}."
     yield r"\.downsample\.bn\.", f".downsample.{place + 1}."
     if spec.attention != "split":  # a module holds a convolution and its norm
-        yield r"^(layer\d+\.\d+)\.conv(\d)\.(conv|bn)\.", r"\1.\3\2."
+        yield r"^(layer\d+\.\d+)\.conv(\d|2b)\.(conv|bn)\.", r"\1.\3\2."
     convolutions = len(spec.stem_strides)
     if convolutions == 1:
-        yield r"^stem\.conv1?\.", "conv1."
+        yield r"^stem\.(?:conv1?\.|(?=weight|bias))", "conv1."
         yield r"^stem\.bn1?\.", "bn1."
     for number in range(1, convolutions + 1):
         norm = "bn1." if number == convolutions else f"conv1.{3 * number - 2}."

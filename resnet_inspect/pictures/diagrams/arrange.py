@@ -41,7 +41,8 @@ def arranged(items: Sequence[Item]) -> tuple[Part, ...]:
 def twins(items: Sequence[Item], likes: Mapping[str, object]) -> Iterator[list[tuple[Item, ...]]]:
     """Branches, of many side by side, that do the same between the same ends.
 
-    All additions of the sum in which they meet are one end. likes: equal for parts that do the same, by name; parts that it lacks are like no other.
+    All additions of the sum in which they meet are one end. likes: equal for parts that do the
+    same, by name; parts that it lacks are like no other.
     """
     standing = _standing(items)
     readers = Wiring(standing).readers
