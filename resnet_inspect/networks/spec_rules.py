@@ -52,7 +52,7 @@ _FOLLOWING: dict[str, dict[str, Any]] = {
     "block": {"expansion": None, "stride_in": "3x3"},
     "bottle_ratio": {"expansion": None},
     "se_reduction": {"attention": None, "se_multiple": None},
-    "attention": {"se_reduction": 0, "se_multiple": None},
+    "attention": {"se_reduction": 0, "se_multiple": None, "attention_blocks": ()},
     "head": {"drop_rate": None},
 }
 """Fields that follow from another, and what stands for their not being given."""
