@@ -35,7 +35,8 @@ class Choices:
     shortcut: A, B and C are He et al. 2015, section 3.3, and none their plain networks; D is He et
         al. 2018, Figure 2c. shortcut_norm applies to post-activation networks only.
     stride_in: 1x1 as published in 2015; 3x3 is v1.5. order: pre is He et al. 2016 (arXiv
-        1603.05027).
+        1603.05027); inner is Han et al. 2016 (arXiv 1610.02915), Figure 6d.
+    unpadded: Brendel & Bethge 2019 (arXiv 1904.00760).
     bottle_ratio: widths are then those of blocks' outputs, and the channels inside the nearest
         multiple of 8, as timm has them.
     groups, group_width: a bottleneck's 3x3 has floor(width * group_width / 64) * groups channels

@@ -132,7 +132,7 @@ def _hidden(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
 
 
 def _embedding(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
-    """A vector of all positions (Deng et al. 2018, arXiv 1801.07698, section 3.1)."""
+    """A vector of all positions (Deng et al. 2018, arXiv 1801.07698)."""
     from resnet_inspect.networks.torch_ops import BatchNorm
 
     spec, features = part.design, part.leaving

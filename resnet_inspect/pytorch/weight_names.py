@@ -14,7 +14,7 @@ the classifier is a 1x1 convolution |
 | torchvision, RegNet | stem.0, trunk_output.block1.block1-0.f.a.0, .proj.0, .. | as ours |
 
 timm's other families, and backbones of mmseg, mmdet and torchvision's detectors, are read by
-`from_timm`; most have our names.
+`from_timm`; most have our names. pytorch-cifar's are, too.
 """
 
 from __future__ import annotations
@@ -200,7 +200,8 @@ _PARTS: tuple[tuple[str, str], ...] = (
     (r"^stem\.(\d)\.", r"conv1.\1."),
     (r"^layer0\.", "stem."),  # legacy_
     (r"\b(se_module|attn_last|attn(?=\.(fc[12]|conv|conv_attn|mlp_add)\.))\.", "se."),
-    (r"^(last_linear|head\.fc)\.", "fc."),
+    (r"^(last_linear|linear|head\.fc)\.", "fc."),
+    (r"^(layer\d+\.\d+)\.fc", r"\1.se.fc"),  # kuangliu/pytorch-cifar, as 'linear' and 'shortcut'
     (r"^head\.(norm|pre_logits)\.", r"\1."),  # resnet50_mlp
     (r"\.norm(\d)\.", r".bn\1."),  # resnetv2
     (r"\.skipinit_gain$", ".skipinit.gain"),  # dm_nfnet

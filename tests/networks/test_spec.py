@@ -27,6 +27,8 @@ ATTENDING = {
     "attention_at": "inner",
     "self_attention": ("none", "none", "bot/2", "bot"),
 }
+INNER: dict[str, Any] = {"order": "inner"}
+UNPADDED: dict[str, Any] = {**BOTTLENECK, "stem": "patch", "unpadded": (1, 1, 0, 0)}
 SCALED: dict[str, Any] = {**PRE, "convolution": "scaled", "norm": "none"}
 CHAIN = {"block": "conv", "stem": "none", "shortcut": "none"}
 REPVGG = {"block": "repvgg", "stem": "repvgg"}
@@ -151,6 +153,21 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
         "needs convolution 'scaled'",
     ),
     ({**SCALED, "skipinit": True}, {"skipinit": True}, "skipinit is True", "'scaled'"),
+    (INNER, {**INNER, "attention": "se"}, "attention 'se'", "needs attention 'none'"),
+    (INNER, {**INNER, "dilations": (1, 1, 2, 4)}, "order 'inner'", "needs order 'post' or 'pre'"),
+    (
+        {**INNER, "activation": "prelu"},
+        {"activation": "prelu"},
+        "activation is 'prelu' and order 'post'",
+        "needs order 'inner'",
+    ),
+    ({**INNER, "head": "embedding"}, {"head": "embedding"}, "'embedding'", "order 'inner'"),
+    ({**PRE, "outer_norm": "stem"}, {"outer_norm": "stem"}, "outer_norm is 'stem'", "order 'pre'"),
+    (UNPADDED, {"unpadded": (1, 1, 0, 0)}, "unpadded is (1, 1, 0, 0)", "block 'bottleneck'"),
+    (UNPADDED, {**UNPADDED, "unpadded": (1, 0)}, "unpadded has 2 entries", "each stage"),
+    (UNPADDED, {**UNPADDED, "unpadded": (1, 2, 0, 0)}, "unpadded has 2", "0 to 1"),
+    (UNPADDED, {**UNPADDED, "padding": "same"}, "padding 'same'", "needs padding 'torch'"),
+    (UNPADDED, {**UNPADDED, "output_stride": 8}, "unpadded (1, 1, 0, 0)", "unpadded ()"),
     (
         {**SCALED, **BOTTLENECK, "extra_conv": True},
         {**SCALED, "extra_conv": True},

@@ -185,6 +185,18 @@ def test_what_cannot_be_converted(
         ri.weights.convert(state, model, to)
 
 
+@pytest.mark.parametrize("name", ["resnet18_cifar10", "preact_resnet50_cifar10", "senet18_cifar10"])
+def test_pytorch_cifar_s_names_are_read(name: str) -> None:
+    state = _random(ri.build(name))
+    theirs = {
+        key.replace("downsample", "shortcut").replace(".se.", ".").replace("fc.", "linear."): value
+        for key, value in state.items()
+    }
+    converted = ri.weights.convert(theirs, name)
+    assert (converted.dropped, converted.new, converted.changed) == ((), (), {})
+    assert all(torch.equal(converted.state[key], value) for key, value in state.items())
+
+
 def _regnet(name: str, torchvision: ModuleType, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     """One of torchvision's RegNets, on the meta device but for the numbers that it follows from."""
     made = torchvision.models.regnet._regnet
