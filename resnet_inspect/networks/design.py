@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 
@@ -30,6 +31,7 @@ class Design(NamedTuple):
     padding: str
     order: str
     norm: str
+    norm_size: int
     convolution: str
     gamma_in_act: bool
     skipinit: bool
@@ -45,7 +47,9 @@ class Design(NamedTuple):
     se_multiple: int
     se_entering: bool
     activation: str
+    linear_out: bool
     bias: tuple[str, ...]
+    outer_norm: str
     head: str
     head_width: int
 
@@ -60,8 +64,8 @@ class Design(NamedTuple):
 
     @property
     def act_path(self) -> str:
-        """torchvision calls its ReLU 'relu'; nobody has a name for the others."""
-        return "relu" if self.activation == "relu" else "act"
+        """torchvision calls its ReLU 'relu' and ArcFace PReLU 'prelu'; others have no name."""
+        return self.activation if self.activation in ("relu", PRELU) else "act"
 
 
 _DESIGN = operator.attrgetter(*Design._fields)
@@ -72,7 +76,7 @@ class Part(NamedTuple):
 
     entering, inner, leaving: channels of its input, of a block's 3x3, and of its output. groups: of
     its 3x3. damping: what a block of a network without normalization multiplies its input by.
-    dilation: of its first and its second 3x3.
+    dilation: of its first and its second 3x3. window: kernel and padding of a bottleneck's 3x3.
     """
 
     design: Design
@@ -84,6 +88,7 @@ class Part(NamedTuple):
     groups: int = 1
     damping: float = 1.0
     dilation: tuple[int, int] = (1, 1)
+    window: tuple[int, int] = (3, 1)
 
     @property
     def changes(self) -> bool:
@@ -160,6 +165,12 @@ def same_padding(op: ops.Conv2d | ops.Pool2d, shape: Shape) -> tuple[tuple[int, 
     return tuple((total // 2, total - total // 2) for total in missing)
 
 
+def _slopes(channels: int) -> ops.Activation:
+    from resnet_inspect.networks.torch_ops import Function
+
+    return Function("PReLU", channels)
+
+
 def activated(
     net: Builder[Tensor],
     design: Design,
@@ -169,7 +180,10 @@ def activated(
     keeps: bool = False,
 ) -> Tensor:
     """The network's activation of a tensor, times gamma where weights are not; keeps: its input."""
-    op = design.act.replace(inplace=False) if keeps else design.act
+    if design.norm in ("evo", "frn"):
+        return tensor
+    op = _slopes(net.shape(tensor)[0]) if design.activation == PRELU else design.act
+    op = op.replace(inplace=False) if keeps else op
     tensor = net.add(op, tensor, name=name, path=path)
     if not design.gamma_in_act:
         return tensor
@@ -180,15 +194,31 @@ batch_norm = lru_cache(maxsize=1024)(ops.BatchNorm2d)
 
 
 def normalized(
-    net: Builder[Tensor], design: Design, channels: int, tensor: Tensor, name: str
+    net: Builder[Tensor],
+    design: Design,
+    channels: int,
+    tensor: Tensor,
+    name: str,
+    activates: bool = True,
 ) -> Tensor:
-    """The network's normalization of a tensor, if it has any."""
+    """The network's normalization of a tensor, if it has any.
+
+    activates: whether its activation follows, which some norms bring themselves.
+    """
     if design.norm == "none":
         return tensor
+    groups = channels // design.norm_size if design.norm_size else 32
     if design.norm == "group":
         from resnet_inspect.networks.torch_ops import GroupNorm
 
-        return net.add(GroupNorm(32, channels), tensor, name=name)
+        return net.add(GroupNorm(groups, channels), tensor, name=name)
+    if design.norm in ("evo", "frn"):
+        from resnet_inspect.networks.active_norm import ACTIVE, ActiveNorm
+
+        groups = channels if design.norm == "frn" else groups
+        epsilon = 1e-5 if design.order == "pre" else 1e-3  # timm's S0 and S0a
+        op = ActiveNorm(groups, channels, True, ACTIVE[design.norm], activates, epsilon)
+        return net.add(op, tensor, name=name)
     return net.add(batch_norm(channels), tensor, name=name)
 
 

@@ -44,6 +44,7 @@ from resnet_inspect.networks.parallel import PARALLEL, in_turn, parallel, takes_
 from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
+from resnet_inspect.networks.unpadded import cropped, unpadded
 
 CHAIN = "features"
 """Where a network of single convolutions has its layers, numbered from 0 (as torchvision's VGG)."""
@@ -137,12 +138,18 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
     for stage, (count, step) in enumerate(zip(spec.blocks, steps(spec), strict=True)):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
+        if spec.first_blocks:
+            block = spec.kind_of(stage)
+            more = spec.extra_conv and block == "bottleneck"
+            design, kind = design._replace(block=block, extra_conv=more), block_kind(spec, block)
         first, groups = spec.inner_channels(stage, channels), spec.groups_of(stage, inner)
         of_first = groups if first == inner else spec.groups_of(stage, first)
         parts = [Part(design, kind, channels, first, leaving, step.stride, of_first)]
         parts += [Part(design, kind, leaving, inner, leaving, 1, groups)] * (count - 1)
         if step.rest > 1 or step.first > 1 or step.factors:
             parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
+        if spec.unpadded:
+            parts = unpadded(parts, spec.unpadded[stage])
         if spec.convolution == "scaled":
             parts, variance = _damped(parts, variance)
         elif takes_turns(spec):
@@ -211,21 +218,22 @@ _OF_ATTENTION = {
 }
 
 
-_BLOCKS = {
+_CLASSES = {
     "basic": "BasicBlock",
     "bottleneck": "Bottleneck",
+    "edge": "EdgeBlock",
     "repvgg": "RepVGGBlock",
     "mobileone": "MobileOneBlock",
 }
 
 
-def block_kind(spec: ResNetSpec) -> str:
+def block_kind(spec: ResNetSpec, block: str = "") -> str:
     """What a block of this network calls itself: Bottleneck, PreActBasicBlock, SEBottleneck, .."""
     if spec.block == "conv":
         return CHAIN
-    base = _BLOCKS[spec.block]
+    base = _CLASSES[block or spec.block]
     plain = "Plain" if spec.shortcut == "none" else ""
-    before = "PreAct" if spec.order == "pre" else ""
+    before = {"post": "", "inner": "Inner"}.get(spec.order, "PreAct")
     gated = _OF_ATTENTION.get(spec.attention or "none", "")
     return plain + before + gated + ("Res2" if spec.scales > 1 else "") + base
 
@@ -236,16 +244,25 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
     if spec.antialias != "none":
         stride = 1
     if spec.block == "basic":
+        early, late = (1, stride) if spec.order == "inner" else (stride, 1)
+        return [
+            conv(part.entering, inner, 3, early, 1, bias, part.dilation[0]),
+            conv(inner, leaving, 3, late, 1, bias, part.dilation[1]),
+        ]
+    if spec.block == "edge":
         return [
             conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0]),
-            conv(inner, leaving, 3, 1, 1, bias, part.dilation[1]),
+            conv(inner, leaving, 1, 1, 1, bias),
         ]
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
     first, last = inner * spec.scales // spec.reduce_first, inner * spec.scales
     middle = inner if spec.scales > 1 else first
+    spatial = conv(middle, inner, part.window[0], late, part.groups, bias, part.dilation[0])
+    if not part.window[1]:
+        spatial = spatial.replace(padding=(0, 0))
     convs = [
         conv(part.entering, first, 1, early, 1, bias),
-        conv(middle, inner, 3, late, part.groups, bias, part.dilation[0]),
+        spatial,
         conv(last, leaving, 1, 1, 1, bias),
     ]
     if spec.extra_conv:
@@ -255,10 +272,11 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
 
 def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
     spec = part.design
-    projects = (part.changes or spec.shortcut == "C") and spec.shortcut != "none"
-    residual = _preactivated if spec.order == "pre" else _postactivated
+    projects = part.changes or spec.shortcut == "C"
+    passes = spec.shortcut != "none" and not (projects and spec.shortcut == "identity")
+    residual = _RESIDUALS[spec.order]
     # a projection takes the activated input (He et al. 2016, section 4.1)
-    tensor, activated = residual(net, part, path, entering)
+    tensor, bypass = residual(net, part, path, entering)
     if spec.attention_at != "inner" and spec.attention in GATES:
         if spec.attention_at == "activated":
             tensor = net.add(spec.act, tensor, name=f"{path}.{spec.act_path}")
@@ -267,13 +285,16 @@ def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tenso
         tensor = net.add(ops.Gain(), tensor, name=f"{path}.skipinit")
     if spec.convolution == "scaled":
         tensor = net.add(ops.Multiply(ALPHA), tensor, name=f"{path}.alpha")
-    if spec.shortcut != "none":
-        bypass = activated if projects and spec.shortcut != "A" else entering
+    if passes:
+        if spec.order != "ahead" and (not projects or spec.shortcut == "A"):
+            bypass = entering
         if projects:
             bypass = _shortcut(net, part, f"{path}.downsample", bypass)
+        if part.window == (3, 0):
+            bypass = cropped(net, net.shape(tensor), path, bypass)
         tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
-    if spec.order == "post":
-        tensor = _activated(net, part, path, tensor, BLOCKS[spec.block])
+    if spec.order == "post" and not spec.linear_out:
+        tensor = _activated(net, part, path, tensor, BLOCKS[spec.block] + spec.extra_conv)
     return tensor
 
 
@@ -285,9 +306,13 @@ def _activated(
     if keeps:  # a module of its own, not in place
         return activated(net, spec, tensor, f"{path}_in", keeps=True)
     special = spec.attention_at == "activated" or _path_kind(part) in PATHS
-    if special or (spec.order == "pre" and spec.norm == "none"):
+    if special or (spec.order != "post" and spec.norm == "none"):
         return activated(net, spec, tensor, path)  # the builder numbers them
     return activated(net, spec, tensor, f"{path}{number}", path)
+
+
+_NUMBERS = (("1", "2", "3"), ("1", "2", "2b", "3"))
+"""What a block's convolutions are called, without and with one more."""
 
 
 def _path_kind(part: Part) -> str:
@@ -301,7 +326,7 @@ def _preactivated(
     spec, tensor = part.design, entering
     bypass, convs = entering, _residual_convs(part)
     for i, op in enumerate(convs, start=1):
-        number = ("", "1", "2", "2b", "3")[i] if spec.extra_conv else i
+        number = _NUMBERS[spec.extra_conv][i - 1]
         tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{number}")
         tensor = _activated(net, part, path, tensor, i, keeps=i == 1 and spec.norm == "none")
         if i == 1:
@@ -331,8 +356,10 @@ def _postactivated(
             at = path if special == HIERARCHY else f"{path}.conv{i}"
             tensor = PATHS[special](net, part, at, op, tensor)
         else:
-            tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
-            tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i}")
+            number = _NUMBERS[spec.extra_conv][i - 1]
+            tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
+            norm = f"{path}.bn{number}"
+            tensor = normalized(net, spec, op.out_channels, tensor, norm, i < len(convs))
             if i < len(convs):
                 tensor = _activated(net, part, path, tensor, i)
         if pools and spec.antialias not in ("none", "before"):
@@ -341,6 +368,31 @@ def _postactivated(
         if i == middle and spec.attention_at == "inner" and spec.attention in GATES:
             tensor = attend(net, part, f"{path}.se", spec.scales * op.out_channels, tensor)
     return tensor, entering
+
+
+def _inner(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> tuple[Tensor, Tensor]:
+    """The residual of a block that is activated between its convolutions alone, and its input.
+
+    With norms before, between and after them (Han et al. 2016, arXiv 1610.02915, Figure 6d), or
+    none (Lim et al. 2017, arXiv 1707.02921, Figure 2c).
+    """
+    spec = part.design
+    tensor = normalized(net, spec, part.entering, entering, f"{path}.bn1")
+    convs = _residual_convs(part)
+    for i, op in enumerate(convs, start=1):
+        tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
+        tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i + 1}")
+        if i < len(convs):
+            tensor = activated(net, spec, tensor, f"{path}.{spec.act_path}")
+    return tensor, entering
+
+
+_RESIDUALS = {
+    "post": _postactivated,
+    "pre": _preactivated,
+    "ahead": _preactivated,
+    "inner": _inner,
+}
 
 
 def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
@@ -361,6 +413,6 @@ def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Te
         side = 1
     op = conv(part.entering, part.leaving, side, stride, 1, bias)
     tensor = convolved(net, spec, op, tensor, f"{path}.{number}")
-    if spec.order == "post" and spec.shortcut_norm:
-        tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}")
+    if spec.order in ("post", "inner") and spec.shortcut_norm:
+        tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}", False)
     return tensor

@@ -60,7 +60,10 @@ from resnet_inspect.networks.layouts import (
     Entry,
 )
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.zoo_byobnet import BYOB
+from resnet_inspect.networks.zoo_nf import UNNORMALIZED
 from resnet_inspect.networks.zoo_parallel import MERGED
+from resnet_inspect.networks.zoo_repositories import REPOSITORIES
 from resnet_inspect.networks.zoo_variants import REGNET_X, REGNET_Y, VARIANTS
 
 
@@ -178,7 +181,11 @@ ZOO: dict[str, Entry] = {
     "alphazero_20x256": Entry("games", ALPHA, {**TOWER, "blocks": (19,)}),
     "alphazero_40x256": Entry("games", ALPHA, {**TOWER, "blocks": (39,)}),
     **VARIANTS,
+    **BYOB,
+    **UNNORMALIZED,
     **MERGED,
+    # of well-known repositories
+    **REPOSITORIES,
     # from courses
     "resnet18_d2l": Entry("notes", D2L, {**L18, **BIASED, "in_channels": 1, "classes": 10}),
     "resnet34_mnist": Entry(

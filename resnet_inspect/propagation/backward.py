@@ -143,6 +143,9 @@ def _into(
         for source in layer.inputs:
             term = known[source].tensor if source in known else ()
             yield source, tuple(_term(flow, passed.tensor, term, normed) for flow in strands)
+    elif type(layer.op) is ops.BatchNorm2d and layer.inputs[0] in known:
+        before = known[layer.inputs[0]].tensor
+        yield layer.inputs[0], tuple(_unnormed(flow, passed, before) for flow in strands)
     elif passed.gains:
         gains = passed.gains
         if window := _pooled_alone(layer, readers.get(layer.name, [])):
@@ -234,6 +237,15 @@ def _gained(flow: Gradient, gains: tuple[Gain, ...]) -> Gradient:
             )
         )
     return tuple(made)
+
+
+def _unnormed(flow: Gradient, passed: Passed, before: Tensor) -> Gradient:
+    """What a batch norm hands on; of values that are points alone, with its profile."""
+    (made, *more), profile, law = _gained(flow, passed.gains), flow[0].profile, before[0].law
+    if profile is None or more or law.variance > 0:
+        return (made, *more)
+    pairs = zip(law.points, passed.tensor[0].law.points, strict=True)
+    return (made._replace(profile={old.value: profile.get(new.value, 1.0) for old, new in pairs}),)
 
 
 def _to_gate(gradient: Gradient, gated: Tensor) -> Gradient:

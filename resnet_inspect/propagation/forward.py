@@ -48,6 +48,7 @@ from resnet_inspect.propagation.tensors import (
     Tensor,
     average,
     averaged,
+    centred,
     spatial,
 )
 
@@ -75,12 +76,17 @@ def window_of(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Window:
 def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     weight, bias = initial.variances(op)
     weight *= op.in_channels // op.groups
-    over = window_of(op, layer)
-    common, cross = averaged(tensors[0], "common"), averaged(tensors[0], "cross")
-    steady = average(tensors[0], "steady")
-    square = _shifted(times(slid(averaged(tensors[0], "square"), over), weight), bias)
-    ripple = steady * sqrt(over.unevenness) + average(tensors[0], "ripple") * over.shared
-    flat = uniform(spatial(layer.output_shape), bias)
+    over, entering = window_of(op, layer), tensors[0]
+    flat = edge = uniform(spatial(layer.output_shape), bias)
+    if isinstance(op, (ops.StandardizedConv2d, ops.ScaledConv2d)):
+        # Weights that sum to 0 take off the mean, but for what padding leaves of it.
+        entering, middle = centred(entering)
+        left, area = weight * middle**2, op.kernel[0] * op.kernel[1]
+        edge = each(lambda n: bias + left * n * (1 - n / area), over.counts)
+    common, cross = averaged(entering, "common"), averaged(entering, "cross")
+    steady = average(entering, "steady")
+    square = plus(times(slid(averaged(entering, "square"), over), weight), edge)
+    ripple = steady * sqrt(over.unevenness) + average(entering, "ripple") * over.shared
     if steady > 0:
         # The means of two positions are taken to differ in size alone.
         size = times(cross, 1 / sqrt(steady))
@@ -91,11 +97,11 @@ def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial)
         steady = weight * sum(d * d for d in down) * sum(a * a for a in across) + bias
     else:
         cross, steady = flat, bias
-    common = plus(times(slid(common, over), weight), flat)
+    common = plus(times(slid(common, over), weight), edge)
     law = gauss(mean(square), 0.0 if initial.straight else deviation(square))
     made = Channels(op.out_channels, square, common, cross, steady, law, weight * ripple)
     if small.is_small(layer.output_shape):
-        made = small.followed(made, small.slid(tensors[0], over, weight, bias))
+        made = small.followed(made, small.slid(entering, over, weight, bias))
     return Passed((made,))
 
 
@@ -120,6 +126,30 @@ def _shifted(given: Map, by: float) -> Map:
 def _(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     gains = tuple(Gain(part.channels, _divided(part)) for part in tensors[0])
     return Passed(tuple(map(_normed, tensors[0])), gains)
+
+
+@passed.register
+def _(op: ops.Multiply, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    return _multiplied(tensors[0], op.factor**2)
+
+
+def _multiplied(tensor: Tensor, power: float) -> Passed:
+    """A tensor times the root of a power."""
+    made = [
+        replace(
+            part,
+            square=times(part.square, power),
+            common=times(part.common, power),
+            cross=times(part.cross, power),
+            steady=part.steady * power,
+            law=part.law.normed(0.0, power**-0.5) if power else gauss(0.0),
+            ripple=part.ripple * power,
+            spread=part.spread * power**2,
+            pairs=None if part.pairs is None else times(part.pairs, power),
+        )
+        for part in tensor
+    ]
+    return Passed(tuple(made), tuple(Gain(part.channels, power) for part in tensor))
 
 
 def _divided(part: Channels) -> float:
@@ -362,16 +392,9 @@ def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) 
     own = mean(gate.common) - gate.law.mean**2
     steady = max(0.0, own) / max(power - gate.law.mean**2, 1e-300)
     spread = steady * (gate.law.mean_fourth - power**2)
+    scaled = _multiplied(tensors[0], power)
     made = [
-        Channels(
-            part.channels,
-            times(part.square, power),
-            times(part.common, power),
-            times(part.cross, power),
-            part.steady * power,
-            part.law.normed(0.0, power**-0.5),
-            spread=spread * part.variance**2,
-        )
-        for part in tensors[0]
+        replace(part, spread=spread * entering.variance**2, ripple=0.0, pairs=None)
+        for part, entering in zip(scaled.tensor, tensors[0], strict=True)
     ]
-    return Passed(tuple(made), tuple(Gain(part.channels, power) for part in made))
+    return scaled._replace(tensor=tuple(made))

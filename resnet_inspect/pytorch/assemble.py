@@ -20,6 +20,7 @@ from torch import fx, nn
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import ops, taps, torch_ops
+from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, needed
 from resnet_inspect.networks.wiring import is_chain, sources
 from resnet_inspect.pytorch import modules
@@ -37,6 +38,12 @@ def _convolution(op: torch_ops.Conv) -> nn.Module:
     return nn.Conv1d(op.in_channels, op.out_channels, side, padding=edge, bias=op.bias)
 
 
+def _function(op: torch_ops.Function) -> nn.Module:
+    settings = (op.params,) if op.params else (axis + 1 for axis in op.over)
+    made: nn.Module = getattr(nn, op.name)(*settings)
+    return made
+
+
 _PADS: dict[str, Callable[[Any], nn.Module]] = {
     "constant": nn.ZeroPad2d,
     "reflect": nn.ReflectionPad2d,
@@ -48,6 +55,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     ops.ScaledConv2d: modules.ScaledConv2d,
     ops.Multiply: lambda op: modules.Multiply(op.factor),
     ops.Gain: modules.Gain,
+    ActiveNorm: modules.ActiveNorm,
     ops.BatchNorm2d: lambda op: nn.BatchNorm2d(op.channels),
     ops.Linear: lambda op: nn.Linear(op.in_features, op.out_features, op.bias),
     ops.MaxPool2d: lambda op: nn.MaxPool2d(op.kernel, op.stride, op.padding, ceil_mode=op.ceil),
@@ -70,7 +78,8 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     torch_ops.GroupNorm: lambda op: nn.GroupNorm(op.groups, op.channels),
     torch_ops.LayerNorm: lambda op: nn.LayerNorm(op.size, 1e-6),  # as timm's
     torch_ops.Pad: lambda op: _PADS[op.mode](op.padding),
-    torch_ops.Function: lambda op: getattr(nn, op.name)(*(axis + 1 for axis in op.over)),
+    torch_ops.BatchNorm: lambda op: getattr(nn, op.type)(op.channels),
+    torch_ops.Function: _function,
     torch_ops.Dropout: lambda op: getattr(nn, op.type)(op.p),
 }
 """The torch.nn module of each op."""

@@ -15,6 +15,7 @@ import resnet_inspect as ri
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.ops import Add, Conv2d, ReLU
+from resnet_inspect.networks.parallel import PARALLEL
 from resnet_inspect.propagation.paths import MOST, RESIDUAL, _edges, paths
 
 
@@ -81,12 +82,23 @@ def test_edges_are_the_layers_inputs_and_each_sum_has_a_residual(graph: LayerGra
 @settings(deadline=None, max_examples=40)
 def test_blocks_in_a_row_give_the_binomial(spec: ri.ResNetSpec) -> None:
     # Other blocks branch inside.
-    assume(spec.attention in ("none", "se", "eca") and spec.scales == 1)
+    assume(spec.attention in ("none", "se", "eca", "gc") and spec.scales == 1)
+    assume(spec.block not in PARALLEL)
     found = paths(ri.graph(spec))
     n = 0 if spec.shortcut == "none" else sum(spec.blocks)
     assert found.by_blocks == tuple(comb(n, k) for k in range(n + 1))
     assert found.total == sum(found.by_layers) == 2**n
     assert [each.left for each in found.deletions] == [2**n // 2] * n
+
+
+def test_convolutions_side_by_side_are_residuals_of_one_block() -> None:
+    found = paths(ri.graph("repvgg_a0"))
+    assert found.blocks == 17  # 21 blocks, of which 4 keep no input
+    assert found.total == 3**17 * 2**5  # and the stem
+    assert found.by_blocks == tuple(2**5 * comb(17, k) * 2**k for k in range(18))
+    assert [(each.shortcut, each.left) for each in found.deletions] == [
+        ("identity", found.total // 3)
+    ] * 17
 
 
 def test_the_shares_of_veit() -> None:
@@ -119,7 +131,12 @@ def test_the_longest_path_is_as_deep_as_the_network() -> None:
 
 
 def test_a_gate_is_no_path() -> None:
-    assert paths(ri.graph("seresnet50")).by_layers == paths(ri.graph("resnet50")).by_layers
+    plain = paths(ri.graph("resnet50")).by_layers
+    for attention in ("se", "eca", "gc"):
+        assert paths(ri.graph("resnet50", attention=attention)).by_layers == plain
+    for model, gates in (("resnet50", False), ("seresnet50", True), ("gcresnet50t", True)):
+        notes = " ".join(ri.paths(model)["blocks"].notes)
+        assert ("What makes a gate" in notes) == gates
 
 
 def test_a_plain_network_is_one_path() -> None:
