@@ -17,12 +17,13 @@ class Initial(NamedTuple):
 
     slope: of the LeakyReLUs that the published initialisation makes up for. straight: whether all
     activations of maps are rectifiers: what these make of a Gaussian goes with its size, so laws
-    need not know that positions differ in it.
+    need not know that positions differ in it. zeroed: layers that start as 0 (zero_gamma).
     """
 
     kind: str = "published"
     slope: float = 0.0
     straight: bool = True
+    zeroed: frozenset[str] = frozenset()
 
     def variances(self, op: ops.Conv2d | ops.Linear) -> tuple[float, float]:
         """Of a layer's weights and of its bias.
@@ -103,6 +104,12 @@ def noise(shape: Shape) -> Tensor:
     """An input of independent numbers of variance 1 and mean 0."""
     ones, zeros = uniform(spatial(shape)), uniform(spatial(shape), 0.0)
     return (Channels(shape[0], ones, zeros, zeros, 0.0, gauss(1.0)),)
+
+
+def nothing(shape: Shape) -> Tensor:
+    """Channels of zeros."""
+    zeros = uniform(spatial(shape), 0.0)
+    return (Channels(shape[0], zeros, zeros, zeros, 0.0, gauss(0.0)),)
 
 
 def spatial(shape: Shape) -> Shape:
