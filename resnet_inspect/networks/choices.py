@@ -20,6 +20,10 @@ PRELU = "prelu"
 DEEPEST = 10_000
 """Blocks in a stage: some fifty times the deepest published, and still counted in seconds."""
 
+_KINDS = ("bot", "lambda", "lambda13", "halo", "halo2", "halo-4")
+SELF_ATTENTION = ("none", *(kind + nth for kind in _KINDS for nth in ("", "/2", "/3", "/4")))
+"""In all blocks of a stage, or in every second, third or fourth."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
@@ -39,6 +43,9 @@ class Choices:
         in `groups` groups (ResNeXt; wide ResNets have one group of width 128).
     gamma_in_act, skipinit, extra_conv: Brock et al. 2021 (arXiv 2102.06171), section 4.1 and their
         code; skipinit is De & Smith 2020 (arXiv 2002.10444).
+    self_attention: bot is Srinivas et al. 2021 (arXiv 2101.11605); lambda Bello 2021 (arXiv
+        2102.08602), over 9x9 or 13x13 positions; halo Vaswani et al. 2021 (arXiv 2103.12731), with
+        3 or 2 positions around blocks of 8x8, or 3 and 4 heads in place of 8.
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
         units, rounded to a multiple of 8 as timm does.
     """
@@ -293,6 +300,17 @@ class Choices:
         most=64,
         of_block=True,
     )
+    self_attention: tuple[str, ...] = spec_field(
+        (),
+        "words",
+        "KIND,..",
+        "Self-attention in place of each stage's 3x3 convolutions; bot/2: of every second block's.",
+        SELF_ATTENTION,
+        example="none,none,bot/2,bot",
+    )
+    query_width: int = spec_field(
+        0, "number", "N", "Channels of a query of self-attention; 0 for those of a value.", least=0
+    )
     radix: int = spec_field(1, "number", "N", "Splits of split attention.", most=64, of_block=True)
     branches: int = spec_field(
         1, "number", "N", "Convolutions side by side of MobileOne's kernels.", most=64
@@ -390,6 +408,7 @@ class Choices:
             "mlp": "7x7 average, three linear, as VGG",
             "hidden": "global average, norm, a hidden layer of head_width, linear",
             "average": "global average",
+            "attention": "attention over positions, linear, as CLIP",
             "embedding": "linear, normalization, as ArcFace",
             "none": "none",
         },

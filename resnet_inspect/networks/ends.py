@@ -108,6 +108,10 @@ def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
         tensor = activated(net, spec, tensor, spec.act_path)
     elif spec.order == "ahead" or spec.linear_out:
         tensor = net.add(spec.act, tensor, name="final_conv")
+    if spec.head == "attention":
+        from resnet_inspect.networks.attention_pool import attention_pool
+
+        return attention_pool(net, part, "head", tensor)
     tensor = net.add(_GLOBAL, tensor, name="avgpool")
     tensor = net.add(_FLATTEN, tensor, name="flatten")
     if spec.head == "average":

@@ -14,6 +14,7 @@ from typing import NamedTuple, SupportsIndex
 
 from resnet_inspect.errors import ShapeError, shown
 from resnet_inspect.networks import ends, ops
+from resnet_inspect.networks.attending import attending, positions
 from resnet_inspect.networks.attention import GATES, HIERARCHY, PATHS, attend
 from resnet_inspect.networks.choices import BLOCKS
 from resnet_inspect.networks.design import (
@@ -93,7 +94,7 @@ def _block(part: Part, path: str, wire: Wire) -> Block:
     connect(net, part, path, entering)
     if part.kind in (STEM, HEAD):
         name = part.kind.lower()
-        module = part.kind == STEM and part.design.stem in PARALLEL
+        module = part.design.stem in PARALLEL if name == "stem" else part.design.head == "attention"
         return net.block(name, name if module else "", part.kind)
     return net.chain() if part.kind == CHAIN else net.block(path, path, part.kind)
 
@@ -132,7 +133,7 @@ class StageLayout(NamedTuple):
 def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
     """The parts of a network in running order, stage by stage."""
     design, kind = Design.of(spec), block_kind(spec)
-    channels, named, variance = spec.stem_width, "layer", 1.0
+    channels, named, variance, stride = spec.stem_width, "layer", 1.0, spec.stem_stride
     if spec.stem == "none":
         channels, named = spec.in_channels, "stage"
     else:
@@ -158,13 +159,18 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
             parts, variance = _damped(parts, variance)
         elif takes_turns(spec):
             parts = in_turn(spec, stage, parts)
+        elif spec.self_attention:
+            parts = attending(spec, stage, parts, stride)
         elif kind != CHAIN and not (step.factors or spec.drop_path_rate):
             # from its second block on, a stage repeats itself
             parts = parts[:2]
         yield StageLayout(f"{named}{stage + 1}", tuple(parts), count - len(parts))
-        channels = leaving
+        channels, stride = leaving, stride * step.stride
     if spec.head != "none":
-        yield StageLayout("head", (Part(design, HEAD, channels, 0, spec.classes, 0),), 0)
+        part = Part(design, HEAD, channels, 0, spec.classes, 0)
+        if spec.head == "attention":
+            part = part._replace(positions=positions(spec, stride))
+        yield StageLayout("head", (part,), 0)
 
 
 def _drop_path_rates(spec: ResNetSpec) -> Iterator[float]:
@@ -372,7 +378,12 @@ def _postactivated(
             tensor = PATHS[special](net, part, at, op, tensor)
         else:
             number = _NUMBERS[spec.extra_conv][i - 1]
-            tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
+            if i == middle and part.attends:
+                from resnet_inspect.networks.self_attention import attend_to
+
+                tensor = attend_to(net, part, f"{path}.self_attn", op, tensor)
+            else:
+                tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
             norm = f"{path}.bn{number}"
             tensor = normalized(net, spec, op.out_channels, tensor, norm, i < len(convs))
             if i < len(convs):
@@ -380,7 +391,8 @@ def _postactivated(
         if pools and spec.antialias not in ("none", "before"):
             width = op.out_channels * (spec.scales if i == middle else 1)
             tensor = pooled(net, spec.antialias, part.stride, width, tensor, f"{path}.aa")
-        if i == middle and spec.attention_at == "inner" and spec.attention in GATES:
+        gated = i == middle and spec.attention_at == "inner" and not part.attends
+        if gated and spec.attention in GATES:
             tensor = attend(net, part, f"{path}.se", spec.scales * op.out_channels, tensor)
     return tensor, entering
 
