@@ -80,18 +80,17 @@ def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial)
     steady = average(tensors[0], "steady")
     square = _shifted(times(slid(averaged(tensors[0], "square"), over), weight), bias)
     ripple = steady * sqrt(over.unevenness) + average(tensors[0], "ripple") * over.shared
-    flat = uniform(spatial(layer.output_shape), bias)
     if steady > 0:
         # The means of two positions are taken to differ in size alone.
         size = times(cross, 1 / sqrt(steady))
         down, across = window_means(size, over)
         whole = mean(size)
         across = tuple(value / whole for value in across)
-        cross = plus(times(slid(size, over, (down, across)), weight), flat)
+        cross = _shifted(times(slid(size, over, (down, across)), weight), bias)
         steady = weight * sum(d * d for d in down) * sum(a * a for a in across) + bias
     else:
-        cross, steady = flat, bias
-    common = plus(times(slid(common, over), weight), flat)
+        cross, steady = uniform(spatial(layer.output_shape), bias), bias
+    common = _shifted(times(slid(common, over), weight), bias)
     law = gauss(mean(square), 0.0 if initial.straight else deviation(square))
     made = Channels(op.out_channels, square, common, cross, steady, law, weight * ripple)
     if small.is_small(layer.output_shape):
@@ -166,8 +165,8 @@ def _(
             return None
         channels, kept, even = _bent(part, moments)
         made.append(channels)
-        bends, places = (part.law, moments), _tilted(part, moments)
-        gains.append(Gain(part.channels, moments.gate, kept, even, bends, places))
+        places = _tilted(part, moments)
+        gains.append(Gain(part.channels, moments.gate, kept, even, moments, places))
     return Passed(tuple(made), tuple(gains))
 
 
@@ -202,12 +201,14 @@ def _bent(part: Channels, moments: Moments) -> tuple[Channels, float, float]:
         alike = (before / size - apart) * scale if size else 0.0
         return size / whole * (first + (second - first) * moments.kernel(alike))
 
+    steady = product(part.steady, typical**2)
+    typical_sizes = times(root, typical)
     made = Channels(
         part.channels,
         times(part.square, second / whole),
         each(product, part.common, part.square),
-        each(product, part.cross, times(root, typical)),
-        product(part.steady, typical**2),
+        each(product, part.cross, typical_sizes) if part.steady else times(root, steady / typical),
+        steady,
         moments.law,
         part.ripple * (second - first) * moments.kernel(_SMALL) / _SMALL / whole * scale,
     )

@@ -64,6 +64,11 @@ class Channels:
         """Over inputs and positions, as batch norm has it."""
         return mean(self.square) - self.steady
 
+    @property
+    def apart(self) -> float:
+        """That of values about their law's points."""
+        return self.law.variance if len(self.law.points) > 1 else self.variance
+
 
 Tensor = tuple[Channels, ...]
 """All channels of a tensor, in order."""
@@ -73,7 +78,7 @@ class Gain(NamedTuple):
     """What a layer does to the gradient of some channels, element by element.
 
     factor: of its mean square. kept: of the correlation of two inputs' gradients; even: of that
-    of two positions'. bends: an activation's law and moments. places: how the factor differs
+    of two positions'. bends: an activation's moments. places: how the factor differs
     between positions, if it does.
     """
 
@@ -81,7 +86,7 @@ class Gain(NamedTuple):
     factor: float
     kept: float = 1.0
     even: float = 1.0
-    bends: tuple[Law, Moments] | None = None
+    bends: Moments | None = None
     places: Map | None = None
 
 
