@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, singledispatch
-from math import sqrt
+from math import hypot, sqrt
 from operator import truediv
 
 from resnet_inspect.networks import ops
@@ -91,11 +91,20 @@ def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial)
     else:
         cross, steady = uniform(spatial(layer.output_shape), bias), bias
     common = _shifted(times(slid(common, over), weight), bias)
-    law = gauss(mean(square), 0.0 if initial.straight else deviation(square))
+    law = gauss(mean(square), 0.0 if initial.straight else _uneven(op, square, tensors[0]))
     made = Channels(op.out_channels, square, common, cross, steady, law, weight * ripple)
     if small.is_small(layer.output_shape):
         made = small.followed(made, small.slid(tensors[0], over, weight, bias))
     return Passed((made,))
+
+
+def _uneven(op: ops.Conv2d, square: Map, given: Tensor) -> float:
+    """How much the variance of an output differs: between positions, and, as what is summed up are
+    few numbers, between inputs."""
+    count = sum(part.channels for part in given)
+    peaked = sum(part.channels * part.law.peaked for part in given) / count
+    taken = op.in_channels // op.groups * op.kernel[0] * op.kernel[1]
+    return hypot(deviation(square), mean(square) * sqrt(peaked / taken))
 
 
 @passed.register

@@ -68,6 +68,16 @@ class Law:
         """The mean fourth power of the points alone."""
         return sum(value**4 * share for value, share in self.scattered)
 
+    @property
+    def peaked(self) -> float:
+        """The variance of the squared deviation from the mean, by the square of its mean."""
+        square = self.mean_square - self.mean**2
+        if square <= 0:
+            return 0.0
+        off = [((value - self.mean) ** 2, share) for value, share in self.points]
+        fourth = sum(share * d * (d + 6 * self.variance) for d, share in off)
+        return (fourth + 3 * (self.variance**2 + self.uneven**2)) / square**2 - 1
+
     def plus(self, other: Law) -> Law:
         """The law of the sum of two independent values; of two with points one counts as Gauss."""
         if len(other.points) > len(self.points):
