@@ -1,7 +1,7 @@
 """What a unit really sees at initialisation: its effective receptive field.
 
 The expected square of the gradient of one unit with respect to each input pixel (Luo et al. 2016,
-arXiv 1701.04128, section 2), for random weights: along every path a chain of box filters, added
+arXiv 1701.04128), for random weights: along every path a chain of box filters, added
 up over all paths, with what falls on padding lost at each border.
 """
 

@@ -54,6 +54,9 @@ from resnet_inspect.propagation.tensors import (
 _SMALL = 1e-3
 """A correlation at which a kernel is straight."""
 
+_IN_COMMON = 0.05
+"""What values may have in common, as a share of their variance, to be taken as independent."""
+
 EPSILON = 1e-5
 """What batch norm adds to the variance (torch's default)."""
 
@@ -235,8 +238,12 @@ def _bent(part: Channels, moments: Moments) -> tuple[Channels, float, float]:
 
 
 @passed.register
-def _(op: ops.MaxPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+def _(
+    op: ops.MaxPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial
+) -> Passed | None:
     over = window_of(op, layer)
+    if any(part.in_common > _IN_COMMON for part in tensors[0]):
+        return None
     return Passed(tuple(_greatest(part, over) for part in tensors[0]))
 
 

@@ -220,7 +220,7 @@ def activated(op: ops.Op, law: Law) -> Moments | None:
 
 
 def _rectified(leak: float, law: Law) -> Moments:
-    """Of a ReLU, leaky or not: the arc-cosine kernels (Cho & Saul 2009, section 2.1)."""
+    """Of a ReLU, leaky or not: the arc-cosine kernels (Cho & Saul 2009)."""
     points = law.scattered
     sides = [sum(share for value, share in points if value < 0)]
     sides.append(sum(share for value, share in points if value > 0))

@@ -65,6 +65,13 @@ class Channels:
         return mean(self.square) - self.steady
 
     @property
+    def in_common(self) -> float:
+        """How the values of a channel at two positions and of two inputs correlate."""
+        middle = self.law.mean**2
+        whole = mean(self.square) - middle
+        return (self.steady - middle) / whole if whole > 0 else 0.0
+
+    @property
     def apart(self) -> float:
         """That of values about their law's points."""
         return self.law.variance if len(self.law.points) > 1 else self.variance
