@@ -1,0 +1,58 @@
+"""Where theory takes for granted what a network does not have, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+from typing import NamedTuple
+
+from resnet_inspect.networks import ops
+from resnet_inspect.networks.graph import Layer
+from resnet_inspect.propagation.small import FEW
+from resnet_inspect.propagation.tensors import Passed, spatial
+
+
+class Doubt(NamedTuple):
+    """Why theory is off at a layer, and by how much, as far as it was measured."""
+
+    layer: str
+    why: str
+
+
+def doubts(layers: Sequence[Layer], known: Mapping[str, Passed]) -> tuple[Doubt, ...]:
+    """The first layer of each kind that theory does not do justice to."""
+    first: dict[str, Doubt] = {}
+    for doubt in _all(layers, known):
+        first.setdefault(doubt.why, doubt)
+    return tuple(first.values())
+
+
+def _all(layers: Sequence[Layer], known: Mapping[str, Passed]) -> Iterator[Doubt]:
+    for layer in layers:
+        if layer.name not in known:
+            continue
+        op, shapes = layer.op, layer.input_shapes
+        if isinstance(op, ops.AvgPool2d):
+            yield Doubt(
+                layer.name,
+                "averages neighbours as if they were independent: gradient² toward the input comes "
+                "out too large, by a tenth, behind an overlapping max pool by up to two fifths",
+            )
+        if isinstance(op, ops.Add) and all(_rectified(known, name) for name in layer.inputs):
+            yield Doubt(
+                layer.name,
+                "adds two rectified terms, one taken as Gaussian: gradient² is some 5% a block off",
+            )
+        if isinstance(op, ops.Conv2d) and _leaves_one(shapes[0], layer.output_shape):
+            yield Doubt(
+                layer.name,
+                "leaves one position of few: gradient² toward the input is a fifth too small",
+            )
+
+
+def _rectified(known: Mapping[str, Passed], name: str) -> bool:
+    return name in known and any(len(part.law.points) > 1 for part in known[name].tensor)
+
+
+def _leaves_one(given: tuple[int, ...], made: tuple[int, ...]) -> bool:
+    return 1 < prod(spatial(given)) <= FEW and prod(spatial(made)) == 1
