@@ -7,12 +7,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from resnet_inspect.networks.ops import ACTIVATIONS
+from resnet_inspect.networks.ops import ACTIVATIONS, GAMMAS
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.networks.stems import STEM_STRIDES
 
-STEMS = tuple(stem for stem in FIELDS["stem"].choices if stem != "none")
+STEMS = tuple(stem for stem in FIELDS["stem"].choices if stem not in ("repvgg", "none"))
 
 DELICATE = ("average", "blur")
 """Pools that small maps do not fit."""
@@ -31,33 +31,51 @@ def specs(
     """
     if draw(st.integers(0, 9)) == 0:
         return draw(chains(activations=activations, widest=widest))
+    if draw(st.integers(0, 9)) == 0:
+        return draw(parallels(activations=activations, widest=widest))
     fields = draw(_ways())
     block = fields["block"]
     delicate = fields["antialias"] in DELICATE or fields["pool"] in ("ceil", "average")
+    plain = fields["attention"] not in ("sk", "sk-full", "split") and "scales" not in fields
     stages = draw(st.integers(1, 2 if delicate else 4))
     stem = draw(st.sampled_from(STEMS))
     splits = len(STEM_STRIDES[stem]) > 1
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
-    shortcut = draw(st.sampled_from(FIELDS["shortcut"].choices))
+    kept = fields.get("convolution") != "scaled"
+    shortcuts = [kind for kind in FIELDS["shortcut"].choices if kind != "none" or (plain and kept)]
+    shortcut = draw(st.sampled_from(shortcuts))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
     if fields["norm"] == "group":
-        multiple, stem_width = 32, 256 if splits else 32
+        multiple, stem_width = 64, 512 if splits else 64  # torch norms no single number
     made = fields.get("convolution", "plain") != "plain"
     if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
         multiple *= 4 if made else 2
         stem_width = max(2, stem_width)
+    if fields["attention"] == "split":
+        fields["groups"] = draw(st.sampled_from([1, 2]))
+        fields["se_multiple"] = max(fields["se_multiple"], fields["groups"])
+        multiple *= fields["radix"]
     widths = [multiple * (1 + width % 2 if multiple >= 32 else width) for width in widths]
     expansion = draw(st.sampled_from([1, 2, 4])) if block == "bottleneck" else 1
+    if block == "bottleneck" and plain and multiple == 1 and draw(st.booleans()):
+        ratios = st.sampled_from([0.25, 1, 2.25, 3])
+        fields["bottle_ratio"] = draw(st.tuples(*[ratios] * stages))
+        fields["bottle_of"] = draw(st.sampled_from(FIELDS["bottle_of"].choices))
+        expansion = 1
     if shortcut == "A":  # it cannot drop channels
         enough = -(-stem_width // (expansion * multiple)) * multiple
         widths = sorted(max(width, enough) for width in widths)
-    if block == "bottleneck" and multiple == 1:
-        if fields["attention"] != "sk" and draw(st.booleans()):
+    if block == "bottleneck" and multiple == 1 and fields["attention"] != "split":
+        if "bottle_ratio" in fields:
+            fields["group_size"] = (draw(st.sampled_from([1, 4, 8])),)
+        elif fields["attention"] != "sk" and draw(st.booleans()):
             fields["group_size"] = tuple(draw(st.sampled_from([1, width])) for width in widths)
         else:
             fields["groups"] = draw(st.integers(1, 4))
             fields["group_width"] = draw(st.integers(-(-64 // min(widths)), 160))
+    if fields.get("convolution") == "scaled":
+        activations = tuple(name for name in activations if name in GAMMAS)
     return ResNetSpec(
         **fields,
         blocks=tuple(draw(st.integers(1, 2)) for _ in range(stages)),
@@ -101,6 +119,10 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     if fields["order"] == "pre":
         kinds = ["plain", "standardized"] + (["scaled"] if fields["norm"] == "none" else [])
         fields["convolution"] = draw(st.sampled_from(kinds))
+        fields["attention_at"] = draw(st.sampled_from(["last", "inner"]))
+        if fields["convolution"] == "scaled":
+            flags = ["gamma_in_act", "skipinit"] + ["extra_conv"] * (block == "bottleneck")
+            fields |= {flag: draw(st.booleans()) for flag in flags}
     else:
         fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
         fields["attention_at"] = draw(st.sampled_from(FIELDS["attention_at"].choices))
@@ -121,7 +143,7 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
         # Of a single hidden unit torch copies the weights on the CPU.
         fields["se_multiple"] = 8 if fields["attention"] == "gc" else draw(st.sampled_from([1, 8]))
         fields["se_entering"] = draw(st.booleans())
-    if block == "bottleneck" and "scales" not in fields:
+    if block == "bottleneck" and "scales" not in fields and "sk" not in fields["attention"]:
         fields["reduce_first"] = draw(st.sampled_from([1, 1, 2]))
     return fields
 
@@ -141,6 +163,32 @@ def chains(draw: st.DrawFn, *, activations: tuple[str, ...], widest: int) -> Res
         activation=draw(st.sampled_from(activations)),
         bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
         head=draw(st.sampled_from(["pool", "mlp"])),
+        in_channels=draw(st.integers(1, 4)),
+        classes=draw(st.integers(1, 12)),
+    )
+
+
+@st.composite
+def parallels(draw: st.DrawFn, *, activations: tuple[str, ...], widest: int) -> ResNetSpec:
+    """Any valid spec of one to three stages of blocks whose convolutions run side by side."""
+    stages, block = draw(st.integers(1, 3)), draw(st.sampled_from(["repvgg", "mobileone"]))
+    paired, gated = 1 + (block == "mobileone"), draw(st.booleans())
+    groups = 1 if paired == 2 else draw(st.integers(1, 3))
+    blocks = tuple(draw(st.integers(1, 2)) * paired for _ in range(stages))
+    some = gated and paired == 2 and draw(st.booleans())
+    return ResNetSpec(
+        block=block,
+        blocks=blocks,
+        widths=tuple(groups * draw(st.integers(1, widest // groups)) for _ in range(stages)),
+        strides=tuple(draw(st.integers(1, 3)) for _ in range(stages)),
+        groups=groups,
+        branches=draw(st.integers(1, 3)) if paired == 2 else 1,
+        stem=draw(st.sampled_from(["repvgg", "repvgg", "7x7"])),
+        stem_width=draw(st.integers(1, 12)),
+        attention="se" if gated else "none",
+        attention_blocks=tuple(draw(st.integers(0, count)) for count in blocks) if some else (),
+        activation=draw(st.sampled_from(activations)),
+        bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
     )

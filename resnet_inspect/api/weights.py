@@ -30,10 +30,11 @@ def convert(
 
     state: tensors or arrays by name, of torchvision or timm, Keras (layer/tensor, as in
     conv1_conv/kernel) or Caffe (layer/number of the blob, as in res2a_branch1/0); the names tell
-    which. to: 'torch' (torchvision and `build`), 'timm' (its pre-activation networks), 'keras' or
-    'caffe'. One channel takes the sum over the stem's channels; more repeat them, scaled so that
-    their sum stays. flip_channels: turn weights for BGR into weights for RGB. What does not fit
-    starts as `build` initialises it. Raises InspectError where the state is of another network.
+    which. to: 'torch' (torchvision and `build`), 'timm' (its pre-activation networks),
+    'torchvision-regnet', 'keras' or 'caffe'. One channel takes the sum over the stem's channels;
+    more repeat them, scaled so that their sum stays. flip_channels: turn weights for BGR into
+    weights for RGB. What does not fit starts as `build` initialises it. Raises InspectError where
+    the state is of another network.
     """
     from resnet_inspect.pytorch import weights
 

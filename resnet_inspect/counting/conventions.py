@@ -63,6 +63,7 @@ def _read(formula: str) -> Mapping[str, int]:
 _FVCORE = {
     "Am": "It has a rule for adaptive pooling and none for a mean.",
     "At": "It has no rule for fused attention.",
+    "Ws": "Standardized weights are batch norm in train mode: 4 a weight, 5 with a gain.",
 }
 
 _DEEPSPEED = "2C + 2L + Cb + 2K + R + Lr + El + Ge + Si + Mi + Pi + Ai"
@@ -92,11 +93,11 @@ CONVENTIONS: dict[str, Convention] = {
             also={"Lx": "A linear layer counts once, in however many places it is applied.",
                   "Ct": "Transposed convolutions count over their output."}),
         Convention("fvcore", "fvcore", "0.1.5", "flops",
-            "C + L + A - At + 2K + Ku + 5N + 4Nu + Ai + Aj + Un + 4Ub",
+            "C + L + A - At + 2K + Ku + 5N + 4Nu + Ai + Aj + Un + 4Ub + 4Ws + Wg",
             "Multiply-adds called flops; batch norm counts 2 an element, global pools 1.",
             also=_FVCORE),
         Convention("timm", "timm", "2026", "infer_gmacs",
-            "C + L + A - At + 2K + Ku + 5N + 4Nu + Ai - Aq + Aj + Un + 4Ub",
+            "C + L + A - At + 2K + Ku + 5N + 4Nu + Ai - Aq + Aj + Un + 4Ub + 4Ws + Wg",
             "Counted by fvcore, and printed in timm's tables of results.",
             also=_FVCORE | {"Aq": "timm squeezes by a mean, which fvcore does not count."}),
         Convention("torchscan-macs", "torchscan", "0.2.0", "MACs",
@@ -111,7 +112,7 @@ CONVENTIONS: dict[str, Convention] = {
             "Called macs, yet batch norm counts 4 an element: 2, doubled for its scale.",
             modules=True),
         Convention("fvcore-train", "fvcore", "0.1.5", "flops (train)",
-            "C + L + A - At + 5K + 4Ku + 5N + 4Nu + Ai + Aj + Un + 4Ub",
+            "C + L + A - At + 5K + 4Ku + 5N + 4Nu + Ai + Aj + Un + 4Ub + 4Ws + Wg",
             "In train mode batch norm counts 5 an element, as its statistics are taken.",
             also=_FVCORE),
         Convention("torch", "torch", "2.13", "FLOPs (forward)", "2C + 2L + 2A",

@@ -111,6 +111,11 @@ for _kind in (
     saved_tensors.register(_kind, lambda op, layer: ())
 
 
+@saved_tensors.register(ops.Gain)
+def _(op: ops.Gain, layer: Layer) -> tuple[str, ...]:
+    return layer.inputs
+
+
 @saved_tensors.register(ops.Activation)
 def _(op: ops.Activation, layer: Layer) -> tuple[str, ...]:
     if _kept_by(op) == "output":

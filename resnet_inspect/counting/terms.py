@@ -51,6 +51,8 @@ TERMS: dict[str, str] = {
     "Nu": "elements that other normalizations without parameters write",
     "Wp": "weights and biases of all other layers",
     "Wo": "elements that layers with these write",
+    "Ws": "weights of convolutions that standardize them, once for a batch",
+    "Wg": "those whose convolutions learn a gain for them",
     "R": "elements that ReLU writes",
     "R6": "elements that ReLU6 writes",
     "Lr": "elements that LeakyReLU writes",
@@ -81,7 +83,7 @@ TERMS: dict[str, str] = {
 }
 """Every term and what it counts, for each sample but where it says otherwise."""
 
-ONCE = frozenset({"Kc"})
+ONCE = frozenset({"Kc", "Ws", "Wg"})
 """Terms that do not grow with the batch."""
 
 
@@ -111,7 +113,7 @@ def _with_rest(op: Op, inputs: Shapes, output: Shape, named: Terms) -> Terms | N
 
 
 @rule.register(ops.Convolution)
-def _(op: ops.Convolution, inputs: Shapes, output: Shape) -> Terms:
+def _convolution(op: ops.Convolution, inputs: Shapes, output: Shape) -> Terms:
     written = elements(output)
     positions = elements(inputs[0][1:] if isinstance(op, ConvTranspose) else output[1:])
     macs = op.weights * positions
@@ -121,6 +123,13 @@ def _(op: ops.Convolution, inputs: Shapes, output: Shape) -> Terms:
     if op.bias:
         return {"C": macs, **more, "Cb": written, "Cc": op.out_channels}
     return {"C": macs, **more, "Cu": written}
+
+
+@rule.register(ops.StandardizedConv2d)
+@rule.register(ops.ScaledConv2d)
+def _(op: ops.Conv2d, inputs: Shapes, output: Shape) -> Terms:
+    gained = {"Wg": op.weights} if isinstance(op, ops.ScaledConv2d) else {}
+    return _convolution(op, inputs, output) | {"Ws": op.weights} | gained
 
 
 @rule.register(ops.Linear)

@@ -18,7 +18,7 @@ from resnet_inspect.networks.design import (
     normalized,
     pooled,
 )
-from resnet_inspect.networks.shapes import Shape
+from resnet_inspect.networks.shapes import Shape, divisible
 
 _SCALE, _SIGMOID, _GLOBAL, _SUM = ops.Scale(), ops.Sigmoid(), ops.GlobalAvgPool2d(), ops.Add(False)
 _GATE_ACT = ops.ReLU()
@@ -32,7 +32,7 @@ def squeezed_channels(channels: int, reduction: int, multiple: int = 8) -> int:
     """
     if multiple == 1:
         return max(1, round(channels / reduction))
-    return max(multiple, int(channels / reduction + multiple / 2) // multiple * multiple)
+    return divisible(channels / reduction, multiple, 0)
 
 
 def _hidden(part: Part, channels: int) -> int:
@@ -41,9 +41,15 @@ def _hidden(part: Part, channels: int) -> int:
     return squeezed_channels(channels, spec.se_reduction, spec.se_multiple)
 
 
+GAIN = 2.0
+"""What networks of scaled convolutions multiply by what leaves their attention."""
+
+
 def attend(net: Builder[Tensor], part: Part, path: str, channels: int, tensor: Tensor) -> Tensor:
     """A tensor of so many channels, gated by the network's attention."""
     gated: Tensor = GATES[part.design.attention](net, part, path, channels, tensor)
+    if part.design.convolution == "scaled":
+        gated = net.add(ops.Multiply(GAIN), gated, name=f"{path.removesuffix('se')}gain")
     return gated
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from resnet_inspect.networks.ops import ACTIVATIONS
 from resnet_inspect.networks.spec_field import spec_field
 
-BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1}
+BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1, "repvgg": 1, "mobileone": 1}
 """Kinds of block, with the convolutions on their path (He et al. 2015, Figure 5; VGG's)."""
 
 DEEPEST = 10_000
@@ -29,8 +29,12 @@ class Choices:
         al. 2018, Figure 2c. shortcut_norm applies to post-activation networks only.
     stride_in: 1x1 as published in 2015; 3x3 is v1.5. order: pre is He et al. 2016 (arXiv
         1603.05027).
+    bottle_ratio: widths are then those of blocks' outputs, and the channels inside the nearest
+        multiple of 8, as timm has them.
     groups, group_width: a bottleneck's 3x3 has floor(width * group_width / 64) * groups channels
         in `groups` groups (ResNeXt; wide ResNets have one group of width 128).
+    gamma_in_act, skipinit, extra_conv: Brock et al. 2021 (arXiv 2102.06171), section 4.1 and their
+        code; skipinit is De & Smith 2020 (arXiv 2002.10444).
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
         units, rounded to a multiple of 8 as timm does.
     """
@@ -41,7 +45,13 @@ class Choices:
         "word",
         "KIND",
         "Residual block.",
-        {"basic": "two 3x3", "bottleneck": "1x1, 3x3, 1x1", "conv": "one 3x3, as VGG"},
+        {
+            "basic": "two 3x3",
+            "bottleneck": "1x1, 3x3, 1x1",
+            "conv": "one 3x3, as VGG",
+            "repvgg": "a 3x3, a 1x1 and the input, summed",
+            "mobileone": "the same depthwise, and in turn a 1x1 and the input, summed",
+        },
     )
     blocks: tuple[int, ...] = spec_field(
         (2, 2, 2, 2), "numbers", "N,N,..", "Blocks in each stage.", most=DEEPEST, example="3,4,6,3"
@@ -95,6 +105,7 @@ class Choices:
             "deep": "three 3x3",
             "tiered": "three 3x3, narrower first",
             "quad": "four 3x3, each twice as wide as the last",
+            "repvgg": "a RepVGG block of stride 2",
             "none": "the first stage takes the image, as VGG's does",
         },
     )
@@ -174,6 +185,15 @@ class Choices:
         },
         of_block=True,
     )
+    gamma_in_act: bool = spec_field(
+        False, "flag", "", "Scale activations, and not weights, by their gamma.", of_block=True
+    )
+    skipinit: bool = spec_field(
+        False, "flag", "", "A learned gain of each residual, which starts at 0.", of_block=True
+    )
+    extra_conv: bool = spec_field(
+        False, "flag", "", "A second 3x3 in a bottleneck, as NFNets.", of_block=True
+    )
     expansion: int | None = spec_field(
         None,
         "number",
@@ -182,10 +202,32 @@ class Choices:
         most=64,
         of_block=True,
     )
+    bottle_ratio: tuple[float, ...] = spec_field(
+        (),
+        "decimals",
+        "R,..",
+        "Channels inside a bottleneck for each that leaves it, for all stages or each.",
+        least=0.01,
+        most=64,
+        example="0.25",
+    )
+    bottle_of: str = spec_field(
+        "leaving",
+        "word",
+        "CHANNELS",
+        "Channels that bottle_ratio multiplies.",
+        {"leaving": "those that leave a block", "entering": "those that enter it"},
+    )
     reduce_first: int = spec_field(
         1, "number", "N", "How many times narrower a bottleneck's first 1x1 is.", of_block=True
     )
-    groups: int = spec_field(1, "number", "N", "Groups of a bottleneck's 3x3.", of_block=True)
+    groups: int = spec_field(
+        1,
+        "number",
+        "N",
+        "Groups of a bottleneck's 3x3, or of every other RepVGG block's.",
+        of_block=True,
+    )
     group_width: int = spec_field(
         64, "number", "N", "Width of each group where the stage is 64 wide.", of_block=True
     )
@@ -201,6 +243,9 @@ class Choices:
         of_block=True,
     )
     radix: int = spec_field(1, "number", "N", "Splits of split attention.", most=64, of_block=True)
+    branches: int = spec_field(
+        1, "number", "N", "Convolutions side by side of MobileOne's kernels.", most=64
+    )
     antialias: str = spec_field(
         "none",
         "word",
@@ -243,6 +288,14 @@ class Choices:
         },
         of_block=True,
     )
+    attention_blocks: tuple[int, ...] = spec_field(
+        (),
+        "numbers",
+        "N,N,..",
+        "How many of each stage's last MobileOne blocks have attention, if not all.",
+        least=0,
+        example="0,0,10,2",
+    )
     se_reduction: int = spec_field(
         0,
         "number",
@@ -265,7 +318,7 @@ class Choices:
         "words",
         "PART,..",
         "Convolutions with a bias, or 'none'.",
-        ("stem", "residual", "shortcut"),
+        ("stem", "residual", "shortcut", "head"),
         example="stem,residual,shortcut",
     )
     head: str = spec_field(

@@ -31,9 +31,13 @@ class Design(NamedTuple):
     order: str
     norm: str
     convolution: str
+    gamma_in_act: bool
+    skipinit: bool
+    extra_conv: bool
     reduce_first: int
     scales: int
     radix: int
+    branches: int
     antialias: str
     attention: str
     attention_at: str
@@ -100,13 +104,6 @@ class Builder(Protocol[Tensor]):
         """The shape of a tensor."""
 
 
-_CONVOLUTIONS = {
-    "plain": ops.Conv2d,
-    "standardized": ops.StandardizedConv2d,
-    "scaled": ops.ScaledConv2d,
-}
-
-
 # Equal ops are one op: an op is data.
 @lru_cache(maxsize=4096)
 def conv(
@@ -117,18 +114,28 @@ def conv(
     groups: int = 1,
     bias: bool = False,
     dilation: int = 1,
-    kind: str = "plain",
 ) -> ops.Conv2d:
     """A convolution that keeps height and width, but for its stride."""
     side, step, edge = (kernel, kernel), (stride, stride), dilation * (kernel // 2)
     spread = (dilation, dilation)
-    return _CONVOLUTIONS[kind](inside, outside, side, step, (edge, edge), groups, bias, spread)
+    return ops.Conv2d(inside, outside, side, step, (edge, edge), groups, bias, spread)
+
+
+@lru_cache(maxsize=4096)
+def _reweighted(op: ops.Conv2d, convolution: str, gamma: float) -> ops.Conv2d:
+    """A convolution whose weights are made as the network makes them."""
+    if convolution == "standardized":
+        return ops.StandardizedConv2d(**vars(op))
+    return ops.ScaledConv2d(**vars(op), gamma=gamma)
 
 
 def convolved(
     net: Builder[Tensor], design: Design, op: ops.Conv2d, tensor: Tensor, name: str
 ) -> Tensor:
-    """A convolution of a tensor, padded as the network pads."""
+    """A convolution of a tensor, with weights and padding as the network has them."""
+    if design.convolution != "plain":
+        gamma = 1.0 if design.gamma_in_act else ops.GAMMAS.get(design.activation, 1.0)
+        op = _reweighted(op, design.convolution, gamma)
     if design.padding == "same" and max(op.stride) > 1 and max(op.kernel) > 1:
         from resnet_inspect.networks.torch_ops import Pad
 
@@ -151,6 +158,22 @@ def same_padding(op: ops.Conv2d | ops.Pool2d, shape: Shape) -> tuple[tuple[int, 
     axes = zip(shape[1:], extent, op.stride, strict=True)
     missing = [max((-(-size // step) - 1) * step + side - size, 0) for size, side, step in axes]
     return tuple((total // 2, total - total // 2) for total in missing)
+
+
+def activated(
+    net: Builder[Tensor],
+    design: Design,
+    tensor: Tensor,
+    name: str,
+    path: str | None = None,
+    keeps: bool = False,
+) -> Tensor:
+    """The network's activation of a tensor, times gamma where weights are not; keeps: its input."""
+    op = design.act.replace(inplace=False) if keeps else design.act
+    tensor = net.add(op, tensor, name=name, path=path)
+    if not design.gamma_in_act:
+        return tensor
+    return net.add(ops.Multiply(ops.GAMMAS[design.activation]), tensor, name=f"{name}_gamma")
 
 
 batch_norm = lru_cache(maxsize=1024)(ops.BatchNorm2d)

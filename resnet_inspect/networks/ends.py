@@ -7,12 +7,14 @@ from resnet_inspect.networks.design import (
     Builder,
     Part,
     Tensor,
+    activated,
     conv,
     convolved,
     normalized,
     pooled,
     same_padding,
 )
+from resnet_inspect.networks.parallel import PARALLEL, parallel
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.stems import stem_channels
 
@@ -30,17 +32,19 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
     """What stands before the first stage."""
     spec, width = part.design, part.leaving
     strides, bias = spec.stem_strides, "stem" in spec.bias
+    if spec.stem in PARALLEL:
+        return parallel(net, part._replace(inner=width, stride=strides[0]), "stem", tensor)
     if len(strides) > 1:
         channels = (part.entering, *stem_channels(spec.stem, width))
         for i, stride in enumerate(strides):
-            op = conv(channels[i], channels[i + 1], 3, stride, 1, bias, kind=spec.convolution)
+            op = conv(channels[i], channels[i + 1], 3, stride, 1, bias)
             tensor = convolved(net, spec, op, tensor, f"conv1.{3 * i}")
             if i + 1 < len(strides):
                 tensor = normalized(net, spec, channels[i + 1], tensor, f"conv1.{3 * i + 1}")
-                tensor = net.add(spec.act, tensor, name=f"conv1.{3 * i + 2}")
+                tensor = activated(net, spec, tensor, f"conv1.{3 * i + 2}")
     else:
         side = 7 if spec.stem == "7x7" else 3
-        op = conv(part.entering, width, side, strides[0], 1, bias, kind=spec.convolution)
+        op = conv(part.entering, width, side, strides[0], 1, bias)
         tensor = convolved(net, spec, op, tensor, "conv1")
     if spec.order == "post":  # a pre-activation block brings its own
         tensor = normalized(net, spec, width, tensor, "bn1")
@@ -51,10 +55,10 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
 def _pool(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
     spec, width = part.design, part.leaving
     if spec.pool == "conv":
-        op = conv(width, width, 3, 2, 1, "stem" in spec.bias, kind=spec.convolution)
+        op = conv(width, width, 3, 2, 1, "stem" in spec.bias)
         tensor = convolved(net, spec, op, tensor, "maxpool.0")
         tensor = normalized(net, spec, width, tensor, "maxpool.1")
-        return net.add(spec.act, tensor, name="maxpool.2")
+        return activated(net, spec, tensor, "maxpool.2")
     if spec.pool == "padded":
         from resnet_inspect.networks.torch_ops import Pad
 
@@ -82,15 +86,15 @@ def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     spec, width = part.design, part.entering
     if spec.head == "mlp":
         return _mlp(net, part, path, tensor)
-    if spec.order == "pre":
-        tensor = normalized(net, spec, width, tensor, "norm")
-        tensor = net.add(spec.act, tensor, name=spec.act_path)
     if spec.head_width:
-        op = conv(width, spec.head_width, 1, kind=spec.convolution)
-        tensor = net.add(op, tensor, name="final_conv.conv")
+        op = conv(width, spec.head_width, 1, bias="head" in spec.bias)
+        tensor = convolved(net, spec, op, tensor, "final_conv.conv")
         tensor = normalized(net, spec, spec.head_width, tensor, "final_conv.bn")
-        tensor = net.add(spec.act, tensor, name="final_conv.act")
+        tensor = activated(net, spec, tensor, "final_conv.act")
         width = spec.head_width
+    elif spec.order == "pre":
+        tensor = normalized(net, spec, width, tensor, "norm")
+        tensor = activated(net, spec, tensor, spec.act_path)
     tensor = net.add(_GLOBAL, tensor, name="avgpool")
     tensor = net.add(_FLATTEN, tensor, name="flatten")
     if spec.head == "average":

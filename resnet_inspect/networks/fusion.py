@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph
-from resnet_inspect.networks.ops import Activation, Add, BatchNorm2d, Conv2d, Flatten
+from resnet_inspect.networks.ops import Activation, Add, BatchNorm2d, Conv2d, Flatten, Multiply
 
-_LIGHT = (BatchNorm2d, Activation, Flatten)
+_LIGHT = (BatchNorm2d, Activation, Flatten, Multiply)
 """Ops that share the row of another where rows are folded."""
 
 
@@ -17,7 +17,7 @@ def main_layer(layers: Sequence[Layer]) -> Layer:
 
 
 def fold(block: Block) -> list[tuple[Layer, ...]]:
-    """A block's layers with batch norm and activation joined to the op that they belong to.
+    """A block's layers with those that are light joined to the op that they belong to.
 
     That is the op before them; where a block begins with them (pre-activation), the one after.
     """

@@ -145,8 +145,22 @@ class StandardizedConv2d(Conv2d):
     """Weights of mean 0 and variance 1 for each output (Qiao et al. 2019, arXiv 1903.10520)."""
 
 
+GAMMAS = {
+    "relu": 1.7139588594436646,
+    "relu6": 1.7131484746932983,
+    "leaky_relu": 1.70590341091156,
+    "elu": 1.2716004848480225,
+    "gelu": 1.7015043497085571,
+    "silu": 1.7881293296813965,
+}
+"""What gives back the variance 1 behind an activation (deepmind-research, nfnets/base.py)."""
+
+
 class ScaledConv2d(Conv2d):
-    """That, over the root of their number, times a learned gain (Brock et al. 2021, 2101.08692)."""
+    """That, over the root of their number, times gamma and a learned gain (Brock et al. 2021,
+    arXiv 2101.08692, section 4.1)."""
+
+    gamma: float = GAMMAS["relu"]
 
     @property
     def params(self) -> int:
@@ -159,6 +173,16 @@ class Multiply(Op):
     category = "addition and gating"
 
     factor: float
+
+
+class Gain(Multiply):
+    """Each element times a learned number, which is `factor` at first."""
+
+    factor: float = 0.0
+
+    @property
+    def params(self) -> int:
+        return 1
 
 
 class BatchNorm2d(Op):

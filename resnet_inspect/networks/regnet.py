@@ -6,6 +6,8 @@ from functools import partial
 from math import log
 from typing import Any
 
+from resnet_inspect.networks.shapes import divisible
+
 
 def regnet(
     initial: int,
@@ -41,7 +43,4 @@ def regnet(
 
 def _divided(least: float, width: int, size: int) -> int:
     """The nearest multiple of a group's size."""
-    if not least:
-        return round(width / size) * size
-    groups = int(width / size + 0.5)
-    return size * (groups + (size * groups < least * width))
+    return divisible(width, size, least) if least else round(width / size) * size

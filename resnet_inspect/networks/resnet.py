@@ -21,6 +21,7 @@ from resnet_inspect.networks.design import (
     Design,
     Part,
     Tensor,
+    activated,
     conv,
     convolved,
     normalized,
@@ -39,6 +40,7 @@ from resnet_inspect.networks.graph import (
     Wire,
     in_network,
 )
+from resnet_inspect.networks.parallel import PARALLEL, in_turn, parallel, takes_turns
 from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
@@ -75,7 +77,7 @@ def _stages(spec: ResNetSpec, wire: Wire) -> Iterator[Stage]:
             place += len(block.layers)
             wire = Wire(block.output.name, block.output.output_shape)
         ends_network = parts[0].kind in (STEM, HEAD)
-        path = "" if ends_network else CHAIN if chained else name
+        path = blocks[0].path if ends_network else CHAIN if chained else name
         stage = Stage(name, path, tuple(blocks), repeats)
         yield stage
         wire = stage.leaving
@@ -88,7 +90,9 @@ def _block(part: Part, path: str, wire: Wire) -> Block:
     entering: Layer | Wire = wire
     connect(net, part, path, entering)
     if part.kind in (STEM, HEAD):
-        return net.block(part.kind.lower(), "", part.kind)
+        name = part.kind.lower()
+        module = part.kind == STEM and part.design.stem in PARALLEL
+        return net.block(name, name if module else "", part.kind)
     return net.chain() if part.kind == CHAIN else net.block(path, path, part.kind)
 
 
@@ -133,13 +137,16 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
     for stage, (count, step) in enumerate(zip(spec.blocks, steps(spec), strict=True)):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
-        groups = spec.groups_of(stage)
-        parts = [Part(design, kind, channels, inner, leaving, step.stride, groups)]
+        first, groups = spec.inner_channels(stage, channels), spec.groups_of(stage, inner)
+        of_first = groups if first == inner else spec.groups_of(stage, first)
+        parts = [Part(design, kind, channels, first, leaving, step.stride, of_first)]
         parts += [Part(design, kind, leaving, inner, leaving, 1, groups)] * (count - 1)
         if step.rest > 1 or step.first > 1 or step.factors:
             parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
         if spec.convolution == "scaled":
             parts, variance = _damped(parts, variance)
+        elif takes_turns(spec):
+            parts = in_turn(spec, stage, parts)
         elif kind != CHAIN and not step.factors:  # from its second block on, a stage repeats itself
             parts = parts[:2]
         yield StageLayout(f"{named}{stage + 1}", tuple(parts), count - len(parts))
@@ -169,6 +176,8 @@ def connect(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tens
         return ends.head(net, part, path, tensor)
     if part.kind == CHAIN:
         return _single_convolution(net, part, path, tensor)
+    if part.design.block in PARALLEL:
+        return parallel(net, part, path, tensor)
     return _residual_block(net, part, path, tensor)
 
 
@@ -189,8 +198,8 @@ def _single_convolution(net: Builder[Tensor], part: Part, path: str, tensor: Ten
 
 _ADD = ops.Add()
 
-ALPHA, GAIN = 0.2, 2.0
-"""What networks of scaled convolutions multiply a residual and what leaves its attention by."""
+ALPHA = 0.2
+"""What networks of scaled convolutions multiply a residual by."""
 
 _OF_ATTENTION = {
     "se": "SE",
@@ -202,11 +211,19 @@ _OF_ATTENTION = {
 }
 
 
+_BLOCKS = {
+    "basic": "BasicBlock",
+    "bottleneck": "Bottleneck",
+    "repvgg": "RepVGGBlock",
+    "mobileone": "MobileOneBlock",
+}
+
+
 def block_kind(spec: ResNetSpec) -> str:
     """What a block of this network calls itself: Bottleneck, PreActBasicBlock, SEBottleneck, .."""
     if spec.block == "conv":
         return CHAIN
-    base = "BasicBlock" if spec.block == "basic" else "Bottleneck"
+    base = _BLOCKS[spec.block]
     plain = "Plain" if spec.shortcut == "none" else ""
     before = "PreAct" if spec.order == "pre" else ""
     gated = _OF_ATTENTION.get(spec.attention or "none", "")
@@ -215,22 +232,25 @@ def block_kind(spec: ResNetSpec) -> str:
 
 def _residual_convs(part: Part) -> list[ops.Conv2d]:
     spec, inner, leaving, stride = part.design, part.inner, part.leaving, part.stride
-    kind, bias = spec.convolution, "residual" in spec.bias
+    bias = "residual" in spec.bias
     if spec.antialias != "none":
         stride = 1
     if spec.block == "basic":
         return [
-            conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0], kind),
-            conv(inner, leaving, 3, 1, 1, bias, part.dilation[1], kind),
+            conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0]),
+            conv(inner, leaving, 3, 1, 1, bias, part.dilation[1]),
         ]
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
     first, last = inner * spec.scales // spec.reduce_first, inner * spec.scales
     middle = inner if spec.scales > 1 else first
-    return [
-        conv(part.entering, first, 1, early, 1, bias, kind=kind),
-        conv(middle, inner, 3, late, part.groups, bias, part.dilation[0], kind),
-        conv(last, leaving, 1, 1, 1, bias, kind=kind),
+    convs = [
+        conv(part.entering, first, 1, early, 1, bias),
+        conv(middle, inner, 3, late, part.groups, bias, part.dilation[0]),
+        conv(last, leaving, 1, 1, 1, bias),
     ]
+    if spec.extra_conv:
+        convs.insert(2, conv(inner, inner, 3, 1, part.groups, bias, part.dilation[1]))
+    return convs
 
 
 def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
@@ -243,8 +263,8 @@ def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tenso
         if spec.attention_at == "activated":
             tensor = net.add(spec.act, tensor, name=f"{path}.{spec.act_path}")
         tensor = attend(net, part, f"{path}.se", part.leaving, tensor)
-        if spec.convolution == "scaled":
-            tensor = net.add(ops.Multiply(GAIN), tensor, name=f"{path}.gain")
+    if spec.skipinit:
+        tensor = net.add(ops.Gain(), tensor, name=f"{path}.skipinit")
     if spec.convolution == "scaled":
         tensor = net.add(ops.Multiply(ALPHA), tensor, name=f"{path}.alpha")
     if spec.shortcut != "none":
@@ -261,14 +281,13 @@ def _activated(
     net: Builder[Tensor], part: Part, path: str, tensor: Tensor, number: int, keeps: bool = False
 ) -> Tensor:
     """The block's activation, which is one module that is called again; keeps: its input."""
-    path = f"{path}.{part.design.act_path}"
+    spec, path = part.design, f"{path}.{part.design.act_path}"
     if keeps:  # a module of its own, not in place
-        path = f"{path}_in"
-        return net.add(part.design.act.replace(inplace=False), tensor, name=path)
-    special = part.design.attention_at == "activated" or _path_kind(part) in PATHS
-    if special or (part.design.order == "pre" and part.design.norm == "none"):
-        return net.add(part.design.act, tensor, name=path)  # the builder numbers them
-    return net.add(part.design.act, tensor, name=f"{path}{number}", path=path)
+        return activated(net, spec, tensor, f"{path}_in", keeps=True)
+    special = spec.attention_at == "activated" or _path_kind(part) in PATHS
+    if special or (spec.order == "pre" and spec.norm == "none"):
+        return activated(net, spec, tensor, path)  # the builder numbers them
+    return activated(net, spec, tensor, f"{path}{number}", path)
 
 
 def _path_kind(part: Part) -> str:
@@ -280,16 +299,19 @@ def _preactivated(
 ) -> tuple[Tensor, Tensor]:
     """The residual of a pre-activation block, and its activated input."""
     spec, tensor = part.design, entering
-    activated = entering
-    for i, op in enumerate(_residual_convs(part), start=1):
-        tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{i}")
+    bypass, convs = entering, _residual_convs(part)
+    for i, op in enumerate(convs, start=1):
+        number = ("", "1", "2", "2b", "3")[i] if spec.extra_conv else i
+        tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{number}")
         tensor = _activated(net, part, path, tensor, i, keeps=i == 1 and spec.norm == "none")
         if i == 1:
             if spec.convolution == "scaled":
                 tensor = net.add(ops.Multiply(part.damping), tensor, name=f"{path}.beta")
-            activated = tensor
-        tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
-    return tensor, activated
+            bypass = tensor
+        tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
+        if i == len(convs) - 1 and spec.attention_at == "inner" and spec.attention in GATES:
+            tensor = attend(net, part, f"{path}.se", op.out_channels, tensor)
+    return tensor, bypass
 
 
 def _postactivated(
@@ -337,8 +359,8 @@ def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Te
     bias, side = "shortcut" in spec.bias, spec.shortcut_kernel
     if stride == 1 and part.stride == 1:
         side = 1
-    op = conv(part.entering, part.leaving, side, stride, 1, bias, kind=spec.convolution)
-    tensor = net.add(op, tensor, name=f"{path}.{number}")
+    op = conv(part.entering, part.leaving, side, stride, 1, bias)
+    tensor = convolved(net, spec, op, tensor, f"{path}.{number}")
     if spec.order == "post" and spec.shortcut_norm:
         tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}")
     return tensor

@@ -34,6 +34,15 @@ def show_shape(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
+def divisible(number: float, multiple: int = 8, least: float = 0.9) -> int:
+    """The nearest multiple, half up; up where it would be less than `least` of the number.
+
+    (timm and torchvision round channels so.)
+    """
+    nearest = max(multiple, int(number + multiple / 2) // multiple * multiple)
+    return nearest + multiple * (nearest < least * number)
+
+
 def slid(shape: Shape, kernel: Shape, stride: Shape, padding: Shape, ceil: bool = False) -> Shape:
     """Positions of a window along each axis after the channels (torch.nn.MaxPool2d's formula).
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks.choices import BLOCKS, Choices
-from resnet_inspect.networks.shapes import Shape
+from resnet_inspect.networks.shapes import Shape, divisible
 from resnet_inspect.networks.spec_field import SpecField, described
 from resnet_inspect.networks.spec_rules import check, follow, freed
 
@@ -42,7 +42,9 @@ class ResNetSpec(Choices):
         A deep stem counts as one, as in ResNet-50-D; shortcuts do not count.
         """
         ends = {"pool": 1, "mlp": 3}.get(self.head, 0) + bool(self.head_width)
-        return (self.stem != "none") + BLOCKS[self.block] * sum(self.blocks) + ends
+        return (
+            (self.stem != "none") + (BLOCKS[self.block] + self.extra_conv) * sum(self.blocks) + ends
+        )
 
     @property
     def stem_stride(self) -> int:
@@ -64,17 +66,22 @@ class ResNetSpec(Choices):
         assert self.expansion is not None  # set when the spec was made
         return self.widths[stage] * self.expansion
 
-    def inner_channels(self, stage: int) -> int:
-        """Channels of the 3x3 convolutions of a stage (Xie et al. 2016, Table 1)."""
+    def inner_channels(self, stage: int, entering: int = 0) -> int:
+        """Channels of the 3x3 convolutions of a block (Xie et al. 2016, Table 1).
+
+        entering: channels of its input, by default those that leave the stage, as in all its blocks
+        but the first.
+        """
+        if self.bottle_ratio:
+            of = entering if entering and self.bottle_of == "entering" else self.widths[stage]
+            return divisible(of * self.bottle_ratio[stage])
         if self.block != "bottleneck" or self.group_size:
             return self.widths[stage]
         return self.widths[stage] * self.group_width // 64 * self.groups
 
-    def groups_of(self, stage: int) -> int:
-        """Groups of the 3x3 convolutions of a stage."""
-        return (
-            self.inner_channels(stage) // self.group_size[stage] if self.group_size else self.groups
-        )
+    def groups_of(self, stage: int, inner: int) -> int:
+        """Groups of a stage's 3x3 convolution of so many channels."""
+        return inner // self.group_size[stage] if self.group_size else self.groups
 
     def with_changes(self, changes: Mapping[str, Any]) -> ResNetSpec:
         """This spec with some fields changed; raises UnknownNameError or SpecError."""

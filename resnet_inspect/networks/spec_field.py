@@ -16,19 +16,28 @@ from resnet_inspect.errors import SpecError, shown, unknown
 LARGEST = 2**20
 """No width or size of a real network is near this; it catches slips before they cost gigabytes."""
 
-Kind = Literal["word", "words", "number", "numbers", "flag"]
+Kind = Literal["word", "words", "number", "numbers", "decimal", "decimals", "flag"]
 
 _TYPES: Mapping[Kind, Any] = {
     "word": str,
     "words": str,
     "number": int,
     "numbers": int,
+    "decimal": (float, int),
+    "decimals": (float, int),
     "flag": bool,
 }
 
 # What to give instead of a value that cannot be used: in Python or TOML, and as text.
-_VALUES = {"word": "a word in quotes", "number": "a whole number", "flag": "true or false"}
-_TEXTS = {**_VALUES, "numbers": "whole numbers and commas"}
+_VALUES = {
+    "word": "a word in quotes",
+    "number": "a whole number",
+    "decimal": "a number",
+    "flag": "true or false",
+}
+_TEXTS = {**_VALUES, "numbers": "whole numbers and commas", "decimals": "numbers and commas"}
+
+_FRACTIONS = ("decimal", "decimals")
 
 _FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -37,10 +46,11 @@ class SpecField(NamedTuple):
     """The description of a field.
 
     kind: 'word' (one of `choices`; any text if there are none), 'words' (any of `choices`),
-    'number' or 'numbers' (whole, `least` to `most`), or 'flag'. default: None if the value follows
-    from other fields. help: one sentence, without choices and default; meanings: a few words for
-    a choice. metavar: what help shows for a value; example: a value as text. alias: another name
-    of the field. of_block: whether it also describes a residual block by itself.
+    'number' or 'numbers' (whole, `least` to `most`), 'decimal' or 'decimals' (they may have a
+    fraction), or 'flag'. default: None if the value follows from other fields. help: one sentence,
+    without choices and default; meanings: a few words for a choice. metavar: what help shows for a
+    value; example: a value as text. alias: another name of the field. of_block: whether it also
+    describes a residual block by itself.
     """
 
     name: str
@@ -50,8 +60,8 @@ class SpecField(NamedTuple):
     default: Any
     choices: tuple[str, ...] = ()
     meanings: Mapping[str, str] = MappingProxyType({})
-    least: int = 1
-    most: int = LARGEST
+    least: float = 1
+    most: float = LARGEST
     example: str = ""
     alias: str = ""
     of_block: bool = False
@@ -64,7 +74,7 @@ class SpecField(NamedTuple):
     @property
     def plural(self) -> bool:
         """Whether a value is a tuple."""
-        return self.kind in ("words", "numbers")
+        return self.kind in ("words", "numbers", "decimals")
 
     def parse(self, text: str) -> Any:
         """The value that a text means: (3, 4, 6, 3) for '3,4,6,3', () for 'none', True for 'yes'.
@@ -81,7 +91,8 @@ class SpecField(NamedTuple):
         try:
             if self.kind == "flag":
                 return _FLAGS[text.lower()]
-            return tuple(map(int, text.split(","))) if self.kind == "numbers" else int(text)
+            read = float if self.kind in _FRACTIONS else int
+            return tuple(map(read, text.split(","))) if self.plural else read(text)
         except (ValueError, KeyError):
             example = f", such as {self.example}" if self.example else ""
             raise self.error(f"is {text!r}; give {_TEXTS[self.kind]}{example}") from None
@@ -89,7 +100,9 @@ class SpecField(NamedTuple):
     def show(self, value: Any) -> str:
         """The text from which `parse` reads the value."""
         if self.plural:
-            return ",".join(map(str, value)) or "none"
+            return ",".join(str(item).removesuffix(".0") for item in value) or "none"
+        if self.kind in _FRACTIONS:
+            return str(value).removesuffix(".0")
         return str(value).lower() if self.kind == "flag" else str(value)
 
     def checked(self, value: Any) -> Any:
@@ -103,16 +116,18 @@ class SpecField(NamedTuple):
         items: tuple[Any, ...] = tuple(value) if self.plural else (value,)
         kind = _TYPES[self.kind]
         for item in items:
-            if not isinstance(item, kind) or (kind is int and isinstance(item, bool)):
+            if not isinstance(item, kind) or (kind is not bool and isinstance(item, bool)):
                 if self.plural:
                     raise self.error(f"holds {shown(item)}; give a list, such as {self._listed}")
                 raise self.error(f"is {shown(item)}; give {_VALUES[self.kind]}")
-            if kind is int and not self.least <= item <= self.most:
+            if kind not in (bool, str) and not self.least <= item <= self.most:
                 raise self.error(f"has {shown(item)}; allowed are {self.least} to {self.most}")
             if self.choices and item not in self.choices:
                 what = f"{self.name} part" if self.plural else self.name
                 raise unknown(what, item, self.choices, fields=(self.name,))
-        return items if self.plural else value
+        if self.kind in _FRACTIONS:
+            items = tuple(map(float, items))
+        return items if self.plural else items[0]
 
     def error(self, message: str) -> SpecError:
         """A SpecError about this field: its name, and the message."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import accumulate, pairwise
+from math import gcd
 from operator import mul
 from typing import Any
 
 from resnet_inspect.errors import SpecError
+from resnet_inspect.networks.ops import GAMMAS
 from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
 
 ResNetSpec = Any
@@ -25,22 +27,25 @@ def follow(spec: ResNetSpec) -> None:
     if not spec.strides:
         object.__setattr__(spec, "strides", (1,) + (2,) * (len(spec.blocks) - 1))
     if spec.stem_pool is None:
-        object.__setattr__(spec, "stem_pool", spec.stem not in ("3x3", "none"))
+        object.__setattr__(spec, "stem_pool", spec.stem not in ("3x3", "repvgg", "none"))
     if spec.expansion is None:
-        object.__setattr__(spec, "expansion", 4 if spec.block == "bottleneck" else 1)
+        wider = spec.block == "bottleneck" and not spec.bottle_ratio
+        object.__setattr__(spec, "expansion", 4 if wider else 1)
     if not spec.stem_strides:
         object.__setattr__(spec, "stem_strides", STEM_STRIDES[spec.stem])
     if spec.attention is None:
         object.__setattr__(spec, "attention", "se" if spec.se_reduction else "none")
     if not spec.se_reduction and spec.attention in REDUCTIONS:
         object.__setattr__(spec, "se_reduction", REDUCTIONS[spec.attention])
-    if len(spec.group_size) == 1:
-        object.__setattr__(spec, "group_size", spec.group_size * len(spec.blocks))
+    for name in ("group_size", "bottle_ratio"):
+        if len(given := getattr(spec, name)) == 1:
+            object.__setattr__(spec, name, given * len(spec.blocks))
 
 
 _FOLLOWING: dict[str, dict[str, Any]] = {
     "stem": {"stem_pool": None, "stem_strides": ()},
     "block": {"expansion": None},
+    "bottle_ratio": {"expansion": None},
     "se_reduction": {"attention": None},
     "attention": {"se_reduction": 0},
 }
@@ -63,6 +68,7 @@ def check(spec: ResNetSpec) -> None:
     """Raise SpecError if a network of these fields cannot be built."""
     _check_lengths(spec)
     _check_needs(spec)
+    _check_turns(spec)
     _check_channels(spec)
     _check_stem(spec)
     _check_dilation(spec)
@@ -98,6 +104,10 @@ def _check_dilation(spec: ResNetSpec) -> None:
         )
 
 
+_BY_STAGE = ("group_size", "dilations", "bottle_ratio", "attention_blocks")
+"""Fields that may be empty, or hold for each stage."""
+
+
 def _check_lengths(spec: ResNetSpec) -> None:
     if not spec.name.strip():
         raise SpecError("name is empty; give the network one", fields=("name",))
@@ -106,7 +116,14 @@ def _check_lengths(spec: ResNetSpec) -> None:
             "blocks is empty; give the number of blocks in each stage, such as 3,4,6,3",
             fields=("blocks",),
         )
-    for name in ("widths", "strides", "group_size", "dilations"):
+    for name in (
+        "widths",
+        "strides",
+        "group_size",
+        "dilations",
+        "bottle_ratio",
+        "attention_blocks",
+    ):
         given = getattr(spec, name)
         if len(given) != len(spec.blocks) and (given or name in ("widths", "strides")):
             raise SpecError(
@@ -124,7 +141,16 @@ _CHAIN: dict[str, tuple[Any, ...]] = {"block": ("conv",)}
 _BOTTLENECK: dict[str, tuple[Any, ...]] = {"block": ("bottleneck",)}
 _RESIDUAL: dict[str, tuple[Any, ...]] = {"block": ("basic", "bottleneck")}
 _POST: dict[str, tuple[Any, ...]] = {**_RESIDUAL, "order": ("post",)}
+_ADDED: dict[str, tuple[Any, ...]] = {"shortcut": ("A", "B", "C", "D")}
+_BRANCHED: dict[str, tuple[Any, ...]] = {
+    "shortcut": ("B",),
+    "order": ("post",),
+    "norm": ("batch",),
+    "padding": ("torch",),
+    "attention": ("none", "se"),
+}
 _PLAIN: dict[str, tuple[Any, ...]] = {"convolution": ("plain",)}
+_SCALED: dict[str, tuple[Any, ...]] = {"convolution": ("scaled",)}
 
 _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     (
@@ -134,19 +160,34 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ),
     ("stem", ("none",), _CHAIN),
     ("head", ("mlp",), _CHAIN),
-    ("attention", ("se", "eca", "gc"), _RESIDUAL),
-    ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, "scales": (1,)}),
+    ("block", ("repvgg", "mobileone"), _BRANCHED),
+    ("block", ("mobileone",), {"groups": (1,)}),
+    ("stem", ("repvgg",), {"block": ("repvgg", "mobileone"), "stem_pool": (False,)}),
+    ("attention", ("se",), {"block": ("basic", "bottleneck", "repvgg", "mobileone")}),
+    ("attention", ("eca", "gc"), _RESIDUAL),
+    ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, **_ADDED, "scales": (1,)}),
     (
         "attention",
         ("split",),
         {**_POST, **_BOTTLENECK, **_PLAIN, "scales": (1,), "norm": ("batch", "none")},
     ),
-    ("attention_at", ("inner", "activated"), _POST),
+    ("attention_at", ("inner",), _RESIDUAL),
+    ("attention_at", ("activated",), _POST),
     ("antialias", ("average", "blur", "wide", "before"), _POST),
     ("convolution", ("standardized", "scaled"), {**_RESIDUAL, "order": ("pre",)}),
-    ("convolution", ("scaled",), {"norm": ("none",)}),
+    ("convolution", ("scaled",), {**_ADDED, "norm": ("none",), "activation": tuple(GAMMAS)}),
+    ("gamma_in_act", (True,), _SCALED),
+    ("skipinit", (True,), _SCALED),
+    ("extra_conv", (True,), {**_SCALED, **_BOTTLENECK}),
 )
 """(field, values, what other fields must be where it has one of them)."""
+
+_WITH_A_RATIO: dict[str, tuple[Any, ...]] = {
+    **_BOTTLENECK,
+    **dict.fromkeys(("expansion", "groups", "scales", "reduce_first"), (1,)),
+    "group_width": (64,),
+}
+"""What other fields must be where bottle_ratio says what is inside a bottleneck."""
 
 _NEEDS_A_BOTTLENECK = ("scales", "reduce_first", "radix")
 
@@ -159,6 +200,14 @@ def _check_needs(spec: ResNetSpec) -> None:
     for name in _NEEDS_A_BOTTLENECK:
         if getattr(spec, name) != 1:
             _need(spec, name, "block", ("bottleneck",))
+    if spec.bottle_ratio:
+        for other, allowed in _WITH_A_RATIO.items():
+            _need(spec, "bottle_ratio", other, allowed)
+    elif spec.bottle_of != "leaving":
+        raise SpecError(
+            f"bottle_of is {spec.bottle_of!r} without a bottle_ratio; give one, such as 2.25",
+            fields=("bottle_of", "bottle_ratio"),
+        )
     if spec.block == "conv" and spec.strides[0] != 1:
         raise SpecError(
             f"strides begins with {spec.strides[0]}; single convolutions pool between stages, so "
@@ -168,8 +217,30 @@ def _check_needs(spec: ResNetSpec) -> None:
     if spec.scales > 1:
         _need(spec, "scales", "order", ("post",))
         _need(spec, "scales", "reduce_first", (1,))
+        _need(spec, "scales", "shortcut", ("A", "B", "C", "D"))
+    if spec.branches > 1:
+        _need(spec, "branches", "block", ("mobileone",))
+    if spec.attention_blocks:
+        _need(spec, "attention_blocks", "block", ("mobileone",))
+        _need(spec, "attention_blocks", "attention", ("se",))
     if spec.radix > 1:
         _need(spec, "radix", "attention", ("split",))
+
+
+def _check_turns(spec: ResNetSpec) -> None:
+    """What stands for two blocks in turn."""
+    for blocks, gated in zip(spec.blocks, spec.attention_blocks or spec.blocks, strict=True):
+        if spec.block == "mobileone" and blocks % 2:
+            raise SpecError(
+                f"blocks has {blocks}; MobileOne's are depthwise and 1x1 in turn, "
+                "give even numbers",
+                fields=("blocks", "block"),
+            )
+        if gated > blocks:
+            raise SpecError(
+                f"attention_blocks has {gated} for a stage of {blocks} blocks; give no more",
+                fields=("attention_blocks", "blocks"),
+            )
 
 
 def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> None:
@@ -183,13 +254,14 @@ def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> 
 
 
 def _check_channels(spec: ResNetSpec) -> None:
-    grouped = spec.groups != 1 or spec.group_width != 64 or spec.group_size
-    if spec.block != "bottleneck" and grouped:
+    grouped = spec.groups != 1 and spec.block != "repvgg"
+    if spec.block != "bottleneck" and (grouped or spec.group_width != 64 or spec.group_size):
         raise SpecError(
             f"groups={spec.groups}, group_width={spec.group_width} with {spec.block} blocks; only "
             "bottlenecks have groups (block='bottleneck'), others widen by widths",
             fields=("groups", "group_width", "group_size", "block"),
         )
+    entering = (spec.stem_width, *(spec.stage_channels(s) for s in range(len(spec.blocks))))
     for stage, width in enumerate(spec.widths):
         if spec.inner_channels(stage) == 0:
             least = -(-64 // spec.group_width)
@@ -198,14 +270,9 @@ def _check_channels(spec: ResNetSpec) -> None:
                 f"{spec.groups} at group_width={spec.group_width}; the least width is {least}",
                 fields=("widths", "groups", "group_width"),
             )
-        if spec.group_size and width % spec.group_size[stage]:
-            raise SpecError(
-                f"widths has {width}, and group_size {spec.group_size[stage]}; give a multiple",
-                fields=("widths", "group_size"),
-            )
-        _check_divided(spec, stage)
+        for inner in {spec.inner_channels(stage, entering[stage]), spec.inner_channels(stage)}:
+            _check_divided(spec, stage, inner)
     if spec.shortcut == "A":
-        entering = (spec.stem_width, *(spec.stage_channels(s) for s in range(len(spec.blocks))))
         for before, after in pairwise(entering):
             if after < before:
                 raise SpecError(
@@ -215,14 +282,26 @@ def _check_channels(spec: ResNetSpec) -> None:
                 )
 
 
-def _check_divided(spec: ResNetSpec, stage: int) -> None:
+def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
     """Channels that are split must divide."""
-    inner = spec.inner_channels(stage)
     divisors = {"reduce_first": spec.reduce_first}
+    if spec.group_size:
+        divisors["group_size"] = spec.group_size[stage]
     if spec.norm == "group":
         divisors["norm (32 groups)"] = 32 * spec.reduce_first
+    if spec.block == "repvgg":
+        divisors["groups"] = spec.groups
     if spec.attention == "sk":
-        divisors["attention (halves)"] = 2 * spec.groups_of(stage)
+        divisors["attention (halves)"] = 2 * spec.groups_of(stage, inner)
+    if spec.attention == "split":
+        groups = spec.groups_of(stage, inner)
+        divisors["radix (splits in groups)"] = spec.radix * groups * spec.reduce_first
+        if gcd(32, spec.se_multiple) % groups:  # there are at least 32
+            raise SpecError(
+                f"attention is 'split' in groups={groups}, which divide no {spec.se_multiple} "
+                "hidden units; give 1, 2, 4 or 8 groups, and a multiple of these as se_multiple",
+                fields=("groups", "se_multiple", "group_size", "attention"),
+            )
     if spec.convolution != "plain" and min(inner // spec.reduce_first, spec.stem_width) < 2:
         raise SpecError(
             f"widths has {spec.widths[stage]} and stem_width is {spec.stem_width}; weights are "

@@ -8,6 +8,7 @@ STEM_STRIDES = {
     "deep": (2, 1, 1),
     "tiered": (2, 1, 1),
     "quad": (2, 1, 1, 2),
+    "repvgg": (2,),
     "none": (),
 }
 """Strides of the convolutions of each stem, where nothing else is said."""

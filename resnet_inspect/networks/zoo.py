@@ -60,6 +60,7 @@ from resnet_inspect.networks.layouts import (
     Entry,
 )
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.zoo_parallel import MERGED
 from resnet_inspect.networks.zoo_variants import REGNET_X, REGNET_Y, VARIANTS
 
 
@@ -177,6 +178,7 @@ ZOO: dict[str, Entry] = {
     "alphazero_20x256": Entry("games", ALPHA, {**TOWER, "blocks": (19,)}),
     "alphazero_40x256": Entry("games", ALPHA, {**TOWER, "blocks": (39,)}),
     **VARIANTS,
+    **MERGED,
     # from courses
     "resnet18_d2l": Entry("notes", D2L, {**L18, **BIASED, "in_channels": 1, "classes": 10}),
     "resnet34_mnist": Entry(

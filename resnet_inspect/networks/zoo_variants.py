@@ -38,6 +38,7 @@ RES2NET = "Gao et al. 2019, arXiv 1904.01169; timm"
 RESNEST = "Zhang et al. 2020, arXiv 2004.08955; timm"
 REGNET = "Radosavovic et al. 2020, arXiv 2003.13678; timm"
 NF = "Brock et al. 2021, arXiv 2101.08692; timm"
+NFNET = "Brock et al. 2021, arXiv 2102.06171; timm"
 CLIP = "Radford et al. 2021, arXiv 2103.00020; timm"
 
 _ECA: dict[str, Any] = {"attention": "eca"}
@@ -71,6 +72,33 @@ _NF: dict[str, Any] = {
     "shortcut": "D",
     "bias": ("stem", "residual", "shortcut"),
 }
+_NFNET: dict[str, Any] = {
+    **_NF,
+    "block": "bottleneck",
+    "stem": "quad",
+    "stem_width": 128,
+    "stem_pool": False,
+    "extra_conv": True,
+    "bias": ("stem", "residual", "shortcut", "head"),
+}
+_F: dict[str, Any] = {
+    **_NFNET,
+    "widths": (128, 256, 768, 768),
+    "expansion": 2,
+    "group_size": (128,),
+    "se_reduction": 2,
+    "activation": "gelu",
+    "head_width": 3072,
+}
+_DEEPMIND: dict[str, Any] = {**_F, "padding": "same", "gamma_in_act": True, "skipinit": True}
+_L: dict[str, Any] = {
+    **_NFNET,
+    "widths": (64, 128, 384, 384),
+    "group_size": (64,),
+    "activation": "silu",
+}
+_F_SIZES = (192, 224, 256, 320, 384, 416, 448, 480)
+_L_SIZES = (224, 256, 320, 352)
 _TS: dict[str, Any] = {
     "stem": "tiered",
     "attention_at": "inner",
@@ -165,6 +193,12 @@ def _wider(factor: int) -> dict[str, Any]:
 
 def _rs(*blocks: int) -> dict[str, Any]:
     return {"block": "bottleneck", "blocks": blocks, **_RS}
+
+
+def _nfnet(number: int, size: int) -> dict[str, Any]:
+    """Depth and input size of an NFNet by its number (Brock et al. 2021, Table 1)."""
+    blocks = tuple((number + 1) * count for count in (1, 2, 6, 3))
+    return {"blocks": blocks, **({"input_size": (size, size)} if size != 224 else {})}
 
 
 def _res2(width: int, scales: int) -> dict[str, Any]:
@@ -279,6 +313,25 @@ VARIANTS: dict[str, Entry] = {
         f"nf_{gate}resnet{depth}": Entry("nf", NF, {**layout, **_NF, **fields})
         for gate, fields in (("", {}), ("se", GATED), ("eca", _ECA))
         for depth, layout in ((26, L26), (50, L50), (101, L101))
+    },
+    **{
+        f"nfnet_f{number}": Entry("nfnet", NFNET, {**_F, **_nfnet(number, size)})
+        for number, size in enumerate(_F_SIZES)
+    },
+    **{
+        f"dm_nfnet_f{number}": Entry("nfnet-dm", NFNET, {**_DEEPMIND, **_nfnet(number, size)})
+        for number, size in enumerate(_F_SIZES[:-1])
+    },
+    "nfnet_l0": Entry(
+        "nfnet-l", TIMM, {**_L, **_nfnet(0, 224), "head_width": 2304, "se_reduction": 4}
+    ),
+    **{
+        f"eca_nfnet_l{number}": Entry(
+            "nfnet-l",
+            TIMM,
+            {**_L, **_nfnet(number, size), "head_width": 3072 if number else 2304, **_ECA},
+        )
+        for number, size in enumerate(_L_SIZES)
     },
     # timm's small networks at 256x256
     "resnet32ts": Entry("ts", TIMM, _33),

@@ -47,6 +47,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     ops.StandardizedConv2d: modules.StandardizedConv2d,
     ops.ScaledConv2d: modules.ScaledConv2d,
     ops.Multiply: lambda op: modules.Multiply(op.factor),
+    ops.Gain: modules.Gain,
     ops.BatchNorm2d: lambda op: nn.BatchNorm2d(op.channels),
     ops.Linear: lambda op: nn.Linear(op.in_features, op.out_features, op.bias),
     ops.MaxPool2d: lambda op: nn.MaxPool2d(op.kernel, op.stride, op.padding, ceil_mode=op.ceil),

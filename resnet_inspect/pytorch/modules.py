@@ -37,12 +37,12 @@ class StandardizedConv2d(nn.Conv2d):
 
 
 class ScaledConv2d(StandardizedConv2d):
-    """That, over the root of their number, times a learned gain and ReLU's own."""
+    """That, over the root of their number, times gamma and a learned gain."""
 
     def __init__(self, op: ops.ScaledConv2d) -> None:
         super().__init__(op, 1e-5)
         self.gain = nn.Parameter(torch.ones(op.out_channels, 1, 1, 1))
-        self.scale = 1.7139588594436646 * self.weight[0].numel() ** -0.5
+        self.scale = op.gamma * self.weight[0].numel() ** -0.5
 
     def forward(self, input: Tensor) -> Tensor:
         weight = self.standardized((self.gain * self.scale).view(-1))
@@ -84,6 +84,17 @@ class Multiply(nn.Module):
 
     def extra_repr(self) -> str:
         return str(self.factor)
+
+
+class Gain(nn.Module):
+    """Each element times a learned number."""
+
+    def __init__(self, op: ops.Gain) -> None:
+        super().__init__()
+        self.op, self.gain = op, nn.Parameter(torch.tensor(op.factor))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gain
 
 
 class ZeroPadShortcut(nn.Module):

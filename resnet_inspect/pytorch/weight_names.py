@@ -11,6 +11,7 @@ height x width x in x out; batch norm adds 1.001e-5 to its variance, torch 1e-5 
 blobs by number; mean and variance are multiplied by a factor |
 | timm, pre-activation | stem.conv, stages.0.blocks.0.norm1, .., head.fc | \
 the classifier is a 1x1 convolution |
+| torchvision, RegNet | stem.0, trunk_output.block1.block1-0.f.a.0, .proj.0, .. | as ours |
 
 timm's other families are read by `from_timm`; most have our names.
 """
@@ -47,7 +48,8 @@ class Layout:
     """A library's names and shapes. fits: for which specs.
 
     mark: what one of its keys looks like. read: a module's tensors by our names, from a state of
-    theirs; both None for timm, which `from_timm` reads. write: the other way.
+    theirs; both None for timm, which `from_timm` reads. write: the other way. habit: what is known
+    of its releases and not seen in the weights.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Layout:
     fits: Callable[[ResNetSpec], bool]
     read: Callable[[State, Module, ResNetSpec], dict[str, Tensor]] | None
     write: Callable[[State, Module, ResNetSpec], dict[str, Tensor]]
+    habit: str = ""
 
 
 def _plain_bottlenecks(spec: ResNetSpec) -> bool:
@@ -195,9 +198,15 @@ _PARTS: tuple[tuple[str, str], ...] = (
     (r"\b(se_module|attn_last|attn(?=\.(fc[12]|conv|conv_attn|mlp_add)\.))\.", "se."),
     (r"^(last_linear|head\.fc)\.", "fc."),
     (r"\.norm(\d)\.", r".bn\1."),  # resnetv2
+    (r"\.skipinit_gain$", ".skipinit.gain"),  # dm_nfnet
+    (r"^final_conv\.(?=weight|bias|gain)", "final_conv.conv."),  # nfnet
     (r"\.(conv|bn)s\.(\d)\.", r".\g<1>2_\2."),  # res2net
     (r"\.paths\.(\d)\.", r".path\1."),  # skresnet
     (r"\.conv(\d)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
+    (r"\.conv_kxk\.0\.", ".conv_kxk."),  # mobileone
+    (r"\.conv_kxk\.(\d)\.", r".conv_kxk_\1."),
+    (r"\.conv_scale\.", ".conv_1x1."),
+    (r"\.reparam_conv\.", ".conv_kxk.conv."),  # the same, folded
     (r"\.shortcut\.(?:conv\.(?=conv|bn))?", ".downsample."),
 )
 
@@ -275,6 +284,42 @@ def _write_timm(state: State, module: Module, spec: ResNetSpec) -> dict[str, Ten
     return tensors
 
 
+# torchvision's RegNets
+
+_STATE = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
+
+def _regnet(spec: ResNetSpec) -> bool:
+    """Whether a spec is laid out as torchvision's RegNets."""
+    ends = (spec.order, spec.norm, spec.stem, spec.shortcut, spec.head, spec.head_width)
+    gated = (spec.attention, spec.attention_at)
+    return ends == ("post", "batch", "3x3", "B", "pool", 0) and (
+        bool(spec.group_size) and spec.scales == 1 and (gated == ("se", "inner") or "none" in gated)
+    )
+
+
+def _regnet_name(path: str) -> str:
+    found = re.fullmatch(r"layer(\d+)\.(\d+)\.(.+)", path)
+    if found is None:
+        return {"conv1": "stem.0", "bn1": "stem.1", "fc": "fc"}[path]
+    stage, block, rest = found.groups()
+    if part := re.fullmatch(r"(conv|bn)(\d)", rest):
+        rest = f"f.{'abc'[int(part[2]) - 1]}.{('conv', 'bn').index(part[1])}"
+    else:
+        rest = rest.replace("downsample.", "proj.").replace("se.", "f.se.")
+    return f"trunk_output.block{stage}.block{stage}-{block}.{rest}"
+
+
+def _read_regnet(state: State, module: Module, spec: ResNetSpec) -> dict[str, Tensor]:
+    name = _regnet_name(module.path)
+    held = {key: state[f"{name}.{key}"] for key in _STATE if f"{name}.{key}" in state}
+    return held or {"weight": state[f"{name}.weight"]}  # which tells what is missing
+
+
+def _write_regnet(state: State, module: Module, spec: ResNetSpec) -> dict[str, Tensor]:
+    return {f"{_regnet_name(module.path)}.{key}": value for key, value in state.items()}
+
+
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
@@ -284,6 +329,7 @@ LAYOUTS: dict[str, Layout] = {
             _plain_bottlenecks,
             _read_keras,
             _write_keras,
+            "keras's releases stride in the 1x1 (v1)",
         ),
         Layout(
             "caffe",
@@ -291,8 +337,16 @@ LAYOUTS: dict[str, Layout] = {
             _plain_bottlenecks,
             _read_caffe,
             _write_caffe,
+            "caffe's releases stride in the 1x1 (v1)",
         ),
         Layout("timm", None, _preactivated, None, _write_timm),
+        Layout(
+            "torchvision-regnet",
+            re.compile(r"^trunk_output\.block1\.block1-0\."),
+            _regnet,
+            _read_regnet,
+            _write_regnet,
+        ),
     )
 }
 """The layouts that differ from ours, which is torchvision's and that of timm's other networks."""

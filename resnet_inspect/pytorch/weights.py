@@ -8,7 +8,7 @@ does not fit is left as it is initialised; what happened to each tensor is told.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
 
@@ -65,11 +65,11 @@ def convert(
 ) -> Conversion:
     """The state dict of a network for another, for another input or classifier, or layout.
 
-    state: tensors or arrays by name: torchvision's, timm's, Keras's (layer/tensor) or Caffe's
-    (layer/number of the blob), told apart by their names. to: one of FORMATS. The stem's weights
-    are summed over the channels for one channel, and otherwise repeated and scaled so that the sum
-    over channels stays, as timm does; flip_channels turns BGR weights into RGB, as Keras and Caffe
-    need. Raises InspectError where the state is of another network.
+    state: tensors or arrays by name: torchvision's (its RegNets' too), timm's, Keras's
+    (layer/tensor) or Caffe's (layer/number of the blob), told apart by their names. to: one of
+    FORMATS. The stem's weights are summed over the channels for one channel, and otherwise repeated
+    and scaled so that the sum over channels stays, as timm does; flip_channels turns BGR weights
+    into RGB, as Keras and Caffe need. Raises InspectError where the state is of another network.
     """
     if to not in FORMATS:
         raise unknown("layout", to, FORMATS)
@@ -82,9 +82,26 @@ def convert(
     source = _layout_of(tensors)
     if source is None:
         return _filled(from_timm(tensors, timm_rules(spec)), graph, {}, flip_channels)
-    theirs = flat_keras(tensors) if source.name == "keras" else tensors
+    theirs = _Watched(flat_keras(tensors) if source.name == "keras" else tensors)
     read, told = _read(_fitting(source, spec), theirs, graph, spec)
-    return _filled(read, graph, told, flip_channels)
+    made = _filled(read, graph, told, flip_channels)
+    return replace(made, dropped=(*made.dropped, *theirs.unread))
+
+
+class _Watched(dict[str, Tensor]):
+    """A state that knows which of its tensors nobody has read."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self.unread = dict.fromkeys(state)
+
+    def __getitem__(self, name: str) -> Tensor:
+        self.unread.pop(name, None)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.unread.pop(name, None)
+        return super().get(name, default)
 
 
 def _fitting(layout: Layout, spec: ResNetSpec) -> Layout:
@@ -227,7 +244,9 @@ def recognise(state: Mapping[str, Any]) -> dict[str, str]:
     def read(spec: ResNetSpec) -> State:
         if source is None:
             return renamed(timm_rules(spec))
-        return _read(_fitting(source, spec), flat, layer_graph(spec), spec)[0]
+        theirs = _Watched(flat)
+        made, _ = _read(_fitting(source, spec), theirs, layer_graph(spec), spec)
+        return {} if theirs.unread else made  # it has more than this network
 
     found = {name: _doubt(name, source) for name in zoo.ZOO if _is_of(zoo.spec(name), read)}
     if not found:
@@ -274,5 +293,5 @@ def _doubt(name: str, source: Layout | None) -> str:
     if spec.block != "bottleneck":
         return ""
     if source is not None:
-        return f"{source.name}'s releases stride in the 1x1 (v1)"
+        return source.habit
     return "v1 and v1.5 have the same shapes; torchvision's and timm's weights are of v1.5"

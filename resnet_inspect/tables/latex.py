@@ -33,7 +33,8 @@ _DECIMALS = {"count": 0, "ratio": 2, "number": 2}
 
 def latex(pages: Sequence[Page]) -> str:
     """A fragment for \\input, with what it needs, its title and its notes as comments."""
-    return "\n".join([latex_spelled(text) for page in pages for text in _tabulars(page)])
+    tabulars = [latex_spelled(text) for page in pages for text in _tabulars(page)]
+    return "\\par\\bigskip\n\n".join(tabulars)
 
 
 def _tabulars(page: Page) -> list[str]:
@@ -79,13 +80,14 @@ _WIDTHS = {
 def _tabular(page: Page, part: Part) -> str:
     columns = part.columns
     long = len(page.rows) > LONG
+    indent = "" if long else r"\noindent"
     name = "longtable" if long else "tabular"
     packages = ["booktabs", "siunitx", "array", *(["longtable"] if long else [])]
     specs = [_spec(page, *about) for about in zip(columns, part.sizes, strict=True)]
     aligned = [spec.startswith("S") for spec in specs]
     lines = [
         f"% \\usepackage{{{','.join(packages)}}}",
-        f"{_SETTINGS}\\begin{{{name}}}{{@{{}}{' '.join(specs)}@{{}}}}",
+        f"{_SETTINGS}{indent}\\begin{{{name}}}{{@{{}}{' '.join(specs)}@{{}}}}",
         "\\toprule",
         _joined([_head(*about) for about in zip(columns, aligned, strict=True)]),
         "\\midrule",

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from resnet_inspect.propagation.growth import NORMED_GRADIENT, residual_gradient
+from resnet_inspect.propagation.growth import (
+    NORMED_GRADIENT,
+    residual_gradient,
+    residual_variance,
+    unnormed_variance,
+)
 from resnet_inspect.tables.columns import Column, Record
 from resnet_inspect.tables.table import Table
 
@@ -26,7 +31,11 @@ _IDENTITY = (
 _GRADIENTS = (
     f"Gradients²: through {2 * _BLOCKS} layers of a plain network with batch norm, by pi / (pi - "
     f"1) a layer; through {_BLOCKS} pre-activation blocks of two layers, by the product of 1 + "
-    "1/(a v), v the variance of a block's input and a = 1 - 1/pi."
+    "1/(a v), v the variance of a block's input."
+)
+_VARIANCES = (
+    "Variances: by He's initialisation a plain layer keeps the mean square, and a block adds to x "
+    "as much again; with batch norm a pre-activation block adds a = 1 - 1/pi, however large it is."
 )
 _GROW = (
     "With batch norm a plain network's gradients do not vanish: they grow towards the input (Yang "
@@ -45,7 +54,7 @@ def residual() -> Table:
         ),
         rows=tuple(_rows()),
         meta={"x": _X, "wanted": [_BEFORE, _AFTER]},
-        notes=(_PARTS, _IDENTITY, _GRADIENTS, _GROW),
+        notes=(_PARTS, _IDENTITY, _VARIANCES, _GRADIENTS, _GROW),
     )
 
 
@@ -68,6 +77,16 @@ def _rows() -> list[Record]:
         row("to give x itself", "weights that copy x", "weights of 0"),
         row("paths through n blocks", "1", "2^n"),
         row("derivative of a block", "H'", "1 + F'"),
+        row(
+            f"variance through {_BLOCKS} blocks, no norm",
+            "× 1",
+            f"× {unnormed_variance(_BLOCKS):,}",
+        ),
+        row(
+            f"variance through {_BLOCKS} blocks, batch norm",
+            "× 1",
+            f"× {residual_variance(1, _BLOCKS):.1f}",
+        ),
         row(
             f"gradient² through {_BLOCKS} blocks",
             f"× {NORMED_GRADIENT ** (2 * _BLOCKS):,.0f}",

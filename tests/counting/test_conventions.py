@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from resnet_inspect.counting.conventions import CONVENTIONS, convention, count, 
 from resnet_inspect.counting.costs import graph_cost, total
 from resnet_inspect.counting.terms import ONCE, TERMS, layer_terms
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks.ops import Convolution, Linear, Op
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.networks.shapes import Shape
+from resnet_inspect.networks.shapes import Shape, elements
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.torch_ops import MatMul
 from resnet_inspect.tables.network import LEVELS, table
 
-FACTS = json.loads((Path(__file__).parents[1] / "facts" / "counters.json").read_text())
+FACTS_PATH = Path(__file__).parents[1] / "facts"
+FACTS = json.loads((FACTS_PATH / "counters.json").read_text())
 MODELS = ("resnet18", "resnet50")
 
 NAMES = {
@@ -64,16 +67,26 @@ def test_the_terms_of_the_facts(model: str) -> None:
         assert ours[term] == fact[model], term
 
 
-TIMM = (Path(__file__).parents[1] / "facts" / "timm_gmacs.csv").read_text().splitlines()[1:]
+TIMM = [*csv.DictReader((FACTS_PATH / "timm_results.csv").read_text().splitlines())]
 """What timm's tables of results print (huggingface/pytorch-image-models, results/benchmark-*.csv at
-aa4b5850c154) of every network of ours: name, size, gmacs."""
+aa4b5850c154) of every network of ours: parameters, gmacs and macts in millions and billions.
+
+changes: of two names that timm defined otherwise when it printed the row.
+"""
 
 
-def test_timm_prints_what_its_convention_counts() -> None:
-    for line in TIMM:
-        name, size, printed = line.split(",")
-        graph = ri.graph(name, (3, int(size), int(size)))
-        assert round(count(graph, convention("timm")) / 1e9, 2) == float(printed), line
+@pytest.mark.parametrize("row", TIMM, ids=lambda row: f"{row['model']}-{row['size']}")
+def test_timm_prints_what_its_convention_counts(row: dict[str, str]) -> None:
+    name = f"{row['model']}[{row['changes']}]" if row["changes"] else row["model"]
+    graph = ri.graph(name, (3, int(row["size"]), int(row["size"])))
+    weighing = [x for x in graph.layers if isinstance(x.op, (Convolution, Linear, MatMul))]
+    counts = {
+        "params": graph_cost(graph).params / 1e6,
+        "gmacs": count(graph, convention("timm")) / 1e9,
+        "macts": sum(elements(layer.output_shape) for layer in weighing) / 1e6,
+    }
+    printed = {name: row[name] for name in counts}
+    assert {name: f"{count:.2f}" for name, count in counts.items()} == printed
 
 
 def test_names_and_coefficients_are_known() -> None:

@@ -1,6 +1,7 @@
 """pycls' complexities of its residual networks (facebookresearch/pycls, dev/model_complexity.json).
 
-Its FLOPs are multiply-adds and additions of biases; its activations what convolutions,
+Every residual and RegNet configuration that the file lists: 59, of 33 networks. Its FLOPs are
+multiply-adds and additions of biases; its activations what convolutions,
 linear layers and max pools give.
 """
 
@@ -20,7 +21,7 @@ FACTS = Path(__file__).parents[1] / "facts" / "pycls_complexity.csv"
 ROWS = list(csv.DictReader(FACTS.read_text(encoding="utf-8").splitlines()))
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['model']}[{row['changes']}]")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["config"])
 def test_complexity(row: dict[str, str]) -> None:
     graph = ri.graph(f"{row['model']}[{row['changes']}]" if row["changes"] else row["model"])
     cost = graph_cost(graph)

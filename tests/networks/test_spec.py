@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import specs
 
 from resnet_inspect.errors import InspectError, ShapeError, SpecError, UnknownNameError
-from resnet_inspect.networks import zoo
+from resnet_inspect.networks import naming, zoo
 from resnet_inspect.networks.attention import squeezed_channels
 from resnet_inspect.networks.choices import DEEPEST
 from resnet_inspect.networks.ops import Add, Conv2d, Linear
@@ -22,6 +22,7 @@ from resnet_inspect.networks.spec_field import LARGEST
 
 BOTTLENECK = {"block": "bottleneck"}
 PRE = {"order": "pre"}
+SCALED: dict[str, Any] = {**PRE, "convolution": "scaled", "norm": "none"}
 CHAIN = {"block": "conv", "stem": "none", "shortcut": "none"}
 
 # valid, its invalid twin, what the message says of the value, and the way out that it names
@@ -116,16 +117,79 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
         "needs order 'pre'",
     ),
     (
-        {**PRE, "convolution": "scaled", "norm": "none"},
+        SCALED,
         {**PRE, "convolution": "scaled"},
         "convolution is 'scaled' and norm 'batch'",
         "needs norm 'none'",
     ),
+    (SCALED, {**SCALED, "activation": "mish"}, "activation 'mish'", "'gelu' or 'silu'"),
+    (SCALED, {**SCALED, "shortcut": "none"}, "shortcut 'none'", "needs shortcut 'A' or 'B'"),
+    (
+        {**SCALED, "gamma_in_act": True},
+        {**PRE, "gamma_in_act": True},
+        "gamma_in_act is True and convolution 'plain'",
+        "needs convolution 'scaled'",
+    ),
+    ({**SCALED, "skipinit": True}, {"skipinit": True}, "skipinit is True", "'scaled'"),
+    (
+        {**SCALED, **BOTTLENECK, "extra_conv": True},
+        {**SCALED, "extra_conv": True},
+        "extra_conv is True and block 'basic'",
+        "needs block 'bottleneck'",
+    ),
     (
         {**BOTTLENECK, "group_size": [16]},
         {**BOTTLENECK, "group_size": [24]},
-        "group_size 24",
-        "give a multiple",
+        "group_size",
+        "multiple of 24",
+    ),
+    (
+        {**BOTTLENECK, "scales": 4},
+        {**BOTTLENECK, "scales": 4, "shortcut": "none"},
+        "shortcut 'none'",
+        "needs shortcut 'A' or 'B'",
+    ),
+    (
+        {**BOTTLENECK, "attention": "split", "radix": 2, "groups": 2},
+        {**BOTTLENECK, "attention": "split", "radix": 2, "groups": 3},
+        "groups=3",
+        "give 1, 2, 4 or 8",
+    ),
+    (
+        {**BOTTLENECK, "attention": "split", "radix": 4},
+        {**BOTTLENECK, "attention": "split", "radix": 3},
+        "64 channels inside a block",
+        "radix (splits in groups) needs a multiple of 3",
+    ),
+    (
+        {**BOTTLENECK, "bottle_ratio": [2.25, 1, 0.5, 3]},
+        {"bottle_ratio": [2.25]},
+        "block 'basic'",
+        "needs block 'bottleneck'",
+    ),
+    (
+        {**BOTTLENECK, "bottle_ratio": [0.25], "bottle_of": "entering"},
+        {**BOTTLENECK, "bottle_of": "entering"},
+        "bottle_of is 'entering' without a bottle_ratio",
+        "give one",
+    ),
+    (
+        {**BOTTLENECK, "bottle_ratio": [64]},
+        {**BOTTLENECK, "bottle_ratio": [65]},
+        "bottle_ratio has 65",
+        "0.01 to 64",
+    ),
+    (
+        {**BOTTLENECK, "bottle_ratio": [2]},
+        {**BOTTLENECK, "bottle_ratio": [True]},
+        "bottle_ratio holds True",
+        "such as [0.25]",
+    ),
+    (
+        {**BOTTLENECK, "bottle_ratio": [2], "expansion": 1},
+        {**BOTTLENECK, "bottle_ratio": [2], "expansion": 4},
+        "expansion 4",
+        "needs expansion 1",
     ),
     ({"norm": "group"}, {"norm": "group", "widths": (16, 32, 64, 64)}, "16 channels", "of 32"),
     ({"se_reduction": 16}, {"se_reduction": -1}, "se_reduction has -1", f"0 to {LARGEST}"),
@@ -171,6 +235,18 @@ def test_twins(valid: dict[str, Any], invalid: dict[str, Any], value: str, way_o
 def test_changes_are_refused_as_descriptions_are(invalid: dict[str, Any]) -> None:
     with pytest.raises(InspectError):
         zoo.spec("resnet18").with_changes(invalid)
+
+
+def test_a_bottleneck_s_ratio_is_of_what_leaves_or_enters_it() -> None:
+    spec = ResNetSpec(
+        block="bottleneck", blocks=(2, 2), widths=(48, 104), bottle_ratio=(2.25,), stem_width=36
+    )
+    assert spec == spec.with_changes({"bottle_ratio": (2.25, 2.25), "expansion": 1})
+    assert naming.named("resnet50[bottle_ratio=2.25,0.25,1,3]").bottle_ratio == (2.25, 0.25, 1, 3)
+    for of, expected in (("leaving", [112, 112, 232, 232]), ("entering", [80, 112, 112, 232])):
+        graph = layer_graph(replace(spec, bottle_of=of))
+        middles = [layer.op for layer in graph.layers if layer.name.endswith(".conv2")]
+        assert [op.out_channels for op in middles if isinstance(op, Conv2d)] == expected
 
 
 def test_a_field_that_there_is_not_is_named() -> None:

@@ -66,3 +66,19 @@ def test_descriptions_are_complete(name: str) -> None:
         assert about.parse(about.show(default)) == default == about.checked(default)
     if about.plural:
         assert about.checked(about.parse(about.example)) == about.parse(about.example)
+
+
+def test_a_decimal_is_any_number_within_its_bounds() -> None:
+    about = SpecField("rate", "decimal", "P", "A rate.", 0.0, least=0, most=0.9)
+    assert [about.parse(text) for text in ("0.25", "0", "1e-3")] == [0.25, 0.0, 0.001]
+    assert [about.show(value) for value in (0.25, 0.0, 2.0)] == ["0.25", "0", "2"]
+    whole = about.checked(0)  # of TOML and Python
+    assert (whole, type(whole)) == (0.0, float)
+    for value in (-0.1, 0.91, float("nan"), float("inf")):
+        with pytest.raises(SpecError, match=r"rate has \S+; allowed are 0 to 0.9"):
+            about.checked(value)
+    for value in ("0.1", True, None):
+        with pytest.raises(SpecError, match=r"rate is .*; give a number"):
+            about.checked(value)
+    with pytest.raises(SpecError, match="rate is 'half'; give a number"):
+        about.parse("half")

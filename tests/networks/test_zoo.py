@@ -79,7 +79,7 @@ def test_aliases_lead_to_the_zoo() -> None:
         ("resnet2_cifar", "resnet20_cifar"),  # no block at all
         ("", "resnet-inspect models"),
         ("vgg", "vgg11"),
-        ("mobilenet", "resnet-inspect models"),
+        ("inception", "resnet-inspect models"),
     ],
 )
 def test_unknown_names_answer_with_the_nearest(wrong: str, hint: str) -> None:

@@ -13,6 +13,7 @@ from resnet_inspect import diagram
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.pictures.diagrams.diagram import LEVELS, Diagram, block_diagram
+from resnet_inspect.pictures.diagrams.measure import words_width
 from resnet_inspect.pictures.diagrams.to_tikz import escaped
 
 NASTY = r"a_b & 50% {x} $y$ #1 \input{z} ~ ^ <b> | \" 'q' `r` -- é ő 网络"
@@ -66,7 +67,8 @@ def test_every_box_edge_and_word_is_there(written: dict[str, str]) -> None:
     assert text.count(" circle[radius=") == round_ones
     edges = sum(len(placed.paths) for placed in drawn.sheet.placed)
     assert len(re.findall(r"^\\path\[draw=hue\w{6}, line width", text, re.MULTILINE)) == edges
-    assert r"{3$\times$3$\times$32$\times$64 = 18,432}" in text
+    times = r"\texttimes{}"
+    assert f"{{3{times}3{times}32{times}64 = 18,432}}" in text
 
 
 def test_specials_are_escaped() -> None:
@@ -78,6 +80,40 @@ def test_specials_are_escaped() -> None:
     assert r"\textbackslash{}input\{z\}" in words
     assert r"\'{e}" in words
     assert "[U+7F51]" in words
+
+
+def pdflatex(folder: Path, document: str) -> str:
+    """What LaTeX says when it makes a PDF."""
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", document]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    said = done.stdout.decode("utf-8", "replace")
+    assert done.returncode == 0, said[-2000:]
+    assert (folder / f"{document}.pdf").exists()
+    return said
+
+
+WORDS = (
+    "input 3×224×224",
+    "1×1, 64 → 3×3, 64 → 1×1, 256",
+    "layer1.0.conv1 · 75.0 K params · 231 M MACs",
+    "73,728 ≤ 10² ± 3, 'q' — x − y",
+)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex")
+@pytest.mark.parametrize("heavy", [False, True])
+def test_words_are_as_wide_as_they_were_measured(tmp_path: Path, heavy: bool) -> None:
+    font = rf"\fontsize{{10bp}}{{0bp}}\usefont{{T1}}{{phv}}{{{'b' if heavy else 'm'}}}{{n}}"
+    boxes = (rf"\setbox0\hbox{{{font}{escaped(text)}}}\typeout{{W \the\wd0}}" for text in WORDS)
+    (tmp_path / "widths.tex").write_text(
+        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{helvet}\n"
+        "\\begin{document}\n" + "\n".join(boxes) + "\nx\\end{document}\n",
+        encoding="ascii",
+    )
+    points = re.findall(r"^W ([\d.]+)pt", pdflatex(tmp_path, "widths"), re.MULTILINE)
+    for text, width in zip(WORDS, points, strict=True):
+        measured = words_width(text, 10, heavy) * 72.27 / 72
+        assert float(width) == pytest.approx(measured, rel=0.05), text
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex")
@@ -93,11 +129,4 @@ def test_it_compiles_and_can_be_taken_in(
         encoding="ascii",
     )
     for document in ("net", "paper"):
-        done = subprocess.run(
-            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", document],
-            cwd=tmp_path,
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout.decode("utf-8", "replace")[-2000:]
-        assert (tmp_path / f"{document}.pdf").exists()
+        pdflatex(tmp_path, document)

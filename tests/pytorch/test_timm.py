@@ -38,10 +38,11 @@ LEFT_OUT = {
     "resnetv2_50d_evos": "EvoNorm, which no other network has",
     "resnetv2_50d_frn": "filter response norm, which no other network has",
     "test_resnet": "made to test timm",
+    "test_nfnet": "made to test timm",
 }
 """Networks of timm's residual modules that the zoo has not, and why."""
 
-MODULES = ("resnet", "resnetv2", "senet", "sknet", "res2net", "resnest")
+MODULES = ("resnet", "resnetv2", "senet", "sknet", "res2net", "resnest", "nfnet")
 
 
 def test_every_network_of_timm_s_modules_is_in_the_zoo_or_left_out_for_a_reason(

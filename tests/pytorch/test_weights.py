@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import groupby
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
+from randomised import randomise
 from torch import Tensor, nn
 
 import resnet_inspect as ri
+from resnet_inspect.networks import zoo
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.zoo_variants import REGNET_X, REGNET_Y
+from resnet_inspect.pytorch.assemble import assemble
+from resnet_inspect.pytorch.weight_names import LAYOUTS, Module
 
 V1 = "resnet50_v1[bias=stem,residual,shortcut]"
 SMALL = "resnet50[blocks=1,2,1,1,stride_in=1x1]"
@@ -130,7 +139,9 @@ def test_networks_are_recognised_as_far_as_they_can_be() -> None:
     before = ri.weights.recognise(ri.build("resnetv2_50", device="meta").state_dict())
     assert set(before) == {"resnetv2_50"}
     caffe = ri.weights.convert(ri.build("resnet101_v1").state_dict(), "resnet101_v1", "caffe").state
-    assert "v1" in ri.weights.recognise(caffe)["resnet101_v1"]
+    recognised = ri.weights.recognise(caffe)
+    assert set(recognised) == {"resnet101", "resnet101_v1"}  # and not the shallower that fit too
+    assert all("v1" in doubt for doubt in recognised.values())
     with pytest.raises(ri.InspectError, match="no network of the zoo"):
         ri.weights.recognise({"weight": torch.zeros(1)})
 
@@ -150,3 +161,72 @@ def test_what_cannot_be_converted(
 ) -> None:
     with pytest.raises(ri.InspectError, match=words):
         ri.weights.convert(state, model, to)
+
+
+def _regnet(name: str, torchvision: ModuleType, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
+    """One of torchvision's RegNets, on the meta device but for the numbers that it follows from."""
+    made = torchvision.models.regnet._regnet
+
+    def on_meta(*arguments: Any, **settings: Any) -> nn.Module:
+        with torch.device("meta"):
+            model: nn.Module = made(*arguments, **settings)
+        return model
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torchvision.models.regnet, "_regnet", on_meta)
+        model: nn.Module = torchvision.models.get_model(name).eval()
+    return model
+
+
+REGNETS = [f"regnet_x_{size}" for size in REGNET_X] + [f"regnet_y_{size}" for size in REGNET_Y]
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in state.items()}
+
+
+@pytest.mark.parametrize("name", REGNETS)
+def test_torchvision_s_regnets_have_other_names(
+    name: str, torchvision: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = zoo.spec(name)
+    theirs = _regnet(name, torchvision, monkeypatch).state_dict()
+    with torch.device("meta"):
+        ours = assemble(layer_graph(spec)).state_dict()
+    layout = LAYOUTS["torchvision-regnet"]
+    assert layout.fits(spec)
+    assert layout.read is not None
+    read: dict[str, Tensor] = {}
+    written: dict[str, Tensor] = {}
+    for path, kept in groupby(ours, key=lambda key: key.rpartition(".")[0]):
+        module = Module(path, "")
+        held = {key.rpartition(".")[2]: ours[key] for key in kept}
+        read |= {f"{path}.{key}": value for key, value in layout.read(theirs, module, spec).items()}
+        written |= layout.write(held, module, spec)
+    assert _shapes(read) == _shapes(ours)
+    assert _shapes(written) == _shapes(theirs)
+
+
+def test_there_are_no_other_regnets(torchvision: ModuleType) -> None:
+    listed = [name for name in torchvision.models.list_models() if name.startswith("regnet")]
+    assert sorted(REGNETS) == listed
+
+
+@pytest.mark.parametrize("name", ["regnet_x_400mf", "regnet_y_800mf"])
+def test_a_regnet_s_weights_give_torchvision_s_outputs(name: str, torchvision: ModuleType) -> None:
+    theirs = torchvision.models.get_model(name).eval()
+    randomise(theirs)
+    state = theirs.state_dict()
+    converted = ri.weights.convert(state, name)
+    assert (converted.dropped, converted.new, converted.changed) == ((), (), {})
+    ours = ri.build(name).eval()
+    ours.load_state_dict(converted.state)
+    x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = theirs(x)
+        assert expected.isfinite().all()
+        assert torch.equal(ours(x), expected)
+    back = ri.weights.convert(converted.state, name, "torchvision-regnet").state
+    assert back.keys() == state.keys()
+    assert all(torch.equal(back[key], value) for key, value in state.items())
+    assert ri.weights.recognise(state) == {zoo.canonical(name): ""}

@@ -18,7 +18,7 @@ from torch import nn
 import resnet_inspect as ri
 from resnet_inspect.cli.main import run as run_cli
 from resnet_inspect.counting import conventions
-from resnet_inspect.counting.conventions import Reported
+from resnet_inspect.counting.conventions import CONVENTIONS, Reported, count
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
@@ -72,6 +72,17 @@ def _reconciled(spec: ResNetSpec) -> bool:
     """
     seen = spec.convolution == "plain" and spec.antialias != "blur"
     return seen and spec.head != "mlp" and spec.padding == "torch"
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("name", ["resnetv2_50x1_bit", "nf_resnet26"])
+def test_standardized_weights_are_counted_once_for_a_batch(name: str, batch: int) -> None:
+    graph = small(name)
+    for tool in OURS:
+        found = counters.run(tool, graph, batch)
+        for counted in CONVENTIONS.keys() & found:
+            expected = (counted, count(graph, CONVENTIONS[counted], batch))
+            assert (counted, found[counted].total) == expected
 
 
 ZOO = [

@@ -14,6 +14,8 @@ def test_a_small_change_of_h_is_a_large_one_of_f() -> None:
     changed = rows["what that changes"]
     assert changed["plain"] == "5.1 -> 5.2, 2%"
     assert changed["residual"] == "0.1 -> 0.2, 100%"
+    assert rows["variance through 20 blocks, no norm"]["residual"] == "× 1,048,576"
+    assert rows["variance through 20 blocks, batch norm"]["residual"] == "× 14.6"
     gradient = rows["gradient² through 20 blocks"]
     assert gradient["residual"] == "× 181"
     assert gradient["plain"] == f"× {(3.141592653589793 / 2.141592653589793) ** 40:,.0f}"

@@ -254,6 +254,17 @@ _SPECIAL = {
     "'": r"\textquotesingle{}",
     "■": r"\rule{0.62em}{0.62em}",
     "█": r"\rule[-0.2em]{0.6em}{0.95em}",
+    # Helvetica's own signs and Symbol's, since math's keep to a size and a width of their own
+    "×": r"\texttimes{}",
+    "·": r"\textperiodcentered{}",
+    "−": r"\textminus{}",
+    "±": r"\textpm{}",
+    "²": r"\texttwosuperior{}",
+    "³": r"\textthreesuperior{}",
+    **{
+        sign: rf"{{\usefont{{U}}{{psy}}{{m}}{{r}}\char{code}}}"
+        for sign, code in {"→": 174, "≤": 163, "≥": 179, "≠": 185, "≈": 187, "∞": 165}.items()
+    },
 }
 _SPECIALS = re.compile("[" + re.escape("".join(_SPECIAL)) + "]")
 

@@ -25,8 +25,10 @@ def _(layer: modules.ZeroPadShortcut, *shapes: Shape) -> Known:
     return ZeroPad(layer.in_channels, layer.out_channels, layer.stride)
 
 
-@register_layer(modules.StandardizedConv2d, modules.ScaledConv2d, modules.FixedConv2d)
-def _(layer: modules.StandardizedConv2d | modules.FixedConv2d, *shapes: Shape) -> Known:
+@register_layer(modules.StandardizedConv2d, modules.ScaledConv2d, modules.FixedConv2d, modules.Gain)
+def _(
+    layer: modules.StandardizedConv2d | modules.FixedConv2d | modules.Gain, *shapes: Shape
+) -> Known:
     return layer.op
 
 
