@@ -79,7 +79,7 @@ def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial)
     weight, bias = initial.variances(op)
     weight *= op.in_channels // op.groups
     over = window_of(op, layer)
-    common, cross = averaged(tensors[0], "common"), averaged(tensors[0], "cross")
+    cross = averaged(tensors[0], "cross")
     steady = average(tensors[0], "steady")
     square = _shifted(times(slid(averaged(tensors[0], "square"), over), weight), bias)
     ripple = steady * sqrt(over.unevenness) + average(tensors[0], "ripple") * over.shared
@@ -93,7 +93,9 @@ def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial)
         steady = weight * sum(d * d for d in down) * sum(a * a for a in across) + bias
     else:
         cross, steady = uniform(spatial(layer.output_shape), bias), bias
-    common = _shifted(times(slid(common, over), weight), bias)
+    common = cross
+    if initial.common:
+        common = _shifted(times(slid(averaged(tensors[0], "common"), over), weight), bias)
     law = gauss(mean(square), 0.0 if initial.straight else _uneven(op, square, tensors[0]))
     made = Channels(op.out_channels, square, common, cross, steady, law, weight * ripple)
     if small.is_small(layer.output_shape):
@@ -148,11 +150,12 @@ def _normed(part: Channels) -> Channels:
 
     middle = part.law.mean
     spread = sqrt((part.law.mean_square - middle**2) * variance / (part.variance or 1.0))
+    cross = times(part.cross, 0.0)
     made = Channels(
         part.channels,
         each(centred, part.square, part.cross),
-        each(centred, part.common, part.cross),
-        times(part.cross, 0.0),
+        each(centred, part.common, part.cross) if part.follows else cross,
+        cross,
         0.0,
         part.law.normed(middle, spread or 1.0),
         part.ripple / variance,
@@ -214,12 +217,15 @@ def _bent(part: Channels, moments: Moments) -> tuple[Channels, float, float]:
         return size / whole * (first + (second - first) * moments.kernel(alike))
 
     steady = product(part.steady, typical**2)
-    typical_sizes = times(root, typical)
+    if part.steady:
+        cross = each(product, part.cross, times(root, typical))
+    else:
+        cross = times(root, steady / typical)
     made = Channels(
         part.channels,
         times(part.square, second / whole),
-        each(product, part.common, part.square),
-        each(product, part.cross, typical_sizes) if part.steady else times(root, steady / typical),
+        each(product, part.common, part.square) if part.follows else cross,
+        cross,
         steady,
         moments.law,
         part.ripple * (second - first) * moments.kernel(_SMALL) / _SMALL / whole * scale,
@@ -314,15 +320,11 @@ def _(op: ops.ZeroPad, tensors: Sequence[Tensor], layer: Layer, initial: Initial
     def strided(given: Map) -> Map:
         return tuple(row[:: op.stride[1]] for row in given[:: op.stride[0]])
 
-    made = [
-        replace(
-            part,
-            square=strided(part.square),
-            common=strided(part.common),
-            cross=strided(part.cross),
-        )
-        for part in tensors[0]
-    ]
+    made = []
+    for part in tensors[0]:
+        cross = strided(part.cross)
+        common = strided(part.common) if part.follows else cross
+        made.append(replace(part, square=strided(part.square), common=common, cross=cross))
     new, zeros = op.out_channels - op.in_channels, uniform(layer.output_shape, 0.0)
     if new:
         made.append(Channels(new, zeros, zeros, zeros, 0.0, gauss(0.0)))
@@ -336,11 +338,13 @@ def _(op: ops.Add, tensors: Sequence[Tensor], layer: Layer, initial: Initial) ->
     for count, left, right in runs:
         a, b = tensors[0][left], tensors[1][right]
         both = 2 * a.law.mean * b.law.mean  # of terms whose means are not 0
+        cross = _shifted(plus(a.cross, b.cross), both)
+        follows = a.follows or b.follows
         term = Channels(
             count,
             _shifted(plus(a.square, b.square), both),
-            _shifted(plus(a.common, b.common), both),
-            _shifted(plus(a.cross, b.cross), both),
+            _shifted(plus(a.common, b.common), both) if follows else cross,
+            cross,
             a.steady + b.steady + both,
             a.law.plus(b.law),
             a.ripple + b.ripple,

@@ -184,7 +184,7 @@ def rectifies(op: ops.Op) -> bool:
     return type(op) is ops.ReLU or type(op) is ops.LeakyReLU
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def activated(op: ops.Op, law: Law) -> Moments | None:
     """What an activation makes of values of this law; None where it has no rule."""
     if rectifies(op):

@@ -16,12 +16,14 @@ class Initial(NamedTuple):
 
     slope: of the LeakyReLUs that the published initialisation makes up for. straight: whether all
     activations of maps are rectifiers: what these make of a Gaussian goes with its size, so laws
-    need not know that positions differ in it.
+    need not know that positions differ in it. common: whether to follow what all inputs have in
+    common at each position.
     """
 
     kind: str = "published"
     slope: float = 0.0
     straight: bool = True
+    common: bool = True
 
     def variances(self, op: ops.Conv2d | ops.Linear) -> tuple[float, float]:
         """Of a layer's weights and of its bias.
@@ -41,12 +43,13 @@ class Channels:
     """Channels of a tensor that are alike.
 
     square: the mean square at each position. common: at each position, the mean square of a
-    channel's mean over inputs; cross: its product with the mean over all positions; steady: the
-    square of that one. law: how the values are distributed over inputs and positions. ripple: how
-    much a channel's mean over inputs differs between positions, as the root mean square over all
-    pairs; channels differ in that, and so in the variance that batch norm divides by. spread: the
-    variance of that one between channels, for other reasons. pairs: on a small map, for each two
-    positions the mean product of a channel's means.
+    channel's mean over inputs, or `cross` itself where nobody asks for it; cross: its product with
+    the mean over all positions; steady: the square of that one. law: how the values are distributed
+    over inputs and positions. ripple: how much a channel's mean over inputs differs between
+    positions, as the root mean square over all pairs; channels differ in that, and so in the
+    variance that batch norm divides by. spread: the variance of that one between channels, for
+    other reasons. pairs: on a small map, for each two positions the mean product of a channel's
+    means.
     """
 
     channels: int
@@ -63,6 +66,11 @@ class Channels:
     def variance(self) -> float:
         """Over inputs and positions, as batch norm has it."""
         return mean(self.square) - self.steady
+
+    @property
+    def follows(self) -> bool:
+        """Whether it is known what all inputs have in common at each position."""
+        return self.common is not self.cross
 
     @property
     def in_common(self) -> float:
@@ -106,8 +114,8 @@ class Passed(NamedTuple):
 
 def noise(shape: Shape) -> Tensor:
     """An input of independent numbers of variance 1 and mean 0."""
-    ones, zeros = uniform(spatial(shape)), uniform(spatial(shape), 0.0)
-    return (Channels(shape[0], ones, zeros, zeros, 0.0, gauss(1.0)),)
+    ones, common, cross = (uniform(spatial(shape), value) for value in (1.0, 0.0, 0.0))
+    return (Channels(shape[0], ones, common, cross, 0.0, gauss(1.0)),)
 
 
 def spatial(shape: Shape) -> Shape:
