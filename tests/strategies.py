@@ -12,7 +12,15 @@ from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.networks.stems import STEM_STRIDES
 
-STEMS = tuple(stem for stem in FIELDS["stem"].choices if stem not in ("repvgg", "none"))
+STEMS = tuple(sorted(set(FIELDS["stem"].choices) - {"repvgg", "none"}, key="quad2".__eq__))
+"""The last for post-activation only."""
+
+SHORTCUTS = {
+    "post": FIELDS["shortcut"].choices,
+    "pre": ("A", "B", "C", "D", "none"),
+    "ahead": ("B", "C", "D"),
+}
+"""By what activates when."""
 
 DELICATE = ("average", "blur")
 """Pools that small maps do not fit."""
@@ -38,16 +46,18 @@ def specs(
     delicate = fields["antialias"] in DELICATE or fields["pool"] in ("ceil", "average")
     plain = fields["attention"] not in ("sk", "sk-full", "split") and "scales" not in fields
     stages = draw(st.integers(1, 2 if delicate else 4))
-    stem = draw(st.sampled_from(STEMS))
+    stem = draw(st.sampled_from(STEMS if fields["order"] == "post" else STEMS[:-1]))
     splits = len(STEM_STRIDES[stem]) > 1
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
-    kept = fields.get("convolution") != "scaled"
-    shortcuts = [kind for kind in FIELDS["shortcut"].choices if kind != "none" or (plain and kept)]
+    kept = plain and fields.get("convolution") != "scaled"
+    shortcuts = [kind for kind in SHORTCUTS[fields["order"]] if kept or kind in "ABCD"]
     shortcut = draw(st.sampled_from(shortcuts))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
-    if fields["norm"] == "group":
-        multiple, stem_width = 64, 512 if splits else 64  # torch norms no single number
+    if fields["norm"] in ("group", "evo"):
+        fields["norm_size"] = draw(st.sampled_from([0, 16]))
+        multiple = 32 if fields["norm_size"] else 64  # torch norms no single number
+        stem_width = 8 * multiple if splits else multiple
     made = fields.get("convolution", "plain") != "plain"
     if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
         multiple *= 4 if made else 2
@@ -62,13 +72,17 @@ def specs(
         ratios = st.sampled_from([0.25, 1, 2.25, 3])
         fields["bottle_ratio"] = draw(st.tuples(*[ratios] * stages))
         fields["bottle_of"] = draw(st.sampled_from(FIELDS["bottle_of"].choices))
+        if (fields["order"], fields["antialias"]) == ("post", "none") and stages > 1:
+            fields["first_blocks"] = draw(st.sampled_from([(), ("basic",), ("edge",)]))
         expansion = 1
     if shortcut == "A":  # it cannot drop channels
         enough = -(-stem_width // (expansion * multiple)) * multiple
         widths = sorted(max(width, enough) for width in widths)
     if block == "bottleneck" and multiple == 1 and fields["attention"] != "split":
         if "bottle_ratio" in fields:
-            fields["group_size"] = (draw(st.sampled_from([1, 4, 8])),)
+            size = draw(st.sampled_from([1, 4, 8]))
+            if not fields.get("first_blocks"):
+                fields["group_size"] = (size,)
         elif fields["attention"] != "sk" and draw(st.booleans()):
             fields["group_size"] = tuple(draw(st.sampled_from([1, width])) for width in widths)
         else:
@@ -111,11 +125,14 @@ def _dilations(fields: dict[str, Any], stages: int) -> st.SearchStrategy[tuple[i
 def _ways(draw: st.DrawFn) -> dict[str, Any]:
     """Ways of block that go together."""
     block = draw(st.sampled_from(["basic", "bottleneck"]))
-    fields: dict[str, Any] = {"block": block, "order": draw(st.sampled_from(["post", "pre"]))}
+    orders = st.sampled_from(["post", "post", "post", "pre", "pre", "ahead"])
+    fields: dict[str, Any] = {"block": block, "order": draw(orders)}
     fields["norm"] = draw(st.sampled_from(["batch", "batch", "none", "group"]))
     fields["attention"] = draw(st.sampled_from(["none", "none", "se", "eca", "gc"]))
     fields["pool"] = draw(st.sampled_from(FIELDS["pool"].choices))
     fields["antialias"] = "none"
+    if fields["order"] == "ahead":
+        fields["attention_at"] = draw(st.sampled_from(["last", "inner"]))
     if fields["order"] == "pre":
         kinds = ["plain", "standardized"] + (["scaled"] if fields["norm"] == "none" else [])
         fields["convolution"] = draw(st.sampled_from(kinds))
@@ -123,7 +140,8 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
         if fields["convolution"] == "scaled":
             flags = ["gamma_in_act", "skipinit"] + ["extra_conv"] * (block == "bottleneck")
             fields |= {flag: draw(st.booleans()) for flag in flags}
-    else:
+    elif fields["order"] == "post":
+        fields["linear_out"] = draw(st.booleans())
         fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
         fields["attention_at"] = draw(st.sampled_from(FIELDS["attention_at"].choices))
         paths = ["", "", "sk", "sk-full"]
@@ -145,7 +163,17 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
         fields["se_entering"] = draw(st.booleans())
     if block == "bottleneck" and "scales" not in fields and "sk" not in fields["attention"]:
         fields["reduce_first"] = draw(st.sampled_from([1, 1, 2]))
+    if _activates_in_norms(fields) and draw(st.integers(0, 3)) == 0:
+        fields["norm"] = draw(st.sampled_from(["evo", "frn"]))
+        fields["linear_out"] = fields["order"] == "post"
     return fields
+
+
+def _activates_in_norms(fields: dict[str, Any]) -> bool:
+    """Whether norms may activate in blocks like these."""
+    gates = fields["attention"] in ("none", "se", "eca", "gc") and "scales" not in fields
+    plain = fields["order"] != "ahead" and fields.get("convolution", "plain") == "plain"
+    return gates and plain and fields.get("attention_at") != "activated"
 
 
 @st.composite

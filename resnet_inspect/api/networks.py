@@ -132,7 +132,7 @@ def _onnx(path: str, given: Inputs | None) -> LayerGraph:
 
 
 def folded(model: Model, input_shape: Inputs | None = None, **changes: Any) -> LayerGraph:
-    """A network as it is exported: batch norm in the weights of the layer before it.
+    """A network as it is exported: batch norm in the weights before it, summed convolutions in one.
 
     What only exists in training goes, and nothing that inference computes changes. Raises
     InspectError where there is nothing to fold, and as `graph` does.

@@ -108,7 +108,7 @@ def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
         *(_field_option(about) for name, about in FIELDS.items() if name != "input_size"),
         option(
             "--folded",
-            "As it is exported: batch norm in the weights before it.",
+            "As it is exported: batch norm in the weights before it, summed convolutions in one.",
             panel=_NETWORK,
         ),
         code_options,

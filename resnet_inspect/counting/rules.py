@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-_LATE = "resnet_inspect.networks.torch_ops"
+_LATE = ("resnet_inspect.networks.torch_ops", "resnet_inspect.networks.active_norm")
 _THEIR_RULES = "resnet_inspect.counting.torch_op_rules"
 
 
@@ -24,7 +24,7 @@ def by_op(default: Callable[..., _Result]) -> _SingleDispatchCallable[_Result]:
 
     @wraps(default)
     def of_others(op: Any, *args: Any, **settings: Any) -> _Result:
-        if type(op).__module__ == _LATE:
+        if type(op).__module__ in _LATE:
             import_module(_THEIR_RULES)
             rule = rules.dispatch(type(op))
             if rule is not of_others:

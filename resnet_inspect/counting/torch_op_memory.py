@@ -17,6 +17,7 @@ from resnet_inspect.counting.kept import (
     saved_tensors,
     statistics,
 )
+from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.shapes import elements
@@ -279,6 +280,20 @@ def _(op: Dropout, layer: Layer, itemsize: int, batch: int) -> int:
 def _(op: GroupNorm, layer: Layer) -> int:
     folded = 1 if op.channels == layer.output_shape[0] else layer.output_shape[0]
     return 2 * op.groups * STATISTIC * folded
+
+
+auxiliary_bytes.register(ActiveNorm, lambda op, layer: 0)
+
+
+@saved_copy_bytes.register(ActiveNorm)
+def _(op: ActiveNorm, layer: Layer, itemsize: int, batch: int) -> int:
+    """Factors of its products, the deviations, and the input in fp32 where it is not."""
+    written, other = elements(layer.output_shape), itemsize != STATISTIC
+    if op.type == "FilterResponseNorm":
+        each = (1 + op.activates) * written * itemsize + op.channels * STATISTIC
+        return batch * (each + op.channels * itemsize * other)
+    copied = (written * other + op.groups) * STATISTIC
+    return batch * ((2 + 2 * op.activates) * written * itemsize + copied)
 
 
 @auxiliary_bytes.register(LayerNorm)

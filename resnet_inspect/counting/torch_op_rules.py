@@ -14,6 +14,7 @@ from resnet_inspect.counting import (
     torch_op_memory,  # noqa: F401
 )
 from resnet_inspect.counting.costs import VIEW, Counts, Shapes, operations
+from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.shapes import Shape, elements
 from resnet_inspect.networks.torch_ops import (
@@ -72,6 +73,14 @@ def _(op: Conv | ConvTranspose, inputs: Shapes, output: Shape) -> Counts:
 for _kind in (BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm):
     operations.register(_kind, _of_output("normalization", 2))
 operations.register(Function, _of_output("activation"))
+
+
+@operations.register(ActiveNorm)
+def _(op: ActiveNorm, inputs: Shapes, output: Shape) -> Counts:
+    written = elements(output)
+    return {"normalization": 2 * written, "activation": written * op.activates}
+
+
 for _kind in (Dropout, Source):
     operations.register(_kind, lambda op, inputs, output: VIEW)
 operations.register(View, lambda op, inputs, output: {} if op.copies else VIEW)

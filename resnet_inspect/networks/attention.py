@@ -22,7 +22,7 @@ from resnet_inspect.networks.shapes import Shape, divisible
 
 _SCALE, _SIGMOID, _GLOBAL, _SUM = ops.Scale(), ops.Sigmoid(), ops.GlobalAvgPool2d(), ops.Add(False)
 _GATE_ACT = ops.ReLU()
-"""timm activates gates by ReLU whatever the network's activation, as the papers do."""
+"""timm activates gates by ReLU whatever the activation, as the papers do, but for RegNet's."""
 
 
 def squeezed_channels(channels: int, reduction: int, multiple: int = 8) -> int:
@@ -60,7 +60,8 @@ def _squeeze_excite(
     hidden = _hidden(part, channels)
     gate = net.add(_GLOBAL, tensor, name=f"{path}.squeeze")
     gate = net.add(conv(channels, hidden, 1, bias=True), gate, name=f"{path}.fc1")
-    gate = net.add(_GATE_ACT, gate, name=f"{path}.act")
+    activation = part.design.act if part.design.se_entering else _GATE_ACT
+    gate = net.add(activation, gate, name=f"{path}.act")
     gate = net.add(conv(hidden, channels, 1, bias=True), gate, name=f"{path}.fc2")
     gate = net.add(_SIGMOID, gate, name=f"{path}.gate")
     return net.add(_SCALE, tensor, gate, name=f"{path}.scale")

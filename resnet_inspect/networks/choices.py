@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from resnet_inspect.networks.ops import ACTIVATIONS
 from resnet_inspect.networks.spec_field import spec_field
 
-BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1, "repvgg": 1, "mobileone": 1}
+BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1, "repvgg": 1, "mobileone": 1, "edge": 2}
 """Kinds of block, with the convolutions on their path (He et al. 2015, Figure 5; VGG's)."""
 
 DEEPEST = 10_000
@@ -52,6 +52,14 @@ class Choices:
             "repvgg": "a 3x3, a 1x1 and the input, summed",
             "mobileone": "the same depthwise, and in turn a 1x1 and the input, summed",
         },
+    )
+    first_blocks: tuple[str, ...] = spec_field(
+        (),
+        "words",
+        "KIND,..",
+        "Blocks of the first stages, where they are not bottlenecks as all others.",
+        {"basic": "two 3x3", "edge": "3x3, 1x1"},
+        example="basic,basic",
     )
     blocks: tuple[int, ...] = spec_field(
         (2, 2, 2, 2), "numbers", "N,N,..", "Blocks in each stage.", most=DEEPEST, example="3,4,6,3"
@@ -104,7 +112,9 @@ class Choices:
             "3x3": "stride 1, for small images",
             "deep": "three 3x3",
             "tiered": "three 3x3, narrower first",
+            "even": "three 3x3, all as wide",
             "quad": "four 3x3, each twice as wide as the last",
+            "quad2": "the same, the first two linear",
             "repvgg": "a RepVGG block of stride 2",
             "none": "the first stage takes the image, as VGG's does",
         },
@@ -139,6 +149,7 @@ class Choices:
             "B": "projection where the shape changes",
             "C": "projection everywhere",
             "D": "average pool and projection",
+            "identity": "none where the shape changes, as RegNet-Z",
             "none": "a plain network",
         },
         of_block=True,
@@ -162,7 +173,7 @@ class Choices:
         "word",
         "ORDER",
         "Activation after or before the convolutions.",
-        {"post": "2015", "pre": "2016"},
+        {"post": "2015", "pre": "2016", "ahead": "before the shortcut as well, as RegNetV"},
         of_block=True,
     )
     norm: str = spec_field(
@@ -170,8 +181,17 @@ class Choices:
         "word",
         "NORM",
         "Normalization.",
-        {"batch": "batch norm", "group": "32 groups of channels", "none": "none"},
+        {
+            "batch": "batch norm",
+            "group": "32 groups of channels",
+            "none": "none",
+            "evo": "EvoNorm-S0, which activates as well",
+            "frn": "filter response, which has a learned threshold for an activation",
+        },
         of_block=True,
+    )
+    norm_size: int = spec_field(
+        0, "number", "N", "Channels of a group of norms; 0 for 32 groups.", least=0, of_block=True
     )
     convolution: str = spec_field(
         "plain",
@@ -216,7 +236,11 @@ class Choices:
         "word",
         "CHANNELS",
         "Channels that bottle_ratio multiplies.",
-        {"leaving": "those that leave a block", "entering": "those that enter it"},
+        {
+            "leaving": "those that leave a block",
+            "entering": "those that enter it",
+            "later": "the same, but for the first block, which has as many inside as enter",
+        },
     )
     reduce_first: int = spec_field(
         1, "number", "N", "How many times narrower a bottleneck's first 1x1 is.", of_block=True
@@ -308,10 +332,13 @@ class Choices:
         8, "number", "N", "Hidden units are the nearest multiple of N.", of_block=True
     )
     se_entering: bool = spec_field(
-        False, "flag", "", "Hidden units from the block's input, as RegNet.", of_block=True
+        False, "flag", "", "Hidden units and activation of the block, as RegNet.", of_block=True
     )
     activation: str = spec_field(
         "relu", "word", "NAME", "Activation.", tuple(ACTIVATIONS), of_block=True
+    )
+    linear_out: bool = spec_field(
+        False, "flag", "", "No activation after a block's sum, as RegNet-Z.", of_block=True
     )
     bias: tuple[str, ...] = spec_field(
         (),
@@ -329,6 +356,7 @@ class Choices:
         {
             "pool": "global average, linear",
             "mlp": "7x7 average, three linear, as VGG",
+            "hidden": "global average, norm, a hidden layer of head_width, linear",
             "average": "global average",
             "none": "none",
         },

@@ -30,6 +30,7 @@ class Design(NamedTuple):
     padding: str
     order: str
     norm: str
+    norm_size: int
     convolution: str
     gamma_in_act: bool
     skipinit: bool
@@ -45,6 +46,7 @@ class Design(NamedTuple):
     se_multiple: int
     se_entering: bool
     activation: str
+    linear_out: bool
     bias: tuple[str, ...]
     head: str
     head_width: int
@@ -169,6 +171,8 @@ def activated(
     keeps: bool = False,
 ) -> Tensor:
     """The network's activation of a tensor, times gamma where weights are not; keeps: its input."""
+    if design.norm in ("evo", "frn"):
+        return tensor
     op = design.act.replace(inplace=False) if keeps else design.act
     tensor = net.add(op, tensor, name=name, path=path)
     if not design.gamma_in_act:
@@ -180,15 +184,31 @@ batch_norm = lru_cache(maxsize=1024)(ops.BatchNorm2d)
 
 
 def normalized(
-    net: Builder[Tensor], design: Design, channels: int, tensor: Tensor, name: str
+    net: Builder[Tensor],
+    design: Design,
+    channels: int,
+    tensor: Tensor,
+    name: str,
+    activates: bool = True,
 ) -> Tensor:
-    """The network's normalization of a tensor, if it has any."""
+    """The network's normalization of a tensor, if it has any.
+
+    activates: whether its activation follows, which some norms bring themselves.
+    """
     if design.norm == "none":
         return tensor
+    groups = channels // design.norm_size if design.norm_size else 32
     if design.norm == "group":
         from resnet_inspect.networks.torch_ops import GroupNorm
 
-        return net.add(GroupNorm(32, channels), tensor, name=name)
+        return net.add(GroupNorm(groups, channels), tensor, name=name)
+    if design.norm in ("evo", "frn"):
+        from resnet_inspect.networks.active_norm import ACTIVE, ActiveNorm
+
+        groups = channels if design.norm == "frn" else groups
+        epsilon = 1e-5 if design.order == "pre" else 1e-3  # timm's S0 and S0a
+        op = ActiveNorm(groups, channels, True, ACTIVE[design.norm], activates, epsilon)
+        return net.add(op, tensor, name=name)
     return net.add(batch_norm(channels), tensor, name=name)
 
 

@@ -39,7 +39,8 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
         for i, stride in enumerate(strides):
             op = conv(channels[i], channels[i + 1], 3, stride, 1, bias)
             tensor = convolved(net, spec, op, tensor, f"conv1.{3 * i}")
-            if i + 1 < len(strides):
+            linear = spec.stem == "quad2" and i < 2
+            if i + 1 < len(strides) and not linear:
                 tensor = normalized(net, spec, channels[i + 1], tensor, f"conv1.{3 * i + 1}")
                 tensor = activated(net, spec, tensor, f"conv1.{3 * i + 2}")
     else:
@@ -48,7 +49,7 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
         tensor = convolved(net, spec, op, tensor, "conv1")
     if spec.order == "post":  # a pre-activation block brings its own
         tensor = normalized(net, spec, width, tensor, "bn1")
-        tensor = net.add(spec.act, tensor, name=spec.act_path)
+        tensor = activated(net, spec, tensor, spec.act_path)
     return _pool(net, part, tensor) if spec.stem_pool else tensor
 
 
@@ -86,6 +87,8 @@ def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     spec, width = part.design, part.entering
     if spec.head == "mlp":
         return _mlp(net, part, path, tensor)
+    if spec.head == "hidden":
+        return _hidden(net, part, tensor)
     if spec.head_width:
         op = conv(width, spec.head_width, 1, bias="head" in spec.bias)
         tensor = convolved(net, spec, op, tensor, "final_conv.conv")
@@ -95,11 +98,24 @@ def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     elif spec.order == "pre":
         tensor = normalized(net, spec, width, tensor, "norm")
         tensor = activated(net, spec, tensor, spec.act_path)
+    elif spec.order == "ahead" or spec.linear_out:
+        tensor = net.add(spec.act, tensor, name="final_conv")
     tensor = net.add(_GLOBAL, tensor, name="avgpool")
     tensor = net.add(_FLATTEN, tensor, name="flatten")
     if spec.head == "average":
         return tensor
     return net.add(ops.Linear(width, part.leaving), tensor, name="fc")
+
+
+def _hidden(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
+    """A hidden layer on the normalized average."""
+    spec, width = part.design, part.entering
+    tensor = net.add(_GLOBAL, tensor, name="avgpool")
+    tensor = normalized(net, spec, width, tensor, "norm")
+    tensor = net.add(_FLATTEN, tensor, name="flatten")
+    tensor = net.add(ops.Linear(width, spec.head_width), tensor, name="pre_logits.fc")
+    tensor = net.add(spec.act, tensor, name="pre_logits.act")
+    return net.add(ops.Linear(spec.head_width, part.leaving), tensor, name="fc")
 
 
 def _mlp(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:

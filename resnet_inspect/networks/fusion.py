@@ -19,14 +19,15 @@ def main_layer(layers: Sequence[Layer]) -> Layer:
 def fold(block: Block) -> list[tuple[Layer, ...]]:
     """A block's layers with those that are light joined to the op that they belong to.
 
-    That is the op before them; where a block begins with them (pre-activation), the one after.
+    That is the op before them; where a block begins with them (pre-activation), the one after. A
+    norm that begins a shortcut is not what the block begins with.
     """
     return fold_layers(block.layers, lambda layer: isinstance(layer.op, _LIGHT))
 
 
 def fold_layers(layers: Sequence[Layer], light: Callable[[Layer], bool]) -> list[tuple[Layer, ...]]:
     """Layers with those that are light joined to the one that they belong to."""
-    before = bool(layers) and light(layers[0])
+    before = len(layers) > 1 and light(layers[0]) and layers[0].name in layers[1].inputs
     groups: list[list[Layer]] = []
     for layer in layers:
         last = groups[-1] if groups else None

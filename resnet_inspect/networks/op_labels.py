@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from resnet_inspect.networks.ops import Conv2d, Linear, Op, Pool2d, ZeroPad
+from resnet_inspect.networks.ops import Conv2d, Gain, Linear, Multiply, Op, Pool2d, ZeroPad
 from resnet_inspect.networks.shapes import Pair, show_shape
 
 
@@ -44,6 +44,8 @@ def caption(op: Op) -> str:
         return f"zero padding, {op.in_channels} → {op.out_channels}{_comma_step(op)}"
     if isinstance(op, Linear):
         return f"linear, {op.out_features}"
+    if isinstance(op, Multiply):
+        return _factor(op)
     kernel, channels = getattr(op, "kernel", None), getattr(op, "out_channels", None)
     if kernel and channels:  # a convolution of another kind
         return f"{show_dims(kernel)} {name}, {channels}{_comma_step(op)}"
@@ -69,9 +71,15 @@ def describe(op: Op) -> str:
     if isinstance(op, Conv2d):
         groups = f" g{op.groups}" if op.groups > 1 else ""
         return f"{show_shape(op.kernel)}{_step(op.stride)}{groups}{' +bias' if op.bias else ''}"
+    if isinstance(op, Multiply):
+        return _factor(op)
     if isinstance(op, Pool2d):
         return f"{name} {show_shape(op.kernel)}{_step(op.stride)}"
     return f"zero pad{_step(op.stride)}" if isinstance(op, ZeroPad) else name
+
+
+def _factor(op: Multiply) -> str:
+    return "× gain" if isinstance(op, Gain) else f"× {op.factor:.4g}"
 
 
 def _step(stride: Pair) -> str:

@@ -137,6 +137,10 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
     for stage, (count, step) in enumerate(zip(spec.blocks, steps(spec), strict=True)):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
+        if spec.first_blocks:
+            block = spec.kind_of(stage)
+            more = spec.extra_conv and block == "bottleneck"
+            design, kind = design._replace(block=block, extra_conv=more), block_kind(spec, block)
         first, groups = spec.inner_channels(stage, channels), spec.groups_of(stage, inner)
         of_first = groups if first == inner else spec.groups_of(stage, first)
         parts = [Part(design, kind, channels, first, leaving, step.stride, of_first)]
@@ -211,21 +215,22 @@ _OF_ATTENTION = {
 }
 
 
-_BLOCKS = {
+_CLASSES = {
     "basic": "BasicBlock",
     "bottleneck": "Bottleneck",
+    "edge": "EdgeBlock",
     "repvgg": "RepVGGBlock",
     "mobileone": "MobileOneBlock",
 }
 
 
-def block_kind(spec: ResNetSpec) -> str:
+def block_kind(spec: ResNetSpec, block: str = "") -> str:
     """What a block of this network calls itself: Bottleneck, PreActBasicBlock, SEBottleneck, .."""
     if spec.block == "conv":
         return CHAIN
-    base = _BLOCKS[spec.block]
+    base = _CLASSES[block or spec.block]
     plain = "Plain" if spec.shortcut == "none" else ""
-    before = "PreAct" if spec.order == "pre" else ""
+    before = "PreAct" if spec.order != "post" else ""
     gated = _OF_ATTENTION.get(spec.attention or "none", "")
     return plain + before + gated + ("Res2" if spec.scales > 1 else "") + base
 
@@ -239,6 +244,11 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
         return [
             conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0]),
             conv(inner, leaving, 3, 1, 1, bias, part.dilation[1]),
+        ]
+    if spec.block == "edge":
+        return [
+            conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0]),
+            conv(inner, leaving, 1, 1, 1, bias),
         ]
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
     first, last = inner * spec.scales // spec.reduce_first, inner * spec.scales
@@ -255,10 +265,11 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
 
 def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
     spec = part.design
-    projects = (part.changes or spec.shortcut == "C") and spec.shortcut != "none"
-    residual = _preactivated if spec.order == "pre" else _postactivated
+    projects = part.changes or spec.shortcut == "C"
+    passes = spec.shortcut != "none" and not (projects and spec.shortcut == "identity")
+    residual = _postactivated if spec.order == "post" else _preactivated
     # a projection takes the activated input (He et al. 2016, section 4.1)
-    tensor, activated = residual(net, part, path, entering)
+    tensor, bypass = residual(net, part, path, entering)
     if spec.attention_at != "inner" and spec.attention in GATES:
         if spec.attention_at == "activated":
             tensor = net.add(spec.act, tensor, name=f"{path}.{spec.act_path}")
@@ -267,13 +278,14 @@ def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tenso
         tensor = net.add(ops.Gain(), tensor, name=f"{path}.skipinit")
     if spec.convolution == "scaled":
         tensor = net.add(ops.Multiply(ALPHA), tensor, name=f"{path}.alpha")
-    if spec.shortcut != "none":
-        bypass = activated if projects and spec.shortcut != "A" else entering
+    if passes:
+        if spec.order != "ahead" and (not projects or spec.shortcut == "A"):
+            bypass = entering
         if projects:
             bypass = _shortcut(net, part, f"{path}.downsample", bypass)
         tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
-    if spec.order == "post":
-        tensor = _activated(net, part, path, tensor, BLOCKS[spec.block])
+    if spec.order == "post" and not spec.linear_out:
+        tensor = _activated(net, part, path, tensor, BLOCKS[spec.block] + spec.extra_conv)
     return tensor
 
 
@@ -285,9 +297,13 @@ def _activated(
     if keeps:  # a module of its own, not in place
         return activated(net, spec, tensor, f"{path}_in", keeps=True)
     special = spec.attention_at == "activated" or _path_kind(part) in PATHS
-    if special or (spec.order == "pre" and spec.norm == "none"):
+    if special or (spec.order != "post" and spec.norm == "none"):
         return activated(net, spec, tensor, path)  # the builder numbers them
     return activated(net, spec, tensor, f"{path}{number}", path)
+
+
+_NUMBERS = (("1", "2", "3"), ("1", "2", "2b", "3"))
+"""What a block's convolutions are called, without and with one more."""
 
 
 def _path_kind(part: Part) -> str:
@@ -301,7 +317,7 @@ def _preactivated(
     spec, tensor = part.design, entering
     bypass, convs = entering, _residual_convs(part)
     for i, op in enumerate(convs, start=1):
-        number = ("", "1", "2", "2b", "3")[i] if spec.extra_conv else i
+        number = _NUMBERS[spec.extra_conv][i - 1]
         tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{number}")
         tensor = _activated(net, part, path, tensor, i, keeps=i == 1 and spec.norm == "none")
         if i == 1:
@@ -331,8 +347,10 @@ def _postactivated(
             at = path if special == HIERARCHY else f"{path}.conv{i}"
             tensor = PATHS[special](net, part, at, op, tensor)
         else:
-            tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
-            tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i}")
+            number = _NUMBERS[spec.extra_conv][i - 1]
+            tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
+            norm = f"{path}.bn{number}"
+            tensor = normalized(net, spec, op.out_channels, tensor, norm, i < len(convs))
             if i < len(convs):
                 tensor = _activated(net, part, path, tensor, i)
         if pools and spec.antialias not in ("none", "before"):
@@ -362,5 +380,5 @@ def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Te
     op = conv(part.entering, part.leaving, side, stride, 1, bias)
     tensor = convolved(net, spec, op, tensor, f"{path}.{number}")
     if spec.order == "post" and spec.shortcut_norm:
-        tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}")
+        tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}", False)
     return tensor

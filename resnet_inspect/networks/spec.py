@@ -41,10 +41,9 @@ class ResNetSpec(Choices):
 
         A deep stem counts as one, as in ResNet-50-D; shortcuts do not count.
         """
-        ends = {"pool": 1, "mlp": 3}.get(self.head, 0) + bool(self.head_width)
-        return (
-            (self.stem != "none") + (BLOCKS[self.block] + self.extra_conv) * sum(self.blocks) + ends
-        )
+        ends = {"pool": 1, "hidden": 1, "mlp": 3}.get(self.head, 0) + bool(self.head_width)
+        inside = sum(n * self.convolutions_of(stage) for stage, n in enumerate(self.blocks))
+        return (self.stem != "none") + inside + ends
 
     @property
     def stem_stride(self) -> int:
@@ -61,6 +60,15 @@ class ResNetSpec(Choices):
         """Channels, height and width that the network is published for."""
         return (self.in_channels, *self.input_size)
 
+    def kind_of(self, stage: int) -> str:
+        """The kind of block of stage `stage` (0 is the first)."""
+        return self.first_blocks[stage] if stage < len(self.first_blocks) else self.block
+
+    def convolutions_of(self, stage: int) -> int:
+        """Convolutions on the path of a stage's blocks."""
+        kind = self.kind_of(stage)
+        return BLOCKS[kind] + (self.extra_conv and kind == "bottleneck")
+
     def stage_channels(self, stage: int) -> int:
         """Channels that leave stage `stage` (0 is the first)."""
         assert self.expansion is not None  # set when the spec was made
@@ -73,8 +81,9 @@ class ResNetSpec(Choices):
         but the first.
         """
         if self.bottle_ratio:
-            of = entering if entering and self.bottle_of == "entering" else self.widths[stage]
-            return divisible(of * self.bottle_ratio[stage])
+            of = entering if entering and self.bottle_of != "leaving" else self.widths[stage]
+            begins = entering and stage == 0 and self.bottle_of == "later"
+            return divisible(of * (1 if begins else self.bottle_ratio[stage]))
         if self.block != "bottleneck" or self.group_size:
             return self.widths[stage]
         return self.widths[stage] * self.group_width // 64 * self.groups

@@ -116,14 +116,7 @@ def _check_lengths(spec: ResNetSpec) -> None:
             "blocks is empty; give the number of blocks in each stage, such as 3,4,6,3",
             fields=("blocks",),
         )
-    for name in (
-        "widths",
-        "strides",
-        "group_size",
-        "dilations",
-        "bottle_ratio",
-        "attention_blocks",
-    ):
+    for name in ("widths", "strides", *_BY_STAGE):
         given = getattr(spec, name)
         if len(given) != len(spec.blocks) and (given or name in ("widths", "strides")):
             raise SpecError(
@@ -146,8 +139,15 @@ _BRANCHED: dict[str, tuple[Any, ...]] = {
     "shortcut": ("B",),
     "order": ("post",),
     "norm": ("batch",),
+    "expansion": (1,),
     "padding": ("torch",),
     "attention": ("none", "se"),
+    "se_entering": (False,),
+}
+_GATED: dict[str, tuple[Any, ...]] = {
+    **_RESIDUAL,
+    "attention": ("none", "se", "eca", "gc"),
+    "attention_at": ("last", "inner"),
 }
 _PLAIN: dict[str, tuple[Any, ...]] = {"convolution": ("plain",)}
 _SCALED: dict[str, tuple[Any, ...]] = {"convolution": ("scaled",)}
@@ -173,14 +173,23 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ),
     ("attention_at", ("inner",), _RESIDUAL),
     ("attention_at", ("activated",), _POST),
+    ("shortcut", ("identity",), _POST),
+    ("linear_out", (True,), _POST),
+    ("order", ("ahead",), {**_RESIDUAL, "shortcut": ("B", "C", "D")}),
+    ("stem", ("quad2",), {"order": ("post",)}),
     ("antialias", ("average", "blur", "wide", "before"), _POST),
     ("convolution", ("standardized", "scaled"), {**_RESIDUAL, "order": ("pre",)}),
     ("convolution", ("scaled",), {**_ADDED, "norm": ("none",), "activation": tuple(GAMMAS)}),
     ("gamma_in_act", (True,), _SCALED),
     ("skipinit", (True,), _SCALED),
-    ("extra_conv", (True,), {**_SCALED, **_BOTTLENECK}),
+    ("extra_conv", (True,), {**_BOTTLENECK, "scales": (1,), "antialias": ("none",)}),
+    ("norm", ("evo", "frn"), {**_PLAIN, **_GATED, "order": ("post", "pre"), "scales": (1,)}),
+    ("head", ("hidden",), {**_POST, "norm": ("batch",)}),
 )
 """(field, values, what other fields must be where it has one of them)."""
+
+_GROUPED = ("group", "evo")
+"""Norms over groups of channels."""
 
 _WITH_A_RATIO: dict[str, tuple[Any, ...]] = {
     **_BOTTLENECK,
@@ -203,7 +212,13 @@ def _check_needs(spec: ResNetSpec) -> None:
     if spec.bottle_ratio:
         for other, allowed in _WITH_A_RATIO.items():
             _need(spec, "bottle_ratio", other, allowed)
-    elif spec.bottle_of != "leaving":
+    if spec.first_blocks:
+        _check_first_blocks(spec)
+    if spec.norm_size:
+        _need(spec, "norm_size", "norm", _GROUPED)
+    if spec.norm in ("evo", "frn") and spec.order == "post":
+        _need(spec, "norm", "linear_out", (True,))
+    if spec.bottle_of != "leaving" and not spec.bottle_ratio:
         raise SpecError(
             f"bottle_of is {spec.bottle_of!r} without a bottle_ratio; give one, such as 2.25",
             fields=("bottle_of", "bottle_ratio"),
@@ -223,8 +238,28 @@ def _check_needs(spec: ResNetSpec) -> None:
     if spec.attention_blocks:
         _need(spec, "attention_blocks", "block", ("mobileone",))
         _need(spec, "attention_blocks", "attention", ("se",))
+    if spec.extra_conv:
+        order, other = ("attention", "none") if spec.order == "post" else ("convolution", "scaled")
+        _need(spec, "extra_conv", order, (other,))
+    if spec.head == "hidden" and not spec.head_width:
+        raise SpecError(
+            "head is 'hidden' and head_width 0; give the width of the hidden layer, such as 1024",
+            fields=("head_width", "head"),
+        )
     if spec.radix > 1:
         _need(spec, "radix", "attention", ("split",))
+
+
+def _check_first_blocks(spec: ResNetSpec) -> None:
+    if not spec.bottle_ratio or len(spec.first_blocks) >= len(spec.blocks):
+        raise SpecError(
+            f"first_blocks has {len(spec.first_blocks)} for {len(spec.blocks)} stages; give those "
+            "of stages before bottlenecks, and bottle_ratio, such as 1,1,0.25,0.25",
+            fields=("first_blocks", "bottle_ratio"),
+        )
+    _need(spec, "first_blocks", "order", ("post",))
+    for name in ("antialias", "attention"):
+        _need(spec, "first_blocks", name, _UNDILATED[name])
 
 
 def _check_turns(spec: ResNetSpec) -> None:
@@ -272,6 +307,13 @@ def _check_channels(spec: ResNetSpec) -> None:
             )
         for inner in {spec.inner_channels(stage, entering[stage]), spec.inner_channels(stage)}:
             _check_divided(spec, stage, inner)
+            kind = spec.kind_of(stage)
+            if spec.first_blocks and kind != "bottleneck" and spec.groups_of(stage, inner) > 1:
+                raise SpecError(
+                    f"group_size has {spec.group_size[stage]} for {kind} blocks, which have no "
+                    f"groups; give {inner} for their stage",
+                    fields=("group_size", "first_blocks"),
+                )
     if spec.shortcut == "A":
         for before, after in pairwise(entering):
             if after < before:
@@ -287,8 +329,8 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
     divisors = {"reduce_first": spec.reduce_first}
     if spec.group_size:
         divisors["group_size"] = spec.group_size[stage]
-    if spec.norm == "group":
-        divisors["norm (32 groups)"] = 32 * spec.reduce_first
+    if spec.norm in _GROUPED:
+        divisors[f"norm ({_norm_groups(spec)})"] = _grouped(spec) * spec.reduce_first
     if spec.block == "repvgg":
         divisors["groups"] = spec.groups
     if spec.attention == "sk":
@@ -317,6 +359,16 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
             )
 
 
+def _grouped(spec: ResNetSpec) -> int:
+    """What channels must be a multiple of where norms have groups of them."""
+    size: int = spec.norm_size or 32
+    return size
+
+
+def _norm_groups(spec: ResNetSpec) -> str:
+    return f"groups of {spec.norm_size}" if spec.norm_size else "32 groups"
+
+
 def _check_stem(spec: ResNetSpec) -> None:
     convolutions = len(STEM_STRIDES[spec.stem])
     if len(spec.stem_strides) != convolutions:
@@ -330,12 +382,12 @@ def _check_stem(spec: ResNetSpec) -> None:
             f"stem_width is {spec.stem_width}; a {spec.stem} stem splits it, give a multiple of 8",
             fields=("stem_width", "stem"),
         )
-    if spec.norm == "group" and spec.stem != "none":
+    if spec.norm in _GROUPED and spec.stem != "none":
         widths = stem_channels(spec.stem, spec.stem_width)
-        for width in widths if spec.order == "post" else widths[:-1]:
-            if width % 32:
+        for width in widths[2:] if spec.stem == "quad2" else widths:
+            if width % _grouped(spec):
                 raise SpecError(
-                    f"stem_width {spec.stem_width} gives a stem of {width} channels; group norm "
-                    "needs a multiple of 32",
+                    f"stem_width {spec.stem_width} gives a stem of {width} channels; norm "
+                    f"{spec.norm!r} needs a multiple of {_grouped(spec)}",
                     fields=("stem_width", "norm"),
                 )

@@ -7,7 +7,9 @@ STEM_STRIDES = {
     "3x3": (1,),
     "deep": (2, 1, 1),
     "tiered": (2, 1, 1),
+    "even": (2, 1, 1),
     "quad": (2, 1, 1, 2),
+    "quad2": (2, 1, 1, 2),
     "repvgg": (2,),
     "none": (),
 }
@@ -16,7 +18,7 @@ STEM_STRIDES = {
 
 def stem_channels(kind: str, width: int) -> tuple[int, ...]:
     """Channels that leave each convolution of a stem."""
-    if kind == "quad":
+    if kind in ("quad", "quad2"):
         return width // 8, width // 4, width // 2, width
     if kind in ("deep", "tiered"):
         return 3 * (width // 8) if kind == "tiered" else width // 2, width // 2, width

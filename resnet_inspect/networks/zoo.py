@@ -60,6 +60,8 @@ from resnet_inspect.networks.layouts import (
     Entry,
 )
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.zoo_byobnet import BYOB
+from resnet_inspect.networks.zoo_nf import UNNORMALIZED
 from resnet_inspect.networks.zoo_parallel import MERGED
 from resnet_inspect.networks.zoo_variants import REGNET_X, REGNET_Y, VARIANTS
 
@@ -178,6 +180,8 @@ ZOO: dict[str, Entry] = {
     "alphazero_20x256": Entry("games", ALPHA, {**TOWER, "blocks": (19,)}),
     "alphazero_40x256": Entry("games", ALPHA, {**TOWER, "blocks": (39,)}),
     **VARIANTS,
+    **BYOB,
+    **UNNORMALIZED,
     **MERGED,
     # from courses
     "resnet18_d2l": Entry("notes", D2L, {**L18, **BIASED, "in_channels": 1, "classes": 10}),

@@ -37,8 +37,6 @@ SK = "Li et al. 2019, arXiv 1903.06586; timm"
 RES2NET = "Gao et al. 2019, arXiv 1904.01169; timm"
 RESNEST = "Zhang et al. 2020, arXiv 2004.08955; timm"
 REGNET = "Radosavovic et al. 2020, arXiv 2003.13678; timm"
-NF = "Brock et al. 2021, arXiv 2101.08692; timm"
-NFNET = "Brock et al. 2021, arXiv 2102.06171; timm"
 CLIP = "Radford et al. 2021, arXiv 2103.00020; timm"
 
 _ECA: dict[str, Any] = {"attention": "eca"}
@@ -59,46 +57,12 @@ _BIT: dict[str, Any] = {**PREACTIVATED, **_GN, "convolution": "standardized", "p
 _BITS: dict[int, dict[str, Any]] = {50: L50, 101: L101, 152: L152}
 _SPLIT: dict[str, Any] = {"attention": "split", "radix": 2, **DEEP_D, "antialias": "wide"}
 _FAST_SPLIT: dict[str, Any] = {"attention": "split", **DEEP_D, "antialias": "before"}
-_Y: dict[str, Any] = {
+REGNET_GATES: dict[str, Any] = {
     "se_reduction": 4,
     "se_multiple": 1,
     "se_entering": True,
     "attention_at": "inner",
 }
-_NF: dict[str, Any] = {
-    **PREACTIVATED,
-    "norm": "none",
-    "convolution": "scaled",
-    "shortcut": "D",
-    "bias": ("stem", "residual", "shortcut"),
-}
-_NFNET: dict[str, Any] = {
-    **_NF,
-    "block": "bottleneck",
-    "stem": "quad",
-    "stem_width": 128,
-    "stem_pool": False,
-    "extra_conv": True,
-    "bias": ("stem", "residual", "shortcut", "head"),
-}
-_F: dict[str, Any] = {
-    **_NFNET,
-    "widths": (128, 256, 768, 768),
-    "expansion": 2,
-    "group_size": (128,),
-    "se_reduction": 2,
-    "activation": "gelu",
-    "head_width": 3072,
-}
-_DEEPMIND: dict[str, Any] = {**_F, "padding": "same", "gamma_in_act": True, "skipinit": True}
-_L: dict[str, Any] = {
-    **_NFNET,
-    "widths": (64, 128, 384, 384),
-    "group_size": (64,),
-    "activation": "silu",
-}
-_F_SIZES = (192, 224, 256, 320, 384, 416, 448, 480)
-_L_SIZES = (224, 256, 320, 352)
 _TS: dict[str, Any] = {
     "stem": "tiered",
     "attention_at": "inner",
@@ -106,7 +70,7 @@ _TS: dict[str, Any] = {
 }
 _SILU: dict[str, Any] = {"activation": "silu"}
 _POOLLESS: dict[str, Any] = {"stem_strides": (2, 1, 2), "stem_pool": False}
-_CLIP: dict[str, Any] = {
+CLIP_TRUNK: dict[str, Any] = {
     **DEEP_D,
     "pool": "average",
     "antialias": "average",
@@ -180,7 +144,7 @@ def _clip(width: int, size: int) -> dict[str, Any]:
     return {
         "block": "bottleneck",
         "widths": (width, 2 * width, 4 * width, 8 * width),
-        **_CLIP,
+        **CLIP_TRUNK,
         "stem_width": width,
         "input_size": (size, size),
     }
@@ -193,12 +157,6 @@ def _wider(factor: int) -> dict[str, Any]:
 
 def _rs(*blocks: int) -> dict[str, Any]:
     return {"block": "bottleneck", "blocks": blocks, **_RS}
-
-
-def _nfnet(number: int, size: int) -> dict[str, Any]:
-    """Depth and input size of an NFNet by its number (Brock et al. 2021, Table 1)."""
-    blocks = tuple((number + 1) * count for count in (1, 2, 6, 3))
-    return {"blocks": blocks, **({"input_size": (size, size)} if size != 224 else {})}
 
 
 def _res2(width: int, scales: int) -> dict[str, Any]:
@@ -307,31 +265,9 @@ VARIANTS: dict[str, Entry] = {
     ),
     # RegNet: w_0, w_a, w_m, depth and group size (pycls' configs)
     **{f"regnetx_{name}": Entry("regnet", REGNET, {}, law) for name, law in _X_LAWS.items()},
-    **{f"regnety_{name}": Entry("regnet", REGNET, _Y, law) for name, law in _Y_LAWS.items()},
-    # without normalization
     **{
-        f"nf_{gate}resnet{depth}": Entry("nf", NF, {**layout, **_NF, **fields})
-        for gate, fields in (("", {}), ("se", GATED), ("eca", _ECA))
-        for depth, layout in ((26, L26), (50, L50), (101, L101))
-    },
-    **{
-        f"nfnet_f{number}": Entry("nfnet", NFNET, {**_F, **_nfnet(number, size)})
-        for number, size in enumerate(_F_SIZES)
-    },
-    **{
-        f"dm_nfnet_f{number}": Entry("nfnet-dm", NFNET, {**_DEEPMIND, **_nfnet(number, size)})
-        for number, size in enumerate(_F_SIZES[:-1])
-    },
-    "nfnet_l0": Entry(
-        "nfnet-l", TIMM, {**_L, **_nfnet(0, 224), "head_width": 2304, "se_reduction": 4}
-    ),
-    **{
-        f"eca_nfnet_l{number}": Entry(
-            "nfnet-l",
-            TIMM,
-            {**_L, **_nfnet(number, size), "head_width": 3072 if number else 2304, **_ECA},
-        )
-        for number, size in enumerate(_L_SIZES)
+        f"regnety_{name}": Entry("regnet", REGNET, REGNET_GATES, law)
+        for name, law in _Y_LAWS.items()
     },
     # timm's small networks at 256x256
     "resnet32ts": Entry("ts", TIMM, _33),
@@ -346,8 +282,8 @@ VARIANTS: dict[str, Entry] = {
     "gcresnet50t": Entry("ts", TIMM, {**L50, **_TS, **_POOLLESS, **_GC}),
     "gcresnext50ts": Entry("ts", TIMM, {**L50, **_NEXT_TS, **_GC}),
     # CLIP's trunks
-    "resnet50_clip_gap": Entry("clip", CLIP, {**L50, **_CLIP}),
-    "resnet101_clip_gap": Entry("clip", CLIP, {**L101, **_CLIP}),
+    "resnet50_clip_gap": Entry("clip", CLIP, {**L50, **CLIP_TRUNK}),
+    "resnet101_clip_gap": Entry("clip", CLIP, {**L101, **CLIP_TRUNK}),
     "resnet50x4_clip_gap": Entry("clip", CLIP, {**_clip(80, 288), "blocks": (4, 6, 10, 6)}),
     "resnet50x16_clip_gap": Entry("clip", CLIP, {**_clip(96, 384), "blocks": (6, 8, 18, 8)}),
     "resnet50x64_clip_gap": Entry("clip", CLIP, {**_clip(128, 448), "blocks": (3, 15, 36, 10)}),

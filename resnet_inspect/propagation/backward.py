@@ -14,17 +14,16 @@ from typing import NamedTuple
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import Shape
-from resnet_inspect.propagation.forward import aligned, window_of
-from resnet_inspect.propagation.maps import (
-    Map,
-    each,
-    mean,
-    plus,
-    slid,
-    times,
-    uniform,
+from resnet_inspect.propagation.maps import Map, each, mean, plus, slid, times, uniform
+from resnet_inspect.propagation.tensors import (
+    Gain,
+    Initial,
+    Passed,
+    Tensor,
+    aligned,
+    spatial,
+    window_of,
 )
-from resnet_inspect.propagation.tensors import Gain, Initial, Passed, Tensor, spatial
 
 Profile = dict[float, float]
 
@@ -151,6 +150,9 @@ def _into(
             strands = tuple(_less(flow, passed.tensor, known[normed].tensor) for flow in strands)
         yield layer.inputs[0], tuple(_gained(flow, passed.gains) for flow in strands)
         yield layer.inputs[1], (_to_gate(whole(strands), known[layer.inputs[0]].tensor),)
+    elif type(layer.op) is ops.BatchNorm2d and layer.inputs[0] in known:
+        before = known[layer.inputs[0]].tensor
+        yield layer.inputs[0], tuple(_unnormed(flow, passed, before) for flow in strands)
     elif passed.gains:
         gains = passed.gains
         if window := _pooled_alone(layer, readers.get(layer.name, [])):
@@ -254,6 +256,15 @@ def _gained(flow: Gradient, gains: tuple[Gain, ...]) -> Gradient:
             )
         )
     return tuple(made)
+
+
+def _unnormed(flow: Gradient, passed: Passed, before: Tensor) -> Gradient:
+    """What a batch norm hands on; of values that are points alone, with its profile."""
+    (made, *more), profile, law = _gained(flow, passed.gains), flow[0].profile, before[0].law
+    if profile is None or more or law.variance > 0:
+        return (made, *more)
+    pairs = zip(law.points, passed.tensor[0].law.points, strict=True)
+    return (made._replace(profile={old.value: profile.get(new.value, 1.0) for old, new in pairs}),)
 
 
 def _to_gate(gradient: Gradient, gated: Tensor) -> Gradient:

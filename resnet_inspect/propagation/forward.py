@@ -37,7 +37,6 @@ from resnet_inspect.propagation.maps import (
     slid,
     times,
     uniform,
-    window,
     window_means,
 )
 from resnet_inspect.propagation.tensors import (
@@ -46,9 +45,12 @@ from resnet_inspect.propagation.tensors import (
     Initial,
     Passed,
     Tensor,
+    aligned,
     average,
     averaged,
+    centred,
     spatial,
+    window_of,
 )
 
 _SMALL = 1e-3
@@ -67,45 +69,45 @@ def passed(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial
     return None
 
 
-def window_of(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Window:
-    """How a layer's window slides."""
-    dilation = op.dilation if isinstance(op, ops.Conv2d) else (1, 1)
-    shapes = layer.input_shapes[0], layer.output_shape
-    return window(*shapes, op.kernel, op.stride, op.padding, dilation)
-
-
 @passed.register
 def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     weight, bias = initial.variances(op)
     weight *= op.in_channels // op.groups
-    over = window_of(op, layer)
-    cross = averaged(tensors[0], "cross")
-    steady = average(tensors[0], "steady")
-    square = _shifted(times(slid(averaged(tensors[0], "square"), over), weight), bias)
-    ripple = steady * sqrt(over.unevenness) + average(tensors[0], "ripple") * over.shared
-    if steady > 0:
+    over, entering = window_of(op, layer), tensors[0]
+    edge: Map | None = None
+    if isinstance(op, (ops.StandardizedConv2d, ops.ScaledConv2d)):
+        # Weights that sum to 0 take off the mean, but for what padding leaves of it.
+        entering, middle = centred(entering)
+        left, area = weight * middle**2, op.kernel[0] * op.kernel[1]
+        edge = each(lambda n: left * n * (1 - n / area), over.counts)
+
+    def summed(kind: str) -> Map:
+        made = _shifted(times(slid(averaged(entering, kind), over), weight), bias)
+        return plus(made, edge) if edge else made
+
+    cross = averaged(entering, "cross")
+    steady = average(entering, "steady")
+    square = summed("square")
+    ripple = steady * sqrt(over.unevenness) + average(entering, "ripple") * over.shared
+    if steady > 0 and (whole := mean(cross)) > 0:
         # The means of two positions are taken to differ in size alone.
         size = times(cross, 1 / sqrt(steady))
         down, across = window_means(size, over)
-        whole = mean(size)
-        across = tuple(value / whole for value in across)
+        across = tuple(value * sqrt(steady) / whole for value in across)
         cross = _shifted(times(slid(size, over, (down, across)), weight), bias)
         steady = weight * sum(d * d for d in down) * sum(a * a for a in across) + bias
     else:
         cross, steady = uniform(spatial(layer.output_shape), bias), bias
-    common = cross
-    if initial.common:
-        common = _shifted(times(slid(averaged(tensors[0], "common"), over), weight), bias)
-    law = gauss(mean(square), 0.0 if initial.straight else _uneven(op, square, tensors[0]))
+    common = summed("common") if initial.common else cross
+    law = gauss(mean(square), 0.0 if initial.straight else _uneven(op, square, entering))
     made = Channels(op.out_channels, square, common, cross, steady, law, weight * ripple)
     if small.is_small(layer.output_shape):
-        made = small.followed(made, small.slid(tensors[0], over, weight, bias))
+        made = small.followed(made, small.slid(entering, over, weight, bias))
     return Passed((made,))
 
 
 def _uneven(op: ops.Conv2d, square: Map, given: Tensor) -> float:
-    """How much the variance of an output differs: between positions, and, as what is summed up are
-    few numbers, between inputs."""
+    """How much an output's variance differs, also between inputs: each sums few numbers up."""
     count = sum(part.channels for part in given)
     peaked = sum(part.channels * part.law.peaked for part in given) / count
     taken = op.in_channels // op.groups * op.kernel[0] * op.kernel[1]
@@ -133,6 +135,30 @@ def _shifted(given: Map, by: float) -> Map:
 def _(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     gains = tuple(Gain(part.channels, _divided(part)) for part in tensors[0])
     return Passed(tuple(map(_normed, tensors[0])), gains)
+
+
+@passed.register
+def _(op: ops.Multiply, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    return _multiplied(tensors[0], op.factor**2)
+
+
+def _multiplied(tensor: Tensor, power: float) -> Passed:
+    """A tensor times the root of a power."""
+    made = [
+        replace(
+            part,
+            square=times(part.square, power),
+            common=times(part.common, power),
+            cross=times(part.cross, power),
+            steady=part.steady * power,
+            law=part.law.normed(0.0, power**-0.5) if power else gauss(0.0),
+            ripple=part.ripple * power,
+            spread=part.spread * power**2,
+            pairs=None if part.pairs is None else times(part.pairs, power),
+        )
+        for part in tensor
+    ]
+    return Passed(tuple(made), tuple(Gain(part.channels, power) for part in tensor))
 
 
 def _divided(part: Channels) -> float:
@@ -357,23 +383,6 @@ def _(op: ops.Add, tensors: Sequence[Tensor], layer: Layer, initial: Initial) ->
     return Passed(tuple(made))
 
 
-def aligned(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Runs of channels that lie in one part of both: their count, and which parts these are."""
-    runs, left, right = [], 0, 0
-    rests = [*first[:1], *second[:1]]
-    while left < len(first) and right < len(second):
-        count = min(rests)
-        runs.append((count, left, right))
-        rests = [rests[0] - count, rests[1] - count]
-        if not rests[0]:
-            left += 1
-            rests[0] = first[left] if left < len(first) else 0
-        if not rests[1]:
-            right += 1
-            rests[1] = second[right] if right < len(second) else 0
-    return runs
-
-
 @passed.register
 def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     """By a gate that the signal sets hardly off its value at 0."""
@@ -383,16 +392,9 @@ def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) 
     own = mean(gate.common) - gate.law.mean**2
     steady = max(0.0, own) / max(power - gate.law.mean**2, 1e-300)
     spread = steady * (gate.law.mean_fourth - power**2)
+    scaled = _multiplied(tensors[0], power)
     made = [
-        Channels(
-            part.channels,
-            times(part.square, power),
-            times(part.common, power),
-            times(part.cross, power),
-            part.steady * power,
-            part.law.normed(0.0, power**-0.5),
-            spread=spread * part.variance**2,
-        )
-        for part in tensors[0]
+        replace(part, spread=spread * entering.variance**2, ripple=0.0, pairs=None)
+        for part, entering in zip(scaled.tensor, tensors[0], strict=True)
     ]
-    return Passed(tuple(made), tuple(Gain(part.channels, power) for part in made))
+    return scaled._replace(tensor=tuple(made))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
 from typing import NamedTuple
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.propagation.laws import Law, Moments, gauss
-from resnet_inspect.propagation.maps import Map, mean, plus, times, uniform
+from resnet_inspect.propagation.maps import Map, Window, each, mean, plus, times, uniform, window
 
 
 class Initial(NamedTuple):
@@ -30,12 +33,18 @@ class Initial(NamedTuple):
 
         Published: 2 / fan out (He et al. 2015b, arXiv 1502.01852, equation 14), bias 0, and the
         classifier as torch has it: both uniform within 1 / sqrt(fan in), so 1 / (3 fan in).
+        Weights that are made anew have the variance that they are made for.
         """
+        fan_in = op.weights // (op.out_channels if isinstance(op, ops.Conv2d) else op.out_features)
+        weight, bias = 1 / (3 * fan_in), 1 / (3 * fan_in) if op.bias else 0.0
         if isinstance(op, ops.Conv2d) and self.kind == "published":
             fan_out = op.out_channels * op.kernel[0] * op.kernel[1]
-            return 2 / (1 + self.slope**2) / fan_out, 0.0
-        fan_in = op.weights // (op.out_channels if isinstance(op, ops.Conv2d) else op.out_features)
-        return 1 / (3 * fan_in), 1 / (3 * fan_in) if op.bias else 0.0
+            weight, bias = 2 / (1 + self.slope**2) / fan_out, 0.0
+        if isinstance(op, ops.StandardizedConv2d):
+            weight = 1.0
+        if isinstance(op, ops.ScaledConv2d):
+            weight = op.gamma**2 / fan_in
+        return weight, bias
 
 
 @dataclass(frozen=True)
@@ -132,7 +141,55 @@ def averaged(tensor: Tensor, kind: str) -> Map:
     return total
 
 
+def centred(tensor: Tensor) -> tuple[Tensor, float]:
+    """A tensor less its mean over channels and positions; and that mean.
+
+    What is taken off differs between positions as the sizes of values do.
+    """
+    root = each(sqrt, averaged(tensor, "square"))
+    middle = sum(part.channels * part.law.mean for part in tensor)
+    middle /= sum(part.channels for part in tensor)
+    if not middle:
+        return tensor, 0.0
+    means = times(root, middle / mean(root))
+
+    def less(given: Map) -> Map:
+        return each(lambda value, m: max(0.0, value - m * m), given, means)
+
+    made = []
+    for part in tensor:
+        cross = each(lambda value, m: value - m * middle, part.cross, means)
+        steady = max(0.0, part.steady - middle * middle)
+        kept = replace(part, square=less(part.square), common=less(part.common), cross=cross)
+        made.append(replace(kept, steady=steady, pairs=None))
+    return tuple(made), middle
+
+
 def average(tensor: Tensor, kind: str) -> float:
     """The mean over channels of a number of theirs."""
     count = sum(part.channels for part in tensor)
     return float(sum(part.channels * getattr(part, kind) for part in tensor)) / count
+
+
+def window_of(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Window:
+    """How a layer's window slides."""
+    dilation = op.dilation if isinstance(op, ops.Conv2d) else (1, 1)
+    shapes = layer.input_shapes[0], layer.output_shape
+    return window(*shapes, op.kernel, op.stride, op.padding, dilation)
+
+
+def aligned(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Runs of channels that lie in one part of both: their count, and which parts these are."""
+    runs, left, right = [], 0, 0
+    rests = [*first[:1], *second[:1]]
+    while left < len(first) and right < len(second):
+        count = min(rests)
+        runs.append((count, left, right))
+        rests = [rests[0] - count, rests[1] - count]
+        if not rests[0]:
+            left += 1
+            rests[0] = first[left] if left < len(first) else 0
+        if not rests[1]:
+            right += 1
+            rests[1] = second[right] if right < len(second) else 0
+    return runs

@@ -20,6 +20,7 @@ from torch import fx, nn
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import ops, taps, torch_ops
+from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, needed
 from resnet_inspect.networks.wiring import is_chain, sources
 from resnet_inspect.pytorch import modules
@@ -48,6 +49,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     ops.ScaledConv2d: modules.ScaledConv2d,
     ops.Multiply: lambda op: modules.Multiply(op.factor),
     ops.Gain: modules.Gain,
+    ActiveNorm: modules.ActiveNorm,
     ops.BatchNorm2d: lambda op: nn.BatchNorm2d(op.channels),
     ops.Linear: lambda op: nn.Linear(op.in_features, op.out_features, op.bias),
     ops.MaxPool2d: lambda op: nn.MaxPool2d(op.kernel, op.stride, op.padding, ceil_mode=op.ceil),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.active_norm import ActiveNorm as ActiveNormOp
 from resnet_inspect.networks.torch_ops import Conv
 
 
@@ -84,6 +85,47 @@ class Multiply(nn.Module):
 
     def extra_repr(self) -> str:
         return str(self.factor)
+
+
+class ActiveNorm(nn.Module):
+    """A norm that activates, computed as timm does."""
+
+    v: Tensor | None
+    tau: Tensor | None
+
+    def __init__(self, op: ActiveNormOp) -> None:
+        super().__init__()
+        self.op, channels = op, op.channels
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_parameter("v", None)
+        self.register_parameter("tau", None)
+        if op.activates:
+            evo = op.type == "EvoNormS0"
+            bent = nn.Parameter(torch.ones(channels) if evo else torch.zeros(channels))
+            setattr(self, "v" if evo else "tau", bent)
+
+    def forward(self, x: Tensor) -> Tensor:
+        def each(value: Tensor) -> Tensor:
+            return value.view(1, -1, 1, 1)
+
+        epsilon = self.op.epsilon
+        if self.op.type == "EvoNormS0":
+            grouped = x.reshape(len(x), self.op.groups, -1, *x.shape[2:])
+            variance = grouped.float().var((2, 3, 4), unbiased=False, keepdim=True)
+            deviation = variance.add(epsilon).sqrt().to(x.dtype)
+            deviation = deviation.expand(grouped.shape).reshape(x.shape)
+            if self.v is not None:
+                x = x * (x * each(self.v)).sigmoid()
+            x = x / deviation
+        else:
+            mean_square = x.square().float().mean((2, 3), keepdim=True)
+            x = x * mean_square.add(epsilon).rsqrt().to(x.dtype).expand(x.shape)
+        x = x * each(self.weight) + each(self.bias)
+        return x if self.tau is None else torch.maximum(x, each(self.tau))
+
+    def extra_repr(self) -> str:
+        return f"{self.op.type}, {self.op.groups}, {self.op.channels}"
 
 
 class Gain(nn.Module):

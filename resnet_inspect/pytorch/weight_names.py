@@ -197,12 +197,14 @@ _PARTS: tuple[tuple[str, str], ...] = (
     (r"^layer0\.", "stem."),  # legacy_
     (r"\b(se_module|attn_last|attn(?=\.(fc[12]|conv|conv_attn|mlp_add)\.))\.", "se."),
     (r"^(last_linear|head\.fc)\.", "fc."),
+    (r"^head\.(norm|pre_logits)\.", r"\1."),  # resnet50_mlp
     (r"\.norm(\d)\.", r".bn\1."),  # resnetv2
     (r"\.skipinit_gain$", ".skipinit.gain"),  # dm_nfnet
     (r"^final_conv\.(?=weight|bias|gain)", "final_conv.conv."),  # nfnet
     (r"\.(conv|bn)s\.(\d)\.", r".\g<1>2_\2."),  # res2net
     (r"\.paths\.(\d)\.", r".path\1."),  # skresnet
-    (r"\.conv(\d)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
+    (r"\.conv(\d|2b)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
+    (r"\.downsample\.(?=weight|bias)", ".downsample.0."),  # regnetv
     (r"\.conv_kxk\.0\.", ".conv_kxk."),  # mobileone
     (r"\.conv_kxk\.(\d)\.", r".conv_kxk_\1."),
     (r"\.conv_scale\.", ".conv_1x1."),
@@ -225,10 +227,10 @@ def _own_rules(spec: ResNetSpec) -> Iterator[tuple[str, str]]:
     yield r"\.downsample\.conv\.", f".downsample.{place}."
     yield r"\.downsample\.bn\.", f".downsample.{place + 1}."
     if spec.attention != "split":  # a module holds a convolution and its norm
-        yield r"^(layer\d+\.\d+)\.conv(\d)\.(conv|bn)\.", r"\1.\3\2."
+        yield r"^(layer\d+\.\d+)\.conv(\d|2b)\.(conv|bn)\.", r"\1.\3\2."
     convolutions = len(spec.stem_strides)
     if convolutions == 1:
-        yield r"^stem\.conv1?\.", "conv1."
+        yield r"^stem\.(?:conv1?\.|(?=weight|bias))", "conv1."
         yield r"^stem\.bn1?\.", "bn1."
     for number in range(1, convolutions + 1):
         norm = "bn1." if number == convolutions else f"conv1.{3 * number - 2}."

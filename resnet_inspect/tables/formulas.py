@@ -145,6 +145,15 @@ def _(op: ops.Op, layer: Layer) -> list[Formula]:
     return [elementwise("FLOPs", "C × H × W", 1, layer.output_shape), activations(layer)]
 
 
+@formulas.register(ops.Gain)
+def _(op: ops.Gain, layer: Layer) -> list[Formula]:
+    return [
+        Formula("parameters", "the gain", "1", op.params),
+        elementwise("FLOPs", "C × H × W", 1, layer.output_shape),
+        activations(layer),
+    ]
+
+
 @formulas.register(ops.ZeroPad)
 def _(op: ops.ZeroPad, layer: Layer) -> list[Formula]:
     added = f"{op.out_channels} - {op.in_channels}"

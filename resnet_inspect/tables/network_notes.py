@@ -8,7 +8,6 @@ from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.published import Figure, figures_of, published_quantity
 from resnet_inspect.counting.receptive_field import wired_fields
-from resnet_inspect.networks.choices import BLOCKS
 from resnet_inspect.networks.graph import LayerGraph, once, unread
 from resnet_inspect.networks.ops import Conv2d, MaxPool2d
 from resnet_inspect.networks.resnet import layer_graph
@@ -117,11 +116,14 @@ def counted_layers(graphs: Iterable[LayerGraph]) -> Iterator[str]:
 
 def _layer_sum(spec: ResNetSpec) -> str:
     """50 = 1 + 3 x 16 + 1: the stem, each block's convolutions, the head."""
-    each, blocks = BLOCKS[spec.block], sum(spec.blocks)
+    alike: dict[int, int] = {}
+    for stage, count in enumerate(spec.blocks):
+        each = spec.convolutions_of(stage)
+        alike[each] = alike.get(each, 0) + count
     stem = int(spec.stem != "none")
-    head = spec.depth - stem - each * blocks
-    middle = f"{each} x {blocks}" if each > 1 else str(blocks)
-    terms = (str(stem or ""), middle, str(head or ""))
+    head = spec.depth - stem - sum(each * blocks for each, blocks in alike.items())
+    middle = (f"{each} x {blocks}" if each > 1 else str(blocks) for each, blocks in alike.items())
+    terms = (str(stem or ""), *middle, str(head or ""))
     return f"{spec.depth} = {' + '.join(filter(None, terms))}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from resnet_inspect.counting.costs import cost
+from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.shapes import elements
@@ -109,7 +110,8 @@ def _(op: AdaptivePool, layer: Layer) -> list[Formula]:
 @formulas.register(LayerNorm)
 @formulas.register(LocalResponseNorm)
 def _(op: BatchNorm | GroupNorm | LayerNorm | LocalResponseNorm, layer: Layer) -> list[Formula]:
-    normalized = elementwise("FLOPs", "2 × all elements", 2, layer.output_shape)
+    each = 3 if isinstance(op, ActiveNorm) and op.activates else 2
+    normalized = elementwise("FLOPs", f"{each} × all elements", each, layer.output_shape)
     return [*_held(op), normalized, activations(layer)]
 
 

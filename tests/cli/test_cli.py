@@ -245,7 +245,7 @@ def test_a_file_can_change_a_network_of_the_zoo(
     ("arguments", "says"),
     [
         (("table", "resnet49"), "unknown network 'resnet49'; did you mean resnet50"),
-        (("table", "mobilenet"), "'resnet-inspect models' lists them"),
+        (("table", "inception"), "'resnet-inspect models' lists them"),
         (("table", "resnet" + "9" * 5000), "unknown network 'resnet999"),
         (("table", "--depth", "35"), "no published ResNet has depth 35; the nearest have 32, 34"),
         (("table", "--depth", "35"), "--blocks 3,4,6,3"),

@@ -22,10 +22,11 @@ from resnet_inspect.tables.network import LEVELS, table
 
 @st.composite
 def deep(draw: st.DrawFn) -> LayerGraph:
-    """A network whose stages have one to six blocks."""
+    """A network whose stages have one to six blocks, or pairs of them."""
     spec, shape = draw(networks())
-    counts = st.lists(st.integers(1, 6), min_size=len(spec.blocks), max_size=len(spec.blocks))
-    return layer_graph(replace(spec, blocks=tuple(draw(counts))), shape)
+    each = 2 if spec.block == "mobileone" else 1
+    counts = tuple(each * draw(st.integers(1, 6)) for _ in spec.blocks)
+    return layer_graph(replace(spec, blocks=counts, attention_blocks=()), shape)
 
 
 def listed(graph: LayerGraph) -> LayerGraph:

@@ -24,14 +24,16 @@ BOTTLENECK = {"block": "bottleneck"}
 PRE = {"order": "pre"}
 SCALED: dict[str, Any] = {**PRE, "convolution": "scaled", "norm": "none"}
 CHAIN = {"block": "conv", "stem": "none", "shortcut": "none"}
+REPVGG = {"block": "repvgg", "stem": "repvgg"}
+PAIRS = {"block": "mobileone", "blocks": (2, 4), "widths": (8, 16)}
 
 # valid, its invalid twin, what the message says of the value, and the way out that it names
 TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({"block": "basic"}, {"block": "basik"}, "block 'basik'", "did you mean basic"),
     ({"stem": "deep"}, {"stem": "depe"}, "stem 'depe'", "did you mean deep"),
-    ({"stem": "3x3"}, {"stem": "5x5"}, "stem '5x5'", "7x7, 3x3, deep, tiered, quad"),
+    ({"stem": "3x3"}, {"stem": "5x5"}, "stem '5x5'", "7x7, 3x3, deep, tiered, even"),
     ({"shortcut": "B"}, {"shortcut": "b"}, "shortcut 'b'", "did you mean B"),
-    ({"shortcut": "A"}, {"shortcut": "E"}, "shortcut 'E'", "A, B, C, D, none"),
+    ({"shortcut": "A"}, {"shortcut": "E"}, "shortcut 'E'", "A, B, C, D, identity, none"),
     ({"order": "pre"}, {"order": "preact"}, "order 'preact'", "did you mean pre"),
     ({"stride_in": "1x1"}, {"stride_in": "1x3"}, "stride_in '1x3'", "1x1"),
     ({"activation": "elu"}, {"activation": "relUU"}, "activation 'relUU'", "relu"),
@@ -100,6 +102,19 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     (CHAIN, {"stem": "none"}, "stem is 'none' and block 'basic'", "needs block 'conv'"),
     ({**CHAIN, "head": "mlp"}, {"head": "mlp"}, "head is 'mlp'", "needs block 'conv'"),
     (CHAIN, {**CHAIN, "groups": 2}, "with conv blocks", "block='bottleneck'"),
+    (REPVGG, {"stem": "repvgg"}, "stem is 'repvgg' and block 'basic'", "'repvgg' or 'mobileone'"),
+    (REPVGG, {**REPVGG, **PRE}, "block is 'repvgg' and order 'pre'", "needs order 'post'"),
+    (REPVGG, {**REPVGG, "stem_pool": True}, "stem_pool True", "needs stem_pool False"),
+    (REPVGG, {**REPVGG, "branches": 4}, "branches is 4", "needs block 'mobileone'"),
+    ({**REPVGG, "groups": 4}, {**REPVGG, "groups": 3}, "widths has 64", "a multiple of 3"),
+    (PAIRS, {**PAIRS, "blocks": (2, 3)}, "blocks has 3", "give even numbers"),
+    (PAIRS, {**PAIRS, "groups": 4}, "block is 'mobileone' and groups 4", "needs groups 1"),
+    (
+        {**PAIRS, "attention": "se", "attention_blocks": (0, 2)},
+        {**PAIRS, "attention": "se", "attention_blocks": (0, 6)},
+        "attention_blocks has 6 for a stage of 4 blocks",
+        "give no more",
+    ),
     ({"attention": "sk"}, {"attention": "sk", **PRE}, "attention is 'sk'", "needs order 'post'"),
     (
         {**BOTTLENECK, "attention": "split", "radix": 2},
@@ -243,7 +258,11 @@ def test_a_bottleneck_s_ratio_is_of_what_leaves_or_enters_it() -> None:
     )
     assert spec == spec.with_changes({"bottle_ratio": (2.25, 2.25), "expansion": 1})
     assert naming.named("resnet50[bottle_ratio=2.25,0.25,1,3]").bottle_ratio == (2.25, 0.25, 1, 3)
-    for of, expected in (("leaving", [112, 112, 232, 232]), ("entering", [80, 112, 112, 232])):
+    for of, expected in (
+        ("leaving", [112, 112, 232, 232]),
+        ("entering", [80, 112, 112, 232]),
+        ("later", [40, 112, 112, 232]),
+    ):
         graph = layer_graph(replace(spec, bottle_of=of))
         middles = [layer.op for layer in graph.layers if layer.name.endswith(".conv2")]
         assert [op.out_channels for op in middles if isinstance(op, Conv2d)] == expected

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from resnet_inspect.errors import SpecError, UnknownNameError
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.spec import FIELDS
 
 FACTS = json.loads((Path(__file__).parents[1] / "facts" / "published.json").read_text("utf-8"))
 
@@ -30,10 +30,9 @@ def test_every_line_has_family_source_and_differences(name: str) -> None:
     assert entry.family in zoo.FAMILIES
     assert entry.source.strip()
     # A line says what differs from the defaults, and its blocks.
-    default = ResNetSpec()
     for field, value in entry.own.items():
-        assert field == "blocks" or value != getattr(default, field)
-    features = spec.classes if spec.head in ("pool", "mlp") else spec.stage_channels(-1)
+        assert field == "blocks" or value != FIELDS[field].default
+    features = spec.classes if spec.head in ("pool", "hidden", "mlp") else spec.stage_channels(-1)
     assert layer_graph(spec).output.output_shape[0] == features
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from math import prod
+from operator import mul
 
 import pygraphviz
 import pytest
@@ -60,13 +61,20 @@ def edges_of(graph: pygraphviz.AGraph, word: str) -> list[pygraphviz.Edge]:
 
 
 def expected_kind(graph: LayerGraph, block: str) -> str | None:
-    """The kind of a block's shortcut, read off the core's own account of it."""
+    """The kind of a block's shortcut, read off the core's own account of it.
+
+    Where a gate takes the sum, its terms are drawn side by side.
+    """
     bypass = shortcut(graph.block(block))
-    if bypass is None:
+    merging = [layer.op for layer in graph.block(block).layers if type(layer.op) in (Add, Scale)]
+    if bypass is None or isinstance(merging[-1], Scale):
         return None
     if not bypass:
         return "identity"
-    return "padding" if any(isinstance(layer.op, ZeroPad) for layer in bypass) else "projection"
+    if any(isinstance(layer.op, ZeroPad) for layer in bypass):
+        return "padding"
+    weighted = any(isinstance(layer.op, Conv2d) for layer in bypass)
+    return "projection" if weighted else "identity"  # a norm alone projects nothing
 
 
 def multiplicities(dot: str) -> dict[str, int]:
@@ -98,7 +106,7 @@ def test_multiplicities_add_up_to_the_blocks(name: str) -> None:
     counts = multiplicities(diagram(graph).dot)
     assert sum(counts.values()) == len(graph.blocks)
     runs = [run for stage in stages(graph) for run in stage.runs]
-    assert sorted(counts.values()) == sorted(run.count for run in runs)
+    assert sorted(counts.values()) == sorted(run.count for run in runs for _ in run.drawn)
     assert set(counts) <= {block.name for block in graph.blocks}
 
 
@@ -140,7 +148,7 @@ def test_stages_count_their_blocks_and_shortcuts(name: str) -> None:
     (placed,) = diagram(graph, level="stage").sheet.placed
     drawn = {name: box for name, (box, _) in placed.boxes.items() if box.kind == "stage"}
     assert list(drawn) == [stage.name for stage in graph.stages]
-    for stage in graph.stages:
+    for stage, shown in zip(graph.stages, stages(graph), strict=True):
         lines = drawn[stage.name].lines
         kinds = Counter(
             kind for block in stage.blocks if (kind := expected_kind(graph, block.name))
@@ -151,7 +159,8 @@ def test_stages_count_their_blocks_and_shortcuts(name: str) -> None:
         assert sum(int(count[1]) if count else 1 for count in counts) == kinds.total()
         if stage.name not in ("stem", "head"):
             brackets = [line.count for line in lines if isinstance(line, Brackets)]
-            assert sum(brackets) == len(stage.blocks)
+            paired = [len(run.drawn) for run in shown.runs]
+            assert sum(map(mul, brackets, paired)) == len(stage.blocks)
 
 
 @given(specs())

@@ -15,6 +15,7 @@ import resnet_inspect as ri
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.ops import Add, Conv2d, ReLU
+from resnet_inspect.networks.parallel import PARALLEL
 from resnet_inspect.propagation.paths import MOST, RESIDUAL, _edges, paths
 
 
@@ -82,11 +83,22 @@ def test_edges_are_the_layers_inputs_and_each_sum_has_a_residual(graph: LayerGra
 def test_blocks_in_a_row_give_the_binomial(spec: ri.ResNetSpec) -> None:
     # Other blocks branch inside.
     assume(spec.attention in ("none", "se", "eca") and spec.scales == 1)
+    assume(spec.block not in PARALLEL)
     found = paths(ri.graph(spec))
     n = 0 if spec.shortcut == "none" else sum(spec.blocks)
     assert found.by_blocks == tuple(comb(n, k) for k in range(n + 1))
     assert found.total == sum(found.by_layers) == 2**n
     assert [each.left for each in found.deletions] == [2**n // 2] * n
+
+
+def test_convolutions_side_by_side_are_residuals_of_one_block() -> None:
+    found = paths(ri.graph("repvgg_a0"))
+    assert found.blocks == 17  # 21 blocks, of which 4 keep no input
+    assert found.total == 3**17 * 2**5  # and the stem
+    assert found.by_blocks == tuple(2**5 * comb(17, k) * 2**k for k in range(18))
+    assert [(each.shortcut, each.left) for each in found.deletions] == [
+        ("identity", found.total // 3)
+    ] * 17
 
 
 def test_the_shares_of_veit() -> None:

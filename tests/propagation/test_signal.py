@@ -234,6 +234,43 @@ def test_what_a_gate_gets(order: str) -> None:
         )
 
 
+SCALED = {"order": "pre", "norm": "none", "convolution": "scaled", "shortcut": "D"}
+
+UNNORMALIZED = {
+    "scaled": {},
+    "bottlenecks": {"block": "bottleneck", "extra_conv": True, "widths": (16, 32)},
+    "gates": {"se_reduction": 4},
+    "gelu": {"activation": "gelu"},
+    "gamma in activations": {"gamma_in_act": True},
+}
+
+
+@pytest.mark.parametrize("name", UNNORMALIZED)
+def test_scaled_networks_against_torch(name: str) -> None:
+    spec = ri.ResNetSpec(
+        name=name, **{**SMALL, **SCALED, "input_size": (16, 16), **UNNORMALIZED[name]}
+    )
+    agrees(ri.graph(spec), signal(ri.graph(spec)))
+
+
+def test_standardized_weights_do_not_see_a_mean() -> None:
+    """Of a rectified Gaussian of variance 1 the variance is 1/2 - 1/2pi."""
+    scaled = ops.ScaledConv2d(512, 512, (1, 1), gamma=1.0)
+    graph = chain(scaled, RELU, scaled, ops.StandardizedConv2d(512, 512, (1, 1)))
+    theory = told(graph).by_name
+    assert theory["layer0"].mean_square == pytest.approx(1.0)
+    assert theory["layer2"].mean_square == pytest.approx(1 / 2 - 1 / (2 * pi), rel=1e-3)
+    assert theory["layer3"].mean_square == pytest.approx(256 - 256 / pi, rel=1e-3)
+
+
+def test_skipinit_starts_from_the_shortcuts() -> None:
+    spec = ri.ResNetSpec(name="skip", **{**SMALL, **SCALED, "skipinit": True, "strides": (1, 1)})
+    theory = told(ri.graph(spec, blocks=(3, 1), input_size=(16, 16))).by_name
+    assert theory["layer1.0.add"].mean_square == theory["layer1.2.add"].mean_square
+    assert theory["layer1.1.conv2"].gradient == 0
+    assert theory["layer1.0.add"].gradient == theory["layer1.2.add"].gradient
+
+
 def agrees(
     graph: LayerGraph, theory: Signal, near: float = 0.05, seeds: int = 6, batch: int = 32
 ) -> None:

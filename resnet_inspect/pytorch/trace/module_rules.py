@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from resnet_inspect.networks.ops import Hardswish, Mish, Multiply, ReLU, ReLU6, SiLU, ZeroPad
+from resnet_inspect.networks.ops import Hardswish, Mish, Multiply, Op, ReLU, ReLU6, SiLU, ZeroPad
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.torch_ops import Conv, Dropout, Product
 from resnet_inspect.pytorch import modules
@@ -25,11 +25,13 @@ def _(layer: modules.ZeroPadShortcut, *shapes: Shape) -> Known:
     return ZeroPad(layer.in_channels, layer.out_channels, layer.stride)
 
 
-@register_layer(modules.StandardizedConv2d, modules.ScaledConv2d, modules.FixedConv2d, modules.Gain)
-def _(
-    layer: modules.StandardizedConv2d | modules.FixedConv2d | modules.Gain, *shapes: Shape
-) -> Known:
-    return layer.op
+_OWN = (modules.StandardizedConv2d, modules.ScaledConv2d, modules.FixedConv2d)
+
+
+@register_layer(*_OWN, modules.Gain, modules.ActiveNorm)
+def _(layer: Any, *shapes: Shape) -> Known:
+    op: Op = layer.op
+    return op
 
 
 @register_layer(modules.Multiply)
