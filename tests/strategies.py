@@ -7,18 +7,20 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.ops import ACTIVATIONS, GAMMAS
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.networks.stems import STEM_STRIDES
 
-STEMS = tuple(sorted(set(FIELDS["stem"].choices) - {"repvgg", "none"}, key="quad2".__eq__))
+STEMS = tuple(sorted(set(FIELDS["stem"].choices) - {"repvgg", "patch", "none"}, key="quad2".__eq__))
 """The last for post-activation only."""
 
 SHORTCUTS = {
     "post": FIELDS["shortcut"].choices,
     "pre": ("A", "B", "C", "D", "none"),
     "ahead": ("B", "C", "D"),
+    "inner": ("A", "B", "C", "D", "none"),
 }
 """By what activates when."""
 
@@ -44,10 +46,17 @@ def specs(
     fields = draw(_ways())
     block = fields["block"]
     delicate = fields["antialias"] in DELICATE or fields["pool"] in ("ceil", "average")
+    valid = _may_not_pad(fields) and draw(st.booleans())
+    delicate = delicate or valid
     plain = fields["attention"] not in ("sk", "sk-full", "split") and "scales" not in fields
     stages = draw(st.integers(1, 2 if delicate else 4))
-    stem = draw(st.sampled_from(STEMS if fields["order"] == "post" else STEMS[:-1]))
+    stems = STEMS if fields["order"] == "post" else STEMS[:-1]
+    stem = draw(st.sampled_from((*stems, "patch") if valid else stems))
     splits = len(STEM_STRIDES[stem]) > 1
+    if valid:
+        fields["unpadded"] = tuple(draw(st.integers(0, 1)) for _ in range(stages))
+    if (block, fields["order"]) == ("basic", "inner") and draw(st.booleans()):
+        activations = (PRELU,)
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
     kept = plain and fields.get("convolution") != "scaled"
     shortcuts = [kind for kind in SHORTCUTS[fields["order"]] if kept or kind in "ABCD"]
@@ -106,8 +115,10 @@ def specs(
         activation=draw(st.sampled_from(activations)),
         bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
         dilations=draw(_dilations(fields, stages)),
-        padding=draw(st.sampled_from(["torch", "torch", "same"])),
-        head_width=draw(st.sampled_from([0, 0, 32])),
+        padding="torch" if valid else draw(st.sampled_from(["torch", "torch", "same"])),
+        head_width=0
+        if "head" in fields or fields.get("outer_norm", "head") != "head"
+        else draw(st.sampled_from([0, 0, 32])),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
     )
@@ -115,20 +126,26 @@ def specs(
 
 def _dilations(fields: dict[str, Any], stages: int) -> st.SearchStrategy[tuple[int, ...]]:
     paths = fields["attention"] in ("sk", "sk-full", "split") or "scales" in fields
-    if paths or fields["antialias"] != "none":
+    if paths or fields["antialias"] != "none" or fields["order"] == "inner" or "unpadded" in fields:
         return st.just(())
     rates = st.lists(st.integers(1, 3), min_size=stages, max_size=stages).map(tuple)
     return st.one_of(st.just(()), st.just(()), rates)
+
+
+def _may_not_pad(fields: dict[str, Any]) -> bool:
+    plain = (fields["order"], fields["antialias"], fields["attention"]) == ("post", "none", "none")
+    return plain and fields["block"] == "bottleneck" and "scales" not in fields
 
 
 @st.composite
 def _ways(draw: st.DrawFn) -> dict[str, Any]:
     """Ways of block that go together."""
     block = draw(st.sampled_from(["basic", "bottleneck"]))
-    orders = st.sampled_from(["post", "post", "post", "pre", "pre", "ahead"])
+    orders = st.sampled_from(["post", "post", "post", "pre", "pre", "ahead", "inner"])
     fields: dict[str, Any] = {"block": block, "order": draw(orders)}
     fields["norm"] = draw(st.sampled_from(["batch", "batch", "none", "group"]))
-    fields["attention"] = draw(st.sampled_from(["none", "none", "se", "eca", "gc"]))
+    kinds = ["none", "none", "se", "eca", "gc"]
+    fields["attention"] = "none" if fields["order"] == "inner" else draw(st.sampled_from(kinds))
     fields["pool"] = draw(st.sampled_from(FIELDS["pool"].choices))
     fields["antialias"] = "none"
     if fields["order"] == "ahead":
@@ -136,10 +153,14 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     if fields["order"] == "pre":
         kinds = ["plain", "standardized"] + (["scaled"] if fields["norm"] == "none" else [])
         fields["convolution"] = draw(st.sampled_from(kinds))
+        fields["outer_norm"] = draw(st.sampled_from(FIELDS["outer_norm"].choices))
         fields["attention_at"] = draw(st.sampled_from(["last", "inner"]))
         if fields["convolution"] == "scaled":
             flags = ["gamma_in_act", "skipinit"] + ["extra_conv"] * (block == "bottleneck")
             fields |= {flag: draw(st.booleans()) for flag in flags}
+    elif fields["order"] == "inner":
+        if fields["norm"] == "batch" and draw(st.booleans()):
+            fields["head"] = "embedding"
     elif fields["order"] == "post":
         fields["linear_out"] = draw(st.booleans())
         fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
@@ -172,7 +193,7 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
 def _activates_in_norms(fields: dict[str, Any]) -> bool:
     """Whether norms may activate in blocks like these."""
     gates = fields["attention"] in ("none", "se", "eca", "gc") and "scales" not in fields
-    plain = fields["order"] != "ahead" and fields.get("convolution", "plain") == "plain"
+    plain = fields["order"] in ("post", "pre") and fields.get("convolution", "plain") == "plain"
     return gates and plain and fields.get("attention_at") != "activated"
 
 
@@ -227,6 +248,9 @@ def networks(draw: st.DrawFn, *, largest: int = 70, **settings: object) -> tuple
     """A spec and an input shape for it, seldom square, as small as one pixel."""
     spec = draw(specs(**settings))  # type: ignore[arg-type]
     side = st.integers(1, largest)
+    if spec.unpadded:
+        least = 4 * prod(spec.strides) * spec.stem_stride + 8
+        side = st.integers(least, max(least, largest))
     if spec.block == "conv" or spec.antialias in DELICATE or spec.pool in ("ceil", "average"):
         # Pools without padding halve what they are given: it must be even, and two at the last.
         total = prod(spec.strides) * spec.stem_stride

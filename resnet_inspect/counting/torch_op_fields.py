@@ -290,6 +290,8 @@ def _(op: View, fields: Known, shapes: Shapes) -> ReceptiveField:
     if not places and op.function in _RESHAPES:
         places = _in_another_shape(shape, op.output)
 
+        if field.dims and not {FIXED, *places} >= set(field.dims):
+            return _merged(field, shape, op.output)
     if not {FIXED, *places} >= set(field.dims):
         raise UnknownField
 
@@ -321,6 +323,29 @@ def _in_another_shape(shape: Shape, output: Shape) -> dict[int, tuple[int, int, 
         if size > 1 and into is not None and output[into] == size:
             places[dim] = (into, 0, 1)
     return places
+
+
+def _merged(field: ReceptiveField, shape: Shape, output: Shape) -> ReceptiveField:
+    """The field of positions of which several dimensions make one, the last running fastest."""
+    starts = {elements(output[:dim]): dim for dim, size in enumerate(output) if size > 1}
+    groups: dict[int, tuple[int, int, bool]] = {}  # into, what each position counts, the first
+    for first in range(len(shape)):
+        into = starts.get(elements(shape[:first]))
+        for end in range(first + 1, len(shape) + 1):
+            if into is not None and shape[first] > 1 and elements(shape[first:end]) == output[into]:
+                for dim in range(first, end):
+                    groups[dim] = into, elements(shape[dim + 1 : end]), dim == first
+                break
+    if not {FIXED, *groups} >= set(field.dims):
+        raise UnknownField
+
+    def moved(dim: int, axis: Field) -> Field:
+        into, inner, outermost = groups[dim]
+        rate = (inner, 1) if outermost else (inner * shape[dim], 0)
+        return axis.gathered(lambda at: (at // inner % shape[dim],), rate, output[into])
+
+    dims = tuple(dim if dim == FIXED else groups[dim][0] for dim in field.dims)
+    return _settled(field.along(moved)._replace(dims=dims))
 
 
 @rule.register(Move)

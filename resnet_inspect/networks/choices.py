@@ -14,6 +14,9 @@ from resnet_inspect.networks.spec_field import spec_field
 BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1, "repvgg": 1, "mobileone": 1, "edge": 2}
 """Kinds of block, with the convolutions on their path (He et al. 2015, Figure 5; VGG's)."""
 
+PRELU = "prelu"
+"""An activation that learns a slope for each channel."""
+
 DEEPEST = 10_000
 """Blocks in a stage: some fifty times the deepest published, and still counted in seconds."""
 
@@ -115,6 +118,7 @@ class Choices:
             "even": "three 3x3, all as wide",
             "quad": "four 3x3, each twice as wide as the last",
             "quad2": "the same, the first two linear",
+            "patch": "1x1 and 3x3 without padding, as BagNet",
             "repvgg": "a RepVGG block of stride 2",
             "none": "the first stage takes the image, as VGG's does",
         },
@@ -173,8 +177,20 @@ class Choices:
         "word",
         "ORDER",
         "Activation after or before the convolutions.",
-        {"post": "2015", "pre": "2016", "ahead": "before the shortcut as well, as RegNetV"},
+        {
+            "post": "2015",
+            "pre": "2016",
+            "ahead": "before the shortcut as well, as RegNetV",
+            "inner": "inside a block alone, as iResNet and EDSR",
+        },
         of_block=True,
+    )
+    outer_norm: str = spec_field(
+        "head",
+        "word",
+        "PLACE",
+        "Where a pre-activation network normalizes and activates outside its blocks.",
+        {"head": "before the head", "stem": "behind the stem", "none": "nowhere"},
     )
     norm: str = spec_field(
         "batch",
@@ -244,6 +260,15 @@ class Choices:
     )
     reduce_first: int = spec_field(
         1, "number", "N", "How many times narrower a bottleneck's first 1x1 is.", of_block=True
+    )
+    unpadded: tuple[int, ...] = spec_field(
+        (),
+        "numbers",
+        "N,N,..",
+        "Stages whose first block has a 3x3, of no padding (1), or a 1x1 as all others (0).",
+        least=0,
+        most=1,
+        example="1,1,1,0",
     )
     groups: int = spec_field(
         1,
@@ -335,7 +360,7 @@ class Choices:
         False, "flag", "", "Hidden units and activation of the block, as RegNet.", of_block=True
     )
     activation: str = spec_field(
-        "relu", "word", "NAME", "Activation.", tuple(ACTIVATIONS), of_block=True
+        "relu", "word", "NAME", "Activation.", (*ACTIVATIONS, PRELU), of_block=True
     )
     linear_out: bool = spec_field(
         False, "flag", "", "No activation after a block's sum, as RegNet-Z.", of_block=True
@@ -358,6 +383,7 @@ class Choices:
             "mlp": "7x7 average, three linear, as VGG",
             "hidden": "global average, norm, a hidden layer of head_width, linear",
             "average": "global average",
+            "embedding": "linear, normalization, as ArcFace",
             "none": "none",
         },
     )

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 
@@ -48,6 +49,7 @@ class Design(NamedTuple):
     activation: str
     linear_out: bool
     bias: tuple[str, ...]
+    outer_norm: str
     head: str
     head_width: int
 
@@ -62,8 +64,8 @@ class Design(NamedTuple):
 
     @property
     def act_path(self) -> str:
-        """torchvision calls its ReLU 'relu'; nobody has a name for the others."""
-        return "relu" if self.activation == "relu" else "act"
+        """torchvision calls its ReLU 'relu' and ArcFace PReLU 'prelu'; others have no name."""
+        return self.activation if self.activation in ("relu", PRELU) else "act"
 
 
 _DESIGN = operator.attrgetter(*Design._fields)
@@ -74,7 +76,7 @@ class Part(NamedTuple):
 
     entering, inner, leaving: channels of its input, of a block's 3x3, and of its output. groups: of
     its 3x3. damping: what a block of a network without normalization multiplies its input by.
-    dilation: of its first and its second 3x3.
+    dilation: of its first and its second 3x3. window: kernel and padding of a bottleneck's 3x3.
     """
 
     design: Design
@@ -86,6 +88,7 @@ class Part(NamedTuple):
     groups: int = 1
     damping: float = 1.0
     dilation: tuple[int, int] = (1, 1)
+    window: tuple[int, int] = (3, 1)
 
     @property
     def changes(self) -> bool:
@@ -162,6 +165,12 @@ def same_padding(op: ops.Conv2d | ops.Pool2d, shape: Shape) -> tuple[tuple[int, 
     return tuple((total // 2, total - total // 2) for total in missing)
 
 
+def _slopes(channels: int) -> ops.Activation:
+    from resnet_inspect.networks.torch_ops import Function
+
+    return Function("PReLU", channels)
+
+
 def activated(
     net: Builder[Tensor],
     design: Design,
@@ -173,7 +182,8 @@ def activated(
     """The network's activation of a tensor, times gamma where weights are not; keeps: its input."""
     if design.norm in ("evo", "frn"):
         return tensor
-    op = design.act.replace(inplace=False) if keeps else design.act
+    op = _slopes(net.shape(tensor)[0]) if design.activation == PRELU else design.act
+    op = op.replace(inplace=False) if keeps else op
     tensor = net.add(op, tensor, name=name, path=path)
     if not design.gamma_in_act:
         return tensor

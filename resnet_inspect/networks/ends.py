@@ -34,7 +34,11 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
     strides, bias = spec.stem_strides, "stem" in spec.bias
     if spec.stem in PARALLEL:
         return parallel(net, part._replace(inner=width, stride=strides[0]), "stem", tensor)
-    if len(strides) > 1:
+    if spec.stem == "patch":
+        tensor = net.add(conv(part.entering, width, 1, strides[0], 1, bias), tensor, name="conv1")
+        op = conv(width, width, 3, strides[1], 1, bias).replace(padding=(0, 0))
+        tensor = net.add(op, tensor, name="conv2")
+    elif len(strides) > 1:
         channels = (part.entering, *stem_channels(spec.stem, width))
         for i, stride in enumerate(strides):
             op = conv(channels[i], channels[i + 1], 3, stride, 1, bias)
@@ -47,9 +51,10 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
         side = 7 if spec.stem == "7x7" else 3
         op = conv(part.entering, width, side, strides[0], 1, bias)
         tensor = convolved(net, spec, op, tensor, "conv1")
-    if spec.order == "post":  # a pre-activation block brings its own
+    if spec.order != "pre" or spec.outer_norm == "stem":  # else a block brings its own
         tensor = normalized(net, spec, width, tensor, "bn1")
-        tensor = activated(net, spec, tensor, spec.act_path)
+        if (spec.order, spec.norm) != ("inner", "none"):
+            tensor = activated(net, spec, tensor, spec.act_path)
     return _pool(net, part, tensor) if spec.stem_pool else tensor
 
 
@@ -89,13 +94,15 @@ def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
         return _mlp(net, part, path, tensor)
     if spec.head == "hidden":
         return _hidden(net, part, tensor)
+    if spec.head == "embedding":
+        return _embedding(net, part, tensor)
     if spec.head_width:
         op = conv(width, spec.head_width, 1, bias="head" in spec.bias)
         tensor = convolved(net, spec, op, tensor, "final_conv.conv")
         tensor = normalized(net, spec, spec.head_width, tensor, "final_conv.bn")
         tensor = activated(net, spec, tensor, "final_conv.act")
         width = spec.head_width
-    elif spec.order == "pre":
+    elif spec.order == "pre" and spec.outer_norm == "head":
         tensor = normalized(net, spec, width, tensor, "norm")
         tensor = activated(net, spec, tensor, spec.act_path)
     elif spec.order == "ahead" or spec.linear_out:
@@ -116,6 +123,19 @@ def _hidden(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
     tensor = net.add(ops.Linear(width, spec.head_width), tensor, name="pre_logits.fc")
     tensor = net.add(spec.act, tensor, name="pre_logits.act")
     return net.add(ops.Linear(spec.head_width, part.leaving), tensor, name="fc")
+
+
+def _embedding(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
+    """A vector of all positions (Deng et al. 2018, arXiv 1801.07698, section 3.1)."""
+    from resnet_inspect.networks.torch_ops import BatchNorm
+
+    spec, features = part.design, part.leaving
+    tensor = normalized(net, spec, part.entering, tensor, "bn2")
+    tensor = net.add(_FLATTEN, tensor, name="flatten")
+    linear = ops.Linear(net.shape(tensor)[0], features)
+    tensor = net.add(linear, tensor, name="fc")
+    norm = BatchNorm("BatchNorm1d", features, 2 * features, 2 * features + 1)
+    return net.add(norm, tensor, name="features")
 
 
 def _mlp(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:

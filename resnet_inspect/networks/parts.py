@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_labels import convolution_size
-from resnet_inspect.networks.ops import Conv2d, Linear, Op, Scale
-from resnet_inspect.networks.shapes import is_gate
-from resnet_inspect.networks.wiring import Wiring
+from resnet_inspect.networks.ops import Conv2d, Linear, Op
+from resnet_inspect.networks.wiring import Wiring, is_gating, led
 
 ROLES = (
     "stem",
@@ -42,7 +41,7 @@ def roles(graph: LayerGraph) -> Mapping[str, str]:
                 role = block.kind.lower()
             elif main.name in bypass:
                 role = "shortcuts"
-            elif main.name in gating or isinstance(main.op, Scale):
+            elif main.name in gating or is_gating(main):
                 role = "squeeze and excitation"
             else:
                 role = _role(main.op)
@@ -74,7 +73,7 @@ def gates(graph: LayerGraph) -> set[str]:
         layer.name
         for wiring in _wirings(graph)
         for scale in wiring.by_name.values()
-        if isinstance(scale.op, Scale)
+        if is_gating(scale)
         for layer in wiring.gate(scale)
     }
 
@@ -106,11 +105,7 @@ def depths(graph: LayerGraph) -> Mapping[str, int]:
     reached = dict.fromkeys(graph.inputs, 0)
     for block in graph.blocks:
         for layer in block.layers:
-            # A gate scales the main path, or is added to it, and is none itself.
-            shapes = layer.input_shapes
-            gated = len(shapes) == 2 and is_gate(shapes[1], shapes[0]) and shapes[0] != shapes[1]
-            inputs = layer.inputs[:1] if gated or isinstance(layer.op, Scale) else layer.inputs
-            before = max((reached[name] for name in inputs), default=0)
+            before = max((reached[name] for name in led(layer)), default=0)
             weighted = isinstance(layer.op, (Conv2d, Linear)) and layer.name not in gating
             here = before + weighted
             reached[layer.name] = min(here, 1) if block.is_stem else here

@@ -44,6 +44,7 @@ from resnet_inspect.networks.parallel import PARALLEL, in_turn, parallel, takes_
 from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
+from resnet_inspect.networks.unpadded import cropped, unpadded
 
 CHAIN = "features"
 """Where a network of single convolutions has its layers, numbered from 0 (as torchvision's VGG)."""
@@ -147,6 +148,8 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         parts += [Part(design, kind, leaving, inner, leaving, 1, groups)] * (count - 1)
         if step.rest > 1 or step.first > 1 or step.factors:
             parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
+        if spec.unpadded:
+            parts = unpadded(parts, spec.unpadded[stage])
         if spec.convolution == "scaled":
             parts, variance = _damped(parts, variance)
         elif takes_turns(spec):
@@ -230,7 +233,7 @@ def block_kind(spec: ResNetSpec, block: str = "") -> str:
         return CHAIN
     base = _CLASSES[block or spec.block]
     plain = "Plain" if spec.shortcut == "none" else ""
-    before = "PreAct" if spec.order != "post" else ""
+    before = {"post": "", "inner": "Inner"}.get(spec.order, "PreAct")
     gated = _OF_ATTENTION.get(spec.attention or "none", "")
     return plain + before + gated + ("Res2" if spec.scales > 1 else "") + base
 
@@ -241,9 +244,10 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
     if spec.antialias != "none":
         stride = 1
     if spec.block == "basic":
+        early, late = (1, stride) if spec.order == "inner" else (stride, 1)
         return [
-            conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0]),
-            conv(inner, leaving, 3, 1, 1, bias, part.dilation[1]),
+            conv(part.entering, inner, 3, early, 1, bias, part.dilation[0]),
+            conv(inner, leaving, 3, late, 1, bias, part.dilation[1]),
         ]
     if spec.block == "edge":
         return [
@@ -253,9 +257,12 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
     early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
     first, last = inner * spec.scales // spec.reduce_first, inner * spec.scales
     middle = inner if spec.scales > 1 else first
+    spatial = conv(middle, inner, part.window[0], late, part.groups, bias, part.dilation[0])
+    if not part.window[1]:
+        spatial = spatial.replace(padding=(0, 0))
     convs = [
         conv(part.entering, first, 1, early, 1, bias),
-        conv(middle, inner, 3, late, part.groups, bias, part.dilation[0]),
+        spatial,
         conv(last, leaving, 1, 1, 1, bias),
     ]
     if spec.extra_conv:
@@ -267,7 +274,7 @@ def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tenso
     spec = part.design
     projects = part.changes or spec.shortcut == "C"
     passes = spec.shortcut != "none" and not (projects and spec.shortcut == "identity")
-    residual = _postactivated if spec.order == "post" else _preactivated
+    residual = _RESIDUALS[spec.order]
     # a projection takes the activated input (He et al. 2016, section 4.1)
     tensor, bypass = residual(net, part, path, entering)
     if spec.attention_at != "inner" and spec.attention in GATES:
@@ -283,6 +290,8 @@ def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tenso
             bypass = entering
         if projects:
             bypass = _shortcut(net, part, f"{path}.downsample", bypass)
+        if part.window == (3, 0):
+            bypass = cropped(net, net.shape(tensor), path, bypass)
         tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
     if spec.order == "post" and not spec.linear_out:
         tensor = _activated(net, part, path, tensor, BLOCKS[spec.block] + spec.extra_conv)
@@ -361,6 +370,31 @@ def _postactivated(
     return tensor, entering
 
 
+def _inner(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> tuple[Tensor, Tensor]:
+    """The residual of a block that is activated between its convolutions alone, and its input.
+
+    With norms before, between and after them (Han et al. 2016, arXiv 1610.02915, Figure 6d), or
+    none (Lim et al. 2017, arXiv 1707.02921, Figure 2c).
+    """
+    spec = part.design
+    tensor = normalized(net, spec, part.entering, entering, f"{path}.bn1")
+    convs = _residual_convs(part)
+    for i, op in enumerate(convs, start=1):
+        tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
+        tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i + 1}")
+        if i < len(convs):
+            tensor = activated(net, spec, tensor, f"{path}.{spec.act_path}")
+    return tensor, entering
+
+
+_RESIDUALS = {
+    "post": _postactivated,
+    "pre": _preactivated,
+    "ahead": _preactivated,
+    "inner": _inner,
+}
+
+
 def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     """Options A, B, C (He et al. 2015, section 3.3) and D (He et al. 2018, Figure 2c)."""
     spec, stride = part.design, part.stride
@@ -379,6 +413,6 @@ def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Te
         side = 1
     op = conv(part.entering, part.leaving, side, stride, 1, bias)
     tensor = convolved(net, spec, op, tensor, f"{path}.{number}")
-    if spec.order == "post" and spec.shortcut_norm:
+    if spec.order in ("post", "inner") and spec.shortcut_norm:
         tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}", False)
     return tensor

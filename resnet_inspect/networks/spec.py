@@ -41,9 +41,9 @@ class ResNetSpec(Choices):
 
         A deep stem counts as one, as in ResNet-50-D; shortcuts do not count.
         """
-        ends = {"pool": 1, "hidden": 1, "mlp": 3}.get(self.head, 0) + bool(self.head_width)
+        ends = {"pool": 1, "hidden": 1, "embedding": 1, "mlp": 3}.get(self.head, 0)
         inside = sum(n * self.convolutions_of(stage) for stage, n in enumerate(self.blocks))
-        return (self.stem != "none") + inside + ends
+        return (self.stem != "none") + inside + ends + bool(self.head_width)
 
     @property
     def stem_stride(self) -> int:

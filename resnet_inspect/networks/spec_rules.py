@@ -12,6 +12,7 @@ from operator import mul
 from typing import Any
 
 from resnet_inspect.errors import SpecError
+from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.ops import GAMMAS
 from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
 
@@ -76,6 +77,8 @@ def check(spec: ResNetSpec) -> None:
 
 _UNDILATED: dict[str, tuple[Any, ...]] = {
     "block": ("basic", "bottleneck"),
+    "order": ("post", "pre", "ahead"),
+    "unpadded": ((),),
     "antialias": ("none",),
     "attention": ("none", "se", "eca", "gc"),
     "scales": (1,),
@@ -104,7 +107,7 @@ def _check_dilation(spec: ResNetSpec) -> None:
         )
 
 
-_BY_STAGE = ("group_size", "dilations", "bottle_ratio", "attention_blocks")
+_BY_STAGE = ("group_size", "dilations", "bottle_ratio", "attention_blocks", "unpadded")
 """Fields that may be empty, or hold for each stage."""
 
 
@@ -185,11 +188,26 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("extra_conv", (True,), {**_BOTTLENECK, "scales": (1,), "antialias": ("none",)}),
     ("norm", ("evo", "frn"), {**_PLAIN, **_GATED, "order": ("post", "pre"), "scales": (1,)}),
     ("head", ("hidden",), {**_POST, "norm": ("batch",)}),
+    ("order", ("inner",), {**_RESIDUAL, **_PLAIN, "attention": ("none",)}),
+    ("activation", (PRELU,), {"order": ("inner",), "block": ("basic",)}),
+    ("outer_norm", ("stem", "none"), {"order": ("pre",), "head_width": (0,)}),
+    ("head", ("embedding",), {"order": ("inner",), "norm": ("batch",), "head_width": (0,)}),
+    ("stem", ("patch",), {**_POST, "padding": ("torch",)}),
 )
 """(field, values, what other fields must be where it has one of them)."""
 
 _GROUPED = ("group", "evo")
 """Norms over groups of channels."""
+
+_UNPADDED: dict[str, tuple[Any, ...]] = {
+    **_POST,
+    **_BOTTLENECK,
+    "padding": ("torch",),
+    "attention": ("none",),
+    "antialias": ("none",),
+    "scales": (1,),
+}
+"""What fields must be where blocks do not pad."""
 
 _WITH_A_RATIO: dict[str, tuple[Any, ...]] = {
     **_BOTTLENECK,
@@ -248,6 +266,9 @@ def _check_needs(spec: ResNetSpec) -> None:
         )
     if spec.radix > 1:
         _need(spec, "radix", "attention", ("split",))
+    if spec.unpadded:
+        for other, allowed in _UNPADDED.items():
+            _need(spec, "unpadded", other, allowed)
 
 
 def _check_first_blocks(spec: ResNetSpec) -> None:
@@ -377,7 +398,8 @@ def _check_stem(spec: ResNetSpec) -> None:
             f"{convolutions} convolutions",
             fields=("stem_strides", "stem"),
         )
-    if convolutions > 1 and (spec.stem_width < 8 or spec.stem_width % 8):
+    splits = convolutions > 1 and spec.stem != "patch"
+    if splits and (spec.stem_width < 8 or spec.stem_width % 8):
         raise SpecError(
             f"stem_width is {spec.stem_width}; a {spec.stem} stem splits it, give a multiple of 8",
             fields=("stem_width", "stem"),

@@ -10,6 +10,7 @@ STEM_STRIDES = {
     "even": (2, 1, 1),
     "quad": (2, 1, 1, 2),
     "quad2": (2, 1, 1, 2),
+    "patch": (1, 1),
     "repvgg": (2,),
     "none": (),
 }

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from resnet_inspect.networks.graph import Block, Layer
-from resnet_inspect.networks.ops import Add, Op, ZeroPad
+from resnet_inspect.networks.ops import Add, Op, Scale, ZeroPad
+from resnet_inspect.networks.shapes import is_gate
 from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Opaque, Pad
 
 IDENTITY, PROJECTION, PADDING = "identity", "projection", "padding"
@@ -46,6 +47,18 @@ class Shortcut:
 def weighs(op: Op) -> bool:
     """Whether a layer has weights, or learns what nobody knows."""
     return hasattr(op, "weights") or (isinstance(op, Opaque) and op.params > 0)
+
+
+def is_gating(layer: Layer) -> bool:
+    """Whether a layer scales its first input by a number a channel, or adds one: attention."""
+    shapes = layer.input_shapes
+    added = len(shapes) == 2 and shapes[0] != shapes[1] and is_gate(shapes[1], shapes[0])
+    return added or isinstance(layer.op, Scale)
+
+
+def led(layer: Layer) -> tuple[str, ...]:
+    """The inputs through which paths lead to a layer: a gate is none itself."""
+    return layer.inputs[:1] if is_gating(layer) else layer.inputs
 
 
 def _pads(layer: Layer, scaled: Set[str]) -> bool:

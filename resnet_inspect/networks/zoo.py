@@ -63,6 +63,7 @@ from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.zoo_byobnet import BYOB
 from resnet_inspect.networks.zoo_nf import UNNORMALIZED
 from resnet_inspect.networks.zoo_parallel import MERGED
+from resnet_inspect.networks.zoo_repositories import REPOSITORIES
 from resnet_inspect.networks.zoo_variants import REGNET_X, REGNET_Y, VARIANTS
 
 
@@ -183,6 +184,8 @@ ZOO: dict[str, Entry] = {
     **BYOB,
     **UNNORMALIZED,
     **MERGED,
+    # of well-known repositories
+    **REPOSITORIES,
     # from courses
     "resnet18_d2l": Entry("notes", D2L, {**L18, **BIASED, "in_channels": 1, "classes": 10}),
     "resnet34_mnist": Entry(

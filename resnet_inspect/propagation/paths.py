@@ -19,8 +19,7 @@ from typing import NamedTuple
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
-from resnet_inspect.networks.ops import Scale
-from resnet_inspect.networks.wiring import PADDING, PROJECTION, Wiring, weighs
+from resnet_inspect.networks.wiring import PADDING, PROJECTION, Wiring, led, weighs
 
 RESIDUAL, JOINED = "residual", "joined"
 """Besides the kinds of shortcuts: a term that a shortcut leads around, and all other edges."""
@@ -138,7 +137,7 @@ def paths(graph: LayerGraph) -> Paths:
 def _edges(graph: LayerGraph) -> tuple[Edges, list[tuple[tuple[str, ...], list[str]]]]:
     """What leads into each layer; and of each residual sum its additions and shortcuts' kinds.
 
-    A gate scales the path through its layer and is none itself.
+    A gate scales the path through its layer, or is added to it, and is none itself.
     """
     wiring, cuts = Wiring(graph.layers), []
     kinds: dict[tuple[str, str], list[str]] = {}
@@ -157,9 +156,8 @@ def _edges(graph: LayerGraph) -> tuple[Edges, list[tuple[tuple[str, ...], list[s
             kinds.setdefault((term.addition.name, term.end), []).append(kind)
     edges: Edges = {}
     for layer in graph.layers:
-        inputs = layer.inputs[:1] if isinstance(layer.op, Scale) else layer.inputs
         edges[layer.name] = tuple(
-            Edge(name, (kinds.get((layer.name, name)) or [JOINED]).pop()) for name in inputs
+            Edge(name, (kinds.get((layer.name, name)) or [JOINED]).pop()) for name in led(layer)
         )
     return edges, cuts
 

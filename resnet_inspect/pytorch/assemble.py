@@ -38,6 +38,12 @@ def _convolution(op: torch_ops.Conv) -> nn.Module:
     return nn.Conv1d(op.in_channels, op.out_channels, side, padding=edge, bias=op.bias)
 
 
+def _function(op: torch_ops.Function) -> nn.Module:
+    settings = (op.params,) if op.params else (axis + 1 for axis in op.over)
+    made: nn.Module = getattr(nn, op.name)(*settings)
+    return made
+
+
 _PADS: dict[str, Callable[[Any], nn.Module]] = {
     "constant": nn.ZeroPad2d,
     "reflect": nn.ReflectionPad2d,
@@ -72,7 +78,8 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     torch_ops.GroupNorm: lambda op: nn.GroupNorm(op.groups, op.channels),
     torch_ops.LayerNorm: lambda op: nn.LayerNorm(op.size, 1e-6),  # as timm's
     torch_ops.Pad: lambda op: _PADS[op.mode](op.padding),
-    torch_ops.Function: lambda op: getattr(nn, op.name)(*(axis + 1 for axis in op.over)),
+    torch_ops.BatchNorm: lambda op: getattr(nn, op.type)(op.channels),
+    torch_ops.Function: _function,
     torch_ops.Dropout: lambda op: getattr(nn, op.type)(op.p),
 }
 """The torch.nn module of each op."""

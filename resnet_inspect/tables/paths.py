@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from math import comb
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.wiring import is_gating
 from resnet_inspect.propagation.paths import Paths
 from resnet_inspect.propagation.paths import paths as paths_of
 from resnet_inspect.tables.columns import Column, Record, columns
@@ -16,6 +18,8 @@ from resnet_inspect.tables.table import Sheet, Table
 TABLES = ("blocks", "layers", "deletions")
 
 Range = tuple[int, int]
+
+_GATES = "What makes a gate, which scales a path or is added to it, is no path itself."
 
 _SOURCE = "Veit et al. 2016, arXiv 1605.06431"
 
@@ -30,7 +34,10 @@ def paths(graph: LayerGraph, through: Range | None = None) -> Sheet:
         raise InspectError(f"through is {through[0]}-{through[1]}; give least-most, such as 5-17")
     found = paths_of(graph)
     title = f"Paths through {graph.name}"
-    tables = {"blocks": _by_blocks(title, found, through), "layers": _by_layers(title, found)}
+    by_blocks = _by_blocks(title, found, through)
+    if any(map(is_gating, graph.layers)):
+        by_blocks = replace(by_blocks, notes=(*by_blocks.notes, _GATES))
+    tables = {"blocks": by_blocks, "layers": _by_layers(title, found)}
     if found.blocks:
         tables["deletions"] = _deletions(title, found)
     meta = {"model": graph.name, "residual_blocks": found.blocks, "paths": found.total}

@@ -102,8 +102,8 @@ def check_layers(graph: LayerGraph, names: list[str]) -> list[bool]:
 @settings(max_examples=30)
 @given(networks(largest=110, widest=4))
 def test_every_layer_sees_what_autograd_finds(network: tuple[ResNetSpec, Shape]) -> None:
-    # Global context mixes positions, and fields end there; between equal paths softmax has no
-    # gradient; group norm needs more than a pixel; equal weights are standardized to nothing.
+    # Between equal paths, and equal positions, softmax has no gradient; group norm needs more than
+    # a pixel; equal weights are standardized to nothing.
     assume(network[0].attention in ("none", "se", "eca") and network[0].norm != "group")
     assume(network[0].convolution == "plain")
     graph = layer_graph(*network)

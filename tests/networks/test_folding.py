@@ -20,14 +20,17 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 import resnet_inspect as ri
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Add, BatchNorm2d, Conv2d
+from resnet_inspect.networks.ops import Add, BatchNorm2d, Conv2d, Linear
 from resnet_inspect.networks.parallel import PARALLEL
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.torch_ops import BatchNorm
 from resnet_inspect.pytorch.weight_names import from_timm, timm_rules
+
+NORMS = (BatchNorm2d, BatchNorm)
 
 
 def _norms(graph: LayerGraph) -> list[str]:
-    return [layer.path for layer in graph.layers if isinstance(layer.op, BatchNorm2d)]
+    return [layer.path for layer in graph.layers if isinstance(layer.op, NORMS)]
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50d", "resnetv2_50", "seresnet18"])
@@ -40,7 +43,7 @@ def test_it_computes_what_the_network_does(name: str) -> None:
                 nn.init.uniform_(value, 0.5, 1.5)  # type: ignore[arg-type]
     kept = {*_norms(folded)}
     for layer in graph.layers:
-        if not isinstance(layer.op, BatchNorm2d) or layer.path in kept:
+        if not isinstance(layer.op, NORMS) or layer.path in kept:
             continue
         conv = model.get_submodule(graph.by_name[layer.inputs[0]].path)
         norm = model.get_submodule(layer.path)
@@ -90,8 +93,8 @@ def test_a_norm_stays_where_no_convolution_leads_to_it(spec: ResNetSpec) -> None
     foldable = [
         layer.path
         for layer in graph.layers
-        if isinstance(layer.op, BatchNorm2d)
-        and isinstance(graph.by_name.get(layer.inputs[0], layer).op, Conv2d)
+        if isinstance(layer.op, NORMS)
+        and isinstance(graph.by_name.get(layer.inputs[0], layer).op, (Conv2d, Linear))
         and readers[layer.inputs[0]] == 1
     ]
     if not foldable:

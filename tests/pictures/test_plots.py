@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from torch import nn
 
@@ -165,6 +166,18 @@ def test_every_network_of_the_zoo_has_its_label() -> None:
     shown = texts(of_kind("zoo").to_svg())
     assert set(zoo.ZOO) <= set(shown)
     assert all(shown.count(name) == 1 for name in zoo.ZOO)
+
+
+def test_labels_of_the_zoo_lie_in_their_panels() -> None:
+    made = of_kind("zoo")
+    figure = Figure(figsize=made.size, layout="constrained")
+    made.paint(figure, THEMES["light"])
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        frame = axes.get_window_extent().padded(2)
+        for label in axes.texts:
+            box = Text.get_window_extent(label)  # without its line
+            assert frame.count_contains(box.corners()) == 4, label.get_text()
 
 
 @given(

@@ -82,7 +82,7 @@ def test_edges_are_the_layers_inputs_and_each_sum_has_a_residual(graph: LayerGra
 @settings(deadline=None, max_examples=40)
 def test_blocks_in_a_row_give_the_binomial(spec: ri.ResNetSpec) -> None:
     # Other blocks branch inside.
-    assume(spec.attention in ("none", "se", "eca") and spec.scales == 1)
+    assume(spec.attention in ("none", "se", "eca", "gc") and spec.scales == 1)
     assume(spec.block not in PARALLEL)
     found = paths(ri.graph(spec))
     n = 0 if spec.shortcut == "none" else sum(spec.blocks)
@@ -131,7 +131,12 @@ def test_the_longest_path_is_as_deep_as_the_network() -> None:
 
 
 def test_a_gate_is_no_path() -> None:
-    assert paths(ri.graph("seresnet50")).by_layers == paths(ri.graph("resnet50")).by_layers
+    plain = paths(ri.graph("resnet50")).by_layers
+    for attention in ("se", "eca", "gc"):
+        assert paths(ri.graph("resnet50", attention=attention)).by_layers == plain
+    for model, gates in (("resnet50", False), ("seresnet50", True), ("gcresnet50t", True)):
+        notes = " ".join(ri.paths(model)["blocks"].notes)
+        assert ("What makes a gate" in notes) == gates
 
 
 def test_a_plain_network_is_one_path() -> None:

@@ -84,7 +84,7 @@ def constants(graph: LayerGraph) -> int:
 @pytest.mark.parametrize("name", one_of_each_family())
 def test_a_network_of_the_zoo_read_back(name: str, export: Export) -> None:
     graph = described(name)
-    read = export(distinct(ri.build(name)), graph.input_shape, **AS_IT_IS)
+    read = export(distinct(ri.build(graph)), graph.input_shape, **AS_IT_IS)
     whole, again = ri.total(graph.layers), ri.total(read.layers)
     params = whole.params + constants(graph)
     assert (again.params, again.macs, again.uncounted) == (params, whole.macs, 0)
@@ -109,7 +109,7 @@ FOLDING = [
 @pytest.mark.parametrize(("name", "settings"), FOLDING)
 def test_folded_batch_norm_is_said_so(name: str, settings: Any, export: Export) -> None:
     graph = described(name)
-    read = export(distinct(ri.build(name)), graph.input_shape, **settings)
+    read = export(distinct(ri.build(graph)), graph.input_shape, **settings)
     gone = channels(graph) - channels(read)  # a bias for a scale and a shift
     assert gone > 0
     whole, again = ri.total(graph.layers), ri.total(read.layers)

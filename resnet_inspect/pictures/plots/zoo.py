@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.pictures.plots.labels import label_around
@@ -25,27 +26,56 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Original, wide and plain", ("resnet", "resnet-v1", "wide", "plain", "notes")),
-    ("ResNeXt", ("resnext",)),
-    ("Stems and shortcuts", ("tweaks",)),
-    ("Squeeze and excitation", ("se",)),
-    ("Pre-activation", ("preact",)),
-    ("VGG", ("vgg",)),
-)
-"""Families of 224 x 224 that share a panel; others have their own, and small images one."""
+PANELS: dict[str, tuple[str, ...]] = {
+    "Original, wide and plain": ("resnet", "resnet-v1", "wide", "plain[13][84]", "*_d2l"),
+    "ResNeXt": ("resnext",),
+    "Stems and shortcuts": ("tweaks",),
+    "Squeeze and excitation": ("se",),
+    "Squeeze and excitation, as first released": ("legacy",),
+    "Efficient channel attention": ("eca",),
+    "Pre-activation": ("preact",),
+    "Group norm and BiT": ("group-norm", "bit"),
+    "Anti-aliased": ("anti-aliased",),
+    "ResNet-RS": ("rs",),
+    "Selective kernels and ResNeSt": ("sk", "resnest"),
+    "Res2Net": ("res2net",),
+    "RegNet X": ("regnetx_*",),
+    "RegNet Y": ("regnety_*",),
+    "RegNet, others": ("regnet",),
+    "Without normalization: NF-ResNet": ("nf",),
+    "Without normalization: NFNet": ("nfnet", "nfnet-dm", "nfnet-l"),
+    "Small ones of timm, 256x256": ("ts",),
+    "CLIP's trunks": ("clip",),
+    "RepVGG and MobileOne": ("repvgg", "mobileone"),
+    "VGG": ("vgg",),
+    "Faces, 112x112": ("face",),
+    "BagNet": ("bagnet",),
+    "32x32, of repositories": ("*_cifar10*",),
+    "Small images": ("cifar", "plain", "notes"),
+    "Towers for games and super-resolution": ("games", "resolution"),
+}
+"""The families, or patterns of names, that share a panel: a network is in the first that fits.
+
+Families that are not here have panels of their own.
+"""
+
+
+def _panel(row: Any) -> str:
+    fitting = (
+        title
+        for title, kinds in PANELS.items()
+        if any(kind == row["family"] or fnmatch(row["name"], kind) for kind in kinds)
+    )
+    return next(fitting, str(row["family"]))
 
 
 def zoo() -> Plot:
     """Parameters against MACs for the whole zoo, a panel for each kind, every network labelled."""
     rows: Sequence[Any] = zoo_table.models().rows
-    small = [row for row in rows if max(row["input"][1:]) <= 64]
-    large = [row for row in rows if row not in small]
-    shared = {family: title for title, families in PANELS for family in families}
-    groups: dict[str, list[Any]] = {title: [] for title, _ in PANELS}
-    for row in large:
-        groups.setdefault(shared.get(row["family"], row["family"]), []).append(row)
-    groups["Small images, 32x32 and 28x28"] = small
+    found: dict[str, list[Any]] = {title: [] for title in PANELS}
+    for row in rows:
+        found.setdefault(_panel(row), []).append(row)
+    groups = {title: group for title, group in found.items() if group}
     lines = -(-len(groups) // 2)
 
     def paint(figure: Figure, theme: Theme) -> None:

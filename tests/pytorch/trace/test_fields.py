@@ -117,6 +117,13 @@ LINE = nn.Sequential(
     Call(lambda x: x[:, :, :-8]),
 )
 
+
+def with_context(x: Tensor) -> Tensor:
+    """Every position with the sum of all, weighed by their own means."""
+    weight = x.mean(1, keepdim=True).flatten(2).softmax(-1)
+    return x + (x.flatten(2) @ weight.transpose(1, 2)).unsqueeze(-1)
+
+
 NETWORKS: dict[str, tuple[nn.Module, Shape]] = {
     "transposed": around(nn.ConvTranspose2d(4, 4, 3, 2, 1, 1)),
     "transposed, even": around(nn.ConvTranspose2d(4, 4, 4, 2, 1)),
@@ -161,6 +168,7 @@ NETWORKS: dict[str, tuple[nn.Module, Shape]] = {
         Call(lambda x: torch.cat([x.amax(1, keepdim=True), x.mean(1).unsqueeze(1)], 1)),
         conv(2, 1, 7),
     ),
+    "global context": (nn.Sequential(nn.Conv2d(3, 4, 3), Call(with_context)), (3, 12, 14)),
     "adaptive pool": behind(nn.AdaptiveAvgPool2d(5), conv(4, 4), shape=(3, 12, 14)),
     "U-Net": unet(32),
     "odd, nearest": across(25, "nearest"),
@@ -205,6 +213,18 @@ def test_softmax_over_rows_sees_all_of_them_and_no_more_columns() -> None:
     field = receptive_fields(graph)["1"]
     assert field is not None
     assert (field.size, field.stride) == ((12, 3), (0, 1))
+
+
+def test_positions_of_one_dimension_are_those_of_rows_and_columns() -> None:
+    rows = nn.Sequential(conv(3, 4), nn.Flatten(2), Call(lambda x: x[..., 28:56].sum(2)))
+    graph = trace(rows, (3, 12, 14))
+    fields = receptive_fields(graph)
+    (flat,) = (layer.name for layer in graph.layers if layer.op.kind == "Flatten")
+    field, every = fields[graph.output.name], fields[flat]
+    assert field is not None
+    assert every is not None
+    assert (every.size, every.dims) == ((3, 3), (1, 1))
+    assert (field.size, field.padding) == ((4, 16), (-1, 1))
 
 
 def test_behind_upsampling_a_position_moves_by_parts_of_a_pixel() -> None:
