@@ -11,6 +11,9 @@ from resnet_inspect.networks.graph import Layer
 from resnet_inspect.propagation.small import FEW
 from resnet_inspect.propagation.tensors import Passed, spatial
 
+FEWEST = 9
+"""Numbers that a grouped convolution sums up which are too few for a Gaussian."""
+
 
 class Doubt(NamedTuple):
     """Why theory is off at a layer, and by how much, as far as it was measured."""
@@ -28,6 +31,7 @@ def doubts(layers: Sequence[Layer], known: Mapping[str, Passed]) -> tuple[Doubt,
 
 
 def _all(layers: Sequence[Layer], known: Mapping[str, Passed]) -> Iterator[Doubt]:
+    added = {name for layer in layers if isinstance(layer.op, ops.Add) for name in layer.inputs}
     for layer in layers:
         if layer.name not in known:
             continue
@@ -36,7 +40,21 @@ def _all(layers: Sequence[Layer], known: Mapping[str, Passed]) -> Iterator[Doubt
             yield Doubt(
                 layer.name,
                 "averages neighbours as if they were independent: gradient² toward the input comes "
-                "out too large, by a tenth, behind an overlapping max pool by up to two fifths",
+                "out too large, by a tenth, behind an overlapping max pool by up to two fifths; "
+                "without norm the variance is too small",
+            )
+        if isinstance(op, ops.Conv2d) and op.groups > 1 and _summed(op) <= FEWEST:
+            yield Doubt(
+                layer.name,
+                "sums few numbers, which are no Gaussian: gradient² toward the input is up to a "
+                "sixth a layer too large",
+            )
+        normalized = isinstance(op, ops.BatchNorm2d) and layer.name in added
+        if normalized and _rectified(known, layer.inputs[0]):
+            yield Doubt(
+                layer.name,
+                "normalizes what convolutions beside it sum up too: gradient² toward the input is "
+                "some 3% a block too large",
             )
         if isinstance(op, ops.Add) and all(_rectified(known, name) for name in layer.inputs):
             yield Doubt(
@@ -48,6 +66,10 @@ def _all(layers: Sequence[Layer], known: Mapping[str, Passed]) -> Iterator[Doubt
                 layer.name,
                 "leaves one position of few: gradient² toward the input is a fifth too small",
             )
+
+
+def _summed(op: ops.Conv2d) -> int:
+    return op.in_channels // op.groups * op.kernel[0] * op.kernel[1]
 
 
 def _rectified(known: Mapping[str, Passed], name: str) -> bool:

@@ -364,6 +364,8 @@ def test_theory_stops_where_it_has_no_rule() -> None:
         ("resnet18d", 64, "layer2.0.downsample.0", "averages neighbours"),
         ("legacy_seresnet18", 64, "layer1.0.add", "adds two rectified terms"),
         ("resnet18", 32, "layer4.0.conv1", "leaves one position"),
+        ("repvgg_a0", 64, "layer1.1.identity", "normalizes"),
+        ("resnetv2_18", 64, None, None),
         ("resnet18", 64, None, None),
     ],
 )
