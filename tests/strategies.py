@@ -58,8 +58,9 @@ def specs(
     if (block, fields["order"]) == ("basic", "inner") and draw(st.booleans()):
         activations = (PRELU,)
     stem_width = draw(st.sampled_from([8, 16]) if splits else st.integers(1, 12))
-    kept = plain and fields.get("convolution") != "scaled"
-    shortcuts = [kind for kind in SHORTCUTS[fields["order"]] if kept or kind in "ABCD"]
+    kept = fields.get("convolution") != "scaled"
+    bare = plain and kept and fields["attention"] not in ("gc", "cbam")
+    shortcuts = [kind for kind in SHORTCUTS[fields["order"]] if bare or kind in "ABCD"]
     shortcut = draw(st.sampled_from(shortcuts))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
@@ -68,9 +69,14 @@ def specs(
         multiple = 32 if fields["norm_size"] else 64  # torch norms no single number
         stem_width = 8 * multiple if splits else multiple
     made = fields.get("convolution", "plain") != "plain"
-    if made or fields["attention"] == "sk" or fields.get("reduce_first", 1) > 1:
-        multiple *= 4 if made else 2
+    multiple *= fields.get("reduce_first", 1)
+    if made or fields["attention"] == "sk":
+        multiple *= 2
         stem_width = max(2, stem_width)
+    samely = (
+        plain and not valid and fields["antialias"] == "none" and fields["pool"] in ("max", "conv")
+    )
+    startable = kept and fields["norm"] in ("batch", "group", "none")
     if fields["attention"] == "split":
         fields["groups"] = draw(st.sampled_from([1, 2]))
         fields["se_multiple"] = max(fields["se_multiple"], fields["groups"])
@@ -110,15 +116,18 @@ def specs(
         stem_pool=draw(st.booleans()),
         shortcut=shortcut,
         shortcut_norm=draw(st.booleans()),
-        shortcut_kernel=draw(st.sampled_from([1, 1, 3])),
-        stride_in=draw(st.sampled_from(FIELDS["stride_in"].choices)),
+        shortcut_kernel=1 if shortcut in ("A", "none") else draw(st.sampled_from([1, 1, 3])),
+        stride_in=draw(st.sampled_from(["3x3", "1x1"][: 1 + (block == "bottleneck")])),
         activation=draw(st.sampled_from(activations)),
         bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
         dilations=draw(_dilations(fields, stages)),
-        padding="torch" if valid else draw(st.sampled_from(["torch", "torch", "same"])),
+        padding=draw(st.sampled_from(["torch", "torch", "same"] if samely else ["torch"])),
         head_width=0
         if "head" in fields or fields.get("outer_norm", "head") != "head"
         else draw(st.sampled_from([0, 0, 32])),
+        zero_gamma=shortcut != "none" and startable and draw(st.integers(0, 3)) == 0,
+        drop_path_rate=draw(st.sampled_from([0.0, 0.0, 0.2])) if shortcut != "none" else 0.0,
+        drop_rate=0.0 if "head" in fields else draw(st.sampled_from([0.0, 0.25])),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
     )
@@ -144,7 +153,7 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     orders = st.sampled_from(["post", "post", "post", "pre", "pre", "ahead", "inner"])
     fields: dict[str, Any] = {"block": block, "order": draw(orders)}
     fields["norm"] = draw(st.sampled_from(["batch", "batch", "none", "group"]))
-    kinds = ["none", "none", "se", "eca", "gc"]
+    kinds = ["none", "none", "se", "eca", "gc", "cbam"]
     fields["attention"] = "none" if fields["order"] == "inner" else draw(st.sampled_from(kinds))
     fields["pool"] = draw(st.sampled_from(FIELDS["pool"].choices))
     fields["antialias"] = "none"
@@ -165,11 +174,12 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
         fields["linear_out"] = draw(st.booleans())
         fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
         fields["attention_at"] = draw(st.sampled_from(FIELDS["attention_at"].choices))
-        paths = ["", "", "sk", "sk-full"]
+        if fields["norm"] == "batch" and fields["attention"] != "cbam":
+            fields["norm"] = draw(st.sampled_from(["batch", "batch", "frozen"]))
+        paths = ["", "", "sk", "sk-full"] if fields["norm"] != "frozen" else [""]
+        unsplit = fields["norm"] in ("group", "frozen")
         path = draw(
-            st.sampled_from(
-                paths + ["split", "scales"][fields["norm"] == "group" :] * (block == "bottleneck")
-            )
+            st.sampled_from(paths + ["split", "scales"][unsplit:] * (block == "bottleneck"))
         )
         if path == "scales":
             fields["scales"] = draw(st.integers(2, 4))
@@ -180,8 +190,11 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     if fields["attention"] != "none":
         fields["se_reduction"] = draw(st.sampled_from([2, 16])) * (fields["attention"] != "eca")
         # Of a single hidden unit torch copies the weights on the CPU.
-        fields["se_multiple"] = 8 if fields["attention"] == "gc" else draw(st.sampled_from([1, 8]))
+        single = fields["attention"] not in ("gc", "cbam")
+        fields["se_multiple"] = draw(st.sampled_from([1, 8])) if single else 8
         fields["se_entering"] = draw(st.booleans())
+    if block == "basic" and fields["order"] == "pre":
+        fields["block_drop_rate"] = draw(st.sampled_from([0.0, 0.3]))
     if block == "bottleneck" and "scales" not in fields and "sk" not in fields["attention"]:
         fields["reduce_first"] = draw(st.sampled_from([1, 1, 2]))
     if _activates_in_norms(fields) and draw(st.integers(0, 3)) == 0:

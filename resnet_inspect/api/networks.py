@@ -190,17 +190,16 @@ def build(
     *,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
-    zero_gamma: bool = False,
     features: Iterable[str] = (),
     **changes: Any,
 ) -> torch.nn.Module:
     """The torch.nn.Module of a network, initialised as published, in train mode.
 
-    device: where it is made ('meta' makes one without memory). zero_gamma: start every residual
-    branch at 0 (Goyal et al. 2017). State dict keys are torchvision's, or timm's for networks that
-    only timm has. features: names of taps (C3), modules (layer2) or layers, whose tensors it
-    returns in a dict, leaving out what none of them needs. Raises InspectError, also where torch is
-    not installed.
+    device: where it is made ('meta' makes one without memory). features: names of taps (C3),
+    modules (layer2) or layers, whose tensors it returns in a dict, leaving out what none of them
+    needs. changes: fields of its spec, such as zero_gamma=True. State dict keys are torchvision's,
+    or timm's for networks that only timm has. Raises InspectError, also where torch is not
+    installed.
     """
     from resnet_inspect.pytorch import assemble
 
@@ -208,7 +207,6 @@ def build(
         graph(model, **changes),
         device=device,
         dtype=dtype,
-        zero_gamma=zero_gamma,
         features=features,
     )
 

@@ -199,7 +199,7 @@ def owned(graph: LayerGraph, layers: Iterable[Layer], cost: Cost) -> Cost:
 
     A tensor that several layers use belongs to the first, so parts add up to the whole.
     """
-    if graph.spec is not None:
+    if graph.spec is not None and graph.spec.attention != "cbam":
         return cost  # nothing is shared
     first = _first_used(graph)
     own = [first[layer.name] for layer in layers if layer.name in first]
@@ -214,10 +214,17 @@ def part_cost(graph: LayerGraph, layers: Iterable[Layer], batch: int = 1) -> Cos
 
 
 class _Calls(list[Call]):
-    """A `resnet.Builder` that lists calls and no layers: outputs are their shapes."""
+    """A `resnet.Builder` that lists calls and no layers: outputs are their shapes.
+
+    again: parameters of modules that are called once more, whose path is given beside the name.
+    """
+
+    again = 0
 
     def add(self, op: ops.Op, *inputs: Shape, name: str, path: str | None = None) -> Shape:
         output = op.output_shape(*inputs)
+        if path is not None:
+            self.again += op.params
         self.append((op, inputs, output))
         return output
 
@@ -230,7 +237,8 @@ class _Calls(list[Call]):
 def _part_cost(part: Part, shape: Shape) -> tuple[Cost, Shape]:
     """What a part costs for one sample, and the shape that leaves it."""
     output = connect(calls := _Calls(), part, "", shape)
-    return _summed(calls), output
+    cost = _summed(calls)
+    return cost._replace(params=cost.params - calls.again), output
 
 
 def spec_cost(spec: ResNetSpec, input_shape: Shape | None = None, batch: int = 1) -> Cost:

@@ -34,6 +34,11 @@ def _(op: ops.BatchNorm2d, itemsize: int) -> int:
     return (op.buffers - 1) * itemsize + INDEX
 
 
+@buffer_bytes.register(ops.FrozenBatchNorm2d)
+def _(op: ops.FrozenBatchNorm2d, itemsize: int) -> int:
+    return op.buffers * itemsize
+
+
 @by_op
 def output_bytes(op: ops.Op, itemsize: int) -> int:
     """Bytes of an element that an op gives."""
@@ -72,6 +77,12 @@ def _(op: ops.Conv2d, layer: Layer, itemsize: int, batch: int) -> int:
     return op.weights * itemsize + each * op.out_channels
 
 
+@saved_copy_bytes.register(ops.FrozenBatchNorm2d)
+def _(op: ops.FrozenBatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
+    """What it scales by, which it makes of its buffers; nothing of its input."""
+    return op.channels * itemsize
+
+
 def _kept_by(op: ops.Activation) -> str:
     if op.keeps == "either":
         return "output" if op.inplace else "input"
@@ -87,6 +98,11 @@ def statistics(op: ops.Op, layer: Layer, itemsize: int, batch: int) -> int:
 @statistics.register(ops.BatchNorm2d)
 def _(op: ops.BatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
     return 2 * op.channels * max(itemsize, STATISTIC)
+
+
+@statistics.register(ops.FrozenBatchNorm2d)
+def _(op: ops.FrozenBatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
+    return 0
 
 
 @by_op
@@ -107,6 +123,7 @@ for _kind in (
     ops.GlobalAvgPool2d,
     ops.ZeroPad,
     ops.Multiply,
+    ops.FrozenBatchNorm2d,
 ):  # their backward needs only shapes
     saved_tensors.register(_kind, lambda op, layer: ())
 

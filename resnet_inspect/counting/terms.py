@@ -179,6 +179,7 @@ rule.register(
     ops.BatchNorm2d,
     lambda op, inputs, output: {"K": elements(output), "Kp": op.params, "Kc": op.channels},
 )
+rule.register(ops.FrozenBatchNorm2d, lambda op, inputs, output: {"Z": 2 * elements(output)})
 rule.register(ops.Add, lambda op, inputs, output: {"E": elements(output)})
 rule.register(ops.Scale, lambda op, inputs, output: {"X": elements(output)})
 rule.register(ops.Multiply, lambda op, inputs, output: {"X": elements(output)})

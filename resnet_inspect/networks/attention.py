@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.channel_rules import split_hidden, squeezed_channels
 from resnet_inspect.networks.design import (
     Builder,
     Part,
@@ -18,21 +19,11 @@ from resnet_inspect.networks.design import (
     normalized,
     pooled,
 )
-from resnet_inspect.networks.shapes import Shape, divisible
+from resnet_inspect.networks.shapes import Shape
 
 _SCALE, _SIGMOID, _GLOBAL, _SUM = ops.Scale(), ops.Sigmoid(), ops.GlobalAvgPool2d(), ops.Add(False)
 _GATE_ACT = ops.ReLU()
 """timm activates gates by ReLU whatever the activation, as the papers do, but for RegNet's."""
-
-
-def squeezed_channels(channels: int, reduction: int, multiple: int = 8) -> int:
-    """Hidden units of attention: channels / reduction to the nearest 8, at least 8.
-
-    The ratio is the paper's (Hu et al. 2017, section 4); the rounding timm's.
-    """
-    if multiple == 1:
-        return max(1, round(channels / reduction))
-    return divisible(channels / reduction, multiple, 0)
 
 
 def _hidden(part: Part, channels: int) -> int:
@@ -111,10 +102,42 @@ def _global_context(
     return net.add(added, tensor, context, name=f"{path.removesuffix('.mlp_add')}.add")
 
 
+def _pools_and_positions(
+    net: Builder[Tensor], part: Part, path: str, channels: int, tensor: Tensor
+) -> Tensor:
+    """CBAM (Woo et al. 2018, arXiv 1807.06521, Figure 2): a gate of channels, one of positions.
+
+    Both pools go through the same two layers, which timm has without biases.
+    """
+    from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Reduce
+
+    at, hidden, shape = f"{path}.channel", _hidden(part, channels), net.shape(tensor)
+    peaks = Reduce("amax", (channels, 1, 1), (1, 2))
+    layers = {"fc1": conv(channels, hidden, 1), "act": _GATE_ACT, "fc2": conv(hidden, channels, 1)}
+    sides: list[Tensor] = []
+    for pool, name in ((_GLOBAL, "squeeze"), (peaks, "amax")):
+        side = net.add(pool, tensor, name=f"{at}.{name}")
+        for name, op in layers.items():  # a path says that it is the module of the first side
+            side = net.add(op, side, name=f"{at}.{name}", path=f"{at}.{name}" if sides else None)
+        sides.append(side)
+    gate = net.add(_SUM, *sides, name=f"{at}.add")
+    gate = net.add(_SIGMOID, gate, name=f"{at}.gate")
+    tensor = net.add(_SCALE, tensor, gate, name=f"{at}.scale")
+    at, place = f"{path}.spatial", (1, *shape[1:])
+    planes = [Reduce(name, place, (0,)) for name in ("mean", "amax")]
+    sides = [net.add(plane, tensor, name=f"{at}.{plane.function}") for plane in planes]
+    gate = net.add(Concat(), *sides, name=f"{at}.cat")
+    gate = net.add(conv(2, 1, 7), gate, name=f"{at}.conv.conv")
+    gate = net.add(batch_norm(1), gate, name=f"{at}.conv.bn")
+    gate = net.add(_SIGMOID, gate, name=f"{at}.gate")
+    return net.add(Arithmetic("mul", shape), tensor, gate, name=f"{at}.scale")
+
+
 GATES: dict[str, Callable[..., Any]] = {
     "se": _squeeze_excite,
     "eca": _channel_attention,
     "gc": _global_context,
+    "cbam": _pools_and_positions,
 }
 """Attention that gates a tensor."""
 
@@ -203,7 +226,7 @@ def split_attention(
         total = splits[0]
         for split in splits[1:]:
             total = net.add(_SUM, total, split, name=f"{path}.add")
-    hidden = max(32, squeezed_channels(channels * radix, spec.se_reduction, spec.se_multiple))
+    hidden = split_hidden(channels, spec)
     choice = net.add(_GLOBAL, total, name=f"{path}.squeeze")
     choice = net.add(conv(channels, hidden, 1, 1, groups, True), choice, name=f"{path}.fc1")
     choice = normalized(net, spec, hidden, choice, f"{path}.bn1")

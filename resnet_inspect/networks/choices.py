@@ -199,6 +199,7 @@ class Choices:
         "Normalization.",
         {
             "batch": "batch norm",
+            "frozen": "batch norm that does not learn, as in detection",
             "group": "32 groups of channels",
             "none": "none",
             "evo": "EvoNorm-S0, which activates as well",
@@ -322,6 +323,7 @@ class Choices:
             "sk": "selective kernels, each on half of the channels",
             "sk-full": "the same on all channels",
             "split": "split attention, as ResNeSt",
+            "cbam": "channels by two pools, then positions by a 7x7",
         },
         of_block=True,
     )
@@ -353,8 +355,12 @@ class Choices:
         least=0,
         of_block=True,
     )
-    se_multiple: int = spec_field(
-        8, "number", "N", "Hidden units are the nearest multiple of N.", of_block=True
+    se_multiple: int | None = spec_field(
+        None,
+        "number",
+        "N",
+        "Hidden units are the nearest multiple of N (by default 8; 1 of cbam).",
+        of_block=True,
     )
     se_entering: bool = spec_field(
         False, "flag", "", "Hidden units and activation of the block, as RegNet.", of_block=True

@@ -46,12 +46,14 @@ class Design(NamedTuple):
     se_reduction: int
     se_multiple: int
     se_entering: bool
+    block_drop_rate: float
     activation: str
     linear_out: bool
     bias: tuple[str, ...]
     outer_norm: str
     head: str
     head_width: int
+    drop_rate: float
 
     @classmethod
     def of(cls, spec: ResNetSpec) -> Design:
@@ -77,6 +79,7 @@ class Part(NamedTuple):
     entering, inner, leaving: channels of its input, of a block's 3x3, and of its output. groups: of
     its 3x3. damping: what a block of a network without normalization multiplies its input by.
     dilation: of its first and its second 3x3. window: kernel and padding of a bottleneck's 3x3.
+    drop: how often training leaves its residual out.
     """
 
     design: Design
@@ -89,6 +92,7 @@ class Part(NamedTuple):
     damping: float = 1.0
     dilation: tuple[int, int] = (1, 1)
     window: tuple[int, int] = (3, 1)
+    drop: float = 0.0
 
     @property
     def changes(self) -> bool:
@@ -191,6 +195,7 @@ def activated(
 
 
 batch_norm = lru_cache(maxsize=1024)(ops.BatchNorm2d)
+frozen_norm = lru_cache(maxsize=1024)(ops.FrozenBatchNorm2d)
 
 
 def normalized(
@@ -219,7 +224,19 @@ def normalized(
         epsilon = 1e-5 if design.order == "pre" else 1e-3  # timm's S0 and S0a
         op = ActiveNorm(groups, channels, True, ACTIVE[design.norm], activates, epsilon)
         return net.add(op, tensor, name=name)
-    return net.add(batch_norm(channels), tensor, name=name)
+    norm = frozen_norm if design.norm == "frozen" else batch_norm
+    return net.add(norm(channels), tensor, name=name)
+
+
+def dropped(
+    net: Builder[Tensor], rate: float, tensor: Tensor, name: str, kind: str = "Dropout"
+) -> Tensor:
+    """A tensor of which training drops a part; kind: Dropout, or DropPath for whole samples."""
+    if not rate:
+        return tensor
+    from resnet_inspect.networks.torch_ops import Dropout
+
+    return net.add(Dropout(kind, rate), tensor, name=name)
 
 
 def pooled(

@@ -10,6 +10,7 @@ from resnet_inspect.networks.design import (
     activated,
     conv,
     convolved,
+    dropped,
     normalized,
     pooled,
     same_padding,
@@ -111,6 +112,7 @@ def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     tensor = net.add(_FLATTEN, tensor, name="flatten")
     if spec.head == "average":
         return tensor
+    tensor = dropped(net, spec.drop_rate, tensor, "dropout")
     return net.add(ops.Linear(width, part.leaving), tensor, name="fc")
 
 
@@ -140,7 +142,7 @@ def _embedding(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
 
 def _mlp(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     """Two hidden layers on 7x7 averages (Simonyan & Zisserman 2014, Table 1)."""
-    from resnet_inspect.networks.torch_ops import AdaptivePool, Dropout
+    from resnet_inspect.networks.torch_ops import AdaptivePool
 
     tensor = net.add(ops.MaxPool2d((2, 2), (2, 2)), tensor, name=path)
     tensor = net.add(AdaptivePool("AdaptiveAvgPool2d", (7, 7)), tensor, name="avgpool")
@@ -149,7 +151,7 @@ def _mlp(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     for i in range(3):
         if i:
             tensor = net.add(part.design.act, tensor, name=f"classifier.{3 * i - 2}")
-            tensor = net.add(Dropout(), tensor, name=f"classifier.{3 * i - 1}")
+            tensor = dropped(net, part.design.drop_rate, tensor, f"classifier.{3 * i - 1}")
         linear = ops.Linear(features[i], features[i + 1])
         tensor = net.add(linear, tensor, name=f"classifier.{3 * i}")
     return tensor

@@ -316,7 +316,7 @@ class BlockBuilder:
         path = path or name
         if name in self._calls:
             self._calls[name] += 1
-            name = f"{name}{self._calls[name]}"
+            name = numbered(name, self._calls[name])
         else:
             self._calls[name] = 1
         shapes: tuple[Shape, ...]
@@ -353,9 +353,14 @@ class BlockBuilder:
 def _numbered(layers: Iterable[Layer], again: Set[str]) -> Iterator[Layer]:
     """The layers, with a number for the first of a name that others have as well."""
     for layer in layers:
-        inputs = tuple(f"{name}1" if name in again else name for name in layer.inputs)
-        name = f"{layer.name}1" if layer.name in again else layer.name
+        inputs = tuple(numbered(name, 1) if name in again else name for name in layer.inputs)
+        name = numbered(layer.name, 1) if layer.name in again else layer.name
         yield layer._replace(name=name, inputs=inputs)
+
+
+def numbered(name: str, number: int) -> str:
+    """The name of one of several layers of a name: relu1; fc1_1 where it ends in a digit."""
+    return f"{name}{'_' if name[-1].isdigit() else ''}{number}"
 
 
 def span(layers: Sequence[Layer]) -> str:

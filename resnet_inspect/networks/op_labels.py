@@ -16,6 +16,7 @@ def show_dims(sizes: Iterable[int]) -> str:
 
 _NAMES = {
     "BatchNorm2d": ("BN", "batch norm"),
+    "FrozenBatchNorm2d": ("frozen BN", "frozen batch norm"),
     "MaxPool2d": ("max", "max pool"),
     "AvgPool2d": ("avg", "average pool"),
     "GlobalAvgPool2d": ("avg", "global average pool"),

@@ -171,7 +171,6 @@ class Multiply(Op):
     """Each element times a number."""
 
     category = "addition and gating"
-
     factor: float
 
 
@@ -200,6 +199,18 @@ class BatchNorm2d(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         _channels(shapes[0], self.channels)
         return shapes[0]
+
+
+class FrozenBatchNorm2d(BatchNorm2d):
+    """Batch norm by fixed numbers, as detection backbones have it: all that it holds is buffers."""
+
+    @property
+    def params(self) -> int:
+        return 0
+
+    @property
+    def buffers(self) -> int:
+        return 4 * self.channels  # scale, shift, mean, variance
 
 
 class Activation(Op):

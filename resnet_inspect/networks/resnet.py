@@ -24,6 +24,7 @@ from resnet_inspect.networks.design import (
     activated,
     conv,
     convolved,
+    dropped,
     normalized,
     pooled,
 )
@@ -136,6 +137,7 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         channels, named = spec.in_channels, "stage"
     else:
         yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
+    rates = _drop_path_rates(spec)
     for stage, (count, step) in enumerate(zip(spec.blocks, steps(spec), strict=True)):
         inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
         if spec.first_blocks:
@@ -150,16 +152,25 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
             parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
         if spec.unpadded:
             parts = unpadded(parts, spec.unpadded[stage])
+        if spec.drop_path_rate:
+            parts = [part._replace(drop=rate) for part, rate in zip(parts, rates, strict=False)]
         if spec.convolution == "scaled":
             parts, variance = _damped(parts, variance)
         elif takes_turns(spec):
             parts = in_turn(spec, stage, parts)
-        elif kind != CHAIN and not step.factors:  # from its second block on, a stage repeats itself
+        elif kind != CHAIN and not (step.factors or spec.drop_path_rate):
+            # from its second block on, a stage repeats itself
             parts = parts[:2]
         yield StageLayout(f"{named}{stage + 1}", tuple(parts), count - len(parts))
         channels = leaving
     if spec.head != "none":
         yield StageLayout("head", (Part(design, HEAD, channels, 0, spec.classes, 0),), 0)
+
+
+def _drop_path_rates(spec: ResNetSpec) -> Iterator[float]:
+    """Of each block in turn: from 0 on by equal steps (Huang et al. 2016, equation 4, as timm)."""
+    last = sum(spec.blocks) - 1
+    return (spec.drop_path_rate * block / max(1, last) for block in range(last + 1))
 
 
 def _damped(parts: Sequence[Part], variance: float) -> tuple[list[Part], float]:
@@ -215,6 +226,7 @@ _OF_ATTENTION = {
     "sk": "SK",
     "sk-full": "SK",
     "split": "Split",
+    "cbam": "CBAM",
 }
 
 
@@ -281,6 +293,7 @@ def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tenso
         if spec.attention_at == "activated":
             tensor = net.add(spec.act, tensor, name=f"{path}.{spec.act_path}")
         tensor = attend(net, part, f"{path}.se", part.leaving, tensor)
+    tensor = dropped(net, part.drop, tensor, f"{path}.drop_path", "DropPath")
     if spec.skipinit:
         tensor = net.add(ops.Gain(), tensor, name=f"{path}.skipinit")
     if spec.convolution == "scaled":
@@ -333,6 +346,8 @@ def _preactivated(
             if spec.convolution == "scaled":
                 tensor = net.add(ops.Multiply(part.damping), tensor, name=f"{path}.beta")
             bypass = tensor
+        else:
+            tensor = dropped(net, spec.block_drop_rate, tensor, f"{path}.dropout")
         tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
         if i == len(convs) - 1 and spec.attention_at == "inner" and spec.attention in GATES:
             tensor = attend(net, part, f"{path}.se", op.out_channels, tensor)

@@ -6,20 +6,20 @@ Each check says which value cannot stand, and what is possible.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import accumulate, pairwise
-from math import gcd
+from itertools import accumulate
 from operator import mul
 from typing import Any
 
 from resnet_inspect.errors import SpecError
+from resnet_inspect.networks.channel_rules import GROUPED, check_channels, check_stem
 from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.ops import GAMMAS
-from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
+from resnet_inspect.networks.stems import STEM_STRIDES
 
 ResNetSpec = Any
 """The spec, which calls these rules when it is made."""
 
-REDUCTIONS = {"se": 16, "gc": 8, "sk": 16, "sk-full": 16, "split": 4}
+REDUCTIONS = {"se": 16, "gc": 8, "sk": 16, "sk-full": 16, "split": 4, "cbam": 16}
 """Channels for each hidden unit of attention, where nothing else is said."""
 
 
@@ -38,6 +38,10 @@ def follow(spec: ResNetSpec) -> None:
         object.__setattr__(spec, "attention", "se" if spec.se_reduction else "none")
     if not spec.se_reduction and spec.attention in REDUCTIONS:
         object.__setattr__(spec, "se_reduction", REDUCTIONS[spec.attention])
+    if spec.se_multiple is None:
+        object.__setattr__(spec, "se_multiple", 1 if spec.attention == "cbam" else 8)
+    if spec.drop_rate is None:
+        object.__setattr__(spec, "drop_rate", 0.5 if spec.head == "mlp" else 0.0)
     for name in ("group_size", "bottle_ratio"):
         if len(given := getattr(spec, name)) == 1:
             object.__setattr__(spec, name, given * len(spec.blocks))
@@ -45,10 +49,11 @@ def follow(spec: ResNetSpec) -> None:
 
 _FOLLOWING: dict[str, dict[str, Any]] = {
     "stem": {"stem_pool": None, "stem_strides": ()},
-    "block": {"expansion": None},
+    "block": {"expansion": None, "stride_in": "3x3"},
     "bottle_ratio": {"expansion": None},
-    "se_reduction": {"attention": None},
-    "attention": {"se_reduction": 0},
+    "se_reduction": {"attention": None, "se_multiple": None},
+    "attention": {"se_reduction": 0, "se_multiple": None},
+    "head": {"drop_rate": None},
 }
 """Fields that follow from another, and what stands for their not being given."""
 
@@ -70,8 +75,8 @@ def check(spec: ResNetSpec) -> None:
     _check_lengths(spec)
     _check_needs(spec)
     _check_turns(spec)
-    _check_channels(spec)
-    _check_stem(spec)
+    check_channels(spec)
+    check_stem(spec)
     _check_dilation(spec)
 
 
@@ -80,7 +85,7 @@ _UNDILATED: dict[str, tuple[Any, ...]] = {
     "order": ("post", "pre", "ahead"),
     "unpadded": ((),),
     "antialias": ("none",),
-    "attention": ("none", "se", "eca", "gc"),
+    "attention": ("none", "se", "eca", "gc", "cbam"),
     "scales": (1,),
 }
 """What fields must be where stages dilate."""
@@ -96,6 +101,12 @@ def _check_dilation(spec: ResNetSpec) -> None:
         raise SpecError(
             "output_stride and dilations both say where stages dilate; give one",
             fields=("output_stride", "dilations"),
+        )
+    if len(spec.multi_grid) > spec.blocks[-1]:
+        raise SpecError(
+            f"multi_grid has {len(spec.multi_grid)} factors for a last stage of {spec.blocks[-1]} "
+            "blocks; give no more",
+            fields=("multi_grid", "blocks"),
         )
     reached = [spec.stem_stride * step for step in accumulate(spec.strides, mul)]
     if spec.output_stride and spec.output_stride not in reached:
@@ -161,19 +172,45 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
         ("conv",),
         {"stem": ("none",), "shortcut": ("none",), "order": ("post",), "attention": ("none",)},
     ),
-    ("stem", ("none",), _CHAIN),
-    ("head", ("mlp",), _CHAIN),
+    ("block", ("conv",), {"expansion": (1,), **_PLAIN}),
+    ("stem", ("none",), {**_CHAIN, "stem_pool": (False,)}),
+    ("head", ("mlp",), {**_CHAIN, "head_width": (0,)}),
+    ("stride_in", ("1x1",), _BOTTLENECK),
+    (
+        "padding",
+        ("same",),
+        {
+            **_RESIDUAL,
+            "antialias": ("none",),
+            "attention": ("none", "se", "eca", "gc", "cbam"),
+            "scales": (1,),
+            "pool": ("max", "conv"),
+        },
+    ),
     ("block", ("repvgg", "mobileone"), _BRANCHED),
     ("block", ("mobileone",), {"groups": (1,)}),
     ("stem", ("repvgg",), {"block": ("repvgg", "mobileone"), "stem_pool": (False,)}),
     ("attention", ("se",), {"block": ("basic", "bottleneck", "repvgg", "mobileone")}),
-    ("attention", ("eca", "gc"), _RESIDUAL),
+    ("attention", ("eca",), _RESIDUAL),
+    # what adds within itself; in plain networks nobody has published it
+    ("attention", ("gc", "cbam"), {**_RESIDUAL, **_ADDED}),
     ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, **_ADDED, "scales": (1,)}),
     (
         "attention",
         ("split",),
-        {**_POST, **_BOTTLENECK, **_PLAIN, "scales": (1,), "norm": ("batch", "none")},
+        {**_POST, **_BOTTLENECK, **_PLAIN, **_ADDED, "scales": (1,), "norm": ("batch", "none")},
     ),
+    (
+        "zero_gamma",
+        (True,),
+        {
+            **_RESIDUAL,
+            **_ADDED,
+            "norm": ("batch", "group", "none"),
+            "convolution": ("plain", "standardized"),
+        },
+    ),
+    ("norm", ("frozen",), {**_POST, "attention": ("none", "se", "eca", "gc")}),
     ("attention_at", ("inner",), _RESIDUAL),
     ("attention_at", ("activated",), _POST),
     ("shortcut", ("identity",), _POST),
@@ -196,9 +233,6 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
 )
 """(field, values, what other fields must be where it has one of them)."""
 
-_GROUPED = ("group", "evo")
-"""Norms over groups of channels."""
-
 _UNPADDED: dict[str, tuple[Any, ...]] = {
     **_POST,
     **_BOTTLENECK,
@@ -209,14 +243,27 @@ _UNPADDED: dict[str, tuple[Any, ...]] = {
 }
 """What fields must be where blocks do not pad."""
 
-_WITH_A_RATIO: dict[str, tuple[Any, ...]] = {
-    **_BOTTLENECK,
-    **dict.fromkeys(("expansion", "groups", "scales", "reduce_first"), (1,)),
-    "group_width": (64,),
+_GIVEN: dict[str, dict[str, tuple[Any, ...]]] = {
+    "reduce_first": _BOTTLENECK,
+    "scales": {**_BOTTLENECK, "order": ("post",), **_ADDED, "reduce_first": (1,)},
+    "radix": {**_BOTTLENECK, "attention": ("split",)},
+    "group_size": {"groups": (1,), "group_width": (64,)},
+    "se_reduction": {"attention": tuple(REDUCTIONS)},
+    "norm_size": {"norm": GROUPED},
+    "branches": {"block": ("mobileone",)},
+    "attention_blocks": {"block": ("mobileone",), "attention": ("se",)},
+    "unpadded": _UNPADDED,
+    "shortcut_kernel": {"shortcut": ("B", "C", "D")},
+    "drop_rate": {"head": ("pool", "mlp")},
+    "drop_path_rate": {**_RESIDUAL, **_ADDED},
+    "block_drop_rate": {"block": ("basic",), "order": ("pre",)},
+    "bottle_ratio": {
+        **_BOTTLENECK,
+        **dict.fromkeys(("expansion", "groups", "scales", "reduce_first"), (1,)),
+        "group_width": (64,),
+    },
 }
-"""What other fields must be where bottle_ratio says what is inside a bottleneck."""
-
-_NEEDS_A_BOTTLENECK = ("scales", "reduce_first", "radix")
+"""What other fields must be where a number says something: where it is neither 0 nor 1."""
 
 
 def _check_needs(spec: ResNetSpec) -> None:
@@ -224,16 +271,12 @@ def _check_needs(spec: ResNetSpec) -> None:
         if getattr(spec, name) in values:
             for other, allowed in needs.items():
                 _need(spec, name, other, allowed)
-    for name in _NEEDS_A_BOTTLENECK:
-        if getattr(spec, name) != 1:
-            _need(spec, name, "block", ("bottleneck",))
-    if spec.bottle_ratio:
-        for other, allowed in _WITH_A_RATIO.items():
-            _need(spec, "bottle_ratio", other, allowed)
+    for name, needs in _GIVEN.items():
+        if getattr(spec, name) not in (0, 1, ()):
+            for other, allowed in needs.items():
+                _need(spec, name, other, allowed)
     if spec.first_blocks:
         _check_first_blocks(spec)
-    if spec.norm_size:
-        _need(spec, "norm_size", "norm", _GROUPED)
     if spec.norm in ("evo", "frn") and spec.order == "post":
         _need(spec, "norm", "linear_out", (True,))
     if spec.bottle_of != "leaving" and not spec.bottle_ratio:
@@ -247,15 +290,11 @@ def _check_needs(spec: ResNetSpec) -> None:
             "the first is 1",
             fields=("strides", "block"),
         )
-    if spec.scales > 1:
-        _need(spec, "scales", "order", ("post",))
-        _need(spec, "scales", "reduce_first", (1,))
-        _need(spec, "scales", "shortcut", ("A", "B", "C", "D"))
-    if spec.branches > 1:
-        _need(spec, "branches", "block", ("mobileone",))
-    if spec.attention_blocks:
-        _need(spec, "attention_blocks", "block", ("mobileone",))
-        _need(spec, "attention_blocks", "attention", ("se",))
+    if spec.shortcut_kernel % 2 == 0:
+        raise SpecError(
+            f"shortcut_kernel is {spec.shortcut_kernel}, which has no middle; give an odd number",
+            fields=("shortcut_kernel",),
+        )
     if spec.extra_conv:
         order, other = ("attention", "none") if spec.order == "post" else ("convolution", "scaled")
         _need(spec, "extra_conv", order, (other,))
@@ -264,11 +303,6 @@ def _check_needs(spec: ResNetSpec) -> None:
             "head is 'hidden' and head_width 0; give the width of the hidden layer, such as 1024",
             fields=("head_width", "head"),
         )
-    if spec.radix > 1:
-        _need(spec, "radix", "attention", ("split",))
-    if spec.unpadded:
-        for other, allowed in _UNPADDED.items():
-            _need(spec, "unpadded", other, allowed)
 
 
 def _check_first_blocks(spec: ResNetSpec) -> None:
@@ -307,109 +341,3 @@ def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> 
             f"{' or '.join(map(repr, allowed))}",
             fields=(name, other),
         )
-
-
-def _check_channels(spec: ResNetSpec) -> None:
-    grouped = spec.groups != 1 and spec.block != "repvgg"
-    if spec.block != "bottleneck" and (grouped or spec.group_width != 64 or spec.group_size):
-        raise SpecError(
-            f"groups={spec.groups}, group_width={spec.group_width} with {spec.block} blocks; only "
-            "bottlenecks have groups (block='bottleneck'), others widen by widths",
-            fields=("groups", "group_width", "group_size", "block"),
-        )
-    entering = (spec.stem_width, *(spec.stage_channels(s) for s in range(len(spec.blocks))))
-    for stage, width in enumerate(spec.widths):
-        if spec.inner_channels(stage) == 0:
-            least = -(-64 // spec.group_width)
-            raise SpecError(
-                f"widths has {width}, which leaves no channel for each of groups="
-                f"{spec.groups} at group_width={spec.group_width}; the least width is {least}",
-                fields=("widths", "groups", "group_width"),
-            )
-        for inner in {spec.inner_channels(stage, entering[stage]), spec.inner_channels(stage)}:
-            _check_divided(spec, stage, inner)
-            kind = spec.kind_of(stage)
-            if spec.first_blocks and kind != "bottleneck" and spec.groups_of(stage, inner) > 1:
-                raise SpecError(
-                    f"group_size has {spec.group_size[stage]} for {kind} blocks, which have no "
-                    f"groups; give {inner} for their stage",
-                    fields=("group_size", "first_blocks"),
-                )
-    if spec.shortcut == "A":
-        for before, after in pairwise(entering):
-            if after < before:
-                raise SpecError(
-                    f"shortcut A pads channels and cannot go from {before} to {after}; "
-                    "widen the stage or take shortcut B",
-                    fields=("shortcut", "widths", "stem_width"),
-                )
-
-
-def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
-    """Channels that are split must divide."""
-    divisors = {"reduce_first": spec.reduce_first}
-    if spec.group_size:
-        divisors["group_size"] = spec.group_size[stage]
-    if spec.norm in _GROUPED:
-        divisors[f"norm ({_norm_groups(spec)})"] = _grouped(spec) * spec.reduce_first
-    if spec.block == "repvgg":
-        divisors["groups"] = spec.groups
-    if spec.attention == "sk":
-        divisors["attention (halves)"] = 2 * spec.groups_of(stage, inner)
-    if spec.attention == "split":
-        groups = spec.groups_of(stage, inner)
-        divisors["radix (splits in groups)"] = spec.radix * groups * spec.reduce_first
-        if gcd(32, spec.se_multiple) % groups:  # there are at least 32
-            raise SpecError(
-                f"attention is 'split' in groups={groups}, which divide no {spec.se_multiple} "
-                "hidden units; give 1, 2, 4 or 8 groups, and a multiple of these as se_multiple",
-                fields=("groups", "se_multiple", "group_size", "attention"),
-            )
-    if spec.convolution != "plain" and min(inner // spec.reduce_first, spec.stem_width) < 2:
-        raise SpecError(
-            f"widths has {spec.widths[stage]} and stem_width is {spec.stem_width}; weights are "
-            f"{spec.convolution} over more than one channel, give 2 or more",
-            fields=("widths", "stem_width", "convolution"),
-        )
-    for what, divisor in divisors.items():
-        if divisor > 1 and inner % divisor:
-            raise SpecError(
-                f"widths has {spec.widths[stage]}, which gives {inner} channels inside a block; "
-                f"{what} needs a multiple of {divisor}",
-                fields=("widths", what.split()[0]),
-            )
-
-
-def _grouped(spec: ResNetSpec) -> int:
-    """What channels must be a multiple of where norms have groups of them."""
-    size: int = spec.norm_size or 32
-    return size
-
-
-def _norm_groups(spec: ResNetSpec) -> str:
-    return f"groups of {spec.norm_size}" if spec.norm_size else "32 groups"
-
-
-def _check_stem(spec: ResNetSpec) -> None:
-    convolutions = len(STEM_STRIDES[spec.stem])
-    if len(spec.stem_strides) != convolutions:
-        raise SpecError(
-            f"stem_strides has {len(spec.stem_strides)} entries; a {spec.stem} stem has "
-            f"{convolutions} convolutions",
-            fields=("stem_strides", "stem"),
-        )
-    splits = convolutions > 1 and spec.stem != "patch"
-    if splits and (spec.stem_width < 8 or spec.stem_width % 8):
-        raise SpecError(
-            f"stem_width is {spec.stem_width}; a {spec.stem} stem splits it, give a multiple of 8",
-            fields=("stem_width", "stem"),
-        )
-    if spec.norm in _GROUPED and spec.stem != "none":
-        widths = stem_channels(spec.stem, spec.stem_width)
-        for width in widths[2:] if spec.stem == "quad2" else widths:
-            if width % _grouped(spec):
-                raise SpecError(
-                    f"stem_width {spec.stem_width} gives a stem of {width} channels; norm "
-                    f"{spec.norm!r} needs a multiple of {_grouped(spec)}",
-                    fields=("stem_width", "norm"),
-                )

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from resnet_inspect.networks.graph import Block, Layer
+from resnet_inspect.networks.graph import Block, Layer, LayerGraph
 from resnet_inspect.networks.ops import Add, Op, Scale, ZeroPad
 from resnet_inspect.networks.shapes import is_gate
 from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Opaque, Pad
@@ -237,6 +237,19 @@ def sources(layers: Iterable[Layer]) -> tuple[str, ...]:
         outside.update((name, None) for name in layer.inputs if name not in inside)
         inside.add(layer.name)
     return tuple(outside)
+
+
+def residual_ends(graph: LayerGraph) -> tuple[Layer, ...]:
+    """The last layer with weights on each block's residual branch, behind any gate."""
+    sums = ([x for x in block.layers if isinstance(x.op, Add)] for block in graph.blocks)
+    ends = (graph.by_name[found[-1].inputs[0]] for found in sums if found)
+    return tuple(_last_weighted(graph, layer) for layer in ends)
+
+
+def _last_weighted(graph: LayerGraph, layer: Layer) -> Layer:
+    while not (layer.op.params or layer.op.category == "normalization"):
+        layer = graph.by_name[layer.inputs[0]]
+    return layer
 
 
 def is_chain(runs: Sequence[Sequence[Layer]]) -> bool:

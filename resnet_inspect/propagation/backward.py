@@ -65,7 +65,7 @@ class Flow(NamedTuple):
     def plus(self, other: Flow) -> Flow:
         """The sum of two gradients that are independent."""
         if not self.scale:
-            return other
+            return other._replace(channels=self.channels)
         sizes, ratio = (self.size, other.size), other.scale / self.scale
         return Flow(
             self.channels,
@@ -140,6 +140,8 @@ def _into(
 ) -> Iterator[tuple[str, Strands]]:
     """The gradients that a layer hands to its inputs."""
     passed = known[layer.name]
+    if layer.name in initial.zeroed:
+        strands = tuple(tuple(part.times(0.0) for part in flow) for flow in strands)
     if isinstance(layer.op, ops.Add):
         for source in layer.inputs:
             term = known[source].tensor if source in known else ()

@@ -17,7 +17,7 @@ from operator import truediv
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.torch_ops import BatchNorm
+from resnet_inspect.networks.torch_ops import BatchNorm, Dropout
 from resnet_inspect.propagation import small
 from resnet_inspect.propagation.laws import (
     Law,
@@ -49,6 +49,7 @@ from resnet_inspect.propagation.tensors import (
     average,
     averaged,
     centred,
+    nothing,
     spatial,
     window_of,
 )
@@ -135,6 +136,14 @@ def _shifted(given: Map, by: float) -> Map:
 def _(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     gains = tuple(Gain(part.channels, _divided(part)) for part in tensors[0])
     return Passed(tuple(map(_normed, tensors[0])), gains)
+
+
+@passed.register
+def _(
+    op: ops.FrozenBatchNorm2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial
+) -> Passed:
+    """By a variance of 1."""
+    return _multiplied(tensors[0], 1 / (1 + EPSILON))
 
 
 @passed.register
@@ -342,6 +351,22 @@ def _(op: ops.Flatten, tensors: Sequence[Tensor], layer: Layer, initial: Initial
 
 
 @passed.register
+def _(op: Dropout, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+    """In training: a part is dropped, of positions or of inputs, and what is left is scaled up."""
+    keep = 1 - op.p
+    made = [
+        replace(
+            part,
+            square=times(part.square, 1 / keep),
+            law=Law(part.law.points, part.law.variance + part.law.mean_square * op.p / keep),
+        )
+        for part in tensors[0]
+    ]
+    even = keep if op.type == "Dropout" else 1.0
+    return Passed(tuple(made), tuple(Gain(part.channels, 1 / keep, keep, even) for part in made))
+
+
+@passed.register
 def _(op: ops.ZeroPad, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     def strided(given: Map) -> Map:
         return tuple(row[:: op.stride[1]] for row in given[:: op.stride[0]])
@@ -351,10 +376,8 @@ def _(op: ops.ZeroPad, tensors: Sequence[Tensor], layer: Layer, initial: Initial
         cross = strided(part.cross)
         common = strided(part.common) if part.follows else cross
         made.append(replace(part, square=strided(part.square), common=common, cross=cross))
-    new, zeros = op.out_channels - op.in_channels, uniform(layer.output_shape, 0.0)
-    if new:
-        made.append(Channels(new, zeros, zeros, zeros, 0.0, gauss(0.0)))
-    return Passed(tuple(made))
+    new = op.out_channels - op.in_channels
+    return Passed((*made, *nothing((new, *layer.output_shape[1:])))) if new else Passed(tuple(made))
 
 
 @passed.register

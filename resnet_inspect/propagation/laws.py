@@ -242,7 +242,7 @@ def _rectified(leak: float, law: Law) -> Moments:
         gate,
         _arc_kernel(leak),
         lambda r: steady + (1 - steady) * (_arc_slopes(leak, r) - none) / (1 - none),
-        tuple((v if v > 0 else leak * v, _square_slope(leak, v)) for v, _ in points),
+        tuple((v if v > 0 else leak * v, _square_slope(leak, v, law)) for v, _ in points),
         _lean(law, (1 - leak) ** 2 / gate) if gate else 0.0,
     )
 
@@ -261,8 +261,8 @@ def _curved(slope: Callable[[float], float], points: Sequence[Point], deviation:
     return sum(share * (slope(v + step) - slope(v - step)) for v, share in points) / (2 * step)
 
 
-def _square_slope(leak: float, value: float) -> float:
-    if value:
+def _square_slope(leak: float, value: float, law: Law) -> float:
+    if value or law.variance <= 0:
         return 1.0 if value > 0 else leak * leak
     return (1 + leak * leak) / 2  # an end of both sides' integrals
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
+from resnet_inspect.networks.wiring import residual_ends
 from resnet_inspect.propagation.backward import Strands, gradients, start, whole
 from resnet_inspect.propagation.doubts import Doubt, doubts
 from resnet_inspect.propagation.forward import passed
@@ -26,6 +27,7 @@ from resnet_inspect.propagation.tensors import (
     average,
     averaged,
     noise,
+    nothing,
     spatial,
 )
 
@@ -155,7 +157,10 @@ def initial_of(graph: LayerGraph, init: str) -> Initial:
         for x in graph.layers
         if isinstance(x.op, ops.Activation) and spatial(x.output_shape) != (1, 1)
     )
-    return Initial(init, slopes[0] if slopes else 0.0, straight)
+    zeroed = frozenset[str]()
+    if init == "published" and graph.spec is not None and graph.spec.zero_gamma:
+        zeroed = frozenset(layer.name for layer in residual_ends(graph))
+    return Initial(init, slopes[0] if slopes else 0.0, straight, zeroed=zeroed)
 
 
 def signal(graph: LayerGraph, init: str = "published") -> Signal:
@@ -189,6 +194,8 @@ def forth(graph: LayerGraph, initial: Initial) -> Mapping[str, Passed]:
         given = [tensors[name] for name in layer.inputs if name in tensors]
         if given and len(given) == len(layer.inputs):
             made = passed(layer.op, given, layer, initial)
+            if made is not None and layer.name in initial.zeroed:
+                made = made._replace(tensor=nothing(layer.output_shape))
             if made is not None:
                 known[layer.name], tensors[layer.name] = made, made.tensor
     return known

@@ -20,13 +20,14 @@ class Initial(NamedTuple):
     slope: of the LeakyReLUs that the published initialisation makes up for. straight: whether all
     activations of maps are rectifiers: what these make of a Gaussian goes with its size, so laws
     need not know that positions differ in it. common: whether to follow what all inputs have in
-    common at each position.
+    common at each position. zeroed: layers that start as 0 (zero_gamma).
     """
 
     kind: str = "published"
     slope: float = 0.0
     straight: bool = True
     common: bool = True
+    zeroed: frozenset[str] = frozenset()
 
     def variances(self, op: ops.Conv2d | ops.Linear) -> tuple[float, float]:
         """Of a layer's weights and of its bias.
@@ -125,6 +126,12 @@ def noise(shape: Shape) -> Tensor:
     """An input of independent numbers of variance 1 and mean 0."""
     ones, common, cross = (uniform(spatial(shape), value) for value in (1.0, 0.0, 0.0))
     return (Channels(shape[0], ones, common, cross, 0.0, gauss(1.0)),)
+
+
+def nothing(shape: Shape) -> Tensor:
+    """Channels of zeros."""
+    zeros = uniform(spatial(shape), 0.0)
+    return (Channels(shape[0], zeros, zeros, zeros, 0.0, gauss(0.0)),)
 
 
 def spatial(shape: Shape) -> Shape:

@@ -22,7 +22,7 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import ops, taps, torch_ops
 from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, needed
-from resnet_inspect.networks.wiring import is_chain, sources
+from resnet_inspect.networks.wiring import is_chain, residual_ends, sources
 from resnet_inspect.pytorch import modules
 
 
@@ -57,6 +57,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     ops.Gain: modules.Gain,
     ActiveNorm: modules.ActiveNorm,
     ops.BatchNorm2d: lambda op: nn.BatchNorm2d(op.channels),
+    ops.FrozenBatchNorm2d: modules.FrozenBatchNorm2d,
     ops.Linear: lambda op: nn.Linear(op.in_features, op.out_features, op.bias),
     ops.MaxPool2d: lambda op: nn.MaxPool2d(op.kernel, op.stride, op.padding, ceil_mode=op.ceil),
     ops.AvgPool2d: lambda op: nn.AvgPool2d(
@@ -80,7 +81,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     torch_ops.Pad: lambda op: _PADS[op.mode](op.padding),
     torch_ops.BatchNorm: lambda op: getattr(nn, op.type)(op.channels),
     torch_ops.Function: _function,
-    torch_ops.Dropout: lambda op: getattr(nn, op.type)(op.p),
+    torch_ops.Dropout: lambda op: getattr(modules if op.type == "DropPath" else nn, op.type)(op.p),
 }
 """The torch.nn module of each op."""
 
@@ -97,6 +98,10 @@ FUNCTIONS: dict[type[ops.Op], Callable[[Any], tuple[Callable[..., Any], tuple[An
     ops.Flatten: lambda op: (torch.flatten, (1,)),
     torch_ops.Arithmetic: lambda op: (getattr(operator, op.function), ()),
     torch_ops.MatMul: lambda op: (torch.matmul, ()),
+    torch_ops.Reduce: lambda op: (
+        getattr(torch, op.function),
+        (tuple(axis + 1 for axis in op.over), True),
+    ),
     torch_ops.Concat: lambda op: (modules.concatenated, (op.dim + 1,)),
     torch_ops.View: lambda op: _VIEWS[op.function](op),
 }
@@ -281,13 +286,13 @@ def _forward(
     return graph
 
 
-def initialise(model: nn.Module, graph: LayerGraph, zero_gamma: bool = False) -> None:
+def initialise(model: nn.Module, graph: LayerGraph) -> None:
     """Initialise as published: He et al. 2015b (arXiv 1502.01852), fan out, for convolutions.
 
     Batch norm starts as the identity and convolution biases at 0; the classifier keeps torch's
     default, as in torchvision. With `zero_gamma` each residual branch starts at 0 (Goyal et al.
-    2017, arXiv 1706.02677, section 5.1): the scale of its last batch norm, or where the branch
-    ends in a convolution (pre-activation) that convolution's weights.
+    2017, arXiv 1706.02677, section 5.1): the scale of its last norm, or where the branch ends in a
+    convolution (pre-activation) that convolution's weights.
     """
     slopes = [
         layer.op.negative_slope for layer in graph.layers if isinstance(layer.op, ops.LeakyReLU)
@@ -299,21 +304,12 @@ def initialise(model: nn.Module, graph: LayerGraph, zero_gamma: bool = False) ->
             nn.init.kaiming_normal_(part.weight, slope, mode="fan_out", nonlinearity=kind)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
-    if zero_gamma:
+    if graph.spec is not None and graph.spec.zero_gamma:
         parameters = dict(model.named_parameters())  # not of all layers, where features cut it
-        ends = [layer.inputs[0] for layer in graph.layers if isinstance(layer.op, ops.Add)]
-        for end in ends:
-            weight = parameters.get(f"{residual_end(graph, end).path}.weight")
+        for end in residual_ends(graph):
+            weight = parameters.get(f"{end.path}.weight")
             if weight is not None:
                 nn.init.zeros_(weight)
-
-
-def residual_end(graph: LayerGraph, name: str) -> Layer:
-    """The last layer with weights on a residual branch, behind any gate."""
-    layer = graph.layer(name)
-    while not isinstance(layer.op, (ops.BatchNorm2d, ops.Conv2d)):
-        layer = graph.layer(layer.inputs[0])
-    return layer
 
 
 def build(
@@ -321,7 +317,6 @@ def build(
     *,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
-    zero_gamma: bool = False,
     features: Iterable[str] = (),
 ) -> nn.Module:
     """The initialised module of a graph, in train mode, on `device` (default: torch's default).
@@ -331,5 +326,5 @@ def build(
     with torch.device(device) if device is not None else torch.device(torch.get_default_device()):
         model = assemble(graph, features)
         if graph.maker is None:  # others' code initialises its own
-            initialise(model, graph, zero_gamma)
+            initialise(model, graph)
     return model.to(dtype) if dtype is not None else model

@@ -73,6 +73,53 @@ class FixedConv2d(nn.Module):
         return F.conv2d(x, self.filt, None, self.op.stride, 0, 1, self.op.groups)
 
 
+class FrozenBatchNorm2d(nn.Module):
+    """Batch norm by fixed numbers: torchvision's, with its tensors and its arithmetic."""
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, op: ops.FrozenBatchNorm2d, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.op, self.eps = op, eps
+        for name, value in (("weight", 1.0), ("bias", 0.0)):
+            self.register_buffer(name, torch.full((op.channels,), value))
+        for name, value in (("running_mean", 0.0), ("running_var", 1.0)):
+            self.register_buffer(name, torch.full((op.channels,), value))
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *settings: Any
+    ) -> None:
+        state_dict.pop(f"{prefix}num_batches_tracked", None)  # of the batch norm that it was
+        super()._load_from_state_dict(state_dict, prefix, *settings)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = self.weight * (self.running_var + self.eps).rsqrt()
+        shift = self.bias - self.running_mean * scale
+        y = x * scale.to(x.dtype).view(-1, 1, 1)
+        y += shift.to(x.dtype).view(-1, 1, 1)
+        return y
+
+
+class DropPath(nn.Module):
+    """Whole samples dropped in training, the others scaled up: timm's, with its random numbers."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        kept = x.new_empty(len(x), *(1,) * (x.dim() - 1)).bernoulli_(1 - self.p)
+        return x * kept.div_(1 - self.p)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p:.3g}"
+
+
 class Multiply(nn.Module):
     """Each element times a number."""
 

@@ -13,7 +13,8 @@ blobs by number; mean and variance are multiplied by a factor |
 the classifier is a 1x1 convolution |
 | torchvision, RegNet | stem.0, trunk_output.block1.block1-0.f.a.0, .proj.0, .. | as ours |
 
-timm's other families are read by `from_timm`; most have our names.
+timm's other families, and backbones of mmseg, mmdet and torchvision's detectors, are read by
+`from_timm`; most have our names.
 """
 
 from __future__ import annotations
@@ -194,6 +195,9 @@ _STAGES = (
 )
 
 _PARTS: tuple[tuple[str, str], ...] = (
+    (r"^backbone\.(?:body\.)?", ""),  # a detector's or a segmenter's
+    (r"^stem\.7\.", "bn1."),  # mmseg's deep stem
+    (r"^stem\.(\d)\.", r"conv1.\1."),
     (r"^layer0\.", "stem."),  # legacy_
     (r"\b(se_module|attn_last|attn(?=\.(fc[12]|conv|conv_attn|mlp_add)\.))\.", "se."),
     (r"^(last_linear|head\.fc)\.", "fc."),

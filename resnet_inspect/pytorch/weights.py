@@ -188,7 +188,11 @@ def _filled(
             f"no tensor of the state fits {graph.name}; give a state dict of torchvision, timm, "
             "Keras (layer/tensor) or Caffe (layer/number)"
         )
-    dropped = [key for key in read if key not in fresh or key in new]
+    dropped = [
+        key
+        for key in read
+        if (key not in fresh or key in new) and not key.endswith("num_batches_tracked")
+    ]
     changed = {key: what for key, what in changed.items() if key not in new}
     kept = [key for key in read if key in fresh and key not in new and key not in changed]
     return Conversion(state, tuple(kept), changed, tuple(dropped), tuple(new))
@@ -268,7 +272,7 @@ def _is_of(spec: ResNetSpec, read: Callable[[ResNetSpec], State]) -> bool:
             shapes[layer.path] = (op.out_channels, op.in_channels // op.groups, *op.kernel)
         elif isinstance(op, Linear):
             shapes[layer.path] = (op.out_features, op.in_features)
-        elif op.params:
+        elif op.params or isinstance(op, BatchNorm2d):
             shapes[layer.path] = ()
     means = {layer.path for layer in graph.layers if isinstance(layer.op, BatchNorm2d)}
     for key, paths in (("weight", shapes.keys()), ("running_mean", means)):

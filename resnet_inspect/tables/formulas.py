@@ -116,6 +116,17 @@ def _(op: ops.BatchNorm2d, layer: Layer) -> list[Formula]:
     ]
 
 
+@formulas.register(ops.FrozenBatchNorm2d)
+def _(op: ops.FrozenBatchNorm2d, layer: Layer) -> list[Formula]:
+    return [
+        Formula(
+            "buffers", "4 × C (scale, shift, mean, variance)", f"4 × {op.channels}", op.buffers
+        ),
+        elementwise("FLOPs", "2 × C × H × W", 2, layer.output_shape),
+        activations(layer),
+    ]
+
+
 @formulas.register(ops.MaxPool2d)
 def _(op: ops.MaxPool2d, layer: Layer) -> list[Formula]:
     area = f"({op.kernel[0]} × {op.kernel[1]} - 1)"

@@ -13,7 +13,7 @@ from strategies import specs
 
 from resnet_inspect.errors import InspectError, ShapeError, SpecError, UnknownNameError
 from resnet_inspect.networks import naming, zoo
-from resnet_inspect.networks.attention import squeezed_channels
+from resnet_inspect.networks.channel_rules import squeezed_channels
 from resnet_inspect.networks.choices import DEEPEST
 from resnet_inspect.networks.ops import Add, Conv2d, Linear
 from resnet_inspect.networks.resnet import block_kind, layer_graph
@@ -35,7 +35,7 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({"shortcut": "B"}, {"shortcut": "b"}, "shortcut 'b'", "did you mean B"),
     ({"shortcut": "A"}, {"shortcut": "E"}, "shortcut 'E'", "A, B, C, D, identity, none"),
     ({"order": "pre"}, {"order": "preact"}, "order 'preact'", "did you mean pre"),
-    ({"stride_in": "1x1"}, {"stride_in": "1x3"}, "stride_in '1x3'", "1x1"),
+    ({**BOTTLENECK, "stride_in": "1x1"}, {"stride_in": "1x3"}, "stride_in '1x3'", "1x1"),
     ({"activation": "elu"}, {"activation": "relUU"}, "activation 'relUU'", "relu"),
     ({"bias": ("stem",)}, {"bias": ("stemm",)}, "bias part 'stemm'", "did you mean stem"),
     ({"bias": ["stem"]}, {"bias": "stem"}, "bias is 'stem'", '["stem", "residual", "shortcut"]'),
@@ -166,9 +166,90 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ),
     (
         {**BOTTLENECK, "attention": "split", "radix": 2, "groups": 2},
-        {**BOTTLENECK, "attention": "split", "radix": 2, "groups": 3},
-        "groups=3",
-        "give 1, 2, 4 or 8",
+        {**BOTTLENECK, "attention": "split", "radix": 2, "groups": 3, "widths": (8, 8, 8, 8)},
+        "groups is 3, and split attention of 24 channels has 32 hidden units",
+        "give a divisor of these",
+    ),
+    ({"norm": "frozen"}, {"norm": "frozen", **PRE}, "norm is 'frozen'", "needs order 'post'"),
+    (
+        {"attention": "cbam"},
+        {"attention": "cbam", "norm": "frozen"},
+        "norm is 'frozen' and attention 'cbam'",
+        "needs attention 'none' or 'se'",
+    ),
+    (
+        {"attention": "cbam"},
+        {"attention": "cbam", "shortcut": "none"},
+        "attention is 'cbam' and shortcut 'none'",
+        "needs shortcut 'A' or 'B'",
+    ),
+    ({"drop_rate": 0.5}, {"drop_rate": 0.5, "head": "none"}, "drop_rate is 0.5", "head 'pool'"),
+    (
+        {"drop_path_rate": 0},
+        {"drop_path_rate": 1},
+        "drop_path_rate has 1",
+        "allowed are 0 to 0.99",
+    ),
+    (
+        {"drop_path_rate": 0.1},
+        {**CHAIN, "drop_path_rate": 0.1},
+        "drop_path_rate is 0.1 and block 'conv'",
+        "needs block 'basic' or 'bottleneck'",
+    ),
+    (
+        {**PRE, "block_drop_rate": 0.3},
+        {"block_drop_rate": 0.3},
+        "block_drop_rate is 0.3 and order 'post'",
+        "needs order 'pre'",
+    ),
+    (
+        {"zero_gamma": True},
+        {"zero_gamma": True, "norm": "frozen"},
+        "zero_gamma is True and norm 'frozen'",
+        "needs norm 'batch'",
+    ),
+    (
+        {**BOTTLENECK, "stride_in": "1x1"},
+        {"stride_in": "1x1"},
+        "stride_in is '1x1' and block 'basic'",
+        "needs block 'bottleneck'",
+    ),
+    (
+        {"shortcut_kernel": 3},
+        {"shortcut_kernel": 2},
+        "shortcut_kernel is 2",
+        "give an odd number",
+    ),
+    (
+        {**BOTTLENECK, "group_size": [16]},
+        {**BOTTLENECK, "group_size": [16], "groups": 4},
+        "groups 4",
+        "needs groups 1",
+    ),
+    (
+        {"attention": "se", "se_reduction": 8},
+        {"attention": "eca", "se_reduction": 8},
+        "se_reduction is 8 and attention 'eca'",
+        "needs attention 'se'",
+    ),
+    (
+        {"padding": "same"},
+        {"padding": "same", "antialias": "blur"},
+        "padding is 'same' and antialias 'blur'",
+        "needs antialias 'none'",
+    ),
+    (CHAIN, {**CHAIN, "expansion": 4}, "expansion 4", "needs expansion 1"),
+    (
+        {**BOTTLENECK, "groups": 2, "reduce_first": 2},
+        {**BOTTLENECK, "groups": 3, "reduce_first": 2, "widths": (3, 3, 3, 3), "group_width": 66},
+        "9 channels inside a block",
+        "multiple of 6",
+    ),
+    (
+        {"multi_grid": [1, 2]},
+        {"multi_grid": [1, 2, 4]},
+        "multi_grid has 3 factors for a last stage of 2 blocks",
+        "no more",
     ),
     (
         {**BOTTLENECK, "attention": "split", "radix": 4},

@@ -203,6 +203,10 @@ NETWORKS = {
     "small maps": {"input_size": (4, 4)},
     "small maps, plain": {"input_size": (4, 4), "shortcut": "none"},
     "leaky": {"activation": "leaky_relu"},
+    "nothing at the start": {"zero_gamma": True, "shortcut": "A"},
+    "nothing at the start, pre-activation": {"zero_gamma": True, "order": "pre"},
+    "stochastic depth": {"drop_path_rate": 0.4},
+    "dropout within": {"block_drop_rate": 0.4, "order": "pre"},
 }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +18,7 @@ from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Convolution
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.pytorch.assemble import assemble
+from resnet_inspect.pytorch.assemble import assemble, build
 from resnet_inspect.pytorch.trace.trace import trace
 from resnet_inspect.pytorch.weight_names import from_timm, timm_rules
 
@@ -100,3 +102,63 @@ def test_a_network_is_timm_s(name: str, timm: ModuleType) -> None:
         expected = model(x)
         assert expected.isfinite().all()
         assert torch.equal(assembled(x), expected)
+
+
+ARGUMENTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "cbam": ("resnet18", {"attention": "cbam"}, {"block_args": {"attn_layer": "cbam"}}),
+    "cbam in bottlenecks": (
+        "resnet26",
+        {"attention": "cbam"},
+        {"block_args": {"attn_layer": "cbam"}},
+    ),
+    "stochastic depth": ("resnet18", {"drop_path_rate": 0.5}, {"drop_path_rate": 0.5}),
+    "dropout": ("resnet18", {"drop_rate": 0.5}, {"drop_rate": 0.5}),
+    "both, before activation": (
+        "resnetv2_18",
+        {"drop_path_rate": 0.5, "drop_rate": 0.5},
+        {"drop_path_rate": 0.5, "drop_rate": 0.5},
+    ),
+    "both, without norm": (
+        "nf_resnet26",
+        {"drop_path_rate": 0.5, "drop_rate": 0.5},
+        {"drop_path_rate": 0.5, "drop_rate": 0.5},
+    ),
+}
+"""A network, fields of it, and timm's arguments that are the same."""
+
+
+@pytest.mark.parametrize("what", ARGUMENTS)
+def test_a_field_is_an_argument_of_timm_s(what: str, timm: ModuleType) -> None:
+    """In inference and, from the same random numbers, in training."""
+    name, changes, arguments = ARGUMENTS[what]
+    spec = zoo.spec(name).with_changes(changes)
+    theirs: nn.Module = timm.create_model(name, **arguments)
+    randomise(theirs)
+    ours = assemble(layer_graph(spec, (3, 64, 64)))
+    ours.load_state_dict(from_timm(theirs.state_dict(), timm_rules(spec)))
+    assert sum(map(torch.numel, ours.parameters())) == sum(map(torch.numel, theirs.parameters()))
+    x = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for training in (False, True):
+            outputs = []
+            for model in (theirs.train(training), ours.train(training)):
+                torch.manual_seed(1)
+                outputs.append(model(x))
+            if name.startswith("resnetv2"):  # whose classifier is a convolution in timm
+                torch.testing.assert_close(*outputs)
+            else:
+                assert torch.equal(*outputs)
+
+
+def test_zero_gamma_is_timm_s_initialisation(timm: ModuleType) -> None:
+    for name in ("resnet18", "resnet26", "seresnet18", "skresnet18", "res2net50_26w_4s"):
+        theirs = timm.create_model(name, zero_init_last=True)
+        spec = zoo.spec(name).with_changes({"zero_gamma": True})
+        ours = build(layer_graph(spec, (3, 64, 64)))
+        renamed = from_timm(dict(theirs.named_parameters()), timm_rules(spec))
+        assert _zeroed(ours.named_parameters()) == _zeroed(renamed.items())
+
+
+def _zeroed(parameters: Iterable[tuple[str, torch.Tensor]]) -> set[str]:
+    named = dict(parameters)
+    return {name for name, value in named.items() if name.endswith("weight") and not value.any()}

@@ -18,8 +18,9 @@ from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.measuring.records import Case
 from resnet_inspect.measuring.sampling import Step
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import Add, BatchNorm2d, Conv2d
-from resnet_inspect.pytorch.assemble import build, residual_end
+from resnet_inspect.networks.ops import BatchNorm2d, Conv2d
+from resnet_inspect.networks.wiring import residual_ends
+from resnet_inspect.pytorch.assemble import build
 from resnet_inspect.pytorch.bench.backend_flags import DTYPES, seeded, settings
 from resnet_inspect.pytorch.bench.clock import collector_off
 from resnet_inspect.pytorch.bench.machine import cache_size
@@ -95,11 +96,10 @@ def network(graph: LayerGraph, device: torch.device) -> nn.Module:
 
 def _damp(model: nn.Module, graph: LayerGraph) -> None:
     with torch.no_grad():
-        for layer in graph.layers:
-            if isinstance(layer.op, Add):
-                end = model.get_submodule(residual_end(graph, layer.inputs[0]).path)
-                assert isinstance(end.weight, torch.Tensor)
-                end.weight.mul_(RESIDUAL_SCALE)
+        for layer in residual_ends(graph):
+            end = model.get_submodule(layer.path)
+            assert isinstance(end.weight, torch.Tensor)
+            end.weight.mul_(RESIDUAL_SCALE)
 
 
 def _calibrate(model: nn.Module, graph: LayerGraph, device: torch.device) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from resnet_inspect.networks.graph import INPUT, Layer
+from resnet_inspect.networks.graph import INPUT, Layer, numbered
 from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.run import Input
 from resnet_inspect.networks.shapes import Shape
@@ -112,7 +112,7 @@ def named_layers(drafts: Sequence[Draft], entering: Mapping[Input, Input]) -> li
         name = label
         while count[label] > 1:
             used[label] += 1
-            name = f"{label}{'_' if label[-1].isdigit() else ''}{used[label]}"
+            name = numbered(label, used[label])
             if name not in taken:
                 break
         taken.add(name)

@@ -28,7 +28,7 @@ def _(layer: modules.ZeroPadShortcut, *shapes: Shape) -> Known:
 _OWN = (modules.StandardizedConv2d, modules.ScaledConv2d, modules.FixedConv2d)
 
 
-@register_layer(*_OWN, modules.Gain, modules.ActiveNorm)
+@register_layer(*_OWN, modules.FrozenBatchNorm2d, modules.Gain, modules.ActiveNorm)
 def _(layer: Any, *shapes: Shape) -> Known:
     op: Op = layer.op
     return op
@@ -39,10 +39,14 @@ def _(layer: modules.Multiply, *shapes: Shape) -> Known:
     return Multiply(layer.factor)
 
 
-@register_layer("torchvision.ops.stochastic_depth:StochasticDepth", "timm.layers.drop:DropPath")
+@register_layer(
+    "torchvision.ops.stochastic_depth:StochasticDepth",
+    "timm.layers.drop:DropPath",
+    modules.DropPath,
+)
 def _(layer: Any, *shapes: Shape) -> Known:
-    kind, p = ("StochasticDepth", layer.p) if hasattr(layer, "p") else ("DropPath", layer.drop_prob)
-    return Dropout(kind, p) if p else None
+    p = layer.p if hasattr(layer, "p") else layer.drop_prob
+    return Dropout(type(layer).__name__, p) if p else None
 
 
 @register_layer(nn.MultiheadAttention)
