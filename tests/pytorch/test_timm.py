@@ -35,11 +35,8 @@ LEFT_OUT = {
     "ecaresnet50d_pruned": "each layer's width is its own",
     "ecaresnet101d_pruned": "each layer's width is its own",
     "bat_resnext26ts": "bilinear attention, which no other network has",
-    "resnet50_clip": "attention pooling as a head",
-    "resnet101_clip": "attention pooling as a head",
-    "resnet50x4_clip": "attention pooling as a head",
-    "resnet50x16_clip": "attention pooling as a head",
-    "resnet50x64_clip": "attention pooling as a head",
+    "haloregnetz_b": "queries a third as wide as what is around them",
+    "lambda_resnet26rpt_256": "lambdas of learned distances, which no other network has",
     "test_resnet": "made to test timm",
     "test_byobnet": "made to test timm",
     "test_nfnet": "made to test timm",
@@ -48,7 +45,7 @@ LEFT_OUT = {
 
 MODULES = (
     *("resnet", "resnetv2", "senet", "sknet", "res2net", "resnest"),
-    *("regnet", "byobnet", "nfnet"),
+    *("regnet", "byobnet", "byoanet", "nfnet"),
 )
 
 
@@ -84,7 +81,7 @@ def their_model(name: str, timm: ModuleType, device: str) -> nn.Module:
 @pytest.mark.parametrize("name", one_of_each_family(NAMES))
 def test_a_network_is_timm_s(name: str, timm: ModuleType) -> None:
     spec, model = zoo.spec(name), their_model(name, timm, "meta")
-    shape = (3, 64, 64)
+    shape = spec.input_shape if spec.self_attention else (3, 64, 64)
     ours, theirs = layer_graph(spec, shape), trace(model, shape, name=name)
     assert graph_cost(ours).params == graph_cost(theirs).params
     assert graph_cost(ours).macs == graph_cost(theirs).macs
