@@ -52,7 +52,7 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
         side = 7 if spec.stem == "7x7" else 3
         op = conv(part.entering, width, side, strides[0], 1, bias)
         tensor = convolved(net, spec, op, tensor, "conv1")
-    if spec.order != "pre" or spec.outer_norm == "stem":  # else a block brings its own
+    if spec.order in ("post", "inner") or spec.outer_norm == "stem":  # else a block brings its own
         tensor = normalized(net, spec, width, tensor, "bn1")
         if (spec.order, spec.norm) != ("inner", "none"):
             tensor = activated(net, spec, tensor, spec.act_path)

@@ -248,6 +248,7 @@ _UNPADDED: dict[str, tuple[Any, ...]] = {
     "padding": ("torch",),
     "attention": ("none",),
     "antialias": ("none",),
+    "extra_conv": (False,),
     "scales": (1,),
 }
 """What fields must be where blocks do not pad."""
