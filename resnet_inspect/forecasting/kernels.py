@@ -164,11 +164,8 @@ class _Kernels:
             return False
         return width <= 32 or not (self.fusing or self.train)
 
-    def before(self, layer: Layer) -> Iterator[Work]:
-        """Kernels before a layer's own: copies to its dtype, and weights made anew."""
-        own = self.alone[layer.name]
-        if own is None:
-            return
+    def _copies(self, layer: Layer, own: Kernel) -> Iterator[Work]:
+        """Inputs copied to the dtype that a layer computes in, and slices for products."""
         product = own.kind in PRODUCTS
         full = layer.op.kind in IN_FULL and self.autocast
         for name, shape in zip(layer.inputs, layer.input_shapes, strict=True):
@@ -177,6 +174,14 @@ class _Kernels:
                 yield Work(f"{layer.name}.cast", (), _moving(3 * prod(shape)))
             if product and name in self.slices:
                 yield Work(f"{layer.name}.copy", (), _moving(2 * prod(shape)))
+
+    def before(self, layer: Layer) -> Iterator[Work]:
+        """Kernels before a layer's own: copies to its dtype, and weights made anew."""
+        own = self.alone[layer.name]
+        if own is None:
+            return
+        if self.autocast or self.slices:
+            yield from self._copies(layer, own)
         if _needs_statistics(layer):  # a reduction, as pools are
             size = self.size(layer.inputs[0] if self.fusing else layer.name)
             moved = elements(layer.input_shapes[0]) * size
