@@ -14,17 +14,16 @@ from typing import NamedTuple
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import Shape
-from resnet_inspect.propagation.forward import aligned, window_of
-from resnet_inspect.propagation.maps import (
-    Map,
-    each,
-    mean,
-    plus,
-    slid,
-    times,
-    uniform,
+from resnet_inspect.propagation.maps import Map, each, mean, plus, slid, times, uniform
+from resnet_inspect.propagation.tensors import (
+    Gain,
+    Initial,
+    Passed,
+    Tensor,
+    aligned,
+    spatial,
+    window_of,
 )
-from resnet_inspect.propagation.tensors import Gain, Initial, Passed, Tensor, spatial
 
 Profile = dict[float, float]
 
@@ -34,9 +33,10 @@ class Flow(NamedTuple):
 
     square: its mean square at each position, but for a factor of `scale`. free: what these would
     add up to if nothing fell on padding. alike: how the gradients of two independent inputs
-    correlate; even: how those at two positions do. profile: how the mean square goes with the
-    value at hand, 1 in the mean, by the values of its law; None where it is the same for all. A
-    residual sum that a ReLU lets pass was likely let pass by the one before.
+    correlate; even: how those at two positions do; lean: how these do, each times how far the value
+    there is off its law's point. profile: how the mean square goes with the value at hand, 1 in the
+    mean, by the values of its law; None where it is the same for all. A residual sum that a ReLU
+    lets pass was likely let pass by the one before.
     """
 
     channels: int
@@ -45,6 +45,7 @@ class Flow(NamedTuple):
     free: float
     alike: float = 1.0
     even: float = 1.0
+    lean: float = 0.0
     profile: Profile | None = None
 
     @property
@@ -73,6 +74,7 @@ class Flow(NamedTuple):
             self.free + ratio * other.free,
             _weighted((self.alike, other.alike), sizes),
             _weighted((self.even, other.even), sizes),
+            _weighted((self.lean, other.lean), sizes),
             _joined(self.profile, other.profile, sizes),
         )
 
@@ -140,11 +142,16 @@ def _into(
     passed = known[layer.name]
     if layer.name in initial.zeroed:
         strands = tuple(tuple(part.times(0.0) for part in flow) for flow in strands)
-    normed = all(type(x.op) in (ops.Add, ops.BatchNorm2d) for x in readers.get(layer.name, ()))
     if isinstance(layer.op, ops.Add):
         for source in layer.inputs:
             term = known[source].tensor if source in known else ()
-            yield source, tuple(_term(flow, passed.tensor, term, normed) for flow in strands)
+            yield source, tuple(_term(flow, passed.tensor, term) for flow in strands)
+    elif isinstance(layer.op, ops.Scale):
+        normed = _normed_later(layer, readers)
+        if normed is not None:
+            strands = tuple(_less(flow, passed.tensor, known[normed].tensor) for flow in strands)
+        yield layer.inputs[0], tuple(_gained(flow, passed.gains) for flow in strands)
+        yield layer.inputs[1], (_to_gate(whole(strands), known[layer.inputs[0]].tensor),)
     elif type(layer.op) is ops.BatchNorm2d and layer.inputs[0] in known:
         before = known[layer.inputs[0]].tensor
         yield layer.inputs[0], tuple(_unnormed(flow, passed, before) for flow in strands)
@@ -153,17 +160,18 @@ def _into(
         if window := _pooled_alone(layer, readers.get(layer.name, [])):
             # The gradient comes to the greatest of a window, which is seldom below 0.
             gains = tuple(gain._replace(factor=1 - (1 - gain.factor) ** window) for gain in gains)
-        if isinstance(layer.op, ops.Scale) and not _is_added(layer, readers) and normed:
-            strands = tuple(_term(flow, passed.tensor, passed.tensor, True) for flow in strands)
         yield layer.inputs[0], tuple(_gained(flow, gains) for flow in strands)
-        if isinstance(layer.op, ops.Scale):
-            yield layer.inputs[1], (_to_gate(whole(strands), known[layer.inputs[0]].tensor),)
     else:
         yield layer.inputs[0], (returned(layer.op, whole(strands), layer, initial),)
 
 
-def _is_added(layer: Layer, readers: Mapping[str, list[Layer]]) -> bool:
-    return any(isinstance(reader.op, ops.Add) for reader in readers.get(layer.name, ()))
+def _normed_later(layer: Layer, readers: Mapping[str, list[Layer]]) -> str | None:
+    """The layer, or the sum that alone reads it, if batch norms and sums alone read that."""
+    reading = readers.get(layer.name, [])
+    if len(reading) == 1 and isinstance(reading[0].op, ops.Add):
+        layer, reading = reading[0], readers.get(reading[0].name, [])
+    normed = all(type(reader.op) in (ops.Add, ops.BatchNorm2d) for reader in reading)
+    return layer.name if normed else None
 
 
 def _pooled_alone(layer: Layer, readers: Sequence[Layer]) -> int:
@@ -195,27 +203,36 @@ def _joined(
     return {value: _weighted((a.get(value, 1.0), b.get(value, 1.0)), sizes) for value in a | b}
 
 
-def _term(flow: Gradient, sums: Tensor, term: Tensor, normed: bool) -> Gradient:
-    """What a sum hands to one of its terms: with a profile where the sum has that term's points.
-
-    normed: whether a batch norm divides the sum by its variance: where channels of the term differ
-    in theirs, those that are larger get less.
-    """
+def _term(flow: Gradient, sums: Tensor, term: Tensor) -> Gradient:
+    """What a sum hands to one of its terms: with a profile where the sum has that term's points."""
     made = []
-    parts = aligned([part.channels for part in sums], [part.channels for part in term])
-    pointed = {left for _, left, right in parts if len(term[right].law.points) > 1}
-    less = {
-        left: term[right].spread / (term[right].variance * sums[left].variance)
-        for _, left, right in parts
-        if normed and term[right].spread
+    parts = {
+        left: term[right]
+        for _, left, right in aligned([p.channels for p in sums], [p.channels for p in term])
     }
     for count, left, right in aligned([f.channels for f in flow], [part.channels for part in sums]):
-        part, law = flow[left], sums[right].law
-        profile = None
-        if part.profile is not None and right in pointed:
+        part, law, own = flow[left], sums[right].law, parts.get(right)
+        pointed = own is not None and len(own.law.points) > 1
+        profile, lean = None, 0.0
+        if part.profile is not None and pointed:
             profile = law.before([part.profile.get(value, 1.0) for value, _ in law.scattered])
-        factor = 1 / (1 + less.get(right, 0.0))
-        made.append(part.times(factor, count)._replace(profile=profile))
+        if part.lean and own is not None and sums[right].apart > 0:
+            lean = part.lean * min(1.0, own.apart / sums[right].apart)
+        made.append(part._replace(channels=count, lean=lean, profile=profile))
+    return tuple(made)
+
+
+def _less(flow: Gradient, gated: Tensor, normed: Tensor) -> Gradient:
+    """Of what a gate is multiplied with: a batch norm later divides by the variance of each
+    channel, so those whose gates are wider open get less."""
+    made = []
+    runs = {
+        left: gated[right].spread / (gated[right].variance * normed[left].variance)
+        for _, left, right in aligned([p.channels for p in normed], [p.channels for p in gated])
+        if gated[right].spread
+    }
+    for count, left, right in aligned([f.channels for f in flow], [p.channels for p in normed]):
+        made.append(flow[left].times(1 / (1 + runs.get(right, 0.0)), count))
     return tuple(made)
 
 
@@ -226,16 +243,18 @@ def _gained(flow: Gradient, gains: tuple[Gain, ...]) -> Gradient:
         if gain.places:
             part = part._replace(square=each(mul, part.square, gain.places))
         factor, profile = gain.factor, None
-        if gain.bends and (part.profile or len(gain.bends[0].points) > 1):
-            law, moments = gain.bends
+        moments, lean = gain.bends, part.lean
+        if moments:
+            lean = part.even * moments.lean
+        if moments and (part.profile or len(moments.given.points) > 1):
             after = part.profile or {}
             passing = [square * after.get(value, 1.0) for value, square in moments.paths]
-            values, shares = zip(*law.scattered, strict=True)
+            values, shares = zip(*moments.given.scattered, strict=True)
             factor = sum(map(mul, passing, shares))
             profile = {v: each / factor for v, each in zip(values, passing, strict=True)}
         made.append(
             part.times(factor, count)._replace(
-                alike=part.alike * gain.kept, even=part.even * gain.even, profile=profile
+                alike=part.alike * gain.kept, even=part.even * gain.even, lean=lean, profile=profile
             )
         )
     return tuple(made)
@@ -253,7 +272,8 @@ def _unnormed(flow: Gradient, passed: Passed, before: Tensor) -> Gradient:
 def _to_gate(gradient: Gradient, gated: Tensor) -> Gradient:
     """What a gate gets of the gradient of its product: the sum over positions by what it gates.
 
-    Signals and gradients that are alike at all positions add up before they are squared.
+    Signals and gradients that are alike at all positions add up before they are squared; so do
+    gradients whose sign at a position goes with the signal there.
     """
     pairs = aligned([flow.channels for flow in gradient], [part.channels for part in gated])
     made = []
@@ -261,7 +281,8 @@ def _to_gate(gradient: Gradient, gated: Tensor) -> Gradient:
         flow, part = gradient[left], gated[right]
         positions = len(part.square) * len(part.square[0])
         total = sum(map(sum, each(mul, flow.square, part.square)))
-        total += flow.even * part.steady * sum(map(sum, flow.square)) * positions
+        alike = flow.even * part.steady + flow.lean * part.apart
+        total += alike * sum(map(sum, flow.square)) * positions
         made.append(Flow(count, ((total,),), flow.scale, total, flow.alike))
     return tuple(made)
 
@@ -270,7 +291,7 @@ def _mixed(gradient: Gradient) -> Flow:
     """The mean over all channels."""
     count = sum(flow.channels for flow in gradient)
     shares = [flow.times(flow.channels / count, count) for flow in gradient]
-    return reduce(Flow.plus, shares)._replace(profile=None)
+    return reduce(Flow.plus, shares)._replace(profile=None, lean=0.0)
 
 
 @singledispatch
@@ -321,7 +342,10 @@ def _spread(flow: Gradient, layer: Layer, parts: Map, whole: float) -> Gradient:
     over = window_of(layer.op, layer).turned(layer.input_shapes[0])
     return tuple(
         part._replace(
-            square=slid(each(mul, part.square, parts), over), free=part.free * whole, profile=None
+            square=slid(each(mul, part.square, parts), over),
+            free=part.free * whole,
+            lean=0.0,
+            profile=None,
         )
         for part in flow
     )
@@ -336,6 +360,7 @@ def _(op: ops.GlobalAvgPool2d, flow: Gradient, layer: Layer, initial: Initial) -
             square=uniform(shape, mean(part.square) / positions**2),
             free=part.free / positions,
             even=1.0,
+            lean=0.0,
             profile=None,
         )
         for part in flow

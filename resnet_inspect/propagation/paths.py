@@ -1,7 +1,7 @@
 """A network as the set of paths that lead through it (Veit et al. 2016, arXiv 1605.06431).
 
 A path goes from an input to an output and picks one term of each sum that it meets: a residual
-function or a shortcut. n residual blocks in a row are 2^n paths (section 3.1). All counts are
+function or a shortcut. n residual blocks in a row are 2^n paths. All counts are
 whole numbers, found by one pass over the layers.
 
 A distribution is held in one integer while it is counted: the number of paths of length k stands
@@ -137,7 +137,8 @@ def paths(graph: LayerGraph) -> Paths:
 def _edges(graph: LayerGraph) -> tuple[Edges, list[tuple[tuple[str, ...], list[str]]]]:
     """What leads into each layer; and of each residual sum its additions and shortcuts' kinds.
 
-    A gate scales the path through its layer, or is added to it, and is none itself.
+    A gate scales the path through its layer, or is added to it, and is none itself; nor are the
+    weights of attention.
     """
     wiring, cuts = Wiring(graph.layers), []
     kinds: dict[tuple[str, str], list[str]] = {}
