@@ -18,16 +18,9 @@ from resnet_inspect.forecasting.measured import Run, public_runs
 
 HOME = Path(fitted.__file__).with_name("fitted.toml")
 
-LEAST = 1.25
-"""Few devices were measured: a held-out device's interval is at least this factor either way."""
-
 
 def fields(efficiency: Efficiency) -> list[str]:
     return [f"{name} = {value:.4g}" for name, value in efficiency._asdict().items()]
-
-
-def version(run: Run) -> tuple[int, ...]:
-    return tuple(int(part) for part in run.torch.split("."))
 
 
 def main() -> None:
@@ -40,17 +33,17 @@ def main() -> None:
     lines = ["# Made by benchmarks/fit_forecasts.py from forecasting/public; do not edit."]
     for key, runs in sorted(groups.items()):
         first = max(runs, key=lambda run: len(validation.alike(run)))  # of whom published most
-        lines += ["", f"[prior.{key}]", *fields(validation.shared(validation.alike(first)))]
-        newest = {run.device: run for run in sorted(runs, key=version)}
-        for device, run in sorted(newest.items()):
-            lines += ["", f"[run.{key}.{device}]", f'run = "{run.name}"']
+        known = validation.shared(validation.newest(validation.alike(first)))
+        lines += ["", f"[prior.{key}]", *fields(known)]
+        newest = sorted(validation.newest(runs), key=lambda run: run.device)
+        for run in newest:
+            lines += ["", f"[run.{key}.{run.device}]", f'run = "{run.name}"']
             lines += fields(validation.best(run))
         networks = [row for run in runs for row in validation.held_out_networks(run)]
         low, high = validation.interval(networks)
         lines += ["", f"[error.device.{key}]", f"low = {low:.4g}", f"high = {high:.4g}"]
-        elsewhere = [row for run in runs for row in validation.held_out_device(run)]
-        low, high = validation.interval(elsewhere) if elsewhere else (1.0, 1.0)
-        low, high = min(low, 1 / LEAST), max(high, LEAST)
+        elsewhere = [row for run in newest for row in validation.held_out_device(run)]
+        low, high = validation.unseen_interval(elsewhere)
         lines += ["", f"[error.datasheet.{key}]", f"low = {low:.4g}", f"high = {high:.4g}"]
         print(key, len(runs), "runs", f"{low:.3f} {high:.3f}", flush=True)
     options.output.write_text("\n".join([*lines, ""]), encoding="utf-8")

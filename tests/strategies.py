@@ -76,7 +76,7 @@ def specs(
     samely = (
         plain and not valid and fields["antialias"] == "none" and fields["pool"] in ("max", "conv")
     )
-    startable = kept and fields["norm"] in ("batch", "group", "none")
+    startable = kept and shortcut in "ABCD" and fields["norm"] in ("batch", "group", "none")
     if fields["attention"] == "split":
         fields["groups"] = draw(st.sampled_from([1, 2]))
         fields["se_multiple"] = max(fields["se_multiple"], fields["groups"])
@@ -93,6 +93,8 @@ def specs(
     if shortcut == "A":  # it cannot drop channels
         enough = -(-stem_width // (expansion * multiple)) * multiple
         widths = sorted(max(width, enough) for width in widths)
+    if fields.get("head") == "attention":
+        widths[-1] = -(-widths[-1] // 64) * 64
     if block == "bottleneck" and multiple == 1 and fields["attention"] != "split":
         if "bottle_ratio" in fields:
             size = draw(st.sampled_from([1, 4, 8]))
@@ -116,7 +118,7 @@ def specs(
         stem_pool=draw(st.booleans()),
         shortcut=shortcut,
         shortcut_norm=draw(st.booleans()),
-        shortcut_kernel=1 if shortcut in ("A", "none") else draw(st.sampled_from([1, 1, 3])),
+        shortcut_kernel=1 if shortcut not in "BCD" else draw(st.sampled_from([1, 1, 3])),
         stride_in=draw(st.sampled_from(["3x3", "1x1"][: 1 + (block == "bottleneck")])),
         activation=draw(st.sampled_from(activations)),
         bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
@@ -125,8 +127,8 @@ def specs(
         head_width=0
         if "head" in fields or fields.get("outer_norm", "head") != "head"
         else draw(st.sampled_from([0, 0, 32])),
-        zero_gamma=shortcut != "none" and startable and draw(st.integers(0, 3)) == 0,
-        drop_path_rate=draw(st.sampled_from([0.0, 0.0, 0.2])) if shortcut != "none" else 0.0,
+        zero_gamma=startable and draw(st.integers(0, 3)) == 0,
+        drop_path_rate=draw(st.sampled_from([0.0, 0.0, 0.2])) if shortcut in "ABCD" else 0.0,
         drop_rate=0.0 if "head" in fields else draw(st.sampled_from([0.0, 0.25])),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
@@ -173,6 +175,8 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     elif fields["order"] == "post":
         fields["linear_out"] = draw(st.booleans())
         fields["antialias"] = draw(st.sampled_from(["none", *FIELDS["antialias"].choices]))
+        if not fields["linear_out"] and draw(st.integers(0, 4)) == 0:
+            fields["head"] = "attention"
         fields["attention_at"] = draw(st.sampled_from(FIELDS["attention_at"].choices))
         if fields["norm"] == "batch" and fields["attention"] != "cbam":
             fields["norm"] = draw(st.sampled_from(["batch", "batch", "frozen"]))
@@ -200,6 +204,7 @@ def _ways(draw: st.DrawFn) -> dict[str, Any]:
     if _activates_in_norms(fields) and draw(st.integers(0, 3)) == 0:
         fields["norm"] = draw(st.sampled_from(["evo", "frn"]))
         fields["linear_out"] = fields["order"] == "post"
+        fields.pop("head", None)
     return fields
 
 
@@ -259,6 +264,9 @@ def parallels(draw: st.DrawFn, *, activations: tuple[str, ...], widest: int) -> 
 @st.composite
 def networks(draw: st.DrawFn, *, largest: int = 70, **settings: object) -> tuple[ResNetSpec, Shape]:
     """A spec and an input shape for it, seldom square, as small as one pixel."""
+    if draw(st.integers(0, 9)) == 0:
+        own = {"activations": tuple(ACTIVATIONS), **settings}
+        return draw(attending(largest=largest, activations=own["activations"]))
     spec = draw(specs(**settings))  # type: ignore[arg-type]
     side = st.integers(1, largest)
     if spec.unpadded:
@@ -269,3 +277,37 @@ def networks(draw: st.DrawFn, *, largest: int = 70, **settings: object) -> tuple
         total = prod(spec.strides) * spec.stem_stride
         side = st.integers(2, max(2, largest // total)).map(lambda count: count * total)
     return spec, (spec.in_channels, draw(side), draw(side))
+
+
+@st.composite
+def attending(
+    draw: st.DrawFn, *, largest: int, activations: tuple[str, ...]
+) -> tuple[ResNetSpec, Shape]:
+    """Any valid spec of one to three stages with self-attention, and the input it is made for."""
+    stages = draw(st.integers(1, 3))
+    strides = tuple(draw(st.integers(1, 2)) for _ in range(stages))
+    stem, stem_pool = draw(st.sampled_from(STEMS)), draw(st.booleans())
+    total = prod((*strides, *STEM_STRIDES[stem])) * (2 if stem_pool else 1)
+    side = st.integers(1, max(1, largest // total)).map(lambda count: count * total)
+    sides = draw(side), draw(side)
+    # Halos need blocks of positions, which so small maps do not have.
+    kinds = st.sampled_from([k for k in FIELDS["self_attention"].choices if "halo" not in k])
+    spec = ResNetSpec(
+        block="bottleneck",
+        blocks=tuple(draw(st.integers(1, 3)) for _ in range(stages)),
+        widths=tuple(draw(st.sampled_from([8, 16])) for _ in range(stages)),
+        strides=strides,
+        stem=stem,
+        stem_width=16,
+        stem_pool=stem_pool,
+        norm=draw(st.sampled_from(["batch", "none"])),
+        shortcut=draw(st.sampled_from(["B", "C", "D"])),
+        attention=draw(st.sampled_from(["none", "se", "eca", "gc"])),
+        attention_at="inner",
+        self_attention=tuple(draw(kinds) for _ in range(stages)),
+        query_width=draw(st.sampled_from([0, 0, 4])),
+        activation=draw(st.sampled_from(activations)),
+        classes=draw(st.integers(1, 12)),
+        input_size=sides,
+    )
+    return spec, (3, *sides)

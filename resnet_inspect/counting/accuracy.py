@@ -15,7 +15,14 @@ from typing import NamedTuple
 
 ALONE = "ImageNet-1k"
 
-_MORE = {"ig1b": "IG-1B", "yfcc100m": "YFCC-100M"}
+_MORE = {
+    "ig1b": "IG-1B",
+    "yfcc100m": "YFCC-100M",
+    "swag": "IG-3.6B",
+    "seer": "IG-1B",
+    "in12k": "ImageNet-12k",
+    "in21k": "ImageNet-21k",
+}
 """Images that weights also saw, by what timm's names of them hold."""
 
 

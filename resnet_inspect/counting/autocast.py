@@ -47,7 +47,7 @@ HALF, FULL = 2, 4
 
 _PRODUCTS = (ops.Convolution, ops.Linear, torch_ops.MatMul, torch_ops.Attention)
 
-_IN_FULL = {
+IN_FULL = {
     *("GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"),
     *("Softmax", "Softmax2d", "Softmin", "LogSoftmax", "Softplus"),
     *("Exp", "Expm1", "Log", "Pow", "Rsqrt", "Reciprocal"),
@@ -91,12 +91,12 @@ class Precision:
     def _computed(self, op: ops.Op, taken: list[int]) -> int:
         if isinstance(op, _PRODUCTS):
             return HALF
-        return FULL if op.kind in _IN_FULL else max(taken, default=FULL)
+        return FULL if op.kind in IN_FULL else max(taken, default=FULL)
 
     def copied(self, layer: Layer) -> Mapping[str, int]:
         """The inputs that are copied to the dtype that a layer computes in, with bytes."""
         op, itemsize = layer.op, self.of[layer.name]
-        if not self.autocast or not (isinstance(op, _PRODUCTS) or op.kind in _IN_FULL):
+        if not self.autocast or not (isinstance(op, _PRODUCTS) or op.kind in IN_FULL):
             return {}
         sources = zip(layer.inputs, layer.input_shapes, strict=True)
         return {

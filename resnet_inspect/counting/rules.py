@@ -1,6 +1,6 @@
 """Functions with a rule for each kind of op.
 
-Rules for networks.torch_ops load when such an op is first met, since most networks have none.
+Rules for others than networks.ops load when such an op is first met, since most networks have none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-_LATE = ("resnet_inspect.networks.torch_ops", "resnet_inspect.networks.active_norm")
+_OPS = "resnet_inspect.networks.ops"
 _THEIR_RULES = "resnet_inspect.counting.torch_op_rules"
 
 
@@ -24,7 +24,7 @@ def by_op(default: Callable[..., _Result]) -> _SingleDispatchCallable[_Result]:
 
     @wraps(default)
     def of_others(op: Any, *args: Any, **settings: Any) -> _Result:
-        if type(op).__module__ in _LATE:
+        if type(op).__module__ != _OPS:
             import_module(_THEIR_RULES)
             rule = rules.dispatch(type(op))
             if rule is not of_others:

@@ -40,7 +40,7 @@ class Sample(NamedTuple):
         seconds: float,
     ) -> Sample:
         """A network that took so long when it ran in this way."""
-        counted = kernels(graph, way.mode, way.train)
+        counted = kernels(graph, *way.runs(precision))
         return cls(counted, batch, device, SETTINGS[precision], seconds)
 
 

@@ -9,11 +9,14 @@
 A roofline (Williams et al. 2009) whose two roofs are reached in part. A matrix unit reaches its
 rate the less, the fewer products an output sums and the fewer channels share an input, and a device
 the less, the fewer outputs each of its units computes: half of it at d, w and o. s is how sharply
-the two roofs meet: large where arithmetic and transfers overlap.
+the two roofs meet: large where arithmetic and transfers overlap. Matrix units take channels of 16
+bits by eights. A group for which there is no kernel is computed as a tile of 128 channels, of which
+only its own count. Activations that the cache still holds move faster than from memory.
 
 Processors differ: torch lays weights out anew before each product, which takes time of its own;
-what counts for their rate are positions of a core, not outputs; and their kernels start on the
-processor that runs them, so a pass takes a time of its own besides.
+what counts for their rate are positions of a core, not outputs; activations move at the cores'
+clock, as the cache holds them; and their kernels start on the processor that runs them, so a pass
+takes a time of its own besides.
 """
 
 from __future__ import annotations
@@ -22,8 +25,15 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from resnet_inspect.counting.autocast import AUTOCAST
 from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.kernels import PRODUCTS, Kernel
+
+TILE = 128
+"""Output channels that a kernel computes at once which was not made for groups."""
+
+ALIGNED = 8
+"""Channels of 16 bits that a matrix unit takes at once."""
 
 HOST_SHARPNESS = 6.0
 """How sharply host and device meet: close to whichever takes longer."""
@@ -32,14 +42,15 @@ HOST_SHARPNESS = 6.0
 class Efficiency(NamedTuple):
     """What kernels reach of a device's peaks. All are positive; their logarithms are fitted.
 
-    window, matrix, grouped: share of the peak FLOP/s that such products reach at any depth and
-        width (over 1 where an algorithm multiplies less, such as Winograd's).
+    window, matrix, grouped, tiled: share of the peak FLOP/s that such products reach at any depth
+        and width (over 1 where an algorithm multiplies less, such as Winograd's).
     feeding, streaming, pooling: share of the memory bandwidth for activations of products, of
         elementwise kernels and of pools.
     loading: the same for weights.
     depth, width, filling: products an output sums, output channels, and outputs for each
         multiprocessor (positions for each core), at which half the rate is reached.
     sharpness: s above, less 1.
+    caching: how much faster than from memory activations move that the cache holds, less 1.
     launch: seconds that a kernel takes at least, on the device; host: seconds to start one (of a
         processor: what a pass takes besides its kernels).
     """
@@ -47,6 +58,7 @@ class Efficiency(NamedTuple):
     window: float = 1.1
     matrix: float = 1.0
     grouped: float = 0.7
+    tiled: float = 0.6
     feeding: float = 0.8
     streaming: float = 0.9
     pooling: float = 0.6
@@ -55,6 +67,7 @@ class Efficiency(NamedTuple):
     width: float = 25.0
     filling: float = 1000.0
     sharpness: float = 3.0
+    caching: float = 1.0
     launch: float = 3e-6
     host: float = 4e-5
 
@@ -75,6 +88,15 @@ class Way(NamedTuple):
         # Inductor chooses the layout of its convolutions itself.
         mode = "compile" if self.mode == "compile" else f"eager-{self.layout}"
         return f"{mode}-train" if self.train else mode
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether products of a GPU take channels last, as Inductor has them take them."""
+        return self.kind == "cuda" and (self.mode == "compile" or self.layout == "nhwc")
+
+    def runs(self, precision: str) -> tuple[str, bool, bool, bool]:
+        """What `kernels` takes: mode, train, autocast, channels_last."""
+        return self.mode, self.train, precision in AUTOCAST, self.channels_last
 
 
 class Setting(NamedTuple):
@@ -122,17 +144,24 @@ def kernel_time(
     """The seconds of one kernel; raises InspectError where the device lacks the dtype."""
     kind, macs, depth, width, moved, weights = kernel
     bandwidth, on_cpu = device.bandwidth, device.kind == "cpu"
+    moving = _moving(moved * batch * setting.activations, device, of)
     held = weights * setting.weights
     loaded = held / (bandwidth * of.loading)
     if kind in PRODUCTS:
-        share = of.window if kind == "window" else of.matrix if kind == "matrix" else of.grouped
+        share: float = getattr(of, kind)
         filled = batch * macs / depth / device.units
         if on_cpu:
             filled /= width
         rate = device.peak(setting.dtype) * share * depth / (depth + of.depth)
-        rate *= width / (width + of.width) * filled / (filled + of.filling)
+        if kind == "tiled":
+            rate *= min(1.0, width / TILE)
+        else:
+            rate *= width / (width + of.width)
+            if setting.activations == 2 and kind != "grouped":
+                rate *= _aligned(width) * _aligned(depth // (9 if kind == "window" else 1))
+        rate *= filled / (filled + of.filling)
         compute = 2 * macs * batch / rate
-        memory = moved * batch * setting.activations / (bandwidth * of.feeding)
+        memory = moving / of.feeding
         before = loaded * _again(held, device.cache) if on_cpu else 0.0
         if not on_cpu:
             memory += loaded
@@ -141,16 +170,34 @@ def kernel_time(
         whole = high * math.pow(1 + math.pow(low / high, sharp), 1 / sharp)
         return Time(compute, memory + before, whole + before + of.launch)
     share = of.pooling if kind == "pool" else of.streaming
-    memory = moved * batch * setting.activations / (bandwidth * share) + loaded
+    memory = moving / share + (held / bandwidth / of.pooling if on_cpu else loaded)
     return Time(0.0, memory, memory + of.launch)
+
+
+WORD = 4
+"""Bytes that a core of a processor moves in a cycle from its cache at a share of 1."""
+
+
+def _moving(carried: int, device: Device, of: Efficiency) -> float:
+    """Seconds of moving bytes of activations at a share of 1, the more of them cached, the less."""
+    held = 1 / (1 + (carried / device.cache) ** 2) if device.cache else 0.0
+    if device.kind == "cpu":
+        cached = WORD * device.units * device.clock * of.caching
+        return carried * (held / cached + (1 - held) / device.bandwidth)
+    return carried / (device.bandwidth * (1 + held * of.caching))
+
+
+def _aligned(channels: int) -> float:
+    """The share of what a matrix unit multiplies that is no padding."""
+    return channels / (ALIGNED * -(-channels // ALIGNED)) if channels > ALIGNED else 1.0
 
 
 def _again(held: int, cache: int) -> float:
     """Traffic of laying out weights, as a multiple of their bytes.
 
-    What does not stay in the cache beside its copy is fetched to be written, written, and read.
+    What does not stay in the cache beside its copy is fetched once more.
     """
-    return 1 + 3 * max(0.0, 1 - cache / (2 * held)) if held else 1.0
+    return 1 + max(0.0, 1 - cache / (2 * held)) if held else 1.0
 
 
 def pass_time(

@@ -114,7 +114,7 @@ def forecast(
     way = Way(mode, layout, train, device.kind)
     known = known or fitted(device, way, dtype)
     of = known.efficiency
-    counted = kernels(graph, mode, train)
+    counted = kernels(graph, *way.runs(dtype))
     seconds = pass_time(counted, batch, device, setting, of)
     starting = starting_time(counted, device, of)
     spread = HOST if 2 * starting > seconds else 1.0
@@ -134,7 +134,7 @@ def forecast(
         known.calibrated,
         known.by,
         graph_cost(graph).uncounted,
-        _rows(graph, batch, device, dtype, mode, train, known) if detailed else (),
+        _rows(graph, batch, device, dtype, way, known) if detailed else (),
     )
 
 
@@ -143,8 +143,7 @@ def _rows(
     batch: int,
     device: Device,
     dtype: str,
-    mode: str,
-    train: bool,
+    way: Way,
     known: Fitted,
 ) -> tuple[KernelTime, ...]:
     setting = SETTINGS[dtype]
@@ -155,7 +154,7 @@ def _rows(
         for layer in block.layers
     }
     rows = []
-    for name, layers, kernel in works(graph, mode, train):
+    for name, layers, kernel in works(graph, *way.runs(dtype)):
         time = kernel_time(kernel, batch, device, setting, known.efficiency)
         moved = batch * kernel.moved * setting.activations + kernel.weights * setting.weights
         stage, block = place[layers[0]] if layers else ("", "")

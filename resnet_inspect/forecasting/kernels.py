@@ -4,6 +4,9 @@ Eager PyTorch runs every layer as a kernel of its own. Inductor (torch.compile) 
 elementwise layers, batch norm among them, but not into the convolution before them (PyTorch 2,
 Ansel et al. 2024, section 4.3). A training step adds, for each product, the gradients of its input
 and of its weights; for each other layer its backward kernel; and the optimizer's step.
+
+Autocast keeps norms over groups in fp32: their outputs move twice the bytes, until a product copies
+them to 16 bits. Weights that are standardized are so in each pass.
 """
 
 from __future__ import annotations
@@ -13,15 +16,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
-from resnet_inspect.counting.costs import cost
+from resnet_inspect.counting.autocast import HALF, IN_FULL, Precision
+from resnet_inspect.counting.costs import Cost, cost
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
+from resnet_inspect.networks.ops import Op, ScaledConv2d, StandardizedConv2d
 from resnet_inspect.networks.shapes import elements
+from resnet_inspect.networks.torch_ops import View
 
 MODES = ("eager", "compile")
 
-PRODUCTS = ("window", "matrix", "grouped")
-"""Kinds of kernel that multiply: windows of several positions, 1x1 and linear layers, groups."""
+PRODUCTS = ("window", "matrix", "grouped", "tiled")
+"""Kinds of kernel that multiply: windows of several positions, 1x1 and linear layers, groups, and
+groups that run as tiles wider than they are."""
 
 
 class Kernel(NamedTuple):
@@ -29,7 +36,8 @@ class Kernel(NamedTuple):
 
     kind: one of PRODUCTS, 'elementwise' or 'pool'. macs: multiply-accumulates. depth: those of one
     output element (what a matrix unit sums over). width: output channels that share their input.
-    moved: activation elements read and written. weights: entries read whatever the batch is.
+    moved: activation elements read and written (of fp32 under autocast: twice). weights: entries
+    read whatever the batch is.
     """
 
     kind: str
@@ -40,6 +48,10 @@ class Kernel(NamedTuple):
     weights: int
 
 
+def _moving(moved: int, weights: int = 0) -> Kernel:
+    return Kernel("elementwise", 0, 0, 0, moved, weights)
+
+
 class Work(NamedTuple):
     """A kernel with the layers that it runs; name: the layer that it is about."""
 
@@ -48,144 +60,260 @@ class Work(NamedTuple):
     kernel: Kernel
 
 
-def works(graph: LayerGraph, mode: str = "eager", train: bool = False) -> tuple[Work, ...]:
-    """The kernels of a pass or of a training step; raises UnknownNameError for a mode."""
+def works(
+    graph: LayerGraph,
+    mode: str = "eager",
+    train: bool = False,
+    autocast: bool = False,
+    channels_last: bool = False,
+) -> tuple[Work, ...]:
+    """The kernels of a pass or of a training step; raises UnknownNameError for a mode.
+
+    channels_last: whether products of a GPU take their channels last.
+    """
     if mode not in MODES:
         raise unknown("mode", mode, MODES)
-    return _works(graph, mode, train)
+    return _works(graph, mode, train, autocast, channels_last)
 
 
 @once
-def _works(graph: LayerGraph, mode: str, train: bool) -> tuple[Work, ...]:
+def _works(
+    graph: LayerGraph, mode: str, train: bool, autocast: bool, channels_last: bool
+) -> tuple[Work, ...]:
     fusing = mode == "compile"
-    forward = list(_fused(graph) if fusing else _single(graph.layers))
+    of = _Kernels(graph, fusing, train, autocast, channels_last)
+    forward = list(_fused(graph, of) if fusing else _single(graph, of))
     if not train:
         return tuple(forward)
-    return (*_in_training(forward, graph), *_backward(graph, fusing))
+    return (*_in_training(forward, graph), *_backward(graph, of))
 
 
 @once
-def kernels(graph: LayerGraph, mode: str = "eager", train: bool = False) -> Counter[Kernel]:
+def kernels(
+    graph: LayerGraph,
+    mode: str = "eager",
+    train: bool = False,
+    autocast: bool = False,
+    channels_last: bool = False,
+) -> Counter[Kernel]:
     """The kernels of a pass or of a training step, equal ones counted."""
-    return Counter(work.kernel for work in works(graph, mode, train))
+    return Counter(work.kernel for work in works(graph, mode, train, autocast, channels_last))
 
 
-def _single(layers: Iterable[Layer]) -> Iterator[Work]:
-    for layer in layers:
-        kernel = _kernel(layer)
-        if kernel:
+class _Kernels:
+    """The kernel of each layer, as a network runs.
+
+    wide: tensors that autocast keeps in fp32.
+    """
+
+    def __init__(
+        self, graph: LayerGraph, fusing: bool, train: bool, autocast: bool, channels_last: bool
+    ) -> None:
+        self.fusing, self.train = fusing, train
+        self.autocast, self.channels_last = autocast, channels_last
+        self.wide: frozenset[str] = frozenset()
+        if autocast:
+            sizes = Precision(graph, "amp-fp16").of
+            self.wide = frozenset(name for name, size in sizes.items() if size > HALF)
+        self.slices = {layer.name for layer in graph.layers if _slices(layer)}
+        self.alone = {layer.name: self._of(layer) for layer in graph.layers}
+
+    def size(self, name: str) -> int:
+        """How many elements of 16 bits an element of a tensor is."""
+        return 2 if name in self.wide else 1
+
+    def _of(self, layer: Layer) -> Kernel | None:
+        """What a layer runs; None for a view, which runs nothing."""
+        of = cost(layer)
+        if of.macs:
+            return self._product(layer, of)
+        inputs, outputs = sum(map(prod, layer.input_shapes)), elements(layer.output_shape)
+        read, written = (inputs, outputs) if of.uncounted else (of.read, of.written)
+        if not read + written:
+            return None
+        if self.wide:
+            computed = self.size(layer.name)
+            taken = [
+                prod(shape) * (self.size(name) if self.fusing else max(computed, self.size(name)))
+                for name, shape in zip(layer.inputs, layer.input_shapes, strict=True)
+            ]
+            read, written = read * sum(taken) // max(1, inputs), written * computed
+        reduces = of.pooling or outputs < max(map(prod, layer.input_shapes), default=0)
+        kind = "pool" if reduces else "elementwise"
+        return Kernel(kind, 0, 0, 0, read + written, layer.op.params)
+
+    def _product(self, layer: Layer, of: Cost) -> Kernel:
+        op, outputs = layer.op, elements(layer.output_shape)
+        groups = getattr(op, "groups", 1)
+        area = prod(getattr(op, "kernel", ()))
+        kind = "grouped" if groups > 1 else "window" if area > 1 else "matrix"
+        width = max(1, layer.output_shape[0 if area else -1] // groups)
+        depth = max(1, of.macs // outputs)
+        if kind == "grouped" and self.channels_last and not self._swift(op, groups, width):
+            kind = "tiled"
+        return Kernel(kind, of.macs, depth, width, of.read + of.written, op.params)
+
+    def _swift(self, op: Op, groups: int, width: int) -> bool:
+        """Whether there is a kernel for such groups with channels last.
+
+        cuDNN has some for 2, 4, 8, 16 and 32 channels in and as many out (without compilation also
+        for more), of which those for training take 32 groups at once. Depthwise ones are torch's.
+        """
+        square = getattr(op, "in_channels", 0) == getattr(op, "out_channels", 0)
+        if not square or width.bit_count() > 1 or (self.train and width > 1 and groups % 32):
+            return False
+        return width <= 32 or not (self.fusing or self.train)
+
+    def before(self, layer: Layer) -> Iterator[Work]:
+        """Kernels before a layer's own: copies to its dtype, and weights made anew."""
+        own = self.alone[layer.name]
+        if own is None:
+            return
+        product = own.kind in PRODUCTS
+        full = layer.op.kind in IN_FULL and self.autocast
+        for name, shape in zip(layer.inputs, layer.input_shapes, strict=True):
+            alone = not (self.fusing and name in self.alone)  # else its producer copies it
+            if alone and (product if name in self.wide else full):
+                yield Work(f"{layer.name}.cast", (), _moving(3 * prod(shape)))
+            if product and name in self.slices:
+                yield Work(f"{layer.name}.copy", (), _moving(2 * prod(shape)))
+        if _needs_statistics(layer):  # a reduction, as pools are
+            size = self.size(layer.inputs[0] if self.fusing else layer.name)
+            moved = elements(layer.input_shapes[0]) * size
+            yield Work(f"{layer.name}.statistics", (), Kernel("pool", 0, 0, 0, moved, 0))
+        if isinstance(layer.op, StandardizedConv2d | ScaledConv2d):
+            entries = 3 * layer.op.weights  # read twice and written, of 4 bytes
+            entries = entries // 2 if self.autocast else entries  # which counts 8 for each
+            yield Work(f"{layer.name}.standardize", (), _moving(0, entries))
+
+
+def _slices(layer: Layer) -> bool:
+    """Whether a layer's output is some channels of its input, which products take as a copy."""
+    return isinstance(layer.op, View) and layer.op.function == "narrow"
+
+
+def _needs_statistics(layer: Layer) -> bool:
+    """Whether a norm reads its input for statistics first, also when nothing is trained."""
+    return layer.op.category == "normalization" and layer.op.kind in IN_FULL
+
+
+def _single(graph: LayerGraph, of: _Kernels) -> Iterator[Work]:
+    for layer in graph.layers:
+        yield from of.before(layer)
+        if kernel := of.alone[layer.name]:
             yield Work(layer.name, (layer.name,), kernel)
 
 
-def _kernel(layer: Layer) -> Kernel | None:
-    """What a layer runs; None for a view, which runs nothing."""
-    of = cost(layer)
-    outputs = elements(layer.output_shape)
-    if of.macs:
-        groups = getattr(layer.op, "groups", 1)
-        area = prod(getattr(layer.op, "kernel", ()))
-        kind = "grouped" if groups > 1 else "window" if area > 1 else "matrix"
-        width = layer.output_shape[0 if area else -1] // groups
-        depth = max(1, of.macs // outputs)
-        return Kernel(kind, of.macs, depth, max(1, width), of.read + of.written, layer.op.params)
-    inputs = sum(map(prod, layer.input_shapes))
-    moved = inputs + outputs if of.uncounted else of.read + of.written
-    if not moved:
-        return None
-    kind = "pool" if of.pooling or outputs < max(map(prod, layer.input_shapes), default=0) else ""
-    return Kernel(kind or "elementwise", 0, 0, 0, moved, layer.op.params)
+def _fused(graph: LayerGraph, of: _Kernels) -> Iterator[Work]:
+    """Products and pools alone; each chain of elementwise layers of one shape as one kernel.
 
-
-def _fused(graph: LayerGraph) -> Iterator[Work]:
-    """Products and pools alone; each chain of elementwise layers of one shape as one kernel."""
-    alone = {layer.name: _kernel(layer) for layer in graph.layers}
+    A norm that needs statistics starts a chain.
+    """
     chains: dict[str, list[Layer]] = {}  # by the last of their layers
     ends: dict[str, str] = {}
-    readers: dict[str, list[str]] = {}
+    readers: dict[str, list[Layer]] = {}
     for layer in graph.layers:
         for name in layer.inputs:
-            readers.setdefault(name, []).append(layer.name)
+            readers.setdefault(name, []).append(layer)
     for layer in graph.layers:
-        own = alone[layer.name]
+        own = of.alone[layer.name]
         if own is None or own.kind != "elementwise":
             continue
         joined = dict.fromkeys(
             ends[name] for name in layer.inputs if name in ends and len(readers[name]) == 1
         )
         before = [end for end in joined if chains[end][-1].output_shape == layer.output_shape]
+        if _needs_statistics(layer):
+            before = []
         chain = [member for end in before for member in chains.pop(end)]
         chains[layer.name] = [*chain, layer]
         ends.update(dict.fromkeys([member.name for member in chains[layer.name]], layer.name))
     for layer in graph.layers:
-        own = alone[layer.name]
+        yield from of.before(layer)
+        own = of.alone[layer.name]
         if own and own.kind != "elementwise":
             yield Work(layer.name, (layer.name,), own)
         elif own and layer.name in chains:
-            yield _chain(chains[layer.name], readers)
+            yield _chain(chains[layer.name], readers, of)
 
 
-def _chain(chain: Sequence[Layer], readers: Mapping[str, Sequence[str]]) -> Work:
+def _chain(
+    chain: Sequence[Layer],
+    readers: Mapping[str, Sequence[Layer]],
+    of: _Kernels,
+) -> Work:
     """One kernel for a chain: what it takes from outside is read, what others read is written."""
     names = tuple([layer.name for layer in chain])
     inside = set(names)
     read = {
-        name: prod(shape)
+        name: prod(shape) * of.size(name)
         for layer in chain
         for name, shape in zip(layer.inputs, layer.input_shapes, strict=True)
         if name not in inside
     }
-    written = [
-        prod(layer.output_shape)
-        for layer in chain
-        if not inside.issuperset(readers.get(layer.name, ("",)))
-    ]
+    written = 0
+    for layer in chain:
+        outside = [reader for reader in readers.get(layer.name, ()) if reader.name not in inside]
+        sizes = {_read_as(reader, layer.name, of) for reader in outside}
+        if not readers.get(layer.name):
+            sizes = {of.size(layer.name)}
+        written += prod(layer.output_shape) * sum(sizes)
     weights = sum([layer.op.params for layer in chain])
-    moved = sum(read.values()) + sum(written)
-    return Work(names[0], names, Kernel("elementwise", 0, 0, 0, moved, weights))
+    return Work(names[0], names, _moving(sum(read.values()) + written, weights))
+
+
+def _read_as(reader: Layer, name: str, of: _Kernels) -> int:
+    """How many elements of 16 bits an element is in the copy that a layer reads."""
+    own = of.alone[reader.name]
+    return 1 if own and own.kind in PRODUCTS else of.size(name)
 
 
 def _in_training(works: Iterable[Work], graph: LayerGraph) -> Iterator[Work]:
     """Forward kernels in train mode: batch norm reads its input once more, for its statistics."""
     for work in works:
-        norms = [layer for layer in map(graph.layer, work.layers) if _normalizes(layer)]
+        norms = [
+            layer
+            for layer in map(graph.layer, work.layers)
+            if _normalizes(layer) and not _needs_statistics(layer)
+        ]
         more = sum([elements(layer.output_shape) for layer in norms])
         yield work._replace(kernel=work.kernel._replace(moved=work.kernel.moved + more))
 
 
 def _normalizes(layer: Layer) -> bool:
-    return layer.op.category == "normalization"
+    """Whether it takes statistics in training: all norms but those of fixed numbers."""
+    return layer.op.category == "normalization" and layer.op.kind != "FrozenBatchNorm2d"
 
 
-def _backward(graph: LayerGraph, fusing: bool) -> Iterator[Work]:
+def _backward(graph: LayerGraph, of: _Kernels) -> Iterator[Work]:
     """The kernels of the backward pass, and of the optimizer (SGD with momentum).
 
-    A product's input gradient sums over output channels, its weight gradient over positions. Batch
-    norm reads its input and the gradient twice and writes one; other layers read their saved
-    tensor and the gradient. Where two branches part, their gradients are added.
+    A product's input gradient sums over output channels, its weight gradient over positions; a
+    filter that is not learned has none. Batch norm reads its input and the gradient twice and
+    writes one; other layers read their saved tensor and the gradient. Where two branches part,
+    their gradients are added.
     """
     parted = Counter(name for layer in graph.layers for name in layer.inputs)
     for layer in reversed(graph.layers):
-        own = _kernel(layer)
+        own = of.alone[layer.name]
         if own is None:
             continue
-        name, size = f"{layer.name}.backward", elements(layer.output_shape)
+        name, size = f"{layer.name}.backward", elements(layer.output_shape) * of.size(layer.name)
         if own.kind in PRODUCTS:
-            taken = elements(layer.input_shapes[0])
-            depth = max(1, own.macs // taken)
-            width = max(1, own.depth * own.width // depth)
+            depth = max(1, own.macs // elements(layer.input_shapes[0]))
+            width = max(1, own.depth // prod(getattr(layer.op, "kernel", ())))
             if layer.inputs[0] in graph.by_name:
                 yield Work(f"{name}.input", (layer.name,), own._replace(depth=depth, width=width))
-            positions = max(1, own.macs // max(1, own.weights))
-            yield Work(f"{name}.weight", (layer.name,), own._replace(depth=positions))
+            if own.weights:
+                positions = max(1, own.macs // own.weights)
+                yield Work(f"{name}.weight", (layer.name,), own._replace(depth=positions))
         elif _normalizes(layer):
-            moved = (3 if fusing else 5) * size
-            yield Work(name, (layer.name,), Kernel("elementwise", 0, 0, 0, moved, 0))
-        elif layer.op.kind != "Add" and not (fusing and own.kind == "elementwise"):
+            yield Work(name, (layer.name,), _moving((3 if of.fusing else 5) * size))
+        elif layer.op.kind != "Add" and not (of.fusing and own.kind == "elementwise"):
             moved = own.moved + (0 if own.kind == "pool" else size)
             yield Work(name, (layer.name,), own._replace(moved=moved, weights=0))
         if parted[layer.name] > 1:
-            moved = 3 * size * (parted[layer.name] - 1)
-            yield Work(f"{name}.sum", (layer.name,), Kernel("elementwise", 0, 0, 0, moved, 0))
+            yield Work(f"{name}.sum", (layer.name,), _moving(3 * size * (parted[layer.name] - 1)))
     learned = sum([layer.op.params for layer in graph.layers])
     # gradient and momentum and weight read, momentum and weight written
-    yield Work("optimizer", (), Kernel("elementwise", 0, 0, 0, 0, 5 * learned))
+    yield Work("optimizer", (), _moving(0, 5 * learned))

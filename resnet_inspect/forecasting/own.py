@@ -97,15 +97,23 @@ def measured_device(ceilings: DeviceCeilings) -> Device:
     )
 
 
+_CACHES = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 8.0, 16.0, 64.0)
+"""Multiples of the cache between which a datasheet's ceiling counts as even."""
+
+
 def datasheet_ceilings(device: Device) -> Ceilings:
     """What a datasheet says that a device does at best.
 
-    Nobody says how fast its cache is, so what fits in it counts as free: the floor stays a floor.
+    Nobody says how fast its cache is, so what it may hold counts as free, also of what does not fit
+    as a whole: the floor stays a floor.
     """
     copies = [(1, device.bandwidth)]
     if device.cache:
-        copies = [(device.cache, math.inf), (device.cache + 1, device.bandwidth)]
-    return Ceilings(device.name, device.kind, device.peaks, tuple(copies), 0.0)
+        copies = [(int(64 * device.cache) + 1, device.bandwidth)]
+        for below, size in zip((1.0, *_CACHES), _CACHES, strict=False):
+            rate = device.bandwidth * below / (below - 1) if below > 1 else math.inf
+            copies.append((int(size * device.cache), rate))
+    return Ceilings(device.name, device.kind, device.peaks, tuple(sorted(copies)), 0.0)
 
 
 def rows_of(path: str, way: Way | None = None, precision: str | None = None) -> list[Row]:

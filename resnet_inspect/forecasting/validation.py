@@ -24,11 +24,11 @@ from resnet_inspect.networks.naming import named
 from resnet_inspect.networks.resnet import layer_graph
 
 BATCHES = (("resnet50", 1), ("resnet50", 16), ("resnet50", 128), ("resnext101_32x4d", 32))
+_GPU = (("resnet34d", 224), ("resnet50", 224), ("resnext50_32x4d", 224), ("seresnet152d", 256))
+
 FIVE = {
-    "cuda": (
-        *(("resnet34d", 224), ("resnet50", 224), ("wide_resnet50_2", 224)),
-        *(("resnext50_32x4d", 224), ("seresnet152d", 256)),
-    ),
+    "channels first": (*_GPU, ("regnetx_080", 224)),
+    "channels last": (*_GPU, ("regnetx_016", 224)),
     "cpu": (
         *(("resnet34", 224), ("resnet50", 160), ("wide_resnet101_2", 224)),
         *(("resnext101_32x8d", 224), ("seresnet152d", 320)),
@@ -36,13 +36,25 @@ FIVE = {
 }
 """The networks that calibrate a run, with the side of their images: one of each kind of kernel.
 
-A processor's time depends much on the side and the depth, so its five differ in them."""
+Groups: RegNet's of 120 channels tell how far their rate rises, those of 24 what tiles cost. A
+processor's time depends much on the side and the depth, so its five differ in them."""
+
+
+def _five(run: Run) -> tuple[tuple[str, int], ...]:
+    if run.way.kind == "cpu":
+        return FIVE["cpu"]
+    return FIVE["channels last" if run.way.channels_last else "channels first"]
+
 
 BEFORE = {
-    "cuda": Prior(Efficiency(), Efficiency(*(*[0.25] * 6, *[0.6] * 5, 0.3, 0.3))),
+    "cuda": Prior(
+        Efficiency(), Efficiency(*(*[0.25] * 3, 0.5, *[0.25] * 3, *[0.6] * 5, 0.5, 0.3, 0.3))
+    ),
     "cpu": Prior(
-        Efficiency(0.65, 0.75, 0.7, 0.8, 1.5, 0.5, 0.15, 20.0, 16.0, 3.0, 3.0, 1.5e-5, 1e-3),
-        Efficiency(*(*[0.25] * 3, 0.7, 0.7, 0.2, 0.7, 0.05, 0.05, 0.7, 0.05, 0.7, 0.7)),
+        Efficiency(
+            0.55, 0.55, 0.55, 1.0, 0.5, 1.0, 0.3, 0.12, 20.0, 16.0, 0.3, 3.0, 1.0, 1.5e-5, 1e-3
+        ),
+        Efficiency(*(*[0.05] * 4, 0.5, 0.5, 0.2, 0.3, 0.05, 0.05, 0.3, 0.05, 0.05, 0.3, 0.3)),
     ),
 }
 """What is known before all measurements.
@@ -54,7 +66,9 @@ depth, width (a vector of 16 numbers) and sharpness are taken as known."""
 
 SPREAD = {
     "cuda": Efficiency(*[0.25] * len(Efficiency._fields)),
-    "cpu": Efficiency(*(*[0.25] * 5, 0.1, 0.25, 0.05, 0.05, 0.25, 0.05, 0.25, 0.25)),
+    "cpu": Efficiency(
+        *(*[0.15] * 4, *[0.25] * 2, 0.4, 0.25, 0.05, 0.05, 0.25, 0.05, 0.05, 0.5, 0.5)
+    ),
 }
 """How far devices and versions differ from what fits all of them (log deviation)."""
 
@@ -90,7 +104,7 @@ def calibrating(run: Run) -> tuple[Timing, ...]:
         wanted = {*BATCHES, ("seresnext101_32x4d", 128)}  # few networks at many batches
         return tuple(t for t in timings if (t.model, t.batch) in wanted)
     chosen = []
-    for name, side in FIVE[run.way.kind]:
+    for name, side in _five(run):
         same = [timing for timing in timings if timing.model == name]
         if same:
             chosen.append(min(same, key=lambda timing: abs(timing.side - side)))
@@ -131,12 +145,21 @@ def held_out_networks(run: Run) -> list[Checked]:
     return _checked(run, rest, efficiency)
 
 
+def newest(runs: Iterable[Run]) -> list[Run]:
+    """The run of each device with the newest torch, so that each device counts once."""
+    return list({run.device: run for run in sorted(runs, key=_version)}.values())
+
+
+def _version(run: Run) -> tuple[int, ...]:
+    return tuple(int(part) for part in run.torch.split("."))
+
+
 def held_out_device(run: Run) -> list[Checked]:
-    """All rows of a run, forecast from its device's datasheet and other devices' runs.
+    """All rows of a run, forecast from its device's datasheet and other devices' newest runs.
 
     Empty where no other device was measured in this way.
     """
-    others = [other for other in alike(run) if other.device != run.device]
+    others = newest(other for other in alike(run) if other.device != run.device)
     return _checked(run, public_timings()[run.name], shared(others)) if others else []
 
 
@@ -165,6 +188,20 @@ def interval(rows: Sequence[Checked]) -> tuple[float, float]:
     ratios = sorted(row.seconds / row.forecast for row in rows)
     last = len(ratios) - 1
     return ratios[math.floor(0.05 * last)], ratios[math.ceil(0.95 * last)]
+
+
+LEAST = 1.25
+"""Few devices were measured: a held-out device's interval is at least this factor either way."""
+
+
+def unseen_interval(rows: Sequence[Checked]) -> tuple[float, float]:
+    """measured / forecast that 90% of rows come to of a device that was never measured.
+
+    As far up as down: of two devices, each is foretold as much too fast as the other too slow.
+    """
+    low, high = interval(rows) if rows else (1.0, 1.0)
+    widest = max(LEAST, high, 1 / low)
+    return 1 / widest, widest
 
 
 def within(errors: Iterable[float], share: float) -> float:
@@ -207,17 +244,41 @@ def trained() -> Mapping[str, Training]:
     return found
 
 
+def kept(devices: Mapping[str, list[Checked]]) -> Mapping[str, int]:
+    """How many rows of each run the interval holds that the other devices give, of held-out ones.
+
+    Nothing of a device is in the interval that its rows are tried on, nor in their forecasts.
+    """
+    runs, found = public_runs(), {}
+    for name, rows in devices.items():
+        run = runs[name]
+        key = key_of(run.way, run.precision)
+        others = newest(
+            other
+            for other in runs.values()
+            if key_of(other.way, other.precision) == key and other.device != run.device
+        )
+        low, high = unseen_interval([row for other in others for row in devices[other.name]])
+        found[name] = sum(low <= row.seconds / row.forecast <= high for row in rows)
+    return found
+
+
 class Validation(NamedTuple):
-    """Every public row beside the forecasts that had not seen it, by run; training by device."""
+    """Every public row beside the forecasts that had not seen it, by run; training by device.
+
+    kept: how many of the rows of held-out devices their interval holds, by run.
+    """
 
     networks: Mapping[str, list[Checked]]
     devices: Mapping[str, list[Checked]]
     training: Mapping[str, Training]
+    kept: Mapping[str, int]
 
 
 def validate() -> Validation:
     """Forecast everything that was held out; takes a minute or two."""
-    return Validation(by_run(held_out_networks), by_run(held_out_device), trained())
+    devices = by_run(held_out_device)
+    return Validation(by_run(held_out_networks), devices, trained(), kept(devices))
 
 
 def spent(row: Checked) -> tuple[str, float]:

@@ -86,7 +86,7 @@ def _global_context(
     weight = net.add(conv(channels, 1, 1, bias=True), tensor, name=f"{path}.conv_attn")
     weight = net.add(View("flatten", (1, places)), weight, name=f"{path}.flatten")
     weight = net.add(Function(name="Softmax", over=(1,)), weight, name=f"{path}.softmax")
-    turned = View("transpose", (places, 1), _places((1, 0), (1, places)))
+    turned = View("transpose", (places, 1), placed((1, 0), (1, places)))
     weight = net.add(turned, weight, name=f"{path}.transpose")
     pixels = net.add(View("flatten", (channels, places)), tensor, name=f"{path}.flatten")
     context = net.add(MatMul((channels, 1)), pixels, weight, name=f"{path}.matmul")
@@ -145,16 +145,16 @@ GATES: dict[str, Callable[..., Any]] = {
 # --- instead of a 3x3 convolution ----------------------------------------------------------------
 
 
-def _channels_of(net: Builder[Tensor], tensor: Tensor, start: int, count: int, path: str) -> Tensor:
+def channels_of(net: Builder[Tensor], tensor: Tensor, start: int, count: int, path: str) -> Tensor:
     """Some channels of a tensor."""
     from resnet_inspect.networks.torch_ops import View
 
     output = (count, *net.shape(tensor)[1:])
-    places = _places((0, 1, 2), output, start)
+    places = placed((0, 1, 2), output, start)
     return net.add(View("narrow", output, places), tensor, name=f"{path}.narrow")
 
 
-def _places(axes: Shape, sizes: Shape, start: int = 0) -> tuple[tuple[int, int, int], ...]:
+def placed(axes: Shape, sizes: Shape, start: int = 0) -> tuple[tuple[int, int, int], ...]:
     """Where axes of these sizes go (View.places); one of a single position goes nowhere."""
     ends = zip(axes, sizes, strict=True)
     return tuple(
@@ -175,7 +175,7 @@ def _weighted_sum(
     choice = net.add(Function(name="Softmax", over=(0,)), choice, name=f"{path}.softmax")
     choice = net.add(View("reshape", (count * channels, 1, 1)), choice, name=f"{path}.reshape")
     for i, tensor in enumerate(paths):
-        gate = _channels_of(net, choice, i * channels, channels, path)
+        gate = channels_of(net, choice, i * channels, channels, path)
         scaled = net.add(_SCALE, tensor, gate, name=f"{path}.scale")
         total = scaled if total is None else net.add(_SUM, total, scaled, name=f"{path}.add")
     assert total is not None
@@ -192,7 +192,7 @@ def selective_kernel(
     paths: list[Tensor] = []
     for i in range(2):
         at = f"{path}.path{i}"
-        taken = _channels_of(net, tensor, i * inside, inside, path) if halves else tensor
+        taken = channels_of(net, tensor, i * inside, inside, path) if halves else tensor
         branch = conv(inside, channels, 3, op.stride[0], op.groups, op.bias, i + 1)
         out = net.add(branch, taken, name=f"{at}.conv")
         out = normalized(net, spec, channels, out, f"{at}.bn")
@@ -222,7 +222,7 @@ def split_attention(
     tensor = net.add(spec.act, tensor, name=f"{path}.act0")
     splits, total = [tensor], tensor
     if radix > 1:
-        splits = [_channels_of(net, tensor, i * channels, channels, path) for i in range(radix)]
+        splits = [channels_of(net, tensor, i * channels, channels, path) for i in range(radix)]
         total = splits[0]
         for split in splits[1:]:
             total = net.add(_SUM, total, split, name=f"{path}.add")
@@ -240,7 +240,7 @@ def split_attention(
         each = channels // groups
         shares = View("reshape", (groups, radix, each))
         choice = net.add(shares, choice, name=f"{path}.reshape")
-        turned = View("transpose", (radix, groups, each), _places((1, 0, 2), (groups, radix, each)))
+        turned = View("transpose", (radix, groups, each), placed((1, 0, 2), (groups, radix, each)))
         choice = net.add(turned, choice, name=f"{path}.transpose")
     return _weighted_sum(net, splits, choice, channels, path)
 
@@ -258,7 +258,7 @@ def hierarchy(
     spec, width = part.design, op.out_channels
     made: list[Tensor] = []
     for i in range(spec.scales):
-        own = _channels_of(net, tensor, i * width, width, path)
+        own = channels_of(net, tensor, i * width, width, path)
         if i == spec.scales - 1:
             if part.changes:
                 own = pooled(net, "wide", op.stride[0], width, own, f"{path}.pool")

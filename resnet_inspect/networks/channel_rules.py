@@ -61,6 +61,12 @@ def check_channels(spec: ResNetSpec) -> None:
                     f"groups; give {inner} for their stage",
                     fields=("group_size", "first_blocks"),
                 )
+    if spec.head == "attention" and spec.stage_channels(-1) % 64:
+        raise SpecError(
+            f"widths ends with {spec.widths[-1]}, which leaves {spec.stage_channels(-1)} channels; "
+            "an attention head needs a multiple of 64",
+            fields=("widths", "head"),
+        )
     if spec.shortcut == "A":
         for before, after in pairwise(entering):
             if after < before:
@@ -81,6 +87,8 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
         divisors[f"norm ({_norm_groups(spec)})"] = _grouped(spec) * spec.reduce_first
     if spec.block == "repvgg":
         divisors["groups"] = spec.groups
+    if spec.self_attention and spec.self_attention[stage] != "none":
+        divisors["self_attention (heads)"] = 8 if "halo" in spec.self_attention[stage] else 4
     if spec.attention == "sk":
         divisors["attention (halves)"] = 2 * entering
     if spec.attention == "split":

@@ -20,6 +20,10 @@ PRELU = "prelu"
 DEEPEST = 10_000
 """Blocks in a stage: some fifty times the deepest published, and still counted in seconds."""
 
+_KINDS = ("bot", "lambda", "lambda13", "halo", "halo2", "halo-4")
+SELF_ATTENTION = ("none", *(kind + nth for kind in _KINDS for nth in ("", "/2", "/3", "/4")))
+"""In all blocks of a stage, or in every second, third or fourth."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
@@ -31,13 +35,17 @@ class Choices:
     shortcut: A, B and C are He et al. 2015, section 3.3, and none their plain networks; D is He et
         al. 2018, Figure 2c. shortcut_norm applies to post-activation networks only.
     stride_in: 1x1 as published in 2015; 3x3 is v1.5. order: pre is He et al. 2016 (arXiv
-        1603.05027).
+        1603.05027); inner is Han et al. 2016 (arXiv 1610.02915), Figure 6d.
+    unpadded: Brendel & Bethge 2019 (arXiv 1904.00760).
     bottle_ratio: widths are then those of blocks' outputs, and the channels inside the nearest
         multiple of 8, as timm has them.
     groups, group_width: a bottleneck's 3x3 has floor(width * group_width / 64) * groups channels
         in `groups` groups (ResNeXt; wide ResNets have one group of width 128).
     gamma_in_act, skipinit, extra_conv: Brock et al. 2021 (arXiv 2102.06171), section 4.1 and their
         code; skipinit is De & Smith 2020 (arXiv 2002.10444).
+    self_attention: bot is Srinivas et al. 2021 (arXiv 2101.11605); lambda Bello 2021 (arXiv
+        2102.08602), over 9x9 or 13x13 positions; halo Vaswani et al. 2021 (arXiv 2103.12731), with
+        3 or 2 positions around blocks of 8x8, or 3 and 4 heads in place of 8.
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
         units, rounded to a multiple of 8 as timm does.
     """
@@ -292,6 +300,17 @@ class Choices:
         most=64,
         of_block=True,
     )
+    self_attention: tuple[str, ...] = spec_field(
+        (),
+        "words",
+        "KIND,..",
+        "Self-attention in place of each stage's 3x3 convolutions; bot/2: of every second block's.",
+        SELF_ATTENTION,
+        example="none,none,bot/2,bot",
+    )
+    query_width: int = spec_field(
+        0, "number", "N", "Channels of a query of self-attention; 0 for those of a value.", least=0
+    )
     radix: int = spec_field(1, "number", "N", "Splits of split attention.", most=64, of_block=True)
     branches: int = spec_field(
         1, "number", "N", "Convolutions side by side of MobileOne's kernels.", most=64
@@ -378,30 +397,4 @@ class Choices:
         "Convolutions with a bias, or 'none'.",
         ("stem", "residual", "shortcut", "head"),
         example="stem,residual,shortcut",
-    )
-    head: str = spec_field(
-        "pool",
-        "word",
-        "KIND",
-        "Head.",
-        {
-            "pool": "global average, linear",
-            "mlp": "7x7 average, three linear, as VGG",
-            "hidden": "global average, norm, a hidden layer of head_width, linear",
-            "average": "global average",
-            "embedding": "linear, normalization, as ArcFace",
-            "none": "none",
-        },
-    )
-    head_width: int = spec_field(
-        0, "number", "N", "Channels of a 1x1 convolution before the head; 0 for none.", least=0
-    )
-    in_channels: int = spec_field(3, "number", "N", "Channels of the input.", of_block=True)
-    classes: int = spec_field(1000, "number", "N", "Classes.", alias="num_classes")
-    input_size: tuple[int, int] = spec_field(
-        (224, 224),
-        "numbers",
-        "H,W",
-        "Height and width that the network is published for.",
-        example="224,224",
     )

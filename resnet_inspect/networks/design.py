@@ -8,8 +8,11 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.choices import PRELU
-from resnet_inspect.networks.shapes import Shape
+from resnet_inspect.networks.shapes import Pair, Shape
 from resnet_inspect.networks.spec import ResNetSpec
+
+CHAIN = "features"
+"""Where a network of single convolutions has its layers, numbered from 0 (as torchvision's VGG)."""
 
 
 class Design(NamedTuple):
@@ -38,6 +41,7 @@ class Design(NamedTuple):
     extra_conv: bool
     reduce_first: int
     scales: int
+    query_width: int
     radix: int
     branches: int
     antialias: str
@@ -80,6 +84,8 @@ class Part(NamedTuple):
     its 3x3. damping: what a block of a network without normalization multiplies its input by.
     dilation: of its first and its second 3x3. window: kernel and padding of a bottleneck's 3x3.
     drop: how often training leaves its residual out.
+    positions: height and width of what enters at the network's own input size, where it learns
+    something for each. attends: the kind of self-attention that takes the place of its 3x3.
     """
 
     design: Design
@@ -93,6 +99,8 @@ class Part(NamedTuple):
     dilation: tuple[int, int] = (1, 1)
     window: tuple[int, int] = (3, 1)
     drop: float = 0.0
+    positions: Pair = (0, 0)
+    attends: str = ""
 
     @property
     def changes(self) -> bool:

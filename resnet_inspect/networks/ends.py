@@ -52,7 +52,7 @@ def stem(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
         side = 7 if spec.stem == "7x7" else 3
         op = conv(part.entering, width, side, strides[0], 1, bias)
         tensor = convolved(net, spec, op, tensor, "conv1")
-    if spec.order != "pre" or spec.outer_norm == "stem":  # else a block brings its own
+    if spec.order in ("post", "inner") or spec.outer_norm == "stem":  # else a block brings its own
         tensor = normalized(net, spec, width, tensor, "bn1")
         if (spec.order, spec.norm) != ("inner", "none"):
             tensor = activated(net, spec, tensor, spec.act_path)
@@ -108,6 +108,10 @@ def head(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
         tensor = activated(net, spec, tensor, spec.act_path)
     elif spec.order == "ahead" or spec.linear_out:
         tensor = net.add(spec.act, tensor, name="final_conv")
+    if spec.head == "attention":
+        from resnet_inspect.networks.attention_pool import attention_pool
+
+        return attention_pool(net, part, "head", tensor)
     tensor = net.add(_GLOBAL, tensor, name="avgpool")
     tensor = net.add(_FLATTEN, tensor, name="flatten")
     if spec.head == "average":
@@ -128,7 +132,7 @@ def _hidden(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
 
 
 def _embedding(net: Builder[Tensor], part: Part, tensor: Tensor) -> Tensor:
-    """A vector of all positions (Deng et al. 2018, arXiv 1801.07698, section 3.1)."""
+    """A vector of all positions (Deng et al. 2018, arXiv 1801.07698)."""
     from resnet_inspect.networks.torch_ops import BatchNorm
 
     spec, features = part.design, part.leaving

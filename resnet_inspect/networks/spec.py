@@ -42,7 +42,8 @@ class ResNetSpec(TrainingChoices):
 
         A deep stem counts as one, as in ResNet-50-D; shortcuts do not count.
         """
-        ends = {"pool": 1, "hidden": 1, "embedding": 1, "mlp": 3}.get(self.head, 0)
+        heads = {"pool": 1, "hidden": 1, "embedding": 1, "mlp": 3, "attention": 1}
+        ends = heads.get(self.head, 0)
         inside = sum(n * self.convolutions_of(stage) for stage, n in enumerate(self.blocks))
         return (self.stem != "none") + inside + ends + bool(self.head_width)
 

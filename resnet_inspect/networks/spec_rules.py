@@ -52,7 +52,7 @@ _FOLLOWING: dict[str, dict[str, Any]] = {
     "block": {"expansion": None, "stride_in": "3x3"},
     "bottle_ratio": {"expansion": None},
     "se_reduction": {"attention": None, "se_multiple": None},
-    "attention": {"se_reduction": 0, "se_multiple": None},
+    "attention": {"se_reduction": 0, "se_multiple": None, "attention_blocks": ()},
     "head": {"drop_rate": None},
 }
 """Fields that follow from another, and what stands for their not being given."""
@@ -87,6 +87,7 @@ _UNDILATED: dict[str, tuple[Any, ...]] = {
     "antialias": ("none",),
     "attention": ("none", "se", "eca", "gc", "cbam"),
     "scales": (1,),
+    "self_attention": ((),),
 }
 """What fields must be where stages dilate."""
 
@@ -118,7 +119,14 @@ def _check_dilation(spec: ResNetSpec) -> None:
         )
 
 
-_BY_STAGE = ("group_size", "dilations", "bottle_ratio", "attention_blocks", "unpadded")
+_BY_STAGE = (
+    "group_size",
+    "dilations",
+    "bottle_ratio",
+    "attention_blocks",
+    "unpadded",
+    "self_attention",
+)
 """Fields that may be empty, or hold for each stage."""
 
 
@@ -175,6 +183,7 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("block", ("conv",), {"expansion": (1,), **_PLAIN}),
     ("stem", ("none",), {**_CHAIN, "stem_pool": (False,)}),
     ("head", ("mlp",), {**_CHAIN, "head_width": (0,)}),
+    ("head", ("attention",), {**_POST, "head_width": (0,), "linear_out": (False,)}),
     ("stride_in", ("1x1",), _BOTTLENECK),
     (
         "padding",
@@ -239,6 +248,7 @@ _UNPADDED: dict[str, tuple[Any, ...]] = {
     "padding": ("torch",),
     "attention": ("none",),
     "antialias": ("none",),
+    "extra_conv": (False,),
     "scales": (1,),
 }
 """What fields must be where blocks do not pad."""
@@ -257,6 +267,21 @@ _GIVEN: dict[str, dict[str, tuple[Any, ...]]] = {
     "drop_rate": {"head": ("pool", "mlp")},
     "drop_path_rate": {**_RESIDUAL, **_ADDED},
     "block_drop_rate": {"block": ("basic",), "order": ("pre",)},
+    "self_attention": {
+        **_POST,
+        **_BOTTLENECK,
+        **_PLAIN,
+        **_ADDED,
+        "norm": ("batch", "group", "none"),
+        "padding": ("torch",),
+        "stride_in": ("3x3",),
+        "antialias": ("none",),
+        **dict.fromkeys(("first_blocks", "unpadded"), ((),)),
+        **dict.fromkeys(("scales", "reduce_first"), (1,)),
+        **dict.fromkeys(("linear_out", "extra_conv"), (False,)),
+        "attention": ("none", "se", "eca", "gc"),
+        "attention_at": ("inner",),
+    },
     "bottle_ratio": {
         **_BOTTLENECK,
         **dict.fromkeys(("expansion", "groups", "scales", "reduce_first"), (1,)),
@@ -275,6 +300,12 @@ def _check_needs(spec: ResNetSpec) -> None:
         if getattr(spec, name) not in (0, 1, ()):
             for other, allowed in needs.items():
                 _need(spec, name, other, allowed)
+    if spec.query_width and not spec.self_attention:
+        raise SpecError(
+            f"query_width is {spec.query_width}, and no stage has self-attention; give "
+            "self_attention, such as none,none,bot/2,bot",
+            fields=("query_width", "self_attention"),
+        )
     if spec.first_blocks:
         _check_first_blocks(spec)
     if spec.norm in ("evo", "frn") and spec.order == "post":
@@ -313,7 +344,7 @@ def _check_first_blocks(spec: ResNetSpec) -> None:
             fields=("first_blocks", "bottle_ratio"),
         )
     _need(spec, "first_blocks", "order", ("post",))
-    for name in ("antialias", "attention"):
+    for name in ("antialias", "attention", "unpadded"):
         _need(spec, "first_blocks", name, _UNDILATED[name])
 
 

@@ -1,6 +1,6 @@
-"""Blocks without padding, whose last positions see no more than their windows (BagNet).
+"""Blocks without padding, whose positions see patches of the image (BagNet).
 
-(Brendel & Bethge 2019, arXiv 1904.00760, section 3.)
+(Brendel & Bethge 2019, arXiv 1904.00760.)
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph
 from resnet_inspect.networks.ops import Add, Op, Scale, ZeroPad
 from resnet_inspect.networks.shapes import is_gate
-from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Opaque, Pad
+from resnet_inspect.networks.torch_ops import Arithmetic, Attention, Concat, MatMul, Opaque, Pad
 
 IDENTITY, PROJECTION, PADDING = "identity", "projection", "padding"
 
@@ -57,7 +57,10 @@ def is_gating(layer: Layer) -> bool:
 
 
 def led(layer: Layer) -> tuple[str, ...]:
-    """The inputs through which paths lead to a layer: a gate is none itself."""
+    """The inputs through which paths lead to a layer: a gate is none itself, nor are the weights
+    that attention gives to its values, the last of what it takes."""
+    if isinstance(layer.op, (MatMul, Attention)):
+        return layer.inputs[1:2] if isinstance(layer.op, MatMul) else layer.inputs[2:3]
     return layer.inputs[:1] if is_gating(layer) else layer.inputs
 
 
@@ -184,7 +187,8 @@ class Wiring:
         return tuple(
             cut
             for cut in cuts
-            if self._order(cut.source) <= begins
+            if len(sources(cut.layers)) < 2  # not the product of two tensors, as in attention
+            and self._order(cut.source) <= begins
             and any(self._goes_around(cut, r) for r in residuals)
         )
 

@@ -60,6 +60,7 @@ from resnet_inspect.networks.layouts import (
     Entry,
 )
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.zoo_attending import ATTENDING
 from resnet_inspect.networks.zoo_backbones import BACKBONES
 from resnet_inspect.networks.zoo_byobnet import BYOB
 from resnet_inspect.networks.zoo_nf import UNNORMALIZED
@@ -182,6 +183,7 @@ ZOO: dict[str, Entry] = {
     "alphazero_20x256": Entry("games", ALPHA, {**TOWER, "blocks": (19,)}),
     "alphazero_40x256": Entry("games", ALPHA, {**TOWER, "blocks": (39,)}),
     **VARIANTS,
+    **ATTENDING,
     **BACKBONES,
     **BYOB,
     **UNNORMALIZED,

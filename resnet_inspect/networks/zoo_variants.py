@@ -74,7 +74,6 @@ CLIP_TRUNK: dict[str, Any] = {
     **DEEP_D,
     "pool": "average",
     "antialias": "average",
-    "head": "average",
 }
 
 
@@ -162,6 +161,15 @@ def _rs(*blocks: int) -> dict[str, Any]:
 def _res2(width: int, scales: int) -> dict[str, Any]:
     return {"group_width": width, "scales": scales}
 
+
+_CLIPS: dict[str, tuple[dict[str, Any], int]] = {
+    "50": ({**L50, **CLIP_TRUNK}, 1024),
+    "101": ({**L101, **CLIP_TRUNK}, 512),
+    "50x4": ({**_clip(80, 288), "blocks": (4, 6, 10, 6)}, 640),
+    "50x16": ({**_clip(96, 384), "blocks": (6, 8, 18, 8)}, 768),
+    "50x64": ({**_clip(128, 448), "blocks": (3, 15, 36, 10)}, 1024),
+}
+"""CLIP's networks, and the width of the space that they share with their texts."""
 
 VARIANTS: dict[str, Entry] = {
     # efficient channel attention
@@ -281,10 +289,13 @@ VARIANTS: dict[str, Entry] = {
     "gcresnext26ts": Entry("ts", TIMM, {**_26TS, **_GC}),
     "gcresnet50t": Entry("ts", TIMM, {**L50, **_TS, **_POOLLESS, **_GC}),
     "gcresnext50ts": Entry("ts", TIMM, {**L50, **_NEXT_TS, **_GC}),
-    # CLIP's trunks
-    "resnet50_clip_gap": Entry("clip", CLIP, {**L50, **CLIP_TRUNK}),
-    "resnet101_clip_gap": Entry("clip", CLIP, {**L101, **CLIP_TRUNK}),
-    "resnet50x4_clip_gap": Entry("clip", CLIP, {**_clip(80, 288), "blocks": (4, 6, 10, 6)}),
-    "resnet50x16_clip_gap": Entry("clip", CLIP, {**_clip(96, 384), "blocks": (6, 8, 18, 8)}),
-    "resnet50x64_clip_gap": Entry("clip", CLIP, {**_clip(128, 448), "blocks": (3, 15, 36, 10)}),
+    # CLIP's networks, and their trunks
+    **{
+        f"resnet{name}_clip": Entry("clip", CLIP, {**fields, "head": "attention", "classes": width})
+        for name, (fields, width) in _CLIPS.items()
+    },
+    **{
+        f"resnet{name}_clip_gap": Entry("clip", CLIP, {**fields, "head": "average"})
+        for name, (fields, _) in _CLIPS.items()
+    },
 }

@@ -137,7 +137,8 @@ def paths(graph: LayerGraph) -> Paths:
 def _edges(graph: LayerGraph) -> tuple[Edges, list[tuple[tuple[str, ...], list[str]]]]:
     """What leads into each layer; and of each residual sum its additions and shortcuts' kinds.
 
-    A gate scales the path through its layer, or is added to it, and is none itself.
+    A gate scales the path through its layer, or is added to it, and is none itself; nor are the
+    weights of attention.
     """
     wiring, cuts = Wiring(graph.layers), []
     kinds: dict[tuple[str, str], list[str]] = {}

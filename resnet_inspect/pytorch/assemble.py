@@ -17,11 +17,14 @@ from typing import Any, Literal
 
 import torch
 from torch import fx, nn
+from torch.nn import functional as F
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import ops, taps, torch_ops
 from resnet_inspect.networks.active_norm import ActiveNorm
+from resnet_inspect.networks.attention_pool import Positions
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, needed
+from resnet_inspect.networks.self_attention import Windows
 from resnet_inspect.networks.wiring import is_chain, residual_ends, sources
 from resnet_inspect.pytorch import modules
 
@@ -34,8 +37,8 @@ def _average(op: ops.GlobalAvgPool2d) -> nn.Module:
 def _convolution(op: torch_ops.Conv) -> nn.Module:
     if op.made_of is not None:
         return modules.FixedConv2d(op)
-    (side,), (edge,) = op.kernel, op.padding
-    return nn.Conv1d(op.in_channels, op.out_channels, side, padding=edge, bias=op.bias)
+    made: nn.Module = getattr(nn, op.kind)(*modules.convolution_settings(op))
+    return made
 
 
 def _function(op: torch_ops.Function) -> nn.Module:
@@ -82,13 +85,41 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     torch_ops.BatchNorm: lambda op: getattr(nn, op.type)(op.channels),
     torch_ops.Function: _function,
     torch_ops.Dropout: lambda op: getattr(modules if op.type == "DropPath" else nn, op.type)(op.p),
+    Windows: modules.Windows,
+    Positions: modules.AddedPositions,
 }
 """The torch.nn module of each op."""
+
+
+def _swap(op: torch_ops.View) -> tuple[int, int]:
+    """The two axes of the batch that are in each other's place; one of a single position does not
+    tell where it went."""
+    went = ((axis, into) for axis, (into, _, _) in enumerate(op.places) if into not in (axis, -1))
+    first, second = next(went, (0, 0))
+    return first + 1, second + 1
+
+
+def _order(op: torch_ops.View) -> tuple[int, ...]:
+    """The axes of the batch in the order of a view's; of those of a single position, any."""
+    went = [into for into, _, _ in op.places]
+    single = (axis for axis, into in enumerate(went) if into < 0)
+    axes = range(len(op.output))
+    return (0, *((went.index(axis) if axis in went else next(single)) + 1 for axis in axes))
+
+
+def _cut(op: torch_ops.View) -> tuple[tuple[slice, ...]]:
+    """What is left of each axis of the batch."""
+    starts = (start for _, start, _ in op.places)
+    return ((slice(None), *(slice(at, at + n) for at, n in zip(starts, op.output, strict=True))),)
+
 
 _VIEWS: dict[str, Callable[[torch_ops.View], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     "reshape": lambda op: (torch.reshape, ((-1, *op.output),)),
     "flatten": lambda op: (torch.flatten, (2,)),
-    "transpose": lambda op: (torch.transpose, (1, 2)),
+    "transpose": lambda op: (torch.transpose, _swap(op)),
+    "permute": lambda op: (torch.permute, (_order(op),)),
+    "slice": lambda op: (operator.getitem, _cut(op)),
+    "select": lambda op: (torch.select, (1, 0)),
     "narrow": lambda op: (torch.narrow, (1, op.places[0][1], op.output[0])),
 }
 
@@ -97,6 +128,7 @@ FUNCTIONS: dict[type[ops.Op], Callable[[Any], tuple[Callable[..., Any], tuple[An
     ops.Scale: lambda op: (operator.mul, ()),
     ops.Flatten: lambda op: (torch.flatten, (1,)),
     torch_ops.Arithmetic: lambda op: (getattr(operator, op.function), ()),
+    torch_ops.Attention: lambda op: (F.scaled_dot_product_attention, ()),
     torch_ops.MatMul: lambda op: (torch.matmul, ()),
     torch_ops.Reduce: lambda op: (
         getattr(torch, op.function),
@@ -238,7 +270,7 @@ def _within(layers: Sequence[Layer], wanted: Collection[str]) -> list[str]:
     return [layer.name for layer in layers[:-1] if layer.name in wanted] if wanted else []
 
 
-_KINDS = {"se": "SqueezeExcitation"}
+_KINDS = {"se": "SqueezeExcitation", "self_attn": "SelfAttention"}
 """What containers within a block call themselves, by the last word of their path."""
 
 

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_inspect.networks import ops
+from resnet_inspect.networks import ops, self_attention
 from resnet_inspect.networks.active_norm import ActiveNorm as ActiveNormOp
+from resnet_inspect.networks.attention_pool import Positions
 from resnet_inspect.networks.torch_ops import Conv
 
 
-def convolution_settings(op: ops.Conv2d) -> tuple[Any, ...]:
-    """What nn.Conv2d takes to be an op's module."""
+def convolution_settings(op: ops.Convolution) -> tuple[Any, ...]:
+    """What nn.Conv2d, and its like of other axes, take to be an op's module."""
     sizes = (op.kernel, op.stride, op.padding, op.dilation)
     return (op.in_channels, op.out_channels, *sizes, op.groups, op.bias)
 
@@ -134,6 +135,28 @@ class Multiply(nn.Module):
         return str(self.factor)
 
 
+class AddedPositions(nn.Module):
+    """Learned vectors, added to a token and the positions behind it; resampled as timm does."""
+
+    def __init__(self, op: Positions) -> None:
+        super().__init__()
+        self.op = op
+        width = op.output[-1]
+        self.weight = nn.Parameter(torch.randn(op.params // width, width) * width**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.resampled()
+
+    def resampled(self) -> Tensor:
+        """The vectors for the map that is given."""
+        if self.op.grid == self.op.made_for:
+            return self.weight
+        token, rest = self.weight[:1], self.weight[1:].float()
+        maps = rest.reshape(1, *self.op.made_for, -1).permute(0, 3, 1, 2)
+        maps = F.interpolate(maps, size=self.op.grid, mode="bicubic", antialias=True)
+        return torch.cat([token, maps.flatten(2)[0].t().to(token.dtype)])
+
+
 class ActiveNorm(nn.Module):
     """A norm that activates, computed as timm does."""
 
@@ -184,6 +207,14 @@ class Gain(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gain
+
+
+class Windows(nn.Unfold):
+    """Square windows of a map, as columns."""
+
+    def __init__(self, op: self_attention.Windows) -> None:
+        super().__init__(op.side, padding=op.padding, stride=op.stride)
+        self.op = op
 
 
 class ZeroPadShortcut(nn.Module):

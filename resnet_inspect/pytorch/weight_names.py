@@ -14,7 +14,7 @@ the classifier is a 1x1 convolution |
 | torchvision, RegNet | stem.0, trunk_output.block1.block1-0.f.a.0, .proj.0, .. | as ours |
 
 timm's other families, and backbones of mmseg, mmdet and torchvision's detectors, are read by
-`from_timm`; most have our names.
+`from_timm`; most have our names. pytorch-cifar's are, too.
 """
 
 from __future__ import annotations
@@ -200,7 +200,8 @@ _PARTS: tuple[tuple[str, str], ...] = (
     (r"^stem\.(\d)\.", r"conv1.\1."),
     (r"^layer0\.", "stem."),  # legacy_
     (r"\b(se_module|attn_last|attn(?=\.(fc[12]|conv|conv_attn|mlp_add)\.))\.", "se."),
-    (r"^(last_linear|head\.fc)\.", "fc."),
+    (r"^(last_linear|linear|head\.fc)\.", "fc."),
+    (r"^(layer\d+\.\d+)\.fc", r"\1.se.fc"),  # kuangliu/pytorch-cifar, as 'linear' and 'shortcut'
     (r"^head\.(norm|pre_logits)\.", r"\1."),  # resnet50_mlp
     (r"\.norm(\d)\.", r".bn\1."),  # resnetv2
     (r"\.skipinit_gain$", ".skipinit.gain"),  # dm_nfnet
@@ -209,6 +210,9 @@ _PARTS: tuple[tuple[str, str], ...] = (
     (r"\.paths\.(\d)\.", r".path\1."),  # skresnet
     (r"\.conv(\d|2b)_(?:1x1|kxk)\.", r".conv\1."),  # resnet33ts, resnet50_clip
     (r"\.downsample\.(?=weight|bias)", ".downsample.0."),  # regnetv
+    (r"^(head\.pos_embed)$", r"\1.weight"),  # resnet50_clip
+    (r"\.post_attn\.", ".bn2."),  # botnet26t
+    (r"\.(height|width)_rel$", r".\1_rel.weight"),
     (r"\.conv_kxk\.0\.", ".conv_kxk."),  # mobileone
     (r"\.conv_kxk\.(\d)\.", r".conv_kxk_\1."),
     (r"\.conv_scale\.", ".conv_1x1."),
@@ -234,8 +238,8 @@ def _own_rules(spec: ResNetSpec) -> Iterator[tuple[str, str]]:
         yield r"^(layer\d+\.\d+)\.conv(\d|2b)\.(conv|bn)\.", r"\1.\3\2."
     convolutions = len(spec.stem_strides)
     if convolutions == 1:
-        yield r"^stem\.(?:conv1?\.|(?=weight|bias))", "conv1."
-        yield r"^stem\.bn1?\.", "bn1."
+        yield r"^stem\.(?:conv1\.)?bn1?\.", "bn1."
+        yield r"^stem\.(?:conv1?\.(?:conv\.)?|(?=weight|bias))", "conv1."
     for number in range(1, convolutions + 1):
         norm = "bn1." if number == convolutions else f"conv1.{3 * number - 2}."
         yield rf"^stem\.(?:bn{number}|conv{number}\.bn)\.", norm

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from resnet_inspect.forecasting.measured import Run, public_runs
-from resnet_inspect.forecasting.validation import Checked, Validation, spent, within
+from resnet_inspect.forecasting.validation import LEAST, Checked, Validation, spent, within
 from resnet_inspect.tables.columns import Column, Record, columns
 from resnet_inspect.tables.table import Sheet, Table
 
@@ -21,7 +21,10 @@ POOLS: dict[str, Callable[[Run], bool]] = {
 }
 """What rows are pooled over."""
 
-_TOGETHER = {"compiled inference, all": lambda run: run.way.mode == "compile"}
+_TOGETHER: dict[str, Callable[[Run], bool]] = {
+    "compiled inference, all": lambda run: run.way.mode == "compile",
+    "all": lambda run: True,
+}
 
 WORST = 20
 
@@ -41,6 +44,7 @@ _ERRORS = (
 _ELSEWHERE = (
     Column("other_rows", "New device: rows", "count", 2),
     *columns("percent", 0, other_median="New device: median", close="within 15%"),
+    Column("kept", "in the interval", "percent"),
 )
 
 
@@ -113,13 +117,18 @@ def _training(validation: Validation) -> Table:
 
 def _pooled(validation: Validation) -> Table:
     rows: list[Record] = []
+    steps = [error for each in validation.training.values() for error in each.steps]
+    steps_kept = sum(1 / LEAST <= 1 + error <= LEAST for error in steps)
     for name, belongs in (POOLS | _TOGETHER).items():
         runs = [run.name for run in public_runs().values() if belongs(run)]
         named: dict[str, Any] = {"name": name, "runs": len(runs)}
+        unseen = _joined(validation.devices[run] for run in runs)
+        kept = sum(validation.kept[run] for run in runs)
+        if name in ("training", "all"):
+            unseen, kept = unseen + steps, kept + steps_kept
+        named["kept"] = kept / len(unseen)
         rows.append(
-            named
-            | _errors(_joined(validation.networks[run] for run in runs))
-            | _elsewhere(_joined(validation.devices[run] for run in runs))
+            named | _errors(_joined(validation.networks[run] for run in runs)) | _elsewhere(unseen)
         )
     return Table(
         title="Held-out rows, pooled",
@@ -134,7 +143,8 @@ def _pooled(validation: Validation) -> Table:
             "Rows to bias: five rows calibrate a run, all others are held out.",
             "Bias is the median signed error: above 0, forecasts are too slow.",
             "New device: it is held out; its datasheet and the other devices forecast it.",
-            "Training: all runs are of one device; the table of training has other devices.",
+            "In the interval: of the errors of the other devices, each held out in its turn.",
+            "Training: all runs are of one device; of others, the steps of the table of training.",
         ),
     )
 

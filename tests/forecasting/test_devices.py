@@ -25,6 +25,7 @@ _EACH_CYCLE = {
     "blackwell": {"tf32": 4096, "fp16": 8192, "bf16": 8192, "int8": 16384},
     "blackwell-pro": {"fp32": 256, "tf32": 512, "fp16": 1024, "bf16": 1024, "int8": 2048},
     "avx2": {"fp32": 32},
+    "avx2-efficient": {"fp32": 16},
     "avx512": {"fp32": 64},
     "avx512-amx": {"fp32": 64, "bf16": 2048},
 }

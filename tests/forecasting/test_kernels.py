@@ -62,6 +62,67 @@ def test_a_training_step_ends_with_its_optimizer() -> None:
     assert (last.name, last.kernel.weights) == ("optimizer", 5 * 11_689_512)
 
 
+def test_autocast_keeps_norms_over_groups_in_fp32() -> None:
+    graph = ri.graph("resnet50_gn")
+    half, wide = (
+        {work.name: work.kernel for work in works(graph, "eager", False, autocast)}
+        for autocast in (False, True)
+    )
+    norm = "layer1.0.bn1"
+    assert wide[norm].moved == 2 * half[norm].moved
+    assert wide[f"{norm}.statistics"].moved == 2 * half[f"{norm}.statistics"].moved
+    # its input is copied to fp32, and its output to 16 bits for the next convolution
+    assert wide[f"{norm}.cast"].moved == 3 * 64 * 56 * 56
+    assert wide["layer1.0.conv2.cast"].moved == 3 * 64 * 56 * 56
+    assert not any(name.endswith(".cast") for name in half)
+
+
+def test_a_norm_over_groups_reads_its_input_for_statistics() -> None:
+    for mode in MODES:
+        names = [work.name for work in works(ri.graph("resnet50_gn"), mode)]
+        assert names.index("bn1.statistics") < names.index("bn1")
+        assert "bn1.statistics" not in [work.name for work in works(ri.graph("resnet50"), mode)]
+
+
+def test_standardized_weights_are_made_in_each_pass() -> None:
+    graph = ri.graph("resnetv2_50x1_bit")
+    made = [work for work in works(graph) if work.name.endswith(".standardize")]
+    convolutions = [layer for layer in graph.layers if layer.op.kind == "StandardizedConv2d"]
+    assert len(made) == len(convolutions)
+    assert sum(work.kernel.weights for work in made) == 3 * sum(
+        layer.op.params for layer in convolutions
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "kind"),
+    [
+        ("resnext50_32x4d", "layer1.0.conv2", "grouped"),  # groups of 4 channels
+        ("regnetx_016", "layer1.0.conv2", "tiled"),  # of 24
+        ("senet154", "layer1.0.conv2", "tiled"),  # 2 in, 4 out
+        ("resnetblur18", "layer2.0.aa.conv2d", "grouped"),  # depthwise
+    ],
+)
+def test_groups_without_a_kernel_for_channels_last_are_tiled(
+    name: str, layer: str, kind: str
+) -> None:
+    for last, expected in ((True, kind), (False, "grouped")):
+        found = {work.name: work.kernel for work in works(ri.graph(name), channels_last=last)}
+        assert found[layer].kind == expected
+
+
+def test_filters_that_are_not_learned_have_no_gradient() -> None:
+    names = {work.name for work in works(ri.graph("resnetblur18"), "eager", train=True)}
+    assert "layer2.0.aa.conv2d.backward.input" in names
+    assert "layer2.0.aa.conv2d.backward.weight" not in names
+
+
+def test_slices_are_copied_for_products() -> None:
+    names = {work.name for work in works(ri.graph("res2net50_26w_4s"))}
+    assert "layer1.1.conv2_0.copy" in names
+    assert "layer1.1.conv2_1.copy" not in names  # which reads a sum
+
+
 def test_an_unknown_mode_says_which_there_are() -> None:
     with pytest.raises(ri.InspectError, match="eager"):
         works(ri.graph("resnet18"), "fast")

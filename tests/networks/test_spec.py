@@ -22,6 +22,13 @@ from resnet_inspect.networks.spec_field import LARGEST
 
 BOTTLENECK = {"block": "bottleneck"}
 PRE = {"order": "pre"}
+ATTENDING = {
+    **BOTTLENECK,
+    "attention_at": "inner",
+    "self_attention": ("none", "none", "bot/2", "bot"),
+}
+INNER: dict[str, Any] = {"order": "inner"}
+UNPADDED: dict[str, Any] = {**BOTTLENECK, "stem": "patch", "unpadded": (1, 1, 0, 0)}
 SCALED: dict[str, Any] = {**PRE, "convolution": "scaled", "norm": "none"}
 CHAIN = {"block": "conv", "stem": "none", "shortcut": "none"}
 REPVGG = {"block": "repvgg", "stem": "repvgg"}
@@ -146,6 +153,21 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
         "needs convolution 'scaled'",
     ),
     ({**SCALED, "skipinit": True}, {"skipinit": True}, "skipinit is True", "'scaled'"),
+    (INNER, {**INNER, "attention": "se"}, "attention 'se'", "needs attention 'none'"),
+    (INNER, {**INNER, "dilations": (1, 1, 2, 4)}, "order 'inner'", "needs order 'post' or 'pre'"),
+    (
+        {**INNER, "activation": "prelu"},
+        {"activation": "prelu"},
+        "activation is 'prelu' and order 'post'",
+        "needs order 'inner'",
+    ),
+    ({**INNER, "head": "embedding"}, {"head": "embedding"}, "'embedding'", "order 'inner'"),
+    ({**PRE, "outer_norm": "stem"}, {"outer_norm": "stem"}, "outer_norm is 'stem'", "order 'pre'"),
+    (UNPADDED, {"unpadded": (1, 1, 0, 0)}, "unpadded is (1, 1, 0, 0)", "block 'bottleneck'"),
+    (UNPADDED, {**UNPADDED, "unpadded": (1, 0)}, "unpadded has 2 entries", "each stage"),
+    (UNPADDED, {**UNPADDED, "unpadded": (1, 2, 0, 0)}, "unpadded has 2", "0 to 1"),
+    (UNPADDED, {**UNPADDED, "padding": "same"}, "padding 'same'", "needs padding 'torch'"),
+    (UNPADDED, {**UNPADDED, "output_stride": 8}, "unpadded (1, 1, 0, 0)", "unpadded ()"),
     (
         {**SCALED, **BOTTLENECK, "extra_conv": True},
         {**SCALED, "extra_conv": True},
@@ -157,6 +179,57 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
         {**BOTTLENECK, "group_size": [24]},
         "group_size",
         "multiple of 24",
+    ),
+    (
+        {**BOTTLENECK, "bottle_ratio": [1], "first_blocks": ["basic"]},
+        {**BOTTLENECK, "first_blocks": ["basic"]},
+        "first_blocks has 1 for 4 stages",
+        "and bottle_ratio",
+    ),
+    (
+        {**BOTTLENECK, "bottle_ratio": [1], "first_blocks": ["edge"]},
+        {**BOTTLENECK, "bottle_ratio": [1], "first_blocks": ["edge"], "group_size": [8]},
+        "group_size has 8 for edge blocks",
+        "give 64 for their stage",
+    ),
+    (
+        {"norm": "group", "norm_size": 16, "widths": (16, 32, 64, 64)},
+        {"norm_size": 16},
+        "norm 'batch'",
+        "needs norm 'group' or 'evo'",
+    ),
+    (
+        {**PRE, "norm": "evo"},
+        {**PRE, "norm": "evo", "widths": (64, 128, 256, 500)},
+        "500 channels inside a block",
+        "norm (32 groups) needs a multiple of 32",
+    ),
+    ({"norm": "frn", "linear_out": True}, {"norm": "frn"}, "linear_out False", "linear_out True"),
+    ({"linear_out": True}, {**PRE, "linear_out": True}, "order 'pre'", "needs order 'post'"),
+    (
+        {"shortcut": "identity"},
+        {**PRE, "shortcut": "identity"},
+        "shortcut is 'identity' and order 'pre'",
+        "needs order 'post'",
+    ),
+    (
+        {"order": "ahead"},
+        {"order": "ahead", "shortcut": "A"},
+        "shortcut 'A'",
+        "needs shortcut 'B' or 'C' or 'D'",
+    ),
+    ({"stem": "quad2"}, {**PRE, "stem": "quad2"}, "stem is 'quad2'", "needs order 'post'"),
+    (
+        {"head": "hidden", "head_width": 64},
+        {"head": "hidden"},
+        "head is 'hidden' and head_width 0",
+        "such as 1024",
+    ),
+    (
+        {**BOTTLENECK, "extra_conv": True},
+        {**BOTTLENECK, "extra_conv": True, "attention": "se"},
+        "attention 'se'",
+        "needs attention 'none'",
     ),
     (
         {**BOTTLENECK, "scales": 4},
@@ -297,6 +370,29 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({"input_size": (32, 32)}, {"input_size": 32}, "input_size is 32", "[224, 224]"),
     ({"name": "mine"}, {"name": " "}, "name is empty", "give the network one"),
     ({"name": "18"}, {"name": 18}, "name is 18", "in quotes"),
+    ({"head": "attention"}, {"head": "attention", **PRE}, "head is 'attention'", "order 'post'"),
+    (
+        {"head": "attention", "widths": (8, 8, 8, 128)},
+        {"head": "attention", "widths": (8, 8, 8, 96)},
+        "leaves 96 channels",
+        "a multiple of 64",
+    ),
+    (ATTENDING, {**ATTENDING, "block": "basic"}, "block 'basic'", "block 'bottleneck'"),
+    (ATTENDING, {**ATTENDING, "output_stride": 16}, "output_stride is 16", "self_attention ()"),
+    (ATTENDING, {**ATTENDING, "attention_at": "last"}, "attention_at 'last'", "'inner'"),
+    (
+        ATTENDING,
+        {**ATTENDING, "self_attention": ("bot/2", "bot")},
+        "self_attention has 2 entries for 4 stages",
+        "one for each stage",
+    ),
+    (
+        {**ATTENDING, "widths": (62, 64, 64, 64)},
+        {**ATTENDING, "widths": (64, 64, 64, 62)},
+        "62 channels inside",
+        "a multiple of 4",
+    ),
+    ({**ATTENDING, "query_width": 16}, {"query_width": 16}, "query_width", "give self_attention"),
     (
         {"shortcut": "A"},
         {"shortcut": "A", "widths": (64, 128, 64, 512)},
@@ -367,6 +463,13 @@ SHAPES: list[tuple[str, tuple[Any, ...], tuple[Any, ...], str]] = [
     ("resnet18", (3, 224, 160), (3, 224.0, 160), "input 3x224.0x160 is not channels"),
     ("resnet18", (3, 224, 160), (3, -224, 160), "input 3x-224x160 is not channels"),
     ("resnet18", (3, 32, 32), (1, 32, 32), "1 channels and resnet18 takes 3"),
+    ("botnet26t_256", (3, 256, 256), (3, 224, 256), "for 16x16 positions and gets 14x16"),
+    (
+        "halonet26t",
+        (3, 256, 512),
+        (3, 224, 256),
+        "blocks of 8x8 positions at stride 1 and gets 14x16",
+    ),
     ("resnet34_mnist", (1, 28, 28), (3, 28, 28), "in_channels=3"),
 ]
 

@@ -81,9 +81,9 @@ def test_edges_are_the_layers_inputs_and_each_sum_has_a_residual(graph: LayerGra
 @given(specs())
 @settings(deadline=None, max_examples=40)
 def test_blocks_in_a_row_give_the_binomial(spec: ri.ResNetSpec) -> None:
-    # Other blocks branch inside.
+    # Other blocks branch inside, and so does a head.
     assume(spec.attention in ("none", "se", "eca", "gc") and spec.scales == 1)
-    assume(spec.block not in PARALLEL)
+    assume(spec.block not in PARALLEL and spec.head != "attention")
     found = paths(ri.graph(spec))
     n = 0 if spec.shortcut == "none" else sum(spec.blocks)
     assert found.by_blocks == tuple(comb(n, k) for k in range(n + 1))
@@ -137,6 +137,13 @@ def test_a_gate_is_no_path() -> None:
     for model, gates in (("resnet50", False), ("seresnet50", True), ("gcresnet50t", True)):
         notes = " ".join(ri.paths(model)["blocks"].notes)
         assert ("What makes a gate" in notes) == gates
+
+
+@pytest.mark.parametrize("name", ["botnet26t_256", "halonet26t"])
+def test_the_weights_of_attention_are_no_paths(name: str) -> None:
+    found = paths(ri.graph(name))
+    assert found.total == 2**8
+    assert [deleted.left for deleted in found.deletions] == [2**7] * 8
 
 
 def test_a_plain_network_is_one_path() -> None:

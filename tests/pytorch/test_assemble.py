@@ -131,6 +131,26 @@ def test_state_dict_and_outputs_are_the_other_library_s(
         assert torch.equal(ours(x), expected)
 
 
+def test_frozen_batch_norm_is_torchvision_s(torchvision: ModuleType) -> None:
+    norm = torchvision.ops.FrozenBatchNorm2d
+    theirs = torchvision.models.resnet50(norm_layer=norm).eval()
+    for name, value in theirs.named_buffers():
+        value.uniform_(0.5, 1.5) if name.endswith("running_var") else value.uniform_(-1, 1)
+    spec = zoo.spec("resnet50_frozen").with_changes({"head": "pool"})
+    ours = build(layer_graph(spec, (3, 64, 64))).eval()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    assert not any(name.startswith("layer1.0.bn") for name, _ in ours.named_parameters())
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(ours(x), theirs(x))
+    ours.load_state_dict(torchvision.models.resnet50().state_dict())  # batch norm that learned
+    for part in (ours.bfloat16(), ours.float()):
+        with torch.autocast("cpu", torch.bfloat16):
+            half = part(x.to(part.conv1.weight.dtype))
+        assert half.dtype == torch.bfloat16
+
+
 @pytest.mark.parametrize("name", one_of_each_family(PREACT))
 def test_timm_s_pre_activation_weights_give_its_features(name: str, timm: ModuleType) -> None:
     with torch.device("meta"):

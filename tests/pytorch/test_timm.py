@@ -34,17 +34,19 @@ LARGEST = 150_000_000
 LEFT_OUT = {
     "ecaresnet50d_pruned": "each layer's width is its own",
     "ecaresnet101d_pruned": "each layer's width is its own",
-    "resnet51q": "a stem of convolutions without norm, and a stage of depthwise blocks",
-    "resnet61q": "a stage of depthwise blocks of another expansion",
-    "resnet50_mlp": "a head of its own",
-    "resnetv2_50d_evos": "EvoNorm, which no other network has",
-    "resnetv2_50d_frn": "filter response norm, which no other network has",
+    "bat_resnext26ts": "bilinear attention, which no other network has",
+    "haloregnetz_b": "queries a third as wide as what is around them",
+    "lambda_resnet26rpt_256": "lambdas of learned distances, which no other network has",
     "test_resnet": "made to test timm",
+    "test_byobnet": "made to test timm",
     "test_nfnet": "made to test timm",
 }
 """Networks of timm's residual modules that the zoo has not, and why."""
 
-MODULES = ("resnet", "resnetv2", "senet", "sknet", "res2net", "resnest", "nfnet")
+MODULES = (
+    *("resnet", "resnetv2", "senet", "sknet", "res2net", "resnest"),
+    *("regnet", "byobnet", "nfnet"),
+)
 
 
 def test_every_network_of_timm_s_modules_is_in_the_zoo_or_left_out_for_a_reason(
@@ -79,7 +81,7 @@ def their_model(name: str, timm: ModuleType, device: str) -> nn.Module:
 @pytest.mark.parametrize("name", one_of_each_family(NAMES))
 def test_a_network_is_timm_s(name: str, timm: ModuleType) -> None:
     spec, model = zoo.spec(name), their_model(name, timm, "meta")
-    shape = (3, 64, 64)
+    shape = spec.input_shape if spec.self_attention else (3, 64, 64)
     ours, theirs = layer_graph(spec, shape), trace(model, shape, name=name)
     assert graph_cost(ours).params == graph_cost(theirs).params
     assert graph_cost(ours).macs == graph_cost(theirs).macs

@@ -45,6 +45,28 @@ def test_a_stem_is_adapted_as_timm_does(timm: ModuleType, channels: int) -> None
     ri.build("resnet18", in_channels=channels).load_state_dict(converted.state)
 
 
+def _of_mmseg(key: str) -> str:
+    """What mmseg's ResNetV1c, whose stem is one Sequential, calls a tensor of ours."""
+    return "backbone." + key.replace("conv1.", "stem.", key.startswith("conv1.")).replace(
+        "bn1.", "stem.7.", key.startswith("bn1.")
+    )
+
+
+def test_a_backbone_takes_the_tensors_of_its_detector_or_segmenter() -> None:
+    state = _random(ri.build("resnet50_v1c_d8"))
+    theirs = {_of_mmseg(key): value for key, value in state.items()}
+    assert {"backbone.stem.0.weight", "backbone.stem.7.bias"} <= theirs.keys()
+    converted = ri.weights.convert(theirs, "resnet50_v1c_d8")
+    assert (converted.changed, converted.dropped, converted.new) == ({}, (), ())
+    assert all(torch.equal(converted.state[key], value) for key, value in state.items())
+
+    learned = _random(ri.build("resnet50[head=none]"))
+    theirs = {f"backbone.body.{key}": value for key, value in learned.items()}
+    converted = ri.weights.convert(theirs, "resnet50_frozen")
+    assert (converted.changed, converted.dropped, converted.new) == ({}, (), ())
+    assert {"resnet50_frozen", "resnet50_caffe_dc5"} <= set(ri.weights.recognise(converted.state))
+
+
 def test_grey_images_give_what_grey_colours_give() -> None:
     state = _random(ri.build("resnet18"))
     colour, grey = ri.build("resnet18").eval(), ri.build("resnet18", in_channels=1).eval()
@@ -161,6 +183,18 @@ def test_what_cannot_be_converted(
 ) -> None:
     with pytest.raises(ri.InspectError, match=words):
         ri.weights.convert(state, model, to)
+
+
+@pytest.mark.parametrize("name", ["resnet18_cifar10", "preact_resnet50_cifar10", "senet18_cifar10"])
+def test_pytorch_cifar_s_names_are_read(name: str) -> None:
+    state = _random(ri.build(name))
+    theirs = {
+        key.replace("downsample", "shortcut").replace(".se.", ".").replace("fc.", "linear."): value
+        for key, value in state.items()
+    }
+    converted = ri.weights.convert(theirs, name)
+    assert (converted.dropped, converted.new, converted.changed) == ((), (), {})
+    assert all(torch.equal(converted.state[key], value) for key, value in state.items())
 
 
 def _regnet(name: str, torchvision: ModuleType, monkeypatch: pytest.MonkeyPatch) -> nn.Module:

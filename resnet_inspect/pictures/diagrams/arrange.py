@@ -41,19 +41,22 @@ def arranged(items: Sequence[Item]) -> tuple[Part, ...]:
 def twins(items: Sequence[Item], likes: Mapping[str, object]) -> Iterator[list[tuple[Item, ...]]]:
     """Branches, of many side by side, that do the same between the same ends.
 
-    likes: equal for parts that do the same, by name; parts that it lacks are like no other.
+    All additions of the sum in which they meet are one end. likes: equal for parts that do the
+    same, by name; parts that it lacks are like no other.
     """
     standing = _standing(items)
     readers = Wiring(standing).readers
     by_name = {item.part.name: item for item in items}
     for part in _parallels(branches.in_series(standing)):
         alike: dict[object, list[tuple[Item, ...]]] = defaultdict(list)
+        sums = {each.name for each in part.after if isinstance(each.op, Add)}
         for run in part.runs if len(part.runs) > FEW else ():
             layers = [layer for layer in run if isinstance(layer, Layer) and layer.name in likes]
             if len(layers) != len(run):
                 continue
             inside = {layer.name for layer in layers}
             ends = [{*each.inputs, *readers.get(each.name, ())} - inside for each in layers]
+            ends = [{"+" if name in sums else name for name in names} for names in ends]
             does = [likes[each.name] for each in layers]
             key = tuple(zip(does, map(frozenset, ends), strict=True))
             alike[key].append(tuple(by_name[layer.name] for layer in layers))

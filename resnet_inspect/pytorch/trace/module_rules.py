@@ -28,7 +28,14 @@ def _(layer: modules.ZeroPadShortcut, *shapes: Shape) -> Known:
 _OWN = (modules.StandardizedConv2d, modules.ScaledConv2d, modules.FixedConv2d)
 
 
-@register_layer(*_OWN, modules.FrozenBatchNorm2d, modules.Gain, modules.ActiveNorm)
+@register_layer(
+    *_OWN,
+    modules.FrozenBatchNorm2d,
+    modules.Gain,
+    modules.ActiveNorm,
+    modules.AddedPositions,
+    modules.Windows,
+)
 def _(layer: Any, *shapes: Shape) -> Known:
     op: Op = layer.op
     return op
