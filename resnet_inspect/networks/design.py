@@ -11,6 +11,9 @@ from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.shapes import Pair, Shape
 from resnet_inspect.networks.spec import ResNetSpec
 
+CHAIN = "features"
+"""Where a network of single convolutions has its layers, numbered from 0 (as torchvision's VGG)."""
+
 
 class Design(NamedTuple):
     """The fields of ResNetSpec that hold for all blocks, stem and head alike.

@@ -15,19 +15,14 @@ from typing import NamedTuple, SupportsIndex
 from resnet_inspect.errors import ShapeError, shown
 from resnet_inspect.networks import ends, ops
 from resnet_inspect.networks.attending import attending, positions
-from resnet_inspect.networks.attention import GATES, HIERARCHY, PATHS, attend
-from resnet_inspect.networks.choices import BLOCKS
 from resnet_inspect.networks.design import (
+    CHAIN,
     Builder,
     Design,
     Part,
     Tensor,
-    activated,
     conv,
-    convolved,
-    dropped,
     normalized,
-    pooled,
 )
 from resnet_inspect.networks.dilation import steps
 from resnet_inspect.networks.graph import (
@@ -43,13 +38,11 @@ from resnet_inspect.networks.graph import (
     in_network,
 )
 from resnet_inspect.networks.parallel import PARALLEL, in_turn, parallel, takes_turns
+from resnet_inspect.networks.residual import ALPHA, block_kind, residual_block
 from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
-from resnet_inspect.networks.unpadded import cropped, unpadded
-
-CHAIN = "features"
-"""Where a network of single convolutions has its layers, numbered from 0 (as torchvision's VGG)."""
+from resnet_inspect.networks.unpadded import unpadded
 
 
 def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> LayerGraph:
@@ -202,7 +195,7 @@ def connect(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tens
         return _single_convolution(net, part, path, tensor)
     if part.design.block in PARALLEL:
         return parallel(net, part, path, tensor)
-    return _residual_block(net, part, path, tensor)
+    return residual_block(net, part, path, tensor)
 
 
 def _single_convolution(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
@@ -218,228 +211,3 @@ def _single_convolution(net: Builder[Tensor], part: Part, path: str, tensor: Ten
         tensor = normalized(net, spec, part.leaving, tensor, f"{CHAIN}.{place}")
         place += 1
     return net.add(spec.act, tensor, name=f"{CHAIN}.{place}")
-
-
-_ADD = ops.Add()
-
-ALPHA = 0.2
-"""What networks of scaled convolutions multiply a residual by."""
-
-_OF_ATTENTION = {
-    "se": "SE",
-    "eca": "ECA",
-    "gc": "GC",
-    "sk": "SK",
-    "sk-full": "SK",
-    "split": "Split",
-    "cbam": "CBAM",
-}
-
-
-_CLASSES = {
-    "basic": "BasicBlock",
-    "bottleneck": "Bottleneck",
-    "edge": "EdgeBlock",
-    "repvgg": "RepVGGBlock",
-    "mobileone": "MobileOneBlock",
-}
-
-
-def block_kind(spec: ResNetSpec, block: str = "") -> str:
-    """What a block of this network calls itself: Bottleneck, PreActBasicBlock, SEBottleneck, .."""
-    if spec.block == "conv":
-        return CHAIN
-    base = _CLASSES[block or spec.block]
-    plain = "Plain" if spec.shortcut == "none" else ""
-    before = {"post": "", "inner": "Inner"}.get(spec.order, "PreAct")
-    gated = _OF_ATTENTION.get(spec.attention or "none", "")
-    return plain + before + gated + ("Res2" if spec.scales > 1 else "") + base
-
-
-def _residual_convs(part: Part) -> list[ops.Conv2d]:
-    spec, inner, leaving, stride = part.design, part.inner, part.leaving, part.stride
-    bias = "residual" in spec.bias
-    if spec.antialias != "none":
-        stride = 1
-    if spec.block == "basic":
-        early, late = (1, stride) if spec.order == "inner" else (stride, 1)
-        return [
-            conv(part.entering, inner, 3, early, 1, bias, part.dilation[0]),
-            conv(inner, leaving, 3, late, 1, bias, part.dilation[1]),
-        ]
-    if spec.block == "edge":
-        return [
-            conv(part.entering, inner, 3, stride, 1, bias, part.dilation[0]),
-            conv(inner, leaving, 1, 1, 1, bias),
-        ]
-    early, late = (stride, 1) if spec.stride_in == "1x1" else (1, stride)
-    first, last = inner * spec.scales // spec.reduce_first, inner * spec.scales
-    middle = inner if spec.scales > 1 else first
-    spatial = conv(middle, inner, part.window[0], late, part.groups, bias, part.dilation[0])
-    if not part.window[1]:
-        spatial = spatial.replace(padding=(0, 0))
-    convs = [
-        conv(part.entering, first, 1, early, 1, bias),
-        spatial,
-        conv(last, leaving, 1, 1, 1, bias),
-    ]
-    if spec.extra_conv:
-        convs.insert(2, conv(inner, inner, 3, 1, part.groups, bias, part.dilation[1]))
-    return convs
-
-
-def _residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
-    spec = part.design
-    projects = part.changes or spec.shortcut == "C"
-    passes = spec.shortcut != "none" and not (projects and spec.shortcut == "identity")
-    residual = _RESIDUALS[spec.order]
-    # a projection takes the activated input (He et al. 2016, section 4.1)
-    tensor, bypass = residual(net, part, path, entering)
-    if spec.attention_at != "inner" and spec.attention in GATES:
-        if spec.attention_at == "activated":
-            tensor = net.add(spec.act, tensor, name=f"{path}.{spec.act_path}")
-        tensor = attend(net, part, f"{path}.se", part.leaving, tensor)
-    tensor = dropped(net, part.drop, tensor, f"{path}.drop_path", "DropPath")
-    if spec.skipinit:
-        tensor = net.add(ops.Gain(), tensor, name=f"{path}.skipinit")
-    if spec.convolution == "scaled":
-        tensor = net.add(ops.Multiply(ALPHA), tensor, name=f"{path}.alpha")
-    if passes:
-        if spec.order != "ahead" and (not projects or spec.shortcut == "A"):
-            bypass = entering
-        if projects:
-            bypass = _shortcut(net, part, f"{path}.downsample", bypass)
-        if part.window == (3, 0):
-            bypass = cropped(net, net.shape(tensor), path, bypass)
-        tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
-    if spec.order == "post" and not spec.linear_out:
-        tensor = _activated(net, part, path, tensor, BLOCKS[spec.block] + spec.extra_conv)
-    return tensor
-
-
-def _activated(
-    net: Builder[Tensor], part: Part, path: str, tensor: Tensor, number: int, keeps: bool = False
-) -> Tensor:
-    """The block's activation, which is one module that is called again; keeps: its input."""
-    spec, path = part.design, f"{path}.{part.design.act_path}"
-    if keeps:  # a module of its own, not in place
-        return activated(net, spec, tensor, f"{path}_in", keeps=True)
-    special = spec.attention_at == "activated" or _path_kind(part) in PATHS
-    if special or (spec.order != "post" and spec.norm == "none"):
-        return activated(net, spec, tensor, path)  # the builder numbers them
-    return activated(net, spec, tensor, f"{path}{number}", path)
-
-
-_NUMBERS = (("1", "2", "3"), ("1", "2", "2b", "3"))
-"""What a block's convolutions are called, without and with one more."""
-
-
-def _path_kind(part: Part) -> str:
-    return HIERARCHY if part.design.scales > 1 else part.design.attention
-
-
-def _preactivated(
-    net: Builder[Tensor], part: Part, path: str, entering: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The residual of a pre-activation block, and its activated input."""
-    spec, tensor = part.design, entering
-    bypass, convs = entering, _residual_convs(part)
-    for i, op in enumerate(convs, start=1):
-        number = _NUMBERS[spec.extra_conv][i - 1]
-        tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{number}")
-        tensor = _activated(net, part, path, tensor, i, keeps=i == 1 and spec.norm == "none")
-        if i == 1:
-            if spec.convolution == "scaled":
-                tensor = net.add(ops.Multiply(part.damping), tensor, name=f"{path}.beta")
-            bypass = tensor
-        else:
-            tensor = dropped(net, spec.block_drop_rate, tensor, f"{path}.dropout")
-        tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
-        if i == len(convs) - 1 and spec.attention_at == "inner" and spec.attention in GATES:
-            tensor = attend(net, part, f"{path}.se", op.out_channels, tensor)
-    return tensor, bypass
-
-
-def _postactivated(
-    net: Builder[Tensor], part: Part, path: str, entering: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The residual of a block that activates what its convolutions give, and its input."""
-    spec = part.design
-    convs, tensor = _residual_convs(part), entering
-    middle = 2 if spec.block == "bottleneck" else 1
-    strided = 1 if spec.stride_in == "1x1" else middle
-    special = _path_kind(part)
-    for i, op in enumerate(convs, start=1):
-        pools = i == strided and part.stride > 1
-        if pools and spec.antialias == "before":
-            tensor = pooled(net, "before", part.stride, op.in_channels, tensor, f"{path}.aa")
-        if i == middle and special in PATHS:
-            at = path if special == HIERARCHY else f"{path}.conv{i}"
-            tensor = PATHS[special](net, part, at, op, tensor)
-        else:
-            number = _NUMBERS[spec.extra_conv][i - 1]
-            if i == middle and part.attends:
-                from resnet_inspect.networks.self_attention import attend_to
-
-                tensor = attend_to(net, part, f"{path}.self_attn", op, tensor)
-            else:
-                tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
-            norm = f"{path}.bn{number}"
-            tensor = normalized(net, spec, op.out_channels, tensor, norm, i < len(convs))
-            if i < len(convs):
-                tensor = _activated(net, part, path, tensor, i)
-        if pools and spec.antialias not in ("none", "before"):
-            width = op.out_channels * (spec.scales if i == middle else 1)
-            tensor = pooled(net, spec.antialias, part.stride, width, tensor, f"{path}.aa")
-        gated = i == middle and spec.attention_at == "inner" and not part.attends
-        if gated and spec.attention in GATES:
-            tensor = attend(net, part, f"{path}.se", spec.scales * op.out_channels, tensor)
-    return tensor, entering
-
-
-def _inner(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> tuple[Tensor, Tensor]:
-    """The residual of a block that is activated between its convolutions alone, and its input.
-
-    With norms before, between and after them (Han et al. 2016, arXiv 1610.02915, Figure 6d), or
-    none (Lim et al. 2017, arXiv 1707.02921, Figure 2c).
-    """
-    spec = part.design
-    tensor = normalized(net, spec, part.entering, entering, f"{path}.bn1")
-    convs = _residual_convs(part)
-    for i, op in enumerate(convs, start=1):
-        tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
-        tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i + 1}")
-        if i < len(convs):
-            tensor = activated(net, spec, tensor, f"{path}.{spec.act_path}")
-    return tensor, entering
-
-
-_RESIDUALS = {
-    "post": _postactivated,
-    "pre": _preactivated,
-    "ahead": _preactivated,
-    "inner": _inner,
-}
-
-
-def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
-    """Options A, B, C (He et al. 2015, section 3.3) and D (He et al. 2018, Figure 2c)."""
-    spec, stride = part.design, part.stride
-    if spec.shortcut == "A":
-        pad = ops.ZeroPad(part.entering, part.leaving, (stride, stride))
-        return net.add(pad, tensor, name=path)
-    number = 0
-    if spec.shortcut == "D":
-        if stride > 1:
-            pool = ops.AvgPool2d((stride, stride), (stride, stride), ceil=True)
-            tensor = net.add(pool, tensor, name=f"{path}.0")
-            stride = 1
-        number = 1  # timm keeps the pool's place where there is nothing to pool
-    bias, side = "shortcut" in spec.bias, spec.shortcut_kernel
-    if stride == 1 and part.stride == 1:
-        side = 1
-    op = conv(part.entering, part.leaving, side, stride, 1, bias)
-    tensor = convolved(net, spec, op, tensor, f"{path}.{number}")
-    if spec.order in ("post", "inner") and spec.shortcut_norm:
-        tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}", False)
-    return tensor

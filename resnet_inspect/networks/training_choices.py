@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resnet_inspect.networks.choices import Choices
+from resnet_inspect.networks.end_choices import EndChoices
 from resnet_inspect.networks.spec_field import spec_field
 
 MOST_DROPPED = 0.99
@@ -12,7 +12,7 @@ MOST_DROPPED = 0.99
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingChoices(Choices):
+class TrainingChoices(EndChoices):
     """The fields of a residual network, those of its training with them:
 
     block_drop_rate: Zagoruyko & Komodakis 2016 (arXiv 1605.07146), section 2.4. drop_path_rate:
