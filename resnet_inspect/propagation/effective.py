@@ -17,7 +17,8 @@ from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, once
 from resnet_inspect.networks.shapes import Pair
-from resnet_inspect.propagation.backward import gradients, start, whole
+from resnet_inspect.propagation.backward import gradients
+from resnet_inspect.propagation.flows import start, whole
 from resnet_inspect.propagation.maps import Map, radius_of, single, times
 from resnet_inspect.propagation.signal import forth, initial_of
 from resnet_inspect.propagation.small import is_small

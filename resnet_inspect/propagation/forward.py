@@ -25,11 +25,9 @@ from resnet_inspect.propagation.laws import (
     Point,
     activated,
     gauss,
-    highest,
 )
 from resnet_inspect.propagation.maps import (
     Map,
-    Window,
     deviation,
     each,
     mean,
@@ -39,6 +37,7 @@ from resnet_inspect.propagation.maps import (
     uniform,
     window_means,
 )
+from resnet_inspect.propagation.pooling import greatest, pooled, rank_one
 from resnet_inspect.propagation.tensors import (
     Channels,
     Gain,
@@ -285,24 +284,7 @@ def _(
     over = window_of(op, layer)
     if any(part.in_common > _IN_COMMON for part in tensors[0]):
         return None
-    return Passed(tuple(_greatest(part, over) for part in tensors[0]))
-
-
-def _greatest(part: Channels, over: Window) -> Channels:
-    """The greatest under a window, whose values are taken as independent."""
-    counts = over.counts
-    laws = {n: highest(part.law, int(n)) for row in set(counts) for n in set(row)}
-    size = times(each(truediv, slid(part.square, over), counts), 1 / mean(part.square))
-    square = each(lambda s, n: s * laws[n].mean_square, size, counts)
-    common = each(lambda s, n: s * laws[n].mean ** 2, size, counts)
-    return _rank_one(part.channels, square, common, laws[max(laws)])
-
-
-def _rank_one(count: int, square: Map, common: Map, law: Law) -> Channels:
-    """Channels whose means over inputs differ between positions in size alone."""
-    root = each(sqrt, common)
-    typical = mean(root)
-    return Channels(count, square, common, times(root, typical), typical**2, law)
+    return Passed(tuple(greatest(part, over) for part in tensors[0]))
 
 
 @passed.register
@@ -318,24 +300,13 @@ def _(op: ops.AvgPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initi
         square = each(lambda o, n, c: o / (n * n) + c, own, counts, common)
         point = (Point(part.law.mean, 1.0),)
         law = Law(point, max(0.0, mean(square) - part.law.mean**2))
-        made.append(_rank_one(part.channels, square, common, law))
+        made.append(rank_one(part.channels, square, common, law))
     return Passed(tuple(made))
 
 
 @passed.register
 def _(op: ops.GlobalAvgPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    return Passed(tuple(map(_pooled, tensors[0])))
-
-
-def _pooled(part: Channels) -> Channels:
-    """The mean over all positions."""
-    positions = len(part.square) * len(part.square[0])
-    own = (mean(part.square) - mean(part.common)) / positions
-    common = ((part.steady,),)
-    square = ((part.steady + own,),)
-    point = (Point(part.law.mean, 1.0),)
-    law = Law(point, max(0.0, part.steady + own - part.law.mean**2))
-    return Channels(part.channels, square, common, common, part.steady, law)
+    return Passed(tuple(map(pooled, tensors[0])))
 
 
 @passed.register

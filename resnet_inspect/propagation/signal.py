@@ -15,8 +15,9 @@ from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.networks.wiring import residual_ends
-from resnet_inspect.propagation.backward import Strands, gradients, start, whole
+from resnet_inspect.propagation.backward import gradients
 from resnet_inspect.propagation.doubts import Doubt, doubts
+from resnet_inspect.propagation.flows import Strands, start, whole
 from resnet_inspect.propagation.forward import passed
 from resnet_inspect.propagation.laws import rectifies
 from resnet_inspect.propagation.maps import mean, uniform
