@@ -45,7 +45,7 @@ LEFT_OUT = {
 
 MODULES = (
     *("resnet", "resnetv2", "senet", "sknet", "res2net", "resnest"),
-    *("regnet", "byobnet", "nfnet"),
+    *("regnet", "byobnet", "nfnet", "byoanet"),
 )
 
 
