@@ -54,22 +54,23 @@ def _33(source: str, kind: str) -> Entry:
     return _attending(source, _SE33, "none", third, third, kind, **_TS, **_POOLLESS)
 
 
+def _mixed(second: str) -> Entry:
+    """50 layers, with one kind of self-attention in stage 2, halos in 3 and all positions in 4."""
+    return _attending(HALO, L50, "none", second, "halo/2", "bot/2", **_TS, **_POOLLESS)
+
+
 ATTENDING: dict[str, Entry] = {
     "botnet26t_256": _last(BOT, "bot"),
     "botnet50ts_256": _half(BOT, "bot"),
+    "sebotnet33ts_256": _33(BOT, "bot"),
     "eca_botnext26ts_256": _last(BOT, "bot", **_TS, **_ECA),
     "lambda_resnet26t": _last(LAMBDA, "lambda"),
     "lambda_resnet50ts": _half(LAMBDA, "lambda"),
-    "halonet50ts": _attending(HALO, L50, "none", "halo-4/4", "halo/2", "halo/2", **_TS),
     "halonet26t": _last(HALO, "halo2"),
+    "halonet50ts": _attending(HALO, L50, "none", "halo-4/4", "halo/2", "halo/2", **_TS),
+    "sehalonet33ts": _33(HALO, "halo"),
     "eca_halonext26ts": _last(HALO, "halo2", **_TS, **_ECA),
     "halonet_h1": _attending(HALO, _H1, *["halo"] * 4),
-    "sebotnet33ts_256": _33(BOT, "bot"),
-    "sehalonet33ts": _33(HALO, "halo"),
-    "halo2botnet50ts_256": _attending(
-        BOT, L50, "none", "halo/2", "halo/2", "bot/2", **_TS, **_POOLLESS
-    ),
-    "lamhalobotnet50ts_256": _attending(
-        LAMBDA, L50, "none", "lambda13/2", "halo/2", "bot/2", **_TS, **_POOLLESS
-    ),
+    "halo2botnet50ts_256": _mixed("halo/2"),
+    "lamhalobotnet50ts_256": _mixed("lambda13/2"),
 }
