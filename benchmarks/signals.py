@@ -7,7 +7,7 @@ pre-activation; with --gates those with batch norm have squeeze-and-excitation, 
 a layer is that of the gradient between the outputs of the first and the last block, and of the mean
 square of the signal, each to the power of one by the layers with weights between them. Fails where
 theory is further off than 1% a layer or 5% in all, and two standard errors of what was measured;
-twice that with --gates.
+twice that with GELU.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import random
 from math import log
 from typing import Any
 
+from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.parts import depths
 from resnet_inspect.networks.resnet import layer_graph
@@ -78,9 +79,12 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--gates", action="store_true")
     given = parser.parse_args()
-    failed, bar = [], 2 if given.gates else 1
+    failed = []
     for number in range(given.first, given.first + given.networks):
         kind, graph = drawn(number, given.gates)
+        if given.gates and kind == "no norm":
+            continue
+        bar = 2 if any(isinstance(layer.op, ops.GELU) for layer in graph.layers) else 1
         for key, (off, each, error) in compared(graph, given.seeds).items():
             ok = abs(off) <= 0.05 * bar + 2 * error and abs(each) <= 0.01 * bar + 2 * error
             print(

@@ -61,7 +61,7 @@ def specs(
     kept = fields.get("convolution") != "scaled"
     bare = plain and kept and fields["attention"] not in ("gc", "cbam")
     shortcuts = [kind for kind in SHORTCUTS[fields["order"]] if bare or kind in "ABCD"]
-    shortcut = draw(st.sampled_from(shortcuts))
+    shortcut = draw(st.sampled_from(["B", "C"] if valid else shortcuts))
     widths = draw(st.lists(st.integers(1, widest), min_size=stages, max_size=stages))
     multiple = 1
     if fields["norm"] in ("group", "evo"):

@@ -19,16 +19,22 @@ from typing import NamedTuple
 from resnet_inspect.counting.autocast import HALF, IN_FULL, Precision
 from resnet_inspect.counting.costs import Cost, cost
 from resnet_inspect.errors import unknown
+from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
 from resnet_inspect.networks.ops import Op, ScaledConv2d, StandardizedConv2d
 from resnet_inspect.networks.shapes import elements
-from resnet_inspect.networks.torch_ops import View
+from resnet_inspect.networks.torch_ops import GroupNorm, LayerNorm, View
 
 MODES = ("eager", "compile")
 
 PRODUCTS = ("window", "matrix", "grouped", "tiled")
 """Kinds of kernel that multiply: windows of several positions, 1x1 and linear layers, groups, and
 groups that run as tiles wider than they are."""
+
+
+COMPOSED = 11
+"""Tensors that torch reads and writes besides one for a norm that it has no kernel for: times a
+vector, sigmoid, times that, over the deviation, scaled and shifted."""
 
 
 class Kernel(NamedTuple):
@@ -138,6 +144,8 @@ class _Kernels:
                 for name, shape in zip(layer.inputs, layer.input_shapes, strict=True)
             ]
             read, written = read * sum(taken) // max(1, inputs), written * computed
+        if isinstance(layer.op, ActiveNorm) and not self.fusing:
+            written *= COMPOSED
         reduces = of.pooling or outputs < max(map(prod, layer.input_shapes), default=0)
         kind = "pool" if reduces else "elementwise"
         return Kernel(kind, 0, 0, 0, read + written, layer.op.params)
@@ -164,11 +172,8 @@ class _Kernels:
             return False
         return width <= 32 or not (self.fusing or self.train)
 
-    def before(self, layer: Layer) -> Iterator[Work]:
-        """Kernels before a layer's own: copies to its dtype, and weights made anew."""
-        own = self.alone[layer.name]
-        if own is None:
-            return
+    def _copies(self, layer: Layer, own: Kernel) -> Iterator[Work]:
+        """Inputs copied to the dtype that a layer computes in, and slices for products."""
         product = own.kind in PRODUCTS
         full = layer.op.kind in IN_FULL and self.autocast
         for name, shape in zip(layer.inputs, layer.input_shapes, strict=True):
@@ -177,6 +182,14 @@ class _Kernels:
                 yield Work(f"{layer.name}.cast", (), _moving(3 * prod(shape)))
             if product and name in self.slices:
                 yield Work(f"{layer.name}.copy", (), _moving(2 * prod(shape)))
+
+    def before(self, layer: Layer) -> Iterator[Work]:
+        """Kernels before a layer's own: copies to its dtype, and weights made anew."""
+        own = self.alone[layer.name]
+        if own is None:
+            return
+        if self.autocast or self.slices:
+            yield from self._copies(layer, own)
         if _needs_statistics(layer):  # a reduction, as pools are
             size = self.size(layer.inputs[0] if self.fusing else layer.name)
             moved = elements(layer.input_shapes[0]) * size
@@ -194,7 +207,7 @@ def _slices(layer: Layer) -> bool:
 
 def _needs_statistics(layer: Layer) -> bool:
     """Whether a norm reads its input for statistics first, also when nothing is trained."""
-    return layer.op.category == "normalization" and layer.op.kind in IN_FULL
+    return isinstance(layer.op, GroupNorm | LayerNorm)
 
 
 def _single(graph: LayerGraph, of: _Kernels) -> Iterator[Work]:

@@ -249,6 +249,8 @@ _UNPADDED: dict[str, tuple[Any, ...]] = {
     "attention": ("none",),
     "antialias": ("none",),
     "extra_conv": (False,),
+    "shortcut": ("B", "C"),
+    "self_attention": ((),),
     "scales": (1,),
 }
 """What fields must be where blocks do not pad."""

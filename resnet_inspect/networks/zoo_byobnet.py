@@ -84,8 +84,8 @@ BYOB: dict[str, Entry] = {
     "regnety_040_sgn": Entry(
         "regnet", REGNET, {**_Y, "norm": "group", "norm_size": 16}, (96, 31.41, 2.24, 22, 64)
     ),
-    "regnetv_040": Entry("regnet", REGNET, _V, (96, 31.41, 2.24, 22, 64)),
-    "regnetv_064": Entry("regnet", REGNET, {**_V, "shortcut": "D"}, (112, 33.22, 2.27, 25, 72)),
+    "regnetv_040": Entry("regnetv", REGNET, _V, (96, 31.41, 2.24, 22, 64)),
+    "regnetv_064": Entry("regnetv", REGNET, {**_V, "shortcut": "D"}, (112, 33.22, 2.27, 25, 72)),
     # RegNet Z
     "regnetz_005": Entry("regnetz", REGNET_Z, {**_Z, "head_width": 1024}, (16, 10.7, 2.51, 21, 4)),
     "regnetz_040": Entry("regnetz", REGNET_Z, _Z_256, _LAW_4),

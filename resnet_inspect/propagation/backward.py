@@ -7,89 +7,21 @@ Weights going back are taken as independent of those going forth (Schoenholz et 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce, singledispatch
+from functools import reduce
 from operator import mul
-from typing import NamedTuple
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.shapes import Shape
-from resnet_inspect.propagation.forward import aligned, window_of
-from resnet_inspect.propagation.maps import (
-    Map,
-    each,
-    mean,
-    plus,
-    slid,
-    times,
-    uniform,
+from resnet_inspect.propagation.flows import MOST, Flow, Gradient, Strands, added, whole
+from resnet_inspect.propagation.maps import each
+from resnet_inspect.propagation.returned import returned
+from resnet_inspect.propagation.tensors import (
+    Gain,
+    Initial,
+    Passed,
+    Tensor,
+    aligned,
 )
-from resnet_inspect.propagation.tensors import Gain, Initial, Passed, Tensor, spatial
-
-Profile = dict[float, float]
-
-
-class Flow(NamedTuple):
-    """The gradient of channels that are alike.
-
-    square: its mean square at each position, but for a factor of `scale`. free: what these would
-    add up to if nothing fell on padding. alike: how the gradients of two independent inputs
-    correlate; even: how those at two positions do. profile: how the mean square goes with the
-    value at hand, 1 in the mean, by the values of its law; None where it is the same for all. A
-    residual sum that a ReLU lets pass was likely let pass by the one before.
-    """
-
-    channels: int
-    square: Map
-    scale: float
-    free: float
-    alike: float = 1.0
-    even: float = 1.0
-    profile: Profile | None = None
-
-    @property
-    def size(self) -> float:
-        """The mean square over all positions."""
-        return self.scale * mean(self.square)
-
-    @property
-    def lost(self) -> float:
-        """The part that fell on padding."""
-        return 1 - sum(map(sum, self.square)) / self.free
-
-    def times(self, factor: float, channels: int | None = None) -> Flow:
-        """The same, larger by a factor; channels: that it is the gradient of instead."""
-        return self._replace(channels=channels or self.channels, scale=self.scale * factor)
-
-    def plus(self, other: Flow) -> Flow:
-        """The sum of two gradients that are independent."""
-        if not self.scale:
-            return other._replace(channels=self.channels)
-        sizes, ratio = (self.size, other.size), other.scale / self.scale
-        return Flow(
-            self.channels,
-            plus(self.square, times(other.square, ratio)),
-            self.scale,
-            self.free + ratio * other.free,
-            _weighted((self.alike, other.alike), sizes),
-            _weighted((self.even, other.even), sizes),
-            _joined(self.profile, other.profile, sizes),
-        )
-
-
-Gradient = tuple[Flow, ...]
-
-Strands = tuple[Gradient, ...]
-"""A gradient in parts that add up: what came along shortcuts goes with the values that it meets as
-no other part does."""
-
-MOST = 2
-"""Strands that go with values; of more the oldest count as one."""
-
-
-def start(channels: int, square: Map) -> Gradient:
-    """A gradient to begin with, the same for all inputs."""
-    return (Flow(channels, square, 1.0, sum(map(sum, square))),)
 
 
 def gradients(
@@ -115,18 +47,13 @@ def gradients(
     return found
 
 
-def whole(strands: Strands) -> Gradient:
-    """The sum of strands."""
-    return reduce(_sum, strands)
-
-
 def _twisted(strands: Strands) -> Strands:
     """With those in one whose size goes with no value, and no more than MOST in all."""
     even = [each for each in strands if not any(part.profile for part in each)]
     rest = [each for each in strands if any(part.profile for part in each)]
     if len(rest) > MOST:
-        rest = [reduce(_sum, rest[: 1 - MOST]), *rest[1 - MOST :]]
-    return (*rest, *([reduce(_sum, even)] if even else []))
+        rest = [reduce(added, rest[: 1 - MOST]), *rest[1 - MOST :]]
+    return (*rest, *([reduce(added, even)] if even else []))
 
 
 def _into(
@@ -140,11 +67,16 @@ def _into(
     passed = known[layer.name]
     if layer.name in initial.zeroed:
         strands = tuple(tuple(part.times(0.0) for part in flow) for flow in strands)
-    normed = all(type(x.op) in (ops.Add, ops.BatchNorm2d) for x in readers.get(layer.name, ()))
     if isinstance(layer.op, ops.Add):
         for source in layer.inputs:
             term = known[source].tensor if source in known else ()
-            yield source, tuple(_term(flow, passed.tensor, term, normed) for flow in strands)
+            yield source, tuple(_term(flow, passed.tensor, term) for flow in strands)
+    elif isinstance(layer.op, ops.Scale):
+        normed = _normed_later(layer, readers)
+        if normed is not None:
+            strands = tuple(_less(flow, passed.tensor, known[normed].tensor) for flow in strands)
+        yield layer.inputs[0], tuple(_gained(flow, passed.gains) for flow in strands)
+        yield layer.inputs[1], (_to_gate(whole(strands), known[layer.inputs[0]].tensor),)
     elif type(layer.op) is ops.BatchNorm2d and layer.inputs[0] in known:
         before = known[layer.inputs[0]].tensor
         yield layer.inputs[0], tuple(_unnormed(flow, passed, before) for flow in strands)
@@ -153,17 +85,18 @@ def _into(
         if window := _pooled_alone(layer, readers.get(layer.name, [])):
             # The gradient comes to the greatest of a window, which is seldom below 0.
             gains = tuple(gain._replace(factor=1 - (1 - gain.factor) ** window) for gain in gains)
-        if isinstance(layer.op, ops.Scale) and not _is_added(layer, readers) and normed:
-            strands = tuple(_term(flow, passed.tensor, passed.tensor, True) for flow in strands)
         yield layer.inputs[0], tuple(_gained(flow, gains) for flow in strands)
-        if isinstance(layer.op, ops.Scale):
-            yield layer.inputs[1], (_to_gate(whole(strands), known[layer.inputs[0]].tensor),)
     else:
         yield layer.inputs[0], (returned(layer.op, whole(strands), layer, initial),)
 
 
-def _is_added(layer: Layer, readers: Mapping[str, list[Layer]]) -> bool:
-    return any(isinstance(reader.op, ops.Add) for reader in readers.get(layer.name, ()))
+def _normed_later(layer: Layer, readers: Mapping[str, list[Layer]]) -> str | None:
+    """The layer, or the sum that alone reads it, if batch norms and sums alone read that."""
+    reading = readers.get(layer.name, [])
+    if len(reading) == 1 and isinstance(reading[0].op, ops.Add):
+        layer, reading = reading[0], readers.get(reading[0].name, [])
+    normed = all(type(reader.op) in (ops.Add, ops.BatchNorm2d) for reader in reading)
+    return layer.name if normed else None
 
 
 def _pooled_alone(layer: Layer, readers: Sequence[Layer]) -> int:
@@ -174,48 +107,36 @@ def _pooled_alone(layer: Layer, readers: Sequence[Layer]) -> int:
     return op.kernel[0] * op.kernel[1] if isinstance(op, ops.MaxPool2d) else 0
 
 
-def _sum(first: Gradient, second: Gradient) -> Gradient:
-    pairs = aligned([flow.channels for flow in first], [flow.channels for flow in second])
-    return tuple(
-        first[left]._replace(channels=count).plus(second[right]) for count, left, right in pairs
-    )
-
-
-def _weighted(values: tuple[float, float], sizes: tuple[float, float]) -> float:
-    whole = sum(sizes)
-    return (values[0] * sizes[0] + values[1] * sizes[1]) / whole if whole else 1.0
-
-
-def _joined(
-    first: Profile | None, second: Profile | None, sizes: tuple[float, float]
-) -> Profile | None:
-    if first is None and second is None:
-        return None
-    a, b = first or {}, second or {}
-    return {value: _weighted((a.get(value, 1.0), b.get(value, 1.0)), sizes) for value in a | b}
-
-
-def _term(flow: Gradient, sums: Tensor, term: Tensor, normed: bool) -> Gradient:
-    """What a sum hands to one of its terms: with a profile where the sum has that term's points.
-
-    normed: whether a batch norm divides the sum by its variance: where channels of the term differ
-    in theirs, those that are larger get less.
-    """
+def _term(flow: Gradient, sums: Tensor, term: Tensor) -> Gradient:
+    """What a sum hands to one of its terms: with a profile where the sum has that term's points."""
     made = []
-    parts = aligned([part.channels for part in sums], [part.channels for part in term])
-    pointed = {left for _, left, right in parts if len(term[right].law.points) > 1}
-    less = {
-        left: term[right].spread / (term[right].variance * sums[left].variance)
-        for _, left, right in parts
-        if normed and term[right].spread
+    parts = {
+        left: term[right]
+        for _, left, right in aligned([p.channels for p in sums], [p.channels for p in term])
     }
     for count, left, right in aligned([f.channels for f in flow], [part.channels for part in sums]):
-        part, law = flow[left], sums[right].law
-        profile = None
-        if part.profile is not None and right in pointed:
+        part, law, own = flow[left], sums[right].law, parts.get(right)
+        pointed = own is not None and len(own.law.points) > 1
+        profile, lean = None, 0.0
+        if part.profile is not None and pointed:
             profile = law.before([part.profile.get(value, 1.0) for value, _ in law.scattered])
-        factor = 1 / (1 + less.get(right, 0.0))
-        made.append(part.times(factor, count)._replace(profile=profile))
+        if part.lean and own is not None and sums[right].apart > 0:
+            lean = part.lean * min(1.0, own.apart / sums[right].apart)
+        made.append(part._replace(channels=count, lean=lean, profile=profile))
+    return tuple(made)
+
+
+def _less(flow: Gradient, gated: Tensor, normed: Tensor) -> Gradient:
+    """Of what a gate is multiplied with: a batch norm later divides by the variance of each
+    channel, so those whose gates are wider open get less."""
+    made = []
+    runs = {
+        left: gated[right].spread / (gated[right].variance * normed[left].variance)
+        for _, left, right in aligned([p.channels for p in normed], [p.channels for p in gated])
+        if gated[right].spread
+    }
+    for count, left, right in aligned([f.channels for f in flow], [p.channels for p in normed]):
+        made.append(flow[left].times(1 / (1 + runs.get(right, 0.0)), count))
     return tuple(made)
 
 
@@ -226,16 +147,18 @@ def _gained(flow: Gradient, gains: tuple[Gain, ...]) -> Gradient:
         if gain.places:
             part = part._replace(square=each(mul, part.square, gain.places))
         factor, profile = gain.factor, None
-        if gain.bends and (part.profile or len(gain.bends[0].points) > 1):
-            law, moments = gain.bends
+        moments, lean = gain.bends, part.lean
+        if moments:
+            lean = part.even * moments.lean
+        if moments and (part.profile or len(moments.given.points) > 1):
             after = part.profile or {}
             passing = [square * after.get(value, 1.0) for value, square in moments.paths]
-            values, shares = zip(*law.scattered, strict=True)
+            values, shares = zip(*moments.given.scattered, strict=True)
             factor = sum(map(mul, passing, shares))
             profile = {v: each / factor for v, each in zip(values, passing, strict=True)}
         made.append(
             part.times(factor, count)._replace(
-                alike=part.alike * gain.kept, even=part.even * gain.even, profile=profile
+                alike=part.alike * gain.kept, even=part.even * gain.even, lean=lean, profile=profile
             )
         )
     return tuple(made)
@@ -253,7 +176,8 @@ def _unnormed(flow: Gradient, passed: Passed, before: Tensor) -> Gradient:
 def _to_gate(gradient: Gradient, gated: Tensor) -> Gradient:
     """What a gate gets of the gradient of its product: the sum over positions by what it gates.
 
-    Signals and gradients that are alike at all positions add up before they are squared.
+    Signals and gradients that are alike at all positions add up before they are squared; so do
+    gradients whose sign at a position goes with the signal there.
     """
     pairs = aligned([flow.channels for flow in gradient], [part.channels for part in gated])
     made = []
@@ -261,117 +185,7 @@ def _to_gate(gradient: Gradient, gated: Tensor) -> Gradient:
         flow, part = gradient[left], gated[right]
         positions = len(part.square) * len(part.square[0])
         total = sum(map(sum, each(mul, flow.square, part.square)))
-        total += flow.even * part.steady * sum(map(sum, flow.square)) * positions
+        alike = flow.even * part.steady + flow.lean * part.apart
+        total += alike * sum(map(sum, flow.square)) * positions
         made.append(Flow(count, ((total,),), flow.scale, total, flow.alike))
     return tuple(made)
-
-
-def _mixed(gradient: Gradient) -> Flow:
-    """The mean over all channels."""
-    count = sum(flow.channels for flow in gradient)
-    shares = [flow.times(flow.channels / count, count) for flow in gradient]
-    return reduce(Flow.plus, shares)._replace(profile=None)
-
-
-@singledispatch
-def returned(op: ops.Op, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
-    """The gradient of a layer's input from that of its output."""
-    raise TypeError(f"no gradient of {op.kind}")
-
-
-@returned.register
-def _(op: ops.Conv2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
-    weight, _ = initial.variances(op)
-    mixed = _mixed(flow).times(weight * (op.out_channels // op.groups), op.in_channels)
-    over = window_of(op, layer).turned(layer.input_shapes[0])
-    return (
-        mixed._replace(
-            square=slid(mixed.square, over),
-            free=mixed.free * op.kernel[0] * op.kernel[1],
-            even=mixed.even * over.together,
-        ),
-    )
-
-
-@returned.register
-def _(op: ops.Linear, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
-    weight, _ = initial.variances(op)
-    return (_mixed(flow).times(weight * op.out_features, op.in_features),)
-
-
-@returned.register
-def _(op: ops.MaxPool2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
-    """Each of a window is as likely to be the greatest."""
-    return _spread(flow, layer, each(lambda n: 1 / n, window_of(op, layer).counts), 1.0)
-
-
-@returned.register
-def _(op: ops.AvgPool2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
-    area = op.kernel[0] * op.kernel[1]
-    if op.count_padding:
-        parts = uniform(spatial(layer.output_shape), 1 / area**2)
-    else:
-        parts = each(lambda n: 1 / (n * n), window_of(op, layer).counts)
-    return _spread(flow, layer, parts, 1 / area)
-
-
-def _spread(flow: Gradient, layer: Layer, parts: Map, whole: float) -> Gradient:
-    """Over the window of a pool; parts: what each input under it gets; whole: all of one."""
-    assert isinstance(layer.op, ops.Pool2d)
-    over = window_of(layer.op, layer).turned(layer.input_shapes[0])
-    return tuple(
-        part._replace(
-            square=slid(each(mul, part.square, parts), over), free=part.free * whole, profile=None
-        )
-        for part in flow
-    )
-
-
-@returned.register
-def _(op: ops.GlobalAvgPool2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
-    shape = spatial(layer.input_shapes[0])
-    positions = shape[0] * shape[1]
-    return tuple(
-        part._replace(
-            square=uniform(shape, mean(part.square) / positions**2),
-            free=part.free / positions,
-            even=1.0,
-            profile=None,
-        )
-        for part in flow
-    )
-
-
-@returned.register
-def _(op: ops.Flatten, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
-    shape: Shape = spatial(layer.input_shapes[0])
-    positions = shape[0] * shape[1]
-    return tuple(
-        part._replace(
-            channels=part.channels // positions,
-            square=uniform(shape, mean(part.square)),
-            free=part.free * positions,
-        )
-        for part in flow
-    )
-
-
-@returned.register
-def _(op: ops.ZeroPad, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
-    _, height, width = layer.input_shapes[0]
-    made = []
-    for count, left, _ in aligned([f.channels for f in flow], [op.in_channels]):
-        kept = dict(enumerate(flow[left].square))
-        square = tuple(
-            _strided(kept[row // op.stride[0]], width, op.stride[1])
-            if row % op.stride[0] == 0
-            else (0.0,) * width
-            for row in range(height)
-        )
-        even = flow[left].even / (op.stride[0] * op.stride[1])
-        made.append(flow[left]._replace(channels=count, square=square, even=even))
-    return tuple(made)
-
-
-def _strided(row: tuple[float, ...], width: int, stride: int) -> tuple[float, ...]:
-    return tuple(row[at // stride] if at % stride == 0 else 0.0 for at in range(width))

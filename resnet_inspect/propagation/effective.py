@@ -1,7 +1,7 @@
 """What a unit really sees at initialisation: its effective receptive field.
 
 The expected square of the gradient of one unit with respect to each input pixel (Luo et al. 2016,
-arXiv 1701.04128, section 2), for random weights: along every path a chain of box filters, added
+arXiv 1701.04128), for random weights: along every path a chain of box filters, added
 up over all paths, with what falls on padding lost at each border.
 """
 
@@ -14,14 +14,21 @@ from math import prod
 from resnet_inspect.counting.field import Field, ReceptiveField
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.errors import InspectError
-from resnet_inspect.networks.graph import INPUT, LayerGraph, once
+from resnet_inspect.networks import ops
+from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, once
 from resnet_inspect.networks.shapes import Pair
-from resnet_inspect.propagation.backward import gradients, start, whole
+from resnet_inspect.propagation.backward import gradients
+from resnet_inspect.propagation.flows import start, whole
 from resnet_inspect.propagation.maps import Map, radius_of, single, times
 from resnet_inspect.propagation.signal import forth, initial_of
+from resnet_inspect.propagation.small import is_small
 
 HELD = 0.95
 """The share of the field that its radius holds."""
+
+
+_WITHOUT = ops.Conv2d, ops.BatchNorm2d, ops.Activation, ops.MaxPool2d, ops.Add, ops.ZeroPad
+"""What carries along what inputs have in common, and asks for it nowhere."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,8 @@ def effective_field(graph: LayerGraph, layer: str | None = None) -> EffectiveFie
     shape = graph.layer(name).output_shape
     field = receptive_fields(graph)[name]
     initial = initial_of(graph, "published" if graph.maker is None else "torch")
-    known = forth(graph, initial)
+    until = graph.layers[: graph.layers.index(graph.by_name[name]) + 1]
+    known = forth(graph, initial._replace(common=any(map(_asks, until))))
     if field is None or len(shape) != 3 or name not in known or len(graph.inputs) > 1:
         raise InspectError(
             f"layer {name} of {graph.name} has no effective field: no rule reaches it; name an "
@@ -92,6 +100,11 @@ def effective_field(graph: LayerGraph, layer: str | None = None) -> EffectiveFie
         1 - prod(_inside(*axis) for axis in axes),
         max(0.0, flow.lost),
     )
+
+
+def _asks(layer: Layer) -> bool:
+    """Whether it matters at a layer what all inputs have in common at a position."""
+    return not isinstance(layer.op, _WITHOUT) or is_small(layer.output_shape)
 
 
 def _pixel(field: Field, place: int, size: int) -> int:

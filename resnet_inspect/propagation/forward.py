@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, singledispatch
-from math import sqrt
+from math import hypot, sqrt
 from operator import truediv
 
 from resnet_inspect.networks import ops
@@ -25,11 +25,9 @@ from resnet_inspect.propagation.laws import (
     Point,
     activated,
     gauss,
-    highest,
 )
 from resnet_inspect.propagation.maps import (
     Map,
-    Window,
     deviation,
     each,
     mean,
@@ -37,24 +35,29 @@ from resnet_inspect.propagation.maps import (
     slid,
     times,
     uniform,
-    window,
     window_means,
 )
+from resnet_inspect.propagation.pooling import greatest, pooled, rank_one
 from resnet_inspect.propagation.tensors import (
     Channels,
     Gain,
     Initial,
     Passed,
     Tensor,
+    aligned,
     average,
     averaged,
     centred,
     nothing,
     spatial,
+    window_of,
 )
 
 _SMALL = 1e-3
 """A correlation at which a kernel is straight."""
+
+_IN_COMMON = 0.05
+"""What values may have in common, as a share of their variance, to be taken as independent."""
 
 EPSILON = 1e-5
 """What batch norm adds to the variance (torch's default)."""
@@ -66,44 +69,49 @@ def passed(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial
     return None
 
 
-def window_of(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Window:
-    """How a layer's window slides."""
-    dilation = op.dilation if isinstance(op, ops.Conv2d) else (1, 1)
-    shapes = layer.input_shapes[0], layer.output_shape
-    return window(*shapes, op.kernel, op.stride, op.padding, dilation)
-
-
 @passed.register
 def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     weight, bias = initial.variances(op)
     weight *= op.in_channels // op.groups
     over, entering = window_of(op, layer), tensors[0]
-    flat = edge = uniform(spatial(layer.output_shape), bias)
+    edge: Map | None = None
     if isinstance(op, (ops.StandardizedConv2d, ops.ScaledConv2d)):
         # Weights that sum to 0 take off the mean, but for what padding leaves of it.
         entering, middle = centred(entering)
         left, area = weight * middle**2, op.kernel[0] * op.kernel[1]
-        edge = each(lambda n: bias + left * n * (1 - n / area), over.counts)
-    common, cross = averaged(entering, "common"), averaged(entering, "cross")
+        edge = each(lambda n: left * n * (1 - n / area), over.counts)
+
+    def summed(kind: str) -> Map:
+        made = _shifted(times(slid(averaged(entering, kind), over), weight), bias)
+        return plus(made, edge) if edge else made
+
+    cross = averaged(entering, "cross")
     steady = average(entering, "steady")
-    square = plus(times(slid(averaged(entering, "square"), over), weight), edge)
+    square = summed("square")
     ripple = steady * sqrt(over.unevenness) + average(entering, "ripple") * over.shared
-    if steady > 0:
+    if steady > 0 and (whole := mean(cross)) > 0:
         # The means of two positions are taken to differ in size alone.
         size = times(cross, 1 / sqrt(steady))
         down, across = window_means(size, over)
-        whole = mean(size)
-        across = tuple(value / whole for value in across)
-        cross = plus(times(slid(size, over, (down, across)), weight), flat)
+        across = tuple(value * sqrt(steady) / whole for value in across)
+        cross = _shifted(times(slid(size, over, (down, across)), weight), bias)
         steady = weight * sum(d * d for d in down) * sum(a * a for a in across) + bias
     else:
-        cross, steady = flat, bias
-    common = plus(times(slid(common, over), weight), edge)
-    law = gauss(mean(square), 0.0 if initial.straight else deviation(square))
+        cross, steady = uniform(spatial(layer.output_shape), bias), bias
+    common = summed("common") if initial.common else cross
+    law = gauss(mean(square), 0.0 if initial.straight else _uneven(op, square, entering))
     made = Channels(op.out_channels, square, common, cross, steady, law, weight * ripple)
     if small.is_small(layer.output_shape):
         made = small.followed(made, small.slid(entering, over, weight, bias))
     return Passed((made,))
+
+
+def _uneven(op: ops.Conv2d, square: Map, given: Tensor) -> float:
+    """How much an output's variance differs, also between inputs: each sums few numbers up."""
+    count = sum(part.channels for part in given)
+    peaked = sum(part.channels * part.law.peaked for part in given) / count
+    taken = op.in_channels // op.groups * op.kernel[0] * op.kernel[1]
+    return hypot(deviation(square), mean(square) * sqrt(peaked / taken))
 
 
 @passed.register
@@ -176,11 +184,12 @@ def _normed(part: Channels) -> Channels:
 
     middle = part.law.mean
     spread = sqrt((part.law.mean_square - middle**2) * variance / (part.variance or 1.0))
+    cross = times(part.cross, 0.0)
     made = Channels(
         part.channels,
         each(centred, part.square, part.cross),
-        each(centred, part.common, part.cross),
-        times(part.cross, 0.0),
+        each(centred, part.common, part.cross) if part.follows else cross,
+        cross,
         0.0,
         part.law.normed(middle, spread or 1.0),
         part.ripple / variance,
@@ -205,8 +214,8 @@ def _(
             return None
         channels, kept, even = _bent(part, moments)
         made.append(channels)
-        bends, places = (part.law, moments), _tilted(part, moments)
-        gains.append(Gain(part.channels, moments.gate, kept, even, bends, places))
+        places = _tilted(part, moments)
+        gains.append(Gain(part.channels, moments.gate, kept, even, moments, places))
     return Passed(tuple(made), tuple(gains))
 
 
@@ -241,12 +250,17 @@ def _bent(part: Channels, moments: Moments) -> tuple[Channels, float, float]:
         alike = (before / size - apart) * scale if size else 0.0
         return size / whole * (first + (second - first) * moments.kernel(alike))
 
+    steady = product(part.steady, typical**2)
+    if part.steady:
+        cross = each(product, part.cross, times(root, typical))
+    else:
+        cross = times(root, steady / typical)
     made = Channels(
         part.channels,
         times(part.square, second / whole),
-        each(product, part.common, part.square),
-        each(product, part.cross, times(root, typical)),
-        product(part.steady, typical**2),
+        each(product, part.common, part.square) if part.follows else cross,
+        cross,
+        steady,
         moments.law,
         part.ripple * (second - first) * moments.kernel(_SMALL) / _SMALL / whole * scale,
     )
@@ -264,26 +278,13 @@ def _bent(part: Channels, moments: Moments) -> tuple[Channels, float, float]:
 
 
 @passed.register
-def _(op: ops.MaxPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+def _(
+    op: ops.MaxPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial
+) -> Passed | None:
     over = window_of(op, layer)
-    return Passed(tuple(_greatest(part, over) for part in tensors[0]))
-
-
-def _greatest(part: Channels, over: Window) -> Channels:
-    """The greatest under a window, whose values are taken as independent."""
-    counts = over.counts
-    laws = {n: highest(part.law, int(n)) for row in set(counts) for n in set(row)}
-    size = times(each(truediv, slid(part.square, over), counts), 1 / mean(part.square))
-    square = each(lambda s, n: s * laws[n].mean_square, size, counts)
-    common = each(lambda s, n: s * laws[n].mean ** 2, size, counts)
-    return _rank_one(part.channels, square, common, laws[max(laws)])
-
-
-def _rank_one(count: int, square: Map, common: Map, law: Law) -> Channels:
-    """Channels whose means over inputs differ between positions in size alone."""
-    root = each(sqrt, common)
-    typical = mean(root)
-    return Channels(count, square, common, times(root, typical), typical**2, law)
+    if any(part.in_common > _IN_COMMON for part in tensors[0]):
+        return None
+    return Passed(tuple(greatest(part, over) for part in tensors[0]))
 
 
 @passed.register
@@ -299,24 +300,13 @@ def _(op: ops.AvgPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initi
         square = each(lambda o, n, c: o / (n * n) + c, own, counts, common)
         point = (Point(part.law.mean, 1.0),)
         law = Law(point, max(0.0, mean(square) - part.law.mean**2))
-        made.append(_rank_one(part.channels, square, common, law))
+        made.append(rank_one(part.channels, square, common, law))
     return Passed(tuple(made))
 
 
 @passed.register
 def _(op: ops.GlobalAvgPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    return Passed(tuple(map(_pooled, tensors[0])))
-
-
-def _pooled(part: Channels) -> Channels:
-    """The mean over all positions."""
-    positions = len(part.square) * len(part.square[0])
-    own = (mean(part.square) - mean(part.common)) / positions
-    common = ((part.steady,),)
-    square = ((part.steady + own,),)
-    point = (Point(part.law.mean, 1.0),)
-    law = Law(point, max(0.0, part.steady + own - part.law.mean**2))
-    return Channels(part.channels, square, common, common, part.steady, law)
+    return Passed(tuple(map(pooled, tensors[0])))
 
 
 @passed.register
@@ -352,15 +342,11 @@ def _(op: ops.ZeroPad, tensors: Sequence[Tensor], layer: Layer, initial: Initial
     def strided(given: Map) -> Map:
         return tuple(row[:: op.stride[1]] for row in given[:: op.stride[0]])
 
-    made = [
-        replace(
-            part,
-            square=strided(part.square),
-            common=strided(part.common),
-            cross=strided(part.cross),
-        )
-        for part in tensors[0]
-    ]
+    made = []
+    for part in tensors[0]:
+        cross = strided(part.cross)
+        common = strided(part.common) if part.follows else cross
+        made.append(replace(part, square=strided(part.square), common=common, cross=cross))
     new = op.out_channels - op.in_channels
     return Passed((*made, *nothing((new, *layer.output_shape[1:])))) if new else Passed(tuple(made))
 
@@ -372,11 +358,13 @@ def _(op: ops.Add, tensors: Sequence[Tensor], layer: Layer, initial: Initial) ->
     for count, left, right in runs:
         a, b = tensors[0][left], tensors[1][right]
         both = 2 * a.law.mean * b.law.mean  # of terms whose means are not 0
+        cross = _shifted(plus(a.cross, b.cross), both)
+        follows = a.follows or b.follows
         term = Channels(
             count,
             _shifted(plus(a.square, b.square), both),
-            _shifted(plus(a.common, b.common), both),
-            _shifted(plus(a.cross, b.cross), both),
+            _shifted(plus(a.common, b.common), both) if follows else cross,
+            cross,
             a.steady + b.steady + both,
             a.law.plus(b.law),
             a.ripple + b.ripple,
@@ -387,23 +375,6 @@ def _(op: ops.Add, tensors: Sequence[Tensor], layer: Layer, initial: Initial) ->
             term = small.followed(term, _shifted(pairs, both))
         made.append(term)
     return Passed(tuple(made))
-
-
-def aligned(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Runs of channels that lie in one part of both: their count, and which parts these are."""
-    runs, left, right = [], 0, 0
-    rests = [*first[:1], *second[:1]]
-    while left < len(first) and right < len(second):
-        count = min(rests)
-        runs.append((count, left, right))
-        rests = [rests[0] - count, rests[1] - count]
-        if not rests[0]:
-            left += 1
-            rests[0] = first[left] if left < len(first) else 0
-        if not rests[1]:
-            right += 1
-            rests[1] = second[right] if right < len(second) else 0
-    return runs
 
 
 @passed.register

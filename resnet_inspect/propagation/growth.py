@@ -22,7 +22,7 @@ def plain_gradient(init: str) -> float:
 
 NORMED_GRADIENT = 1 / HALVED
 """The same behind batch norm, however weights start: pi / (pi - 1) (Yang et al. 2019, arXiv
-1902.08129, theorem 3.9)."""
+1902.08129)."""
 
 NORMED_VARIANCE = HALVED / 2
 """The variance of a ReLU's output behind batch norm."""

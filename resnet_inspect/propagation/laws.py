@@ -24,6 +24,9 @@ _STEPS = 3
 _REACH = 6
 """Standard deviations on each side that are integrated over."""
 
+_LEAST = 1e-9
+"""The share of values below which a point is left out."""
+
 _MOST = 0.75
 """The most that a variance may differ between positions, as a share of it."""
 
@@ -52,11 +55,11 @@ class Law:
     variance: float
     uneven: float = 0.0
 
-    @property
+    @cached_property
     def mean(self) -> float:
         return sum(value * share for value, share in self.points)
 
-    @property
+    @cached_property
     def mean_square(self) -> float:
         return self.variance + sum(value * value * share for value, share in self.points)
 
@@ -65,19 +68,35 @@ class Law:
         """The mean fourth power of the points alone."""
         return sum(value**4 * share for value, share in self.scattered)
 
+    @property
+    def peaked(self) -> float:
+        """The variance of the squared deviation from the mean, by the square of its mean."""
+        square = self.mean_square - self.mean**2
+        if square <= 0:
+            return 0.0
+        off = [((value - self.mean) ** 2, share) for value, share in self.points]
+        fourth = sum(share * d * (d + 6 * self.variance) for d, share in off)
+        return (fourth + 3 * (self.variance**2 + self.uneven**2)) / square**2 - 1
+
     def plus(self, other: Law) -> Law:
         """The law of the sum of two independent values; of two with points one counts as Gauss."""
         if len(other.points) > len(self.points):
             return other.plus(self)
         shift = other.mean
         spread = other.mean_square - shift * shift
-        points = tuple(Point(value + shift, share) for value, share in self.points)
+        points = self.points
+        if shift:
+            points = tuple(Point(value + shift, share) for value, share in points)
         return Law(points, self.variance + spread, self.uneven + other.uneven)
 
     def normed(self, mean: float, deviation: float) -> Law:
-        """Less a mean, by a standard deviation."""
+        """Less a mean, by a standard deviation.
+
+        The variance is cut to few digits: laws that are alike are then equal, and worked out once.
+        """
         points = tuple(Point((value - mean) / deviation, share) for value, share in self.points)
-        return Law(points, self.variance / deviation**2, self.uneven / deviation**2)
+        variance = float(f"{self.variance / deviation**2:.4g}")
+        return Law(points, variance, self.uneven / deviation**2)
 
     @cached_property
     def _grid(self) -> tuple[tuple[float, ...], list[_Band]]:
@@ -129,7 +148,7 @@ class Law:
         if self.variance <= 0:
             return dict(zip((value for value, _ in self.points), profile, strict=True))
         return {
-            value: sum(map(mul, weights, profile[begin:])) / total
+            value: sum(map(mul, weights, profile[begin : begin + len(weights)])) / total
             for (value, _), (begin, weights, total) in zip(self.points, self._grid[1], strict=True)
         }
 
@@ -142,17 +161,21 @@ def gauss(variance: float, uneven: float = 0.0) -> Law:
 class Moments(NamedTuple):
     """What an activation makes of a law.
 
-    law: of its output. gate: the mean square of its slope. kernel: for two values whose deviations
-    correlate by r, how much the deviations of the outputs do; slopes: the same of its slopes'
-    products, by their mean square. paths: of each scattered point the output and the square of
-    the slope. tilt: by what share the gate is more where the variance is more, as shares.
+    given: the law. law: of its output. gate: the mean square of its slope. kernel: for two values
+    whose deviations correlate by r, how much the deviations of the outputs do; slopes: the same of
+    its slopes' products, by their mean square. paths: of each scattered point the output and the
+    square of the slope. lean: how the slopes at two positions, each times how far the value is off
+    its point, go together, by their mean square and variance. tilt: by what share the gate is more
+    where the variance is more, as shares.
     """
 
+    given: Law
     law: Law
     gate: float
     kernel: Callable[[float], float]
     slopes: Callable[[float], float]
     paths: tuple[tuple[float, float], ...]
+    lean: float
     tilt: float = 0.0
 
 
@@ -161,6 +184,7 @@ def rectifies(op: ops.Op) -> bool:
     return type(op) is ops.ReLU or type(op) is ops.LeakyReLU
 
 
+@lru_cache(maxsize=64)
 def activated(op: ops.Op, law: Law) -> Moments | None:
     """What an activation makes of values of this law; None where it has no rule."""
     if rectifies(op):
@@ -182,11 +206,13 @@ def activated(op: ops.Op, law: Law) -> Moments | None:
     part = min(1.0, linear / spread)
     made = Law(tuple(Point(f, share) for f, _, share, _ in outputs), 0.0)
     return Moments(
+        law,
         made,
         gate,
         lambda r: part * r + (1 - part) * r * r,
         lambda r: steady + (1 - steady) * r,
         tuple((f, d * d) for f, _, _, d in outputs),
+        law.variance * _curved(slope, points, deviation) ** 2 / gate,
         # Of a Gaussian: Stein's identity.
         sum(d * d * share * (((v - mean) / deviation) ** 2 - 1) for _, v, share, d in outputs)
         / (2 * gate),
@@ -194,7 +220,7 @@ def activated(op: ops.Op, law: Law) -> Moments | None:
 
 
 def _rectified(leak: float, law: Law) -> Moments:
-    """Of a ReLU, leaky or not: the arc-cosine kernels (Cho & Saul 2009, section 2.1)."""
+    """Of a ReLU, leaky or not: the arc-cosine kernels (Cho & Saul 2009)."""
     points = law.scattered
     sides = [sum(share for value, share in points if value < 0)]
     sides.append(sum(share for value, share in points if value > 0))
@@ -206,17 +232,33 @@ def _rectified(leak: float, law: Law) -> Moments:
         kept.append(Point(0.0, zero))
     else:
         kept.append(Point(0.0, 1 - sides[1]))
-    made = Law(tuple(point for point in sorted(kept) if point.share > 1e-12), 0.0)
+    made = Law(tuple(point for point in sorted(kept) if point.share > _LEAST), 0.0)
     gate = above + leak * leak * below
     steady = (above + leak * below) ** 2 / gate if gate else 1.0
     none = _arc_slopes(leak, 0.0)
     return Moments(
+        law,
         made,
         gate,
         _arc_kernel(leak),
         lambda r: steady + (1 - steady) * (_arc_slopes(leak, r) - none) / (1 - none),
         tuple((v if v > 0 else leak * v, _square_slope(leak, v, law)) for v, _ in points),
+        _lean(law, (1 - leak) ** 2 / gate) if gate else 0.0,
     )
+
+
+def _lean(law: Law, factor: float) -> float:
+    """Of a slope that steps by one at 0: by Stein's identity what the density is there."""
+    if law.variance <= 0:
+        return 0.0
+    density = sum(share * exp(-value * value / (2 * law.variance)) for value, share in law.points)
+    return factor * density**2 / (2 * pi)
+
+
+def _curved(slope: Callable[[float], float], points: Sequence[Point], deviation: float) -> float:
+    """The mean of the second derivative."""
+    step = deviation / _STEPS
+    return sum(share * (slope(v + step) - slope(v - step)) for v, share in points) / (2 * step)
 
 
 def _square_slope(leak: float, value: float, law: Law) -> float:

@@ -6,6 +6,7 @@ is worked out once: away from its border most of a map is the same.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial, reduce
 from itertools import accumulate
@@ -104,6 +105,12 @@ def _turned(taps: Taps, size: int) -> Taps:
     return tuple(map(tuple, taking))
 
 
+@lru_cache(maxsize=512)
+def _still(taps: Taps, size: int) -> bool:
+    """Whether a window takes each input alone, in order."""
+    return taps == tuple(((at, 0),) for at in range(size))
+
+
 def uniform(shape: Shape, value: float = 1.0) -> Map:
     """A map of one number."""
     return ((value,) * shape[-1],) * shape[-2]
@@ -120,6 +127,8 @@ def slid(
     given: Map, over: Window, weights: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 ) -> Map:
     """The sum under the window at each place; weights: of the taps along each axis."""
+    if _still(over.down, len(given)) and _still(over.across, len(given[0])):
+        return times(given, prod(taps[0] for taps in weights)) if weights else given
     down, across = weights or (None, None)
     return _across(_along(_across(_along(given, over.down, down)), over.across, across))
 
@@ -204,19 +213,28 @@ def window_means(given: Map, over: Window) -> tuple[tuple[float, ...], tuple[flo
 
 
 def _under(values: tuple[float, ...], taps: Taps) -> tuple[float, ...]:
-    under: dict[int, list[float]] = {}
+    return tuple(fsum(map(values.__getitem__, inputs)) / len(taps) for inputs in _by_tap(taps))
+
+
+@lru_cache(maxsize=512)
+def _by_tap(taps: Taps) -> tuple[tuple[int, ...], ...]:
+    """For each tap the inputs that it is over."""
+    under: dict[int, list[int]] = {}
     for inputs in taps:
         for at, tap in inputs:
-            under.setdefault(tap, []).append(values[at])
-    return tuple(fsum(under.get(tap, ())) / len(taps) for tap in range(1 + max(under, default=0)))
+            under.setdefault(tap, []).append(at)
+    return tuple(tuple(under.get(tap, ())) for tap in range(1 + max(under, default=0)))
 
 
 def radius_of(given: Map, row: int, column: int, share: float) -> int:
     """The least r such that the square of side 2r + 1 around a position holds this share."""
-    shells: dict[int, float] = {}
-    for y, values in enumerate(given):
-        for x, value in enumerate(values):
-            ring = max(abs(y - row), abs(x - column))
-            shells[ring] = shells.get(ring, 0.0) + value
-    held = list(accumulate(shells.get(ring, 0.0) for ring in range(max(shells) + 1)))
-    return next(ring for ring, inside in enumerate(held) if inside >= share * held[-1])
+    sums = [(0.0, *accumulate(values)) for values in given]
+    whole = sum(values[-1] for values in sums)
+    height, width = len(given), len(given[0])
+
+    def inside(radius: int) -> float:
+        left, right = max(0, column - radius), min(width, column + radius + 1)
+        rows = sums[max(0, row - radius) : row + radius + 1]
+        return sum(values[right] - values[left] for values in rows)
+
+    return bisect_left(range(max(height, width)), share * whole, key=inside)

@@ -1,7 +1,7 @@
 """A network as the set of paths that lead through it (Veit et al. 2016, arXiv 1605.06431).
 
 A path goes from an input to an output and picks one term of each sum that it meets: a residual
-function or a shortcut. n residual blocks in a row are 2^n paths (section 3.1). All counts are
+function or a shortcut. n residual blocks in a row are 2^n paths. All counts are
 whole numbers, found by one pass over the layers.
 
 A distribution is held in one integer while it is counted: the number of paths of length k stands

@@ -15,7 +15,9 @@ from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.networks.wiring import residual_ends
-from resnet_inspect.propagation.backward import Strands, gradients, start, whole
+from resnet_inspect.propagation.backward import gradients
+from resnet_inspect.propagation.doubts import Doubt, doubts
+from resnet_inspect.propagation.flows import Strands, start, whole
 from resnet_inspect.propagation.forward import passed
 from resnet_inspect.propagation.laws import rectifies
 from resnet_inspect.propagation.maps import mean, uniform
@@ -88,13 +90,15 @@ Measured = Mapping[str, MeasuredLayer]
 class Signal:
     """A network's signal and gradient, layer by layer in running order.
 
-    stopped: the layer at which theory stops, if any: no rule covers it, or what it is fed.
+    stopped: the layer at which theory stops, if any: no rule covers it, or what it is fed. doubts:
+    where it goes on, but is known to be off.
     """
 
     graph: LayerGraph
     init: str
     layers: tuple[LayerSignal, ...]
     stopped: str | None = None
+    doubts: tuple[Doubt, ...] = ()
     measured: Measured = field(default_factory=dict)
 
     @property
@@ -157,7 +161,7 @@ def initial_of(graph: LayerGraph, init: str) -> Initial:
     zeroed = frozenset[str]()
     if init == "published" and graph.spec is not None and graph.spec.zero_gamma:
         zeroed = frozenset(layer.name for layer in residual_ends(graph))
-    return Initial(init, slopes[0] if slopes else 0.0, straight, zeroed)
+    return Initial(init, slopes[0] if slopes else 0.0, straight, zeroed=zeroed)
 
 
 def signal(graph: LayerGraph, init: str = "published") -> Signal:
@@ -176,6 +180,7 @@ def signal(graph: LayerGraph, init: str = "published") -> Signal:
         init,
         tuple(_told(layer, known.get(layer.name), back.get(layer.name)) for layer in graph.layers),
         next((layer.name for layer in graph.layers if layer.name not in known), None),
+        doubts(graph.layers, known),
     )
 
 

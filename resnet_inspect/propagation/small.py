@@ -25,7 +25,7 @@ Between = Callable[[Pair, Pair], float]
 
 def is_small(shape: Shape) -> bool:
     height, width = spatial(shape)
-    return 1 < height * width <= FEW
+    return height * width <= FEW
 
 
 def slid(tensor: Tensor, over: Window, weight: float, bias: float) -> Map:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from typing import NamedTuple
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.propagation.laws import Law, Moments, gauss
-from resnet_inspect.propagation.maps import Map, each, mean, plus, times, uniform
+from resnet_inspect.propagation.maps import Map, Window, each, mean, plus, times, uniform, window
 
 
 class Initial(NamedTuple):
@@ -17,12 +19,14 @@ class Initial(NamedTuple):
 
     slope: of the LeakyReLUs that the published initialisation makes up for. straight: whether all
     activations of maps are rectifiers: what these make of a Gaussian goes with its size, so laws
-    need not know that positions differ in it. zeroed: layers that start as 0 (zero_gamma).
+    need not know that positions differ in it. common: whether to follow what all inputs have in
+    common at each position. zeroed: layers that start as 0 (zero_gamma).
     """
 
     kind: str = "published"
     slope: float = 0.0
     straight: bool = True
+    common: bool = True
     zeroed: frozenset[str] = frozenset()
 
     def variances(self, op: ops.Conv2d | ops.Linear) -> tuple[float, float]:
@@ -49,12 +53,13 @@ class Channels:
     """Channels of a tensor that are alike.
 
     square: the mean square at each position. common: at each position, the mean square of a
-    channel's mean over inputs; cross: its product with the mean over all positions; steady: the
-    square of that one. law: how the values are distributed over inputs and positions. ripple: how
-    much a channel's mean over inputs differs between positions, as the root mean square over all
-    pairs; channels differ in that, and so in the variance that batch norm divides by. spread: the
-    variance of that one between channels, for other reasons. pairs: on a small map, for each two
-    positions the mean product of a channel's means.
+    channel's mean over inputs, or `cross` itself where nobody asks for it; cross: its product with
+    the mean over all positions; steady: the square of that one. law: how the values are distributed
+    over inputs and positions. ripple: how much a channel's mean over inputs differs between
+    positions, as the root mean square over all pairs; channels differ in that, and so in the
+    variance that batch norm divides by. spread: the variance of that one between channels, for
+    other reasons. pairs: on a small map, for each two positions the mean product of a channel's
+    means.
     """
 
     channels: int
@@ -72,6 +77,23 @@ class Channels:
         """Over inputs and positions, as batch norm has it."""
         return mean(self.square) - self.steady
 
+    @property
+    def follows(self) -> bool:
+        """Whether it is known what all inputs have in common at each position."""
+        return self.common is not self.cross
+
+    @property
+    def in_common(self) -> float:
+        """How the values of a channel at two positions and of two inputs correlate."""
+        middle = self.law.mean**2
+        whole = mean(self.square) - middle
+        return (self.steady - middle) / whole if whole > 0 else 0.0
+
+    @property
+    def apart(self) -> float:
+        """That of values about their law's points."""
+        return self.law.variance if len(self.law.points) > 1 else self.variance
+
 
 Tensor = tuple[Channels, ...]
 """All channels of a tensor, in order."""
@@ -81,7 +103,7 @@ class Gain(NamedTuple):
     """What a layer does to the gradient of some channels, element by element.
 
     factor: of its mean square. kept: of the correlation of two inputs' gradients; even: of that
-    of two positions'. bends: an activation's law and moments. places: how the factor differs
+    of two positions'. bends: an activation's moments. places: how the factor differs
     between positions, if it does.
     """
 
@@ -89,7 +111,7 @@ class Gain(NamedTuple):
     factor: float
     kept: float = 1.0
     even: float = 1.0
-    bends: tuple[Law, Moments] | None = None
+    bends: Moments | None = None
     places: Map | None = None
 
 
@@ -102,8 +124,8 @@ class Passed(NamedTuple):
 
 def noise(shape: Shape) -> Tensor:
     """An input of independent numbers of variance 1 and mean 0."""
-    ones, zeros = uniform(spatial(shape)), uniform(spatial(shape), 0.0)
-    return (Channels(shape[0], ones, zeros, zeros, 0.0, gauss(1.0)),)
+    ones, common, cross = (uniform(spatial(shape), value) for value in (1.0, 0.0, 0.0))
+    return (Channels(shape[0], ones, common, cross, 0.0, gauss(1.0)),)
 
 
 def nothing(shape: Shape) -> Tensor:
@@ -154,3 +176,27 @@ def average(tensor: Tensor, kind: str) -> float:
     """The mean over channels of a number of theirs."""
     count = sum(part.channels for part in tensor)
     return float(sum(part.channels * getattr(part, kind) for part in tensor)) / count
+
+
+def window_of(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Window:
+    """How a layer's window slides."""
+    dilation = op.dilation if isinstance(op, ops.Conv2d) else (1, 1)
+    shapes = layer.input_shapes[0], layer.output_shape
+    return window(*shapes, op.kernel, op.stride, op.padding, dilation)
+
+
+def aligned(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Runs of channels that lie in one part of both: their count, and which parts these are."""
+    runs, left, right = [], 0, 0
+    rests = [*first[:1], *second[:1]]
+    while left < len(first) and right < len(second):
+        count = min(rests)
+        runs.append((count, left, right))
+        rests = [rests[0] - count, rests[1] - count]
+        if not rests[0]:
+            left += 1
+            rests[0] = first[left] if left < len(first) else 0
+        if not rests[1]:
+            right += 1
+            rests[1] = second[right] if right < len(second) else 0
+    return runs

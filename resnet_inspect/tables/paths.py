@@ -96,7 +96,7 @@ def _words(found: Paths, least: int, most: int, inside: int) -> Iterator[str]:
         yield "No shortcut leads around anything here; paths part and join."
     else:
         if found.by_blocks == tuple(comb(n, k) for k in range(n + 1)):
-            yield f"{n} residual blocks in a row are 2^{n} paths ({_SOURCE}, section 3.1)."
+            yield f"{n} residual blocks in a row are 2^{n} paths ({_SOURCE})."
         yield f"{inside / total:.4%} of the paths pass {least} to {most} of {n} blocks."
 
 

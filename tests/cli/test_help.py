@@ -84,7 +84,7 @@ def test_help_lists_the_words_once(shown: Help) -> None:
         "stage, block, conv, layer.",
         "TB, LR.",
         "light, dark, print.",
-        "A, B, C, D, none.",
+        "A, B, C, D, identity, none.",
     ):
         assert text.count(words) == 1
     text = " ".join(" ".join(shown("table")).replace("│", " ").split())
@@ -97,26 +97,26 @@ def test_help_lists_the_words_once(shown: Help) -> None:
 class Wider(ResNetSpec):
     """A spec with one field more."""
 
-    drop: str = spec_field("none", "word", "KIND", "What to drop.", choices=("none", "half"))
+    omit: str = spec_field("none", "word", "KIND", "What to omit.", choices=("none", "half"))
 
 
 @pytest.fixture
 def added(monkeypatch: pytest.MonkeyPatch) -> SpecField:
-    field = described(Wider)["drop"]
-    monkeypatch.setitem(FIELDS, "drop", field)
+    field = described(Wider)["omit"]
+    monkeypatch.setitem(FIELDS, "omit", field)
     return field
 
 
 def test_an_added_field_is_an_option(added: SpecField) -> None:
     seen: list[Network] = []
     probe = command("probe")(network_options(lambda network: seen.append(network)))
-    probe.main(["resnet18", "--drop", "half"], standalone_mode=False)
-    assert seen[0].fields == {"drop": "half"}
-    (param,) = (param for param in probe.params if param.name == "drop")
+    probe.main(["resnet18", "--omit", "half"], standalone_mode=False)
+    assert seen[0].fields == {"omit": "half"}
+    (param,) = (param for param in probe.params if param.name == "omit")
     assert isinstance(param, Option)
     assert param.words == ("none", "half")
-    assert completed("compare resnet18 resnet18[dr") == ["resnet18[drop="]
-    assert completed("compare resnet18[drop=") == ["resnet18[drop=none", "resnet18[drop=half"]
+    assert completed("compare resnet18 resnet18[om") == ["resnet18[omit="]
+    assert completed("compare resnet18[omit=") == ["resnet18[omit=none", "resnet18[omit=half"]
 
 
 # --- completion ---------------------------------------------------------------------------------

@@ -84,6 +84,18 @@ def test_a_norm_over_groups_reads_its_input_for_statistics() -> None:
         assert "bn1.statistics" not in [work.name for work in works(ri.graph("resnet50"), mode)]
 
 
+def test_a_norm_without_a_kernel_of_its_own_is_composed_unless_compiled() -> None:
+    graph = ri.graph("resnetv2_50d_evos")
+    eager, compiled = (
+        {work.name: work.kernel for work in works(graph, mode)} for mode in ("eager", "compile")
+    )
+    name = "layer1.0.bn1"
+    size = 64 * 56 * 56
+    assert (eager[name].moved, compiled[name].moved) == (12 * size, 2 * size)
+    assert f"{name}.statistics" in eager
+    assert f"{name}.statistics" in compiled
+
+
 def test_standardized_weights_are_made_in_each_pass() -> None:
     graph = ri.graph("resnetv2_50x1_bit")
     made = [work for work in works(graph) if work.name.endswith(".standardize")]

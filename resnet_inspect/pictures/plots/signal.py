@@ -1,6 +1,6 @@
 """The signal and the gradient through depth: the signal propagation plot.
 
-After Brock et al. 2021, arXiv 2101.08692, section 3, with theory as a line.
+After Brock et al. 2021, arXiv 2101.08692, with theory as a line.
 """
 
 from __future__ import annotations
