@@ -338,11 +338,11 @@ def needed(layer: Layer, kept: tuple[str, ...], graded: frozenset[str]) -> tuple
 def with_gradient(graph: LayerGraph) -> frozenset[str]:
     """The layers whose output gets a gradient: it depends on a parameter that is trained."""
     run = graph.run
-    if run is None:
-        return frozenset([layer.name for layer in graph.layers])
     graded: set[str] = set()
     for layer in graph.layers:
-        trained = any(run.tensors[name].trainable for name in run.uses.get(layer.name, ()))
+        trained = bool(layer.op.params)
+        if run is not None:
+            trained = any(run.tensors[name].trainable for name in run.uses.get(layer.name, ()))
         derived = trained or not graded.isdisjoint(layer.inputs)
         if derived and output_bytes(layer.op, 0) == 0:  # of the network's dtype: no comparison
             graded.add(layer.name)

@@ -251,9 +251,9 @@ _cached = lru_cache(maxsize=8192)(rule)
 
 def _idle_gradients(graph: LayerGraph, layer: Layer, macs: int) -> Terms:
     """What a backward pass need not multiply: no gradient of the input or the weight is asked."""
-    if graph.run is None:
-        return {"S": macs} if graph.inputs.keys() >= {*layer.inputs} else {}
     graded, weights = with_gradient(graph), getattr(layer.op, "weights", 0)
+    if graph.run is None:
+        return {"S": macs} if graded.isdisjoint(layer.inputs) else {}
     if not weights:  # the product of its inputs
         idle = sum(name not in graded for name in layer.inputs)
         return {"S": 2 * macs * idle // len(layer.inputs)} if idle else {}
