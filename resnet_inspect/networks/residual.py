@@ -93,7 +93,7 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
 
 def residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
     spec = part.design
-    projects = part.changes or spec.shortcut == "C"
+    projects = part.changes or part.projects or spec.shortcut == "C"
     passes = spec.shortcut != "none" and not (projects and spec.shortcut == "identity")
     residual = _RESIDUALS[spec.order]
     # a projection takes the activated input (He et al. 2016, section 4.1)
