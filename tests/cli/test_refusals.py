@@ -165,6 +165,7 @@ def test_words_that_mean_nothing(
 @pytest.mark.parametrize(
     ("words", "way_out"),
     [
+        ("table botnet26t_256 --input 3x224x224 --level network", "or set input_size to yours"),
         ("models --like nope", "unknown network 'nope'; give part of a name and *"),
         ("models --family foo", "unknown family 'foo'; 'resnet-inspect models' names"),
         ("forecast resnet18", "'resnet-inspect devices'"),
