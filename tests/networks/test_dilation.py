@@ -41,7 +41,7 @@ def test_macs_of_output_strides() -> None:
     assert ri.graph(explicit) == ri.graph("resnet50", output_stride=8)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "seresnet50", "resnext50_32x4d"])
+@pytest.mark.parametrize("name", ["resnet18", "seresnet50", "resnext50_32x4d", "resnet50d"])
 @pytest.mark.parametrize("stride", [8, 16])
 def test_timms_output_strides(timm: ModuleType, name: str, stride: int) -> None:
     _same_outputs(name, timm.create_model(name, output_stride=stride), output_stride=stride)
