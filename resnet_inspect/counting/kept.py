@@ -46,13 +46,13 @@ def output_bytes(op: ops.Op, itemsize: int) -> int:
 
 
 @by_op
-def auxiliary_bytes(op: ops.Op, layer: Layer) -> int:
+def auxiliary_bytes(op: ops.Op, layer: Layer, itemsize: int) -> int:
     """Bytes for each sample that an op writes besides its output, for its backward pass."""
     return 0
 
 
 @auxiliary_bytes.register(ops.MaxPool2d)
-def _(op: ops.MaxPool2d, layer: Layer) -> int:
+def _(op: ops.MaxPool2d, layer: Layer, itemsize: int) -> int:
     return elements(layer.output_shape) * INDEX
 
 

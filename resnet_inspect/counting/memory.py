@@ -24,6 +24,7 @@ from resnet_inspect.counting.kept import (
     saved_tensors,
     statistics,
 )
+from resnet_inspect.counting.strides import copied_operands
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
@@ -201,11 +202,11 @@ def live_bytes(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> t
             made = _made_bytes(layer, size)
             change[step] += made
             change[until[layer.name] + 1] -= made
-        during.append(auxiliary[type(layer.op)](layer.op, layer))
+        during.append(auxiliary[type(layer.op)](layer.op, layer, size))
         if graph.run and _unpools(layer):  # by indices that a pool gave
             pool = graph.layer(layer.inputs[1])
             for at in range(graph.layers.index(pool) + 1, step + 1):
-                during[at] += auxiliary[type(pool.op)](pool.op, pool)
+                during[at] += auxiliary[type(pool.op)](pool.op, pool, size)
     entering = sum(input_bytes(graph, dtype).values())
     levels = list(accumulate(change, initial=entering))[1:]
     return tuple([(level + extra) * batch for level, extra in zip(levels, during, strict=False)])
@@ -302,13 +303,15 @@ def _saved(
             yield 0
             continue
         op, kind = layer.op, type(layer.op)
-        own = auxiliary[kind](op, layer) * batch + copies[kind](op, layer, size, batch)
+        own = auxiliary[kind](op, layer, size) * batch + copies[kind](op, layer, size, batch)
         if training:
             own += moments[kind](op, layer, size, batch)
         own *= times.get(layer.name, 1)
         named = needed(layer, tensors[kind](op, layer), graded)
         named = () if needs_no_input(graph, layer) else named
-        for name in {owner[name] for name in named} - saved:
+        moved = copied_operands(graph, layer, batch)
+        own += sum([moved.get(name, 0) for name in named]) * size * times.get(layer.name, 1)
+        for name in {owner[name] for name in named if name not in moved} - saved:
             saved.add(name)
             if name in entering:
                 own += entering[name] * batch

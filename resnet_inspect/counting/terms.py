@@ -10,6 +10,7 @@ from resnet_inspect.counting.costs import TERMS as ELEMENTWISE
 from resnet_inspect.counting.costs import operations
 from resnet_inspect.counting.memory import with_gradient
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer, LayerGraph, once, unread
 from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.parts import gates
@@ -198,6 +199,13 @@ def _normalization(op: Op, inputs: Shapes, output: Shape) -> Terms | None:
 
 rule.register(GroupNorm, _normalization)
 rule.register(LayerNorm, _normalization)
+
+
+@rule.register(ActiveNorm)
+def _(op: ActiveNorm, inputs: Shapes, output: Shape) -> Terms | None:
+    """Elementwise operations, by which tools do not know it for a normalization."""
+    found = _with_rest(op, inputs, output, {})
+    return found and found | {"Wp": 2 * op.channels}  # what it bends by is neither
 
 
 @rule.register(BatchNorm)

@@ -216,13 +216,13 @@ def _(op: Pool, layer: Layer, itemsize: int, batch: int) -> int:
 
 
 @auxiliary_bytes.register(Reduce)
-def _(op: Reduce, layer: Layer) -> int:
+def _(op: Reduce, layer: Layer, itemsize: int) -> int:
     gives = op.function in ("cummax", "cummin") or (op.function in _INDICES and op.over)
     return elements(layer.output_shape) * INDEX if gives else 0
 
 
 @auxiliary_bytes.register(Move)
-def _(op: Move, layer: Layer) -> int:
+def _(op: Move, layer: Layer, itemsize: int) -> int:
     return elements(layer.output_shape) * INDEX if op.function == "gather" else 0
 
 
@@ -235,9 +235,9 @@ def _(op: Move, layer: Layer, itemsize: int, batch: int) -> int:
 
 
 @auxiliary_bytes.register(Attention)
-def _(op: Attention, layer: Layer) -> int:
+def _(op: Attention, layer: Layer, itemsize: int) -> int:
     """The logarithm of the sum of each query's exponentials."""
-    return elements(layer.input_shapes[0][:-1]) * STATISTIC
+    return elements(layer.input_shapes[0][:-1]) * max(itemsize, STATISTIC)
 
 
 @saved_copy_bytes.register(Function)
@@ -277,12 +277,12 @@ def _(op: Dropout, layer: Layer, itemsize: int, batch: int) -> int:
 
 
 @auxiliary_bytes.register(GroupNorm)
-def _(op: GroupNorm, layer: Layer) -> int:
+def _(op: GroupNorm, layer: Layer, itemsize: int) -> int:
     folded = 1 if op.channels == layer.output_shape[0] else layer.output_shape[0]
-    return 2 * op.groups * STATISTIC * folded
+    return 2 * op.groups * max(itemsize, STATISTIC) * folded
 
 
-auxiliary_bytes.register(ActiveNorm, lambda op, layer: 0)
+auxiliary_bytes.register(ActiveNorm, lambda op, layer, itemsize: 0)
 
 
 @saved_copy_bytes.register(ActiveNorm)
@@ -293,16 +293,18 @@ def _(op: ActiveNorm, layer: Layer, itemsize: int, batch: int) -> int:
         each = (1 + op.activates) * written * itemsize + op.channels * STATISTIC
         return batch * (each + op.channels * itemsize * other)
     copied = (written * other + op.groups) * STATISTIC
-    return batch * ((2 + 2 * op.activates) * written * itemsize + copied)
+    # Deviations are spread over their channels in memory, unless there is one of each, or one.
+    deviations = op.groups * other if op.groups in (1, op.channels) else written
+    return batch * (((1 + 2 * op.activates) * written + deviations) * itemsize + copied)
 
 
 @auxiliary_bytes.register(LayerNorm)
-def _(op: LayerNorm, layer: Layer) -> int:
+def _(op: LayerNorm, layer: Layer, itemsize: int) -> int:
     moments = 2 if op.type == "LayerNorm" else 1
-    return moments * elements(layer.output_shape[: -len(op.size)]) * STATISTIC
+    return moments * elements(layer.output_shape[: -len(op.size)]) * max(itemsize, STATISTIC)
 
 
 @auxiliary_bytes.register(AdaptivePool)
 @auxiliary_bytes.register(Pool)
-def _(op: AdaptivePool | Pool, layer: Layer) -> int:
+def _(op: AdaptivePool | Pool, layer: Layer, itemsize: int) -> int:
     return elements(layer.output_shape) * INDEX if "Max" in op.type else 0

@@ -28,6 +28,7 @@ from resnet_inspect.counting.memory import (
     storages,
     with_gradient,
 )
+from resnet_inspect.counting.strides import copied_operands
 from resnet_inspect.counting.timeline import Ledger
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
 from resnet_inspect.networks.shapes import elements
@@ -191,10 +192,11 @@ class Step:
             results = [ledger.make("activations", each, fixed)]
             ledger.note(phase, name)
         if keep and name in self.graded:
-            kept = () if needs_no_input(self.graph, layer) else self._kept(layer)
+            moved = copied_operands(self.graph, layer, 2)
             saved = [
                 copies.get(source, self.storage[self.owner[source]])
-                for source in dict.fromkeys(kept)
+                for source in dict.fromkeys(self._kept(layer))
+                if source not in moved
             ]
             self.saved[name] = [ledger.hold(each) for each in (*saved, *results, *casts)]
         ledger.drop(*copies.values(), *results)
@@ -220,10 +222,12 @@ class Step:
         """Bytes that a layer writes besides its output: for each sample, and whatever the batch."""
         if layer.name not in self.results:
             op, kind, itemsize = layer.op, type(layer.op), self.precision.of[layer.name]
-            each = self.rules[auxiliary_bytes][kind](op, layer)
+            each = self.rules[auxiliary_bytes][kind](op, layer, itemsize)
             fixed = 0
             if layer.name in self.graded:
                 each += self.rules[saved_copy_bytes][kind](op, layer, itemsize, 1)
+                moved = copied_operands(self.graph, layer, 2)
+                each += sum([moved.get(name, 0) // 2 for name in self._kept(layer)]) * itemsize
             if self.train:
                 rule = self.rules[statistics][kind]
                 one, two = rule(op, layer, itemsize, 1), rule(op, layer, itemsize, 2)
@@ -232,7 +236,9 @@ class Step:
         return self.results[layer.name]
 
     def _kept(self, layer: Layer) -> tuple[str, ...]:
-        """The tensors that a layer's node saves, by the layers that make them."""
+        """The tensors that a layer's node saves, or copies, by the layers that make them."""
+        if needs_no_input(self.graph, layer):
+            return ()
         kept: tuple[str, ...] = self.rules[saved_tensors][type(layer.op)](layer.op, layer)
         return needed(layer, kept, self.graded)
 

@@ -46,7 +46,7 @@ def attention_pool(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) 
         asked.append(module.swapped(module.shaped(projected, count, heads, each), 1))
     answer = Attention((heads, count, each))
     tensor = module.swapped(module.add(answer, *asked, name="scaled_dot_product_attention"), 1)
-    tensor = module.shaped(tensor, count, width, copies=heads > 1)
+    tensor = module.shaped(tensor, count, width)  # answers lie as those who ask
     tensor = module.add(ops.Linear(width, part.leaving), tensor, name="proj")
     first = View("select", (part.leaving,), ((-1, 0, 1), *placed((0,), (part.leaving,))))
     return module.add(first, tensor)

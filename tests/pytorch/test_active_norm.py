@@ -17,7 +17,12 @@ from resnet_inspect.pytorch.trace.trace import trace
 BATCH, SHAPE = 2, (16, 5, 7)
 OPS = [
     ActiveNorm(groups, 16, True, kind, activates)
-    for kind, groups in (("EvoNormS0", 4), ("FilterResponseNorm", 16))
+    for kind, groups in (
+        ("EvoNormS0", 4),
+        ("EvoNormS0", 1),
+        ("EvoNormS0", 16),
+        ("FilterResponseNorm", 16),
+    )
     for activates in (True, False)
 ]
 
@@ -48,6 +53,6 @@ def test_a_norm_that_activates_bends_what_a_norm_gives() -> None:
     assert torch.allclose(evo(x), still(x) * x.sigmoid(), atol=1e-6)
     groups = still(x).reshape(BATCH, 4, -1)
     assert torch.allclose(groups.var(2, unbiased=False), torch.ones(BATCH, 4), atol=1e-4)
-    thresholded, linear = modules.ActiveNorm(OPS[2]), modules.ActiveNorm(OPS[3])
+    thresholded, linear = (modules.ActiveNorm(op) for op in OPS[-2:])
     assert torch.equal(thresholded(x), linear(x).relu())
     assert torch.allclose(linear(x).square().mean((2, 3)), torch.ones(BATCH, 16), atol=1e-4)

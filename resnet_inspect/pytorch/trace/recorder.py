@@ -43,6 +43,16 @@ replaced = partial(tree_map_only, torch.Tensor)
 _NO_TENSORS = (type(None), bool, int, float, str, torch.Size, torch.dtype, torch.device)
 
 
+def _as_queries_lie(
+    answer: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+) -> torch.Tensor:
+    """What attention gives, laid out as fused kernels do it, which meta tensors do not have."""
+    fused = all(each.dim() == 4 and each.stride(-1) == 1 for each in (query, key, value))
+    if not fused or answer.shape != query.shape:
+        return answer
+    return answer.as_strided(answer.shape, torch.empty_like(query).stride())
+
+
 class _Functions(TorchFunctionMode):
     """Hands every torch function to the recorder."""
 
@@ -116,6 +126,8 @@ class Recorder(Lasting):
         seen = audit.layer = Seen()
         try:
             value = func(*args, **kwargs)
+            if func is torch.nn.functional.scaled_dot_product_attention:
+                value = _as_queries_lie(value, *tensors((args, kwargs))[:3])
         finally:
             audit.layer = None
         return self._recorded(func, args, kwargs, value, seen)

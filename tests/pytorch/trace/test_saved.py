@@ -98,6 +98,25 @@ FUNCTIONS: dict[str, Two] = {
     "gate by einsum": lambda y, z: torch.einsum("nchw,nc->nchw", y, z.mean((2, 3))),
     "tensordot": lambda y, z: torch.tensordot(y, z, ([2], [2])),
     "attention": lambda y, z: F.scaled_dot_product_attention(y, y, z),
+    "attention of heads": lambda y, z: (
+        F.scaled_dot_product_attention(*(x.transpose(1, 2) for x in (y, z, z)))
+        .transpose(1, 2)
+        .flatten(2)
+        .square()
+    ),
+    "matmul": torch.matmul,
+    "matmul, transposed": lambda y, z: y.transpose(2, 3) @ z,
+    "matmul, transposed before": lambda y, z: (
+        y.unflatten(1, (2, 4)).transpose(1, 2) @ z.unflatten(1, (4, 2))
+    ),
+    "matmul of what an activation kept in its order": lambda y, z: (
+        y.unflatten(1, (2, 4)).transpose(1, 2).relu() @ z.unflatten(1, (4, 2))
+    ),
+    "matmul, broadcast": lambda y, z: y.unflatten(1, (2, 4)) @ z[:, None, :4],
+    "matmul, broadcast from outside": lambda y, z: y.unflatten(1, (2, 4)) @ z[:, :2, None],
+    "matmul of a part": lambda y, z: (
+        y.unflatten(1, (2, 4))[:, :, :2] @ z.unflatten(1, (2, 4))[:, :, 2:]
+    ),
     "index": lambda y, _: y[:, [0, 2]],
     "index_select": lambda y, _: y.index_select(1, torch.tensor([0, 2])),
     "gather": lambda y, _: y.gather(1, torch.zeros(1, 8, 14, 14, dtype=torch.long)),
