@@ -20,6 +20,10 @@ def validate(output: str | None, force: bool) -> None:
     resnet-inspect validate
     resnet-inspect validate -o reports/forecast
     """
+    if output is not None:
+        from resnet_inspect.reporting.write import check_folder
+
+        check_folder(output, force=force)
     note("forecasting all that was held out; this takes a minute")
     made = ri.validate()
     if output is None:

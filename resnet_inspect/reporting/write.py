@@ -15,7 +15,10 @@ from resnet_inspect.reporting.page import html
 
 PAGE = "index.html"
 
-_MARK = b'<meta name="generator" content="resnet-inspect '
+_MARKS = {
+    PAGE: b'<meta name="generator" content="resnet-inspect ',
+    "README.md": b"Made by `resnet-inspect ",
+}
 """What the page of every report holds."""
 
 
@@ -100,7 +103,7 @@ def _is_free(folder: Path) -> bool:
 
 
 def _is_report(folder: Path) -> bool:
-    try:
-        return _MARK in (folder / PAGE).read_bytes()
-    except OSError:
-        return False
+    return any(
+        (folder / page).is_file() and mark in (folder / page).read_bytes()
+        for page, mark in _MARKS.items()
+    )

@@ -25,7 +25,7 @@ from resnet_inspect.networks.ops import Conv2d, Op
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.reporting.contents import contents, published, slugs
 from resnet_inspect.reporting.svg import nodes_of_layers
-from resnet_inspect.reporting.write import PAGE, files, write_folder
+from resnet_inspect.reporting.write import PAGE, check_folder, files, write_folder
 
 COMMITTED = Path(__file__).parents[2] / "reports" / "classics"
 NAMES = ("resnet18", "seresnet50")
@@ -398,6 +398,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     (foreign / "mine.txt").write_text("mine")
     for arguments in (
         ("report", "resnet20_cifar", "-o", str(foreign)),
+        ("validate", "-o", str(foreign)),
         ("report", "resnet20_cifr", "-o", str(tmp_path / "other")),
         ("report", "resnet18", "resnet18", "-o", str(tmp_path / "other")),
         ("report", "resnet18", "--batch", "0", "-o", str(tmp_path / "other")),
@@ -412,6 +413,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert tree(folder) == before
     printed(capsys, "report", "resnet20_cifar", "-o", str(foreign), "--force")
     assert (foreign / "mine.txt").read_text() == "mine"
+
+
+def test_a_report_of_forecasts_is_known_again() -> None:
+    check_folder(Path(__file__).parents[2] / "reports" / "forecast")
 
 
 # The same bytes

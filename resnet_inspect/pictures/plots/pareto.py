@@ -102,7 +102,7 @@ def _along(ends: list[Spot]) -> list[Spot]:
 
 def _label(row: Any) -> str:
     """Model, weights in short, and the side of the images."""
-    weights = row["weights"].removesuffix("_in1k").removesuffix("_ft")
+    weights = row["weights"].replace("_ft_in1k", "").removesuffix("_in1k")
     return f"{row['model']} {weights} {row['side']}"
 
 
