@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_inspect.api.networks import Model, graph, graphs
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.progress import SILENT, Progress
-from resnet_inspect.networks.shapes import Shape
+from resnet_inspect.networks.shapes import Shape, show_shape
 
 if TYPE_CHECKING:
     from resnet_inspect.tables.table import Sheet, Table
@@ -47,21 +47,28 @@ def effective_fields(
     In closed form, at initialisation. measure: beside it as autograd finds it over some seeds.
     Raises InspectError, also where theory does not reach.
     """
-    from resnet_inspect.propagation.effective import effective_field, stage_fields
+    from resnet_inspect.propagation.effective import MOST, effective_field, effort, stage_fields
     from resnet_inspect.tables import effective_field as tables
 
     network = graph(model, input_shape, **changes)
     if seeds < 1:
         raise InspectError(f"{seeds} seeds; give at least 1")
     fields = {name: effective_field(network, name) for name in layers} or stage_fields(network)
+    if not fields and effort(network) > MOST:
+        raise InspectError(
+            f"{network.name} takes long at {show_shape(network.input_shape)}; name layers, or give "
+            "a smaller input"
+        )
     if not fields:
-        raise InspectError(f"theory reaches no stage of {network.name}; name layers")
+        raise InspectError(
+            f"theory reaches no stage of {network.name}; 'signal' says where it stops"
+        )
     if not measure:
-        return tables.effective_fields(network, fields)
+        return tables.effective_fields(network, fields, stages=not layers)
     from resnet_inspect.pytorch.effective_field import measure as measured
 
     found = {name: measured(network, field, seeds=seeds) for name, field in fields.items()}
-    return tables.effective_fields(network, fields, found)
+    return tables.effective_fields(network, fields, found, stages=not layers)
 
 
 def signal(

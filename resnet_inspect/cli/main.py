@@ -41,6 +41,9 @@ def run(arguments: Sequence[str]) -> int:
         from resnet_inspect.cli.network_options import for_one_network
 
         return _complain(for_one_network(error) or error.format_message())
+    except click.MissingParameter as error:
+        told = getattr(error.param, "help", None) or ""
+        return _complain(f"{error.format_message()} {told}")
     except click.UsageError as error:  # unknown commands, values of the wrong type
         return _complain(error.format_message())
     except click.Abort:

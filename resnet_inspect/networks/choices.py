@@ -304,7 +304,7 @@ class Choices:
         (),
         "words",
         "KIND,..",
-        "Self-attention in place of each stage's 3x3 convolutions; bot/2: of every second block's.",
+        "Self-attention for each stage's 3x3: bot, lambda, halo; bot/2: in every second block.",
         SELF_ATTENTION,
         example="none,none,bot/2,bot",
     )

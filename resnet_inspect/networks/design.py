@@ -83,7 +83,8 @@ class Part(NamedTuple):
     entering, inner, leaving: channels of its input, of a block's 3x3, and of its output. groups: of
     its 3x3. damping: what a block of a network without normalization multiplies its input by.
     dilation: of its first and its second 3x3. window: kernel and padding of a bottleneck's 3x3.
-    drop: how often training leaves its residual out.
+    drop: how often training leaves its residual out. projects: whether it has a projection though
+    its shape stays: it strode before.
     positions: height and width of what enters at the network's own input size, where it learns
     something for each. attends: the kind of self-attention that takes the place of its 3x3.
     """
@@ -99,6 +100,7 @@ class Part(NamedTuple):
     dilation: tuple[int, int] = (1, 1)
     window: tuple[int, int] = (3, 1)
     drop: float = 0.0
+    projects: bool = False
     positions: Pair = (0, 0)
     attends: str = ""
 

@@ -16,13 +16,15 @@ class Steps(NamedTuple):
     """How a stage strides and dilates.
 
     stride: of its first block. first, rest: dilations of the first 3x3 convolution of its first
-    block, and of all others. factors: of the dilation of each block in turn, all 3x3 alike.
+    block, and of all others. factors: of the dilation of each block in turn, all 3x3 alike. undone:
+    whether an output stride took its stride, whose projection stays.
     """
 
     stride: int
     first: int = 1
     rest: int = 1
     factors: tuple[int, ...] = ()
+    undone: bool = False
 
     def of_block(self, number: int) -> tuple[int, int]:
         """Dilations of the first and the second 3x3 convolution of a block."""
@@ -39,12 +41,14 @@ def steps(spec: ResNetSpec) -> tuple[Steps, ...]:
     reached, dilation, before = spec.stem_stride, 1, 1
     stages = []
     for stage, stride in enumerate(spec.strides):
+        undone = 0 < spec.output_stride < reached * stride and stride > 1
         if spec.dilations:
             dilation = spec.dilations[stage]
-        elif spec.output_stride and reached * stride > spec.output_stride:
+        elif undone:
             dilation, stride = dilation * stride, 1
         reached *= stride
         last = stage == len(spec.strides) - 1
-        stages.append(Steps(stride, before, dilation, spec.multi_grid if last else ()))
+        factors = spec.multi_grid if last else ()
+        stages.append(Steps(stride, before, dilation, factors, undone))
         before = dilation
     return tuple(stages)

@@ -93,7 +93,7 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
 
 def residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
     spec = part.design
-    projects = part.changes or spec.shortcut == "C"
+    projects = part.changes or part.projects or spec.shortcut == "C"
     passes = spec.shortcut != "none" and not (projects and spec.shortcut == "identity")
     residual = _RESIDUALS[spec.order]
     # a projection takes the activated input (He et al. 2016, section 4.1)
@@ -237,6 +237,11 @@ def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Te
             pool = ops.AvgPool2d((stride, stride), (stride, stride), ceil=True)
             tensor = net.add(pool, tensor, name=f"{path}.0")
             stride = 1
+        elif part.dilation[1] > 1:  # a pool stays where a stage dilates in place of striding
+            from resnet_inspect.networks.torch_ops import Pad
+
+            tensor = net.add(Pad((0, 1, 0, 1)), tensor, name=f"{path}.0_pad")
+            tensor = net.add(ops.AvgPool2d((2, 2), (1, 1)), tensor, name=f"{path}.0")
         number = 1  # timm keeps the pool's place where there is nothing to pool
     bias, side = "shortcut" in spec.bias, spec.shortcut_kernel
     if stride == 1 and part.stride == 1:

@@ -144,6 +144,7 @@ def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
         parts += [Part(design, kind, leaving, inner, leaving, 1, groups)] * (count - 1)
         if step.rest > 1 or step.first > 1 or step.factors:
             parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
+            parts[0] = parts[0]._replace(projects=step.undone)
         if spec.unpadded:
             parts = unpadded(parts, spec.unpadded[stage])
         if spec.drop_path_rate:

@@ -41,7 +41,8 @@ def bottleneck_attention(
     if tuple(grid) != part.positions:
         raise ShapeError(
             f"{module.path} has learned distances for {show_shape(part.positions)} positions and "
-            f"gets {show_shape(tuple(grid))}; give an input of the network's own size"
+            f"gets {show_shape(tuple(grid))}; give an input of the network's own "
+            "size, or set input_size to yours"
         )
     heads = 4
     asked = part.design.query_width or width // heads

@@ -108,9 +108,11 @@ class SpecField(NamedTuple):
     def checked(self, value: Any) -> Any:
         """The value, a list as a tuple; raises SpecError or UnknownNameError if it is not allowed.
 
-        Values come from Python and TOML, so their types are checked as well. The default is always
-        allowed, and not checked here.
+        Values come from Python and TOML, so their types are checked as well; False means 'none'.
+        The default is always allowed, and not checked here.
         """
+        if value is False and "none" in self.choices:
+            return () if self.plural else "none"
         if self.plural and not isinstance(value, (list, tuple)):
             raise self.error(f"is {value!r}; give a list, such as {self._listed}")
         items: tuple[Any, ...] = tuple(value) if self.plural else (value,)

@@ -369,8 +369,15 @@ def _check_turns(spec: ResNetSpec) -> None:
 def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> None:
     value = getattr(spec, other)
     if value not in allowed:
+        needed = (
+            f"no {other}" if allowed == ((),) else f"{other} {' or '.join(map(_said, allowed))}"
+        )
         raise SpecError(
-            f"{name} is {getattr(spec, name)!r} and {other} {value!r}; it needs {other} "
-            f"{' or '.join(map(repr, allowed))}",
+            f"{name} is {_said(getattr(spec, name))} and {other} {_said(value)}; it needs {needed}",
             fields=(name, other),
         )
+
+
+def _said(value: Any) -> str:
+    """A value as a command has it: 1,1,2,4 of several."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else repr(value)

@@ -88,5 +88,10 @@ def tapped(graph: LayerGraph, names: Iterable[str]) -> dict[str, Layer]:
         raise InspectError("no features; name taps such as C4, or modules such as layer3")
     for name in asked:
         if name not in known:
-            raise unknown(f"feature of {graph.name}", name, known)
+            raise unknown(
+                f"feature of {graph.name}",
+                name,
+                known,
+                f"give {', '.join(by_tap)}, or a module such as {next(iter(ends))}",
+            )
     return {name: known[name] for name in asked}

@@ -239,7 +239,7 @@ def names(pattern: str = "*", family: str | None = None) -> list[str]:
     from fnmatch import fnmatchcase
 
     if family is not None and family not in FAMILIES:
-        raise unknown("family", family, FAMILIES)
+        raise unknown("family", family, FAMILIES, "'resnet-inspect models' names each network's")
     return [
         name
         for name, line in ZOO.items()

@@ -129,21 +129,32 @@ SIDE = 1024
 def stage_fields(graph: LayerGraph) -> dict[str, EffectiveField]:
     """The effective fields of the stages' last units, by layer, as far as theory reaches.
 
-    Of the last unit alone where all would take long, and of none where that one would.
+    Of the last of them alone where all would take long, and of none where that one would.
     """
-    found: dict[str, EffectiveField] = {}
+    fields = receptive_fields(graph)
+    names = [stage.output.name for stage in graph.stages]
     with suppress(InspectError):
-        last, fields = unit_layer(graph), receptive_fields(graph)
-        units = dict.fromkeys((*(stage.output.name for stage in graph.stages), last))
-        positions = sum(prod(layer.output_shape[1:]) for layer in graph.layers)
-        positions = positions * max(SIDE, *graph.input_shape) // SIDE
-        if positions * len(units) > MOST:
-            units = {last: None} if positions <= MOST else {}
-        for name in units:
-            field = fields[name]
-            if field and len(field.axes) == 2 and all(axis.stride for axis in field.axes):
+        names.append(unit_layer(graph))
+    units = [
+        name
+        for name in dict.fromkeys(names)
+        if (field := fields[name])
+        and len(field.axes) == 2
+        and all(axis.stride for axis in field.axes)
+    ]
+    few = MOST // effort(graph)
+    found: dict[str, EffectiveField] = {}
+    for name in reversed(units):
+        if len(found) < (len(units) if len(units) <= few else min(1, few)):
+            with suppress(InspectError):
                 found[name] = effective_field(graph, name)
-    return found
+    return dict(reversed(found.items()))
+
+
+def effort(graph: LayerGraph) -> int:
+    """What one effective field takes, to set against MOST."""
+    positions = sum(prod(layer.output_shape[1:]) for layer in graph.layers)
+    return max(1, positions * max(SIDE, *graph.input_shape) // SIDE)
 
 
 def difference(first: Map, second: Map) -> float:

@@ -288,7 +288,11 @@ def _(
 
 
 @passed.register
-def _(op: ops.AvgPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+def _(
+    op: ops.AvgPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial
+) -> Passed | None:
+    if not initial.common:  # behind all that was asked about
+        return None
     over = window_of(op, layer)
     full = uniform(spatial(layer.output_shape), float(op.kernel[0] * op.kernel[1]))
     counts = full if op.count_padding else over.counts

@@ -7,6 +7,7 @@ does not fit is left as it is initialised; what happened to each tensor is told.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -15,12 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.errors import InspectError, shown, unknown
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import BatchNorm2d, Conv2d, Linear
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.torch_ops import BatchNorm
 from resnet_inspect.pytorch.assemble import build
 from resnet_inspect.pytorch.weight_names import (
     LAYOUTS,
@@ -78,6 +80,10 @@ def convert(
         layout = _fitting(LAYOUTS[to], spec)
         ours = convert(state, spec, flip_channels=flip_channels)
         return _written(layout, ours, graph, spec)
+    if not isinstance(state, Mapping):
+        raise InspectError(
+            f"{shown(state)} is no state dict; give torch.load(FILE), or model.state_dict()"
+        )
     tensors = {key: torch.as_tensor(value) for key, value in state.items()}
     source = _layout_of(tensors)
     if source is None:
@@ -265,19 +271,26 @@ def _is_of(spec: ResNetSpec, read: Callable[[ResNetSpec], State]) -> bool:
         state = read(spec)
     except (InspectError, IndexError):  # another layout, other stages
         return False
+    held = Counter[str]()
+    for name, tensor in state.items():
+        held[name.rpartition(".")[0]] += tensor.numel()
     shapes: dict[str, tuple[int, ...]] = {}
+    means, others = set[str](), set[str]()
     for layer in graph.layers:
         op = layer.op
         if isinstance(op, Conv2d):
             shapes[layer.path] = (op.out_channels, op.in_channels // op.groups, *op.kernel)
         elif isinstance(op, Linear):
             shapes[layer.path] = (op.out_features, op.in_features)
-        elif op.params or isinstance(op, BatchNorm2d):
-            shapes[layer.path] = ()
-    means = {layer.path for layer in graph.layers if isinstance(layer.op, BatchNorm2d)}
-    for key, paths in (("weight", shapes.keys()), ("running_mean", means)):
-        if {name for name in state if name.endswith(f".{key}")} != {f"{at}.{key}" for at in paths}:
-            return False
+        elif isinstance(op, (BatchNorm2d, BatchNorm)):
+            means.add(layer.path)
+        elif op.params:
+            others.add(layer.path)
+            if held[layer.path] != op.params:
+                return False
+    averaging = {name.rpartition(".")[0] for name in state if name.endswith(".running_mean")}
+    if averaging != means or held.keys() - others != shapes.keys() | means:
+        return False
     return all(
         _alike(tuple(state[f"{path}.weight"].shape), shape, path, graph)
         for path, shape in shapes.items()
@@ -289,7 +302,7 @@ def _alike(found: tuple[int, ...], shape: tuple[int, ...], path: str, graph: Lay
         return found[1:] == shape[1:]
     if path == _stem(graph):
         return (found[0], *found[2:]) == (shape[0], *shape[2:])
-    return not shape or found == shape
+    return found == shape
 
 
 def _doubt(name: str, source: Layout | None) -> str:

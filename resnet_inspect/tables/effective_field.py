@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from resnet_inspect.counting.receptive_field import field_end, receptive_fields
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.propagation.effective import HELD, EffectiveField, difference
 from resnet_inspect.propagation.maps import Map, radius_of
@@ -38,16 +39,22 @@ def effective_fields(
     graph: LayerGraph,
     fields: Mapping[str, EffectiveField],
     measured: Mapping[str, Map] | None = None,
+    *,
+    stages: bool = True,
 ) -> Table:
-    """A row a field; measured: what autograd found, by the name of the layer."""
+    """A row a field; measured: what autograd found, by the name of the layer.
+
+    stages: whether the fields are those of the stages, as far as they go.
+    """
     found = measured or {}
+    left = _left_out(graph, fields) if stages else ()
     hidden = () if found else ("measured", "difference")
     return Table(
         title=f"{graph.name}: what the unit in the middle sees at initialisation",
         columns=_COLUMNS,
         rows=tuple(_row(name, field, found.get(name)) for name, field in fields.items()),
         meta={"model": graph.name, "input": list(graph.input_shape)},
-        notes=(_CAN_SEE, _OUTSIDE, *((_L1,) if found else ()), *_answer(graph, fields)),
+        notes=(_CAN_SEE, _OUTSIDE, *((_L1,) if found else ()), *_answer(graph, fields), *left),
         shown=tuple(column.key for column in _COLUMNS if column.key not in hidden),
     )
 
@@ -58,6 +65,26 @@ def _answer(graph: LayerGraph, fields: Mapping[str, EffectiveField]) -> tuple[st
         return ()
     told = f"of what the last of these sees, {last.padding:.1%} is padding"
     return (f"A receptive field larger than the input is not wrong: {told}.",)
+
+
+def _left_out(graph: LayerGraph, fields: Mapping[str, EffectiveField]) -> tuple[str, ...]:
+    """Why later stages have no row."""
+    last = graph.layers.index(graph.by_name[list(fields)[-1]])
+    later = [
+        stage.output
+        for stage in graph.stages
+        if len(stage.output.output_shape) == 3 and graph.layers.index(stage.output) > last
+    ]
+    if not later:
+        return ()
+    field = receptive_fields(graph)[later[0].name]
+    if field is None:
+        why = f"Receptive fields end at {field_end(graph)}"
+    elif not all(axis.stride for axis in field.axes):
+        why = "Behind a gate, which has seen all positions, a unit can see the whole input"
+    else:
+        why = "Theory reaches no further: 'resnet-inspect signal' says where it stops"
+    return (f"{why}.",)
 
 
 def _row(name: str, field: EffectiveField, measured: Map | None) -> Record:

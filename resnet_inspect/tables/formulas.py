@@ -58,8 +58,8 @@ def activations(layer: Layer) -> Formula:
 @singledispatch
 def formulas(op: ops.Op, layer: Layer) -> list[Formula]:
     """The formulas of an op; of one without a rule its parameters, and what it gives."""
-    held = Formula("parameters", "counted from its tensors", str(op.params), op.params)
-    return [held, *([activations(layer)] if cost(layer).written else ())]
+    held = Formula("parameters", "counted from its tensors", f"{op.params:,}", op.params)
+    return [*([held] if op.params else ()), *([activations(layer)] if cost(layer).written else ())]
 
 
 @formulas.register(ops.Conv2d)

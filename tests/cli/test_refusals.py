@@ -162,6 +162,23 @@ def test_words_that_mean_nothing(
     refused(capsys, *command, word)
 
 
+@pytest.mark.parametrize(
+    ("words", "way_out"),
+    [
+        ("table botnet26t_256 --input 3x224x224 --level network", "or set input_size to yours"),
+        ("models --like nope", "unknown network 'nope'; give part of a name and *"),
+        ("models --family foo", "unknown family 'foo'; 'resnet-inspect models' names"),
+        ("forecast resnet18", "'resnet-inspect devices'"),
+        (
+            "table halonet26t --output-stride 8",
+            "none,none,halo2/2,halo2; it needs no self_attention",
+        ),
+    ],
+)
+def test_a_way_out(words: str, way_out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert way_out in refused(capsys, *words.split())
+
+
 def test_a_long_value_keeps_its_ends(capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, "table", "a" * 200 + "b" * 200)
     assert f"unknown network '{'a' * 49}...{'b' * 49}'" in line

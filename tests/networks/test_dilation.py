@@ -41,7 +41,7 @@ def test_macs_of_output_strides() -> None:
     assert ri.graph(explicit) == ri.graph("resnet50", output_stride=8)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "seresnet50", "resnext50_32x4d"])
+@pytest.mark.parametrize("name", ["resnet18", "seresnet50", "resnext50_32x4d", "resnet50d"])
 @pytest.mark.parametrize("stride", [8, 16])
 def test_timms_output_strides(timm: ModuleType, name: str, stride: int) -> None:
     _same_outputs(name, timm.create_model(name, output_stride=stride), output_stride=stride)
@@ -109,3 +109,22 @@ def test_same_padding_is_tensorflows(timm: ModuleType, side: int) -> None:
 def test_what_cannot_dilate(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ri.InspectError, match=words):
         ri.spec("resnet50", **changes)
+
+
+@pytest.mark.parametrize("name", ["nfnet_f0", "gernet_l"])
+@pytest.mark.parametrize(
+    "changes", [{"output_stride": 8}, {"output_stride": 16, "multi_grid": (1, 2)}]
+)
+def test_a_stage_that_strode_keeps_its_projection(name: str, changes: dict[str, Any]) -> None:
+    """Also where its channels stay the same, so that weights keep their places."""
+    dilated, plain = ri.graph(name, **changes), ri.graph(name)
+    held = [{layer.path for layer in graph.layers if layer.op.params} for graph in (dilated, plain)]
+    assert held[0] == held[1]
+    assert ri.cost(dilated).params == ri.cost(plain).params
+
+
+def test_timms_dilated_nfnets_have_the_same_weights(timm: ModuleType) -> None:
+    theirs = timm.create_model("nfnet_f0", output_stride=8)
+    converted = ri.weights.convert(theirs.state_dict(), "nfnet_f0", output_stride=8)
+    assert not converted.dropped
+    assert not converted.new

@@ -163,11 +163,11 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ),
     ({**INNER, "head": "embedding"}, {"head": "embedding"}, "'embedding'", "order 'inner'"),
     ({**PRE, "outer_norm": "stem"}, {"outer_norm": "stem"}, "outer_norm is 'stem'", "order 'pre'"),
-    (UNPADDED, {"unpadded": (1, 1, 0, 0)}, "unpadded is (1, 1, 0, 0)", "block 'bottleneck'"),
+    (UNPADDED, {"unpadded": (1, 1, 0, 0)}, "unpadded is 1,1,0,0", "block 'bottleneck'"),
     (UNPADDED, {**UNPADDED, "unpadded": (1, 0)}, "unpadded has 2 entries", "each stage"),
     (UNPADDED, {**UNPADDED, "unpadded": (1, 2, 0, 0)}, "unpadded has 2", "0 to 1"),
     (UNPADDED, {**UNPADDED, "padding": "same"}, "padding 'same'", "needs padding 'torch'"),
-    (UNPADDED, {**UNPADDED, "output_stride": 8}, "unpadded (1, 1, 0, 0)", "unpadded ()"),
+    (UNPADDED, {**UNPADDED, "output_stride": 8}, "unpadded 1,1,0,0", "no unpadded"),
     (
         {**SCALED, **BOTTLENECK, "extra_conv": True},
         {**SCALED, "extra_conv": True},
@@ -378,7 +378,7 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
         "a multiple of 64",
     ),
     (ATTENDING, {**ATTENDING, "block": "basic"}, "block 'basic'", "block 'bottleneck'"),
-    (ATTENDING, {**ATTENDING, "output_stride": 16}, "output_stride is 16", "self_attention ()"),
+    (ATTENDING, {**ATTENDING, "output_stride": 16}, "output_stride is 16", "no self_attention"),
     (ATTENDING, {**ATTENDING, "attention_at": "last"}, "attention_at 'last'", "'inner'"),
     (
         ATTENDING,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import resnet_inspect as ri
 from resnet_inspect.errors import FormatError, SpecError, UnknownNameError
 from resnet_inspect.networks import naming, spec_file, zoo
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec, field_named
@@ -66,6 +67,14 @@ def test_descriptions_are_complete(name: str) -> None:
         assert about.parse(about.show(default)) == default == about.checked(default)
     if about.plural:
         assert about.checked(about.parse(about.example)) == about.parse(about.example)
+
+
+def test_false_is_none_where_none_is_a_choice() -> None:
+    assert ri.spec("resnet50", head=False) == ri.spec("resnet50", head="none")
+    with pytest.raises(ri.InspectError, match="head is True; give a word in quotes"):
+        ri.spec("resnet50", head=True)
+    with pytest.raises(ri.InspectError, match="block is False"):
+        ri.spec("resnet50", block=False)
 
 
 def test_a_decimal_is_any_number_within_its_bounds() -> None:

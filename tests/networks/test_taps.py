@@ -37,6 +37,11 @@ def test_a_table_of_resnet50() -> None:
     assert rows[-1]["params"] == 25557032 - 2048 * 1000 - 1000
 
 
+def test_an_unknown_feature_answers_with_those_that_are() -> None:
+    with pytest.raises(ri.InspectError, match="'C9'; give C1, C2, C3, C4, C5, or a module"):
+        ri.build("resnet18", features=("C9",))
+
+
 def test_stages_that_share_a_module_are_tapped_by_layer() -> None:
     rows = ri.taps("vgg16").records()  # where timm's features_only takes all but the pooled last
     assert [row["node"] for row in rows] == [f"features.{n}" for n in (3, 8, 15, 22, 29)]

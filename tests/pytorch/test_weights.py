@@ -150,6 +150,17 @@ def test_channels_can_be_reversed() -> None:
     assert flipped.changed == {"conv1.weight": "channels reversed"}
 
 
+@pytest.mark.parametrize("name", ["dm_nfnet_f0", "nfnet_f0", "iresnet18", "botnet26t_256"])
+def test_all_that_a_network_learns_counts(name: str) -> None:
+    """Gains, slopes and distances as well, and batch norm of vectors."""
+    assert set(ri.weights.recognise(ri.build(name, device="meta").state_dict())) == {name}
+
+
+def test_a_file_is_no_state() -> None:
+    with pytest.raises(ri.InspectError, match=r"'x.pth' is no state dict; give torch.load"):
+        ri.weights.convert("x.pth", "resnet18")  # type: ignore[arg-type]
+
+
 def test_networks_are_recognised_as_far_as_they_can_be() -> None:
     found = ri.weights.recognise(ri.build("resnet101", device="meta").state_dict())
     assert set(found) == {"resnet101", "resnet101_v1"}

@@ -65,6 +65,11 @@ def test_a_shared_module_is_explained_by_its_first_call() -> None:
     assert by_path.rows == by_name.rows
 
 
+def test_layers_without_parameters_have_no_row_of_them() -> None:
+    rows = ri.explain("halonet26t", "layer3.1").records()
+    assert 0 not in [row["value"] for row in rows if row["quantity"] == "parameters"]
+
+
 def test_unknown_parts_have_neighbours() -> None:
     with pytest.raises(UnknownNameError, match=r"did you mean layer2\.0\.conv2"):
         ri.explain("resnet18", "layer2.0.conv3")
