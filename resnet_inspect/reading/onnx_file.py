@@ -45,7 +45,8 @@ class Weight:
     """A tensor that the file holds, or says to be elsewhere.
 
     dtype: torch's name. data: its values, where they are few and here. kind: what its exporter
-    says of it: 'parameter', 'buffer', or 'made' of what the network computes; '' if nothing.
+    says of it: 'parameter', 'buffer', 'fixed' (a number in the code, or a buffer that is not
+    saved), or 'made' of what the network computes; '' if nothing.
     """
 
     dims: Dims
@@ -65,7 +66,8 @@ class Weight:
 @dataclass(frozen=True, slots=True)
 class File:
     """What a file says. inputs: those that no tensor of its own gives a value; types by name are
-    those that the file notes down for tensors on their way."""
+    those that the file notes down for tensors on their way; constants: the kind of what Constant
+    nodes hold."""
 
     path: str
     nodes: tuple[onnx.NodeProto, ...]
@@ -74,6 +76,7 @@ class File:
     weights: Mapping[str, Weight]
     types: Mapping[str, onnx.TypeProto]
     opsets: Mapping[str, int]
+    constants: str
 
     @property
     def name(self) -> str:
@@ -106,6 +109,8 @@ def read(path: str) -> File:
         weights,
         {value.name: value.type for value in known},
         {opset.domain: opset.version for opset in model.opset_import},
+        # torch's older exporter has parameters among the initializers, without exception.
+        "fixed" if model.producer_name == "pytorch" and not kinds else "made",
     )
 
 

@@ -171,12 +171,12 @@ class _Reader:
     def _constant(self, node: onnx.NodeProto) -> None:
         name, value = node.output[0], next(iter(node.attribute), None)
         if value is not None and value.HasField("t"):
-            weight = taken(value.t, self.file.path, "made")
+            weight = taken(value.t, self.file.path, self.file.constants)
         else:
             given = onnx.helper.get_attribute_value(value) if value else 0
             data = np.array(0 if isinstance(given, (bytes, onnx.SparseTensorProto)) else given)
             kind = onnx.TensorProto.FLOAT if data.dtype.kind == "f" else onnx.TensorProto.INT64
-            weight = Weight(data.shape, kind, data, "made")
+            weight = Weight(data.shape, kind, data, self.file.constants)
         self.weights.by_name[name] = weight
         self.values[name] = Value(weight.dims, weight.type, weights=(name,), data=weight.data)
 

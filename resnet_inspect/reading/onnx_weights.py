@@ -2,8 +2,9 @@
 
 Parameters are what the exporter calls so; what stands where an operator has its weights; and other
 floating-point tensors of more than one entry, unless the exporter made them (Constant nodes, and
-what a file of torch.export does not list). Running statistics are buffers. All else (shapes, axes,
-scalars, scales of quantized numbers) belongs to the operators.
+what a file of torch.export does not list). Running statistics are buffers, and so is a kernel or a
+matrix that torch's older exporter writes as a Constant node, since it never does so with a
+parameter. All else (shapes, axes, scalars, scales of quantized numbers) belongs to the operators.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ _SETTINGS = INTEGER_WEIGHTS | words(
     "QLinearGlobalAveragePool QuantizeLinear Resize RoiAlign TopK Upsample"
 )
 """Operators whose other constants are limits, scales and the like."""
+
+_FIXED = words("Conv ConvTranspose Gather Gemm MatMul")
+"""Operators of which a fixed tensor can be the kernel, the matrix or the table."""
 
 Inputs = Sequence[Value | None]
 
@@ -61,7 +65,7 @@ class Weights:
 
     def _is_learned(self, name: str, value: Value, node: onnx.NodeProto, in_place: bool) -> bool:
         weight = self.by_name[name]
-        if weight.kind in ("parameter", "buffer"):
+        if weight.kind in ("parameter", "buffer", "fixed"):
             return weight.kind == "parameter"
         if not is_float(value.type) and node.op_type not in INTEGER_WEIGHTS:
             return False
@@ -81,9 +85,14 @@ class Weights:
             name
             for at, value in _constants(inputs)
             for name in value.weights
-            if at in places or self.by_name[name].kind == "buffer"
+            if at in places or self._is_buffer(name, value, node, at)
         )
         return tuple(dict.fromkeys(names))
+
+    def _is_buffer(self, name: str, value: Value, node: onnx.NodeProto, at: int) -> bool:
+        kind = self.by_name[name].kind
+        in_place = node.op_type in _FIXED and at in WEIGHTS[node.op_type]
+        return kind == "buffer" or (kind == "fixed" and in_place and value.weights == (name,))
 
     def run(self, uses: Mapping[str, tuple[str, ...]], notes: tuple[str, ...]) -> Run:
         """What there is to say of tensors: those that layers use, and parameters that none does."""

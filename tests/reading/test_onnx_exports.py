@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from families import one_of_each_family
 from torch import nn
 
 import resnet_inspect as ri
+from resnet_inspect.counting.costs import graph_cost
+from resnet_inspect.errors import ShapeError
+from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.ops import BatchNorm2d, ScaledConv2d, StandardizedConv2d
+from resnet_inspect.networks.ops import BatchNorm2d, FrozenBatchNorm2d
 from resnet_inspect.networks.shapes import Shape
 
 SIDE = 64
@@ -53,14 +55,40 @@ def distinct(module: nn.Module) -> nn.Module:
 
 
 def described(name: str) -> LayerGraph:
-    channels, height, _ = ri.graph(name).input_shape
-    # An adaptive pool is exported for maps that it divides.
-    side = height if ri.spec(name).head == "mlp" else min(height, SIDE)
-    return ri.graph(name, (channels, side, side))
+    own = ri.graph(name)
+    channels, height, _ = own.input_shape
+    # An adaptive pool is exported for maps that it divides, and no resampling of learned positions.
+    if ri.spec(name).head in ("mlp", "attention"):
+        return own
+    side = min(height, SIDE)
+    try:
+        return ri.graph(name, (channels, side, side))
+    except ShapeError:  # attention at positions, or in blocks, of the network's own size
+        return own
 
 
 def stages(graph: LayerGraph) -> list[tuple[str, Shape, int]]:
     return [(s.name, s.output.output_shape, ri.total(s.layers).macs) for s in graph.stages]
+
+
+class Chain(nn.Sequential):
+    """A module that runs its children in a row, and is no nn.Sequential by its class."""
+
+
+def as_it_is_named(graph: LayerGraph, module: nn.Module) -> LayerGraph:
+    """The network as names of modules alone tell it.
+
+    The older exporter leaves classes out: an nn.Sequential whose children have names, rather than
+    numbers, is a module like any other, and so a block where its layers were of the stem or head.
+    """
+    chains = [
+        each
+        for each in module.modules()
+        if type(each) is nn.Sequential and not all(map(str.isdigit, each._modules))
+    ]
+    for each in chains:
+        each.__class__ = Chain
+    return ri.trace(module, graph.input_shape) if chains else graph
 
 
 def learned(graph: LayerGraph) -> int:
@@ -68,38 +96,69 @@ def learned(graph: LayerGraph) -> int:
     return sum(tensor.entries for tensor in graph.run.tensors.values() if tensor.learned)
 
 
-def constants(graph: LayerGraph) -> int:
-    """What a file holds besides parameters, for convolutions that make their weights of others.
+def named_as_parameters(graph: LayerGraph) -> int:
+    """What a file holds besides parameters that nothing in it tells from these.
 
-    Scales and shifts of the norm that standardizes them, of which a gain may be the scale, and two
-    or three numbers.
+    The scale and shift of frozen batch norm, and its statistics: the older exporter names buffers
+    as it names parameters, and an ordinary operator computes with them.
     """
-    made = [layer.op for layer in graph.layers]
-    standardized = [2 * op.out_channels + 2 for op in made if isinstance(op, StandardizedConv2d)]
-    return sum(standardized) + sum(
-        op.out_channels + 3 for op in made if isinstance(op, ScaledConv2d)
-    )
+    frozen = [layer.op for layer in graph.layers if isinstance(layer.op, FrozenBatchNorm2d)]
+    return sum(op.buffers for op in frozen)
 
 
-@pytest.mark.parametrize("name", one_of_each_family())
+ALWAYS = [
+    "resnet20_cifar",
+    "edsr_baseline_trunk",
+    "resnetblur18",
+    "iresnet18[blocks=1,1,1,1]",
+    "resnet50_caffe[blocks=1,1,1,1]",
+    "resnetv2_50x1_bit[blocks=1,1,1,1]",
+    "resnetv2_50d_frn[blocks=1,1,1,1]",
+    "regnetz_b16_evos[blocks=2,1,1,1]",
+    "dm_nfnet_f0[blocks=1,2,1,1]",
+    "gcresnext26ts",
+    "eca_botnext26ts_256",
+    "halonet26t",
+    "lambda_resnet26t",
+    "resnet50_clip[blocks=1,1,1,1]",
+]
+"""Small networks that have among them every kind of op that any has: these run always."""
+
+NOT_WRITTEN = {"AdaptiveAvgPool2d", "Dropout"}
+"""Ops of VGG's head, the dearest to export: a pool of one position, and nothing."""
+
+
+def op_kinds(names: Iterable[str]) -> set[str]:
+    return {layer.op.kind for name in names for layer in ri.graph(name).layers}
+
+
+def test_networks_that_run_always_have_every_kind_of_op() -> None:
+    assert op_kinds(zoo.ZOO) - NOT_WRITTEN == op_kinds(ALWAYS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*ALWAYS, *(pytest.param(n, marks=pytest.mark.slow) for n in zoo.ZOO if n not in ALWAYS)],
+)
 def test_a_network_of_the_zoo_read_back(name: str, export: Export) -> None:
     graph = described(name)
-    read = export(distinct(ri.build(graph)), graph.input_shape, **AS_IT_IS)
-    whole, again = ri.total(graph.layers), ri.total(read.layers)
-    params = whole.params + constants(graph)
+    module = distinct(ri.build(graph))
+    read = export(module, graph.input_shape, **AS_IT_IS)
+    whole, again = graph_cost(graph), graph_cost(read)
+    params = whole.params + named_as_parameters(graph)
     assert (again.params, again.macs, again.uncounted) == (params, whole.macs, 0)
     assert learned(read) == params
     assert read.run is not None
     assert not read.run.unused
     assert read.input_shape == graph.input_shape
-    assert stages(read) == stages(graph)
-    assert [s.name for s in read.stages] == [s.name for s in graph.stages]
+    assert stages(read) == stages(as_it_is_named(graph, module))
 
 
 FOLDING = [
     pytest.param("resnet18", {"dynamo": False}, id="resnet18"),
     pytest.param("resnetv2_18", {"dynamo": False}, id="resnetv2_18"),
     pytest.param("resnet10t", {"dynamo": True}, id="resnet10t-torch.export"),
+    pytest.param("gernet_s", {"dynamo": True}, id="gernet_s-torch.export", marks=pytest.mark.slow),
     pytest.param(
         "resnetv2_18", {"dynamo": True}, id="resnetv2_18-torch.export", marks=pytest.mark.slow
     ),
@@ -135,6 +194,30 @@ def test_equal_tensors_that_are_stored_once_are_said_so(export: Export) -> None:
     read = export(ri.build("resnet20_cifar"), (3, 32, 32), **AS_IT_IS)
     assert read.run is not None
     assert "equal values once" in " ".join(read.run.notes)
+
+
+class Fixed(nn.Module):
+    """Numbers that nobody learns, where operators have their parameters: a blur, a norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3)
+        self.norm = nn.BatchNorm2d(8, affine=False, track_running_stats=True)
+        self.register_buffer("blur", torch.rand(8, 1, 3, 3), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.conv2d(self.norm(self.stem(x)), self.blur, groups=8)
+
+
+@pytest.mark.parametrize(
+    ("settings", "statistics"),
+    # The newer exporter folds the norm into the convolution.
+    [(AS_IT_IS, 16), pytest.param({"dynamo": True}, 0, marks=pytest.mark.slow)],
+)
+def test_what_is_fixed_is_no_parameter(settings: Any, statistics: int, export: Export) -> None:
+    read = graph_cost(export(distinct(Fixed()), (3, 16, 16), **settings))
+    assert (read.params, read.buffers) == (8 * 27 + 8, statistics + 8 * 9)
+    assert read.macs == 8 * 27 * 14 * 14 + 8 * 9 * 12 * 12
 
 
 class Sequence(nn.Module):
