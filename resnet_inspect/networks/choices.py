@@ -25,7 +25,7 @@ SELF_ATTENTION = ("none", *(kind + nth for kind in _KINDS for nth in ("", "/2", 
 """In all blocks of a stage, or in every second, third or fourth."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)
 class Choices:
     """The fields of a residual network, and where they were published:
 

@@ -8,7 +8,7 @@ from resnet_inspect.networks.choices import Choices
 from resnet_inspect.networks.spec_field import spec_field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)
 class EndChoices(Choices):
     """The fields of a residual network, those of its head and its images with them."""
 

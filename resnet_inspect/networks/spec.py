@@ -21,6 +21,7 @@ from resnet_inspect.networks.spec_rules import check, follow, freed
 from resnet_inspect.networks.training_choices import TrainingChoices
 
 
+# Only here are methods made of the choices: each class of them would make all of them again.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResNetSpec(TrainingChoices):
     """A residual network: its `Choices`, checked, and what follows from them."""

@@ -11,7 +11,7 @@ MOST_DROPPED = 0.99
 """More would leave nothing to train."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)
 class TrainingChoices(EndChoices):
     """The fields of a residual network, those of its training with them:
 
