@@ -59,7 +59,7 @@ def arrows(graph: LayerGraph) -> set[tuple[str, str]]:
         labels = re.findall(r"<B>([^<>]*→[^<>]*)</B>", diagram(graph, level=level).dot)
         for label in labels:
             if not label.startswith(("gate", "zero padding")):
-                steps = label.split(" → ")
+                steps = [re.sub(r" +× \d+$", "", step) for step in label.split(" → ")]
                 found.update(pairwise(steps))
     return found
 
