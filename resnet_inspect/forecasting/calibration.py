@@ -38,9 +38,14 @@ class Sample(NamedTuple):
         batch: int,
         device: Device,
         seconds: float,
+        wide_norms: bool = True,
     ) -> Sample:
-        """A network that took so long when it ran in this way."""
-        counted = kernels(graph, *way.runs(precision))
+        """A network that took so long when it ran in this way.
+
+        wide_norms: whether autocast keeps norms over groups in fp32.
+        """
+        mode, train, autocast, channels_last = way.runs(precision)
+        counted = kernels(graph, mode, train, autocast and wide_norms, channels_last)
         return cls(counted, batch, device, SETTINGS[precision], seconds)
 
 

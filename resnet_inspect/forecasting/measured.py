@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 from resnet_inspect.forecasting.calibration import Sample
 from resnet_inspect.forecasting.devices import find
-from resnet_inspect.forecasting.efficiency import SETTINGS, Way
-from resnet_inspect.forecasting.kernels import kernels
+from resnet_inspect.forecasting.efficiency import Way
 from resnet_inspect.networks.naming import named
 from resnet_inspect.networks.resnet import layer_graph
 
@@ -91,6 +90,5 @@ def sample(run: Run, timing: Timing) -> Sample:
     """A timing as calibration takes it."""
     graph = layer_graph(named(timing.model), (3, timing.side, timing.side))
     device = find(run.device)
-    mode, train, autocast, channels_last = run.way.runs(run.precision)
-    counted = kernels(graph, mode, train, autocast and run.norms == "fp32", channels_last)
-    return Sample(counted, timing.batch, device, SETTINGS[run.precision], timing.seconds)
+    batch, seconds, wide = timing.batch, timing.seconds, run.norms == "fp32"
+    return Sample.of(graph, run.way, run.precision, batch, device, seconds, wide)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from resnet_inspect.networks.torch_ops import GroupNorm
 
-ACTIVE = {"evo": "EvoNormS0", "frn": "FilterResponseNorm"}
-"""What a spec calls them, and their kinds."""
-
 
 class ActiveNorm(GroupNorm):
     """A norm over groups with learned numbers of its own that bend what it gives.

@@ -15,6 +15,9 @@ ResNetSpec = Any
 GROUPED = ("group", "evo")
 """Norms over groups of channels."""
 
+ACTIVE = {"evo": "EvoNormS0", "frn": "FilterResponseNorm"}
+"""Norms that activate as well, and the kinds of their ops."""
+
 
 def squeezed_channels(channels: int, reduction: int, multiple: int = 8) -> int:
     """Hidden units of attention: channels / reduction to the nearest 8, at least 8.

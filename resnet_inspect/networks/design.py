@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.channel_rules import ACTIVE
 from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.shapes import Pair, Shape
 from resnet_inspect.networks.spec import ResNetSpec
@@ -194,7 +195,7 @@ def activated(
     keeps: bool = False,
 ) -> Tensor:
     """The network's activation of a tensor, times gamma where weights are not; keeps: its input."""
-    if design.norm in ("evo", "frn"):
+    if design.norm in ACTIVE:
         return tensor
     op = _slopes(net.shape(tensor)[0]) if design.activation == PRELU else design.act
     op = op.replace(inplace=False) if keeps else op
@@ -227,8 +228,8 @@ def normalized(
         from resnet_inspect.networks.torch_ops import GroupNorm
 
         return net.add(GroupNorm(groups, channels), tensor, name=name)
-    if design.norm in ("evo", "frn"):
-        from resnet_inspect.networks.active_norm import ACTIVE, ActiveNorm
+    if design.norm in ACTIVE:
+        from resnet_inspect.networks.active_norm import ActiveNorm
 
         groups = channels if design.norm == "frn" else groups
         epsilon = 1e-5 if design.order == "pre" else 1e-3  # timm's S0 and S0a

@@ -23,8 +23,9 @@ def folded(graph: LayerGraph) -> LayerGraph:
     with it as it is or normalized, are one (Ding et al. 2021, arXiv 2101.03697, section 3.3).
     Raises InspectError where there is nothing to fold.
     """
-    alone = _alone(graph)
-    into = _foldable(graph, alone)
+    calls = _calls(graph)
+    alone = _alone(graph, calls)
+    into = _foldable(graph, alone, calls)
     into |= _summed(graph, alone, into)
     if not into:
         raise InspectError(f"{graph.name} has no batch norm behind a convolution; nothing to fold")
@@ -53,9 +54,8 @@ def _calls(graph: LayerGraph) -> Counter[str]:
     return Counter(layer.path for layer in graph.layers if layer.op.params)
 
 
-def _alone(graph: LayerGraph) -> set[str]:
+def _alone(graph: LayerGraph, calls: Mapping[str, int]) -> set[str]:
     """The layers that one other reads, whose parameters serve no other."""
-    calls = _calls(graph)
     readers = Counter(name for layer in graph.layers for name in {*layer.inputs})
     readers.update(graph.outputs)
     uses = graph.run.uses if graph.run else {}
@@ -69,9 +69,8 @@ def _alone(graph: LayerGraph) -> set[str]:
     }
 
 
-def _foldable(graph: LayerGraph, alone: Set[str]) -> dict[str, str]:
+def _foldable(graph: LayerGraph, alone: Set[str], calls: Mapping[str, int]) -> dict[str, str]:
     """The layer into which each batch norm folds, by names."""
-    calls = _calls(graph)
     return {
         norm.name: norm.inputs[0]
         for norm in graph.layers

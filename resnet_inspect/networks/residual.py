@@ -92,6 +92,7 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
 
 
 def residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
+    """A block of a residual, and of what leads around it; gives their sum, activated."""
     spec = part.design
     projects = part.changes or part.projects or spec.shortcut == "C"
     passes = spec.shortcut != "none" and not (projects and spec.shortcut == "identity")

@@ -11,7 +11,7 @@ from operator import mul
 from typing import Any
 
 from resnet_inspect.errors import SpecError
-from resnet_inspect.networks.channel_rules import GROUPED, check_channels, check_stem
+from resnet_inspect.networks.channel_rules import ACTIVE, GROUPED, check_channels, check_stem
 from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.ops import GAMMAS
 from resnet_inspect.networks.stems import STEM_STRIDES
@@ -96,8 +96,7 @@ def _check_dilation(spec: ResNetSpec) -> None:
     if not spec.dilates:
         return
     name = next(n for n in ("output_stride", "dilations", "multi_grid") if getattr(spec, n))
-    for other, allowed in _UNDILATED.items():
-        _need(spec, name, other, allowed)
+    _need_all(spec, name, _UNDILATED)
     if spec.output_stride and spec.dilations:
         raise SpecError(
             "output_stride and dilations both say where stages dilate; give one",
@@ -232,7 +231,7 @@ _NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
     ("gamma_in_act", (True,), _SCALED),
     ("skipinit", (True,), _SCALED),
     ("extra_conv", (True,), {**_BOTTLENECK, "scales": (1,), "antialias": ("none",)}),
-    ("norm", ("evo", "frn"), {**_PLAIN, **_GATED, "order": ("post", "pre"), "scales": (1,)}),
+    ("norm", tuple(ACTIVE), {**_PLAIN, **_GATED, "order": ("post", "pre"), "scales": (1,)}),
     ("head", ("hidden",), {**_POST, "norm": ("batch",)}),
     ("order", ("inner",), {**_RESIDUAL, **_PLAIN, "attention": ("none",)}),
     ("activation", (PRELU,), {"order": ("inner",), "block": ("basic",)}),
@@ -296,12 +295,10 @@ _GIVEN: dict[str, dict[str, tuple[Any, ...]]] = {
 def _check_needs(spec: ResNetSpec) -> None:
     for name, values, needs in _NEEDS:
         if getattr(spec, name) in values:
-            for other, allowed in needs.items():
-                _need(spec, name, other, allowed)
+            _need_all(spec, name, needs)
     for name, needs in _GIVEN.items():
         if getattr(spec, name) not in (0, 1, ()):
-            for other, allowed in needs.items():
-                _need(spec, name, other, allowed)
+            _need_all(spec, name, needs)
     if spec.query_width and not spec.self_attention:
         raise SpecError(
             f"query_width is {spec.query_width}, and no stage has self-attention; give "
@@ -310,7 +307,7 @@ def _check_needs(spec: ResNetSpec) -> None:
         )
     if spec.first_blocks:
         _check_first_blocks(spec)
-    if spec.norm in ("evo", "frn") and spec.order == "post":
+    if spec.norm in ACTIVE and spec.order == "post":
         _need(spec, "norm", "linear_out", (True,))
     if spec.bottle_of != "leaving" and not spec.bottle_ratio:
         raise SpecError(
@@ -364,6 +361,11 @@ def _check_turns(spec: ResNetSpec) -> None:
                 f"attention_blocks has {gated} for a stage of {blocks} blocks; give no more",
                 fields=("attention_blocks", "blocks"),
             )
+
+
+def _need_all(spec: ResNetSpec, name: str, needs: Mapping[str, tuple[Any, ...]]) -> None:
+    for other, allowed in needs.items():
+        _need(spec, name, other, allowed)
 
 
 def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_inspect.networks.layouts import L26, L50, Entry
+from resnet_inspect.networks.layouts import L26, L50, POOLLESS, SILU, WITH_ECA, Entry
 
 BOT = "Srinivas et al. 2021, arXiv 2101.11605; timm"
 LAMBDA = "Bello 2021, arXiv 2102.08602; timm"
@@ -13,8 +13,7 @@ HALO = "Vaswani et al. 2021, arXiv 2103.12731; timm"
 _FAMILIES = {BOT: "botnet", LAMBDA: "lambda", HALO: "halonet"}
 
 _T: dict[str, Any] = {"stem": "tiered"}
-_TS: dict[str, Any] = {**_T, "activation": "silu"}
-_POOLLESS: dict[str, Any] = {"stem_strides": (2, 1, 2), "stem_pool": False}
+_TS: dict[str, Any] = {**_T, **SILU}
 _H1: dict[str, Any] = {
     "block": "bottleneck",
     "blocks": (3, 3, 10, 3),
@@ -29,7 +28,7 @@ _SE33: dict[str, Any] = {
     "se_reduction": 16,
     "head_width": 1280,
 }
-_ECA: dict[str, Any] = {"attention": "eca", "group_size": (16,), "query_width": 16}
+_ECA: dict[str, Any] = {**WITH_ECA, "group_size": (16,), "query_width": 16}
 
 
 def _attending(source: str, layout: dict[str, Any], *stages: str, **more: Any) -> Entry:
@@ -51,12 +50,12 @@ def _half(source: str, kind: str) -> Entry:
 def _33(source: str, kind: str) -> Entry:
     """33 layers, with self-attention at the end of stages 2 and 3 and in all of stage 4."""
     third = f"{kind}/3"
-    return _attending(source, _SE33, "none", third, third, kind, **_TS, **_POOLLESS)
+    return _attending(source, _SE33, "none", third, third, kind, **_TS, **POOLLESS)
 
 
 def _mixed(second: str) -> Entry:
     """50 layers, with one kind of self-attention in stage 2, halos in 3 and all positions in 4."""
-    return _attending(HALO, L50, "none", second, "halo/2", "bot/2", **_TS, **_POOLLESS)
+    return _attending(HALO, L50, "none", second, "halo/2", "bot/2", **_TS, **POOLLESS)
 
 
 ATTENDING: dict[str, Entry] = {

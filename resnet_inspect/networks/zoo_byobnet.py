@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_inspect.networks.layouts import DEEP_D, L50, PREACTIVATED, TIMM, Entry
+from resnet_inspect.networks.layouts import DEEP_D, L50, POOLLESS, PREACTIVATED, SILU, TIMM, Entry
 from resnet_inspect.networks.zoo_variants import CLIP_TRUNK, REGNET, REGNET_GATES
 
 GENET = "Lin et al. 2020, arXiv 2006.14090; timm"
@@ -15,17 +15,16 @@ FRN = "Singh & Krishnan 2019, arXiv 1911.09737; timm"
 
 _EVO: dict[str, Any] = {"norm": "evo", "norm_size": 16}
 _50D: dict[str, Any] = {**L50, **PREACTIVATED, **DEEP_D}
-_SILU: dict[str, Any] = {"activation": "silu"}
-_Y: dict[str, Any] = {**REGNET_GATES, **_SILU}
+_Y: dict[str, Any] = {**REGNET_GATES, **SILU}
 _V: dict[str, Any] = {**_Y, "order": "ahead"}
-_SPLITTING: dict[str, Any] = {**_SILU, "shortcut": "identity", "linear_out": True}
+_SPLITTING: dict[str, Any] = {**SILU, "shortcut": "identity", "linear_out": True}
 _Z: dict[str, Any] = {**REGNET_GATES, **_SPLITTING, "bottle_ratio": (4,)}
 _Z_256: dict[str, Any] = {**_Z, "input_size": (256, 256)}
 _LAW_4 = (48, 14.5, 2.226, 28, 8)
 
-_POOLLESS: dict[str, Any] = {"stem": "3x3", "stem_strides": (2,), "stem_width": 32}
+_STRIDING: dict[str, Any] = {"stem": "3x3", "stem_strides": (2,), "stem_width": 32}
 _GENET: dict[str, Any] = {
-    **_POOLLESS,
+    **_STRIDING,
     "block": "bottleneck",
     "first_blocks": ("basic", "basic"),
     "strides": (2, 2, 2, 2, 1),
@@ -44,7 +43,7 @@ _ENTERING: dict[str, Any] = {
 }
 _B16: dict[str, Any] = {
     **_ENTERING,
-    **_POOLLESS,
+    **_STRIDING,
     "blocks": (2, 6, 12, 2),
     "widths": (48, 96, 192, 288),
     "strides": (2, 2, 2, 2),
@@ -56,8 +55,7 @@ _C16: dict[str, Any] = {**_B16, "bottle_ratio": (4,), "input_size": (256, 256)}
 _D8: dict[str, Any] = {
     **_ENTERING,
     "stem": "tiered",
-    "stem_strides": (2, 1, 2),
-    "stem_pool": False,
+    **POOLLESS,
     "blocks": (3, 6, 12, 3),
     "widths": (64, 128, 256, 384),
     "group_size": (8,),
@@ -66,7 +64,7 @@ _D8: dict[str, Any] = {
     "input_size": (256, 256),
 }
 _Q: dict[str, Any] = {
-    **_SILU,
+    **SILU,
     "block": "bottleneck",
     "blocks": (2, 4, 6, 4),
     "widths": (256, 512, 1536, 1536),

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_inspect.networks.layouts import GATED, L26, L50, L101, PREACTIVATED, TIMM, Entry
+from resnet_inspect.networks.layouts import (
+    GATED,
+    L26,
+    L50,
+    L101,
+    PREACTIVATED,
+    SILU,
+    TIMM,
+    WITH_ECA,
+    Entry,
+)
 
 NF = "Brock et al. 2021, arXiv 2101.08692; timm"
 NFNET = "Brock et al. 2021, arXiv 2102.06171; timm"
 
-_ECA: dict[str, Any] = {"attention": "eca"}
 _NF: dict[str, Any] = {
     **PREACTIVATED,
     "norm": "none",
@@ -40,7 +49,7 @@ _L: dict[str, Any] = {
     **_NFNET,
     "widths": (64, 128, 384, 384),
     "group_size": (64,),
-    "activation": "silu",
+    **SILU,
 }
 _NF_REGNET: dict[str, Any] = {
     **_NF,
@@ -53,7 +62,7 @@ _NF_REGNET: dict[str, Any] = {
     "group_size": (8,),
     "se_reduction": 2,
     "attention_at": "inner",
-    "activation": "silu",
+    **SILU,
     "bias": ("stem", "residual", "shortcut", "head"),
 }
 _NF_REGNETS: tuple[tuple[tuple[int, ...], tuple[int, ...], int, int], ...] = (
@@ -86,7 +95,7 @@ def _nf_regnet(
 UNNORMALIZED: dict[str, Entry] = {
     **{
         f"nf_{gate}resnet{depth}": Entry("nf", NF, {**layout, **_NF, **fields})
-        for gate, fields in (("", {}), ("se", GATED), ("eca", _ECA))
+        for gate, fields in (("", {}), ("se", GATED), ("eca", WITH_ECA))
         for depth, layout in ((26, L26), (50, L50), (101, L101))
     },
     # NFNets of GELU; with DeepMind's padding and gains; and lighter ones of SiLU
@@ -105,7 +114,7 @@ UNNORMALIZED: dict[str, Entry] = {
         f"eca_nfnet_l{number}": Entry(
             "nfnet-l",
             TIMM,
-            {**_L, **_nfnet(number, size), "head_width": 3072 if number else 2304, **_ECA},
+            {**_L, **_nfnet(number, size), "head_width": 3072 if number else 2304, **WITH_ECA},
         )
         for number, size in enumerate(_L_SIZES)
     },

@@ -21,10 +21,13 @@ from resnet_inspect.networks.layouts import (
     L152,
     L200,
     L269,
+    POOLLESS,
     PREACTIVATED,
     SE,
+    SILU,
     TIERED,
     TIMM,
+    WITH_ECA,
     Entry,
 )
 
@@ -39,7 +42,6 @@ RESNEST = "Zhang et al. 2020, arXiv 2004.08955; timm"
 REGNET = "Radosavovic et al. 2020, arXiv 2003.13678; timm"
 CLIP = "Radford et al. 2021, arXiv 2103.00020; timm"
 
-_ECA: dict[str, Any] = {"attention": "eca"}
 _AA: dict[str, Any] = {"antialias": "average"}
 _BLUR: dict[str, Any] = {"antialias": "blur"}
 _GN: dict[str, Any] = {"norm": "group"}
@@ -68,8 +70,6 @@ _TS: dict[str, Any] = {
     "attention_at": "inner",
     "input_size": (256, 256),
 }
-_SILU: dict[str, Any] = {"activation": "silu"}
-_POOLLESS: dict[str, Any] = {"stem_strides": (2, 1, 2), "stem_pool": False}
 CLIP_TRUNK: dict[str, Any] = {
     **DEEP_D,
     "pool": "average",
@@ -83,11 +83,11 @@ _33: dict[str, Any] = {
     "blocks": (2, 3, 3, 2),
     "widths": (64, 128, 384, 384),
     **_TS,
-    **_SILU,
-    **_POOLLESS,
+    **SILU,
+    **POOLLESS,
 }
 _33F: dict[str, Any] = {**_33, "head_width": 1280}
-_NEXT_TS: dict[str, Any] = {**_TS, **_SILU, "group_size": (32,)}
+_NEXT_TS: dict[str, Any] = {**_TS, **SILU, "group_size": (32,)}
 _26TS: dict[str, Any] = {**L26, **_NEXT_TS}
 
 _Law = tuple[Any, ...]
@@ -173,15 +173,17 @@ _CLIPS: dict[str, tuple[dict[str, Any], int]] = {
 
 VARIANTS: dict[str, Entry] = {
     # efficient channel attention
-    "ecaresnet26t": Entry("eca", ECA, {**L26, **TIERED, **_ECA}),
-    "ecaresnet50d": Entry("eca", ECA, {**L50, **DEEP_D, **_ECA}),
-    "ecaresnet50t": Entry("eca", ECA, {**L50, **TIERED, **_ECA}),
-    "ecaresnet101d": Entry("eca", ECA, {**L101, **DEEP_D, **_ECA}),
-    "ecaresnet200d": Entry("eca", ECA, {**L200, **DEEP_D, **_ECA}),
-    "ecaresnet269d": Entry("eca", ECA, {**L269, **DEEP_D, **_ECA}),
-    "ecaresnetlight": Entry("eca", ECA, {**L50, "blocks": (1, 1, 11, 3), "shortcut": "D", **_ECA}),
-    "ecaresnext26t_32x4d": Entry("eca", ECA, {**L26, **G32X4, **TIERED, **_ECA}),
-    "ecaresnext50t_32x4d": Entry("eca", ECA, {**L50, **G32X4, **TIERED, **_ECA}),
+    "ecaresnet26t": Entry("eca", ECA, {**L26, **TIERED, **WITH_ECA}),
+    "ecaresnet50d": Entry("eca", ECA, {**L50, **DEEP_D, **WITH_ECA}),
+    "ecaresnet50t": Entry("eca", ECA, {**L50, **TIERED, **WITH_ECA}),
+    "ecaresnet101d": Entry("eca", ECA, {**L101, **DEEP_D, **WITH_ECA}),
+    "ecaresnet200d": Entry("eca", ECA, {**L200, **DEEP_D, **WITH_ECA}),
+    "ecaresnet269d": Entry("eca", ECA, {**L269, **DEEP_D, **WITH_ECA}),
+    "ecaresnetlight": Entry(
+        "eca", ECA, {**L50, "blocks": (1, 1, 11, 3), "shortcut": "D", **WITH_ECA}
+    ),
+    "ecaresnext26t_32x4d": Entry("eca", ECA, {**L26, **G32X4, **TIERED, **WITH_ECA}),
+    "ecaresnext50t_32x4d": Entry("eca", ECA, {**L50, **G32X4, **TIERED, **WITH_ECA}),
     # anti-aliased
     "resnetaa34d": Entry("anti-aliased", BLUR, {**L34, **DEEP_D, **_AA}),
     "resnetaa50": Entry("anti-aliased", BLUR, {**L50, **_AA}),
@@ -281,13 +283,13 @@ VARIANTS: dict[str, Entry] = {
     "resnet32ts": Entry("ts", TIMM, _33),
     "resnet33ts": Entry("ts", TIMM, _33F),
     "seresnet33ts": Entry("ts", TIMM, {**_33F, **GATED}),
-    "eca_resnet33ts": Entry("ts", TIMM, {**_33F, **_ECA}),
+    "eca_resnet33ts": Entry("ts", TIMM, {**_33F, **WITH_ECA}),
     "gcresnet33ts": Entry("ts", TIMM, {**_33F, **_GC}),
     "resnext26ts": Entry("ts", TIMM, _26TS),
     "seresnext26ts": Entry("ts", TIMM, {**_26TS, **GATED}),
-    "eca_resnext26ts": Entry("ts", TIMM, {**_26TS, **_ECA}),
+    "eca_resnext26ts": Entry("ts", TIMM, {**_26TS, **WITH_ECA}),
     "gcresnext26ts": Entry("ts", TIMM, {**_26TS, **_GC}),
-    "gcresnet50t": Entry("ts", TIMM, {**L50, **_TS, **_POOLLESS, **_GC}),
+    "gcresnet50t": Entry("ts", TIMM, {**L50, **_TS, **POOLLESS, **_GC}),
     "gcresnext50ts": Entry("ts", TIMM, {**L50, **_NEXT_TS, **_GC}),
     # CLIP's networks, and their trunks
     **{

@@ -15,13 +15,7 @@ from resnet_inspect.networks.graph import Layer
 from resnet_inspect.propagation.flows import MOST, Flow, Gradient, Strands, added, whole
 from resnet_inspect.propagation.maps import each
 from resnet_inspect.propagation.returned import returned
-from resnet_inspect.propagation.tensors import (
-    Gain,
-    Initial,
-    Passed,
-    Tensor,
-    aligned,
-)
+from resnet_inspect.propagation.tensors import Gain, Initial, Passed, Tensor, aligned
 
 
 def gradients(

@@ -85,6 +85,7 @@ def mixed(gradient: Gradient) -> Flow:
 
 
 def weighted(values: tuple[float, float], sizes: tuple[float, float]) -> float:
+    """The mean of two values by the sizes of what they are of."""
     whole = sum(sizes)
     return (values[0] * sizes[0] + values[1] * sizes[1]) / whole if whole else 1.0
 
@@ -92,6 +93,7 @@ def weighted(values: tuple[float, float], sizes: tuple[float, float]) -> float:
 def joined(
     first: Profile | None, second: Profile | None, sizes: tuple[float, float]
 ) -> Profile | None:
+    """The profile of a sum of gradients of these sizes."""
     if first is None and second is None:
         return None
     a, b = first or {}, second or {}
@@ -99,6 +101,7 @@ def joined(
 
 
 def added(first: Gradient, second: Gradient) -> Gradient:
+    """The sum of two gradients, channel by channel."""
     pairs = aligned([flow.channels for flow in first], [flow.channels for flow in second])
     return tuple(
         first[left]._replace(channels=count).plus(second[right]) for count, left, right in pairs

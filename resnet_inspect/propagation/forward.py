@@ -19,13 +19,7 @@ from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.torch_ops import BatchNorm, Dropout
 from resnet_inspect.propagation import small
-from resnet_inspect.propagation.laws import (
-    Law,
-    Moments,
-    Point,
-    activated,
-    gauss,
-)
+from resnet_inspect.propagation.laws import Law, Moments, Point, activated, gauss
 from resnet_inspect.propagation.maps import (
     Map,
     deviation,

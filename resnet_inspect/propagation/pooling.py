@@ -5,22 +5,9 @@ from __future__ import annotations
 from math import sqrt
 from operator import truediv
 
-from resnet_inspect.propagation.laws import (
-    Law,
-    Point,
-    highest,
-)
-from resnet_inspect.propagation.maps import (
-    Map,
-    Window,
-    each,
-    mean,
-    slid,
-    times,
-)
-from resnet_inspect.propagation.tensors import (
-    Channels,
-)
+from resnet_inspect.propagation.laws import Law, Point, highest
+from resnet_inspect.propagation.maps import Map, Window, each, mean, slid, times
+from resnet_inspect.propagation.tensors import Channels
 
 
 def greatest(part: Channels, over: Window) -> Channels:

@@ -10,12 +10,7 @@ from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.propagation.flows import Gradient, mixed
 from resnet_inspect.propagation.maps import Map, each, mean, slid, uniform
-from resnet_inspect.propagation.tensors import (
-    Initial,
-    aligned,
-    spatial,
-    window_of,
-)
+from resnet_inspect.propagation.tensors import Initial, aligned, spatial, window_of
 
 
 @singledispatch
