@@ -13,7 +13,8 @@ from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.networks.stems import STEM_STRIDES
 
-STEMS = tuple(sorted(set(FIELDS["stem"].choices) - {"repvgg", "patch", "none"}, key="quad2".__eq__))
+_ELSEWHERE = ("quad2", "repvgg", "patch", "none")
+STEMS = (*(stem for stem in FIELDS["stem"].choices if stem not in _ELSEWHERE), "quad2")
 """The last for post-activation only."""
 
 SHORTCUTS = {
@@ -87,7 +88,8 @@ def specs(
         ratios = st.sampled_from([0.25, 1, 2.25, 3])
         fields["bottle_ratio"] = draw(st.tuples(*[ratios] * stages))
         fields["bottle_of"] = draw(st.sampled_from(FIELDS["bottle_of"].choices))
-        if (fields["order"], fields["antialias"]) == ("post", "none") and stages > 1:
+        alike = (fields["order"], fields["antialias"]) == ("post", "none") and not valid
+        if alike and stages > 1:
             fields["first_blocks"] = draw(st.sampled_from([(), ("basic",), ("edge",)]))
         expansion = 1
     if shortcut == "A":  # it cannot drop channels
@@ -121,7 +123,7 @@ def specs(
         shortcut_kernel=1 if shortcut not in "BCD" else draw(st.sampled_from([1, 1, 3])),
         stride_in=draw(st.sampled_from(["3x3", "1x1"][: 1 + (block == "bottleneck")])),
         activation=draw(st.sampled_from(activations)),
-        bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
+        bias=tuple(sorted(draw(st.sets(st.sampled_from(FIELDS["bias"].choices))))),
         dilations=draw(_dilations(fields, stages)),
         padding=draw(st.sampled_from(["torch", "torch", "same"] if samely else ["torch"])),
         head_width=0
@@ -229,7 +231,7 @@ def chains(draw: st.DrawFn, *, activations: tuple[str, ...], widest: int) -> Res
         strides=(1, *(2,) * (stages - 1)),
         norm=draw(st.sampled_from(["batch", "none"])),
         activation=draw(st.sampled_from(activations)),
-        bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
+        bias=tuple(sorted(draw(st.sets(st.sampled_from(FIELDS["bias"].choices))))),
         head=draw(st.sampled_from(["pool", "mlp"])),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
@@ -256,7 +258,7 @@ def parallels(draw: st.DrawFn, *, activations: tuple[str, ...], widest: int) -> 
         attention="se" if gated else "none",
         attention_blocks=tuple(draw(st.integers(0, count)) for count in blocks) if some else (),
         activation=draw(st.sampled_from(activations)),
-        bias=tuple(draw(st.sets(st.sampled_from(FIELDS["bias"].choices)))),
+        bias=tuple(sorted(draw(st.sets(st.sampled_from(FIELDS["bias"].choices))))),
         in_channels=draw(st.integers(1, 4)),
         classes=draw(st.integers(1, 12)),
     )

@@ -19,7 +19,7 @@ from resnet_inspect.networks.design import (
     normalized,
     pooled,
 )
-from resnet_inspect.networks.shapes import Shape
+from resnet_inspect.networks.shapes import Shape, is_gate
 
 _SCALE, _SIGMOID, _GLOBAL, _SUM = ops.Scale(), ops.Sigmoid(), ops.GlobalAvgPool2d(), ops.Add(False)
 _GATE_ACT = ops.ReLU()
@@ -130,7 +130,9 @@ def _pools_and_positions(
     gate = net.add(conv(2, 1, 7), gate, name=f"{at}.conv.conv")
     gate = net.add(batch_norm(1), gate, name=f"{at}.conv.bn")
     gate = net.add(_SIGMOID, gate, name=f"{at}.gate")
-    return net.add(Arithmetic("mul", shape), tensor, gate, name=f"{at}.scale")
+    # Of one channel and position it is a gate of channels as well.
+    product = _SCALE if is_gate(place, shape) else Arithmetic("mul", shape)
+    return net.add(product, tensor, gate, name=f"{at}.scale")
 
 
 GATES: dict[str, Callable[..., Any]] = {

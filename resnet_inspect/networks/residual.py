@@ -129,8 +129,8 @@ def _activated(
     if keeps:  # a module of its own, not in place
         return activated(net, spec, tensor, f"{path}_in", keeps=True)
     special = spec.attention_at == "activated" or _path_kind(part) in PATHS
-    if special or (spec.order != "post" and spec.norm == "none"):
-        return activated(net, spec, tensor, path)  # the builder numbers them
+    if special or spec.linear_out or (spec.order != "post" and spec.norm == "none"):
+        return activated(net, spec, tensor, path)  # the builder numbers them, if they are several
     return activated(net, spec, tensor, f"{path}{number}", path)
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from families import one_of_each_family
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from strategies import networks
 from torch import Tensor, nn
 
@@ -49,6 +49,8 @@ def test_what_was_built_is_traced_back(name: str) -> None:
     assert trace(ri.build(name, device="meta")) == ri.graph(name)
 
 
+@example((ResNetSpec(blocks=(1,), widths=(8,), linear_out=True), (3, 32, 32)))  # activates once
+@example((ResNetSpec(blocks=(1,), widths=(1,), attention="cbam"), (3, 4, 4)))  # one channel, place
 @given(networks(largest=40))
 def test_any_network_is_traced_back(network: tuple[ResNetSpec, Shape]) -> None:
     graph = layer_graph(*network)
