@@ -38,18 +38,18 @@ def caption(op: Op) -> str:
         groups = "" if alone or op.groups == 1 else f", {op.groups} groups"
         spread = "" if op.dilation == (1, 1) else f", dilation {show_dims(op.dilation)}"
         what = f"{depthwise}{show_dims(op.kernel)} conv, {op.out_channels}"
-        return f"{what}{groups}{spread}{_comma_step(op)}"
+        return f"{what}{groups}{spread}{comma_step(op)}"
     if isinstance(op, Pool2d):
-        return f"{show_dims(op.kernel)} {name}{_comma_step(op)}"
+        return f"{show_dims(op.kernel)} {name}{comma_step(op)}"
     if isinstance(op, ZeroPad):
-        return f"zero padding, {op.in_channels} → {op.out_channels}{_comma_step(op)}"
+        return f"zero padding, {op.in_channels} → {op.out_channels}{comma_step(op)}"
     if isinstance(op, Linear):
         return f"linear, {op.out_features}"
     if isinstance(op, Multiply):
         return _factor(op)
     kernel, channels = getattr(op, "kernel", None), getattr(op, "out_channels", None)
     if kernel and channels:  # a convolution of another kind
-        return f"{show_dims(kernel)} {name}, {channels}{_comma_step(op)}"
+        return f"{show_dims(kernel)} {name}, {channels}{comma_step(op)}"
     size = getattr(op, "size", None)
     return f"{name}, {show_dims(size)}" if size and op.category == "pooling" else name
 
@@ -90,7 +90,7 @@ def _step(stride: Pair) -> str:
     return f"/{stride[0]}" if len(set(stride)) == 1 else f"/{show_shape(stride)}"
 
 
-def _comma_step(op: Op) -> str:
+def comma_step(op: Op) -> str:
     """An op's stride as it ends a caption: '', ', /2' or ', /2×1'."""
     step = _step(getattr(op, "stride", (1, 1)))
     return f", {step}".replace("x", "×") if step else ""

@@ -14,6 +14,12 @@ from resnet_inspect.networks.op_labels import caption, describe, show_dims
 from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, ZeroPad
 from resnet_inspect.networks.torch_ops import Concat
 from resnet_inspect.networks.wiring import PADDING, Shortcut
+from resnet_inspect.pictures.diagrams.attention import (
+    attends,
+    attention_words,
+    entering,
+    is_one_projection_cut,
+)
 from resnet_inspect.pictures.diagrams.units import Unit, gatings, light
 from resnet_inspect.tables.columns import compact, show
 from resnet_inspect.tables.network import METRICS, Row
@@ -50,17 +56,22 @@ def unit_lines(unit: Unit, strides: bool = True, among: Collection[str] = ()) ->
     gates = dict(zip((scale.name for scale in gatings(unit)), unit.gates, strict=True))
 
     def say(layer: Layer) -> str | None:
-        op = layer.op
         if layer.name in gates:
             return gate_words(gates[layer.name])
         if light(layer):
             return None
-        if not strides and isinstance(op, Conv2d):
-            op = op.replace(stride=(1, 1))
-        return f"{firsts.get(layer.name, '')} {caption(op)}".strip()
+        return f"{firsts.get(layer.name, '')} {caption(layer.op)}".strip()
 
-    body = [layer for layer in unit.body if layer.name in among] if among else unit.body
+    body = [layer for layer in unit.body if not among or layer.name in among]
+    if not strides:
+        body = list(map(_unstrided, body))
     return folded(_lines(in_series(body), say) or [unit.kind])
+
+
+def _unstrided(layer: Layer) -> Layer:
+    """A convolution at stride 1; any other layer as it is."""
+    op = layer.op
+    return layer._replace(op=op.replace(stride=(1, 1))) if isinstance(op, Conv2d) else layer
 
 
 def _firsts(body: Sequence[Layer], among: Collection[str]) -> dict[str, str]:
@@ -84,19 +95,26 @@ def before_main(layers: Sequence[Layer]) -> str:
     return " ".join(describe(layer.op) for layer in first if layer.op.category in _BEFORE)
 
 
-def _lines(parts: Iterable[Part], say: _Say) -> list[Line]:
+def _lines(parts: Sequence[Part], say: _Say) -> list[Line]:
     lines: list[Line] = []
-    for part in parts:
+    for at, part in enumerate(parts):
         if isinstance(part, Layer):
             lines.extend(filter(None, [say(part)]))
+            continue
+        if attends(part):
+            words = attention_words(part, parts[at + 1 :])
+            before = [each for each in parts[:at] if isinstance(each, Layer) and say(each)]
+            if before and is_one_projection_cut(part):
+                words = str(lines.pop()).replace(caption(before[-1].op), words)
+            lines.append(words)
             continue
         if not part.runs:
             lines.append(_interwoven(part, say))
             continue
         if columns := _columns(part, say):
             lines.append(columns)
-        if part.join and (words := say(part.join)):
-            lines.append(words)
+        if part.join and (joined := say(part.join)):
+            lines.append(joined)
     return lines
 
 
@@ -168,10 +186,8 @@ def gate_words(layers: Sequence[Layer]) -> str:
 
 def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
     """Channels through a gate: 256 → 16 → 256."""
-    first, *_ = ops
-    entering = first.in_channels if isinstance(first, Conv2d) else first.in_features
     leaving = [op.out_channels if isinstance(op, Conv2d) else op.out_features for op in ops]
-    return " → ".join(map(str, (entering, *leaving)))
+    return " → ".join(map(str, (entering(ops[0]), *leaving)))
 
 
 def shortcut_words(cut: Shortcut) -> str:
