@@ -267,8 +267,8 @@ def calibrate(
     from resnet_inspect.forecasting.efficiency import Way
     from resnet_inspect.reporting.forecasts import Calibrated
 
+    rows = own.rows_of(os.fspath(path), Way(mode, layout, train, own.ITS_KIND), dtype)
     base = own.device_named(device)
-    rows = own.rows_of(os.fspath(path), Way(mode, layout, train, base.kind), dtype)
     found = own.calibrate(rows, base, lambda name, side: graph(spec(name), _image(name, side)))
     return Calibrated(own.calibrated_device(base, found), found)
 

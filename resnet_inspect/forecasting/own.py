@@ -116,7 +116,11 @@ def datasheet_ceilings(device: Device) -> Ceilings:
     return Ceilings(device.name, device.kind, device.peaks, tuple(sorted(copies)), 0.0)
 
 
-def rows_of(path: str, way: Way | None = None, precision: str | None = None) -> list[Row]:
+ITS_KIND = ""
+"""The kind in a way of running on the device that rows calibrate."""
+
+
+def rows_of(path: str, way: Way, precision: str) -> list[Row]:
     """The rows of a record of `bench`, or of a CSV of model, img_size, batch, img_per_s.
 
     way, precision: how the rows of a CSV ran, which says it for none of them. Raises FormatError.
@@ -124,8 +128,6 @@ def rows_of(path: str, way: Way | None = None, precision: str | None = None) -> 
     if not path.lower().endswith(".csv"):
         measured = [one for one in select(read(path), Latency) if one.summary]
         return [_recorded(one) for one in measured if not one.case.folded]
-    if way is None or precision is None:
-        raise InspectError(f"{path} does not say how it was measured; give the device and dtype")
     try:
         text = read_bytes(path, LARGEST).decode("utf-8-sig")
         table = csv.DictReader(io.StringIO(text))
@@ -178,8 +180,9 @@ def calibrate(
     """
     groups: dict[tuple[Way, str], list[Row]] = defaultdict(list)
     for row in rows:
-        check_way(row.precision, row.way.mode, row.way.layout)
-        groups[row.way, row.precision].append(row)
+        way = row.way._replace(kind=row.way.kind or device.kind)
+        check_way(row.precision, way.mode, way.layout)
+        groups[way, row.precision].append(row)
     made = [
         _calibration(way, precision, members, device, graph_of)
         for (way, precision), members in groups.items()

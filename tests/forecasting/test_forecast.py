@@ -230,6 +230,11 @@ def test_rows_of_ones_own_calibrate_a_device(tmp_path: Path) -> None:
     assert own.images_per_second == pytest.approx(2600, rel=0.1)
 
 
+def test_a_file_that_is_not_there_is_named_before_the_device(tmp_path: Path) -> None:
+    with pytest.raises(ri.InspectError, match=r"cannot read .*gone.csv"):
+        ri.calibrate(tmp_path / "gone.csv", device="no such device")
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
