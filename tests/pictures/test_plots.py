@@ -33,6 +33,7 @@ from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pictures.page_size import page_size
 from resnet_inspect.pictures.plots.costs import ALONE, KINDS, plot
+from resnet_inspect.pictures.plots.families import TITLES
 from resnet_inspect.pictures.plots.labels import AROUND, Box, measured, placed
 from resnet_inspect.pictures.plots.plot import DASHES, FORMATS, HATCHES, MARKERS, MOST, Plot
 from resnet_inspect.pictures.themes import THEMES
@@ -166,6 +167,14 @@ def test_every_network_of_the_zoo_has_its_label() -> None:
     shown = texts(of_kind("zoo").to_svg())
     assert set(zoo.ZOO) <= set(shown)
     assert all(shown.count(name) == 1 for name in zoo.ZOO)
+
+
+def test_legends_of_the_zoo_have_proper_names() -> None:
+    legends = [axes.get_legend() for axes in drawn(of_kind("zoo")).axes]
+    shown = {text.get_text() for legend in legends if legend for text in legend.get_texts()}
+    assert {"EvoNorm", "filter response norm", "NF-RegNet", "BoTNet"} <= shown
+    assert not shown.isdisjoint({"plain", "wide"})  # words, as they are
+    assert shown.isdisjoint(TITLES)
 
 
 def test_labels_of_the_zoo_lie_in_their_panels() -> None:

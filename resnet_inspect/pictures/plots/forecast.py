@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from resnet_inspect.forecasting.measured import public_runs
 from resnet_inspect.forecasting.validation import Validation
 from resnet_inspect.networks import zoo
+from resnet_inspect.pictures.plots.families import TITLES
 from resnet_inspect.pictures.plots.plot import (
     MARKERS,
     SUPTITLE,
@@ -21,15 +22,8 @@ from resnet_inspect.tables.validation import POOLS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FAMILIES = {
-    "resnet": "ResNet",
-    "tweaks": "stems and shortcuts",
-    "wide": "wide",
-    "resnext": "ResNeXt",
-    "se": "squeeze-and-excitation",
-    "preact": "pre-activation",
-}
-"""The families of networks that were measured, and what the legend calls them."""
+FAMILIES = ("resnet", "tweaks", "wide", "resnext", "se", "preact")
+"""The families of networks that were measured."""
 
 
 def validation_plot(validation: Validation) -> Plot:
@@ -51,7 +45,7 @@ def validation_plot(validation: Validation) -> Plot:
             ends = [_rate(row.batch, row.seconds) for row in rows]
             reach = (0.7 * min(ends), 1.4 * max(ends))
             axes.plot(reach, reach, color=theme.muted, linewidth=0.8)
-            for number, (family, title) in enumerate(FAMILIES.items()):
+            for number, family in enumerate(FAMILIES):
                 points = [
                     (_rate(row.batch, row.seconds), _rate(row.batch, row.forecast))
                     for row in rows
@@ -64,7 +58,7 @@ def validation_plot(validation: Validation) -> Plot:
                     markersize=3.5,
                     alpha=0.7,
                     color=theme.series[number],
-                    label=title,
+                    label=TITLES.get(family, family),
                 )
             axes.set_title(name)
             axes.set_xlabel("images/s, measured")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
+from resnet_inspect.pictures.plots.families import TITLES
 from resnet_inspect.pictures.plots.labels import label_around
 from resnet_inspect.pictures.plots.plot import (
     MARKERS,
@@ -117,7 +118,9 @@ def _scatter(axes: Axes, rows: Sequence[Any], theme: Theme) -> None:
     for number, family in enumerate(families):
         points = [_point(row) for row in rows if row["family"] == family]
         look: dict[str, Any] = {"marker": MARKERS[number], "color": theme.series[number]}
-        axes.plot(*zip(*points, strict=True), linestyle="none", label=family, **look)
+        axes.plot(
+            *zip(*points, strict=True), linestyle="none", label=TITLES.get(family, family), **look
+        )
     if len(families) > 1:
         axes.legend(loc="lower right", fontsize=SMALLEST, handletextpad=0.2)
     axes.margins(x=0.36, y=0.14)
