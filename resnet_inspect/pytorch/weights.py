@@ -40,6 +40,10 @@ OURS = "torch"
 FORMATS = (OURS, *LAYOUTS)
 
 
+MOST = 6
+"""Tensors that a conversion names as changed, dropped or new; of more it says how many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conversion:
     """A state dict, and what became of each tensor.
@@ -56,10 +60,14 @@ class Conversion:
     new: tuple[str, ...]
 
     def __str__(self) -> str:
+        changed = [f"{name}: {what}" for name, what in self.changed.items()]
+        told = {"changed": changed, "dropped": self.dropped, "new": self.new}
         lines = [f"kept: {len(self.kept)} tensors"]
-        lines += [f"changed: {name}: {what}" for name, what in self.changed.items()]
-        lines += [f"dropped: {name}" for name in self.dropped]
-        return "\n".join([*lines, *(f"new: {name}" for name in self.new)])
+        for what, names in told.items():
+            lines += [f"{what}: {name}" for name in names[:MOST]]
+            if more := len(names[MOST:]):
+                lines.append(f"{what}: {more:,} more")
+        return "\n".join(lines)
 
 
 def convert(
@@ -291,10 +299,12 @@ def _is_of(spec: ResNetSpec, read: Callable[[ResNetSpec], State]) -> bool:
     averaging = {name.rpartition(".")[0] for name in state if name.endswith(".running_mean")}
     if averaging != means or held.keys() - others != shapes.keys() | means:
         return False
-    return all(
+    if not all(
         _alike(tuple(state[f"{path}.weight"].shape), shape, path, graph)
         for path, shape in shapes.items()
-    )
+    ):
+        return False
+    return not others or {*state} >= build(graph, device="meta").state_dict().keys()
 
 
 def _alike(found: tuple[int, ...], shape: tuple[int, ...], path: str, graph: LayerGraph) -> bool:

@@ -89,6 +89,14 @@ def test_what_does_not_fit_starts_anew_and_is_told() -> None:
     ri.build("resnet18[stem=3x3,classes=10]").load_state_dict(converted.state)
 
 
+def test_of_many_tensors_a_conversion_names_a_few() -> None:
+    converted = ri.weights.convert(_random(ri.build("resnet18")), "resnet50")
+    *_, last = lines = str(converted).splitlines()
+    assert last == f"new: {len(converted.new) - 6} more"
+    assert f"new: {converted.new[0]}" in lines
+    assert len(lines) == 1 + 2 * 7
+
+
 @pytest.mark.parametrize("layout", ["keras", "caffe"])
 @pytest.mark.parametrize("name", [V1, SMALL, "resnet101_v1"])
 def test_there_and_back(layout: str, name: str) -> None:
@@ -171,6 +179,9 @@ def test_networks_are_recognised_as_far_as_they_can_be() -> None:
     # Group norm has a weight as batch norm does, and no statistics.
     before = ri.weights.recognise(ri.build("resnetv2_50", device="meta").state_dict())
     assert set(before) == {"resnetv2_50"}
+    # Norms that activate have as many parameters as one another, by other names.
+    evonorm = ri.weights.recognise(ri.build("resnetv2_50d_evos", device="meta").state_dict())
+    assert set(evonorm) == {"resnetv2_50d_evos"}
     caffe = ri.weights.convert(ri.build("resnet101_v1").state_dict(), "resnet101_v1", "caffe").state
     recognised = ri.weights.recognise(caffe)
     assert set(recognised) == {"resnet101", "resnet101_v1"}  # and not the shallower that fit too
