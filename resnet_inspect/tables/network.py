@@ -29,6 +29,7 @@ from resnet_inspect.tables.network_notes import (
     publications,
     references,
     run_notes,
+    sized,
     small_input,
     wide_field,
 )
@@ -293,6 +294,7 @@ def _notes(
     return (
         *counted_layers([graph]),
         *small_input(graph),
+        *sized(graph),
         *dilated(graph),
         *padded_unlike(graph),
         *memory_notes(graph, batch, dtype),

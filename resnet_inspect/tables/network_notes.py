@@ -144,6 +144,14 @@ def small_input(graph: LayerGraph) -> Iterator[str]:
     )
 
 
+def sized(graph: LayerGraph) -> Iterator[str]:
+    """Where weights are for each position of the last map, so that the input decides on them."""
+    if graph.spec is not None and graph.spec.head == "embedding":
+        *_, last = graph.body
+        shape = show_shape(last.output.output_shape)
+        yield f"Parameters depend on the input: fc has weights for all of {shape}"
+
+
 def dilated(graph: LayerGraph) -> Iterator[str]:
     """What an output stride keeps and what it costs."""
     if graph.spec is None or not graph.spec.output_stride:

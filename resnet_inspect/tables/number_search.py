@@ -31,6 +31,9 @@ SIZES = (32, 64, 96, 112, 128, 160, 176, 192, 224, 240, 256, 288, 299, 320, 384,
 CLASSES = (10, 100, 365, 1000, 10450, 11221, 21841)
 """CIFAR, Places365, ImageNet, and the cuts of ImageNet-21k and -22k that weights come with."""
 
+FAR = 10
+"""Times or parts of a number at which a total is no neighbour of it."""
+
 MOST, FEW = 12, 6
 """Rows of the answer: the most that give the total, and the nearest where none does."""
 
@@ -87,12 +90,13 @@ def find_total(graph: LayerGraph, text: str) -> Table:
     nearest = sorted(guesses, key=lambda guess: abs(guess.total - wanted) * (1 + guess.distance))
     likely = [guess for guess in given if guess.distance <= given[0].distance + 1]
     rows = likely[:MOST] or nearest[:FEW]
+    far = not any(wanted / FAR < guess.total < wanted * FAR for guess in rows)
     return Table(
         f"{figure.text}: what gives it, from {graph.name} at {graph.shown_inputs}",
         (
             *columns("text", model="Network", input="Input"),
             Column("total", "Total", "count"),
-            *(() if given else (Column("difference", "Off by", "percent"),)),
+            *(() if given or far else (Column("difference", "Off by", "percent"),)),
             Column("counted", "Counted by", "prose"),
         ),
         tuple(
@@ -106,13 +110,17 @@ def find_total(graph: LayerGraph, text: str) -> Table:
             for guess in rows
         ),
         meta={"model": graph.name, "total": figure.text, "found": len(given)},
-        notes=(_said(figure, (len(rows), len(given)), len(variants) + 1, len(own)),),
+        notes=(_said(figure, (len(rows), len(given)), len(variants) + 1, len(own), far),),
     )
 
 
-def _said(figure: Figure, found: tuple[int, int], networks: int, counters: int) -> str:
+def _said(figure: Figure, found: tuple[int, int], networks: int, counters: int, far: bool) -> str:
     shown, given = found
     tried = f"{networks} networks, each counted in {counters} ways"
+    if far:
+        own = figure.text
+        unit = "" if figure.unit else f"; for billions or millions, give {own}G or {own}M"
+        return f"No total of {tried}, is near {own}{unit}."
     if not given:
         return f"No total of {tried}, is {figure.text}; these are the nearest."
     more = f"; the {shown} likeliest are shown" if given > shown else ""

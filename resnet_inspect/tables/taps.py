@@ -23,7 +23,7 @@ def tap_table(graph: LayerGraph) -> Table:
             Column("output_shape", "Shape", "shape"),
             Column("receptive_field", "Field", "pair", rank=1),
             *columns("count", 2, params="Parameters so far"),
-            Column("macs", "MACs so far", "count"),
+            Column("macs", "MACs so far", "count", -1),
             Column("share", "of MACs", "share"),
         ),
         tuple(_row(graph, at, tap) for at, tap in enumerate(found)),

@@ -43,6 +43,12 @@ def test_parameters() -> None:
     assert {name: graph_cost(ri.graph(name)).params for name in REPOSITORIES} == PARAMS
 
 
+def test_a_table_says_that_the_input_decides_on_parameters() -> None:
+    larger = ri.table("iresnet18", "network", input_shape=(3, 128, 128))
+    assert larger.records()[0]["params"] == PARAMS["iresnet18"] + (64 - 49) * 512 * 512
+    assert "Parameters depend on the input: fc has weights for all of 512x8x8" in str(larger)
+
+
 @pytest.mark.parametrize("side", [9, 17, 33])
 def test_a_bagnet_sees_as_much_as_its_name_says(side: int) -> None:
     graph = ri.graph(f"bagnet{side}")

@@ -10,6 +10,7 @@ from torch import nn
 import resnet_inspect as ri
 from resnet_inspect.networks.graph import needed
 from resnet_inspect.networks.taps import taps
+from resnet_inspect.tables.terminal import plain
 
 TIMM = ("resnet18", "resnet50", "resnet50d", "resnet10t", "seresnet50", "resnext50_32x4d")
 
@@ -35,6 +36,13 @@ def test_a_table_of_resnet50() -> None:
         *((side, side) for side in (7, 35, 91, 267, 427))
     ]
     assert rows[-1]["params"] == 25557032 - 2048 * 1000 - 1000
+
+
+def test_a_narrow_table_is_one_table() -> None:
+    text = plain(ri.taps("vgg16").lines(80))
+    assert text.count("features.29") == 1
+    assert "Left out to fit 80 columns: Field; Parameters so far; MACs so far." in text
+    assert "99.2% ███████" in text
 
 
 def test_an_unknown_feature_answers_with_those_that_are() -> None:

@@ -62,6 +62,12 @@ def test_what_nobody_counts_gets_the_nearest() -> None:
     assert "these are the nearest" in str(table)
 
 
+def test_what_is_near_nothing_has_no_distance() -> None:
+    said = " ".join(str(ri.find_total("resnet18", "1")).split())
+    assert "is near 1; for billions or millions, give 1G or 1M" in said
+    assert "%" not in said
+
+
 def test_a_traced_network_is_counted_as_it_is() -> None:
     model = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.ReLU())
     rows = _answers(ri.graph(model, (3, 10, 10)), "13,824")
