@@ -185,6 +185,6 @@ def read_device(path: str) -> Device:
     if len(nested) != 1:
         raise FormatError(
             f"{path} describes {len(nested)} devices; give one: peak = {{ fp16 = 100 }}, "
-            "bandwidth = 1000"
+            "bandwidth = 1000, units = 80, memory = 24"
         )
     return device_of(*nested[0])

@@ -68,6 +68,8 @@ def room(
         name, memory = of.name, of.memory
     else:
         name, memory = str(of), bytes_of(of)
+        if isinstance(of, str) and of.isdigit() and memory < 2**20:
+            raise FormatError(f"memory of {name} bytes holds no network; give {name}GiB")
     if not 0 <= slack < 1:
         raise InspectError(f"slack is {slack}; give a share of 1, such as 0.05")
     return Room(name, memory, min(memory, reserve + int(slack * max(0, memory - reserve))))

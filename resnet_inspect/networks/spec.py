@@ -119,4 +119,5 @@ def field_named(name: str) -> SpecField:
     for about in FIELDS.values():
         if name == about.alias:
             return about
-    raise unknown("field of a network", name, FIELDS, fields=(name,))
+    listing = "'resnet-inspect table --help' lists them"
+    raise unknown("field of a network", name, FIELDS, listing, fields=(name,))

@@ -109,7 +109,7 @@ def counted_layers(graphs: Iterable[LayerGraph]) -> Iterator[str]:
         if graph.spec is not None:
             of.setdefault(_layer_sum(graph.spec), []).append(graph.name)
     if of:
-        several = sum(map(len, of.values())) > 1
+        several = len(of) > 1
         sums = (f"{said} ({listed(names)})" if several else said for said, names in of.items())
         yield f"Depth: {', '.join(sums)} layers with weights; shortcuts, norms, pools apart"
 

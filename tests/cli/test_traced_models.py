@@ -362,7 +362,8 @@ REFUSALS = {
     "resnet50 --args width=3": "is for code that is traced",
     "resnet50 --leaf Block": "is for code that is traced",
     "model.pth": "would be unpickled",
-    "missing.pt2": "No such file",
+    "missing.pt2": "cannot read 'missing.pt2': no such file",
+    "{here}.py:small --input 3x16x16": "is a file; name its module, as an import does: ",
 }
 
 

@@ -80,6 +80,11 @@ def test_sizes(text: str | int, count: int) -> None:
     assert bytes_of(text) == count
 
 
+def test_a_memory_without_a_unit_is_no_memory() -> None:
+    with pytest.raises(InspectError, match="memory of 24 bytes holds no network; give 24GiB"):
+        ri.fit("resnet18", memory="24")
+
+
 def test_what_does_not_fit_says_what_would() -> None:
     with pytest.raises(InspectError) as error:
         ri.fit("resnet152", memory="1500MiB", train=True, optimizer="adam", checkpoint="block")

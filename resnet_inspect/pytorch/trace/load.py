@@ -122,6 +122,9 @@ def called(name: str, args: Mapping[str, Any], what: str = "a module") -> Any:
 
 
 def _imported(name: str) -> Any:
+    if name.endswith(".py") and Path(name).is_file():
+        module = name.removesuffix(".py").removeprefix("./").replace("/", ".")
+        raise InspectError(f"{name} is a file; name its module, as an import does: {module}")
     try:
         return import_module(name)
     except ModuleNotFoundError as error:

@@ -24,6 +24,7 @@ import torch
 from torch.export import ExportedProgram
 
 from resnet_inspect.errors import FormatError, shown
+from resnet_inspect.files import reason
 from resnet_inspect.pytorch.trace.pt2_program import checked_payloads, checked_program
 
 
@@ -38,11 +39,13 @@ def read(path: str | Path) -> ExportedProgram:
         with _quiet():
             return torch.export.load(copy)
     except (OSError, FormatError) as error:
-        reason = error if isinstance(error, FormatError) else error.strerror or error
-        raise FormatError(f"cannot read {path}: {reason}") from None
+        why = error if isinstance(error, FormatError) else reason(error)
+        raise FormatError(f"cannot read {os.fspath(path)!r}: {why}") from None
     except Exception as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise FormatError(f"cannot read {path}: torch.export.load says: {first}") from error
+        raise FormatError(
+            f"cannot read {os.fspath(path)!r}: torch.export.load says: {first}"
+        ) from error
 
 
 _PLAIN = re.compile(
