@@ -12,12 +12,13 @@ from resnet_inspect.counting.costs import cost, total
 from resnet_inspect.counting.field import Field, ReceptiveField
 from resnet_inspect.counting.kept import saved_tensors
 from resnet_inspect.counting.receptive_field import receptive_fields
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import UnknownNameError, unknown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.tables.columns import Column
 from resnet_inspect.tables.formulas import Formula, field_note
+from resnet_inspect.tables.network_notes import listed
 from resnet_inspect.tables.table import Table
 from resnet_inspect.tables.torch_op_formulas import formulas
 
@@ -75,6 +76,10 @@ def _part(graph: LayerGraph, part: str) -> tuple[tuple[Layer, ...], bool]:
     calls = [layer for layer in graph.layers if layer.path == part]
     if calls:
         return (calls[0],), False
+    for stage in graph.stages:
+        if part == stage.name:
+            inside = listed(block.name for block in stage.blocks)
+            raise UnknownNameError(f"{part} of {graph.name} is a stage; name a block: {inside}")
     raise unknown(f"layer or block of {graph.name}", part, [*graph.by_name, *blocks])
 
 

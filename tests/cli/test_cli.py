@@ -271,6 +271,7 @@ def test_a_file_can_change_a_network_of_the_zoo(
         (("table", "resnet18", "-o", "no/such/folder.csv"), "cannot write 'no/such/folder.csv'"),
         (("table", "resnet18", "-o", "out.xyz"), "'out.xyz' has no suffix"),
         (("explain", "resnet18", "layer9"), "unknown layer or block"),
+        (("explain", "resnet18", "layer2"), "is a stage; name a block: layer2.0 and layer2.1"),
         (("models", "--family", "resnext50"), "unknown family 'resnext50'; did you mean resnext"),
         (("explain", "resnet18"), "no layer; name a layer or block"),
         (("explain",), "no layer"),
