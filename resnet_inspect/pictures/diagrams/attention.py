@@ -40,7 +40,7 @@ def is_one_projection_cut(part: Parallel) -> bool:
     return len(entering) == 1 and all(map(takes_piece, takers))
 
 
-def attention_words(part: Parallel, after: Iterable[Part]) -> str:
+def words(part: Parallel, after: Iterable[Part]) -> str:
     """'self-attention, 4 heads, /2'; after: the parts behind it, which say how wide all heads are.
 
     Linear: the softmax is of keys by themselves, not of their products with queries, as a lambda

@@ -14,12 +14,7 @@ from resnet_inspect.networks.op_labels import caption, describe, show_dims
 from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, ZeroPad
 from resnet_inspect.networks.torch_ops import Concat
 from resnet_inspect.networks.wiring import PADDING, Shortcut
-from resnet_inspect.pictures.diagrams.attention import (
-    attends,
-    attention_words,
-    entering,
-    is_one_projection_cut,
-)
+from resnet_inspect.pictures.diagrams import attention
 from resnet_inspect.pictures.diagrams.units import Unit, gatings, light
 from resnet_inspect.tables.columns import compact, show
 from resnet_inspect.tables.network import METRICS, Row
@@ -101,11 +96,12 @@ def _lines(parts: Sequence[Part], say: _Say) -> list[Line]:
         if isinstance(part, Layer):
             lines.extend(filter(None, [say(part)]))
             continue
-        if attends(part):
-            words = attention_words(part, parts[at + 1 :])
-            before = [each for each in parts[:at] if isinstance(each, Layer) and say(each)]
-            if before and is_one_projection_cut(part):
-                words = str(lines.pop()).replace(caption(before[-1].op), words)
+        if attention.attends(part):
+            words = attention.words(part, parts[at + 1 :])
+            heavy = (each for each in parts[:at][::-1] if isinstance(each, Parallel) or say(each))
+            before = next(heavy, None)
+            if isinstance(before, Layer) and attention.is_one_projection_cut(part):
+                words = str(lines.pop()).replace(caption(before.op), words)
             lines.append(words)
             continue
         if not part.runs:
@@ -187,7 +183,7 @@ def gate_words(layers: Sequence[Layer]) -> str:
 def gate_widths(ops: Sequence[Conv2d | Linear]) -> str:
     """Channels through a gate: 256 → 16 → 256."""
     leaving = [op.out_channels if isinstance(op, Conv2d) else op.out_features for op in ops]
-    return " → ".join(map(str, (entering(ops[0]), *leaving)))
+    return " → ".join(map(str, (attention.entering(ops[0]), *leaving)))
 
 
 def shortcut_words(cut: Shortcut) -> str:
