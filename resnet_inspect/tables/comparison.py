@@ -182,7 +182,7 @@ def _costs(networks: Sequence[Network]) -> Table:
     ]
     notes = ["FLOPs are 2 x MACs and the elementwise operations."] if count == "macs" else []
     notes += ["Ratios are to the first."] if len(networks) > 1 else []
-    notes += counted_layers(net.graph for net in networks)
+    notes += counted_layers([net.graph for net in networks])
     notes += [f"{net.graph.name}: {note}" for net in networks for note in run_notes(net.graph)]
     differ = len({network.graph.input_shape for network in networks}) > 1
     return Table(

@@ -102,14 +102,14 @@ def run_notes(graph: LayerGraph) -> Iterator[str]:
     yield from run.notes
 
 
-def counted_layers(graphs: Iterable[LayerGraph]) -> Iterator[str]:
+def counted_layers(graphs: Sequence[LayerGraph]) -> Iterator[str]:
     """How the depths of networks come about, as papers count them (He et al. 2015, Table 1)."""
     of: dict[str, list[str]] = {}
     for graph in graphs:
         if graph.spec is not None:
             of.setdefault(_layer_sum(graph.spec), []).append(graph.name)
     if of:
-        several = len(of) > 1
+        several = len(of) > 1 or any(graph.spec is None for graph in graphs)
         sums = (f"{said} ({listed(names)})" if several else said for said, names in of.items())
         yield f"Depth: {', '.join(sums)} layers with weights; shortcuts, norms, pools apart"
 

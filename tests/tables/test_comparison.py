@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,21 @@ def test_depth_and_roles_over_the_zoo(name: str) -> None:
     found = roles(graph)
     assert list(found) == [layer.name for layer in graph.layers]
     assert set(found.values()) <= set(ROLES)
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        (["resnext50_32x4d"], "Depth: 50 = 1 + 3 x 16 + 1 layers"),
+        (["resnet18"], "Depth: 50 = 1 + 3 x 16 + 1 (resnet50), 18 = 1 + 2 x 8 + 1 (resnet18)"),
+        (
+            [replace(ri.graph("resnet18"), spec=None)],
+            "Depth: 50 = 1 + 3 x 16 + 1 (resnet50) layers",
+        ),
+    ],
+)
+def test_a_depth_names_its_networks_where_there_are_others(others: list[Any], said: str) -> None:
+    assert said in str(ri.compare("resnet50", *others))
 
 
 def test_roles_of_a_bottleneck_with_everything() -> None:
