@@ -36,8 +36,8 @@ TILE = 128
 ALIGNED = 8
 """Channels of 16 bits that a matrix unit takes at once."""
 
-PADDED = 0.7
-"""What padding other numbers of channels to that leaves of a product's rate."""
+PADDED = 3
+"""How often activations of other numbers of channels move: copied to padded ones, and back."""
 
 WELFORD = 8
 """Passes of a pool that a norm's mean and variance take on a processor, updated by each element."""
@@ -165,9 +165,9 @@ def kernel_time(
         else:
             rate *= width / (width + of.width)
             if setting.activations == 2 and kind != "grouped":
-                taken = _aligned(width)
-                rate *= taken * _aligned(depth // (9 if kind == "window" else 1))
-                moving /= taken
+                aligned = _aligned(width) * _aligned(depth // (9 if kind == "window" else 1))
+                rate *= aligned
+                moving *= PADDED if aligned < 1 else 1
         rate *= filled / (filled + of.filling)
         compute = 2 * macs * batch / rate
         memory = moving / of.feeding
@@ -203,10 +203,8 @@ def _moving(carried: int, device: Device, of: Efficiency) -> float:
 
 
 def _aligned(channels: int) -> float:
-    """The share of its rate that a product keeps with so many channels."""
-    if channels <= ALIGNED or channels % ALIGNED == 0:
-        return 1.0
-    return PADDED * channels / (ALIGNED * -(-channels // ALIGNED))
+    """The share of what a matrix unit multiplies that is no padding."""
+    return channels / (ALIGNED * -(-channels // ALIGNED)) if channels > ALIGNED else 1.0
 
 
 def _again(held: int, cache: int) -> float:

@@ -152,6 +152,8 @@ class _Kernels:
                 for name, shape in zip(layer.inputs, layer.input_shapes, strict=True)
             ]
             read, written = read * sum(taken) // max(1, inputs), written * computed
+        if self.autocast and layer.name in self.sums and layer.name not in self.wide:
+            written *= 3  # of fp32, as autocast sums a stack, and read so
         if isinstance(layer.op, ActiveNorm) and not self.fusing:
             written *= COMPOSED
         reduces = (

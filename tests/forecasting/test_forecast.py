@@ -136,7 +136,7 @@ def test_padded_channels_cost_products_of_16_bits_more_than_their_padding() -> N
         return kernel_time(kernel, 256, device, SETTINGS[precision], of).whole
 
     assert seconds(57, "fp32") < seconds(64, "fp32")
-    assert seconds(57, "fp16") > 1.2 * seconds(64, "fp16")
+    assert seconds(57, "fp16") > 2 * seconds(64, "fp16")
 
 
 def test_statistics_take_a_processor_longer_than_a_pool() -> None:
