@@ -24,7 +24,7 @@ from resnet_inspect.networks.op_labels import caption
 from resnet_inspect.networks.ops import Conv2d
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.wiring import Wiring
-from resnet_inspect.pictures.diagrams.diagram import LEVELS
+from resnet_inspect.pictures.diagrams.style import LEVELS
 from resnet_inspect.pictures.diagrams.units import light, stages
 
 

@@ -95,10 +95,10 @@ def _frame(sketch: Sketch, run: Run, whole: bool) -> Frame | None:
     if run.count > 1:
         title.append(_times(run.count, "  " if title else ""))
     called = sketch.called(first.name)
+    if run.count == 1:
+        return _frame_of(theme, title, f"block {called}", "unit")
     note = f"{called} to {sketch.called(last)}: {run.count} times the same"
-    if run.count > 1:
-        return _frame_of(theme, title, note, "repeat")
-    return _frame_of(theme, title, f"block {called}", "unit")
+    return _frame_of(theme, title, note, "repeat")
 
 
 def _frame_of(theme: Theme, title: Sequence[Text], note: str, kind: str) -> Frame:

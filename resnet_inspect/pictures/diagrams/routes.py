@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import hypot
+from math import dist
 from typing import NamedTuple
 
 from resnet_inspect.pictures.diagrams.free import leads_inside
@@ -147,41 +147,29 @@ def _words(way: Way, at: Places, page: Callable[[float, float], Point]) -> Rect:
         leg = way.first
         assert leg is not None
         assert leg.words is not None
-        u, v = (a + b for a, b in zip(at[id(leg.group)], leg.words, strict=True))
-        low, high = page(u - across / 2, v - along / 2), page(u + across / 2, v + along / 2)
-        return _rect(low, high)
-    if way.kind == "lane":  # beside the last part of the lane
+        u, middle = (a + b for a, b in zip(at[id(leg.group)], leg.words, strict=True))
+        near, far = u - across / 2, u + across / 2
+    elif way.kind == "lane":  # beside the last part of the lane
         u, v = _foot(way.tail, at)
         _, stop = _top(way.head, at)
         middle = (v + stop + way.head.long / 2) / 2
-        low, high = (
-            page(u + ASIDE, middle - along / 2),
-            page(u + ASIDE + across, middle + along / 2),
-        )
-        return _rect(low, high)
-    if way.kind == "arc":
+        near, far = u + ASIDE, u + ASIDE + across
+    elif way.kind == "arc":
         (_, start), (_, stop) = at[id(way.tail)], at[id(way.head)]
         middle = (start + way.tail.long / 2 + stop + way.head.long / 2) / 2
-        track = at[id(way.group)][0] + way.track
-        near = track + way.side * ASIDE
+        near = at[id(way.group)][0] + way.track + way.side * ASIDE
         far = near + way.side * across
-        return _rect(page(near, middle - along / 2), page(far, middle + along / 2))
-    if way.at_tail:
-        u, _ = at[id(way.tail)]
-        v = at[id(way.start)][1] + way.start.long + 1
     else:
-        u, _ = at[id(way.head)]
-        v = at[id(way.stop)][1] - 2 - along
-    return _rect(page(u - ASIDE - across, v), page(u - ASIDE, v + along))
-
-
-def _rect(a: Point, b: Point) -> Rect:
+        u, _ = at[id(way.tail if way.at_tail else way.head)]
+        after = at[id(way.start)][1] + way.start.long + 1 + along / 2
+        middle = after if way.at_tail else at[id(way.stop)][1] - 2 - along / 2
+        near, far = u - ASIDE - across, u - ASIDE
+    a, b = page(near, middle - along / 2), page(far, middle + along / 2)
     return Rect(min(a.x, b.x), min(a.y, b.y), max(a.x, b.x), max(a.y, b.y))
 
 
 def _towards(start: Point, end: Point, distance: float) -> Point:
-    length = hypot(end.x - start.x, end.y - start.y) or 1.0
-    share = distance / length
+    share = distance / (dist(start, end) or 1.0)
     return Point(start.x + (end.x - start.x) * share, start.y + (end.y - start.y) * share)
 
 
@@ -190,7 +178,7 @@ def _rounded(points: Sequence[Point], radius: float) -> Iterator[Point]:
     at = points[0]
     yield at
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        sides = (_length(before, corner), _length(corner, after))
+        sides = (dist(before, corner), dist(corner, after))
         # The first and the last side are a corner's own, the others are shared by two.
         own = [
             side if end in (points[0], points[-1]) else side / 2
@@ -207,12 +195,8 @@ def _rounded(points: Sequence[Point], radius: float) -> Iterator[Point]:
 
 
 def _straight(start: Point, end: Point) -> Iterator[Point]:
-    if _length(start, end) > 0.01:
-        third = _length(start, end) / 3
+    if dist(start, end) > 0.01:
+        third = dist(start, end) / 3
         yield _towards(start, end, third)
         yield _towards(end, start, third)
         yield end
-
-
-def _length(a: Point, b: Point) -> float:
-    return hypot(b.x - a.x, b.y - a.y)

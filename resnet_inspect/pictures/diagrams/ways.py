@@ -6,7 +6,8 @@ is in the way is arranged by its edges, as interwoven ones are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Literal
@@ -211,19 +212,16 @@ def _free_around(group: Spot) -> Spot | None:
 
 def _outermost_free(spot: Spot, group: Spot) -> Spot | None:
     """The outermost free group that holds a box within a group."""
-    found = None
-    for around in below(spot, group):
-        found = around if around.arrangement == "free" else found
-    return found
+    return _last(x for x in below(spot, group) if x.arrangement == "free")
 
 
 def _node(spot: Spot, group: Spot) -> Spot:
     """What a free group takes as one: a box of it, or a group that holds it."""
-    found = spot
-    for around in below(spot, group):
-        if around.arrangement is not None and around.whole:
-            found = around
-    return found
+    return _last(x for x in below(spot, group) if x.arrangement and x.whole) or spot
+
+
+def _last(spots: Iterable[Spot]) -> Spot | None:
+    return next(iter(deque(spots, 1)), None)
 
 
 def _parted(way: Way) -> Iterator[Spot]:
