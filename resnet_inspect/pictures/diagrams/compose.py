@@ -134,13 +134,9 @@ def _drawn_layers(parts: Sequence[DrawnStage], level: str) -> Iterator[Layer]:
 
 def _with_key(part: Part, key: str) -> Part:
     """A part that stands where those of other networks with this key do."""
-    if not key:
-        return part
-    return (
-        Group(f"{part.name}/at", (part,), align=key)
-        if isinstance(part, Box)
-        else replace(part, align=key)
-    )
+    if isinstance(part, Group):
+        return replace(part, align=key)
+    return Group(f"{part.name}/at", (part,), align=key) if key else part
 
 
 def _side_by_side(name: str, found: Sequence[Part]) -> tuple[Part, ...]:

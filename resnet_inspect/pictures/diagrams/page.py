@@ -7,7 +7,7 @@ from dataclasses import replace
 from operator import is_, itemgetter
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.pictures.diagrams.arrange import FEW
+from resnet_inspect.pictures.diagrams.arrange import FEW, within
 from resnet_inspect.pictures.diagrams.measure import Size
 from resnet_inspect.pictures.diagrams.scene import Box, Columns, Group, Line, Part, Scene
 from resnet_inspect.pictures.diagrams.sheet import Sheet
@@ -155,21 +155,15 @@ def _ways_out(scene: Scene, columns: int | None) -> Iterator[str]:
 
 def _text_sizes(scene: Scene) -> Iterator[float]:
     """Points of all text in a picture."""
+    yield from _sizes_of(scene.legend)
     for drawing in scene.drawings:
         yield from _sizes_of(drawing.heading)
         yield from (WORDS for edge in drawing.edges if edge.label or edge.caption)
-        yield from _sizes_in(drawing.root)
-    yield from _sizes_of(scene.legend)
-
-
-def _sizes_in(part: Part) -> Iterator[float]:
-    if isinstance(part, Box):
-        yield from _sizes_of(part.lines)
-        return
-    if part.frame:
-        yield from _sizes_of(part.frame.title)
-    for inner in part.parts:
-        yield from _sizes_in(inner)
+        for part in within(drawing.root):
+            if isinstance(part, Box):
+                yield from _sizes_of(part.lines)
+            elif part.frame:
+                yield from _sizes_of(part.frame.title)
 
 
 def _sizes_of(lines: Sequence[Line]) -> Iterator[float]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from resnet_inspect.pictures.diagrams.measure import Size, lines_size
-from resnet_inspect.pictures.diagrams.scene import Arrangement, Box, Group, Part
+from resnet_inspect.pictures.diagrams.scene import Arrangement, Box, Frame, Group, Part
 
 STEP = 12.0
 """Points between boxes in a row, with an arrow between them."""
@@ -77,8 +77,14 @@ class Spot:
         )
 
     @property
-    def end(self) -> float:
-        return self.v + self.long
+    def frame(self) -> Frame | None:
+        """The frame of a group that has one."""
+        return self.part.frame if isinstance(self.part, Group) else None
+
+    @property
+    def align(self) -> str:
+        """What makes a group start as high as others, '' for nothing."""
+        return self.part.align if isinstance(self.part, Group) else ""
 
     def above(self) -> Iterator[Spot]:
         """Itself and the groups around it, the nearest first."""
