@@ -88,6 +88,12 @@ def dash(theme: Theme, number: int) -> Any:
     return "-" if len(set(theme.series)) == len(theme.series) else DASHES[number]
 
 
+def marked(theme: Theme, number: int) -> dict[str, Any]:
+    """The colour and the marker of a series."""
+    colours = theme.series
+    return {"color": colours[number % len(colours)], "marker": MARKERS[number % len(MARKERS)]}
+
+
 def backed(theme: Theme) -> dict[str, Any]:
     """A patch of page behind a text that may lie on lines."""
     return {"facecolor": theme.page, "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
@@ -143,11 +149,6 @@ def fitted(figure: Figure, title: str, columns: int = 1) -> str:
     return "\n".join(fill(line, letters) for line in title.splitlines())
 
 
-def log_log(axes: Axes) -> None:
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-
-
 def counted(axis: Axis) -> None:
     """Whole numbers on an axis, in K, M and G."""
     from matplotlib.ticker import MaxNLocator
@@ -164,9 +165,7 @@ def byte_unit(most: float) -> tuple[int, str]:
 
 
 def plain_numbers(
-    axis: Axis,
-    steps: tuple[int, ...] = (1, 2, 5),
-    shown: Callable[[float], str] = "{:,g}".format,
+    axis: Axis, steps: tuple[int, ...] = (1, 2, 5), shown: Callable[[float], str] = "{:,g}".format
 ) -> None:
     """1, 2, 5, 10 on a logarithmic axis rather than powers of ten."""
     from matplotlib.ticker import LogLocator, NullLocator
