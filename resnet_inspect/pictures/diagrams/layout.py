@@ -12,28 +12,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from resnet_inspect.pictures.diagrams.free import arrange_freely, taken
+from resnet_inspect.pictures.diagrams.lengths import (
+    ASIDE,
+    BEND,
+    BESIDE,
+    GUTTER,
+    PAD,
+    SHORT_STEP,
+    STEP,
+    TITLE,
+    TRACK,
+)
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Group
-from resnet_inspect.pictures.diagrams.spots import PAD, STEP, Spot
-from resnet_inspect.pictures.diagrams.ways import ASIDE, Way, Ways, below
-
-SHORT_STEP = 8.0
-"""Points between boxes in a row without an arrow between them."""
-
-TITLE = (6.0, 2.0)
-"""Points beside and above a frame's title."""
-
-BESIDE = 12.0
-"""Points between columns that run in parallel."""
-
-BEND = 12.0
-"""Points in which edges turn from one column to another."""
-
-TRACK = 9.0
-"""Points between what runs beside the main path and what it passes."""
-
-GUTTER = 22.0
-"""Points between the columns of a page."""
+from resnet_inspect.pictures.diagrams.spots import Spot
+from resnet_inspect.pictures.diagrams.ways import Way, Ways, below
 
 
 @dataclass(frozen=True, slots=True)

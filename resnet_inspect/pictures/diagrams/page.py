@@ -8,11 +8,11 @@ from operator import is_, itemgetter
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.pictures.diagrams.arrange import FEW, within
+from resnet_inspect.pictures.diagrams.lengths import WORDS
 from resnet_inspect.pictures.diagrams.measure import Size
 from resnet_inspect.pictures.diagrams.scene import Box, Columns, Group, Line, Part, Scene
 from resnet_inspect.pictures.diagrams.sheet import Sheet
 from resnet_inspect.pictures.diagrams.spread import Spread
-from resnet_inspect.pictures.diagrams.ways import WORDS
 from resnet_inspect.pictures.page_size import INCH, LEAST_TEXT, PageSize
 
 PAGE = 9.5 * INCH

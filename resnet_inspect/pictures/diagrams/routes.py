@@ -7,16 +7,10 @@ from math import dist
 from typing import NamedTuple
 
 from resnet_inspect.pictures.diagrams.free import leads_inside
-from resnet_inspect.pictures.diagrams.layout import BEND, GUTTER
+from resnet_inspect.pictures.diagrams.lengths import ARROW, ASIDE, BEND, GUTTER, ROUND, WIDE
 from resnet_inspect.pictures.diagrams.sheet import Path, Point, Rect
 from resnet_inspect.pictures.diagrams.spots import Spot
-from resnet_inspect.pictures.diagrams.ways import ASIDE, Leg, Way
-
-ARROW = 7.0
-"""Points from an arrow's start to its tip."""
-
-ROUND, WIDE = 6.0, 16.0
-"""The radius of the corners of an edge of the main path, and of a shortcut."""
+from resnet_inspect.pictures.diagrams.ways import Leg, Way
 
 _KAPPA = 0.5523
 """How far the control points of a quarter of a circle are along its tangents."""
@@ -62,7 +56,7 @@ def _inside(
     if leg.tail.children:
         points = _joined((page(*_foot(tail, at)),), points)
     if leads_inside(leg):
-        end = page(*_top(head, at))
+        end = page(*at[id(head)])
         tip = end if way.edge.arrow else None
         stop = _towards(end, points[-1], ARROW) if tip else end
         points = _joined(points, (stop,))
@@ -77,7 +71,7 @@ def _joined(first: tuple[Point, ...], second: tuple[Point, ...]) -> tuple[Point,
 
 
 def _link(way: Way, at: Places) -> list[tuple[float, float]]:
-    (tail, start), (head, stop) = _foot(way.tail, at), _top(way.head, at)
+    (tail, start), (head, stop) = _foot(way.tail, at), at[id(way.head)]
     if abs(tail - head) < 0.5:
         return [(head, start), (head, stop)]
     begin, end = at[id(way.start)][1] + way.start.long, at[id(way.stop)][1]
@@ -89,18 +83,14 @@ def _lane(way: Way, at: Places) -> list[tuple[float, float]]:
     (tail, start), (head, stop) = at[id(way.tail)], at[id(way.head)]
     from_lane, to_lane = way.aside
     if from_lane and to_lane:
-        return _between_lanes(way, at)
+        start += way.tail.long
+        bend = (start + stop) / 2
+        return [(tail, start), (tail, bend), (head, bend), (head, stop)]
     if to_lane:
         middle = start + way.tail.long / 2
         return [(tail + way.tail.right, middle), (head, middle), (head, stop)]
     middle = stop + way.head.long / 2
     return [(tail, start + way.tail.long), (tail, middle), (head + way.head.right, middle)]
-
-
-def _between_lanes(way: Way, at: Places) -> list[tuple[float, float]]:
-    (tail, start), (head, stop) = _foot(way.tail, at), _top(way.head, at)
-    bend = (start + stop) / 2
-    return [(tail, start), (tail, bend), (head, bend), (head, stop)]
 
 
 def _arc(way: Way, at: Places) -> list[tuple[float, float]]:
@@ -113,7 +103,7 @@ def _arc(way: Way, at: Places) -> list[tuple[float, float]]:
 
 
 def _turn(way: Way, at: Places) -> list[tuple[float, float]]:
-    (tail, start), (head, stop) = _foot(way.tail, at), _top(way.head, at)
+    (tail, start), (head, stop) = _foot(way.tail, at), at[id(way.head)]
     high = at[id(way.group)][1] + 6
     low = at[id(way.start)][1] + way.start.long + 6
     forth = 1 if head > tail else -1
@@ -136,10 +126,6 @@ def _foot(spot: Spot, at: Places) -> tuple[float, float]:
     return u, v + spot.long
 
 
-def _top(spot: Spot, at: Places) -> tuple[float, float]:
-    return at[id(spot)]
-
-
 def _words(way: Way, at: Places, page: Callable[[float, float], Point]) -> Rect:
     """Where an edge's words are: beside the main path near a box, or outside of an arc's middle."""
     across, along = way.words
@@ -151,7 +137,7 @@ def _words(way: Way, at: Places, page: Callable[[float, float], Point]) -> Rect:
         near, far = u - across / 2, u + across / 2
     elif way.kind == "lane":  # beside the last part of the lane
         u, v = _foot(way.tail, at)
-        _, stop = _top(way.head, at)
+        _, stop = at[id(way.head)]
         middle = (v + stop + way.head.long / 2) / 2
         near, far = u + ASIDE, u + ASIDE + across
     elif way.kind == "arc":

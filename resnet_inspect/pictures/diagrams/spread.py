@@ -8,20 +8,15 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from resnet_inspect.pictures.diagrams.clearance import cleared
-from resnet_inspect.pictures.diagrams.layout import TITLE, arrange, settle, stretch
+from resnet_inspect.pictures.diagrams.layout import arrange, settle, stretch
+from resnet_inspect.pictures.diagrams.lengths import BELOW, BETWEEN, MARGIN, TITLE
 from resnet_inspect.pictures.diagrams.measure import Size, lines_size
 from resnet_inspect.pictures.diagrams.routes import Places, route
 from resnet_inspect.pictures.diagrams.scene import Box, Drawing, Group, Line, Scene
-from resnet_inspect.pictures.diagrams.sheet import MARGIN, Framed, Placed, Point, Rect, Sheet
+from resnet_inspect.pictures.diagrams.sheet import Framed, Placed, Point, Rect, Sheet
 from resnet_inspect.pictures.diagrams.spots import Spot, tree
 from resnet_inspect.pictures.diagrams.ways import Ways
 from resnet_inspect.pictures.diagrams.wrap import Cell, cells, wrapped
-
-BETWEEN = 26.0
-"""Points between networks, and between a network and the words at its side."""
-
-BELOW = 6.0
-"""Points below headings."""
 
 
 class Spread:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape as _escape
 
-from resnet_inspect.pictures.diagrams.measure import BRACKET, COLUMN, GAP, PANEL, sample, times
+from resnet_inspect.pictures.diagrams.lengths import BRACKET, COLUMN, GAP, PANEL, WORDS
+from resnet_inspect.pictures.diagrams.measure import sample, times
 from resnet_inspect.pictures.diagrams.scene import (
     Box,
     Brackets,
@@ -24,7 +25,6 @@ from resnet_inspect.pictures.diagrams.scene import (
 )
 from resnet_inspect.pictures.diagrams.sheet import Path, Placed, Point, Rect, Sheet
 from resnet_inspect.pictures.diagrams.strokes import STROKES, edge_look, stroke_width
-from resnet_inspect.pictures.diagrams.ways import WORDS
 from resnet_inspect.pictures.themes import Theme, text_on
 from resnet_inspect.tables.characters import visible_lines
 

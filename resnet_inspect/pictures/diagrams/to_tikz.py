@@ -6,16 +6,12 @@ Helvetica, which every LaTeX has, is as wide as the Arimo that sizes were worked
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from resnet_inspect.networks.wiring import PADDING, PROJECTION
+from resnet_inspect.pictures.diagrams.lengths import BRACKET, CELL, COLUMN, GAP, PANEL, WORDS
 from resnet_inspect.pictures.diagrams.measure import (
-    BRACKET,
-    CELL,
-    COLUMN,
-    GAP,
-    PANEL,
     line_size,
     lines_size,
     sample,
@@ -26,7 +22,6 @@ from resnet_inspect.pictures.diagrams.measure import (
 from resnet_inspect.pictures.diagrams.scene import Box, Brackets, Columns, Line, Panel, Text
 from resnet_inspect.pictures.diagrams.sheet import Framed, Path, Placed, Point, Rect, Sheet
 from resnet_inspect.pictures.diagrams.strokes import edge_look, stroke_width
-from resnet_inspect.pictures.diagrams.ways import WORDS
 from resnet_inspect.pictures.themes import text_on
 from resnet_inspect.tables.characters import visible_lines
 from resnet_inspect.tables.latex import latex_spelled
@@ -293,17 +288,8 @@ def _corners(rect: Rect) -> str:
 
 
 def _curve(points: Sequence[Point]) -> str:
-    start, *rest = points
-    pieces = zip(rest[::3], rest[1::3], rest[2::3], strict=True)
-    return _at(start) + "".join(_piece(*piece) for piece in _with_starts(start, pieces))
-
-
-def _with_starts(
-    start: Point, pieces: Iterable[tuple[Point, Point, Point]]
-) -> Iterator[tuple[Point, Point, Point, Point]]:
-    for first, second, end in pieces:
-        yield start, first, second, end
-        start = end
+    pieces = (points[at : at + 4] for at in range(0, len(points) - 3, 3))
+    return _at(points[0]) + "".join(_piece(*piece) for piece in pieces)
 
 
 def _piece(start: Point, first: Point, second: Point, end: Point) -> str:

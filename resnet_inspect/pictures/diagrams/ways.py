@@ -12,15 +12,10 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Literal
 
+from resnet_inspect.pictures.diagrams.lengths import ASIDE, WORDS
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Box, Edge, Text
 from resnet_inspect.pictures.diagrams.spots import Spot
-
-WORDS = 11.0
-"""Points of the words at an edge."""
-
-ASIDE = 5.0
-"""Points between an edge and the words beside it."""
 
 Kind = Literal["link", "lane", "arc", "turn", "inner"]
 
