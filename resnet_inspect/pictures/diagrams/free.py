@@ -145,11 +145,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _take(
-    group: Spot,
-    legs: Sequence[Leg],
-    ports: Sequence[Spot],
-    sketch: _Sketch,
-    drawn: dict[str, Any],
+    group: Spot, legs: Sequence[Leg], ports: Sequence[Spot], sketch: _Sketch, drawn: dict[str, Any]
 ) -> None:
     """Set spots and legs as they were drawn."""
     down = sketch.down

@@ -5,7 +5,6 @@ Helvetica, which every LaTeX has, is as wide as the Arimo that sizes were worked
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -24,7 +23,7 @@ from resnet_inspect.pictures.diagrams.sheet import Framed, Path, Placed, Point, 
 from resnet_inspect.pictures.diagrams.strokes import edge_look, stroke_width
 from resnet_inspect.pictures.themes import text_on
 from resnet_inspect.tables.characters import visible_lines
-from resnet_inspect.tables.latex import latex_spelled
+from resnet_inspect.tables.latex import ESCAPES, latex_spelled
 
 _BEFORE = r"""% A picture of {name}, which compiles by itself. To put it into a paper, write there
 % \usepackage[T1]{{fontenc}} \usepackage{{standalone,tikz,helvet}} \usetikzlibrary{{arrows.meta}}
@@ -236,13 +235,6 @@ class _Tikz:
 
 
 _SPECIAL = {
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
     "-": "{-}",
     "`": r"\textasciigrave{}",
@@ -261,13 +253,13 @@ _SPECIAL = {
         for sign, code in {"→": 174, "≤": 163, "≥": 179, "≠": 185, "≈": 187, "∞": 165}.items()
     },
 }
-_SPECIALS = re.compile("[" + re.escape("".join(_SPECIAL)) + "]")
+_SPELLED = ESCAPES | str.maketrans(_SPECIAL)
 
 
 def escaped(words: str) -> str:
     """Words as LaTeX that prints them, whatever they hold."""
     line = visible_lines(words).replace("\n", " ").replace("\t", " ")
-    return latex_spelled(_SPECIALS.sub(lambda found: _SPECIAL[found[0]], line))
+    return latex_spelled(line.translate(_SPELLED))
 
 
 def _left(rect: Rect, wide: float, align: Align) -> float:

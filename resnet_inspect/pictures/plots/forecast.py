@@ -8,8 +8,8 @@ from resnet_inspect.forecasting.measured import public_runs
 from resnet_inspect.forecasting.validation import Validation
 from resnet_inspect.networks import zoo
 from resnet_inspect.pictures.plots.plot import (
-    SUPTITLE,
     Plot,
+    headed,
     marked,
     plain_numbers,
     shared_legend,
@@ -69,7 +69,7 @@ def validation_plot(validation: Validation) -> Plot:
             plain_numbers(axes.xaxis, (1,))
         grid[-1].set_axis_off()
         shared_legend(figure, grid[0], loc="lower right", bbox_to_anchor=(0.95, 0.12))
-        figure.suptitle("Forecast against measured, rows that were held out", **SUPTITLE)
+        headed(figure, "Forecast against measured, rows that were held out", 12.0)
 
     rows = sum(map(len, panels.values()))
     return Plot(

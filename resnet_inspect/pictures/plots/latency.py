@@ -16,12 +16,12 @@ from resnet_inspect.pictures.plots.labels import label_above
 from resnet_inspect.pictures.plots.plot import (
     DASHES,
     MARKERS,
-    SUPTITLE,
     Plot,
     backed,
     called,
     fitted,
     fitted_legend,
+    headed,
     is_narrow,
     marked,
     note,
@@ -131,8 +131,7 @@ def batch_plot(variants: Variants) -> Plot:
         look = {"loc": "outside lower center", "ncols": min(5, len(models))}
         shared_legend(figure, grid[0][0], **look)
         if not single:
-            title = f"Latency (median, p10 to p90 shaded) and throughput\n{device}, {words}"
-            figure.suptitle(fitted(figure, title), **SUPTITLE, fontsize=11)
+            headed(figure, f"Latency (median, p10 to p90 shaded) and throughput\n{device}, {words}")
 
     return Plot(
         f"batch{name}",

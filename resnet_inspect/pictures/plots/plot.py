@@ -62,7 +62,6 @@ _NARROWEST, _WIDEST_NARROW = 4.4, 5.6
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 HATCHES = ("", "///", "...", "xxx", "---", "\\\\\\")
-SUPTITLE: dict[str, Any] = {"x": 0.01, "ha": "left", "fontweight": "bold"}
 DASHES: tuple[Any, ...] = (
     "-",
     (0, (6, 2)),
@@ -162,6 +161,12 @@ def byte_unit(most: float) -> tuple[int, str]:
     units = ("B", "KiB", "MiB", "GiB", "TiB")
     power = max(power for power in range(len(units)) if power == 0 or 1024**power <= most)
     return 1024**power, units[power]
+
+
+def headed(figure: Figure, title: str, size: float = 11.0) -> None:
+    """A title of the whole figure, of so many points."""
+    look = {"x": 0.01, "ha": "left", "fontweight": "bold", "fontsize": size}
+    figure.suptitle(fitted(figure, title), **look)
 
 
 def plain_numbers(

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from resnet_inspect.pictures.plots.labels import label_around
 from resnet_inspect.pictures.plots.plot import (
     SMALLEST,
-    SUPTITLE,
     Plot,
-    fitted,
+    headed,
     marked,
     panels,
     plain_numbers,
@@ -88,8 +87,7 @@ def zoo() -> Plot:
             axes.set(title=title, xlabel="MACs")
         for axes in grid[len(groups) :]:
             axes.set_axis_off()
-        title = fitted(figure, f"Parameters against {MACS}")
-        figure.suptitle(title, **SUPTITLE, fontsize=11)
+        headed(figure, f"Parameters against {MACS}")
         # Labels are put where the axes and their points are known.
         figure.draw_without_rendering()
         for axes, (_, group) in zip(grid, groups.items(), strict=False):
