@@ -7,11 +7,10 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
-from resnet_inspect.pictures.diagrams.clearance import cleared
 from resnet_inspect.pictures.diagrams.layout import arrange, settle, stretch
 from resnet_inspect.pictures.diagrams.lengths import BELOW, BETWEEN, MARGIN, TITLE
 from resnet_inspect.pictures.diagrams.measure import Size, lines_size
-from resnet_inspect.pictures.diagrams.routes import Places, route
+from resnet_inspect.pictures.diagrams.routes import Places, cleared, route
 from resnet_inspect.pictures.diagrams.scene import Box, Drawing, Group, Line, Scene
 from resnet_inspect.pictures.diagrams.sheet import Framed, Placed, Point, Rect, Sheet
 from resnet_inspect.pictures.diagrams.spots import Spot, tree
