@@ -14,7 +14,7 @@ from resnet_inspect.networks.op_labels import caption, describe, show_dims
 from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, ZeroPad
 from resnet_inspect.networks.torch_ops import Concat
 from resnet_inspect.networks.wiring import PADDING, Shortcut
-from resnet_inspect.pictures.diagrams.units import Unit, gatings, light
+from resnet_inspect.pictures.diagrams.units import Unit, light
 from resnet_inspect.tables.columns import compact, show
 from resnet_inspect.tables.network import METRICS, Row
 
@@ -47,7 +47,7 @@ def unit_lines(unit: Unit, strides: bool = True, among: Collection[str] = ()) ->
     them. among: the names of those of its layers that count, where these are not all.
     """
     firsts = _firsts(unit.body, among)
-    gates = dict(zip((scale.name for scale in gatings(unit)), unit.gates, strict=True))
+    gates = {scale.name: gate for scale, gate in unit.gates}
 
     def say(layer: Layer) -> str | None:
         op = layer.op

@@ -247,16 +247,10 @@ def _next(way: Way) -> bool:
 
 def _meeting(tail: Spot, head: Spot) -> tuple[Spot, Spot, Spot]:
     """The innermost group that holds two boxes, and its parts that hold each."""
-    below: dict[int, Spot] = {}
-    at = tail
-    for group in tail.above():
-        below[id(group)] = at
-        at = group
-    at = head
-    for group in head.above():
-        if id(group) in below and group is not head:
-            return group, below[id(group)], at
-        at = group
+    below = {id(spot.parent): spot for spot in tail.above()}
+    for spot in head.above():
+        if spot.parent and id(spot.parent) in below:
+            return spot.parent, below[id(spot.parent)], spot
     raise ValueError(f"no group holds both {tail.part.name} and {head.part.name}")
 
 
