@@ -59,28 +59,12 @@ class Diagram:
         bitmap. Raises UnknownNameError, and RenderError where Graphviz is missing or fails.
         """
         if format == PAGE:
-            return self._page().encode("utf-8", "replace")
+            from resnet_inspect.pictures.diagrams.interactive.page import html
+
+            return html(self.graphs, self.style).encode("utf-8", "replace")
         if format not in FORMATS:
             raise unknown("format", format, FORMATS)
         return render(self.sheet, format, renderer, dpi)
-
-    def _page(self) -> str:
-        from resnet_inspect.pictures.diagrams.interactive.page import html
-
-        style = self.style
-        if not style.down:
-            raise InspectError("a page runs down; leave --direction out, or draw a picture")
-        before = {pair.before.name: pair.change for pair in style.pairs if pair.before}
-        after = {pair.after.name: pair.change for pair in style.pairs if pair.after}
-        return html(
-            self.graphs,
-            level=style.level,
-            expand=style.expand,
-            color_by=style.color_by,
-            theme=style.theme.name,
-            names=style.names,
-            marks=(before, after) if style.pairs else (),
-        )
 
     def write(
         self,
