@@ -12,8 +12,8 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.pictures.diagrams.arrange import boxes
-from resnet_inspect.pictures.diagrams.scene import Box, Group, Line, Part, Text
-from resnet_inspect.pictures.diagrams.style import SMALL, Style
+from resnet_inspect.pictures.diagrams.scene import Box, Group, Part
+from resnet_inspect.pictures.diagrams.style import Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,3 @@ def _sized(parts: Sequence[Part], sizes: Mapping[str, str]) -> list[tuple[str, P
         after = max(own, key=own.__getitem__, default=after)
         found.append((after, part))
     return found[::-1]
-
-
-def lines(sides: Mapping[str, str], colour: str) -> dict[str, tuple[Line, ...]]:
-    """What stands beside each key."""
-    return {key: ((Text(words, SMALL, colour=colour),),) for key, words in sides.items()}

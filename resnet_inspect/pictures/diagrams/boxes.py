@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from resnet_inspect.counting.costs import Cost
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.op_labels import caption, show_dims
+from resnet_inspect.networks.op_labels import caption
 from resnet_inspect.networks.wiring import PADDING, PROJECTION, Shortcut
 from resnet_inspect.pictures.diagrams import labels
 from resnet_inspect.pictures.diagrams.cells import Cell
@@ -266,9 +266,3 @@ def _page(sketch: Sketch, box: str) -> str:
 
 def _what_changed(sketch: Sketch, box: str) -> tuple[Line, ...]:
     return tuple((Text(words, SMALL, heavy=True),) for words in sketch.became(box).what)
-
-
-def end_box(sketch: Sketch, name: str, words: str, tensor: str, kind: str) -> Box:
-    """An input or output of the network, with its shape."""
-    words = f"{words} {show_dims(sketch.shape_of(tensor))}"
-    return Box(name, ((Text(words),),), "end", fill=sketch.theme.quiet, kind=kind, note=words)

@@ -14,10 +14,10 @@ from resnet_inspect.counting.costs import Cost, graph_cost, total
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.naming import paper_names
+from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.networks.wiring import Wiring
-from resnet_inspect.pictures.diagrams.align import by_size, grid, lines, size
+from resnet_inspect.pictures.diagrams.align import by_size, grid, size
 from resnet_inspect.pictures.diagrams.arrange import Item, arranged
-from resnet_inspect.pictures.diagrams.boxes import end_box
 from resnet_inspect.pictures.diagrams.cells import Readers, cells
 from resnet_inspect.pictures.diagrams.changes import changes_of, likenesses
 from resnet_inspect.pictures.diagrams.fills import fills_for
@@ -77,7 +77,7 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
         style.theme,
         legend(style, fills, sketches),
         style.down,
-        lines(sides, style.theme.muted),
+        {key: ((Text(words, SMALL, colour=style.theme.muted),),) for key, words in sides.items()},
     )
 
 
@@ -151,9 +151,11 @@ def _input(sketch: Sketch, name: str) -> Box:
 
 
 def _end(sketch: Sketch, words: str, tensor: str, kind: str) -> Box:
-    """An input or output; a module that is called like it keeps its name."""
+    """An input or output with its shape; a module that is called like it keeps its name."""
     taken = words in sketch.graph.by_name or words in sketch.takes.values()
-    return end_box(sketch, f"{words}/end" if taken else words, words, tensor, kind)
+    name = f"{words}/end" if taken else words
+    said = f"{words} {show_dims(sketch.shape_of(tensor))}"
+    return Box(name, ((Text(said),),), "end", fill=sketch.theme.quiet, kind=kind, note=said)
 
 
 def _dead_ends(sketch: Sketch) -> Iterator[str]:

@@ -6,7 +6,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import dist
-from typing import NamedTuple
 
 from resnet_inspect.pictures.diagrams.free import leads_inside
 from resnet_inspect.pictures.diagrams.lengths import ARROW, ASIDE, BEND, GUTTER, ROUND, WIDE
@@ -23,34 +22,26 @@ Places = dict[int, tuple[float, float]]
 
 def route(way: Way, at: Places, page: Callable[[float, float], Point]) -> Path:
     """The curve of an edge on the page."""
-    before, after = (_inside(way, leg, at, page) for leg in (way.first, way.last))
+    (before, inner), (after, tip) = (_inside(way, leg, at, page) for leg in (way.first, way.last))
     words = _words(way, at, page) if way.words[0] else None
     if way.kind == "inner":
-        return Path(way.edge, before.points, before.tip, words)
+        return Path(way.edge, before, inner, words)
     corners = _CORNERS[way.kind](way, at)
     radius = WIDE if way.edge.way in ("shortcut", "gate") else ROUND
     points = [page(u, v) for u, v in corners]
-    tip = after.tip
-    if way.edge.arrow and not after.points:
+    if way.edge.arrow and not after:
         tip = points[-1]
         points[-1] = _towards(tip, points[-2], ARROW)
     between = tuple(_rounded(points, radius))
-    whole = _joined(_joined(before.points, between), after.points)
-    return Path(way.edge, whole, tip, words)
-
-
-class _Inside(NamedTuple):
-    """What of an edge is inside of a free group, on the page."""
-
-    points: tuple[Point, ...] = ()
-    tip: Point | None = None
+    return Path(way.edge, _joined(_joined(before, between), after), tip, words)
 
 
 def _inside(
     way: Way, leg: Leg | None, at: Places, page: Callable[[float, float], Point]
-) -> _Inside:
+) -> tuple[tuple[Point, ...], Point | None]:
+    """What of an edge is inside of a free group, on the page, and the arrow's tip there."""
     if leg is None:
-        return _Inside()
+        return (), None
     u, v = at[id(leg.group)]
     points = tuple(page(u + x, v + y) for x, y in leg.curve)
     tip = page(u + leg.tip[0], v + leg.tip[1]) if leg.tip else None
@@ -62,7 +53,7 @@ def _inside(
         tip = end if way.edge.arrow else None
         stop = _towards(end, points[-1], ARROW) if tip else end
         points = _joined(points, (stop,))
-    return _Inside(points, tip)
+    return points, tip
 
 
 def _joined(first: tuple[Point, ...], second: tuple[Point, ...]) -> tuple[Point, ...]:
