@@ -8,7 +8,6 @@ from operator import is_, itemgetter
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.pictures.diagrams.arrange import FEW, within
-from resnet_inspect.pictures.diagrams.lengths import WORDS
 from resnet_inspect.pictures.diagrams.measure import Size
 from resnet_inspect.pictures.diagrams.scene import Box, Columns, Group, Line, Part, Scene
 from resnet_inspect.pictures.diagrams.sheet import Sheet
@@ -158,7 +157,8 @@ def _text_sizes(scene: Scene) -> Iterator[float]:
     yield from _sizes_of(scene.legend)
     for drawing in scene.drawings:
         yield from _sizes_of(drawing.heading)
-        yield from (WORDS for edge in drawing.edges if edge.label or edge.caption)
+        for edge in drawing.edges:
+            yield from _sizes_of(edge.lines)
         for part in within(drawing.root):
             if isinstance(part, Box):
                 yield from _sizes_of(part.lines)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from resnet_inspect.pictures.diagrams.lengths import WORDS
 from resnet_inspect.pictures.themes import Theme
 
 Lane = Literal["main", "shortcut", "gate"]
@@ -134,6 +135,12 @@ class Edge:
     caption: str = ""
     arrow: bool = True
     note: str = ""
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The words at it."""
+        words = self.label or self.caption
+        return ((Text(words, WORDS),),) if words else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,9 +164,7 @@ class _Writer:
         if not edge.arrow:
             look["arrowhead"] = "none"
         if path.words:
-            look["label"] = html(
-                ((Text(edge.label or edge.caption, WORDS),),), self.theme, points=WORDS
-            )
+            look["label"] = html(edge.lines, self.theme, points=WORDS)
             look["lp"] = _point(self.sheet, path.words.centre)
         points = " ".join(_point(self.sheet, at) for at in path.points)
         look["pos"] = f"e,{_point(self.sheet, path.tip)} {points}" if path.tip else points

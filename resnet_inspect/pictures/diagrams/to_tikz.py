@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from resnet_inspect.networks.wiring import PADDING, PROJECTION
-from resnet_inspect.pictures.diagrams.lengths import BRACKET, CELL, COLUMN, GAP, PANEL, WORDS
+from resnet_inspect.pictures.diagrams.lengths import BRACKET, CELL, COLUMN, GAP, PANEL
 from resnet_inspect.pictures.diagrams.measure import (
     line_size,
     lines_size,
@@ -92,8 +92,7 @@ class _Tikz:
             yield from self._box(box, rect)
         for path in placed.paths:
             if path.words:
-                said = ((Text(path.edge.label or path.edge.caption, WORDS),),)
-                yield from self.words(said, path.words, self.theme.muted)
+                yield from self.words(path.edge.lines, path.words, self.theme.muted)
 
     def colour(self, hue: str) -> str:
         """A colour's name, to be defined before the picture."""

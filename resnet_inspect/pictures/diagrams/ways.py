@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Literal
 
-from resnet_inspect.pictures.diagrams.lengths import ASIDE, WORDS
+from resnet_inspect.pictures.diagrams.lengths import ASIDE
 from resnet_inspect.pictures.diagrams.measure import lines_size
-from resnet_inspect.pictures.diagrams.scene import Box, Edge, Text
+from resnet_inspect.pictures.diagrams.scene import Box, Edge
 from resnet_inspect.pictures.diagrams.spots import Spot
 
 Kind = Literal["link", "lane", "arc", "turn", "inner"]
@@ -100,9 +100,8 @@ class Ways:
 
     def _way(self, edge: Edge, tail: Spot, head: Spot) -> Way:
         group, start, stop = _meeting(tail, head)
-        text = edge.label or edge.caption
-        size = lines_size(((Text(text, WORDS),),)) if text else (0.0, 0.0)
-        words = (size[0], size[1]) if self.down else (size[1], size[0])
+        wide, high = lines_size(edge.lines)
+        words = (wide, high) if self.down else (high, wide)
         way = Way(edge, tail, head, group, start, stop, words=words)
         inside = _free_around(group)
         if inside is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.measuring.measurement import Environment
@@ -192,8 +193,7 @@ def throughput_plot(variants: Variants) -> Plot:
         for one in records:
             point = _point(one)
             name = called(one.case.model)
-            known = best.get(name, point)
-            best[name] = max(known, point, key=lambda at: at[1])
+            best[name] = max(best.get(name, point), point, key=itemgetter(1))
         axes.margins(y=0.14)
         _speed_lines(axes, theme)
         plain_numbers(axes.xaxis, shown=show_round)

@@ -63,7 +63,7 @@ def _draw(axes: Axes, theme: Theme, number: int, counts: Sequence[int], label: s
     whole = sum(counts) or 1
     held = [(k, count / whole) for k, count in enumerate(counts) if count]
     look = {**marked(theme, number), "label": label, "markersize": 3.5}
-    if len(held) > 1:
+    if len(held) != 1:
         axes.plot(*zip(*held, strict=True), **look, linestyle=DASHES[number])
         return
     ((at, share),) = held
