@@ -1,8 +1,6 @@
-"""index.html: a page that holds everything it needs, and asks nothing of any network.
+"""index.html: a page that holds everything it needs, fonts and pictures too.
 
-Styles, script, fonts and pictures are inside. Text is escaped by jinja2; pictures are markup of
-this package and of libraries that escape their input. A content security policy lets the page run
-its own script and nothing else.
+Pictures are markup of this package and of libraries that escape their input; all else is text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Pictures of costs by stage and through depth, and every plot by name.
-
-Every number comes from the tables and functions that the command line prints. A plot is a value
-(plot.Plot) that draws itself when it is written; matplotlib is loaded then, not before.
-"""
+"""Costs by stage and through depth, and every plot by name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A ladder as a picture: how long each step took.
-
-A plot.Plot of what the table holds; matplotlib is loaded when it is drawn.
-"""
+"""A ladder as a picture: how long each step took."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Plots of latencies: against the batch, and throughput against MACs.
-
-Each is a plot.Plot of what the tables hold; matplotlib is loaded when one is drawn.
-"""
+"""Plots of latencies: against the batch, and throughput against MACs."""
 
 from __future__ import annotations
 

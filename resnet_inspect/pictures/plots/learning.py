@@ -1,7 +1,4 @@
-"""Training as pictures: errors and gradients through the epochs, and how layers respond.
-
-Each is a plot.Plot of what the records hold; matplotlib is loaded when one is drawn.
-"""
+"""Training as pictures: errors and gradients through the epochs, and how layers respond."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The roofline as a picture: a device's roof, and a network's layers under it.
-
-A plot.Plot of what the table holds; matplotlib is loaded when it is drawn.
-"""
+"""The roofline as a picture: a device's roof, and a network's layers under it."""
 
 from __future__ import annotations
 

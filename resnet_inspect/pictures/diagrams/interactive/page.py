@@ -1,7 +1,6 @@
 """A page with networks that fold and unfold: one file that asks nothing of any network.
 
-Data, style and script are inside; a content security policy lets the page run its own script and
-nothing else. What people call their layers stays text: it is data, shown by textContent.
+What people call their layers stays text: it is data, shown by textContent.
 """
 
 from __future__ import annotations
