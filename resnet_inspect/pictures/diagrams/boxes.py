@@ -186,10 +186,11 @@ def _convolution(sketch: Sketch, unit: Unit, cell: Cell, number: int | None) -> 
 
 def _pill(sketch: Sketch, unit: Unit, cell: Cell) -> Box:
     """What a shortcut runs on its way, or what makes a gate."""
-    name, kind, said = cell.name, "gate", [labels.gate_words(cell.layers)]
     if cell.cut:
         name, kind = f"{sketch.called(unit.name)}, shortcut", cell.cut.kind
         said = labels.shortcut_steps(cell.cut)
+    else:
+        name, kind, said = cell.name, "gate", [labels.gate_words(cell.layers)]
     return Box(
         cell.name,
         (*map(small, said), *_what_changed(sketch, cell.name)),
