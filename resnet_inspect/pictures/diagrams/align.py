@@ -86,13 +86,9 @@ def by_size(parts: Sequence[Part], sizes: Mapping[str, str]) -> Iterator[Part]:
             if isinstance(first, Group) and first.frame:
                 inside[0] = replace(first, align=words)
             else:
-                own = tuple(takewhile(_bare, inside))
+                own = tuple(takewhile(lambda part: part.frame is None, inside))
                 inside[: len(own)] = [Group(f"{first.name}/{words}", own, align=words)]
         yield from inside
-
-
-def _bare(part: Part) -> bool:
-    return isinstance(part, Box) or part.frame is None
 
 
 def _flat(part: Part) -> Iterator[Part]:

@@ -130,7 +130,7 @@ def _column(parts: tuple[Part, ...], name: str) -> Part:
 def within(part: Part) -> Iterator[Part]:
     """A part and all parts in it."""
     yield part
-    for inner in part.parts if isinstance(part, Group) else ():
+    for inner in part.parts:
         yield from within(inner)
 
 

@@ -69,8 +69,8 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
     ]
     sides = dict(lined_up.sides or {})
     if lined_up.by_size:
-        groups = [part for each in drawings for part in each.root.parts if isinstance(part, Group)]
-        sides = {group.align: group.align for group in groups if "×" in group.align}
+        keys = (part.align for each in drawings for part in each.root.parts)
+        sides = {key: key for key in keys if "×" in key}
     return Scene(
         " and ".join(graph.name for graph in graphs),
         tuple(drawings),

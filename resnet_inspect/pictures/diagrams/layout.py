@@ -84,7 +84,7 @@ class _Layout:
         arrange_freely(group, legs, self.ways.all, self.ways.ports_of(group), self.down)
 
     def _frame(self, spot: Spot) -> None:
-        frame = spot.frame
+        frame = spot.part.frame
         if frame is None:
             return
         title = spot.size = lines_size(frame.title)
@@ -225,7 +225,7 @@ def _centre(spot: Spot) -> None:
 
 def _framed(spot: Spot) -> Iterator[Spot]:
     """The frames along a main path."""
-    if spot.frame:
+    if spot.part.frame:
         yield spot
     elif spot.arrangement == "series":
         for child in spot.main:

@@ -9,7 +9,7 @@ from operator import is_, itemgetter
 from resnet_inspect.errors import InspectError
 from resnet_inspect.pictures.diagrams.arrange import FEW, within
 from resnet_inspect.pictures.diagrams.measure import Size
-from resnet_inspect.pictures.diagrams.scene import Box, Columns, Group, Line, Part, Scene
+from resnet_inspect.pictures.diagrams.scene import Box, Columns, Group, Line, Scene
 from resnet_inspect.pictures.diagrams.sheet import Sheet
 from resnet_inspect.pictures.diagrams.spread import Spread
 from resnet_inspect.pictures.page_size import INCH, LEAST_TEXT, PageSize
@@ -60,7 +60,7 @@ def _narrowed(scene: Scene) -> Scene:
 
 
 def _with_narrow(group: Group, beside: bool) -> Group:
-    beside |= group.arrangement == "parallel" and sum(map(_counted, group.parts)) > FEW
+    beside |= group.arrangement == "parallel" and sum(part.count for part in group.parts) > FEW
     parts = tuple(
         _with_narrow(part, beside)
         if isinstance(part, Group)
@@ -69,11 +69,6 @@ def _with_narrow(group: Group, beside: bool) -> Group:
     )
     same = all(map(is_, parts, group.parts))
     return group if same else replace(group, parts=parts)
-
-
-def _counted(part: Part) -> int:
-    """How many branches a part stands for."""
-    return part.count if isinstance(part, Group) else 1
 
 
 def _narrow(box: Box) -> Box:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from resnet_inspect.pictures.diagrams.lengths import FORK, LOWEST, MARGINS, SIGN
 from resnet_inspect.pictures.diagrams.measure import Size, lines_size
-from resnet_inspect.pictures.diagrams.scene import Arrangement, Box, Frame, Group, Part
+from resnet_inspect.pictures.diagrams.scene import Arrangement, Box, Group, Part
 
 _NONE = Size(0.0, 0.0)
 
@@ -61,16 +61,6 @@ class Spot:
         return self.aside or (
             isinstance(self.part, Group) and all(spot.empty for spot in self.children)
         )
-
-    @property
-    def frame(self) -> Frame | None:
-        """The frame of a group that has one."""
-        return self.part.frame if isinstance(self.part, Group) else None
-
-    @property
-    def align(self) -> str:
-        """What makes a group start as high as others, '' for nothing."""
-        return self.part.align if isinstance(self.part, Group) else ""
 
     def above(self) -> Iterator[Spot]:
         """Itself and the groups around it, the nearest first."""

@@ -97,8 +97,8 @@ class Spread:
         for (root, _), (space, _) in zip(self.trees, self.spaces, strict=True):
             first = space.bottom - root.long if self.scene.down else space.left + more
             for spot in root.main:
-                if spot.align:
-                    starts.setdefault(spot.align, first + spot.v)
+                if spot.part.align:
+                    starts.setdefault(spot.part.align, first + spot.v)
         for (key, lines), (wide, high) in zip(self.scene.sides.items(), self.words, strict=True):
             if key in starts:
                 x, y = (MARGIN + more, starts[key]) if self.scene.down else (starts[key], self.low)
@@ -107,7 +107,7 @@ class Spread:
 
 def _align(roots: Sequence[Spot]) -> None:
     """Let what belongs together start at the same height, the parts before it spread evenly."""
-    aligned = [{spot.align: spot for spot in root.main if spot.align} for root in roots]
+    aligned = [{spot.part.align: spot for spot in root.main if spot.part.align} for root in roots]
     shared = [key for key in _order(aligned) if sum(key in found for found in aligned) > 1]
     done = [0] * len(roots)
     for key in shared:
