@@ -177,7 +177,7 @@ def _joined(cells: Sequence[str]) -> str:
 
 def _text(text: str) -> str:
     """Text with no meaning for LaTeX; 64x56x56 and 3 x Block have signs of multiplication."""
-    return _NEGATIVE.sub("−", _times(text)).translate(_ESCAPES)
+    return _NEGATIVE.sub("−", _times(text)).translate(ESCAPES)
 
 
 def _times(text: str) -> str:
@@ -186,7 +186,7 @@ def _times(text: str) -> str:
 
 _TIMES = re.compile(r"(?<!\w)\d+(?:x\d+)+(?!\w)|(?<=\d) x (?=\w)")
 _NEGATIVE = re.compile(r"^-(?=\d)")
-_ESCAPES = str.maketrans(
+ESCAPES = str.maketrans(
     {char: f"\\{char}" for char in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
     | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}

@@ -27,13 +27,14 @@ from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.wiring import Wiring, shortcut
-from resnet_inspect.pictures.diagrams import diagram as drawing
 from resnet_inspect.pictures.diagrams.cells import cells
 from resnet_inspect.pictures.diagrams.diagram import block_diagram, diagram
 from resnet_inspect.pictures.diagrams.heading import BOXES
 from resnet_inspect.pictures.diagrams.scene import Brackets, Panel
 from resnet_inspect.pictures.diagrams.sheet import Placed
+from resnet_inspect.pictures.diagrams.style import DIRECTIONS, LEVELS
 from resnet_inspect.pictures.diagrams.units import stages, units_of
+from resnet_inspect.pictures.themes import THEMES
 from resnet_inspect.tables.columns import compact
 
 GRAPHS = {name: layer_graph(zoo.spec(name)) for name in zoo.ZOO}
@@ -241,8 +242,8 @@ def test_the_residual_is_found_whichever_operand_it_is() -> None:
     assert drawn.has_edge("start", "block/fork")
 
 
-@pytest.mark.parametrize("level", drawing.LEVELS)
-@pytest.mark.parametrize("direction", drawing.DIRECTIONS)
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("direction", DIRECTIONS)
 def test_odd_wiring_is_drawn_with_all_its_edges(level: str, direction: str) -> None:
     drawn = diagram(skipping(), level=level, direction=direction)
     assert drawn.render("svg")
@@ -289,7 +290,7 @@ def test_blocks_that_take_turns_are_joined_in_turn() -> None:
     net.end_stage("all", "")
     (stage,) = stages(net.graph())
     assert [(len(run.drawn), run.count) for run in stage.runs] == [(2, 3)]
-    for level in drawing.LEVELS:
+    for level in LEVELS:
         assert "× 3" in diagram(net.graph(), level=level).dot
 
 
@@ -411,11 +412,11 @@ def test_a_tooltip_is_the_layers_row() -> None:
 
 
 @pytest.mark.parametrize("by", ["macs", "params", "activations"])
-@pytest.mark.parametrize("level", drawing.LEVELS)
+@pytest.mark.parametrize("level", LEVELS)
 def test_a_heat_map_is_darkest_where_there_is_most(by: str, level: str) -> None:
     graph = GRAPHS["resnet34"]
     dot = diagram(graph, level=level, color_by=by).dot
-    theme = drawing.THEMES["light"]
+    theme = THEMES["light"]
     fills = {str(node): node.attr["fillcolor"] for node in of_class(parsed(dot), level)}
     hottest = [name for name, fill in fills.items() if fill == theme.ramp[-1]]
     field = {"macs": "macs", "params": "params", "activations": "written"}[by]
@@ -477,8 +478,8 @@ def test_gates_are_drawn_beside_the_main_path() -> None:
 # --- side by side ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("direction", drawing.DIRECTIONS)
-@pytest.mark.parametrize("level", drawing.LEVELS)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize(
     "names",
     [("plain34", "resnet34"), ("resnet34", "resnet50"), ("resnet18", "resnet34", "resnet50")],
