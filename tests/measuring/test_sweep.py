@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from recorded import CASE, DEVICE, GRAPH, HERE, latency, out_of_memory
 
 from resnet_inspect.measuring import sweep
-from resnet_inspect.measuring.environment import Software
+from resnet_inspect.measuring.measurement import Software
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.measuring.records import (
     Case,

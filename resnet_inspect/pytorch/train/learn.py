@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.errors import InspectError, shown
-from resnet_inspect.measuring.environment import Condition, Settings
 from resnet_inspect.measuring.learning import Epoch, Recipe, Run, run_key, runs
+from resnet_inspect.measuring.measurement import Condition, Settings
 from resnet_inspect.measuring.records import select, timestamp
 from resnet_inspect.measuring.sweep import Session
 from resnet_inspect.networks.graph import LayerGraph
