@@ -42,7 +42,7 @@ def bench(
     `read_bench`; resume: leave out what it holds. Running out of memory is a row that says so. A
     mode that compiles makes torch forget what it compiled before. Raises InspectError.
     """
-    from resnet_inspect.measuring.sweep import grid
+    from resnet_inspect.measuring.sweep import Session, grid
     from resnet_inspect.pytorch.bench.sweep import run_sweep
     from resnet_inspect.reporting.measurements import Measurements
 
@@ -57,18 +57,8 @@ def bench(
         _several(mode),
         "training" if train else "inference",
     )
-    records = run_sweep(
-        tasks,
-        per_layer=per_layer,
-        device=device,
-        threads=threads,
-        budget=budget,
-        half_width=half_width,
-        record=record,
-        resume=resume,
-        progress=progress,
-    )
-    return Measurements(tuple(records))
+    session = Session(device, threads, record, resume, progress)
+    return Measurements(tuple(run_sweep(tasks, session, budget, half_width, per_layer)))
 
 
 def _several(names: str | Sequence[str]) -> Sequence[str]:
@@ -95,21 +85,13 @@ def ladder(
     step is tried on top of those kept before; its outputs are checked against those of fp32.
     resume: continue behind the steps that the record holds. The rest is as `bench` has it.
     """
+    from resnet_inspect.measuring.sweep import Session
     from resnet_inspect.pytorch.bench.sweep import run_ladder
     from resnet_inspect.reporting.measurements import Measurements
 
-    records = run_ladder(
-        graph(model, input_shape, **changes),
-        batch,
-        device=device,
-        threads=threads,
-        budget=budget,
-        half_width=half_width,
-        record=record,
-        resume=resume,
-        progress=progress,
-    )
-    return Measurements(tuple(records))
+    network = graph(model, input_shape, **changes)
+    session = Session(device, threads, record, resume, progress)
+    return Measurements(tuple(run_ladder(network, batch, session, budget, half_width)))
 
 
 def device(
@@ -127,13 +109,12 @@ def device(
     if there is one). threads: of the CPU (default: torch's). record: a JSON Lines file to add the
     ceilings to as well. Raises InspectError.
     """
+    from resnet_inspect.measuring.sweep import Session
     from resnet_inspect.pytorch.bench.sweep import run_ceilings
     from resnet_inspect.reporting.measurements import Measurements
 
-    ceilings = run_ceilings(
-        device, threads=threads, refresh=refresh, record=record, progress=progress
-    )
-    return Measurements((ceilings,))
+    session = Session(device, threads, record, False, progress)
+    return Measurements((run_ceilings(session, refresh),))
 
 
 def roofline(

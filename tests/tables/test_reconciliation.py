@@ -156,7 +156,7 @@ def test_tools_leave_nothing_behind() -> None:
 
 
 def test_what_a_tool_patches_is_put_back(capsys: pytest.CaptureFixture[str]) -> None:
-    def patching(graph: LayerGraph, batch: int) -> dict[str, int]:
+    def patching(graph: LayerGraph, batch: int) -> list[int]:
         torch.nn.functional.relu = torch.nn.functional.silu  # type: ignore[assignment]
         torch.Tensor.__add__ = torch.Tensor.__sub__  # type: ignore[assignment,method-assign]
         sys.stdout.write("chatter")
@@ -215,9 +215,7 @@ def test_the_command_exits_with_status_1_on_news(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torchinfo = next(tool for tool in counters.TOOLS if tool.title == "torchinfo")
-    lying = torchinfo._replace(
-        run=lambda graph, batch: {**torchinfo.run(graph, batch), "torchinfo": 7}
-    )
+    lying = torchinfo._replace(run=lambda graph, batch: (7, *torchinfo.run(graph, batch)[1:]))
     monkeypatch.setattr(counters, "TOOLS", (lying,))
     words = ["reconcile", "resnet20_cifar", "--format", "json"]
     assert run_cli(words) == 1
