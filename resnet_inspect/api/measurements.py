@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.api.networks import Model, graph, graphs
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.inputs import Inputs
 
@@ -161,8 +161,7 @@ def roofline(
     from resnet_inspect.reporting.measurements import NetworkRoofline
     from resnet_inspect.tables.roofline import LEVELS
 
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)
     network = graph(model, input_shape, **changes)
     if device in (None, "cuda", "cpu") or ceilings is not None:
         best = load_ceilings(ceilings, device).ceilings

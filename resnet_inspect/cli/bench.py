@@ -17,7 +17,7 @@ from resnet_inspect.cli.bench_options import (
 from resnet_inspect.cli.network_options import models_options
 from resnet_inspect.cli.output import Shown
 from resnet_inspect.cli.parameters import command, option, split, whole_numbers
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.tables.roofline import LEVELS
 
@@ -61,8 +61,7 @@ def bench(
     resnet-inspect bench resnet50 --train --batch 32 --record bench.jsonl --resume
     resnet-inspect bench resnet50 --per-layer --level block
     """
-    if level not in LEVELS:  # before anything is measured
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)  # before anything is measured
     with watched("measuring", record, records=True) as progress:
         measurements = ri.bench(
             *graphs,

@@ -17,7 +17,7 @@ from resnet_inspect.cli.bench_options import (
 from resnet_inspect.cli.network_options import models_argument
 from resnet_inspect.cli.output import Shown
 from resnet_inspect.cli.parameters import Option, command, option
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.tables.learning import LEVELS
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def learn(
     resnet-inspect learn plain56 resnet56 --epochs 10 --plots figures
     resnet-inspect learn resnet34_mnist --data mnist FOLDER --epochs 2 --seeds 1
     """
-    if level not in LEVELS:  # before anything is trained
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)  # before anything is trained
     with watched("training", record, records=True) as progress:
         measurements = ri.learn(*models, record=record, progress=progress, **settings)
     return measurements.view(level), measurements

@@ -15,7 +15,7 @@ import click
 
 from resnet_inspect.cli.parameters import Function, Words, option, split, together
 from resnet_inspect.cli.streams import unguarded
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.tables.characters import visible
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ def shows_some_of(tables: Words) -> Callable[[Callable[..., Sheet]], Callable[..
 def chosen_format(format: str | None, output: str | None) -> str:
     """The format asked for, or that of the file's suffix; raises InspectError."""
     if format is not None:
-        if format not in formats():
-            raise unknown("format", format, formats())
+        check_name("format", format, formats())
         return format
     if _is_stdout(output) or str(output).lower().endswith(".txt"):
         return TERMINAL

@@ -11,7 +11,7 @@ from resnet_inspect.cli.bench_options import watched
 from resnet_inspect.cli.network_options import Network, batch_option, network_options
 from resnet_inspect.cli.output import emit, note, only_option, output_options
 from resnet_inspect.cli.parameters import command, option, split
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.measuring.progress import SILENT
 from resnet_inspect.tables.reconciliation import TABLES, WITH_MEASURED
 
@@ -59,8 +59,7 @@ def reconcile(
         return
     tables = split(only, "--only") if only else TABLES
     for name in tables:  # before anything runs
-        if name not in TABLES:
-            raise unknown("table", name, TABLES)
+        check_name("table", name, TABLES)
     measure = measure and not {*tables}.isdisjoint(WITH_MEASURED)
     with watched("counting") if measure else nullcontext(SILENT) as progress:
         sheet = ri.reconcile(graph, batch=batch, measure=measure, progress=progress)

@@ -20,7 +20,7 @@ from resnet_inspect.cli.output import (
     output_options,
 )
 from resnet_inspect.cli.parameters import argument, command, option, split, words_of
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.naming import show_fields
 
@@ -81,8 +81,7 @@ def table(
     resnet-inspect table --style paper resnet18 resnet34 resnet50 -o table1.tex
     resnet-inspect table my_network.toml --format json
     """
-    if style not in STYLES:
-        raise unknown("style", style, STYLES)
+    check_name("style", style, STYLES)
     check_output(format, output)
     if style == "paper":
         graphs = [network.graph, *load_all(others, network.input)]

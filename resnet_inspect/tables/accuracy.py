@@ -12,7 +12,7 @@ from resnet_inspect.counting.accuracy import ALONE, on_front, published
 from resnet_inspect.counting.costs import checked_batch, graph_cost
 from resnet_inspect.counting.training_memory import training_memory
 from resnet_inspect.counting.training_step import Settings
-from resnet_inspect.errors import FormatError, InspectError, unknown
+from resnet_inspect.errors import FormatError, InspectError, check_name
 from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.forecast import forecast
 from resnet_inspect.forecasting.own import device_named
@@ -65,8 +65,7 @@ class Wanted(NamedTuple):
             ("data", self.data, DATA),
             ("axis", self.front, AXES),
         ):
-            if name not in choices:
-                raise unknown(what, name, choices)
+            check_name(what, name, choices)
         checked_batch(self.batch)
         needy = "latency" if "latency" in self.under else self.front
         if self.device is None and needy in ("latency", "throughput"):
@@ -88,8 +87,7 @@ def limits_of(text: str) -> dict[str, Decimal]:
     limits: dict[str, Decimal] = {}
     for part in text.split(","):
         key, _, value = (word.strip() for word in part.partition("="))
-        if key not in UNDER:
-            raise unknown("limit", key, UNDER)
+        check_name("limit", key, UNDER)
         example, units = UNDER[key]
         size = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Z]*)", value)
         scale = {unit.lower(): size for unit, size in units.items()}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.fitted import ARCHITECTURE, DATASHEET
 from resnet_inspect.forecasting.forecast import Forecast, KernelTime
@@ -102,8 +102,7 @@ _ROWS = (
 
 def forecast_table(forecast: Forecast, level: str = "kernel") -> Table:
     """What each kernel, block or stage takes, and what bounds it; raises UnknownNameError."""
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)
     if level == "network":
         return forecasts_table([forecast])
     whole = sum(row.seconds for row in forecast.rows)

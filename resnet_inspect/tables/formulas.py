@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import singledispatch
 from typing import NamedTuple
 
 from resnet_inspect.counting.costs import cost
-from resnet_inspect.counting.receptive_field import field_end
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.graph import Layer, LayerGraph
+from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import Shape, elements
-
-
-def field_note(graph: LayerGraph) -> tuple[str, ...]:
-    """Where receptive fields end, in words; nothing if they do not."""
-    end = field_end(graph)
-    return (f"Receptive fields end at {end} ({graph.layer(end).op.kind}).",) if end else ()
+from resnet_inspect.networks.torch_ops import Pool
 
 
 class Formula(NamedTuple):
@@ -32,17 +26,28 @@ def product(*factors: int | str) -> str:
     return " × ".join(map(str, factors)) or "1"
 
 
-def _extents(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Iterator[Formula]:
-    kernel = op.reach if isinstance(op, ops.Conv2d) else op.kernel
-    ceil = isinstance(op, ops.Pool2d) and op.ceil
-    for axis, (name, side) in enumerate((("H", "height"), ("W", "width"))):
-        inside = f"{name} + 2p - k"
-        formula = f"⌈({inside}) / s⌉ + 1" if ceil else f"⌊({inside}) / s⌋ + 1"
-        size, stride = layer.input_shapes[0][1 + axis], op.stride[axis]
-        room = f"({size} + 2×{op.padding[axis]} - {kernel[axis]})"
+def positions(
+    op: ops.Convolution | ops.Pool2d | Pool,
+    layer: Layer,
+    reach: Shape,
+    *,
+    ceil: bool,
+    sides: Sequence[str] = "DHW",
+) -> Iterator[Formula]:
+    """The positions along each axis. reach: entries that a window spans; sides: the axes' names."""
+    left, right = "⌈⌉" if ceil else "⌊⌋"
+    axes = len(reach)
+    for at, (letter, side) in enumerate(zip("DHW"[-axes:], sides[-axes:], strict=True), -axes):
+        room = f"({layer.input_shapes[0][at]} + 2×{op.padding[at]} - {reach[at]})"
         # Rounding up is written as what it is in integers: minus the floor of the negative.
-        numbers = f"-(-{room} // {stride}) + 1" if ceil else f"{room} // {stride} + 1"
-        yield Formula(f"output {side}", formula, numbers, layer.output_shape[1 + axis])
+        rounded = f"-(-{room} // {op.stride[at]})" if ceil else f"{room} // {op.stride[at]}"
+        formula = f"{left}({letter} + 2p - k) / s{right} + 1"
+        yield Formula(f"output {side}", formula, f"{rounded} + 1", layer.output_shape[at])
+
+
+def _extents(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Iterator[Formula]:
+    reach, ceil = (op.reach, False) if isinstance(op, ops.Conv2d) else (op.kernel, op.ceil)
+    return positions(op, layer, reach, ceil=ceil, sides=("height", "width"))
 
 
 def elementwise(quantity: str, per: str, factor: int, shape: Shape) -> Formula:
@@ -55,6 +60,19 @@ def activations(layer: Layer) -> Formula:
     return elementwise("activations", names, 1, layer.output_shape)
 
 
+def pointwise(layer: Layer, per: str, factor: int = 1) -> list[Formula]:
+    """The FLOPs of a layer that takes so many for each of its outputs, and what it writes."""
+    return [elementwise("FLOPs", per, factor, layer.output_shape), activations(layer)]
+
+
+def kernels(op: ops.Convolution, area: str) -> Formula:
+    """The weights of a convolution. area: that of a kernel, in letters."""
+    grouped = op.groups > 1
+    inside = f"({op.in_channels} // {op.groups})" if grouped else op.in_channels
+    per = f"C_out × C_in{'/groups' if grouped else ''} × {area}"
+    return Formula("weights", per, product(op.out_channels, inside, *op.kernel), op.weights)
+
+
 @singledispatch
 def formulas(op: ops.Op, layer: Layer) -> list[Formula]:
     """The formulas of an op; of one without a rule its parameters, and what it gives."""
@@ -65,17 +83,18 @@ def formulas(op: ops.Op, layer: Layer) -> list[Formula]:
 @formulas.register(ops.Conv2d)
 def _(op: ops.Conv2d, layer: Layer) -> list[Formula]:
     out, height, width = layer.output_shape
-    grouped = op.groups > 1
-    per = "C_out × C_in/groups × k_h × k_w" if grouped else "C_out × C_in × k_h × k_w"
-    inside = f"({op.in_channels} // {op.groups})" if grouped else op.in_channels
-    weights = Formula("weights", per, product(out, inside, *op.kernel), op.weights)
     macs = "weights × H_out × W_out", f"{op.weights:,} × {height} × {width}"
     bias = [
         Formula("bias", "C_out", str(out), out),
-        _with_bias(op, out),
+        with_bias(op, out),
         elementwise("bias additions", "C_out × H × W", 1, layer.output_shape),
     ]
-    return [*_extents(op, layer), weights, *(bias if op.bias else ()), *multiplied(layer, *macs)]
+    return [
+        *_extents(op, layer),
+        kernels(op, "k_h × k_w"),
+        *(bias if op.bias else ()),
+        *multiplied(layer, *macs),
+    ]
 
 
 @formulas.register(ops.Linear)
@@ -84,12 +103,12 @@ def _(op: ops.Linear, layer: Layer) -> list[Formula]:
     weights = Formula("weights", "in × out", product(op.in_features, out), op.weights)
     *places, _ = layer.output_shape
     per, numbers = ("weights × positions", "out × positions") if places else ("weights", "out")
-    bias = [_with_bias(op, out), elementwise("bias additions", numbers, 1, layer.output_shape)]
+    bias = [with_bias(op, out), elementwise("bias additions", numbers, 1, layer.output_shape)]
     macs = multiplied(layer, per, product(f"{op.weights:,}", *places))
     return [weights, *(bias if op.bias else ()), *macs]
 
 
-def _with_bias(op: ops.Conv2d | ops.Linear, out: int) -> Formula:
+def with_bias(op: ops.Convolution | ops.Linear, out: int) -> Formula:
     return Formula("parameters", "weights + bias", f"{op.weights:,} + {out}", op.params)
 
 
@@ -111,20 +130,14 @@ def _(op: ops.BatchNorm2d, layer: Layer) -> list[Formula]:
     return [
         Formula("parameters", "2 × C (scale, shift)", held, op.params),
         Formula("buffers", "2 × C + 1 (mean, variance, count)", f"{held} + 1", op.buffers),
-        elementwise("FLOPs", "2 × C × H × W", 2, layer.output_shape),
-        activations(layer),
+        *pointwise(layer, "2 × C × H × W", 2),
     ]
 
 
 @formulas.register(ops.FrozenBatchNorm2d)
 def _(op: ops.FrozenBatchNorm2d, layer: Layer) -> list[Formula]:
-    return [
-        Formula(
-            "buffers", "4 × C (scale, shift, mean, variance)", f"4 × {op.channels}", op.buffers
-        ),
-        elementwise("FLOPs", "2 × C × H × W", 2, layer.output_shape),
-        activations(layer),
-    ]
+    held = "4 × C (scale, shift, mean, variance)", f"4 × {op.channels}"
+    return [Formula("buffers", *held, op.buffers), *pointwise(layer, "2 × C × H × W", 2)]
 
 
 @formulas.register(ops.MaxPool2d)
@@ -153,25 +166,19 @@ def _(op: ops.GlobalAvgPool2d, layer: Layer) -> list[Formula]:
 @formulas.register(ops.Scale)
 @formulas.register(ops.Multiply)
 def _(op: ops.Op, layer: Layer) -> list[Formula]:
-    return [elementwise("FLOPs", "C × H × W", 1, layer.output_shape), activations(layer)]
+    return pointwise(layer, "C × H × W")
 
 
 @formulas.register(ops.Gain)
 def _(op: ops.Gain, layer: Layer) -> list[Formula]:
-    return [
-        Formula("parameters", "the gain", "1", op.params),
-        elementwise("FLOPs", "C × H × W", 1, layer.output_shape),
-        activations(layer),
-    ]
+    held = Formula("parameters", "the gain", "1", op.params)
+    return [held, *pointwise(layer, "C × H × W")]
 
 
 @formulas.register(ops.ZeroPad)
 def _(op: ops.ZeroPad, layer: Layer) -> list[Formula]:
-    added = f"{op.out_channels} - {op.in_channels}"
-    return [
-        Formula("zero channels", "C_out - C_in", added, op.out_channels - op.in_channels),
-        activations(layer),
-    ]
+    numbers, added = f"{op.out_channels} - {op.in_channels}", op.out_channels - op.in_channels
+    return [Formula("zero channels", "C_out - C_in", numbers, added), activations(layer)]
 
 
 @formulas.register(ops.Flatten)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.measuring.learning import Epoch, Run, runs
 from resnet_inspect.tables.columns import Column, Record, columns
 from resnet_inspect.tables.table import Table
@@ -44,8 +44,7 @@ _COLUMNS = {
 
 def learning(epochs: Sequence[Epoch], level: str = "run") -> Table:
     """The trainings among some records. level: one of LEVELS; raises UnknownNameError."""
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)
     rows = {"run": _run_rows, "epoch": _epoch_rows, "response": _response_rows}[level]
     models = list(dict.fromkeys(epoch.model for epoch in epochs))
     trained = sorted(runs(epochs), key=lambda run: models.index(run[0].model))

@@ -13,15 +13,15 @@ from resnet_inspect.counting.costs import TERMS, Cost, checked_batch, cost, grap
 from resnet_inspect.counting.dtypes import chosen_dtype, element_bytes
 from resnet_inspect.counting.field import ReceptiveField
 from resnet_inspect.counting.receptive_field import later_field, wired_fields
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.tables.columns import Column, Record, Value
-from resnet_inspect.tables.formulas import field_note
 from resnet_inspect.tables.network_notes import (
     counted_layers,
     dilated,
+    field_note,
     gaps,
     memory_notes,
     not_run,
@@ -240,15 +240,13 @@ def table(
     Raises UnknownNameError for levels, dtypes, columns and conventions, and InspectError for a
     batch below 1.
     """
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)
     checked_batch(batch)
     named = chosen_dtype(graph, dtype)
     known = metrics(graph, batch, convention)
     keys = list(known if columns is None else columns)
     for key in keys:
-        if key not in known:
-            raise unknown("column", key, known)
+        check_name("column", key, known)
     chosen = {key: known[key][1] for key in keys}
     partial = _uncounted(graph, convention)
     listed = level == "network" or bool(partial) or convention != "macs"

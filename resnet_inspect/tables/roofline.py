@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from resnet_inspect.counting.roofline import Roofline, Row
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.tables.columns import Column, columns, show_rate, show_seconds
@@ -49,8 +49,7 @@ def table(bounds: Roofline, level: str = "layer") -> Table:
 
     Raises UnknownNameError for a level that is not one of LEVELS.
     """
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)
     rows = [_record(part, level) for part in _parts(bounds.rows, level)]
     lost = sum(max(0.0, row["lost"]) for row in rows) if bounds.timed else 0.0
     for row in rows:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.tables.characters import in_ascii, visible
 from resnet_inspect.tables.columns import Column, Record, Value, repeats
 
@@ -101,8 +101,7 @@ class Table(Printable):
         known = {column.key: column for column in self.columns}
         columns = []
         for key in keys:
-            if key not in known:
-                raise unknown("column", key, known)
+            check_name("column", key, known)
             columns.append(known[key]._replace(rank=0))
         return replace(self, columns=tuple(columns), shown=())
 
@@ -247,8 +246,7 @@ class Sheet(Printable):
 
     def __getitem__(self, name: str) -> Table:
         """The table of this name; raises UnknownNameError."""
-        if name not in self.tables:
-            raise unknown("table", name, self.tables)
+        check_name("table", name, self.tables)
         return self.tables[name]
 
     def only(self, names: Iterable[str]) -> Sheet:

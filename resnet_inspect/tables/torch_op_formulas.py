@@ -6,7 +6,7 @@ from resnet_inspect.counting.costs import cost
 from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Op
-from resnet_inspect.networks.shapes import elements
+from resnet_inspect.networks.shapes import Shape, elements
 from resnet_inspect.networks.torch_ops import (
     AdaptivePool,
     Arithmetic,
@@ -32,8 +32,12 @@ from resnet_inspect.tables.formulas import (
     activations,
     elementwise,
     formulas,
+    kernels,
     multiplied,
+    pointwise,
+    positions,
     product,
+    with_bias,
 )
 
 __all__ = ["formulas"]
@@ -46,45 +50,35 @@ def _held(op: Op) -> list[Formula]:
     return [Formula("parameters", "entries of its tensors", f"{op.params:,}", op.params)]
 
 
-def _sizes(op: Conv | ConvTranspose | Pool, layer: Layer) -> list[Formula]:
-    """The positions along each axis."""
-    axes, rows = len(op.kernel), []
-    before, after = layer.input_shapes[0][-axes:], layer.output_shape[-axes:]
-    for at in range(axes):
-        name = "DHW"[3 - axes + at]
-        reach, step, edge = op.reach[at], op.stride[at], op.padding[at]
-        if isinstance(op, ConvTranspose):
-            more = op.output_padding[at] if op.output_padding else 0
-            formula = f"({name} - 1) × s - 2p + k + output padding"
-            numbers = f"({before[at]} - 1) × {step} - 2×{edge} + {reach} + {more}"
-        else:
-            ceil = isinstance(op, Pool) and op.ceil
-            inside = f"({before[at]} + 2×{edge} - {reach})"
-            formula = f"{'⌈' if ceil else '⌊'}({name} + 2p - k) / s{'⌉' if ceil else '⌋'} + 1"
-            numbers = f"-(-{inside} // {step}) + 1" if ceil else f"{inside} // {step} + 1"
-        rows.append(Formula(f"output {name}", formula, numbers, after[at]))
-    return rows
-
-
 @formulas.register(Conv)
+def _(op: Conv, layer: Layer) -> list[Formula]:
+    sizes = positions(op, layer, op.reach, ceil=False)
+    return [*sizes, *_convolved(op, layer, layer.output_shape, "output")]
+
+
 @formulas.register(ConvTranspose)
-def _(op: Conv | ConvTranspose, layer: Layer) -> list[Formula]:
-    transposed = isinstance(op, ConvTranspose)
-    inside = f"({op.in_channels} // {op.groups})" if op.groups > 1 else op.in_channels
-    per = "C_out × C_in/groups × k" if op.groups > 1 else "C_out × C_in × k"
-    weights = Formula("weights", per, product(op.out_channels, inside, *op.kernel), op.weights)
-    held = Formula("parameters", "weights + bias", f"{op.weights:,} + {op.out_channels}", op.params)
-    bias = [held, elementwise("bias additions", "all outputs", 1, layer.output_shape)]
-    made = isinstance(op, Conv) and op.made_of is not None
-    shape = layer.input_shapes[0] if transposed else layer.output_shape
+def _(op: ConvTranspose, layer: Layer) -> list[Formula]:
+    sizes = []
+    for at, name in enumerate("DHW"[-len(op.kernel) :], -len(op.kernel)):
+        more = op.output_padding[at] if op.output_padding else 0
+        spread = f"({layer.input_shapes[0][at]} - 1) × {op.stride[at]}"
+        numbers = f"{spread} - 2×{op.padding[at]} + {op.reach[at]} + {more}"
+        formula = f"({name} - 1) × s - 2p + k + output padding"
+        sizes.append(Formula(f"output {name}", formula, numbers, layer.output_shape[at]))
+    return [*sizes, *_convolved(op, layer, layer.input_shapes[0], "input")]
+
+
+def _convolved(op: Conv | ConvTranspose, layer: Layer, shape: Shape, side: str) -> list[Formula]:
+    """The weights of a convolution, and its work at each position of one of its sides."""
     axes = len(op.kernel)
-    positions = (*shape[: -axes - 1], *shape[-axes:])
-    formula = f"weights × {'input' if transposed else 'output'} positions"
+    places = (*shape[: -axes - 1], *shape[-axes:])
+    additions = elementwise("bias additions", "all outputs", 1, layer.output_shape)
+    made = isinstance(op, Conv) and op.made_of is not None
+    bias = [with_bias(op, op.out_channels), additions] if op.bias else []
     return [
-        *_sizes(op, layer),
-        weights,
-        *(_held(op) if made else bias if op.bias else []),
-        *multiplied(layer, formula, product(f"{op.weights:,}", *positions)),
+        kernels(op, "k"),
+        *(_held(op) if made else bias),
+        *multiplied(layer, f"weights × {side} positions", product(f"{op.weights:,}", *places)),
     ]
 
 
@@ -94,7 +88,7 @@ def _(op: Pool, layer: Layer) -> list[Formula]:
     each, numbers = ("k - 1", f"({area} - 1)") if op.type.startswith("Max") else ("k", area)
     numbers = f"{numbers} × {product(*layer.output_shape)}"
     flops = Formula("FLOPs", f"({each}) × all outputs", numbers, cost(layer).flops)
-    return [*_sizes(op, layer), flops, activations(layer)]
+    return [*positions(op, layer, op.reach, ceil=op.ceil), flops, activations(layer)]
 
 
 @formulas.register(AdaptivePool)
@@ -111,18 +105,13 @@ def _(op: AdaptivePool, layer: Layer) -> list[Formula]:
 @formulas.register(LocalResponseNorm)
 def _(op: BatchNorm | GroupNorm | LayerNorm | LocalResponseNorm, layer: Layer) -> list[Formula]:
     each = 3 if isinstance(op, ActiveNorm) and op.activates else 2
-    normalized = elementwise("FLOPs", f"{each} × all elements", each, layer.output_shape)
-    return [*_held(op), normalized, activations(layer)]
+    return [*_held(op), *pointwise(layer, f"{each} × all elements", each)]
 
 
 @formulas.register(Function)
 @formulas.register(Arithmetic)
 def _(op: Function | Arithmetic, layer: Layer) -> list[Formula]:
-    return [
-        *_held(op),
-        elementwise("FLOPs", "all elements", 1, layer.output_shape),
-        activations(layer),
-    ]
+    return [*_held(op), *pointwise(layer, "all elements")]
 
 
 @formulas.register(Reduce)
