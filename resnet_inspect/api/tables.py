@@ -192,11 +192,12 @@ def compare(
     Counts are exact for `batch` samples. convention: count as another tool does, in columns
     'counted'.
     """
-    from resnet_inspect.tables import comparison
+    from resnet_inspect.tables.comparison import overview
 
-    return comparison.compare(
-        graphs(models, input_shape), batch=batch, dtype=dtype, convention=convention
-    )
+    networks = graphs(models, input_shape)
+    if len(networks) < 2:
+        raise InspectError("compare needs at least two networks")
+    return overview(networks, batch=batch, dtype=dtype, convention=convention)
 
 
 def diff(before: Model, after: Model, *, input_shape: Inputs | None = None) -> Table:

@@ -122,17 +122,14 @@ def accuracy_table(wanted: Wanted) -> Table:
     for row in rows:
         if "memory" not in row:
             row["memory"] = _training_memory(row["model"], row["side"], wanted.batch)
-    hidden = {"family", "data", "top5", "side"}
-    if wanted.device is None:
-        hidden |= {"images_per_second", "latency"}
+    forecast = () if wanted.device else ("images_per_second", "latency")
     return Table(
         title=f"Published top-1 of {len({row['model'] for row in rows})} networks, by weights and "
         f"input ({MACS})",
         columns=_COLUMNS,
         rows=tuple(rows),
         notes=_notes(wanted) if rows else (_nothing(costs, wanted),),
-        shown=tuple(column.key for column in _COLUMNS if column.key not in hidden),
-    )
+    ).hiding("family", "data", "top5", "side", *forecast)
 
 
 def accuracy_rows(wanted: Wanted) -> list[dict[str, Any]]:

@@ -47,6 +47,11 @@ def columns(kind: Kind, rank: int = 0, /, **titles: str) -> tuple[Column, ...]:
     return tuple(Column(key, title, kind, rank) for key, title in titles.items())
 
 
+def row_of(item: object, columns: Iterable[Column]) -> dict[str, Any]:
+    """A row of what an item has under the keys of some columns."""
+    return {column.key: getattr(item, column.key) for column in columns}
+
+
 def greatest(rows: Sequence[Record], columns: Iterable[Column]) -> dict[str, float]:
     """The greatest of each column of shares, for which its bar is full; others have no bars."""
     return {

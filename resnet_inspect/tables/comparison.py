@@ -13,7 +13,6 @@ from functools import cached_property
 
 from resnet_inspect.counting.memory import live_bytes, memory, saved_by_layer
 from resnet_inspect.counting.receptive_field import receptive_fields
-from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import ROLES, depth, depths, roles
@@ -74,24 +73,6 @@ class Network:
         return next(column for column in self.as_row.columns if column.key == self.count)
 
 
-def compare(
-    graphs: Sequence[LayerGraph],
-    *,
-    batch: int = 1,
-    dtype: str | None = None,
-    convention: str = "macs",
-) -> Sheet:
-    """Networks side by side, in four tables: 'cost', 'memory', 'stage' and 'where'.
-
-    Ratios are to the first. convention: a name of conventions.CONVENTIONS; what it counts takes
-    the place of MACs, in columns 'counted'. Raises InspectError for fewer than two
-    networks or a batch below 1, UnknownNameError for the dtype and the convention.
-    """
-    if len(graphs) < 2:
-        raise InspectError("compare needs at least two networks")
-    return overview(graphs, batch=batch, dtype=dtype, convention=convention)
-
-
 def overview(
     graphs: Sequence[LayerGraph],
     *,
@@ -99,7 +80,12 @@ def overview(
     dtype: str | None = None,
     convention: str = "macs",
 ) -> Sheet:
-    """The same tables for any number of networks; for a single one without ratios."""
+    """Networks side by side, in the tables of TABLES; a single one has no ratios.
+
+    convention: a name of conventions.CONVENTIONS; what it counts takes the place of MACs, in
+    columns 'counted'. Raises InspectError for a batch below 1, UnknownNameError for the dtype and
+    the convention.
+    """
     networks = [Network(graph, batch, dtype, convention) for graph in graphs]
     first = networks[0].as_row
     dtypes = " and ".join(dict.fromkeys(network.as_row.meta["dtype"] for network in networks))

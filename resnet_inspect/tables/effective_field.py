@@ -48,15 +48,13 @@ def effective_fields(
     """
     found = measured or {}
     left = _left_out(graph, fields) if stages else ()
-    hidden = () if found else ("measured", "difference")
     return Table(
         title=f"{graph.name}: what the unit in the middle sees at initialisation",
         columns=_COLUMNS,
         rows=tuple(_row(name, field, found.get(name)) for name, field in fields.items()),
         meta={"model": graph.name, "input": list(graph.input_shape)},
         notes=(_CAN_SEE, _OUTSIDE, *((_L1,) if found else ()), *_answer(graph, fields), *left),
-        shown=tuple(column.key for column in _COLUMNS if column.key not in hidden),
-    )
+    ).hiding(*(() if found else ("measured", "difference")))
 
 
 def _answer(graph: LayerGraph, fields: Mapping[str, EffectiveField]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from resnet_inspect.forecasting.fitted import ARCHITECTURE, DATASHEET
 from resnet_inspect.forecasting.forecast import Forecast, KernelTime
 from resnet_inspect.forecasting.own import Calibration
 from resnet_inspect.networks.shapes import show_shape
-from resnet_inspect.tables.columns import Column, columns, show_seconds
+from resnet_inspect.tables.columns import Column, columns, row_of, show_seconds
 from resnet_inspect.tables.table import Table
 
 LEVELS = ("network", "stage", "block", "kernel")
@@ -29,45 +29,32 @@ _COLUMNS = (
     Column("by", "Run or device", rank=9),
 )
 
-_KEPT = ("model", "device", "batch", "input", "dtype", "mode", "layout", "seconds", "low", "high")
-
 
 def forecasts_table(forecasts: Sequence[Forecast]) -> Table:
     """A row for each forecast."""
-    rows = [
-        {key: getattr(each, key) for key in _KEPT}
-        | {
-            "images_per_second": each.images_per_second,
-            "calibrated": each.calibrated,
-            "by": each.by,
-        }
-        for each in forecasts
-    ]
-    left_out = {"by", *(key for key in _SETTINGS if not _differs(forecasts, key))}
     training = "training step" if any(each.train for each in forecasts) else "inference"
     return Table(
         title=f"Forecast of {training}",
         columns=_COLUMNS,
-        rows=tuple(rows),
+        rows=tuple(row_of(each, _COLUMNS) for each in forecasts),
         notes=_notes(forecasts),
         partial=tuple(dict.fromkeys(each.model for each in forecasts if each.uncounted)),
-        shown=tuple(column.key for column in _COLUMNS if column.key not in left_out),
-    )
+    ).hiding("by", *_shared(forecasts))
 
 
 _SETTINGS = ("input", "dtype", "mode", "layout", "calibrated")
 """Shown in columns where forecasts differ in them, else in a note."""
 
 
-def _differs(forecasts: Sequence[Forecast], key: str) -> bool:
-    return len({getattr(each, key) for each in forecasts}) > 1
+def _shared(forecasts: Sequence[Forecast]) -> list[str]:
+    """The settings that are the same for all."""
+    return [key for key in _SETTINGS if len({getattr(each, key) for each in forecasts}) == 1]
 
 
 def _notes(forecasts: Sequence[Forecast]) -> tuple[str, ...]:
     first = forecasts[0]
-    same = [key for key in _SETTINGS if not _differs(forecasts, key)]
     shown = {"input": show_shape(first.input), "calibrated": f"calibrated by {first.calibrated}"}
-    settings = [shown.get(key, getattr(first, key)) for key in same]
+    settings = [shown.get(key, getattr(first, key)) for key in _shared(forecasts)]
     notes = [f"All: {', '.join(settings)}."] if settings else []
     notes.append(_INTERVAL)
     if {each.calibrated for each in forecasts} & {ARCHITECTURE, DATASHEET}:
@@ -122,12 +109,7 @@ def forecast_table(forecast: Forecast, level: str = "kernel") -> Table:
             f"Calibrated by {forecast.calibrated}: {forecast.by}.",
         ),
         group="stage" if level != "stage" else None,
-        shown=tuple(
-            key
-            for key in ("name", "kind", "macs", "bytes", "bound", "seconds", "share")
-            if level == "kernel" or key != "kind"
-        ),
-    )
+    ).hiding("stage", "block", "kernels", *(() if level == "kernel" else ("kind",)))
 
 
 def _parts(rows: Sequence[KernelTime], level: str) -> list[list[KernelTime]]:
@@ -193,5 +175,4 @@ def calibration_table(device: Device, calibrations: Sequence[Calibration]) -> Ta
         ),
         rows=tuple(rows),
         notes=("How far off each row was, forecast by all others.", _SHARES),
-        shown=("way", "rows", "median", "worst", *shares, "launch", "host"),
-    )
+    ).hiding("loading", "depth", "width", "filling", "sharpness")

@@ -231,8 +231,7 @@ def comparison(
             "Speed-up is before / after, of medians.",
             f"'same' where their intervals overlap, or within {LEAST_DIFFERENCE:.0%}.",
         ),
-        shown=tuple(column.key for column in _PAIR if column.key not in hidden),
-    )
+    ).hiding(*hidden)
 
 
 def _pair(before: Latency, after: Latency) -> dict[str, Value]:

@@ -32,6 +32,7 @@ from resnet_inspect.tables.network_notes import (
     small_input,
     wide_field,
 )
+from resnet_inspect.tables.ratios import ratio
 from resnet_inspect.tables.table import Table
 
 LEVELS = ("layer", "block", "stage", "network")
@@ -76,12 +77,13 @@ def _known(row: Row, count: Value) -> Value:
     return count if any(not cost(layer).uncounted for layer in row.layers) else None
 
 
-def _share(row: Row) -> float | None:
-    return row.cost.macs / row.whole.macs if row.whole.macs else None
-
-
 def _term(name: str) -> Callable[[Row], Value]:
     return lambda row: _known(row, getattr(row.cost, name))
+
+
+def _by_size(name: str) -> Callable[[Row], Value]:
+    """What depends on the bytes of an element."""
+    return lambda row: _known(row, getattr(row.cost, name)(row.itemsize))
 
 
 def _op_names(row: Row) -> str:
@@ -114,22 +116,16 @@ METRICS: dict[str, Metric] = {
         (Column("trainable", "Trainable", "count", 5), lambda row: row.cost.trainable),
         (Column("frozen", "Frozen", "count", 1), lambda row: row.cost.frozen),
         (Column("macs", "MACs", "count"), _term("macs")),
-        (Column("share", "of MACs", "share", 3), _share),
-        (Column("flops", "FLOPs", "count", 5), lambda row: _known(row, row.cost.flops)),
+        (Column("share", "of MACs", "share", 3), lambda row: ratio(row.cost.macs, row.whole.macs)),
+        (Column("flops", "FLOPs", "count", 5), _term("flops")),
         *((Column(term, term.capitalize(), "count"), _term(term)) for term in TERMS),
-        (Column("activations", "Activations", "count"), lambda row: _known(row, row.cost.written)),
+        (Column("activations", "Activations", "count"), _term("written")),
         (
             Column("activation_bytes", "Act. memory", "bytes"),
             lambda row: _known(row, row.cost.written * row.itemsize),
         ),
-        (
-            Column("traffic", "Traffic", "bytes"),
-            lambda row: _known(row, row.cost.traffic(row.itemsize)),
-        ),
-        (
-            Column("intensity", "FLOPs/byte", "ratio"),
-            lambda row: _known(row, row.cost.intensity(row.itemsize)),
-        ),
+        (Column("traffic", "Traffic", "bytes"), _by_size("traffic")),
+        (Column("intensity", "FLOPs/byte", "ratio"), _by_size("intensity")),
         (Column("receptive_field", "Field", "pair", 4), _field("size")),
         (Column("field_stride", "F. stride", "pair"), _field("stride")),
         (Column("field_padding", "F. padding", "pair"), _field("padding")),
@@ -206,7 +202,7 @@ def _of_convention(graph: LayerGraph, batch: int, convention: str) -> dict[str, 
         return conventions.count(graph, chosen, batch, row.layers) if known else None
 
     def share(row: Row) -> float | None:
-        return conventions.count(graph, chosen, batch, row.layers) / whole if whole else None
+        return ratio(conventions.count(graph, chosen, batch, row.layers), whole)
 
     return {
         COUNTED: (Column(COUNTED, chosen.label, "count"), counted),

@@ -13,6 +13,7 @@ from resnet_inspect.networks.wiring import is_gating
 from resnet_inspect.propagation.paths import Paths
 from resnet_inspect.propagation.paths import paths as paths_of
 from resnet_inspect.tables.columns import Column, Record, columns
+from resnet_inspect.tables.ratios import ratio
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("blocks", "layers", "deletions")
@@ -44,11 +45,6 @@ def paths(graph: LayerGraph, through: Range | None = None) -> Sheet:
     return Sheet(title, tables, meta)
 
 
-def share(count: int, whole: int) -> float | None:
-    """A part of the paths; None where there are none."""
-    return count / whole if whole else None
-
-
 def _by_blocks(title: str, found: Paths, through: Range | None) -> Table:
     n = found.blocks
     rows = tuple(
@@ -58,7 +54,7 @@ def _by_blocks(title: str, found: Paths, through: Range | None) -> Table:
             "binomial": comb(n, k),
             "projected": found.projected[k],
             "padded": found.padded[k],
-            "share": share(count, found.total),
+            "share": ratio(count, found.total),
         }
         for k, count in enumerate(found.by_blocks)
     )
@@ -75,7 +71,7 @@ def _by_blocks(title: str, found: Paths, through: Range | None) -> Table:
         ),
         rows=rows,
         total={"passed": "total", "paths": found.total, "binomial": 2**n, **around},
-        meta={"through": [least, most], "through_share": share(inside, found.total)},
+        meta={"through": [least, most], "through_share": ratio(inside, found.total)},
         notes=tuple(_words(found, least, most, inside)),
         shown=(
             *("passed", "paths", "binomial"),
@@ -102,7 +98,7 @@ def _words(found: Paths, least: int, most: int, inside: int) -> Iterator[str]:
 
 def _by_layers(title: str, found: Paths) -> Table:
     rows = tuple(
-        {"passed": k, "paths": count, "share": share(count, found.total)}
+        {"passed": k, "paths": count, "share": ratio(count, found.total)}
         for k, count in enumerate(found.by_layers)
         if count
     )
@@ -128,7 +124,7 @@ def _deletions(title: str, found: Paths) -> Table:
                 "deleted": names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}",
                 "shortcut": shortcut,
                 "left": left,
-                "share": share(left, found.total),
+                "share": ratio(left, found.total),
             }
         )
     return Table(

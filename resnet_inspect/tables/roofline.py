@@ -41,8 +41,6 @@ _MEASURED = (
     Column("share_lost", "of lost", "share", 2),
 )
 
-_SHOWN = ("name", "operation", "output_shape", "flops", "bytes", "intensity", "bound", "least")
-
 
 def table(bounds: Roofline, level: str = "layer") -> Table:
     """What bounds each row and its least time; what was measured, and what is lost between them.
@@ -54,12 +52,11 @@ def table(bounds: Roofline, level: str = "layer") -> Table:
     lost = sum(max(0.0, row["lost"]) for row in rows) if bounds.timed else 0.0
     for row in rows:
         row["share_lost"] = max(0.0, row["lost"]) / lost if lost else None
-    measured = _MEASURED if bounds.timed else ()
     kernels = "fused into kernels, " if bounds.fusing else ""
     return Table(
         title=f"Roofline of {bounds.model}, input {show_shape(bounds.input)}, "
         f"batch {bounds.batch}, {bounds.dtype}, {kernels}{bounds.device}",
-        columns=(*_COLUMNS, *measured),
+        columns=(*_COLUMNS, *(_MEASURED if bounds.timed else ())),
         rows=tuple(rows),
         total={
             "name": "total",
@@ -73,8 +70,7 @@ def table(bounds: Roofline, level: str = "layer") -> Table:
         notes=(*_losers(rows, lost), *_notes(bounds)),
         group="stage" if level == "layer" else None,
         partial=tuple(row.name for row in bounds.rows if row.uncounted),
-        shown=(*_SHOWN, *(column.key for column in measured)),
-    )
+    ).hiding("stage", "block", "macs")
 
 
 def _parts(rows: Sequence[Row], level: str) -> list[list[Row]]:

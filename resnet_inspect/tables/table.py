@@ -109,9 +109,9 @@ class Table(Printable):
         """The table with more notes below it."""
         return replace(self, notes=(*self.notes, *notes))
 
-    def with_rows(self, rows: Iterable[Record]) -> Table:
-        """The table with other rows."""
-        return replace(self, rows=tuple(rows))
+    def hiding(self, *keys: str) -> Table:
+        """The table with these columns in data formats only."""
+        return replace(self, shown=tuple([c.key for c in self.visible if c.key not in keys]))
 
     def records(self) -> list[dict[str, Value]]:
         """The rows as dicts of exact values, by column key."""

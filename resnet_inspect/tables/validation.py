@@ -171,8 +171,7 @@ def _by_run(validation: Validation) -> Table:
             Column("source", "Published in", "prose", 9),
         ),
         rows=tuple(rows),
-        shown=("device", "way", "precision", "torch", "rows", "median", "p90", "bias", "close"),
-    )
+    ).hiding("other_rows", "other_median", "kept", "source")
 
 
 def _worst(validation: Validation) -> Table:
