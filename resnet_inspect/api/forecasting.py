@@ -71,13 +71,15 @@ def forecast(
     mode: str | Sequence[str] = "eager",
     layout: str | Sequence[str] = "nchw",
     train: bool = False,
+    level: str = "network",
     input_shape: Shape | None = None,
 ) -> Table:
     """How long networks will take: every combination of the arguments, one row each.
 
     device: names ('resnet-inspect devices'), in any vendor's spelling, or TOML files. dtype: fp32,
     tf32, fp16, bf16, amp-fp16, amp-bf16 (default: fp16 where the device has it). mode: eager or
-    compile; layout: nchw or nhwc. train: a step of forward, backward and SGD with momentum. Rows
+    compile; layout: nchw or nhwc. train: a step of forward, backward and SGD with momentum. level:
+    'stage', 'block' or 'kernel' for the rows of a single forecast, each with what bounds it. Rows
     have `seconds`, `low` and `high` (90% of held-out measurements lay between them),
     `images_per_second`, and by what they were calibrated. Raises InspectError.
     """
@@ -93,7 +95,9 @@ def forecast(
             layout=layout,
             train=train,
             input_shape=input_shape,
-        )
+            detailed=level != "network",
+        ),
+        level,
     )
 
 

@@ -235,7 +235,8 @@ def _field_option(about: SpecField) -> Callable[[Function], Function]:
         alias="--" + about.alias.replace("_", "-") if about.alias else "",
         panel=_NETWORK,
         words=about.choices or None,
-        several=about.kind == "words",
+        shell_complete=completes(about.choices, several=about.kind == "words"),
+        several=False,  # the field reads its text itself
     )
 
 

@@ -10,7 +10,7 @@ import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import watched
 from resnet_inspect.cli.network_options import Network, batch_option, network_options
 from resnet_inspect.cli.output import emit, note, only_option, output_options
-from resnet_inspect.cli.parameters import command, option, split
+from resnet_inspect.cli.parameters import command, option
 from resnet_inspect.errors import check_name
 from resnet_inspect.measuring.progress import SILENT
 from resnet_inspect.tables.reconciliation import TABLES, WITH_MEASURED
@@ -34,7 +34,7 @@ def reconcile(
     batch: int,
     measure: bool,
     total: str | None,
-    only: str | None,
+    only: tuple[str, ...] | None,
     format: str | None,
     output: str | None,
 ) -> None:
@@ -57,7 +57,7 @@ def reconcile(
             )
         emit(ri.find_total(graph, total), format, output)
         return
-    tables = split(only, "--only") if only else TABLES
+    tables = only or TABLES
     for name in tables:  # before anything runs
         check_name("table", name, TABLES)
     measure = measure and not {*tables}.isdisjoint(WITH_MEASURED)

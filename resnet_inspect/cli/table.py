@@ -19,7 +19,7 @@ from resnet_inspect.cli.output import (
     emit,
     output_options,
 )
-from resnet_inspect.cli.parameters import argument, command, option, split, words_of
+from resnet_inspect.cli.parameters import argument, command, option, words_of
 from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.naming import show_fields
@@ -56,7 +56,6 @@ STYLES = ("rows", "paper")
     "--columns KEY,..",
     "Columns to show; 'all' for every one that --format json has.",
     words=lambda: (ALL, *words_of("tables.network:METRICS")()),
-    several=True,
 )
 @option("--all-ops", "Give batch norm and activation rows of their own.")
 @output_options
@@ -64,7 +63,7 @@ def table(
     network: Network,
     others: tuple[str, ...],
     style: str,
-    columns: str | None,
+    columns: tuple[str, ...] | None,
     format: str | None,
     output: str | None,
     **settings: Any,
@@ -91,9 +90,9 @@ def table(
             f"a table is about one network, and {others[0]!r} is a second; compare sets several "
             "side by side, and --style paper gives each a column"
         )
-    wanted = None if columns in (None, ALL) else split(str(columns), "--columns")
-    table = ri.table(network.graph, columns=wanted, **settings)
-    if columns == ALL:
+    every = columns == (ALL,)
+    table = ri.table(network.graph, columns=None if every else columns, **settings)
+    if every:
         table = table.select(column.key for column in table.columns)
     if network.depth is not None and chosen_format(format, output) == TERMINAL:
         table = table.noted(_of_depth(network.depth, network.fields))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from resnet_inspect.errors import check_name
+from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.fitted import ARCHITECTURE, DATASHEET
 from resnet_inspect.forecasting.forecast import Forecast, KernelTime
@@ -30,8 +30,13 @@ _COLUMNS = (
 )
 
 
-def forecasts_table(forecasts: Sequence[Forecast]) -> Table:
-    """A row for each forecast."""
+def forecasts_table(forecasts: Sequence[Forecast], level: str = "network") -> Table:
+    """A row for each forecast; at other LEVELS for each kernel, block or stage of the only one.
+
+    Raises InspectError for rows of several, UnknownNameError for the level.
+    """
+    if level != "network":
+        return _kernels(forecasts, level)
     training = "training step" if any(each.train for each in forecasts) else "inference"
     return Table(
         title=f"Forecast of {training}",
@@ -87,11 +92,15 @@ _ROWS = (
 )
 
 
-def forecast_table(forecast: Forecast, level: str = "kernel") -> Table:
-    """What each kernel, block or stage takes, and what bounds it; raises UnknownNameError."""
+def _kernels(forecasts: Sequence[Forecast], level: str) -> Table:
+    """What each kernel, block or stage takes, and what bounds it."""
+    if len(forecasts) > 1:
+        raise InspectError(
+            f"--level {level} is for one forecast, not for {len(forecasts)}; give one network, "
+            "device and batch"
+        )
     check_name("level", level, LEVELS)
-    if level == "network":
-        return forecasts_table([forecast])
+    (forecast,) = forecasts
     whole = sum(row.seconds for row in forecast.rows)
     parts = _parts(forecast.rows, level)
     rows = [_record(part, level, whole) for part in parts]
