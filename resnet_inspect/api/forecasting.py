@@ -8,7 +8,7 @@ from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
-from resnet_inspect.api.networks import Model, graph, graphs, spec
+from resnet_inspect.api.networks import Model, graph, graphs, several, spec
 from resnet_inspect.counting.autocast import step_dtype
 from resnet_inspect.counting.training_step import Settings
 from resnet_inspect.errors import InspectError
@@ -56,9 +56,9 @@ def forecasts(
     return [
         forecast_one(network, on, images, kind, way, order, train=train, detailed=detailed)
         for network, on, way, order in product(
-            networks, _named(device), _words(mode), _words(layout)
+            networks, _named(device), several(mode), several(layout)
         )
-        for kind in _words(dtype or on.usual_dtype())
+        for kind in several(dtype or on.usual_dtype())
         for images in ((batch,) if isinstance(batch, int) else batch)
     ]
 
@@ -237,10 +237,6 @@ def accuracy(
             layout=layout,
         )
     )
-
-
-def _words(values: str | Sequence[str]) -> Sequence[str]:
-    return (values,) if isinstance(values, str) else values
 
 
 def _named(devices: DeviceName | Sequence[DeviceName]) -> list[Device]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.api.networks import Model, graph, graphs
+from resnet_inspect.api.networks import Model, graph, graphs, several
 from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.inputs import Inputs
@@ -52,9 +52,9 @@ def bench(
     tasks = grid(
         networks,
         (batch,) if isinstance(batch, int) else batch,
-        _several(dtype),
-        _several(memory_format),
-        _several(mode),
+        several(dtype),
+        several(memory_format),
+        several(mode),
         "training" if train else "inference",
     )
     records = run_sweep(
@@ -69,10 +69,6 @@ def bench(
         progress=progress,
     )
     return Measurements(tuple(records))
-
-
-def _several(names: str | Sequence[str]) -> Sequence[str]:
-    return (names,) if isinstance(names, str) else names
 
 
 def ladder(
@@ -183,4 +179,4 @@ def read_bench(
     from resnet_inspect.reporting.measurements import Measurements
 
     measurements = Measurements(read(path), os.fspath(path))
-    return measurements.select(_several(models)) if models else measurements
+    return measurements.select(several(models)) if models else measurements

@@ -38,7 +38,7 @@ def run_options(
 ) -> Callable[[Function], Function]:
     """--dtype, with what holds where it is not given, --mode and --layout: how networks run."""
     more = ",.." if several else ""
-    modes, layouts = "forecasting.kernels:MODES", "forecasting.forecast:LAYOUTS"
+    modes, layouts = words_of("forecasting.kernels:MODES"), words_of("forecasting.forecast:LAYOUTS")
     return together(
         option(
             f"--dtype DTYPE{more}",
@@ -47,20 +47,8 @@ def run_options(
             unset=dtype,
             panel=panel,
         ),
-        option(
-            f"--mode MODE{more}",
-            "Mode",
-            default="eager",
-            words=words_of(modes),
-            panel=panel,
-        ),
-        option(
-            f"--layout LAYOUT{more}",
-            "Layout",
-            default="nchw",
-            words=words_of(layouts),
-            panel=panel,
-        ),
+        option(f"--mode MODE{more}", "Mode", default="eager", words=modes, panel=panel),
+        option(f"--layout LAYOUT{more}", "Layout", default="nchw", words=layouts, panel=panel),
     )
 
 

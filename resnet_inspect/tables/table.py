@@ -172,11 +172,6 @@ class Table(Printable):
             return ()
         return (self.total,)
 
-    @property
-    def below(self) -> tuple[Record, ...]:
-        """The rows below the others: the total and the references."""
-        return (*self.sums, *self.references)
-
     def to_text(self, format: str) -> str:
         """The table in one of writers.FORMATS; raises UnknownNameError."""
         from resnet_inspect.tables import writers
@@ -193,43 +188,31 @@ class Table(Printable):
 
     @property
     def pages(self) -> list[Page]:
-        from resnet_inspect.tables.page import Page
-
-        told = self._told(visible)
-        notes = (*told.notes, *([told.caveat] if told.partial else []))
-        return [Page(told.title, told.visible, told.groups, told.below, notes)]
+        return [self._page(visible)]
 
     def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
         from resnet_inspect.tables.terminal import drawn
 
-        told = self._told(in_ascii if ascii else visible)
-        return drawn(
-            told.title,
-            told.visible,
-            told.groups,
-            sums=told.sums,
-            references=told.references,
-            caveat=told.caveat,
-            notes=told.notes,
-            width=width,
-            shown_by=f"A wider terminal{self.picked_by and ', '}{self.picked_by} or --format csv",
-        )
+        shown_by = f"A wider terminal{self.picked_by and ', '}{self.picked_by} or --format csv"
+        return drawn(self._page(in_ascii if ascii else visible), width, shown_by)
 
-    def _told(self, say: Callable[[str], str]) -> Table:
+    def _page(self, say: Callable[[str], str]) -> Page:
         """The table with all its words as they are said to people."""
+        from resnet_inspect.tables.page import Page
 
-        def told(row: Record) -> Record:
-            return {key: say(v) if isinstance(v, str) else v for key, v in row.items()}
+        def told(rows: Iterable[Record]) -> list[Record]:
+            return [
+                {key: say(v) if isinstance(v, str) else v for key, v in row.items()} for row in rows
+            ]
 
-        return replace(
-            self,
-            title=say(self.title),
-            columns=tuple(column._replace(title=say(column.title)) for column in self.columns),
-            rows=tuple(map(told, self.rows)),
-            total=None if self.total is None else told(self.total),
-            references=tuple(map(told, self.references)),
-            notes=tuple(map(say, self.notes)),
-            partial=tuple(map(say, self.partial)),
+        return Page(
+            say(self.title),
+            [column._replace(title=say(column.title)) for column in self.visible],
+            list(map(told, self.groups)),
+            told(self.sums),
+            told(self.references),
+            say(self.caveat),
+            list(map(say, self.notes)),
         )
 
     def __repr__(self) -> str:
