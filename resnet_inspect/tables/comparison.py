@@ -17,9 +17,16 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import ROLES, depth, depths, roles
 from resnet_inspect.tables import network as network_table
-from resnet_inspect.tables.columns import Column, Record, Value, columns
+from resnet_inspect.tables.columns import (
+    Column,
+    Record,
+    Value,
+    against_first,
+    columns,
+    ratio,
+    with_ratio,
+)
 from resnet_inspect.tables.network_notes import counted_layers, run_notes
-from resnet_inspect.tables.ratios import against_first, ratio, with_ratio
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("cost", "memory", "stage", "where")

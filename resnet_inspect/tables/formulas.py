@@ -7,10 +7,10 @@ from functools import singledispatch
 from typing import NamedTuple
 
 from resnet_inspect.counting.costs import cost
-from resnet_inspect.networks import ops
+from resnet_inspect.networks import ops, torch_ops
+from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import Shape, elements
-from resnet_inspect.networks.torch_ops import Pool
 
 
 class Formula(NamedTuple):
@@ -27,7 +27,7 @@ def product(*factors: int | str) -> str:
 
 
 def positions(
-    op: ops.Convolution | ops.Pool2d | Pool,
+    op: ops.Convolution | ops.Pool2d | torch_ops.Pool,
     layer: Layer,
     reach: Shape,
     *,
@@ -184,3 +184,127 @@ def _(op: ops.ZeroPad, layer: Layer) -> list[Formula]:
 @formulas.register(ops.Flatten)
 def _(op: ops.Op, layer: Layer) -> list[Formula]:
     return [elementwise("features", "C × H × W", 1, layer.input_shapes[0])]
+
+
+# --- ops of traced networks -----------------------------------------------------------------------
+
+
+def _held(op: ops.Op) -> list[Formula]:
+    """Parameters that no formula gives."""
+    if not op.params:
+        return []
+    return [Formula("parameters", "entries of its tensors", f"{op.params:,}", op.params)]
+
+
+@formulas.register(torch_ops.Conv)
+def _(op: torch_ops.Conv, layer: Layer) -> list[Formula]:
+    sizes = positions(op, layer, op.reach, ceil=False)
+    return [*sizes, *_convolved(op, layer, layer.output_shape, "output")]
+
+
+@formulas.register(torch_ops.ConvTranspose)
+def _(op: torch_ops.ConvTranspose, layer: Layer) -> list[Formula]:
+    sizes = []
+    for at, name in enumerate("DHW"[-len(op.kernel) :], -len(op.kernel)):
+        more = op.output_padding[at] if op.output_padding else 0
+        spread = f"({layer.input_shapes[0][at]} - 1) × {op.stride[at]}"
+        numbers = f"{spread} - 2×{op.padding[at]} + {op.reach[at]} + {more}"
+        formula = f"({name} - 1) × s - 2p + k + output padding"
+        sizes.append(Formula(f"output {name}", formula, numbers, layer.output_shape[at]))
+    return [*sizes, *_convolved(op, layer, layer.input_shapes[0], "input")]
+
+
+def _convolved(op: ops.Convolution, layer: Layer, shape: Shape, side: str) -> list[Formula]:
+    """The weights of a convolution, and its work at each position of one of its sides."""
+    axes = len(op.kernel)
+    places = (*shape[: -axes - 1], *shape[-axes:])
+    additions = elementwise("bias additions", "all outputs", 1, layer.output_shape)
+    made = isinstance(op, torch_ops.Conv) and op.made_of is not None
+    bias = [with_bias(op, op.out_channels), additions] if op.bias else []
+    return [
+        kernels(op, "k"),
+        *(_held(op) if made else bias),
+        *multiplied(layer, f"weights × {side} positions", product(f"{op.weights:,}", *places)),
+    ]
+
+
+@formulas.register(torch_ops.Pool)
+def _(op: torch_ops.Pool, layer: Layer) -> list[Formula]:
+    area = product(*op.kernel)
+    each, numbers = ("k - 1", f"({area} - 1)") if op.type.startswith("Max") else ("k", area)
+    numbers = f"{numbers} × {product(*layer.output_shape)}"
+    flops = Formula("FLOPs", f"({each}) × all outputs", numbers, cost(layer).flops)
+    return [*positions(op, layer, op.reach, ceil=op.ceil), flops, activations(layer)]
+
+
+@formulas.register(torch_ops.AdaptivePool)
+def _(op: torch_ops.AdaptivePool, layer: Layer) -> list[Formula]:
+    channels = product(op.windows(layer.input_shapes[0]), *layer.output_shape[: -len(op.size)])
+    less = f" - {elements(layer.output_shape):,}" if "Max" in op.type else ""
+    formula = "windows' positions × C" + (" - outputs" if less else "")
+    return [Formula("FLOPs", formula, channels + less, cost(layer).flops), activations(layer)]
+
+
+@formulas.register(torch_ops.BatchNorm)
+@formulas.register(torch_ops.GroupNorm)
+@formulas.register(torch_ops.LayerNorm)
+@formulas.register(torch_ops.LocalResponseNorm)
+def _(op: ops.Op, layer: Layer) -> list[Formula]:
+    each = 3 if isinstance(op, ActiveNorm) and op.activates else 2
+    return [*_held(op), *pointwise(layer, f"{each} × all elements", each)]
+
+
+@formulas.register(torch_ops.Function)
+@formulas.register(torch_ops.Arithmetic)
+def _(op: torch_ops.Function | torch_ops.Arithmetic, layer: Layer) -> list[Formula]:
+    return [*_held(op), *pointwise(layer, "all elements")]
+
+
+@formulas.register(torch_ops.Reduce)
+def _(op: torch_ops.Reduce, layer: Layer) -> list[Formula]:
+    return [elementwise("FLOPs", "all inputs", 1, layer.input_shapes[0]), activations(layer)]
+
+
+@formulas.register(torch_ops.Interpolate)
+def _(op: torch_ops.Interpolate, layer: Layer) -> list[Formula]:
+    each = op.taps if op.taps > 1 else 0
+    numbers = product(each, *layer.output_shape)
+    resampled = Formula("FLOPs", "inputs of an output × outputs", numbers, cost(layer).flops)
+    return [*([resampled] if each else []), activations(layer)]
+
+
+@formulas.register(torch_ops.MatMul)
+def _(op: torch_ops.MatMul, layer: Layer) -> list[Formula]:
+    numbers = product(*layer.output_shape, layer.input_shapes[0][-1])
+    return multiplied(layer, "outputs × columns of the first", numbers)
+
+
+@formulas.register(torch_ops.Attention)
+def _(op: torch_ops.Attention, layer: Layer) -> list[Formula]:
+    queries, keys, _ = layer.input_shapes[:3]
+    scores = product(*queries[:-1], keys[-2])
+    formula, numbers = "queries × keys × (d_k + d_v)", f"({queries[-1]} + {layer.output_shape[-1]})"
+    softmax = Formula("FLOPs of softmax", "queries × keys", scores, cost(layer).activation)
+    macs, flops, given = multiplied(layer, formula, f"{scores} × {numbers}")
+    both = f"2 × {macs.value:,} + {softmax.value:,}"
+    flops = flops._replace(formula="2 × MACs + queries × keys", numbers=both)
+    return [macs, softmax, flops, given]
+
+
+@formulas.register(torch_ops.Product)
+def _(op: torch_ops.Product, layer: Layer) -> list[Formula]:
+    numbers = " + ".join(product(*term) for term in op.terms) or "0"
+    return [*_held(op), *multiplied(layer, "its products of matrices", numbers)]
+
+
+@formulas.register(torch_ops.Opaque)
+def _(op: torch_ops.Opaque, layer: Layer) -> list[Formula]:
+    if op.macs is None:
+        return _held(op) or [Formula("parameters", "entries of its tensors", "0", 0)]
+    return [*_held(op), *multiplied(layer, "as its rule gives them", f"{op.macs:,}")]
+
+
+@formulas.register(torch_ops.Dropout)
+@formulas.register(torch_ops.View)
+def _(op: torch_ops.Dropout | torch_ops.View, layer: Layer) -> list[Formula]:
+    return [elementwise("elements", "all outputs", 1, layer.output_shape)]

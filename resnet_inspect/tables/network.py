@@ -17,7 +17,7 @@ from resnet_inspect.errors import check_name
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.networks.op_labels import describe
-from resnet_inspect.tables.columns import Column, Record, Value
+from resnet_inspect.tables.columns import Column, Record, Value, ratio
 from resnet_inspect.tables.network_notes import (
     counted_layers,
     dilated,
@@ -32,7 +32,6 @@ from resnet_inspect.tables.network_notes import (
     small_input,
     wide_field,
 )
-from resnet_inspect.tables.ratios import ratio
 from resnet_inspect.tables.table import Table
 
 LEVELS = ("layer", "block", "stage", "network")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import groupby
 from math import comb
 
@@ -12,8 +11,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.wiring import is_gating
 from resnet_inspect.propagation.paths import Paths
 from resnet_inspect.propagation.paths import paths as paths_of
-from resnet_inspect.tables.columns import Column, Record, columns
-from resnet_inspect.tables.ratios import ratio
+from resnet_inspect.tables.columns import Column, Record, columns, ratio
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("blocks", "layers", "deletions")
@@ -37,7 +35,7 @@ def paths(graph: LayerGraph, through: Range | None = None) -> Sheet:
     title = f"Paths through {graph.name}"
     by_blocks = _by_blocks(title, found, through)
     if any(map(is_gating, graph.layers)):
-        by_blocks = replace(by_blocks, notes=(*by_blocks.notes, _GATES))
+        by_blocks = by_blocks.noted(_GATES)
     tables = {"blocks": by_blocks, "layers": _by_layers(title, found)}
     if found.blocks:
         tables["deletions"] = _deletions(title, found)
