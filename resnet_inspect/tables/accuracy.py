@@ -178,7 +178,7 @@ def _rows(costs: _Costs, wanted: Wanted) -> list[dict[str, Any]]:
         cost = costs.get((found.model, found.side))
         if cost is None or (wanted.data != "any" and found.data != ALONE):
             continue
-        row: dict[str, Any] = {"data": found.data, **found._asdict(), **cost}
+        row: dict[str, Any] = {**found._asdict(), "data": found.data, **cost}
         if "memory" in wanted.under and wanted.admits(row):  # the dearest to count comes last
             row["memory"] = _training_memory(found.model, found.side, wanted.batch)
         if wanted.admits(row):

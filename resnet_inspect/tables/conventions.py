@@ -54,9 +54,8 @@ def _listing(terms: Terms) -> Table:
         ),
         tuple(
             {
-                "name": convention.name,
+                **convention._asdict(),
                 "label": convention.label,
-                "version": convention.version,
                 "formula": formula(convention.coefficients),
                 "why": reasons(convention, terms),
                 "weight": convention.coefficients["C"],

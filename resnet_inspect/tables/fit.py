@@ -53,8 +53,7 @@ def _record(fit: Fit) -> Record:
         **point.held(batch),
         "phase": point.phase,
         "at": point.layer or point.phase,
-        "memory": fit.room.memory,
-        "kept": fit.room.kept,
+        **fit.room._asdict(),
     }
 
 

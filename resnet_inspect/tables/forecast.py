@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 from resnet_inspect.errors import InspectError, check_name
@@ -13,6 +12,7 @@ from resnet_inspect.forecasting.forecast import Forecast, KernelTime
 from resnet_inspect.forecasting.own import Calibration
 from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.tables.columns import Column, columns, row_of, show_seconds
+from resnet_inspect.tables.roofline import parts
 from resnet_inspect.tables.table import Table
 
 LEVELS = ("network", "stage", "block", "kernel")
@@ -102,8 +102,7 @@ def _kernels(forecasts: Sequence[Forecast], level: str) -> Table:
     check_name("level", level, LEVELS)
     (forecast,) = forecasts
     whole = sum(row.seconds for row in forecast.rows)
-    parts = _parts(forecast.rows, level)
-    rows = [_record(part, level, whole) for part in parts]
+    rows = [_record(part, level, whole) for part in parts(forecast.rows, level)]
     training = ", training step" if forecast.train else ""
     between = f"from {show_seconds(forecast.low)} to {show_seconds(forecast.high)}"
     return Table(
@@ -119,12 +118,6 @@ def _kernels(forecasts: Sequence[Forecast], level: str) -> Table:
         ),
         group="stage" if level != "stage" else None,
     ).hiding("stage", "block", "kernels", *(() if level == "kernel" else ("kind",)))
-
-
-def _parts(rows: Sequence[KernelTime], level: str) -> list[list[KernelTime]]:
-    if level == "kernel":
-        return [[row] for row in rows]
-    return [list(part) for _, part in groupby(rows, key=lambda row: getattr(row, level))]
 
 
 def _record(rows: Sequence[KernelTime], level: str, whole: float) -> dict[str, Any]:

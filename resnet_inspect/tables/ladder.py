@@ -23,8 +23,6 @@ _COLUMNS = (
     Column("kept", "Kept", rank=9),
 )
 
-_FIGURES = ("median", "half_width", "images_per_second", "flops_per_second", "of_ceiling")
-
 
 def ladder(steps: Sequence[LadderStep]) -> Table:
     """One ladder, step by step.
@@ -55,8 +53,7 @@ def ladder(steps: Sequence[LadderStep]) -> Table:
 
 
 def _row(step: LadderStep) -> dict[str, Value]:
-    known = figures(step)
-    row: dict[str, Value] = {key: known[key] for key in _FIGURES}
+    row = figures(step)
     if step.gain:
         row["gain"] = step.gain
     if step.kept:

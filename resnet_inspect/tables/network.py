@@ -227,11 +227,8 @@ def table(
     columns: Sequence[str] | None = None,
     convention: str = "macs",
 ) -> Table:
-    """A network's table at one of LEVELS.
+    """A network's table at one of LEVELS, with settings as `api.tables.table` has them.
 
-    With `all_ops` False, batch norm and activation share their convolution's row. `columns` picks
-    and orders them (default: all). convention: a name of conventions.CONVENTIONS; what it counts
-    stands in the column 'counted' where it is not MACs. dtype: by default the network's own.
     Raises UnknownNameError for levels, dtypes, columns and conventions, and InspectError for a
     batch below 1.
     """

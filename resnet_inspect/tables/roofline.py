@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from resnet_inspect.counting.roofline import Roofline, Row
 from resnet_inspect.errors import check_name
@@ -13,6 +14,8 @@ from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.tables.columns import Column, columns, show_rate, show_seconds
 from resnet_inspect.tables.table import Table
+
+Item = TypeVar("Item")
 
 LEVELS = ("layer", "block", "stage")
 """What a row is: a layer (a kernel, where they are fused), or what those of a block or stage add
@@ -48,7 +51,7 @@ def table(bounds: Roofline, level: str = "layer") -> Table:
     Raises UnknownNameError for a level that is not one of LEVELS.
     """
     check_name("level", level, LEVELS)
-    rows = [_record(part, level) for part in _parts(bounds.rows, level)]
+    rows = [_record(part, level) for part in parts(bounds.rows, level)]
     lost = sum(max(0.0, row["lost"]) for row in rows) if bounds.timed else 0.0
     for row in rows:
         row["share_lost"] = max(0.0, row["lost"]) / lost if lost else None
@@ -73,14 +76,11 @@ def table(bounds: Roofline, level: str = "layer") -> Table:
     ).hiding("stage", "block", "macs")
 
 
-def _parts(rows: Sequence[Row], level: str) -> list[list[Row]]:
-    if level == "layer":
+def parts(rows: Sequence[Item], level: str) -> list[list[Item]]:
+    """The rows of each block or stage together; each by itself at any other level."""
+    if level not in ("block", "stage"):
         return [[row] for row in rows]
-    return [list(part) for _, part in groupby(rows, key=lambda row: _place(row, level))]
-
-
-def _place(row: Row, level: str) -> str:
-    return {"layer": row.name, "block": row.block, "stage": row.stage}[level]
+    return [list(part) for _, part in groupby(rows, key=attrgetter(level))]
 
 
 def _record(rows: Sequence[Row], level: str) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _record(rows: Sequence[Row], level: str) -> dict[str, Any]:
     sums = _sums(rows, least)
     label = " ".join(describe(op) for op in last.ops)
     return sums | {
-        "name": _place(last, level),
+        "name": last.name if level == "layer" else getattr(last, level),
         "stage": last.stage,
         "block": last.block,
         "operation": label if level == "layer" else f"{len(rows)} layers",

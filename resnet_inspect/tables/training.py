@@ -54,11 +54,7 @@ def training_cost_table(costs: Sequence[TrainingCost]) -> Table:
 
 
 def _record(cost: TrainingCost) -> dict[str, Value]:
-    made = cost.forecast
-    row: dict[str, Value] = {
-        key: getattr(made, key)
-        for key in ("model", "device", "batch", "dtype", "mode", "layout", "calibrated")
-    }
+    row: dict[str, Value] = cost.forecast._asdict()
     ranges = {"hours": cost.hours, "kwh": cost.energy, "money": cost.money}
     for key, found in ranges.items():
         if found is not None:
