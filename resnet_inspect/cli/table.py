@@ -12,13 +12,7 @@ from resnet_inspect.cli.network_options import (
     load_all,
     network_options,
 )
-from resnet_inspect.cli.output import (
-    TERMINAL,
-    check_output,
-    chosen_format,
-    emit,
-    output_options,
-)
+from resnet_inspect.cli.output import TERMINAL, check_output, chosen_format, emit, output_options
 from resnet_inspect.cli.parameters import argument, command, option, words_of
 from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.networks import zoo

@@ -123,11 +123,13 @@ def overview(
 
 
 def _idle(column: Column, networks: Sequence[Network]) -> bool:
-    """Ratios of a network to itself, FLOPs where another convention counts, nothing frozen."""
+    """Ratios of a network to itself, FLOPs where another convention counts, columns of zeros."""
     if column.title == "ratio" and len(networks) == 1:
         return True
     if column == _FROZEN:
         return not any(network.whole["frozen"] for network in networks)
+    if column == _UNCOUNTED:
+        return not any(network.uncounted for network in networks)
     return networks[0].convention != "macs" and column.key in ("flops", "flops_ratio")
 
 
@@ -142,6 +144,9 @@ _PARAMS = with_ratio(Column("params", "Parameters", "count"), 2)
 _FROZEN = Column("frozen", "Frozen", "count", 1)
 """The parameters that get no gradient; there only where some network has such."""
 
+_UNCOUNTED = Column("uncounted", "Uncounted", "count")
+"""The layers without a rule; there only where some network has such."""
+
 
 def _counted(networks: Sequence[Network]) -> tuple[Column, Column]:
     return with_ratio(networks[0].counted, 1)
@@ -150,12 +155,6 @@ def _counted(networks: Sequence[Network]) -> tuple[Column, Column]:
 def _share_of(networks: Sequence[Network], rank: int = 0) -> Column:
     title = "of MACs" if networks[0].convention == "macs" else "of it"
     return Column("share", title, "share", rank)
-
-
-def _uncounted(networks: Sequence[Network]) -> tuple[Column, ...]:
-    """A column that is there only where some network has layers without a rule."""
-    some = any(network.uncounted for network in networks)
-    return (Column("uncounted", "Uncounted", "count"),) if some else ()
 
 
 def _costs(networks: Sequence[Network]) -> Table:
@@ -189,7 +188,7 @@ def _costs(networks: Sequence[Network]) -> Table:
             *_counted(networks),
             Column(per_param, "MACs/param" if count == "macs" else "per param", "ratio", 4),
             *with_ratio(Column("flops", "FLOPs", "count", 5), 7),
-            *_uncounted(networks),
+            _UNCOUNTED,
         ),
         against_first(rows, "params", count, "flops"),
         notes=tuple(notes),
@@ -226,7 +225,7 @@ def _memories(networks: Sequence[Network]) -> Table:
             Column("kept", "For backward", "bytes", 5),
             *with_ratio(Column("training", "Training", "bytes"), 2),
             Column("receptive_field", "Field", "pair", 1),
-            *_uncounted(networks),
+            _UNCOUNTED,
         ),
         against_first(rows, "activations", "inference", "training"),
         notes=(
@@ -260,7 +259,7 @@ def _stages(networks: Sequence[Network]) -> Table:
             *with_ratio(Column("activations", "Activations", "count", 8), 9),
             *columns("bytes", 10, peak="Peak", kept="For backward"),
             Column("receptive_field", "Field", "pair", 7),
-            *_uncounted(networks),
+            _UNCOUNTED,
         ),
         tuple(rows),
         group="stage",
@@ -331,7 +330,7 @@ def _roles(networks: Sequence[Network]) -> Table:
             Column("params_share", "of params", "share", 4),
             *_counted(networks),
             _share_of(networks),
-            *_uncounted(networks),
+            _UNCOUNTED,
         ),
         tuple(rows),
         group="role",

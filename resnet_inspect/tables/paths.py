@@ -71,12 +71,7 @@ def _by_blocks(title: str, found: Paths, through: Range | None) -> Table:
         total={"passed": "total", "paths": found.total, "binomial": 2**n, **around},
         meta={"through": [least, most], "through_share": ratio(inside, found.total)},
         notes=tuple(_words(found, least, most, inside)),
-        shown=(
-            *("passed", "paths", "binomial"),
-            *(key for key, count in around.items() if count),
-            "share",
-        ),
-    )
+    ).hiding(*(key for key, count in around.items() if not count))
 
 
 def _words(found: Paths, least: int, most: int, inside: int) -> Iterator[str]:

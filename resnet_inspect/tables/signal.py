@@ -58,7 +58,7 @@ _TRAVELS = (
 
 
 def _summary(title: str, signals: Sequence[Signal], measured: bool) -> Table:
-    shown = ["model", "ratio", "theory"] + (["measured", "error", "holds"] if measured else [])
+    found = ("measured", "error", "holds")
     return Table(
         title=f"{title}: between the outputs of the first and last residual block",
         columns=(
@@ -71,9 +71,8 @@ def _summary(title: str, signals: Sequence[Signal], measured: bool) -> Table:
             Column("holds", "Theory holds"),
         ),
         rows=tuple(row for each in signals for row in _ratios(each)),
-        shown=tuple(shown),
         notes=(_SQUARES, *_caveats(signals)),
-    )
+    ).hiding("init", "first", "last", *(() if measured else found))
 
 
 def _ratios(told: Signal) -> Iterator[Record]:

@@ -16,13 +16,12 @@ def tap_table(graph: LayerGraph) -> Table:
     return Table(
         f"{graph.name}: where features are taken, input {graph.shown_inputs}",
         (
-            *columns("text", name="Tap", node="Node"),
-            *columns("text", timm="timm", mmseg="mmseg"),
+            *columns("text", name="Tap", node="Node", timm="timm", mmseg="mmseg"),
             Column("channels", "Channels", "count"),
             Column("stride", "Stride", "pair"),
             Column("output_shape", "Shape", "shape"),
             Column("receptive_field", "Field", "pair", rank=1),
-            *columns("count", 2, params="Parameters so far"),
+            Column("params", "Parameters so far", "count", 2),
             Column("macs", "MACs so far", "count"),
             Column("share", "of MACs", "share"),
         ),
