@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.cli.output import SLOW, check_output, emit, note, output_options
 from resnet_inspect.cli.parameters import Function, option, together, words_of
+from resnet_inspect.counting.dtypes import ARITHMETIC
 from resnet_inspect.errors import InspectError
 from resnet_inspect.files import cannot_make, check_folder
 from resnet_inspect.measuring.progress import Progress
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from resnet_inspect.tables.table import Printable
 
 DEVICES = ("cuda", "cpu")
-
-DTYPES = ("fp32", "tf32", "fp16", "bf16")
 
 _HOW = "How to measure"
 
@@ -91,7 +90,7 @@ def level_option(help: str = "Rows") -> Callable[[Function], Function]:
 def dtypes_option(*, several: bool) -> Callable[[Function], Function]:
     """--dtype of what runs on a device."""
     shown = "--dtype DTYPE,.." if several else "--dtype DTYPE"
-    return option(shown, "Precision", default="fp32", words=DTYPES)
+    return option(shown, "Precision", default="fp32", words=ARITHMETIC)
 
 
 plots_option = option("--plots FOLDER", "Write plots (SVG) into a folder.")

@@ -43,7 +43,6 @@ _OF_DEVICE = tuple(column for column in _COLUMNS if column.key not in _PEAKS)
 
 def devices_table(known: Iterable[Device]) -> Table:
     """A row for each device."""
-    unknown_is_zero = ("memory", "sold")
     return Table(
         title="Devices, by their datasheets",
         columns=_COLUMNS,
@@ -51,7 +50,8 @@ def devices_table(known: Iterable[Device]) -> Table:
             {
                 **row_of(device, _OF_DEVICE),
                 **{dtype: device.peaks.get(dtype) for dtype in _PEAKS},
-                **{key: getattr(device, key) or None for key in unknown_is_zero},
+                "memory": device.memory or None,  # 0 where nobody knows
+                "sold": device.sold or None,
             }
             for device in known
         ),

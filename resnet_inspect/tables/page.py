@@ -12,7 +12,7 @@ class Page(NamedTuple):
     """The words and columns of a table.
 
     groups: rows set apart; sums, references: those below them all; caveat: what is missing from
-    lower bounds, '' where nothing is.
+    lower bounds, '' where nothing is. picked_by: the option of the command line that picks columns.
     """
 
     title: str
@@ -22,6 +22,7 @@ class Page(NamedTuple):
     references: Sequence[Record]
     caveat: str
     notes: Sequence[str]
+    picked_by: str
 
     @property
     def rows(self) -> list[Record]:

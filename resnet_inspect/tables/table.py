@@ -7,7 +7,7 @@ separators and bars belong to columns and happen in the writers.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -41,19 +41,23 @@ class Printable:
 
         write_text(path, self.to_text(format or format_of(path, SUFFIXES)))
 
-    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
-        """The lines of text that people read, at most `width` cells wide if that is given."""
+    def pages(self, *, ascii: bool = False) -> list[Page]:
+        """The tables as people read them. ascii: with signs in ASCII."""
         raise NotImplementedError
 
-    @property
-    def pages(self) -> list[Page]:
-        """The tables as people read them in a file."""
-        raise NotImplementedError
+    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
+        """The lines of text that people read, at most `width` cells wide if that is given."""
+        from resnet_inspect.tables.terminal import drawn
+
+        for number, page in enumerate(self.pages(ascii=ascii)):
+            if number:
+                yield []
+            yield from drawn(page, width)
 
     def _repr_html_(self) -> str:
         from resnet_inspect.tables.html import fragment
 
-        return fragment(self.pages)
+        return fragment(self.pages())
 
     def __str__(self) -> str:
         from resnet_inspect.tables.terminal import WIDTH, plain
@@ -184,28 +188,19 @@ class Table(Printable):
             # A table with nothing to say about itself is a list of its rows.
             bare = not self.meta and self.total is None
             return writers.json_text(self.records() if bare else self.to_dict())
-        return writers.prose_text(self.pages, format)
+        return writers.prose_text(self.pages(), format)
 
-    @property
-    def pages(self) -> list[Page]:
-        return [self._page(visible)]
-
-    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
-        from resnet_inspect.tables.terminal import drawn
-
-        shown_by = f"A wider terminal{self.picked_by and ', '}{self.picked_by} or --format csv"
-        return drawn(self._page(in_ascii if ascii else visible), width, shown_by)
-
-    def _page(self, say: Callable[[str], str]) -> Page:
-        """The table with all its words as they are said to people."""
+    def pages(self, *, ascii: bool = False) -> list[Page]:
         from resnet_inspect.tables.page import Page
+
+        say = in_ascii if ascii else visible
 
         def told(rows: Iterable[Record]) -> list[Record]:
             return [
                 {key: say(v) if isinstance(v, str) else v for key, v in row.items()} for row in rows
             ]
 
-        return Page(
+        page = Page(
             say(self.title),
             [column._replace(title=say(column.title)) for column in self.visible],
             list(map(told, self.groups)),
@@ -213,7 +208,9 @@ class Table(Printable):
             told(self.references),
             say(self.caveat),
             list(map(say, self.notes)),
+            self.picked_by,
         )
+        return [page]
 
     def __repr__(self) -> str:
         return f"<Table {self.title!r}: {len(self.rows)} rows, {len(self.columns)} columns>"
@@ -257,17 +254,10 @@ class Sheet(Printable):
             return (only[0] if len(only) == 1 else self.stacked()).to_text(format)
         if format == "json":
             return writers.json_text(self.to_dict())
-        return writers.prose_text(self.pages, format)
+        return writers.prose_text(self.pages(), format)
 
-    @property
-    def pages(self) -> list[Page]:
-        return [page for table in self.tables.values() for page in table.pages]
-
-    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
-        for number, table in enumerate(self.tables.values()):
-            if number:
-                yield []
-            yield from table.lines(width, ascii=ascii)
+    def pages(self, *, ascii: bool = False) -> list[Page]:
+        return [page for table in self.tables.values() for page in table.pages(ascii=ascii)]
 
     def __repr__(self) -> str:
         return f"<Sheet {self.title!r}: {', '.join(self.tables)}>"

@@ -47,11 +47,8 @@ def plain(lines: Iterable[Line]) -> str:
     return "".join(["".join([text for text, _ in line]) + "\n" for line in lines])
 
 
-def drawn(page: Page, width: int | None, shown_by: str) -> Iterator[Line]:
-    """The lines of a table, none wider than `width` if there is one.
-
-    shown_by: what else shows columns that do not fit.
-    """
+def drawn(page: Page, width: int | None) -> Iterator[Line]:
+    """The lines of a table, none wider than `width` if there is one."""
     pairs = pairwise(page.columns)
     above = {below.key: column for column, below in pairs if column.kind == "formula"}
     columns = [column for column in page.columns if column.kind != "formula"]
@@ -71,6 +68,7 @@ def drawn(page: Page, width: int | None, shown_by: str) -> Iterator[Line]:
     notes, shown = page.notes, {column.key for part in made for column in part.columns}
     if left := dict.fromkeys(column.title for column in columns if column.key not in shown):
         names = "; ".join(left).rstrip(".")
+        shown_by = f"A wider terminal{page.picked_by and ', '}{page.picked_by} or --format csv"
         notes = [f"Left out to fit {width} columns: {names}. {shown_by} shows them.", *notes]
     if page.caveat or notes:
         yield []
