@@ -27,9 +27,7 @@ from resnet_inspect.tables.reconciliation import TABLES, WITH_MEASURED
 @option("--total NUMBER", "Say who gets this total, and of which variant: 4.12G, 25.6M, 25557032.")
 @only_option(TABLES)
 @output_options
-@click.pass_context
 def reconcile(
-    context: click.Context,
     network: Network,
     batch: int,
     measure: bool,
@@ -67,4 +65,4 @@ def reconcile(
     for line in sheet.meta["discrepancies"]:
         note(line)
     if sheet.meta["discrepancies"]:
-        context.exit(1)
+        raise click.exceptions.Exit(1)
