@@ -21,7 +21,7 @@ def tap_table(graph: LayerGraph) -> Table:
             Column("stride", "Stride", "pair"),
             Column("output_shape", "Shape", "shape"),
             Column("receptive_field", "Field", "pair", rank=1),
-            Column("params", "Parameters so far", "count", 2),
+            *columns("count", 2, params="Parameters so far"),
             Column("macs", "MACs so far", "count"),
             Column("share", "of MACs", "share"),
         ),
