@@ -74,6 +74,22 @@ def test_kernels_of_a_forecast_add_up_where_the_device_decides() -> None:
     assert sum(row.macs for row in made.rows) == 256 * ri.cost("resnet50").macs
 
 
+def test_the_rows_of_one_forecast_at_each_level_add_up_alike() -> None:
+    tables = {
+        level: ri.forecast("resnet18", device="t4", batch=8, level=level)
+        for level in ("kernel", "block", "stage")
+    }
+    for level, table in tables.items():
+        assert table.total == tables["kernel"].total
+        for key in ("macs", "bytes"):
+            assert sum(row[key] for row in table.records()) == table.total[key], (level, key)
+    assert [row["name"] for row in tables["stage"].records()] == [
+        stage.name for stage in ri.graph("resnet18").stages
+    ]
+    with pytest.raises(ri.InspectError, match="one forecast"):
+        ri.forecast("resnet18", device=["t4", "l4"], level="stage")
+
+
 @pytest.mark.parametrize("key", ["compile", "eager-nhwc-train"])
 def test_committed_efficiencies_are_what_the_public_rows_give(key: str) -> None:
     runs = [run for run in public_runs().values() if key_of(run.way, run.precision) == key]
