@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from families import one_of_each_family
+from families import shortened_of_each_family
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from saved import measured_saved
 from strategies import networks
 from torch import Tensor, nn
 
+import resnet_inspect as ri
 from resnet_inspect.counting.memory import live_bytes, memory, saved_for_backward
 from resnet_inspect.errors import UnknownNameError
 from resnet_inspect.networks import zoo
@@ -126,9 +127,9 @@ def _known(spec: ResNetSpec) -> bool:
 SHALLOW = [name for name in zoo.ZOO if zoo.spec(name).depth <= 56 and _known(zoo.spec(name))]
 
 
-@pytest.mark.parametrize("name", one_of_each_family(SHALLOW))
+@pytest.mark.parametrize("name", shortened_of_each_family(SHALLOW))
 def test_networks_of_the_zoo_keep_what_is_measured(name: str) -> None:
-    spec = zoo.spec(name)
+    spec = ri.spec(name)
     kinds = {kind.partition("/")[0] for kind in (*spec.self_attention, spec.head)}
     height, width = spec.input_size
     if spec.unpadded:  # shrinking
