@@ -66,7 +66,7 @@ def test_multi_grid_multiplies_the_last_stages_dilation() -> None:
 )
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnet50d", "resnetv2_50"])
 def test_what_is_built_is_what_is_described(name: str, changes: dict[str, Any]) -> None:
-    graph = ri.graph(name, (3, 65, 64), **changes)
+    graph = ri.graph(name, (3, 65, 64), blocks=(2, 2, 2, 2), **changes)
     traced = ri.trace(ri.build(graph, device="meta"), graph.input_shape)
     assert traced == graph
     assert ri.cost(traced) == ri.cost(graph)
