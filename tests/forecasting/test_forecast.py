@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from families import one_of_each_family
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import specs
@@ -27,6 +28,7 @@ from resnet_inspect.forecasting.forecast import forecast
 from resnet_inspect.forecasting.kernels import MODES, Kernel, kernels
 from resnet_inspect.forecasting.measured import public_runs, public_timings
 from resnet_inspect.forecasting.own import datasheet_ceilings
+from resnet_inspect.networks import zoo
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 
@@ -170,12 +172,24 @@ def chains(model: str, side: int, batch: int, dtype: str) -> Any:
     return fused(ri.graph(model, (3, side, side)), batch, dtype)
 
 
-def test_no_measurement_beats_the_floor_of_its_datasheet() -> None:
+FIRST = {"resnet50", *(each.values[0] for each in one_of_each_family() if not each.marks)}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(FIRST, id="one of each family"),
+        pytest.param({*zoo.ZOO} - FIRST, id="others", marks=pytest.mark.slow),
+    ],
+)
+def test_no_measurement_beats_the_floor_of_its_datasheet(names: set[str]) -> None:
     """What fits in the cache counts as free, and chains are one kernel: nothing runs in less."""
     for run in public_runs().values():
         device, dtype = find(run.device), SETTINGS[run.precision].dtype
         ceilings = datasheet_ceilings(device)
-        for timing in public_timings()[run.name]:
+        timings = [timing for timing in public_timings()[run.name] if timing.model in names]
+        assert timings or names is not FIRST
+        for timing in timings:
             merged = chains(timing.model, timing.side, timing.batch, dtype)
             least = floor(bounds(merged, ceilings, dtype))
             assert timing.seconds > 0.97 * least, (run.name, timing)
