@@ -12,13 +12,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, singledispatch
-from math import hypot, sqrt
-from operator import truediv
+from math import hypot, log, sqrt
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.torch_ops import BatchNorm, Dropout
-from resnet_inspect.propagation import small
+from resnet_inspect.networks.shapes import elements
+from resnet_inspect.networks.torch_ops import (
+    AdaptivePool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dropout,
+    Function,
+    Pad,
+    View,
+)
+from resnet_inspect.propagation import placing, pooling, small
 from resnet_inspect.propagation.laws import Law, Moments, Point, activated, gauss
 from resnet_inspect.propagation.maps import (
     Map,
@@ -31,7 +40,6 @@ from resnet_inspect.propagation.maps import (
     uniform,
     window_means,
 )
-from resnet_inspect.propagation.pooling import greatest, pooled, rank_one
 from resnet_inspect.propagation.tensors import (
     Channels,
     Gain,
@@ -42,7 +50,7 @@ from resnet_inspect.propagation.tensors import (
     average,
     averaged,
     centred,
-    nothing,
+    slides,
     spatial,
     window_of,
 )
@@ -50,8 +58,8 @@ from resnet_inspect.propagation.tensors import (
 _SMALL = 1e-3
 """A correlation at which a kernel is straight."""
 
-_IN_COMMON = 0.05
-"""What values may have in common, as a share of their variance, to be taken as independent."""
+_HARDLY = 0.25
+"""The variance of logits up to which a sum of their exponentials is hardly off its mean."""
 
 EPSILON = 1e-5
 """What batch norm adds to the variance (torch's default)."""
@@ -64,7 +72,17 @@ def passed(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial
 
 
 @passed.register
-def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+def _(op: Conv, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed | None:
+    if op.made_of is not None:
+        return pooling.blurred(op, tensors, layer, initial) if pooling.blurs(op) else None
+    return convolved(op, tensors, layer, initial) if slides(op, layer) else None
+
+
+@passed.register(ops.Conv2d)
+def convolved(
+    op: ops.Convolution, tensors: Sequence[Tensor], layer: Layer, initial: Initial
+) -> Passed:
+    """Sums of many values by random weights."""
     weight, bias = initial.variances(op)
     weight *= op.in_channels // op.groups
     over, entering = window_of(op, layer), tensors[0]
@@ -72,8 +90,9 @@ def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial)
     if isinstance(op, (ops.StandardizedConv2d, ops.ScaledConv2d)):
         # Weights that sum to 0 take off the mean, but for what padding leaves of it.
         entering, middle = centred(entering)
-        left, area = weight * middle**2, op.kernel[0] * op.kernel[1]
-        edge = each(lambda n: left * n * (1 - n / area), over.counts)
+        left, area = weight * middle**2, elements(op.kernel)
+        held = slid(each(lambda value: float(value > 0), averaged(tensors[0], "square")), over)
+        edge = each(lambda n: left * n * (1 - n / area), held)
 
     def summed(kind: str) -> Map:
         made = _shifted(times(slid(averaged(entering, kind), over), weight), bias)
@@ -100,11 +119,11 @@ def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial)
     return Passed((made,))
 
 
-def _uneven(op: ops.Conv2d, square: Map, given: Tensor) -> float:
+def _uneven(op: ops.Convolution, square: Map, given: Tensor) -> float:
     """How much an output's variance differs, also between inputs: each sums few numbers up."""
     count = sum(part.channels for part in given)
     peaked = sum(part.channels * part.law.peaked for part in given) / count
-    taken = op.in_channels // op.groups * op.kernel[0] * op.kernel[1]
+    taken = op.in_channels // op.groups * elements(op.kernel)
     return hypot(deviation(square), mean(square) * sqrt(peaked / taken))
 
 
@@ -198,11 +217,41 @@ def _normed(part: Channels) -> Channels:
 
 
 @passed.register
+def _(op: Function, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed | None:
+    """Softmax over rows of channels that are alike: each against the sum of its rivals, which is
+    hardly off its mean. Others depend on no other element."""
+    if not op.over:
+        return _activated(op, tensors[0])
+    rows, (part, *more) = layer.output_shape[0], tensors[0]
+    variance = part.law.mean_square - part.law.mean**2
+    alone = op.over == (0,) and len(part.square) == len(part.square[0]) == 1
+    if more or not alone or rows < 2 or variance > _HARDLY:
+        return None
+    factor, shift = rows / (rows - 1), log(rows - 1)
+
+    def against(given: Map) -> Map:
+        return each(lambda value: (value - part.law.mean**2) * factor + shift**2, given)
+
+    common = against(part.common)
+    law = Law((Point(-shift, 1.0),), variance * factor)
+    logit = Channels(part.channels, against(part.square), common, common, mean(common), law)
+    made = _activated(ops.Sigmoid(), (logit,))
+    assert made is not None
+    (gain,) = made.gains
+    gain = gain._replace(factor=gain.factor * factor, rivals=True)
+    return made._replace(gains=(gain,))
+
+
+@passed.register
 def _(
     op: ops.Activation, tensors: Sequence[Tensor], layer: Layer, initial: Initial
 ) -> Passed | None:
+    return _activated(op, tensors[0])
+
+
+def _activated(op: ops.Activation, tensor: Tensor) -> Passed | None:
     made, gains = [], []
-    for part in tensors[0]:
+    for part in tensor:
         moments = activated(op, part.law)
         if moments is None:
             return None
@@ -272,54 +321,6 @@ def _bent(part: Channels, moments: Moments) -> tuple[Channels, float, float]:
 
 
 @passed.register
-def _(
-    op: ops.MaxPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial
-) -> Passed | None:
-    over = window_of(op, layer)
-    if any(part.in_common > _IN_COMMON for part in tensors[0]):
-        return None
-    return Passed(tuple(greatest(part, over) for part in tensors[0]))
-
-
-@passed.register
-def _(
-    op: ops.AvgPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial
-) -> Passed | None:
-    if not initial.common:  # behind all that was asked about
-        return None
-    over = window_of(op, layer)
-    full = uniform(spatial(layer.output_shape), float(op.kernel[0] * op.kernel[1]))
-    counts = full if op.count_padding else over.counts
-    made = []
-    for part in tensors[0]:
-        root = each(truediv, slid(each(sqrt, part.common), over), counts)
-        common = each(lambda r: r * r, root)
-        own = slid(each(lambda s, c: s - c, part.square, part.common), over)
-        square = each(lambda o, n, c: o / (n * n) + c, own, counts, common)
-        point = (Point(part.law.mean, 1.0),)
-        law = Law(point, max(0.0, mean(square) - part.law.mean**2))
-        made.append(rank_one(part.channels, square, common, law))
-    return Passed(tuple(made))
-
-
-@passed.register
-def _(op: ops.GlobalAvgPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    return Passed(tuple(map(pooled, tensors[0])))
-
-
-@passed.register
-def _(op: ops.Flatten, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    made = []
-    for part in tensors[0]:
-        positions = len(part.square) * len(part.square[0])
-        common = ((mean(part.common),),)
-        square = ((mean(part.square),),)
-        count = part.channels * positions
-        made.append(Channels(count, square, common, common, common[0][0], part.law))
-    return Passed(tuple(made))
-
-
-@passed.register
 def _(op: Dropout, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     """In training: a part is dropped, of positions or of inputs, and what is left is scaled up."""
     keep = 1 - op.p
@@ -333,20 +334,6 @@ def _(op: Dropout, tensors: Sequence[Tensor], layer: Layer, initial: Initial) ->
     ]
     even = keep if op.type == "Dropout" else 1.0
     return Passed(tuple(made), tuple(Gain(part.channels, 1 / keep, keep, even) for part in made))
-
-
-@passed.register
-def _(op: ops.ZeroPad, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    def strided(given: Map) -> Map:
-        return tuple(row[:: op.stride[1]] for row in given[:: op.stride[0]])
-
-    made = []
-    for part in tensors[0]:
-        cross = strided(part.cross)
-        common = strided(part.common) if part.follows else cross
-        made.append(replace(part, square=strided(part.square), common=common, cross=cross))
-    new = op.out_channels - op.in_channels
-    return Passed((*made, *nothing((new, *layer.output_shape[1:])))) if new else Passed(tuple(made))
 
 
 @passed.register
@@ -390,3 +377,14 @@ def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) 
         for part, entering in zip(scaled.tensor, tensors[0], strict=True)
     ]
     return scaled._replace(tensor=tuple(made))
+
+
+passed.register(ops.MaxPool2d, pooling.greatest)
+passed.register(ops.AvgPool2d, pooling.averages)
+passed.register(AdaptivePool, pooling.averages)
+passed.register(ops.GlobalAvgPool2d, pooling.averages_of_all)
+passed.register(ops.ZeroPad, placing.strided)
+passed.register(Pad, placing.padded)
+passed.register(ops.Flatten, placing.flattened)
+passed.register(View, placing.viewed)
+passed.register(Concat, placing.joined)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import accumulate
 from math import acos, ceil, cosh, erf, exp, floor, log1p, pi, sqrt, tanh
 from operator import mul
 from typing import NamedTuple
@@ -179,16 +178,20 @@ class Moments(NamedTuple):
     tilt: float = 0.0
 
 
-def rectifies(op: ops.Op) -> bool:
-    """Whether an activation is straight on both sides of 0."""
-    return type(op) is ops.ReLU or type(op) is ops.LeakyReLU
+def leak_of(op: ops.Op) -> float | None:
+    """The slope below 0 of an activation that is straight on both sides of it; None of another."""
+    if isinstance(op, ops.LeakyReLU):
+        return op.negative_slope
+    # PReLU learns its own, from this on (He et al. 2015b, arXiv 1502.01852, section 2.1).
+    return {"ReLU": 0.0, "PReLU": 0.25}.get(op.kind)
 
 
 @lru_cache(maxsize=64)
 def activated(op: ops.Op, law: Law) -> Moments | None:
     """What an activation makes of values of this law; None where it has no rule."""
-    if rectifies(op):
-        return _rectified(getattr(op, "negative_slope", 0.0), law)
+    leak = leak_of(op)
+    if leak is not None:
+        return _rectified(leak, law)
     known = _elu(op.alpha) if isinstance(op, ops.ELU) else _FUNCTIONS.get(type(op))
     if known is None:
         return None
@@ -290,19 +293,6 @@ def _arc_slopes(leak: float, r: float) -> float:
     """The mean product of the slopes at two Gaussians that correlate by r, by their mean square."""
     apart = acos(max(-1.0, min(1.0, r))) / pi  # the share of pairs of unlike sign
     return 1 - apart + 2 * leak * apart / (1 + leak * leak)
-
-
-def highest(law: Law, count: int) -> Law:
-    """The law of the greatest of so many independent values."""
-    points = sorted(law.scattered)
-    below = [0.0, *accumulate(share for _, share in points)]
-    return Law(
-        tuple(
-            Point(value, below[at + 1] ** count - below[at] ** count)
-            for at, (value, _) in enumerate(points)
-        ),
-        0.0,
-    )
 
 
 _Bent = tuple[Callable[[float], float], Callable[[float], float]]

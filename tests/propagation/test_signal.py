@@ -16,7 +16,8 @@ from resnet_inspect.errors import InspectError, UnknownNameError
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.propagation import growth
-from resnet_inspect.propagation.laws import activated, gauss, highest
+from resnet_inspect.propagation.extremes import highest
+from resnet_inspect.propagation.laws import activated, gauss
 from resnet_inspect.propagation.signal import (
     MeasuredLayer,
     Signal,
@@ -168,7 +169,7 @@ def test_a_rectified_random_walk_is_spitzers() -> None:
 
 
 def test_the_greatest_of_two_gaussians() -> None:
-    law = highest(gauss(1.0), 2)
+    law = highest(gauss(1.0), 2).law
     assert law.mean == pytest.approx(1 / sqrt(pi), rel=0.03)
     assert law.mean_square == pytest.approx(1.0, rel=0.1)
 
