@@ -18,6 +18,9 @@ from resnet_inspect.propagation.maps import each
 from resnet_inspect.propagation.returned import returned
 from resnet_inspect.propagation.tensors import Gain, Initial, Passed, Tensor, aligned, cut
 
+_LEAST = 1e-3
+"""What norms of groups leave of a gradient at least."""
+
 
 def gradients(
     layers: Sequence[Layer],
@@ -155,6 +158,14 @@ def _gained(flow: Gradient, gains: tuple[Gain, ...]) -> Gradient:
         factor, profile = gain.factor, None
         if gain.rivals:
             factor *= 1 - part.shared
+        if any(gain.taken):
+            even, leaning = gain.taken
+            kept = max(_LEAST, 1 - part.even * even - part.lean * leaning)
+            factor *= kept
+            part = part._replace(
+                even=part.even * max(0.0, 1 - even) / kept,
+                lean=part.lean * max(0.0, 1 - leaning) / kept,
+            )
         moments, lean = gain.bends, part.lean
         if moments:
             lean = part.even * moments.lean

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, singledispatch
+from functools import singledispatch
 from math import hypot, log, sqrt
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.torch_ops import (
@@ -24,11 +25,13 @@ from resnet_inspect.networks.torch_ops import (
     Conv,
     Dropout,
     Function,
+    GroupNorm,
     Pad,
     View,
 )
-from resnet_inspect.propagation import placing, pooling, small
-from resnet_inspect.propagation.laws import Law, Moments, Point, activated, gauss
+from resnet_inspect.propagation import norms, placing, pooling, small
+from resnet_inspect.propagation.bending import activation
+from resnet_inspect.propagation.laws import Law, Point, gauss
 from resnet_inspect.propagation.maps import (
     Map,
     deviation,
@@ -50,19 +53,14 @@ from resnet_inspect.propagation.tensors import (
     average,
     averaged,
     centred,
+    multiplied,
     slides,
     spatial,
     window_of,
 )
 
-_SMALL = 1e-3
-"""A correlation at which a kernel is straight."""
-
 _HARDLY = 0.25
 """The variance of logits up to which a sum of their exponentials is hardly off its mean."""
-
-EPSILON = 1e-5
-"""What batch norm adds to the variance (torch's default)."""
 
 
 @singledispatch
@@ -143,77 +141,9 @@ def _shifted(given: Map, by: float) -> Map:
     return each(by.__add__, given) if by else given
 
 
-@passed.register(ops.BatchNorm2d)
-@passed.register(BatchNorm)
-def _(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    gains = tuple(Gain(part.channels, _divided(part)) for part in tensors[0])
-    return Passed(tuple(map(_normed, tensors[0])), gains)
-
-
-@passed.register
-def _(
-    op: ops.FrozenBatchNorm2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial
-) -> Passed:
-    """By a variance of 1."""
-    return _multiplied(tensors[0], 1 / (1 + EPSILON))
-
-
 @passed.register
 def _(op: ops.Multiply, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    return _multiplied(tensors[0], op.factor**2)
-
-
-def _multiplied(tensor: Tensor, power: float) -> Passed:
-    """A tensor times the root of a power."""
-    made = [
-        replace(
-            part,
-            square=times(part.square, power),
-            common=times(part.common, power),
-            cross=times(part.cross, power),
-            steady=part.steady * power,
-            law=part.law.normed(0.0, power**-0.5) if power else gauss(0.0),
-            ripple=part.ripple * power,
-            spread=part.spread * power**2,
-            pairs=None if part.pairs is None else times(part.pairs, power),
-        )
-        for part in tensor
-    ]
-    return Passed(tuple(made), tuple(Gain(part.channels, power) for part in tensor))
-
-
-def _divided(part: Channels) -> float:
-    """The mean of one by the variance: more than one by its mean, where channels differ in it."""
-    variance = part.variance + EPSILON
-    return (1 + (2 * part.ripple**2 + part.spread) / variance**2) / variance
-
-
-def _normed(part: Channels) -> Channels:
-    """Less the mean over inputs and positions, by the standard deviation."""
-    variance = part.variance + EPSILON
-
-    def centred(product: float, cross: float) -> float:
-        return max(0.0, product - 2 * cross + part.steady) / variance
-
-    middle = part.law.mean
-    spread = sqrt((part.law.mean_square - middle**2) * variance / (part.variance or 1.0))
-    cross = times(part.cross, 0.0)
-    made = Channels(
-        part.channels,
-        each(centred, part.square, part.cross),
-        each(centred, part.common, part.cross) if part.follows else cross,
-        cross,
-        0.0,
-        part.law.normed(middle, spread or 1.0),
-        part.ripple / variance,
-    )
-    if part.pairs is None:
-        return made
-    # Channels whose means differ more between positions are divided by more.
-    differs = mean(made.common)
-    unlike = 2 * (part.ripple / variance) ** 2
-    less = max(0.0, 1 + unlike - unlike / differs) if differs else 1.0
-    return small.followed(made, times(small.centred(part.pairs), less / variance))
+    return multiplied(tensors[0], op.factor**2)
 
 
 @passed.register
@@ -221,7 +151,7 @@ def _(op: Function, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -
     """Softmax over rows of channels that are alike: each against the sum of its rivals, which is
     hardly off its mean. Others depend on no other element."""
     if not op.over:
-        return _activated(op, tensors[0])
+        return activation(op, tensors[0])
     rows, (part, *more) = layer.output_shape[0], tensors[0]
     variance = part.law.mean_square - part.law.mean**2
     alone = op.over == (0,) and len(part.square) == len(part.square[0]) == 1
@@ -235,7 +165,7 @@ def _(op: Function, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -
     common = against(part.common)
     law = Law((Point(-shift, 1.0),), variance * factor)
     logit = Channels(part.channels, against(part.square), common, common, mean(common), law)
-    made = _activated(ops.Sigmoid(), (logit,))
+    made = activation(ops.Sigmoid(), (logit,))
     assert made is not None
     (gain,) = made.gains
     gain = gain._replace(factor=gain.factor * factor, rivals=True)
@@ -246,78 +176,7 @@ def _(op: Function, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -
 def _(
     op: ops.Activation, tensors: Sequence[Tensor], layer: Layer, initial: Initial
 ) -> Passed | None:
-    return _activated(op, tensors[0])
-
-
-def _activated(op: ops.Activation, tensor: Tensor) -> Passed | None:
-    made, gains = [], []
-    for part in tensor:
-        moments = activated(op, part.law)
-        if moments is None:
-            return None
-        channels, kept, even = _bent(part, moments)
-        made.append(channels)
-        places = _tilted(part, moments)
-        gains.append(Gain(part.channels, moments.gate, kept, even, moments, places))
-    return Passed(tuple(made), tuple(gains))
-
-
-def _tilted(part: Channels, moments: Moments) -> Map | None:
-    """How an activation's gate differs between positions, where their variances do."""
-    tilt, whole = moments.tilt, mean(part.square)
-    if not (tilt and whole and part.law.uneven):
-        return None
-    return each(lambda square: max(0.0, 1 + tilt * (square / whole - 1)), part.square)
-
-
-def _bent(part: Channels, moments: Moments) -> tuple[Channels, float, float]:
-    """Channels behind an activation, and what it keeps of two gradients' correlation: of two
-    inputs', and of two positions'.
-
-    The kernel is of how the deviations of two values correlate.
-    """
-    whole = mean(part.square)
-    if not whole:  # channels of zeros
-        return replace(part, law=moments.law), 1.0, 1.0
-    root = each(sqrt, part.square)
-    typical = mean(root)
-    first, second = moments.law.mean**2, moments.law.mean_square
-    if part.law.uneven:
-        first *= whole / typical**2  # the mean is that of all positions
-    apart = part.law.mean**2 / part.law.mean_square  # what all values have in common anyway
-    apart = min(apart, 1 - 1e-9)
-    scale = 1 / (1 - apart)
-
-    @cache  # away from borders, and at like distances from them, all are equal
-    def product(before: float, size: float) -> float:
-        alike = (before / size - apart) * scale if size else 0.0
-        return size / whole * (first + (second - first) * moments.kernel(alike))
-
-    steady = product(part.steady, typical**2)
-    if part.steady:
-        cross = each(product, part.cross, times(root, typical))
-    else:
-        cross = times(root, steady / typical)
-    made = Channels(
-        part.channels,
-        times(part.square, second / whole),
-        each(product, part.common, part.square) if part.follows else cross,
-        cross,
-        steady,
-        moments.law,
-        part.ripple * (second - first) * moments.kernel(_SMALL) / _SMALL / whole * scale,
-    )
-    if part.pairs is not None:
-        sizes = [value for row in root for value in row]
-        made = small.followed(
-            made,
-            tuple(
-                tuple(product(value, a * b) for value, b in zip(row, sizes, strict=True))
-                for row, a in zip(part.pairs, sizes, strict=True)
-            ),
-        )
-    kept = moments.slopes((mean(part.common) / whole - apart) * scale)
-    return made, kept, moments.slopes((part.steady / whole - apart) * scale)
+    return activation(op, tensors[0])
 
 
 @passed.register
@@ -371,7 +230,7 @@ def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) 
     own = mean(gate.common) - gate.law.mean**2
     steady = max(0.0, own) / max(power - gate.law.mean**2, 1e-300)
     spread = steady * (gate.law.mean_fourth - power**2)
-    scaled = _multiplied(tensors[0], power)
+    scaled = multiplied(tensors[0], power)
     made = [
         replace(part, spread=spread * entering.variance**2, ripple=0.0, pairs=None)
         for part, entering in zip(scaled.tensor, tensors[0], strict=True)
@@ -379,6 +238,11 @@ def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) 
     return scaled._replace(tensor=tuple(made))
 
 
+passed.register(ops.BatchNorm2d, norms.batch)
+passed.register(BatchNorm, norms.batch)
+passed.register(ops.FrozenBatchNorm2d, norms.frozen)
+passed.register(GroupNorm, norms.grouped)
+passed.register(ActiveNorm, norms.active)
 passed.register(ops.MaxPool2d, pooling.greatest)
 passed.register(ops.AvgPool2d, pooling.averages)
 passed.register(AdaptivePool, pooling.averages)

@@ -120,6 +120,7 @@ class Gain(NamedTuple):
     factor: of its mean square. kept: of the correlation of two inputs' gradients; even: of that
     of two positions'. bends: an activation's moments. places: how the factor differs
     between positions, if it does. rivals: whether what all of several channels get passes none.
+    taken: what part of a gradient that is even, or leans, norms of groups take off.
     """
 
     channels: int
@@ -129,6 +130,7 @@ class Gain(NamedTuple):
     bends: Moments | None = None
     places: Map | None = None
     rivals: bool = False
+    taken: tuple[float, float] = (0.0, 0.0)
 
 
 class Passed(NamedTuple):
@@ -153,6 +155,25 @@ def nothing(shape: Shape) -> Tensor:
 def spatial(shape: Shape) -> Shape:
     """Height and width of a tensor's maps: one position for a vector, one row for a sequence."""
     return {3: shape[1:], 2: (1, *shape[1:])}.get(len(shape), (1, 1))
+
+
+def multiplied(tensor: Tensor, power: float) -> Passed:
+    """A tensor times the root of a power."""
+    made = [
+        replace(
+            part,
+            square=times(part.square, power),
+            common=times(part.common, power),
+            cross=times(part.cross, power),
+            steady=part.steady * power,
+            law=part.law.normed(0.0, power**-0.5) if power else gauss(0.0),
+            ripple=part.ripple * power,
+            spread=part.spread * power**2,
+            pairs=None if part.pairs is None else times(part.pairs, power),
+        )
+        for part in tensor
+    ]
+    return Passed(tuple(made), tuple(Gain(part.channels, power) for part in tensor))
 
 
 def averaged(tensor: Tensor, kind: str) -> Map:
