@@ -59,7 +59,7 @@ from resnet_inspect.propagation.tensors import (
     window_of,
 )
 
-_HARDLY = 0.25
+_HARDLY = 1.0
 """The variance of logits up to which a sum of their exponentials is hardly off its mean."""
 
 

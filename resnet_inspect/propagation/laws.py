@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from math import acos, ceil, cosh, erf, exp, floor, log1p, pi, sqrt, tanh
 from operator import mul
 from typing import NamedTuple
@@ -293,6 +294,19 @@ def _arc_slopes(leak: float, r: float) -> float:
     """The mean product of the slopes at two Gaussians that correlate by r, by their mean square."""
     apart = acos(max(-1.0, min(1.0, r))) / pi  # the share of pairs of unlike sign
     return 1 - apart + 2 * leak * apart / (1 + leak * leak)
+
+
+def highest(law: Law, count: int) -> Law:
+    """The law of the greatest of so many independent values."""
+    points = sorted(law.scattered)
+    below = [0.0, *accumulate(share for _, share in points)]
+    return Law(
+        tuple(
+            Point(value, below[at + 1] ** count - below[at] ** count)
+            for at, (value, _) in enumerate(points)
+        ),
+        0.0,
+    )
 
 
 _Bent = tuple[Callable[[float], float], Callable[[float], float]]

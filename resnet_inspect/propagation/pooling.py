@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import sqrt
 from operator import mul, truediv
 
@@ -10,9 +11,8 @@ from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.torch_ops import AdaptivePool, Conv
-from resnet_inspect.propagation.extremes import highest
-from resnet_inspect.propagation.laws import Law, Point
-from resnet_inspect.propagation.maps import Map, Window, each, mean, slid, times, uniform
+from resnet_inspect.propagation.laws import Law, Point, highest
+from resnet_inspect.propagation.maps import Map, each, mean, slid, times, uniform
 from resnet_inspect.propagation.tensors import (
     Channels,
     Initial,
@@ -35,20 +35,32 @@ BLURS = (tuple(map(mul, _BLUR, _BLUR)),) * 2
 
 def greatest(
     op: ops.MaxPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial
-) -> Passed:
-    """The greatest under a window, whose values are independent but for a channel's mean."""
+) -> Passed | None:
+    """The greatest under a window, whose values are independent but for their channel's mean."""
     over = window_of(op, layer)
-    return Passed(tuple(_greatest(part, over) for part in tensors[0]))
-
-
-def _greatest(part: Channels, over: Window) -> Channels:
     counts = over.counts
-    alike = part.in_common if part.in_common > _IN_COMMON else 0.0
-    found = {n: highest(part.law, int(n), alike) for row in set(counts) for n in set(row)}
-    size = times(each(truediv, slid(part.square, over), counts), 1 / mean(part.square))
-    square = each(lambda s, n: s * found[n].law.mean_square, size, counts)
-    common = each(lambda s, n: s * found[n].common, size, counts)
-    return _rank_one(part.channels, square, common, found[max(found)].law)
+    made = []
+    for part in tensors[0]:
+        own, means = part.law, 0.0
+        if part.in_common > _IN_COMMON:
+            if len(own.points) > 1:  # bent, so that it is not the sum of both
+                return None
+            means = part.in_common * own.variance
+            own = replace(own, variance=own.variance - means)
+        laws = {n: highest(own, int(n)) for row in set(counts) for n in set(row)}
+        size = times(each(truediv, slid(part.square, over), counts), 1 / mean(part.square))
+        squares = {n: law.mean_square + means for n, law in laws.items()}
+        commons = {n: law.mean**2 + means for n, law in laws.items()}
+        law = laws[max(laws)]
+        made.append(
+            _rank_one(
+                part.channels,
+                each(lambda s, n, of=squares: s * of[n], size, counts),
+                each(lambda s, n, of=commons: s * of[n], size, counts),
+                replace(law, variance=law.variance + means),
+            )
+        )
+    return Passed(tuple(made))
 
 
 def _rank_one(count: int, square: Map, common: Map, law: Law) -> Channels:

@@ -16,8 +16,7 @@ from resnet_inspect.errors import InspectError, UnknownNameError
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.propagation import growth
-from resnet_inspect.propagation.extremes import highest
-from resnet_inspect.propagation.laws import activated, gauss
+from resnet_inspect.propagation.laws import activated, gauss, highest
 from resnet_inspect.propagation.signal import (
     MeasuredLayer,
     Signal,
@@ -169,7 +168,7 @@ def test_a_rectified_random_walk_is_spitzers() -> None:
 
 
 def test_the_greatest_of_two_gaussians() -> None:
-    law = highest(gauss(1.0), 2).law
+    law = highest(gauss(1.0), 2)
     assert law.mean == pytest.approx(1 / sqrt(pi), rel=0.03)
     assert law.mean_square == pytest.approx(1.0, rel=0.1)
 
@@ -208,6 +207,18 @@ NETWORKS = {
     "nothing at the start, pre-activation": {"zero_gamma": True, "order": "pre"},
     "stochastic depth": {"drop_path_rate": 0.4},
     "dropout within": {"block_drop_rate": 0.4, "order": "pre"},
+    "channel attention": {"attention": "eca"},
+    "channel attention, pre-activation": {"attention": "eca", "order": "pre"},
+    "selective kernels": {"attention": "sk", "se_multiple": 16},
+    "split attention": {"attention": "split", "radix": 2, "block": "bottleneck", "groups": 1},
+    "scales": {"scales": 4, "block": "bottleneck", "widths": (64, 128)},
+    "blur": {"antialias": "blur"},
+    "prelu": {"activation": "prelu", "order": "inner"},
+    "no padding": {"unpadded": (1, 1), "block": "bottleneck", "stem": "patch"},
+    "group norm": {"norm": "group", "norm_size": 8},
+    "group norm, pre-activation": {"norm": "group", "norm_size": 8, "order": "pre"},
+    "evonorm": {"norm": "evo", "norm_size": 8, "order": "pre"},
+    "max pool without norm": {"order": "pre", "stem": "deep", "input_size": (32, 32)},
 }
 
 
@@ -247,6 +258,8 @@ UNNORMALIZED = {
     "gates": {"se_reduction": 4},
     "gelu": {"activation": "gelu"},
     "gamma in activations": {"gamma_in_act": True},
+    "channel attention": {"attention": "eca"},
+    "padding as needed": {"padding": "same"},
 }
 
 
