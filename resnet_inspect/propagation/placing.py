@@ -12,7 +12,7 @@ from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.torch_ops import Concat, Pad, View
 from resnet_inspect.propagation.laws import Law, Point
-from resnet_inspect.propagation.maps import mean, slid, times, uniform
+from resnet_inspect.propagation.maps import Window, mean, slid, times, uniform
 from resnet_inspect.propagation.tensors import (
     Channels,
     Initial,
@@ -28,14 +28,15 @@ from resnet_inspect.propagation.tensors import (
 
 def strided(op: ops.ZeroPad, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     """Some positions, and channels of zeros."""
-    over = window_of(op, layer)
-    made = []
-    for part in tensors[0]:
-        cross = slid(part.cross, over)
-        common = slid(part.common, over) if part.follows else cross
-        made.append(replace(part, square=slid(part.square, over), common=common, cross=cross))
+    made = tuple(_copied(part, window_of(op, layer)) for part in tensors[0])
     new = op.out_channels - op.in_channels
-    return Passed((*made, *nothing((new, *layer.output_shape[1:])))) if new else Passed(tuple(made))
+    return Passed((*made, *nothing((new, *layer.output_shape[1:]))) if new else made)
+
+
+def _copied(part: Channels, over: Window) -> Channels:
+    cross = slid(part.cross, over)
+    common = slid(part.common, over) if part.follows else cross
+    return replace(part, square=slid(part.square, over), common=common, cross=cross)
 
 
 def padded(op: Pad, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed | None:
@@ -43,23 +44,15 @@ def padded(op: Pad, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -
     if not slides(op, layer):
         return None
     over = window_of(op, layer)
-    held = mean(over.counts)
-    made = []
+    held, made = mean(over.counts), []
     for part in tensors[0]:
+        placed = _copied(part, over)
         # Means at two positions differ in size alone, so that over all positions goes with them.
-        cross = slid(part.cross, over)
-        factor = mean(cross) / part.steady if part.steady > 0 else 1.0
-        cross = times(cross, factor)
-        placed = replace(
-            part,
-            square=slid(part.square, over),
-            common=slid(part.common, over) if part.follows else cross,
-            cross=cross,
-            steady=part.steady * factor**2,
-            law=_thinned(part.law, held),
-            pairs=None,
-        )
-        made.append(placed)
+        factor = mean(placed.cross) / part.steady if part.steady > 0 else 1.0
+        cross = times(placed.cross, factor)
+        common = placed.common if placed.follows else cross
+        placed = replace(placed, common=common, cross=cross, steady=part.steady * factor**2)
+        made.append(replace(placed, law=_thinned(part.law, held), pairs=None))
     return Passed(tuple(made))
 
 

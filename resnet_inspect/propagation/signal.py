@@ -188,7 +188,7 @@ def signal(graph: LayerGraph, init: str = "published") -> Signal:
 def forth(graph: LayerGraph, initial: Initial) -> Mapping[str, Passed]:
     """The signal at every layer that theory reaches."""
     tensors: dict[str, Tensor] = {
-        name: noise(shape) for name, shape in graph.inputs.items() if len(shape) in (1, 3)
+        name: noise(shape) for name, shape in graph.inputs.items() if 0 < len(shape) < 4
     }
     known: dict[str, Passed] = {}
     for layer in graph.layers:
