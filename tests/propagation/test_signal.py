@@ -211,8 +211,8 @@ NETWORKS = {
     "channel attention": {"attention": "eca"},
     "channel attention, pre-activation": {"attention": "eca", "order": "pre"},
     "selective kernels": {"attention": "sk", "se_multiple": 16},
-    "split attention": {"attention": "split", "radix": 2, "block": "bottleneck", "groups": 1},
-    "scales": {"scales": 4, "block": "bottleneck", "widths": (64, 128)},
+    "split attention": {"attention": "split", "radix": 2, "block": "bottleneck"},
+    "scales": {"scales": 2, "block": "bottleneck"},
     "blur": {"antialias": "blur"},
     "prelu": {"activation": "prelu", "order": "inner"},
     "no padding": {"unpadded": (1, 1), "block": "bottleneck", "stem": "patch"},
@@ -259,7 +259,7 @@ UNNORMALIZED = {
     "gates": {"se_reduction": 4},
     "gelu": {"activation": "gelu"},
     "gamma in activations": {"gamma_in_act": True},
-    "channel attention": {"attention": "eca"},
+    "channel attention": {"attention": "eca", "shortcut": "B"},
     "padding as needed": {"padding": "same"},
 }
 
