@@ -4,11 +4,10 @@
 
 A third of the networks are post-activation with batch norm, a third without norm, a third
 pre-activation; with --gates those with batch norm have squeeze-and-excitation, GELU or both, with
---others channel attention, selective kernels, blurs, or norms over groups instead. Growth
-a layer is that of the gradient between the outputs of the first and the last block, and of the mean
-square of the signal, each to the power of one by the layers with weights between them. Fails where
-theory is further off than 1% a layer or 5% in all, and two standard errors of what was measured;
-twice that with GELU.
+--others channel attention, norms over groups or both. Growth a layer is that of the gradient
+between the outputs of the first and the last block, and of the mean square of the signal, each to the power
+of one by the layers with weights between them. Fails where theory is further off than 1% a layer or
+5% in all, and two standard errors of what was measured; twice that with GELU.
 """
 
 from __future__ import annotations
@@ -37,9 +36,8 @@ GATES: list[dict[str, Any]] = [
 
 OTHERS: list[dict[str, Any]] = [
     {"attention": "eca"},
-    {"attention": "sk", "se_multiple": 16},
-    {"antialias": "blur"},
     {"norm": "group", "norm_size": 8},
+    {"norm": "group", "norm_size": 16, "attention": "eca"},
 ]
 
 

@@ -90,12 +90,9 @@ def _(op: ops.GlobalAvgPool2d, flow: Gradient, layer: Layer, initial: Initial) -
     )
 
 
-@returned.register
-def _(op: ops.Flatten, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
-    return _unflattened(flow, layer)
-
-
-def _unflattened(flow: Gradient, layer: Layer) -> Gradient:
+@returned.register(ops.Flatten)
+def unflattened(op: ops.Op, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
+    """To channels of as many positions as there were, or of one."""
     shape = spatial(layer.input_shapes[0])
     positions = elements(shape) / elements(spatial(layer.output_shape))
     return tuple(
@@ -112,7 +109,7 @@ def _unflattened(flow: Gradient, layer: Layer) -> Gradient:
 def _(op: View, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     begin = begins(op, layer)
     if begin is None:
-        return _unflattened(flow, layer)
+        return unflattened(op, flow, layer, initial)
     left = layer.input_shapes[0][0] - begin - layer.output_shape[0]
     before, after = (
         (flow[0]._replace(channels=count, scale=0.0, lean=0.0, profile=None),) if count else ()
