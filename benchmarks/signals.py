@@ -2,12 +2,12 @@
 
     python benchmarks/signals.py [--networks 30] [--seeds 24] [--first 0] [--gates | --others]
 
-A third of the networks are post-activation with batch norm, a third without norm, a third
-pre-activation; with --gates those with batch norm have squeeze-and-excitation, GELU or both, with
+A third of the networks are post-activation with batch norm, a third without norm, a third pre-
+activation; with --gates those with batch norm have squeeze-and-excitation, GELU or both, with
 --others channel attention, norms over groups or both. Growth a layer is that of the gradient
-between the outputs of the first and the last block, and of the mean square of the signal, each to the power
-of one by the layers with weights between them. Fails where theory is further off than 1% a layer or
-5% in all, and two standard errors of what was measured; twice that with GELU.
+between the outputs of the first and the last block, and of the mean square of the signal, each to
+the power of one by the layers with weights between them. Fails where theory is further off than 1%
+a layer or 5% in all, and two standard errors of what was measured; twice that with GELU.
 """
 
 from __future__ import annotations
