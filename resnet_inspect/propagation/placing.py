@@ -12,7 +12,7 @@ from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.torch_ops import Concat, Pad, View
 from resnet_inspect.propagation.laws import Law, Point
-from resnet_inspect.propagation.maps import Window, mean, slid, times, uniform
+from resnet_inspect.propagation.maps import mean, slid, times, uniform
 from resnet_inspect.propagation.tensors import (
     Channels,
     Initial,
@@ -28,15 +28,10 @@ from resnet_inspect.propagation.tensors import (
 
 def strided(op: ops.ZeroPad, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
     """Some positions, and channels of zeros."""
-    made = tuple(_copied(part, window_of(op, layer)) for part in tensors[0])
+    over = window_of(op, layer)
+    made = tuple(part.mapped(lambda given: slid(given, over)) for part in tensors[0])
     new = op.out_channels - op.in_channels
     return Passed((*made, *nothing((new, *layer.output_shape[1:]))) if new else made)
-
-
-def _copied(part: Channels, over: Window) -> Channels:
-    cross = slid(part.cross, over)
-    common = slid(part.common, over) if part.follows else cross
-    return replace(part, square=slid(part.square, over), common=common, cross=cross)
 
 
 def padded(op: Pad, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed | None:
@@ -46,7 +41,7 @@ def padded(op: Pad, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -
     over = window_of(op, layer)
     held, made = mean(over.counts), []
     for part in tensors[0]:
-        placed = _copied(part, over)
+        placed = part.mapped(lambda given: slid(given, over))
         # Means at two positions differ in size alone, so that over all positions goes with them.
         factor = mean(placed.cross) / part.steady if part.steady > 0 else 1.0
         cross = times(placed.cross, factor)

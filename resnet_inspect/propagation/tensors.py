@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from operator import add
@@ -97,6 +97,12 @@ class Channels:
         """Whether it is known what all inputs have in common at each position."""
         return self.common is not self.cross
 
+    def mapped(self, change: Callable[[Map], Map]) -> Channels:
+        """With each map changed."""
+        cross = change(self.cross)
+        common = change(self.common) if self.follows else cross
+        return replace(self, square=change(self.square), common=common, cross=cross)
+
     @property
     def in_common(self) -> float:
         """How the values of a channel at two positions and of two inputs correlate."""
@@ -161,10 +167,7 @@ def multiplied(tensor: Tensor, power: float) -> Passed:
     """A tensor times the root of a power."""
     made = [
         replace(
-            part,
-            square=times(part.square, power),
-            common=times(part.common, power),
-            cross=times(part.cross, power),
+            part.mapped(lambda given: times(given, power)),
             steady=part.steady * power,
             law=part.law.normed(0.0, power**-0.5) if power else gauss(0.0),
             ripple=part.ripple * power,
