@@ -66,7 +66,7 @@ def viewed(op: View, tensors: Sequence[Tensor], layer: Layer, initial: Initial) 
     if start is not None:
         runs = cut([part.channels for part in tensors[0]], start, layer.output_shape[0])
         return Passed(tuple(replace(tensors[0][at], channels=count) for at, count in runs))
-    if not reshapes(layer) or (op.places and len(tensors[0]) > 1):
+    if not reshapes(layer) or (len(tensors[0]) > 1 and (op.places or layer.output_shape[0] == 1)):
         return None
     return flattened(op, tensors, layer, initial)
 

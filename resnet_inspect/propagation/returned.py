@@ -95,6 +95,8 @@ def unflattened(op: ops.Op, flow: Gradient, layer: Layer, initial: Initial) -> G
     """To channels of as many positions as there were, or of one."""
     shape = spatial(layer.input_shapes[0])
     positions = elements(shape) / elements(spatial(layer.output_shape))
+    if any(part.channels < positions for part in flow):  # parts of one channel
+        flow = (mixed(flow),)
     return tuple(
         part._replace(
             channels=round(part.channels / positions),

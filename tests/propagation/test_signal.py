@@ -208,7 +208,7 @@ NETWORKS = {
     "nothing at the start, pre-activation": {"zero_gamma": True, "order": "pre"},
     "stochastic depth": {"drop_path_rate": 0.4},
     "dropout within": {"block_drop_rate": 0.4, "order": "pre"},
-    "channel attention": {"attention": "eca"},
+    "channel attention": {"attention": "eca", "shortcut": "A"},
     "channel attention, pre-activation": {"attention": "eca", "order": "pre"},
     "selective kernels": {"attention": "sk", "se_multiple": 16},
     "split attention": {"attention": "split", "radix": 2, "block": "bottleneck"},
