@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import acos, pi, sqrt
+from math import acos, isfinite, pi, sqrt
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from graphs import GraphBuilder
+from hypothesis import given, settings
+from strategies import specs
 
 import resnet_inspect as ri
 from resnet_inspect.errors import InspectError, UnknownNameError
@@ -337,6 +339,15 @@ def test_a_squared_norm_counts_values() -> None:
     mean, norm = rows["gradient², first/last"], rows["‖gradient‖², first/last"]
     values = (16 * 32 * 32) / (64 * 8 * 8)
     assert norm["theory"] == pytest.approx(values * mean["theory"])  # type: ignore[operator]
+
+
+@settings(max_examples=25, deadline=None)
+@given(specs())
+def test_theory_of_any_network_is_finite(spec: ri.ResNetSpec) -> None:
+    theory = signal(ri.graph(spec))
+    told = [value for layer in theory.layers for value in layer[1:] if value is not None]
+    assert all(map(isfinite, told))
+    assert theory.stopped or all(layer.gradient is not None for layer in theory.layers)
 
 
 def test_where_theory_stops_holding() -> None:
