@@ -45,7 +45,7 @@ def _tabulars(page: Page) -> list[str]:
     shown = {column.key for part in made for column in part.columns}
     left = [column.title for column in page.columns if column.key not in shown]
     told = [f"Left out to fit the line: {'; '.join(left)}"] if left else []
-    comments = [f"% {line}\n" for line in (page.title, *page.notes, *told)]
+    comments = [f"% {line}\n" for line in (page.title, *page.remarks, *told)]
     return ["".join([*comments, _tabular(page, part)]) for part in made]
 
 

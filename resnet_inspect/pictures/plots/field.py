@@ -14,7 +14,7 @@ from resnet_inspect.pictures.plots.plot import Plot, called, dash, marked, note
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.propagation.effective import stage_fields
 from resnet_inspect.tables.characters import visible
-from resnet_inspect.tables.formulas import field_note
+from resnet_inspect.tables.network_notes import field_note
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
