@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.api.networks import Model, graph, graphs
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.api.networks import Model, graph, graphs, several
+from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.inputs import Inputs
 
@@ -52,17 +52,13 @@ def bench(
     tasks = grid(
         networks,
         (batch,) if isinstance(batch, int) else batch,
-        _several(dtype),
-        _several(memory_format),
-        _several(mode),
+        several(dtype),
+        several(memory_format),
+        several(mode),
         "training" if train else "inference",
     )
     session = Session(device, threads, record, resume, progress)
     return Measurements(tuple(run_sweep(tasks, session, budget, half_width, per_layer)))
-
-
-def _several(names: str | Sequence[str]) -> Sequence[str]:
-    return (names,) if isinstance(names, str) else names
 
 
 def ladder(
@@ -142,8 +138,7 @@ def roofline(
     from resnet_inspect.reporting.measurements import NetworkRoofline
     from resnet_inspect.tables.roofline import LEVELS
 
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)
     network = graph(model, input_shape, **changes)
     if device in (None, "cuda", "cpu") or ceilings is not None:
         best = load_ceilings(ceilings, device).ceilings
@@ -165,4 +160,4 @@ def read_bench(
     from resnet_inspect.reporting.measurements import Measurements
 
     measurements = Measurements(read(path), os.fspath(path))
-    return measurements.select(_several(models)) if models else measurements
+    return measurements.select(several(models)) if models else measurements
