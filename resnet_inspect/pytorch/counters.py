@@ -24,8 +24,7 @@ from resnet_inspect.counting.conventions import Reported
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.assemble import assemble
 from resnet_inspect.pytorch.bench.backend_flags import settings
-from resnet_inspect.pytorch.inputs import arguments, example
-from resnet_inspect.pytorch.results import results
+from resnet_inspect.pytorch.inputs import arguments, example, results
 from resnet_inspect.pytorch.trace.diagnosis import named
 
 
