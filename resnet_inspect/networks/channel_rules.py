@@ -7,7 +7,6 @@ from typing import Any
 
 from resnet_inspect.errors import SpecError
 from resnet_inspect.networks.shapes import divisible
-from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
 
 ResNetSpec = Any
 """The spec, which calls these rules when it is made."""
@@ -17,6 +16,30 @@ GROUPED = ("group", "evo")
 
 ACTIVE = {"evo": "EvoNormS0", "frn": "FilterResponseNorm"}
 """Norms that activate as well, and the kinds of their ops."""
+
+
+STEM_STRIDES = {
+    "7x7": (2,),
+    "3x3": (1,),
+    "deep": (2, 1, 1),
+    "tiered": (2, 1, 1),
+    "even": (2, 1, 1),
+    "quad": (2, 1, 1, 2),
+    "quad2": (2, 1, 1, 2),
+    "patch": (1, 1),
+    "repvgg": (2,),
+    "none": (),
+}
+"""Strides of the convolutions of each stem, where nothing else is said."""
+
+
+def stem_channels(kind: str, width: int) -> tuple[int, ...]:
+    """Channels that leave each convolution of a stem."""
+    if kind in ("quad", "quad2"):
+        return width // 8, width // 4, width // 2, width
+    if kind in ("deep", "tiered"):
+        return 3 * (width // 8) if kind == "tiered" else width // 2, width // 2, width
+    return (width,) * len(STEM_STRIDES[kind])
 
 
 def squeezed_channels(channels: int, reduction: int, multiple: int = 8) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.channel_rules import stem_channels
 from resnet_inspect.networks.design import (
     Builder,
     Part,
@@ -17,7 +18,6 @@ from resnet_inspect.networks.design import (
 )
 from resnet_inspect.networks.parallel import PARALLEL, parallel
 from resnet_inspect.networks.shapes import Shape
-from resnet_inspect.networks.stems import stem_channels
 
 _GLOBAL, _FLATTEN = ops.GlobalAvgPool2d(), ops.Flatten()
 

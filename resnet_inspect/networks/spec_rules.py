@@ -11,10 +11,15 @@ from operator import mul
 from typing import Any
 
 from resnet_inspect.errors import SpecError
-from resnet_inspect.networks.channel_rules import ACTIVE, GROUPED, check_channels, check_stem
+from resnet_inspect.networks.channel_rules import (
+    ACTIVE,
+    GROUPED,
+    STEM_STRIDES,
+    check_channels,
+    check_stem,
+)
 from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.ops import GAMMAS
-from resnet_inspect.networks.stems import STEM_STRIDES
 
 ResNetSpec = Any
 """The spec, which calls these rules when it is made."""
