@@ -1,12 +1,13 @@
-"""The steps that attention between positions is made of."""
+"""The steps that attention is made of."""
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Generic
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.attention import channels_of, placed
-from resnet_inspect.networks.design import Builder, Tensor
+from resnet_inspect.networks.design import Builder, Design, Tensor, normalized
+from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.torch_ops import Function, MatMul, View
 
 
@@ -22,14 +23,27 @@ class Module(Generic[Tensor]):
     def add(self, op: ops.Op, *tensors: Tensor, name: str = "") -> Tensor:
         return self.net.add(op, *tensors, name=f"{self.path}.{name or op.kind.lower()}")
 
+    def run(self, tensor: Tensor, **layers: ops.Op) -> Tensor:
+        """What layers give one after another, by their names."""
+        for name, op in layers.items():
+            tensor = self.add(op, tensor, name=name)
+        return tensor
+
+    def normalized(self, design: Design, tensor: Tensor, name: str) -> Tensor:
+        """The network's normalization of a tensor."""
+        channels = self.shape(tensor)[0]
+        return normalized(self.net, design, channels, tensor, f"{self.path}.{name}")
+
     def product(self, left: Tensor, right: Tensor) -> Tensor:
         """The product of matrices in the last two axes."""
         *outer, rows, _ = self.shape(left)
         return self.add(MatMul((*outer, rows, self.shape(right)[-1])), left, right)
 
-    def shaped(self, tensor: Tensor, *shape: int, copies: bool = False) -> Tensor:
+    def shaped(
+        self, tensor: Tensor, *shape: int, copies: bool = False, function: str = "reshape"
+    ) -> Tensor:
         """The elements of a tensor in another shape."""
-        return self.add(View("reshape", shape, copies=copies), tensor)
+        return self.add(View(function, shape, copies=copies), tensor)
 
     def swapped(self, tensor: Tensor, last: int) -> Tensor:
         """Two neighbouring axes of a tensor in each other's place; last: the second of them."""
@@ -53,12 +67,16 @@ class Module(Generic[Tensor]):
         *places, (last, _, step) = placed(tuple(range(len(shape))), shape)
         return self.add(View("slice", shape, (*places, (last, start, step))), tensor)
 
+    def channels(self, tensor: Tensor, start: int, count: int) -> Tensor:
+        """Some channels of a map."""
+        output = (count, *self.shape(tensor)[1:])
+        return self.add(View("narrow", output, placed((0, 1, 2), output, start)), tensor)
+
     def split(self, tensor: Tensor, *sizes: int) -> list[Tensor]:
-        """The channels of a tensor, so many at a time."""
-        starts = [sum(sizes[:at]) for at in range(len(sizes))]
+        """The channels of a map, so many at a time."""
+        ends = accumulate(sizes)
         return [
-            channels_of(self.net, tensor, start, size, self.path)
-            for start, size in zip(starts, sizes, strict=True)
+            self.channels(tensor, end - size, size) for end, size in zip(ends, sizes, strict=True)
         ]
 
     def heads(self, tensor: Tensor, heads: int) -> Tensor:
@@ -66,6 +84,21 @@ class Module(Generic[Tensor]):
         width, height, across = self.shape(tensor)
         return self.shaped(tensor, heads, width // heads, height * across)
 
-    def softmax(self, tensor: Tensor) -> Tensor:
-        """The shares of what is in the last axis."""
-        return self.add(Function(name="Softmax", over=(len(self.shape(tensor)) - 1,)), tensor)
+    def softmax(self, tensor: Tensor, axis: int = -1) -> Tensor:
+        """The shares of what is along an axis."""
+        return self.add(Function("Softmax", over=(axis % len(self.shape(tensor)),)), tensor)
+
+    def summed(self, *tensors: Tensor) -> Tensor:
+        """The sum of tensors, each a new one."""
+        first, *more = tensors
+        for tensor in more:
+            first = self.add(ops.Add(False), first, tensor)
+        return first
+
+
+def placed(axes: Shape, sizes: Shape, start: int = 0) -> tuple[tuple[int, int, int], ...]:
+    """Where axes of these sizes go (View.places); one of a single position goes nowhere."""
+    ends = zip(axes, sizes, strict=True)
+    return tuple(
+        (axis if size > 1 else -1, 0 if at else start, 1) for at, (axis, size) in enumerate(ends)
+    )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.attention import placed
-from resnet_inspect.networks.attention_module import Module
+from resnet_inspect.networks.attention_module import Module, placed
 from resnet_inspect.networks.design import Builder, Part, Tensor
 from resnet_inspect.networks.shapes import Pair, elements
 from resnet_inspect.networks.torch_ops import Arithmetic, Attention, Concat, Reduce, View

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.attention import attend
 from resnet_inspect.networks.design import Builder, Part, Tensor, conv, normalized
+from resnet_inspect.networks.gates import squeeze_excite
 from resnet_inspect.networks.graph import STEM
 from resnet_inspect.networks.spec import ResNetSpec
 
@@ -45,7 +45,7 @@ def parallel(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> T
     if kept is not None:
         total = net.add(ops.Add(), total, kept, name=f"{path}.add")
     if spec.attention != "none" and not (is_stem and spec.block == "mobileone"):
-        total = attend(net, part, f"{path}.se", part.leaving, total)
+        total = squeeze_excite(net, part, f"{path}.se", part.leaving, total)
     return net.add(spec.act, total, name=f"{path}.{spec.act_path}")
 
 

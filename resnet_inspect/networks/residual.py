@@ -6,7 +6,6 @@ Paths are torchvision's, and timm's for what only timm has.
 from __future__ import annotations
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.attention import GATES, HIERARCHY, PATHS, attend
 from resnet_inspect.networks.choices import BLOCKS
 from resnet_inspect.networks.design import (
     CHAIN,
@@ -20,6 +19,7 @@ from resnet_inspect.networks.design import (
     normalized,
     pooled,
 )
+from resnet_inspect.networks.gates import GATES, HIERARCHY, PATHS, squeeze_excite
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.unpadded import cropped
 
@@ -27,6 +27,9 @@ _ADD = ops.Add()
 
 ALPHA = 0.2
 """What networks of scaled convolutions multiply a residual by."""
+
+GAIN = 2.0
+"""What networks of scaled convolutions multiply by what leaves their attention."""
 
 _OF_ATTENTION = {
     "se": "SE",
@@ -102,7 +105,7 @@ def residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor
     if spec.attention_at != "inner" and spec.attention in GATES:
         if spec.attention_at == "activated":
             tensor = net.add(spec.act, tensor, name=f"{path}.{spec.act_path}")
-        tensor = attend(net, part, f"{path}.se", part.leaving, tensor)
+        tensor = _attend(net, part, f"{path}.se", part.leaving, tensor)
     tensor = dropped(net, part.drop, tensor, f"{path}.drop_path", "DropPath")
     if spec.skipinit:
         tensor = net.add(ops.Gain(), tensor, name=f"{path}.skipinit")
@@ -118,6 +121,19 @@ def residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor
         tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
     if spec.order == "post" and not spec.linear_out:
         tensor = _activated(net, part, path, tensor, BLOCKS[spec.block] + spec.extra_conv)
+    return tensor
+
+
+def _attend(net: Builder[Tensor], part: Part, path: str, channels: int, tensor: Tensor) -> Tensor:
+    """A tensor of so many channels, gated by the network's attention."""
+    if part.design.attention == "se":
+        tensor = squeeze_excite(net, part, path, channels, tensor)
+    else:
+        from resnet_inspect.networks.attention import gated
+
+        tensor = gated(net, part, path, channels, tensor)
+    if part.design.convolution == "scaled":
+        tensor = net.add(ops.Multiply(GAIN), tensor, name=f"{path.removesuffix('se')}gain")
     return tensor
 
 
@@ -160,7 +176,7 @@ def _preactivated(
             tensor = dropped(net, spec.block_drop_rate, tensor, f"{path}.dropout")
         tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
         if i == len(convs) - 1 and spec.attention_at == "inner" and spec.attention in GATES:
-            tensor = attend(net, part, f"{path}.se", op.out_channels, tensor)
+            tensor = _attend(net, part, f"{path}.se", op.out_channels, tensor)
     return tensor, bypass
 
 
@@ -178,8 +194,10 @@ def _postactivated(
         if pools and spec.antialias == "before":
             tensor = pooled(net, "before", part.stride, op.in_channels, tensor, f"{path}.aa")
         if i == middle and special in PATHS:
+            from resnet_inspect.networks.attention import in_place_of
+
             at = path if special == HIERARCHY else f"{path}.conv{i}"
-            tensor = PATHS[special](net, part, at, op, tensor)
+            tensor = in_place_of(net, special, part, at, op, tensor)
         else:
             number = _NUMBERS[spec.extra_conv][i - 1]
             if i == middle and part.attends:
@@ -197,7 +215,7 @@ def _postactivated(
             tensor = pooled(net, spec.antialias, part.stride, width, tensor, f"{path}.aa")
         gated = i == middle and spec.attention_at == "inner" and not part.attends
         if gated and spec.attention in GATES:
-            tensor = attend(net, part, f"{path}.se", spec.scales * op.out_channels, tensor)
+            tensor = _attend(net, part, f"{path}.se", spec.scales * op.out_channels, tensor)
     return tensor, entering
 
 
