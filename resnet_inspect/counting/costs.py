@@ -31,9 +31,10 @@ from resnet_inspect.errors import InspectError, ShapeError, shown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.design import Part
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
-from resnet_inspect.networks.resnet import connect, image_shape, layer_graph, layout
+from resnet_inspect.networks.resnet import connect, image_shape, layer_graph
 from resnet_inspect.networks.shapes import Shape, elements
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.stage_layout import layout
 
 Shapes = tuple[Shape, ...]
 

@@ -6,13 +6,10 @@ RepVGG (Ding et al. 2021, arXiv 2101.03697, Figure 2) and MobileOne (Vasu et al.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.design import Builder, Part, Tensor, conv, normalized
 from resnet_inspect.networks.gates import squeeze_excite
 from resnet_inspect.networks.graph import STEM
-from resnet_inspect.networks.spec import ResNetSpec
 
 PARALLEL = ("repvgg", "mobileone")
 """Kinds of block, and `repvgg` of stem, whose convolutions run side by side."""
@@ -47,27 +44,3 @@ def parallel(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> T
     if spec.attention != "none" and not (is_stem and spec.block == "mobileone"):
         total = squeeze_excite(net, part, f"{path}.se", part.leaving, total)
     return net.add(spec.act, total, name=f"{path}.{spec.act_path}")
-
-
-def takes_turns(spec: ResNetSpec) -> bool:
-    """Whether the blocks of a stage are of two kinds, in turn."""
-    return spec.block == "mobileone" or (spec.block == "repvgg" and spec.groups > 1)
-
-
-def in_turn(spec: ResNetSpec, stage: int, parts: Sequence[Part]) -> list[Part]:
-    """The blocks of a stage: with groups every other (RepVGG's g4), or depthwise and 1x1."""
-    if spec.block == "repvgg":
-        return [part._replace(groups=spec.groups if n % 2 else 1) for n, part in enumerate(parts)]
-    gated = spec.attention_blocks[stage] if spec.attention_blocks else len(parts)
-    pairs = []
-    for n, part in enumerate(parts):
-        width = parts[0].entering if n < 2 else part.entering
-        if n % 2:
-            part = part._replace(entering=width, inner=0)
-        else:
-            part = part._replace(entering=width, inner=width, leaving=width, groups=width)
-        if n < len(parts) - gated:
-            plain = part.design._replace(attention="none")
-            part = part._replace(design=plain, kind=part.kind.removeprefix("SE"))
-        pairs.append(part)
-    return pairs

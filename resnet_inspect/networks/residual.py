@@ -8,7 +8,6 @@ from __future__ import annotations
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.choices import BLOCKS
 from resnet_inspect.networks.design import (
-    CHAIN,
     Builder,
     Part,
     Tensor,
@@ -20,46 +19,13 @@ from resnet_inspect.networks.design import (
     pooled,
 )
 from resnet_inspect.networks.gates import GATES, HIERARCHY, PATHS, squeeze_excite
-from resnet_inspect.networks.spec import ResNetSpec
-from resnet_inspect.networks.unpadded import cropped
+from resnet_inspect.networks.shapes import Shape
+from resnet_inspect.networks.stage_layout import ALPHA
 
 _ADD = ops.Add()
 
-ALPHA = 0.2
-"""What networks of scaled convolutions multiply a residual by."""
-
 GAIN = 2.0
 """What networks of scaled convolutions multiply by what leaves their attention."""
-
-_OF_ATTENTION = {
-    "se": "SE",
-    "eca": "ECA",
-    "gc": "GC",
-    "sk": "SK",
-    "sk-full": "SK",
-    "split": "Split",
-    "cbam": "CBAM",
-}
-
-
-_CLASSES = {
-    "basic": "BasicBlock",
-    "bottleneck": "Bottleneck",
-    "edge": "EdgeBlock",
-    "repvgg": "RepVGGBlock",
-    "mobileone": "MobileOneBlock",
-}
-
-
-def block_kind(spec: ResNetSpec, block: str = "") -> str:
-    """What a block of this network calls itself: Bottleneck, PreActBasicBlock, SEBottleneck, .."""
-    if spec.block == "conv":
-        return CHAIN
-    base = _CLASSES[block or spec.block]
-    plain = "Plain" if spec.shortcut == "none" else ""
-    before = {"post": "", "inner": "Inner"}.get(spec.order, "PreAct")
-    gated = _OF_ATTENTION.get(spec.attention or "none", "")
-    return plain + before + gated + ("Res2" if spec.scales > 1 else "") + base
 
 
 def _residual_convs(part: Part) -> list[ops.Conv2d]:
@@ -117,7 +83,7 @@ def residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor
         if projects:
             bypass = _shortcut(net, part, f"{path}.downsample", bypass)
         if part.window == (3, 0):
-            bypass = cropped(net, net.shape(tensor), path, bypass)
+            bypass = _cropped(net, net.shape(tensor), path, bypass)
         tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
     if spec.order == "post" and not spec.linear_out:
         tensor = _activated(net, part, path, tensor, BLOCKS[spec.block] + spec.extra_conv)
@@ -270,3 +236,13 @@ def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Te
     if spec.order in ("post", "inner") and spec.shortcut_norm:
         tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}", False)
     return tensor
+
+
+def _cropped(net: Builder[Tensor], shape: Shape, path: str, tensor: Tensor) -> Tensor:
+    """A tensor without the last rows and columns that one of this shape lacks."""
+    rows, columns = (a - b for a, b in zip(shape[1:], net.shape(tensor)[1:], strict=True))
+    if not rows and not columns:
+        return tensor
+    from resnet_inspect.networks.torch_ops import Pad
+
+    return net.add(Pad((0, columns, 0, rows)), tensor, name=f"{path}.crop")

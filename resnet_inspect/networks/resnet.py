@@ -8,23 +8,20 @@ scheme; their last batch norm is `norm`.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple, SupportsIndex
+from typing import SupportsIndex
 
 from resnet_inspect.errors import ShapeError, shown
 from resnet_inspect.networks import ends, ops
-from resnet_inspect.networks.attending import attending, positions
 from resnet_inspect.networks.design import (
     CHAIN,
     Builder,
-    Design,
     Part,
     Tensor,
     conv,
     normalized,
 )
-from resnet_inspect.networks.dilation import steps
 from resnet_inspect.networks.graph import (
     HEAD,
     INPUT,
@@ -37,12 +34,12 @@ from resnet_inspect.networks.graph import (
     Wire,
     in_network,
 )
-from resnet_inspect.networks.parallel import PARALLEL, in_turn, parallel, takes_turns
-from resnet_inspect.networks.residual import ALPHA, block_kind, residual_block
+from resnet_inspect.networks.parallel import PARALLEL, parallel
+from resnet_inspect.networks.residual import residual_block
 from resnet_inspect.networks.shapes import Shape, show_shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
-from resnet_inspect.networks.unpadded import unpadded
+from resnet_inspect.networks.stage_layout import layout
 
 
 def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> LayerGraph:
@@ -113,77 +110,6 @@ def image_shape(spec: ResNetSpec, input_shape: Shape | None) -> Shape:
             f"{spec.in_channels}; give an input of {spec.in_channels}, or in_channels={shape[0]}"
         )
     return shape
-
-
-class StageLayout(NamedTuple):
-    """The parts of a stage that differ, and how many times the last of them runs again."""
-
-    path: str
-    parts: tuple[Part, ...]
-    repeats: int
-
-
-def layout(spec: ResNetSpec) -> Iterator[StageLayout]:
-    """The parts of a network in running order, stage by stage."""
-    design, kind = Design.of(spec), block_kind(spec)
-    channels, named, variance, stride = spec.stem_width, "layer", 1.0, spec.stem_stride
-    if spec.stem == "none":
-        channels, named = spec.in_channels, "stage"
-    else:
-        yield StageLayout("stem", (Part(design, STEM, spec.in_channels, 0, channels, 0),), 0)
-    rates = _drop_path_rates(spec)
-    for stage, (count, step) in enumerate(zip(spec.blocks, steps(spec), strict=True)):
-        inner, leaving = spec.inner_channels(stage), spec.stage_channels(stage)
-        if spec.first_blocks:
-            block = spec.kind_of(stage)
-            more = spec.extra_conv and block == "bottleneck"
-            design, kind = design._replace(block=block, extra_conv=more), block_kind(spec, block)
-        first, groups = spec.inner_channels(stage, channels), spec.groups_of(stage, inner)
-        of_first = groups if first == inner else spec.groups_of(stage, first)
-        parts = [Part(design, kind, channels, first, leaving, step.stride, of_first)]
-        parts += [Part(design, kind, leaving, inner, leaving, 1, groups)] * (count - 1)
-        if step.rest > 1 or step.first > 1 or step.factors:
-            parts = [part._replace(dilation=step.of_block(n)) for n, part in enumerate(parts)]
-            parts[0] = parts[0]._replace(projects=step.undone)
-        if spec.unpadded:
-            parts = unpadded(parts, spec.unpadded[stage])
-        if spec.drop_path_rate:
-            parts = [part._replace(drop=rate) for part, rate in zip(parts, rates, strict=False)]
-        if spec.convolution == "scaled":
-            parts, variance = _damped(parts, variance)
-        elif takes_turns(spec):
-            parts = in_turn(spec, stage, parts)
-        elif spec.self_attention:
-            parts = attending(spec, stage, parts, stride)
-        elif kind != CHAIN and not (step.factors or spec.drop_path_rate):
-            # from its second block on, a stage repeats itself
-            parts = parts[:2]
-        yield StageLayout(f"{named}{stage + 1}", tuple(parts), count - len(parts))
-        channels, stride = leaving, stride * step.stride
-    if spec.head != "none":
-        part = Part(design, HEAD, channels, 0, spec.classes, 0)
-        if spec.head == "attention":
-            part = part._replace(positions=positions(spec, stride))
-        yield StageLayout("head", (part,), 0)
-
-
-def _drop_path_rates(spec: ResNetSpec) -> Iterator[float]:
-    """Of each block in turn: from 0 on by equal steps (Huang et al. 2016, equation 4, as timm)."""
-    last = sum(spec.blocks) - 1
-    return (spec.drop_path_rate * block / max(1, last) for block in range(last + 1))
-
-
-def _damped(parts: Sequence[Part], variance: float) -> tuple[list[Part], float]:
-    """The blocks of a stage that keep the variance of what they see at 1, and what leaves them.
-
-    Each adds ALPHA squared to it, and a stage's first block starts again from 1 (Brock et al. 2021,
-    arXiv 2101.08692, section 3).
-    """
-    damped = []
-    for number, part in enumerate(parts):
-        damped.append(part._replace(damping=1.0 / variance**0.5))
-        variance = (variance if number else 1.0) + ALPHA**2
-    return damped, variance
 
 
 def connect(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:

@@ -16,10 +16,11 @@ from resnet_inspect.networks import naming, zoo
 from resnet_inspect.networks.channel_rules import squeezed_channels
 from resnet_inspect.networks.choices import DEEPEST
 from resnet_inspect.networks.ops import Add, Conv2d, Linear
-from resnet_inspect.networks.resnet import block_kind, layer_graph
+from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
 from resnet_inspect.networks.spec_rules import RULES, needed
+from resnet_inspect.networks.stage_layout import block_kind
 
 BOTTLENECK = {"block": "bottleneck"}
 PRE = {"order": "pre"}
