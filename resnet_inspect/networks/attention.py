@@ -9,22 +9,24 @@ from collections.abc import Callable
 from typing import Any
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.attention_module import Module
+from resnet_inspect.networks.attention_module import Attending
 from resnet_inspect.networks.channel_rules import split_hidden
-from resnet_inspect.networks.design import Builder, Part, Tensor, batch_norm, conv, pooled
+from resnet_inspect.networks.design import Module, Part, Tensor, batch_norm, conv
 from resnet_inspect.networks.gates import GATE_ACT, GLOBAL, HIERARCHY, SCALE, SIGMOID, hidden
-from resnet_inspect.networks.shapes import is_gate
+from resnet_inspect.networks.shapes import elements, is_gate
 from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Conv, LayerNorm, Reduce
 
 
-def gated(net: Builder[Tensor], part: Part, path: str, channels: int, tensor: Tensor) -> Tensor:
-    """A tensor of so many channels, gated by the network's attention."""
-    made: Tensor = _GATES[part.design.attention](Module(net, path), part, channels, tensor)
+def gated(module: Module[Tensor], part: Part, tensor: Tensor) -> Tensor:
+    """A tensor, gated by the network's attention."""
+    attending = Attending(module.net, module.design, module.path)
+    made: Tensor = _GATES[part.design.attention](attending, part, tensor)
     return made
 
 
-def _channel_attention(module: Module[Tensor], part: Part, channels: int, tensor: Tensor) -> Tensor:
+def _channel_attention(module: Attending[Tensor], part: Part, tensor: Tensor) -> Tensor:
     """Efficient channel attention (Wang et al. 2019, arXiv 1910.03151, section 3.2.2)."""
+    channels = module.shape(tensor)[0]
     side = channels.bit_length() // 2  # (log2(channels) + 1) / 2, and the next odd number
     side = max(3, side + 1 - side % 2)
     along = Conv(1, 1, (side,), (1,), (side // 2,), 1, False, (1,))
@@ -33,10 +35,10 @@ def _channel_attention(module: Module[Tensor], part: Part, channels: int, tensor
     return module.add(SCALE, tensor, module.shaped(gate, channels, 1, 1))
 
 
-def _global_context(module: Module[Tensor], part: Part, channels: int, tensor: Tensor) -> Tensor:
+def _global_context(module: Attending[Tensor], part: Part, tensor: Tensor) -> Tensor:
     """Global context (Cao et al. 2019, arXiv 1904.11492, Figure 4d)."""
-    units, shape = hidden(part, channels), module.shape(tensor)
-    places = shape[1] * shape[2]
+    channels, places = module.shape(tensor)[0], elements(module.shape(tensor)[1:])
+    units = hidden(part, channels)
     weight = module.run(tensor, conv_attn=conv(channels, 1, 1, bias=True))
     weight = module.softmax(module.shaped(weight, 1, places, function="flatten"))
     weight = module.swapped(weight, 1)
@@ -47,25 +49,23 @@ def _global_context(module: Module[Tensor], part: Part, channels: int, tensor: T
     context = mlp.run(context, fc1=conv(channels, units, 1, bias=True), flatten=ops.Flatten())
     context = mlp.shaped(mlp.run(context, norm=norm), units, 1, 1)
     context = mlp.run(context, act=GATE_ACT, fc2=conv(units, channels, 1, bias=True))
-    return module.add(Arithmetic("add", shape), tensor, context)
+    return module.add(Arithmetic("add", module.shape(tensor)), tensor, context)
 
 
-def _pools_and_positions(
-    module: Module[Tensor], part: Part, channels: int, tensor: Tensor
-) -> Tensor:
+def _pools_and_positions(module: Attending[Tensor], part: Part, tensor: Tensor) -> Tensor:
     """CBAM (Woo et al. 2018, arXiv 1807.06521, Figure 2): a gate of channels, one of positions.
 
     Both pools go through the same two layers, which timm has without biases.
     """
-    each, units, shape = module.within("channel"), hidden(part, channels), module.shape(tensor)
+    each, shape = module.within("channel"), module.shape(tensor)
+    channels, units = shape[0], hidden(part, shape[0])
     peaks = Reduce("amax", (channels, 1, 1), (1, 2))
     layers = {"fc1": conv(channels, units, 1), "act": GATE_ACT, "fc2": conv(units, channels, 1)}
     sides: list[Tensor] = []
     for pool, name in ((GLOBAL, "squeeze"), (peaks, "amax")):
         side = each.add(pool, tensor, name=name)
         for inner, op in layers.items():  # a path says that it is the module of the first side
-            at = f"{each.path}.{inner}"
-            side = module.net.add(op, side, name=at, path=at if sides else None)
+            side = each.add(op, side, name=inner, path=inner if sides else "")
         sides.append(side)
     tensor = each.add(SCALE, tensor, each.run(each.summed(*sides), gate=SIGMOID))
     where, place = module.within("spatial"), (1, *shape[1:])
@@ -89,7 +89,7 @@ _GATES: dict[str, Callable[..., Any]] = {
 
 
 def _weighted_sum(
-    module: Module[Tensor], paths: list[Tensor], choice: Tensor, channels: int
+    module: Attending[Tensor], paths: list[Tensor], choice: Tensor, channels: int
 ) -> Tensor:
     """The sum of paths, each times its share for each channel of `choice`, which softmax makes."""
     count = len(paths)
@@ -103,7 +103,9 @@ def _weighted_sum(
     return total[0]
 
 
-def _selective_kernel(module: Module[Tensor], part: Part, op: ops.Conv2d, tensor: Tensor) -> Tensor:
+def _selective_kernel(
+    module: Attending[Tensor], part: Part, op: ops.Conv2d, tensor: Tensor
+) -> Tensor:
     """Two dilations, chosen between for each channel (Li et al. 2019, arXiv 1903.06586)."""
     spec, channels = part.design, op.out_channels
     halves = spec.attention == "sk"
@@ -113,7 +115,7 @@ def _selective_kernel(module: Module[Tensor], part: Part, op: ops.Conv2d, tensor
         at = module.within(f"path{i}")
         taken = module.channels(tensor, i * inside, inside) if halves else tensor
         branch = conv(inside, channels, 3, op.stride[0], op.groups, op.bias, i + 1)
-        out = at.normalized(spec, at.run(taken, conv=branch), "bn")
+        out = at.normalized(at.run(taken, conv=branch), "bn")
         paths.append(at.run(out, act=spec.act))
     units = hidden(part, channels)
     choice = module.within("attn").run(
@@ -127,19 +129,21 @@ def _selective_kernel(module: Module[Tensor], part: Part, op: ops.Conv2d, tensor
     return _weighted_sum(module, paths, choice, channels)
 
 
-def _split_attention(module: Module[Tensor], part: Part, op: ops.Conv2d, tensor: Tensor) -> Tensor:
+def _split_attention(
+    module: Attending[Tensor], part: Part, op: ops.Conv2d, tensor: Tensor
+) -> Tensor:
     """Attention over `radix` splits in each group (Zhang et al. 2020, arXiv 2004.08955)."""
     spec, channels, radix = part.design, op.out_channels, part.design.radix
     groups, bias = op.groups, op.bias
     wide = conv(op.in_channels, radix * channels, 3, op.stride[0], radix * groups, bias)
-    tensor = module.normalized(spec, module.run(tensor, conv=wide), "bn0")
+    tensor = module.normalized(module.run(tensor, conv=wide), "bn0")
     tensor = module.run(tensor, act0=spec.act)
     splits = module.split(tensor, *[channels] * radix) if radix > 1 else [tensor]
     units = split_hidden(channels, spec)
     first = conv(channels, units, 1, 1, groups, True)
     last = conv(units, radix * channels, 1, 1, groups, True)
     choice = module.run(module.summed(*splits), squeeze=GLOBAL, fc1=first)
-    choice = module.run(module.normalized(spec, choice, "bn1"), act1=GATE_ACT, fc2=last)
+    choice = module.run(module.normalized(choice, "bn1"), act1=GATE_ACT, fc2=last)
     if radix == 1:
         return module.add(SCALE, tensor, module.run(choice, gate=SIGMOID))
     if groups > 1:  # a group's shares lie together, and a split's are wanted
@@ -147,7 +151,7 @@ def _split_attention(module: Module[Tensor], part: Part, op: ops.Conv2d, tensor:
     return _weighted_sum(module, splits, choice, channels)
 
 
-def _hierarchy(module: Module[Tensor], part: Part, op: ops.Conv2d, tensor: Tensor) -> Tensor:
+def _hierarchy(module: Attending[Tensor], part: Part, op: ops.Conv2d, tensor: Tensor) -> Tensor:
     """A 3x3 for each part of the channels but the last, fed by the one before as well.
 
     Gao et al. 2019 (arXiv 1904.01169), Figure 2b. A block that changes the shape adds nothing, and
@@ -159,19 +163,20 @@ def _hierarchy(module: Module[Tensor], part: Part, op: ops.Conv2d, tensor: Tenso
         own = module.channels(tensor, i * width, width)
         if made and not part.changes:
             own = module.summed(made[-1], own)
-        own = module.normalized(spec, module.add(op, own, name=f"conv2_{i}"), f"bn2_{i}")
+        own = module.normalized(module.add(op, own, name=f"conv2_{i}"), f"bn2_{i}")
         made.append(module.add(spec.act, own, name=spec.act_path))
     last = module.channels(tensor, len(made) * width, width)
     if part.changes:
-        last = pooled(module.net, "wide", op.stride[0], width, last, f"{module.path}.pool")
+        last = module.pooled("wide", op.stride[0], last, "pool")
     return module.add(Concat(), *made, last, name="cat")
 
 
 def in_place_of(
-    net: Builder[Tensor], kind: str, part: Part, path: str, op: ops.Conv2d, tensor: Tensor
+    module: Module[Tensor], kind: str, part: Part, op: ops.Conv2d, tensor: Tensor
 ) -> Tensor:
     """What takes the place of a 3x3 convolution, by the attention that it is."""
-    made: Tensor = _PATHS[kind](Module(net, path), part, op, tensor)
+    attending = Attending(module.net, module.design, module.path)
+    made: Tensor = _PATHS[kind](attending, part, op, tensor)
     return made
 
 

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import Generic
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.design import Builder, Design, Tensor, normalized
+from resnet_inspect.networks.design import Module, Tensor
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.torch_ops import Function, MatMul, View
 
 
-class Module(Generic[Tensor]):
-    """A builder at the path of a module: layers are named by their kinds, if by nothing else."""
-
-    def __init__(self, net: Builder[Tensor], path: str) -> None:
-        self.net, self.path, self.shape = net, path, net.shape
-
-    def within(self, name: str) -> Module[Tensor]:
-        return Module(self.net, f"{self.path}.{name}")
-
-    def add(self, op: ops.Op, *tensors: Tensor, name: str = "") -> Tensor:
-        return self.net.add(op, *tensors, name=f"{self.path}.{name or op.kind.lower()}")
-
-    def run(self, tensor: Tensor, **layers: ops.Op) -> Tensor:
-        """What layers give one after another, by their names."""
-        for name, op in layers.items():
-            tensor = self.add(op, tensor, name=name)
-        return tensor
-
-    def normalized(self, design: Design, tensor: Tensor, name: str) -> Tensor:
-        """The network's normalization of a tensor."""
-        channels = self.shape(tensor)[0]
-        return normalized(self.net, design, channels, tensor, f"{self.path}.{name}")
+class Attending(Module[Tensor]):
+    """A module that attends to positions or channels, and its steps."""
 
     def product(self, left: Tensor, right: Tensor) -> Tensor:
         """The product of matrices in the last two axes."""

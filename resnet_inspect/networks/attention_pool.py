@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.attention_module import Module, placed
-from resnet_inspect.networks.design import Builder, Part, Tensor
+from resnet_inspect.networks.attention_module import Attending, placed
+from resnet_inspect.networks.design import Module, Part, Tensor
 from resnet_inspect.networks.shapes import Pair, elements
 from resnet_inspect.networks.torch_ops import Arithmetic, Attention, Concat, Reduce, View
 
@@ -23,13 +23,14 @@ class Positions(Arithmetic):
     made_for: Pair = (0, 0)
 
 
-def attention_pool(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
+def attention_pool(head: Module[Tensor], part: Part, tensor: Tensor) -> Tensor:
     """The mean of all positions asks each of them (Radford et al. 2021, section 2.3).
 
     All of them ask, and the first answer is taken; positions are learned for the network's own
     input size, and resampled for another.
     """
-    module, (width, height, across) = Module(net, path), net.shape(tensor)
+    module = Attending(head.net, head.design, head.path)
+    width, height, across = module.shape(tensor)
     made_for, count = part.positions, height * across + 1
     tensor = module.add(View("flatten", (width, height * across)), tensor)
     tensor = module.swapped(tensor, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.channel_rules import squeezed_channels
-from resnet_inspect.networks.design import Builder, Part, Tensor, conv
+from resnet_inspect.networks.design import Module, Part, Tensor, conv
 
 GATES = ("se", "eca", "gc", "cbam")
 """Attention that gates a tensor."""
@@ -26,18 +26,16 @@ def hidden(part: Part, channels: int) -> int:
     return squeezed_channels(channels, spec.se_reduction, spec.se_multiple)
 
 
-def squeeze_excite(
-    net: Builder[Tensor], part: Part, path: str, channels: int, tensor: Tensor
-) -> Tensor:
+def squeeze_excite(module: Module[Tensor], part: Part, tensor: Tensor) -> Tensor:
     """Squeeze-and-excitation (Hu et al. 2017, Figure 3), as 1x1 convolutions like timm's."""
-    units, gate = hidden(part, channels), tensor
-    layers: dict[str, ops.Op] = {
-        "squeeze": GLOBAL,
-        "fc1": conv(channels, units, 1, bias=True),
-        "act": part.design.act if part.design.se_entering else GATE_ACT,
-        "fc2": conv(units, channels, 1, bias=True),
-        "gate": SIGMOID,
-    }
-    for name, op in layers.items():
-        gate = net.add(op, gate, name=f"{path}.{name}")
-    return net.add(SCALE, tensor, gate, name=f"{path}.scale")
+    channels = module.shape(tensor)[0]
+    units = hidden(part, channels)
+    gate = module.run(
+        tensor,
+        squeeze=GLOBAL,
+        fc1=conv(channels, units, 1, bias=True),
+        act=part.design.act if part.design.se_entering else GATE_ACT,
+        fc2=conv(units, channels, 1, bias=True),
+        gate=SIGMOID,
+    )
+    return module.add(SCALE, tensor, gate, name="scale")

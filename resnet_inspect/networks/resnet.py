@@ -10,18 +10,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import count
 from typing import SupportsIndex
 
 from resnet_inspect.errors import ShapeError, shown
 from resnet_inspect.networks import ends, ops
-from resnet_inspect.networks.design import (
-    CHAIN,
-    Builder,
-    Part,
-    Tensor,
-    conv,
-    normalized,
-)
+from resnet_inspect.networks.design import CHAIN, Builder, Module, Part, Tensor, conv
 from resnet_inspect.networks.graph import (
     HEAD,
     INPUT,
@@ -115,26 +109,23 @@ def image_shape(spec: ResNetSpec, input_shape: Shape | None) -> Shape:
 def connect(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     """Wire a part: add its layers to a builder, fed by `tensor`; gives what leaves it."""
     if part.kind == STEM:
-        return ends.stem(net, part, tensor)
+        return ends.stem(Module(net, part.design), part, tensor)
     if part.kind == HEAD:
-        return ends.head(net, part, path, tensor)
+        return ends.head(Module(net, part.design), part, path, tensor)
     if part.kind == CHAIN:
-        return _single_convolution(net, part, path, tensor)
-    if part.design.block in PARALLEL:
-        return parallel(net, part, path, tensor)
-    return residual_block(net, part, path, tensor)
+        return _single_convolution(Module(net, part.design, CHAIN), part, path, tensor)
+    block = parallel if part.design.block in PARALLEL else residual_block
+    return block(Module(net, part.design, path), part, tensor)
 
 
-def _single_convolution(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
+def _single_convolution(module: Module[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     """A convolution by itself (Simonyan & Zisserman 2014); a max pool does the striding."""
-    spec, place = part.design, int(path.rpartition(".")[2] or 0)
-    run: list[ops.Op] = [conv(part.entering, part.leaving, 3, 1, 1, "residual" in spec.bias)]
+    places = map(str, count(int(path.rpartition(".")[2] or 0)))
     if part.stride > 1:
-        run.insert(0, ops.MaxPool2d((part.stride,) * 2, (part.stride,) * 2))
-    for number, op in enumerate(run):
-        tensor = net.add(op, tensor, name=f"{CHAIN}.{place + number}")
-    place += len(run)
-    if spec.norm != "none":
-        tensor = normalized(net, spec, part.leaving, tensor, f"{CHAIN}.{place}")
-        place += 1
-    return net.add(spec.act, tensor, name=f"{CHAIN}.{place}")
+        pool = ops.MaxPool2d((part.stride,) * 2, (part.stride,) * 2)
+        tensor = module.add(pool, tensor, name=next(places))
+    op = conv(part.entering, part.leaving, 3, 1, 1, "residual" in part.design.bias)
+    tensor = module.add(op, tensor, name=next(places))
+    if part.design.norm != "none":
+        tensor = module.normalized(tensor, next(places))
+    return module.add(part.design.act, tensor, name=next(places))

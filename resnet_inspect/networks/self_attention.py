@@ -11,8 +11,8 @@ from typing import Any
 
 from resnet_inspect.errors import ShapeError
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.attention_module import Module
-from resnet_inspect.networks.design import Builder, Part, Tensor, batch_norm, conv
+from resnet_inspect.networks.attention_module import Attending
+from resnet_inspect.networks.design import Module, Part, Tensor, batch_norm, conv
 from resnet_inspect.networks.shapes import Pair, Shape, elements, show_shape
 from resnet_inspect.networks.torch_ops import Arithmetic, Conv, Move, Pad
 
@@ -25,16 +25,15 @@ class Windows(Move):
     padding: int = 0
 
 
-def attend_to(
-    net: Builder[Tensor], part: Part, path: str, op: ops.Conv2d, tensor: Tensor
-) -> Tensor:
+def attend_to(module: Module[Tensor], part: Part, op: ops.Conv2d, tensor: Tensor) -> Tensor:
     """A block's self-attention; op: the convolution in whose place it is."""
-    attended: Tensor = KINDS[part.attends](Module(net, path), part, op.stride, tensor)
+    attending = Attending(module.net, module.design, module.path)
+    attended: Tensor = KINDS[part.attends](attending, part, op.stride, tensor)
     return attended
 
 
 def bottleneck_attention(
-    module: Module[Tensor], part: Part, stride: Pair, tensor: Tensor
+    module: Attending[Tensor], part: Part, stride: Pair, tensor: Tensor
 ) -> Tensor:
     """All positions attend to all, each knowing how far they are (arXiv 2101.11605, Figure 4)."""
     width, *grid = module.shape(tensor)
@@ -55,7 +54,12 @@ def bottleneck_attention(
 
 
 def _attended(
-    module: Module[Tensor], query: Tensor, key: Tensor, value: Tensor, asking: Pair, asked: Pair
+    module: Attending[Tensor],
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    asking: Pair,
+    asked: Pair,
 ) -> Tensor:
     """Values, weighed by how near their keys are to a query, and how far their positions.
 
@@ -68,7 +72,7 @@ def _attended(
     return module.product(near, value)
 
 
-def _distances(module: Module[Tensor], query: Tensor, asking: Pair, asked: Pair) -> Tensor:
+def _distances(module: Attending[Tensor], query: Tensor, asking: Pair, asked: Pair) -> Tensor:
     """A logit for each pair of positions, of how far they are from left to right and down."""
     *outer, _, features = module.shape(query)
     at = len(outer) + 1
@@ -81,7 +85,7 @@ def _distances(module: Module[Tensor], query: Tensor, asking: Pair, asked: Pair)
     return module.shaped(apart, *outer, elements(asking), elements(asked))
 
 
-def _distance(module: Module[Tensor], query: Tensor, asked: int, name: str) -> Tensor:
+def _distance(module: Attending[Tensor], query: Tensor, asked: int, name: str) -> Tensor:
     """A logit for each pair of positions in a row: the query times what is learned of so far apart.
 
     Of the positions i and j that is entry j - i + asked - 1 of the query's row; where rows of one
@@ -99,7 +103,7 @@ def _distance(module: Module[Tensor], query: Tensor, asked: int, name: str) -> T
     return module.cut(module.shaped(logits, *outer, count, span - 1), 0, asked)
 
 
-def _folded(module: Module[Tensor], tensor: Tensor, stride: Pair, shape: Shape) -> Tensor:
+def _folded(module: Attending[Tensor], tensor: Tensor, stride: Pair, shape: Shape) -> Tensor:
     """What heads give for each position, as a map of this shape, which a pool strides over."""
     copies = min(module.shape(tensor)[1:]) > 1
     tensor = module.shaped(module.swapped(tensor, 2), *shape, copies=copies)
@@ -111,7 +115,7 @@ def _folded(module: Module[Tensor], tensor: Tensor, stride: Pair, shape: Shape) 
 
 
 def lambda_layer(
-    module: Module[Tensor], part: Part, stride: Pair, tensor: Tensor, side: int = 9
+    module: Attending[Tensor], part: Part, stride: Pair, tensor: Tensor, side: int = 9
 ) -> Tensor:
     """Each query is given to a linear function, made of all positions and of those around its own.
 
@@ -138,7 +142,7 @@ def lambda_layer(
 
 
 def halo_attention(
-    module: Module[Tensor],
+    module: Attending[Tensor],
     part: Part,
     stride: Pair,
     tensor: Tensor,
