@@ -164,9 +164,10 @@ class Module(Generic[Tensor]):
 
     def add(self, op: ops.Op, *tensors: Tensor, name: str = "", path: str = "") -> Tensor:
         """Take a layer; path: of the layer's module, where it has run under another name."""
-        within = self._within
-        name = within + (name or op.kind.lower())
-        return self.net.add(op, *tensors, name=name, path=within + path if path else None)
+        name = self._within + (name or op.kind.lower())
+        if path:
+            return self.net.add(op, *tensors, name=name, path=self._within + path)
+        return self.net.add(op, *tensors, name=name)
 
     def run(self, tensor: Tensor, **layers: ops.Op) -> Tensor:
         """What layers give one after another, by their names."""
@@ -189,7 +190,7 @@ class Module(Generic[Tensor]):
             else:
                 tensor = self.add(Pad((left, right, top, bottom)), tensor, name=f"{name}_pad")
                 op = op.replace(padding=(0, 0))
-        return self.add(op, tensor, name=name)
+        return self.net.add(op, tensor, name=self._within + name)
 
     def activated(self, tensor: Tensor, name: str, path: str = "", keeps: bool = False) -> Tensor:
         """The network's activation, times gamma where weights are not; keeps: its input."""
@@ -202,7 +203,9 @@ class Module(Generic[Tensor]):
             op: ops.Activation = Function("PReLU", self.shape(tensor)[0])
         else:
             op = design.act.replace(inplace=False) if keeps else design.act
-        tensor = self.add(op, tensor, name=name, path=path)
+        within = self._within
+        at = within + path if path else None
+        tensor = self.net.add(op, tensor, name=within + name, path=at)
         if not design.gamma_in_act:
             return tensor
         return self.add(ops.Multiply(ops.GAMMAS[design.activation]), tensor, name=f"{name}_gamma")
@@ -212,9 +215,12 @@ class Module(Generic[Tensor]):
 
         activates: whether its activation follows, which some norms bring themselves.
         """
-        if self.design.norm == "none":
+        norm = self.design.norm
+        if norm == "none":
             return tensor
-        return self.add(_norm(self.design, self.shape(tensor)[0], activates), tensor, name=name)
+        channels = self.shape(tensor)[0]
+        op = batch_norm(channels) if norm == "batch" else _norm(self.design, channels, activates)
+        return self.net.add(op, tensor, name=self._within + name)
 
     def dropped(self, rate: float, tensor: Tensor, name: str, kind: str = "Dropout") -> Tensor:
         """A tensor of which training drops a part; kind: Dropout, or DropPath of whole samples."""
@@ -256,8 +262,8 @@ _frozen_norm = lru_cache(maxsize=1024)(ops.FrozenBatchNorm2d)
 
 
 def _norm(design: Design, channels: int, activates: bool) -> ops.Op:
-    if design.norm in ("batch", "frozen"):
-        return (_frozen_norm if design.norm == "frozen" else batch_norm)(channels)
+    if design.norm == "frozen":
+        return _frozen_norm(channels)
     groups = channels // design.norm_size if design.norm_size else 32
     if design.norm == "group":
         from resnet_inspect.networks.torch_ops import GroupNorm

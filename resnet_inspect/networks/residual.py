@@ -95,7 +95,7 @@ def _attend(block: Module[Tensor], part: Part, tensor: Tensor) -> Tensor:
 def _activated(block: Module[Tensor], part: Part, tensor: Tensor, number: int) -> Tensor:
     """The block's activation, which is one module that is called again."""
     spec, path = part.design, part.design.act_path
-    special = spec.attention_at == "activated" or _path_kind(part) in PATHS
+    special = spec.attention_at == "activated" or spec.scales > 1 or spec.attention in PATHS
     if special or spec.linear_out or (spec.order != "post" and spec.norm == "none"):
         return block.activated(tensor, path)  # the builder numbers them, if they are several
     return block.activated(tensor, f"{path}{number}", path)
@@ -103,10 +103,6 @@ def _activated(block: Module[Tensor], part: Part, tensor: Tensor, number: int) -
 
 _NUMBERS = (("1", "2", "3"), ("1", "2", "2b", "3"))
 """What a block's convolutions are called, without and with one more."""
-
-
-def _path_kind(part: Part) -> str:
-    return HIERARCHY if part.design.scales > 1 else part.design.attention
 
 
 def _preactivated(block: Module[Tensor], part: Part, entering: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,7 +131,8 @@ def _preactivated(block: Module[Tensor], part: Part, entering: Tensor) -> tuple[
 def _postactivated(block: Module[Tensor], part: Part, entering: Tensor) -> tuple[Tensor, Tensor]:
     """The residual of a block that activates what its convolutions give, and its input."""
     spec, tensor = part.design, entering
-    convs, special = _residual_convs(part), _path_kind(part)
+    convs = _residual_convs(part)
+    special = HIERARCHY if spec.scales > 1 else spec.attention
     middle = 2 if spec.block == "bottleneck" else 1
     strided = 1 if spec.stride_in == "1x1" else middle
     for i, op in enumerate(convs, start=1):
