@@ -20,7 +20,7 @@ All counts are exact Python ints. A layer without a rule is uncounted, never zer
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import prod
 from types import MappingProxyType
@@ -306,14 +306,22 @@ def _(op: ops.Linear, inputs: Shapes, output: Shape) -> Counts:
     return {"macs": macs, "bias": elements(output) if op.bias else 0}
 
 
-@operations.register
-def _(op: ops.BatchNorm2d, inputs: Shapes, output: Shape) -> Counts:
-    return {"normalization": 2 * elements(output)}
+def of_output(term: str, each: int = 1) -> Callable[[ops.Op, Shapes, Shape], Counts]:
+    """A rule: so many operations for each element of the output."""
+    return lambda op, inputs, output: {term: each * elements(output)}
 
 
-@operations.register
-def _(op: ops.Activation, inputs: Shapes, output: Shape) -> Counts:
-    return {"activation": elements(output)}
+VIEW = {"read": 0, "written": 0}
+"""The operations of an op that moves nothing."""
+
+operations.register(ops.Flatten, lambda op, inputs, output: VIEW)
+operations.register(ops.BatchNorm2d, of_output("normalization", 2))
+operations.register(ops.Activation, of_output("activation"))
+operations.register(ops.Add, of_output("addition"))
+operations.register(ops.Multiply | ops.Scale, of_output("gating"))
+operations.register(
+    ops.GlobalAvgPool2d, lambda op, inputs, output: {"pooling": elements(inputs[0])}
+)
 
 
 @operations.register
@@ -327,31 +335,6 @@ def _(op: ops.AvgPool2d, inputs: Shapes, output: Shape) -> Counts:
 
 
 @operations.register
-def _(op: ops.GlobalAvgPool2d, inputs: Shapes, output: Shape) -> Counts:
-    return {"pooling": elements(inputs[0])}
-
-
-@operations.register
-def _(op: ops.Add, inputs: Shapes, output: Shape) -> Counts:
-    return {"addition": elements(output)}
-
-
-@operations.register(ops.Multiply)
-@operations.register(ops.Scale)
-def _(op: ops.Scale | ops.Multiply, inputs: Shapes, output: Shape) -> Counts:
-    return {"gating": elements(output)}
-
-
-@operations.register
 def _(op: ops.ZeroPad, inputs: Shapes, output: Shape) -> Counts:
     # positions skipped by the stride are not read
     return {"read": op.in_channels * output[1] * output[2], "written": elements(output)}
-
-
-VIEW = {"read": 0, "written": 0}
-"""The operations of an op that moves nothing."""
-
-
-@operations.register
-def _(op: ops.Flatten, inputs: Shapes, output: Shape) -> Counts:
-    return VIEW

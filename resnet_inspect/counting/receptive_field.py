@@ -112,9 +112,7 @@ def rule(op: ops.Op, fields: Known, shapes: Shapes) -> ReceptiveField | None:
     return None
 
 
-@rule.register(ops.Activation)
-@rule.register(ops.BatchNorm2d)
-@rule.register(ops.Multiply)
+@rule.register(ops.Activation | ops.BatchNorm2d | ops.Multiply)
 def _(op: ops.Op, fields: Known, shapes: Shapes) -> ReceptiveField:
     return fields[0]
 
@@ -164,13 +162,11 @@ def _(op: ops.ZeroPad, fields: Known, shapes: Shapes) -> ReceptiveField:
     return slid(op, fields, shapes, ((1, 1), op.stride, (0, 0)))
 
 
-@rule.register(ops.GlobalAvgPool2d)
-@rule.register(ops.Flatten)
+@rule.register(ops.GlobalAvgPool2d | ops.Flatten)
 def _(op: ops.Op, fields: Known, shapes: Shapes) -> ReceptiveField:
     return fields[0].everywhere(shapes[0])
 
 
-@rule.register(ops.Add)
-@rule.register(ops.Scale)
+@rule.register(ops.Add | ops.Scale)
 def _(op: ops.Op, fields: Known, shapes: Shapes) -> ReceptiveField:
     return fields[0].joined(fields[1], shapes[0])

@@ -117,8 +117,7 @@ def _convolution(op: ops.Convolution, inputs: Shapes, output: Shape) -> Terms:
     return {"C": macs, **more, "Cu": written}
 
 
-@rule.register(ops.StandardizedConv2d)
-@rule.register(ops.ScaledConv2d)
+@rule.register(ops.StandardizedConv2d | ops.ScaledConv2d)
 def _(op: ops.Conv2d, inputs: Shapes, output: Shape) -> Terms:
     gained = {"Wg": op.weights} if isinstance(op, ops.ScaledConv2d) else {}
     return _convolution(op, inputs, output) | {"Ws": op.weights} | gained

@@ -16,10 +16,7 @@ from resnet_inspect.counting.field import (
 )
 from resnet_inspect.counting.receptive_field import Known, Shapes, rule, slid
 from resnet_inspect.networks import torch_ops
-from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.shapes import Shape, elements
-
-_kind: type[Op]
 
 
 def _fixed(fields: Known) -> ReceptiveField:
@@ -38,22 +35,22 @@ def _(op: torch_ops.Opaque, fields: Known, shapes: Shapes) -> ReceptiveField:
 
 
 rule.register(torch_ops.Source, lambda op, fields, shapes: NOTHING)
-for _kind in (torch_ops.BatchNorm, torch_ops.Dropout, torch_ops.LocalResponseNorm):
-    rule.register(_kind, lambda op, fields, shapes: fields[0])
+rule.register(
+    torch_ops.BatchNorm | torch_ops.Dropout | torch_ops.LocalResponseNorm,
+    lambda op, fields, shapes: fields[0],
+)
 
 
 # --- windows ------------------------------------------------------------------------------------
 
 
-@rule.register(torch_ops.Conv)
-@rule.register(torch_ops.Pool)
+@rule.register(torch_ops.Conv | torch_ops.Pool)
 def _(op: torch_ops.Conv | torch_ops.Pool, fields: Known, shapes: Shapes) -> ReceptiveField:
     windows = op.reach, op.stride, op.padding
     return slid(op, fields, shapes, windows, mixes=isinstance(op, torch_ops.Conv))
 
 
-@rule.register(torch_ops.ConvTranspose)
-@rule.register(torch_ops.Unpool)
+@rule.register(torch_ops.ConvTranspose | torch_ops.Unpool)
 def _(
     op: torch_ops.ConvTranspose | torch_ops.Unpool, fields: Known, shapes: Shapes
 ) -> ReceptiveField:
@@ -118,8 +115,7 @@ def _adaptive(size: int, count: int) -> tuple[Taps, tuple[int, int]]:
     return taps, (count // common, size // common)
 
 
-@rule.register(torch_ops.AdaptivePool)
-@rule.register(torch_ops.Interpolate)
+@rule.register(torch_ops.AdaptivePool | torch_ops.Interpolate)
 def _(
     op: torch_ops.AdaptivePool | torch_ops.Interpolate, fields: Known, shapes: Shapes
 ) -> ReceptiveField:
@@ -156,13 +152,12 @@ def _settled(field: ReceptiveField) -> ReceptiveField:
 # --- elements that depend on others -------------------------------------------------------------
 
 
-@rule.register(torch_ops.Function)
-def _(op: torch_ops.Function, fields: Known, shapes: Shapes) -> ReceptiveField:
-    return fields[0].everywhere(shapes[0], op.over)
+rule.register(
+    torch_ops.Function, lambda op, fields, shapes: fields[0].everywhere(shapes[0], op.over)
+)
 
 
-@rule.register(torch_ops.GroupNorm)
-@rule.register(torch_ops.LayerNorm)
+@rule.register(torch_ops.GroupNorm | torch_ops.LayerNorm)
 def _(
     op: torch_ops.GroupNorm | torch_ops.LayerNorm, fields: Known, shapes: Shapes
 ) -> ReceptiveField:
@@ -173,8 +168,7 @@ def _(
     return fields[0].everywhere(shapes[0], range(first, rank))
 
 
-@rule.register(torch_ops.Arithmetic)
-@rule.register(torch_ops.Concat)
+@rule.register(torch_ops.Arithmetic | torch_ops.Concat)
 def _(op: torch_ops.Arithmetic | torch_ops.Concat, fields: Known, shapes: Shapes) -> ReceptiveField:
     if isinstance(op, torch_ops.Concat) and any(op.dim in field.dims for field in fields):
         return _behind_one_another(op.dim, fields, shapes)
@@ -248,9 +242,7 @@ def _(op: torch_ops.Attention, fields: Known, shapes: Shapes) -> ReceptiveField:
     return hull
 
 
-@rule.register(torch_ops.Product)
-def _(op: torch_ops.Product, fields: Known, shapes: Shapes) -> ReceptiveField:
-    return _fixed(fields)
+rule.register(torch_ops.Product, lambda op, fields, shapes: _fixed(fields))
 
 
 # --- elements in other places -------------------------------------------------------------------

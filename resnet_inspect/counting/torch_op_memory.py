@@ -20,10 +20,7 @@ from resnet_inspect.counting.kept import (
 from resnet_inspect.networks import torch_ops
 from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.shapes import elements
-
-_kind: type[Op]
 
 memory_known.register(torch_ops.Opaque, lambda op: False)
 
@@ -43,27 +40,20 @@ def _(op: torch_ops.Reduce) -> bool:
 
 
 # Shapes only; of an opaque layer nothing is known:
-for _kind in (
-    torch_ops.Opaque,
-    torch_ops.Concat,
-    torch_ops.Dropout,
-    torch_ops.Source,
-    torch_ops.Unpool,
-    torch_ops.View,
-):
-    saved_tensors.register(_kind, lambda op, layer: ())
-for _kind in (
-    *(torch_ops.AdaptivePool, torch_ops.BatchNorm, torch_ops.Conv, torch_ops.ConvTranspose),
-    *(
-        torch_ops.GroupNorm,
-        torch_ops.LayerNorm,
-        torch_ops.LocalResponseNorm,
-        torch_ops.MatMul,
-        torch_ops.Pool,
-        torch_ops.Product,
-    ),
-):
-    saved_tensors.register(_kind, lambda op, layer: layer.inputs)
+saved_tensors.register(
+    torch_ops.Opaque | torch_ops.Concat | torch_ops.Dropout | torch_ops.Source | torch_ops.View,
+    lambda op, layer: (),
+)
+saved_tensors.register(torch_ops.Unpool, lambda op, layer: ())
+saved_tensors.register(
+    torch_ops.AdaptivePool | torch_ops.Pool | torch_ops.Conv | torch_ops.ConvTranspose,
+    lambda op, layer: layer.inputs,
+)
+saved_tensors.register(
+    torch_ops.BatchNorm | torch_ops.GroupNorm | torch_ops.LayerNorm | torch_ops.LocalResponseNorm,
+    lambda op, layer: layer.inputs,
+)
+saved_tensors.register(torch_ops.MatMul | torch_ops.Product, lambda op, layer: layer.inputs)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -155,9 +145,7 @@ def _(op: torch_ops.Interpolate, layer: Layer) -> tuple[str, ...]:
     return layer.inputs if op.mode in ("area", "grid") else ()
 
 
-@saved_tensors.register(torch_ops.Attention)
-def _(op: torch_ops.Attention, layer: Layer) -> tuple[str, ...]:
-    return (*layer.inputs, layer.name)
+saved_tensors.register(torch_ops.Attention, lambda op, layer: (*layer.inputs, layer.name))
 
 
 @saved_tensors.register(torch_ops.Pad)
@@ -168,8 +156,7 @@ def _(op: torch_ops.Pad, layer: Layer) -> tuple[str, ...]:
 # --- what they write besides ----------------------------------------------------------------------
 
 
-@output_bytes.register(torch_ops.Arithmetic)
-@output_bytes.register(torch_ops.Reduce)
+@output_bytes.register(torch_ops.Arithmetic | torch_ops.Reduce)
 def _(op: torch_ops.Arithmetic | torch_ops.Reduce, itemsize: int) -> int:
     if op.function in ("argmax", "argmin", "argsort"):
         return INDEX
@@ -294,7 +281,6 @@ def _(op: torch_ops.LayerNorm, layer: Layer, itemsize: int) -> int:
     return moments * elements(layer.output_shape[: -len(op.size)]) * max(itemsize, STATISTIC)
 
 
-@auxiliary_bytes.register(torch_ops.AdaptivePool)
-@auxiliary_bytes.register(torch_ops.Pool)
+@auxiliary_bytes.register(torch_ops.AdaptivePool | torch_ops.Pool)
 def _(op: torch_ops.AdaptivePool | torch_ops.Pool, layer: Layer, itemsize: int) -> int:
     return elements(layer.output_shape) * INDEX if "Max" in op.type else 0

@@ -7,37 +7,22 @@ a resampling is pooling. Products of activations (attention) are multiply-accumu
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from resnet_inspect.counting import (
     torch_op_fields,  # noqa: F401  (registers rules)
     torch_op_memory,  # noqa: F401
 )
-from resnet_inspect.counting.costs import VIEW, Counts, Shapes, operations
+from resnet_inspect.counting.costs import VIEW, Counts, Shapes, of_output, operations
 from resnet_inspect.networks import torch_ops
 from resnet_inspect.networks.active_norm import ActiveNorm
-from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.shapes import Shape, elements
 
-_kind: type[Op]
+operations.register(
+    torch_ops.Product | torch_ops.Opaque,
+    lambda op, inputs, output: None if op.macs is None else {"macs": op.macs},
+)
 
 
-# --- costs ------------------------------------------------------------------------------------
-
-
-def _of_output(term: str, each: int = 1) -> Callable[[Op, Shapes, Shape], Counts]:
-    """So many operations for each element of the output."""
-    return lambda op, inputs, output: {term: each * elements(output)}
-
-
-@operations.register(torch_ops.Product)
-@operations.register(torch_ops.Opaque)
-def _(op: torch_ops.Opaque | torch_ops.Product, inputs: Shapes, output: Shape) -> Counts | None:
-    return None if op.macs is None else {"macs": op.macs}
-
-
-@operations.register(torch_ops.Conv)
-@operations.register(torch_ops.ConvTranspose)
+@operations.register(torch_ops.Conv | torch_ops.ConvTranspose)
 def _(op: torch_ops.Conv | torch_ops.ConvTranspose, inputs: Shapes, output: Shape) -> Counts:
     if isinstance(op, torch_ops.ConvTranspose):
         positions = elements(inputs[0]) // op.in_channels
@@ -46,27 +31,27 @@ def _(op: torch_ops.Conv | torch_ops.ConvTranspose, inputs: Shapes, output: Shap
     return {"macs": op.weights * positions, "bias": elements(output) if op.bias else 0}
 
 
-for _kind in (
-    torch_ops.BatchNorm,
-    torch_ops.GroupNorm,
-    torch_ops.LayerNorm,
-    torch_ops.LocalResponseNorm,
-):
-    operations.register(_kind, _of_output("normalization", 2))
-operations.register(torch_ops.Function, _of_output("activation"))
+operations.register(
+    torch_ops.BatchNorm | torch_ops.GroupNorm | torch_ops.LayerNorm | torch_ops.LocalResponseNorm,
+    of_output("normalization", 2),
+)
+operations.register(torch_ops.Function, of_output("activation"))
+operations.register(torch_ops.Dropout | torch_ops.Source, lambda op, inputs, output: VIEW)
+operations.register(torch_ops.View, lambda op, inputs, output: {} if op.copies else VIEW)
+operations.register(
+    torch_ops.Concat | torch_ops.Move | torch_ops.Pad | torch_ops.Unpool,
+    lambda op, inputs, output: {},
+)
+operations.register(torch_ops.Reduce, lambda op, inputs, output: {"pooling": elements(inputs[0])})
+operations.register(
+    torch_ops.MatMul, lambda op, inputs, output: {"macs": elements(output) * inputs[0][-1]}
+)
 
 
 @operations.register(ActiveNorm)
 def _(op: ActiveNorm, inputs: Shapes, output: Shape) -> Counts:
     written = elements(output)
     return {"normalization": 2 * written, "activation": written * op.activates}
-
-
-for _kind in (torch_ops.Dropout, torch_ops.Source):
-    operations.register(_kind, lambda op, inputs, output: VIEW)
-operations.register(torch_ops.View, lambda op, inputs, output: {} if op.copies else VIEW)
-for _kind in (torch_ops.Concat, torch_ops.Move, torch_ops.Pad, torch_ops.Unpool):
-    operations.register(_kind, lambda op, inputs, output: {})
 
 
 @operations.register(torch_ops.Pool)
@@ -81,9 +66,6 @@ def _(op: torch_ops.AdaptivePool, inputs: Shapes, output: Shape) -> Counts:
     return {"pooling": seen - (elements(output) if "Max" in op.type else 0)}
 
 
-operations.register(torch_ops.Reduce, lambda op, inputs, output: {"pooling": elements(inputs[0])})
-
-
 @operations.register(torch_ops.Interpolate)
 def _(op: torch_ops.Interpolate, inputs: Shapes, output: Shape) -> Counts:
     return {"pooling": op.taps * elements(output) if op.taps > 1 else 0}
@@ -95,11 +77,6 @@ _TERM = {"mul": "gating", "div": "gating", "add": "addition", "sub": "addition"}
 @operations.register(torch_ops.Arithmetic)
 def _(op: torch_ops.Arithmetic, inputs: Shapes, output: Shape) -> Counts:
     return {_TERM.get(op.function, "activation"): elements(output)}
-
-
-@operations.register(torch_ops.MatMul)
-def _(op: torch_ops.MatMul, inputs: Shapes, output: Shape) -> Counts:
-    return {"macs": elements(output) * inputs[0][-1]}
 
 
 @operations.register(torch_ops.Attention)
