@@ -97,7 +97,7 @@ def head(net: Module[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     elif spec.order == "ahead" or spec.linear_out:
         tensor = net.add(spec.act, tensor, name="final_conv")
     if spec.head == "attention":
-        from resnet_inspect.networks.attention_pool import attention_pool
+        from resnet_inspect.networks.self_attention import attention_pool
 
         return attention_pool(net.within("head"), part, tensor)
     tensor = net.run(tensor, avgpool=_GLOBAL, flatten=_FLATTEN)

@@ -10,7 +10,7 @@ import pytest
 
 import resnet_inspect as ri
 from resnet_inspect.errors import FormatError, SpecError, UnknownNameError
-from resnet_inspect.networks import naming, spec_file, zoo
+from resnet_inspect.networks import naming, zoo
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec, field_named
 from resnet_inspect.networks.spec_field import SpecField, described, of_network
 
@@ -25,7 +25,7 @@ class Wider(ResNetSpec):
 @pytest.fixture
 def added(monkeypatch: pytest.MonkeyPatch) -> Iterator[SpecField]:
     monkeypatch.setitem(FIELDS, "drop", described(Wider)["drop"])
-    for module in (zoo, spec_file):
+    for module in (zoo, naming):
         monkeypatch.setattr(module, "ResNetSpec", Wider)
     zoo.spec.cache_clear()
     yield FIELDS["drop"]
