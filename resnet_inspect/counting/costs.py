@@ -101,8 +101,6 @@ class Cost(NamedTuple):
         return self.flops / moved if moved else None
 
 
-ZERO = Cost()
-
 _TERM_FIELDS = slice(Cost._fields.index("macs") + 1, Cost._fields.index("read"))
 
 TERMS = Cost._fields[_TERM_FIELDS]
@@ -208,10 +206,10 @@ def owned(graph: LayerGraph, layers: Iterable[Layer], cost: Cost) -> Cost:
     return cost._replace(params=params, buffers=buffers, frozen=frozen)
 
 
-def part_cost(graph: LayerGraph, layers: Iterable[Layer], batch: int = 1) -> Cost:
+def part_cost(graph: LayerGraph, layers: Iterable[Layer]) -> Cost:
     """What some layers of a network cost; parts that leave nothing out add up to the whole."""
     layers = tuple(layers)
-    return owned(graph, layers, total(layers, batch))
+    return owned(graph, layers, total(layers))
 
 
 class _Calls(list[Call]):

@@ -279,11 +279,9 @@ def saved_for_backward(
     return sum(_saved(*_shortened(graph), batch, dtype, training))
 
 
-def saved_by_layer(
-    graph: LayerGraph, batch: int = 1, dtype: str | None = None, training: bool = True
-) -> tuple[int, ...]:
+def saved_by_layer(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> tuple[int, ...]:
     """What each layer adds to what the layers before it keep; in all `saved_for_backward`."""
-    return tuple(_saved(graph, {}, batch, dtype, training))
+    return tuple(_saved(graph, {}, batch, dtype, True))
 
 
 def _saved(
