@@ -131,3 +131,7 @@ def _(op: ops.Activation, layer: Layer) -> tuple[str, ...]:
     if _kept_by(op) == "output":
         return (layer.name,)
     return () if op.inplace else layer.inputs  # in place it keeps a copy
+
+
+RULES = (saved_tensors, auxiliary_bytes, saved_copy_bytes, statistics)
+"""What a layer's node holds."""
