@@ -6,15 +6,92 @@ Each function adds its layers to a builder and gives what leaves them. Paths are
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
-from resnet_inspect.networks import ops
-from resnet_inspect.networks.attention_module import Attending
+from resnet_inspect.networks import ops, torch_ops
 from resnet_inspect.networks.channel_rules import split_hidden
 from resnet_inspect.networks.design import Module, Part, Tensor, batch_norm, conv
 from resnet_inspect.networks.gates import GATE_ACT, GLOBAL, HIERARCHY, SCALE, SIGMOID, hidden
-from resnet_inspect.networks.shapes import elements, is_gate
-from resnet_inspect.networks.torch_ops import Arithmetic, Concat, Conv, LayerNorm, Reduce
+from resnet_inspect.networks.shapes import Shape, elements, is_gate
+
+
+class Attending(Module[Tensor]):
+    """A module that attends to positions or channels, and its steps."""
+
+    def product(self, left: Tensor, right: Tensor) -> Tensor:
+        """The product of matrices in the last two axes."""
+        *outer, rows, _ = self.shape(left)
+        return self.add(torch_ops.MatMul((*outer, rows, self.shape(right)[-1])), left, right)
+
+    def shaped(
+        self, tensor: Tensor, *shape: int, copies: bool = False, function: str = "reshape"
+    ) -> Tensor:
+        """The elements of a tensor in another shape."""
+        return self.add(torch_ops.View(function, shape, copies=copies), tensor)
+
+    def swapped(self, tensor: Tensor, last: int) -> Tensor:
+        """Two neighbouring axes of a tensor in each other's place; last: the second of them."""
+        axes = list(range(len(self.shape(tensor))))
+        axes[last - 1], axes[last] = last, last - 1
+        return self.turned(tensor, *axes, function="transpose")
+
+    def turned(self, tensor: Tensor, *axes: int, function: str = "permute") -> Tensor:
+        """The axes of a tensor in this order."""
+        shape = self.shape(tensor)
+        went = tuple(axes.index(axis) for axis in range(len(axes)))
+        output = tuple(shape[axis] for axis in axes)
+        return self.add(torch_ops.View(function, output, placed(went, shape)), tensor)
+
+    def cut(self, tensor: Tensor, start: int, count: int) -> Tensor:
+        """Some positions of a tensor's last axis."""
+        *outer, size = self.shape(tensor)
+        if count == size:
+            return tensor
+        shape = (*outer, count)
+        *places, (last, _, step) = placed(tuple(range(len(shape))), shape)
+        return self.add(torch_ops.View("slice", shape, (*places, (last, start, step))), tensor)
+
+    def channels(self, tensor: Tensor, start: int, count: int) -> Tensor:
+        """Some channels of a map."""
+        output = (count, *self.shape(tensor)[1:])
+        return self.add(torch_ops.View("narrow", output, placed((0, 1, 2), output, start)), tensor)
+
+    def split(self, tensor: Tensor, *sizes: int) -> list[Tensor]:
+        """The channels of a map, so many at a time."""
+        ends = accumulate(sizes)
+        return [
+            self.channels(tensor, end - size, size) for end, size in zip(ends, sizes, strict=True)
+        ]
+
+    def heads(self, tensor: Tensor, heads: int) -> Tensor:
+        """The channels of each head, at all positions of a map."""
+        width, height, across = self.shape(tensor)
+        return self.shaped(tensor, heads, width // heads, height * across)
+
+    def softmax(self, tensor: Tensor, axis: int = -1) -> Tensor:
+        """The shares of what is along an axis."""
+        return self.add(
+            torch_ops.Function("Softmax", over=(axis % len(self.shape(tensor)),)), tensor
+        )
+
+    def summed(self, *tensors: Tensor) -> Tensor:
+        """The sum of tensors, each a new one."""
+        first, *more = tensors
+        for tensor in more:
+            first = self.add(ops.Add(False), first, tensor)
+        return first
+
+
+def placed(axes: Shape, sizes: Shape, start: int = 0) -> tuple[tuple[int, int, int], ...]:
+    """Where axes of these sizes go (View.places); one of a single position goes nowhere."""
+    ends = zip(axes, sizes, strict=True)
+    return tuple(
+        (axis if size > 1 else -1, 0 if at else start, 1) for at, (axis, size) in enumerate(ends)
+    )
+
+
+# --- gates ---------------------------------------------------------------------------------------
 
 
 def gated(module: Module[Tensor], part: Part, tensor: Tensor) -> Tensor:
@@ -29,7 +106,7 @@ def _channel_attention(module: Attending[Tensor], part: Part, tensor: Tensor) ->
     channels = module.shape(tensor)[0]
     side = channels.bit_length() // 2  # (log2(channels) + 1) / 2, and the next odd number
     side = max(3, side + 1 - side % 2)
-    along = Conv(1, 1, (side,), (1,), (side // 2,), 1, False, (1,))
+    along = torch_ops.Conv(1, 1, (side,), (1,), (side // 2,), 1, False, (1,))
     gate = module.shaped(module.run(tensor, squeeze=GLOBAL), 1, channels)
     gate = module.run(gate, conv=along, gate=SIGMOID)
     return module.add(SCALE, tensor, module.shaped(gate, channels, 1, 1))
@@ -45,11 +122,11 @@ def _global_context(module: Attending[Tensor], part: Part, tensor: Tensor) -> Te
     pixels = module.shaped(tensor, channels, places, function="flatten")
     context = module.shaped(module.product(pixels, weight), channels, 1, 1)
     mlp = module.within("mlp_add")
-    norm = LayerNorm((units,), 2 * units)
+    norm = torch_ops.LayerNorm((units,), 2 * units)
     context = mlp.run(context, fc1=conv(channels, units, 1, bias=True), flatten=ops.Flatten())
     context = mlp.shaped(mlp.run(context, norm=norm), units, 1, 1)
     context = mlp.run(context, act=GATE_ACT, fc2=conv(units, channels, 1, bias=True))
-    return module.add(Arithmetic("add", module.shape(tensor)), tensor, context)
+    return module.add(torch_ops.Arithmetic("add", module.shape(tensor)), tensor, context)
 
 
 def _pools_and_positions(module: Attending[Tensor], part: Part, tensor: Tensor) -> Tensor:
@@ -59,7 +136,7 @@ def _pools_and_positions(module: Attending[Tensor], part: Part, tensor: Tensor) 
     """
     each, shape = module.within("channel"), module.shape(tensor)
     channels, units = shape[0], hidden(part, shape[0])
-    peaks = Reduce("amax", (channels, 1, 1), (1, 2))
+    peaks = torch_ops.Reduce("amax", (channels, 1, 1), (1, 2))
     layers = {"fc1": conv(channels, units, 1), "act": GATE_ACT, "fc2": conv(units, channels, 1)}
     sides: list[Tensor] = []
     for pool, name in ((GLOBAL, "squeeze"), (peaks, "amax")):
@@ -69,12 +146,12 @@ def _pools_and_positions(module: Attending[Tensor], part: Part, tensor: Tensor) 
         sides.append(side)
     tensor = each.add(SCALE, tensor, each.run(each.summed(*sides), gate=SIGMOID))
     where, place = module.within("spatial"), (1, *shape[1:])
-    sides = [where.add(Reduce(name, place, (0,)), tensor) for name in ("mean", "amax")]
-    gate = where.add(Concat(), *sides, name="cat")
+    sides = [where.add(torch_ops.Reduce(name, place, (0,)), tensor) for name in ("mean", "amax")]
+    gate = where.add(torch_ops.Concat(), *sides, name="cat")
     gate = where.within("conv").run(gate, conv=conv(2, 1, 7), bn=batch_norm(1))
     gate = where.run(gate, gate=SIGMOID)
     # Of one channel and position it is a gate of channels as well.
-    product = SCALE if is_gate(place, shape) else Arithmetic("mul", shape)
+    product = SCALE if is_gate(place, shape) else torch_ops.Arithmetic("mul", shape)
     return where.add(product, tensor, gate, name="scale")
 
 
@@ -168,7 +245,7 @@ def _hierarchy(module: Attending[Tensor], part: Part, op: ops.Conv2d, tensor: Te
     last = module.channels(tensor, len(made) * width, width)
     if part.changes:
         last = module.pooled("wide", op.stride[0], last, "pool")
-    return module.add(Concat(), *made, last, name="cat")
+    return module.add(torch_ops.Concat(), *made, last, name="cat")
 
 
 def in_place_of(

@@ -14,20 +14,8 @@ from itertools import count
 from typing import SupportsIndex
 
 from resnet_inspect.errors import ShapeError, shown
-from resnet_inspect.networks import ends, ops
+from resnet_inspect.networks import ends, graph, ops
 from resnet_inspect.networks.design import CHAIN, Builder, Module, Part, Tensor, conv
-from resnet_inspect.networks.graph import (
-    HEAD,
-    INPUT,
-    STEM,
-    Block,
-    BlockBuilder,
-    Layer,
-    LayerGraph,
-    Stage,
-    Wire,
-    in_network,
-)
 from resnet_inspect.networks.parallel import PARALLEL, parallel
 from resnet_inspect.networks.residual import residual_block
 from resnet_inspect.networks.shapes import Shape, show_shape
@@ -36,7 +24,7 @@ from resnet_inspect.networks.spec_field import LARGEST
 from resnet_inspect.networks.stage_layout import layout
 
 
-def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> LayerGraph:
+def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> graph.LayerGraph:
     """Wire the network for inputs of (channels, height, width).
 
     Raises ShapeError where the input does not fit the network.
@@ -46,15 +34,15 @@ def layer_graph(spec: ResNetSpec, input_shape: Shape | None = None) -> LayerGrap
 
 # A graph is data and remembers its facts, so those who ask for the same network share one.
 @lru_cache(maxsize=8)
-def _wired(spec: ResNetSpec, shape: Shape) -> LayerGraph:
+def _wired(spec: ResNetSpec, shape: Shape) -> graph.LayerGraph:
     try:
-        stages = tuple(_stages(spec, Wire(INPUT, shape)))
+        stages = tuple(_stages(spec, graph.Wire(graph.INPUT, shape)))
     except ShapeError as error:
-        raise in_network(spec.name, shape, error) from None
-    return LayerGraph(spec.name, shape, stages, spec=spec)
+        raise graph.in_network(spec.name, shape, error) from None
+    return graph.LayerGraph(spec.name, shape, stages, spec=spec)
 
 
-def _stages(spec: ResNetSpec, wire: Wire) -> Iterator[Stage]:
+def _stages(spec: ResNetSpec, wire: graph.Wire) -> Iterator[graph.Stage]:
     chained, place = spec.block == "conv", 0
     for name, parts, repeats in layout(spec):
         blocks = []
@@ -62,21 +50,21 @@ def _stages(spec: ResNetSpec, wire: Wire) -> Iterator[Stage]:
             block = _block(part, f"{CHAIN}.{place}" if chained else f"{name}.{number}", wire)
             blocks.append(block)
             place += len(block.layers)
-            wire = Wire(block.output.name, block.output.output_shape)
-        ends_network = parts[0].kind in (STEM, HEAD)
+            wire = graph.Wire(block.output.name, block.output.output_shape)
+        ends_network = parts[0].kind in (graph.STEM, graph.HEAD)
         path = blocks[0].path if ends_network else CHAIN if chained else name
-        stage = Stage(name, path, tuple(blocks), repeats)
+        stage = graph.Stage(name, path, tuple(blocks), repeats)
         yield stage
         wire = stage.leaving
 
 
 # Equal blocks of two networks are one block, as equal ops are one op: both are data.
 @lru_cache(maxsize=1024)
-def _block(part: Part, path: str, wire: Wire) -> Block:
-    net = BlockBuilder()
-    entering: Layer | Wire = wire
+def _block(part: Part, path: str, wire: graph.Wire) -> graph.Block:
+    net = graph.BlockBuilder()
+    entering: graph.Layer | graph.Wire = wire
     connect(net, part, path, entering)
-    if part.kind in (STEM, HEAD):
+    if part.kind in (graph.STEM, graph.HEAD):
         name = part.kind.lower()
         module = part.design.stem in PARALLEL if name == "stem" else part.design.head == "attention"
         return net.block(name, name if module else "", part.kind)
@@ -108,9 +96,9 @@ def image_shape(spec: ResNetSpec, input_shape: Shape | None) -> Shape:
 
 def connect(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
     """Wire a part: add its layers to a builder, fed by `tensor`; gives what leaves it."""
-    if part.kind == STEM:
+    if part.kind == graph.STEM:
         return ends.stem(Module(net, part.design), part, tensor)
-    if part.kind == HEAD:
+    if part.kind == graph.HEAD:
         return ends.head(Module(net, part.design), part, path, tensor)
     if part.kind == CHAIN:
         return _single_convolution(Module(net, part.design, CHAIN), part, path, tensor)

@@ -10,23 +10,13 @@ from functools import partial
 from typing import Any
 
 from resnet_inspect.errors import ShapeError
-from resnet_inspect.networks import ops
-from resnet_inspect.networks.attention_module import Attending, placed
+from resnet_inspect.networks import ops, torch_ops
+from resnet_inspect.networks.attention import Attending, placed
 from resnet_inspect.networks.design import Module, Part, Tensor, batch_norm, conv
 from resnet_inspect.networks.shapes import Pair, Shape, elements, show_shape
-from resnet_inspect.networks.torch_ops import (
-    Arithmetic,
-    Attention,
-    Concat,
-    Conv,
-    Move,
-    Pad,
-    Reduce,
-    View,
-)
 
 
-class Windows(Move):
+class Windows(torch_ops.Move):
     """Square windows of a map of zeros around it, as columns; side, stride, padding: of each."""
 
     side: int = 0
@@ -90,7 +80,7 @@ def _distances(module: Attending[Tensor], query: Tensor, asking: Pair, asked: Pa
     across = module.shaped(across, *outer, *asking, 1, asked[1])
     down = _distance(module, module.swapped(query, at), asked[0], "height_rel")
     down = module.shaped(module.swapped(down, at), *outer, *asking, asked[0], 1)
-    apart = module.add(Arithmetic("add", (*outer, *asking, *asked)), across, down)
+    apart = module.add(torch_ops.Arithmetic("add", (*outer, *asking, *asked)), across, down)
     return module.shaped(apart, *outer, elements(asking), elements(asked))
 
 
@@ -107,7 +97,7 @@ def _distance(module: Attending[Tensor], query: Tensor, asked: int, name: str) -
         return logits
     logits = module.shaped(logits, *outer, count * span)
     if asked - 1 > count:  # the last row ends later than it did
-        logits = module.add(Pad((0, asked - 1 - count)), logits)
+        logits = module.add(torch_ops.Pad((0, asked - 1 - count)), logits)
     logits = module.cut(logits, asked - 1, count * (span - 1))
     return module.cut(module.shaped(logits, *outer, count, span - 1), 0, asked)
 
@@ -142,7 +132,9 @@ def lambda_layer(
     value = module.swapped(module.shaped(value, each, count), 1)
     key = module.softmax(module.shaped(key, asked, count))
     whole = module.product(query, module.shaped(module.product(key, value), 1, asked, each))
-    around = Conv(1, asked, (side, side, 1), (1, 1, 1), (edge, edge, 0), 1, True, (1, 1, 1))
+    around = torch_ops.Conv(
+        1, asked, (side, side, 1), (1, 1, 1), (edge, edge, 0), 1, True, (1, 1, 1)
+    )
     near = module.add(around, module.shaped(value, 1, *grid, each), name="conv_lambda")
     near = module.swapped(module.shaped(near, 1, asked, count, each), 2)
     near = module.product(module.shaped(query, heads, count, 1, asked), near)
@@ -207,7 +199,7 @@ HEAD_WIDTH = 64
 """Channels of each head."""
 
 
-class Positions(Arithmetic):
+class Positions(torch_ops.Arithmetic):
     """A learned vector for each position of a map, and one for a token before them, added.
 
     grid: height and width of the map; made_for: those that there are vectors for, which are
@@ -227,10 +219,10 @@ def attention_pool(head: Module[Tensor], part: Part, tensor: Tensor) -> Tensor:
     module = Attending(head.net, head.design, head.path)
     width, height, across = module.shape(tensor)
     made_for, count = part.positions, height * across + 1
-    tensor = module.add(View("flatten", (width, height * across)), tensor)
+    tensor = module.add(torch_ops.View("flatten", (width, height * across)), tensor)
     tensor = module.swapped(tensor, 1)
-    mean = module.add(Reduce("mean", (1, width), (0,)), tensor)
-    tensor = module.add(Concat(), mean, tensor, name="cat")
+    mean = module.add(torch_ops.Reduce("mean", (1, width), (0,)), tensor)
+    tensor = module.add(torch_ops.Concat(), mean, tensor, name="cat")
     params = (elements(made_for) + 1) * width
     known = Positions("add", (count, width), params, grid=(height, across), made_for=made_for)
     tensor = module.add(known, tensor, name="pos_embed")
@@ -239,9 +231,9 @@ def attention_pool(head: Module[Tensor], part: Part, tensor: Tensor) -> Tensor:
     for name in "qkv":
         projected = module.add(ops.Linear(width, width), tensor, name=name)
         asked.append(module.swapped(module.shaped(projected, count, heads, each), 1))
-    answer = Attention((heads, count, each))
+    answer = torch_ops.Attention((heads, count, each))
     tensor = module.swapped(module.add(answer, *asked, name="scaled_dot_product_attention"), 1)
     tensor = module.shaped(tensor, count, width)  # answers lie as those who ask
     tensor = module.add(ops.Linear(width, part.leaving), tensor, name="proj")
-    first = View("select", (part.leaving,), ((-1, 0, 1), *placed((0,), (part.leaving,))))
+    first = torch_ops.View("select", (part.leaving,), ((-1, 0, 1), *placed((0,), (part.leaving,))))
     return module.add(first, tensor)
