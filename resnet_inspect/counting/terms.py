@@ -174,10 +174,7 @@ rule.register(ops.FrozenBatchNorm2d, lambda op, inputs, output: {"Z": 2 * elemen
 rule.register(ops.Add, lambda op, inputs, output: {"E": elements(output)})
 rule.register(ops.Scale, lambda op, inputs, output: {"X": elements(output)})
 rule.register(ops.Multiply, lambda op, inputs, output: {"X": elements(output)})
-rule.register(
-    ops.Gain,
-    lambda op, inputs, output: {"X": elements(output), "Wo": elements(output)},
-)
+rule.register(ops.Gain, lambda op, inputs, output: {"X": elements(output), "Wo": elements(output)})
 # Moves and zeros, which nobody counts:
 rule.register(ops.Flatten, lambda op, inputs, output: {})
 rule.register(ops.ZeroPad, lambda op, inputs, output: {})

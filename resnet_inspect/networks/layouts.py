@@ -86,12 +86,7 @@ def of(*parts: int | str | Fields, **own: Any) -> Fields:
 
 
 def regnet(
-    initial: int,
-    slope: float,
-    step: float,
-    depth: int,
-    group_size: int,
-    least: float = 0.0,
+    initial: int, slope: float, step: float, depth: int, group_size: int, least: float = 0.0
 ) -> Fields:
     """The fields of a RegNet (Radosavovic et al. 2020, arXiv 2003.13678, equations 2 to 4).
 

@@ -178,12 +178,7 @@ def _inner(block: Module[Tensor], part: Part, entering: Tensor) -> tuple[Tensor,
     return tensor, entering
 
 
-_RESIDUALS = {
-    "post": _postactivated,
-    "pre": _preactivated,
-    "ahead": _preactivated,
-    "inner": _inner,
-}
+_RESIDUALS = {"post": _postactivated, "pre": _preactivated, "ahead": _preactivated, "inner": _inner}
 
 
 def _shortcut(block: Module[Tensor], part: Part, tensor: Tensor) -> Tensor:

@@ -53,12 +53,7 @@ def bottleneck_attention(
 
 
 def _attended(
-    module: Attending[Tensor],
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    asking: Pair,
-    asked: Pair,
+    module: Attending[Tensor], query: Tensor, key: Tensor, value: Tensor, asking: Pair, asked: Pair
 ) -> Tensor:
     """Values, weighed by how near their keys are to a query, and how far their positions.
 

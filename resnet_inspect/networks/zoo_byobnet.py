@@ -36,11 +36,7 @@ _GENET = of(
     head_width=2560,
 )
 _ENTERING = of(
-    _SPLITTING,
-    block="bottleneck",
-    bottle_of="entering",
-    se_reduction=4,
-    attention_at="inner",
+    _SPLITTING, block="bottleneck", bottle_of="entering", se_reduction=4, attention_at="inner"
 )
 _B16 = of(
     _ENTERING,

@@ -48,13 +48,7 @@ _FACE: Fields = {
 }
 _BAG = of(50, stem="patch", stem_pool=False, strides=(2, 2, 2, 1))
 _EDSR = of(
-    "biased",
-    stem="3x3",
-    widths=(64,),
-    order="inner",
-    norm="none",
-    head="none",
-    input_size=(48, 48),
+    "biased", stem="3x3", widths=(64,), order="inner", norm="none", head="none", input_size=(48, 48)
 )
 
 REPOSITORIES: dict[str, Entry] = {

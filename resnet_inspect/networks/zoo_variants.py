@@ -39,11 +39,7 @@ _26TS = of(26, _NEXT_TS)
 _33 = of(26, _TS_SILU, "poolless", blocks=(2, 3, 3, 2), widths=(64, 128, 384, 384))
 _33F = of(_33, head_width=1280)
 _SE33 = of(
-    _33F,
-    "se",
-    widths=(256, 512, 1024, 1536),
-    bottle_ratio=(0.25, 0.25, 0.25, 1 / 3),
-    expansion=1,
+    _33F, "se", widths=(256, 512, 1024, 1536), bottle_ratio=(0.25, 0.25, 0.25, 1 / 3), expansion=1
 )
 _ECA_NEXT = of(26, _TS_SILU, "eca", group_size=(16,), query_width=16)
 _H1 = of("256", block="bottleneck", blocks=(3, 3, 10, 3), expansion=1, attention_at="inner")
