@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 from resnet_inspect.errors import FormatError, InspectError, shown
@@ -36,11 +35,11 @@ def named(name: str | os.PathLike[str]) -> ResNetSpec:
             "the model (package.module:callable), or a .pt2 file that torch.export.save wrote"
         )
     if base.lower().endswith(".toml"):
-        return _variant(read(base), fields, text)
+        return _variant(_read(base), fields, text)
     return _variant(zoo.spec(base), fields, text)
 
 
-def read(path: str | Path) -> ResNetSpec:
+def _read(name: str) -> ResNetSpec:
     """The spec that a TOML file describes, named after the file unless it gives a name.
 
     Its fields, and optionally `base`, a network of the zoo to change:
@@ -50,9 +49,11 @@ def read(path: str | Path) -> ResNetSpec:
 
     Raises FormatError with the file, the line and the key that cannot be used.
     """
+    from pathlib import Path  # only where there is TOML: it takes longer than all of this
+
     from resnet_inspect.files import read_toml
 
-    path = Path(path)
+    path = Path(name)
     text, fields = read_toml(path, "name a network ('models' lists them) or a TOML file")
     base = fields.pop("base", None)
     try:
