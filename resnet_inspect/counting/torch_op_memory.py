@@ -130,17 +130,17 @@ def _(op: torch_ops.Move, layer: Layer) -> tuple[str, ...]:
     return layer.inputs if op.function in ("gather", "embedding", "embedding_bag") else ()
 
 
-@kept.saved_tensors.register(torch_ops.Interpolate)
-def _(op: torch_ops.Interpolate, layer: Layer) -> tuple[str, ...]:
-    return layer.inputs if op.mode in ("area", "grid") else ()
+kept.saved_tensors.register(
+    torch_ops.Interpolate, lambda op, layer: layer.inputs if op.mode in ("area", "grid") else ()
+)
 
 
 kept.saved_tensors.register(torch_ops.Attention, lambda op, layer: (*layer.inputs, layer.name))
 
 
-@kept.saved_tensors.register(torch_ops.Pad)
-def _(op: torch_ops.Pad, layer: Layer) -> tuple[str, ...]:
-    return layer.inputs if op.mode in ("reflect", "replicate") else ()
+kept.saved_tensors.register(
+    torch_ops.Pad, lambda op, layer: layer.inputs if op.mode in ("reflect", "replicate") else ()
+)
 
 
 # --- what they write besides ----------------------------------------------------------------------

@@ -110,7 +110,8 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
     if spec.group_size:
         divisors["group_size"] = spec.group_size[stage]
     if spec.norm in GROUPED:
-        divisors[f"norm ({_norm_groups(spec)})"] = _grouped(spec) * spec.reduce_first
+        groups = f"groups of {spec.norm_size}" if spec.norm_size else "32 groups"
+        divisors[f"norm ({groups})"] = (spec.norm_size or 32) * spec.reduce_first
     if spec.block == "repvgg":
         divisors["groups"] = spec.groups
     if spec.self_attention and spec.self_attention[stage] != "none":
@@ -141,16 +142,6 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
             )
 
 
-def _grouped(spec: ResNetSpec) -> int:
-    """What channels must be a multiple of where norms have groups of them."""
-    size: int = spec.norm_size or 32
-    return size
-
-
-def _norm_groups(spec: ResNetSpec) -> str:
-    return f"groups of {spec.norm_size}" if spec.norm_size else "32 groups"
-
-
 def check_stem(spec: ResNetSpec) -> None:
     convolutions = len(STEM_STRIDES[spec.stem])
     if len(spec.stem_strides) != convolutions:
@@ -166,11 +157,11 @@ def check_stem(spec: ResNetSpec) -> None:
             fields=("stem_width", "stem"),
         )
     if spec.norm in GROUPED and spec.stem != "none":
-        widths = stem_channels(spec.stem, spec.stem_width)
+        widths, multiple = stem_channels(spec.stem, spec.stem_width), spec.norm_size or 32
         for width in widths[2:] if spec.stem == "quad2" else widths:
-            if width % _grouped(spec):
+            if width % multiple:
                 raise SpecError(
                     f"stem_width {spec.stem_width} gives a stem of {width} channels; norm "
-                    f"{spec.norm!r} needs a multiple of {_grouped(spec)}",
+                    f"{spec.norm!r} needs a multiple of {multiple}",
                     fields=("stem_width", "norm"),
                 )
