@@ -1,13 +1,13 @@
 """Signal and gradient in closed form against torch, over random networks.
 
-    python benchmarks/signals.py [--networks 30] [--seeds 24] [--first 0] [--gates]
+    python benchmarks/signals.py [--networks 30] [--seeds 24] [--first 0] [--gates | --others]
 
-A third of the networks are post-activation with batch norm, a third without norm, a third
-pre-activation; with --gates those with batch norm have squeeze-and-excitation, GELU or both. Growth
-a layer is that of the gradient between the outputs of the first and the last block, and of the mean
-square of the signal, each to the power of one by the layers with weights between them. Fails where
-theory is further off than 1% a layer or 5% in all, and two standard errors of what was measured;
-twice that with GELU.
+A third of the networks are post-activation with batch norm, a third without norm, a third pre-
+activation; with --gates those with batch norm have squeeze-and-excitation, GELU or both, with
+--others channel attention, norms over groups or both. Growth a layer is that of the gradient
+between the outputs of the first and the last block, and of the mean square of the signal, each to
+the power of one by the layers with weights between them. Fails where theory is further off than 1%
+a layer or 5% in all, and two standard errors of what was measured; twice that with GELU.
 """
 
 from __future__ import annotations
@@ -28,8 +28,21 @@ from resnet_inspect.pytorch.signal import measure
 KINDS = ("batch norm", "no norm", "pre-activation")
 
 
-def drawn(number: int, gates: bool = False) -> tuple[str, LayerGraph]:
-    """The network of this number; the same each time."""
+GATES: list[dict[str, Any]] = [
+    {"se_reduction": 4},
+    {"activation": "gelu"},
+    {"se_reduction": 4, "activation": "gelu"},
+]
+
+OTHERS: list[dict[str, Any]] = [
+    {"attention": "eca"},
+    {"norm": "group", "norm_size": 8},
+    {"norm": "group", "norm_size": 16, "attention": "eca"},
+]
+
+
+def drawn(number: int, more: list[dict[str, Any]]) -> tuple[str, LayerGraph]:
+    """The network of this number, the same each time; more: changes of which one is made."""
     some = random.Random(number)
     kind = KINDS[number % 3]
     width, size = some.choice([48, 64, 96]), some.choice([8, 16, 24])
@@ -45,12 +58,7 @@ def drawn(number: int, gates: bool = False) -> tuple[str, LayerGraph]:
         classes=64,
         input_size=(size, size),
     )
-    if gates and kind != "no norm":
-        more: list[dict[str, Any]] = [
-            {"se_reduction": 4},
-            {"activation": "gelu"},
-            {"se_reduction": 4, "activation": "gelu"},
-        ]
+    if more and kind != "no norm":
         spec = spec.with_changes(some.choice(more))
     graph = layer_graph(spec)
     return kind, without_norm(graph) if kind == "no norm" else graph
@@ -77,12 +85,13 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=24)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--gates", action="store_true")
+    parser.add_argument("--gates", dest="more", action="store_const", const=GATES, default=[])
+    parser.add_argument("--others", dest="more", action="store_const", const=OTHERS)
     given = parser.parse_args()
     failed = []
     for number in range(given.first, given.first + given.networks):
-        kind, graph = drawn(number, given.gates)
-        if given.gates and kind == "no norm":
+        kind, graph = drawn(number, given.more)
+        if given.more and kind == "no norm":
             continue
         bar = 2 if any(isinstance(layer.op, ops.GELU) for layer in graph.layers) else 1
         for key, (off, each, error) in compared(graph, given.seeds).items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class InspectError(ValueError):
@@ -103,3 +103,9 @@ def unknown(
     else:
         hint = f"there are {len(choices)}, {choices[0]} among them"
     return UnknownNameError(f"unknown {what} {name!r}; {hint}", fields=fields)
+
+
+def check_name(what: str, name: str, choices: Collection[str], listing: str = "") -> None:
+    """Raise UnknownNameError for a name that is not among `choices`; the rest as `unknown`."""
+    if name not in choices:
+        raise unknown(what, name, choices, listing)

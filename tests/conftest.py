@@ -48,6 +48,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
 
 
+def pytest_collection() -> None:
+    gc.disable()  # nothing that is collected is garbage
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # thousands of tests and all modules, which live until the end
+    gc.enable()
+
+
 def pytest_sessionfinish() -> None:
     gc.collect()  # graphs of pygraphviz complain where they outlive the interpreter's modules
 

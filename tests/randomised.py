@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
+
+
+class Undrawn(TorchFunctionMode):
+    """Where modules are made without drawing their weights, for tests that give them others."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        settings = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return settings["tensor"] if "tensor" in settings else args[0]
+        return func(*args, **settings)
 
 
 def randomise(model: nn.Module) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import resnet_inspect as ri
-from resnet_inspect.measuring.environment import Condition, Device, Settings, Software
-from resnet_inspect.measuring.measurement import Environment
+from resnet_inspect.measuring.measurement import Condition, Device, Environment, Settings, Software
 from resnet_inspect.measuring.records import (
     Case,
     DeviceCeilings,

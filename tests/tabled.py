@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 REPORTS = Path(__file__).parents[1] / "reports"
 
 TABLES = (
@@ -12,7 +14,7 @@ TABLES = (
     "table resnet50 --level stage --columns all",
     "table --style paper resnet18 resnet34 resnet50 resnet101 resnet152",
     "models",
-    "models --accuracy",
+    "models --accuracy --under params=30M",
     "explain resnet50 layer1.0",
     "explain resnet50 layer2.0.conv2",
     "explain residual",
@@ -29,3 +31,6 @@ TABLES = (
     "roofline resnet18 --device rtx4090",
     f"results {REPORTS}/latency/cpu/ladder.jsonl",
 )
+
+LONGEST = pytest.param("models --accuracy", marks=pytest.mark.slow)
+"""A thousand rows of the same columns."""

@@ -42,10 +42,6 @@ class Import(NamedTuple):
     late: bool
 
 
-def files() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
-
-
 def module_name(path: Path) -> str:
     """costs, cli.table, or __init__ for the package itself."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
@@ -56,14 +52,15 @@ def wing(module: str) -> str:
     return module.split(".")[0]
 
 
-MODULES = {module_name(path): path for path in files()}
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def imports(path: Path) -> Iterator[Import]:
-    yield from _imports(ast.parse(path.read_text(encoding="utf-8")), late=False)
+@pytest.fixture(scope="module")
+def trees() -> dict[str, ast.Module]:
+    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 
 
-def _imports(node: ast.AST, late: bool) -> Iterator[Import]:
+def imports(node: ast.AST, late: bool) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             for alias in child.names:
@@ -73,13 +70,12 @@ def _imports(node: ast.AST, late: bool) -> Iterator[Import]:
             yield Import(child.module or "", late)
         inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
         types_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
-        yield from _imports(child, late or inside or types_only)
+        yield from imports(child, late or inside or types_only)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_module_states_its_contract(module: str) -> None:
-    assert ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8")))
-    assert "util" not in module
+def test_every_module_states_its_contract(trees: dict[str, ast.Module]) -> None:
+    assert [module for module, tree in trees.items() if not ast.get_docstring(tree)] == []
+    assert [module for module in MODULES if "util" in module] == []
 
 
 def test_imports_run_one_way() -> None:
@@ -100,34 +96,33 @@ def test_the_top_holds_wings_only() -> None:
         assert isinstance(statement, ast.Expr)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_heavy_libraries_load_where_they_are_used(module: str) -> None:
-    for name, late in imports(MODULES[module]):
-        library = name.split(".")[0]
-        if wing(module) in CORE:
-            assert library in sys.stdlib_module_names or library == "resnet_inspect"
-        if library in HEAVY and not {module, wing(module)} & HEAVY[library]:
-            assert late, f"{library} loads with {module}"
-        if library in ("torch", "torchvision", "timm"):
-            # Elsewhere torch is a name in an annotation at most.
-            assert wing(module) == "pytorch" or (wing(module) == "api" and late)
+def test_heavy_libraries_load_where_they_are_used(trees: dict[str, ast.Module]) -> None:
+    for module, tree in trees.items():
+        for name, late in imports(tree, late=False):
+            library, place = name.split(".")[0], (module, name)
+            if wing(module) in CORE:
+                assert library in sys.stdlib_module_names or library == "resnet_inspect", place
+            if library in HEAVY and not {module, wing(module)} & HEAVY[library]:
+                assert late, place
+            if library in ("torch", "torchvision", "timm"):
+                # Elsewhere torch is a name in an annotation at most.
+                assert wing(module) == "pytorch" or (wing(module) == "api" and late), place
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_nothing_prints_but_the_command_line(module: str) -> None:
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+def test_nothing_prints_but_the_command_line(trees: dict[str, ast.Module]) -> None:
     printing = [
-        node.lineno
+        (module, node.lineno)
+        for module, tree in trees.items()
+        if wing(module) != "cli"
         for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and node.id == "print" and wing(module) != "cli"
+        if isinstance(node, ast.Name) and node.id == "print"
     ]
     assert printing == []
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_files_stay_small(module: str) -> None:
-    lines = MODULES[module].read_text(encoding="utf-8").count("\n")
-    assert lines <= 450
+def test_files_stay_small() -> None:
+    lines = {name: path.read_bytes().count(b"\n") for name, path in MODULES.items()}
+    assert {name: count for name, count in lines.items() if count > 450} == {}
 
 
 PROBES = {

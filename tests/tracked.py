@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.distributed._tools.mem_tracker import MemTracker
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
@@ -31,6 +30,8 @@ def tracked_peak(graph: LayerGraph, settings: Settings, batch: int) -> int:
 
     Adam's step counters are left out: scalars, one a parameter, on the CPU.
     """
+    from torch.distributed._tools.mem_tracker import MemTracker  # loads torch's compiler
+
     with FakeTensorMode():
         model = assemble(graph).train()
         for part in checkpointed(graph, settings.checkpoint):

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
-from resnet_inspect.api.networks import Model, graph, graphs, spec
+from resnet_inspect.api.networks import Model, graph, graphs, several, spec
 from resnet_inspect.counting.autocast import step_dtype
 from resnet_inspect.counting.training_step import Settings
 from resnet_inspect.errors import InspectError
@@ -56,9 +56,9 @@ def forecasts(
     return [
         forecast_one(network, on, images, kind, way, order, train=train, detailed=detailed)
         for network, on, way, order in product(
-            networks, _named(device), _words(mode), _words(layout)
+            networks, _named(device), several(mode), several(layout)
         )
-        for kind in _words(dtype or on.usual_dtype())
+        for kind in several(dtype or on.usual_dtype())
         for images in ((batch,) if isinstance(batch, int) else batch)
     ]
 
@@ -71,13 +71,15 @@ def forecast(
     mode: str | Sequence[str] = "eager",
     layout: str | Sequence[str] = "nchw",
     train: bool = False,
+    level: str = "network",
     input_shape: Shape | None = None,
 ) -> Table:
     """How long networks will take: every combination of the arguments, one row each.
 
     device: names ('resnet-inspect devices'), in any vendor's spelling, or TOML files. dtype: fp32,
     tf32, fp16, bf16, amp-fp16, amp-bf16 (default: fp16 where the device has it). mode: eager or
-    compile; layout: nchw or nhwc. train: a step of forward, backward and SGD with momentum. Rows
+    compile; layout: nchw or nhwc. train: a step of forward, backward and SGD with momentum. level:
+    'stage', 'block' or 'kernel' for the rows of a single forecast, each with what bounds it. Rows
     have `seconds`, `low` and `high` (90% of held-out measurements lay between them),
     `images_per_second`, and by what they were calibrated. Raises InspectError.
     """
@@ -93,7 +95,9 @@ def forecast(
             layout=layout,
             train=train,
             input_shape=input_shape,
-        )
+            detailed=level != "network",
+        ),
+        level,
     )
 
 
@@ -233,10 +237,6 @@ def accuracy(
             layout=layout,
         )
     )
-
-
-def _words(values: str | Sequence[str]) -> Sequence[str]:
-    return (values,) if isinstance(values, str) else values
 
 
 def _named(devices: DeviceName | Sequence[DeviceName]) -> list[Device]:

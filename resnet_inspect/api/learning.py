@@ -46,6 +46,7 @@ def learn(
     not finite ends a run with a row that says so. Raises InspectError.
     """
     from resnet_inspect.measuring.learning import Recipe
+    from resnet_inspect.measuring.sweep import Session
     from resnet_inspect.pytorch.train.data import images_named
     from resnet_inspect.pytorch.train.learn import run_learning
     from resnet_inspect.reporting.measurements import Measurements
@@ -63,18 +64,9 @@ def learn(
         rate=float(rate),
         weight_decay=float(weight_decay),
     )
-    records = run_learning(
-        [_fitted(model, images) for model in wanted],
-        images,
-        recipe,
-        seeds=seeds,
-        device=device,
-        threads=threads,
-        record=record,
-        resume=resume,
-        progress=progress,
-    )
-    return Measurements(tuple(records))
+    networks = [_fitted(model, images) for model in wanted]
+    session = Session(device, threads, record, resume, progress)
+    return Measurements(tuple(run_learning(networks, images, recipe, seeds, session)))
 
 
 _CIFAR: dict[str, Any] = {"widths": (16, 32, 64), "stem_width": 16}

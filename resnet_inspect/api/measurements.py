@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.api.networks import Model, graph, graphs
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.api.networks import Model, graph, graphs, several
+from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.inputs import Inputs
 
@@ -42,7 +42,7 @@ def bench(
     `read_bench`; resume: leave out what it holds. Running out of memory is a row that says so. A
     mode that compiles makes torch forget what it compiled before. Raises InspectError.
     """
-    from resnet_inspect.measuring.sweep import grid
+    from resnet_inspect.measuring.sweep import Session, grid
     from resnet_inspect.pytorch.bench.sweep import run_sweep
     from resnet_inspect.reporting.measurements import Measurements
 
@@ -52,27 +52,13 @@ def bench(
     tasks = grid(
         networks,
         (batch,) if isinstance(batch, int) else batch,
-        _several(dtype),
-        _several(memory_format),
-        _several(mode),
+        several(dtype),
+        several(memory_format),
+        several(mode),
         "training" if train else "inference",
     )
-    records = run_sweep(
-        tasks,
-        per_layer=per_layer,
-        device=device,
-        threads=threads,
-        budget=budget,
-        half_width=half_width,
-        record=record,
-        resume=resume,
-        progress=progress,
-    )
-    return Measurements(tuple(records))
-
-
-def _several(names: str | Sequence[str]) -> Sequence[str]:
-    return (names,) if isinstance(names, str) else names
+    session = Session(device, threads, record, resume, progress)
+    return Measurements(tuple(run_sweep(tasks, session, budget, half_width, per_layer)))
 
 
 def ladder(
@@ -95,21 +81,13 @@ def ladder(
     step is tried on top of those kept before; its outputs are checked against those of fp32.
     resume: continue behind the steps that the record holds. The rest is as `bench` has it.
     """
+    from resnet_inspect.measuring.sweep import Session
     from resnet_inspect.pytorch.bench.sweep import run_ladder
     from resnet_inspect.reporting.measurements import Measurements
 
-    records = run_ladder(
-        graph(model, input_shape, **changes),
-        batch,
-        device=device,
-        threads=threads,
-        budget=budget,
-        half_width=half_width,
-        record=record,
-        resume=resume,
-        progress=progress,
-    )
-    return Measurements(tuple(records))
+    network = graph(model, input_shape, **changes)
+    session = Session(device, threads, record, resume, progress)
+    return Measurements(tuple(run_ladder(network, batch, session, budget, half_width)))
 
 
 def device(
@@ -127,13 +105,12 @@ def device(
     if there is one). threads: of the CPU (default: torch's). record: a JSON Lines file to add the
     ceilings to as well. Raises InspectError.
     """
+    from resnet_inspect.measuring.sweep import Session
     from resnet_inspect.pytorch.bench.sweep import run_ceilings
     from resnet_inspect.reporting.measurements import Measurements
 
-    ceilings = run_ceilings(
-        device, threads=threads, refresh=refresh, record=record, progress=progress
-    )
-    return Measurements((ceilings,))
+    session = Session(device, threads, record, False, progress)
+    return Measurements((run_ceilings(session, refresh),))
 
 
 def roofline(
@@ -161,8 +138,7 @@ def roofline(
     from resnet_inspect.reporting.measurements import NetworkRoofline
     from resnet_inspect.tables.roofline import LEVELS
 
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)
     network = graph(model, input_shape, **changes)
     if device in (None, "cuda", "cpu") or ceilings is not None:
         best = load_ceilings(ceilings, device).ceilings
@@ -184,4 +160,4 @@ def read_bench(
     from resnet_inspect.reporting.measurements import Measurements
 
     measurements = Measurements(read(path), os.fspath(path))
-    return measurements.select(_several(models)) if models else measurements
+    return measurements.select(several(models)) if models else measurements

@@ -155,6 +155,11 @@ def flat(models: Sequence[Model | Sequence[Model]]) -> list[Model]:
     return list(cast("Iterable[Model]", chain.from_iterable(lists)))  # a str is a sequence too
 
 
+def several(names: str | Sequence[str]) -> Sequence[str]:
+    """Names, of which one may stand for itself."""
+    return (names,) if isinstance(names, str) else names
+
+
 def trace(
     module: torch.nn.Module, input_shape: Inputs | None = None, *, leaves: Sequence[str] = ()
 ) -> LayerGraph:

@@ -63,11 +63,11 @@ def effective_fields(
         raise InspectError(
             f"theory reaches no stage of {network.name}; 'signal' says where it stops"
         )
-    if not measure:
-        return tables.effective_fields(network, fields, stages=not layers)
-    from resnet_inspect.pytorch.effective_field import measure as measured
+    found = {}
+    if measure:
+        from resnet_inspect.pytorch.effective_field import measure as measured
 
-    found = {name: measured(network, field, seeds=seeds) for name, field in fields.items()}
+        found = {name: measured(network, field, seeds=seeds) for name, field in fields.items()}
     return tables.effective_fields(network, fields, found, stages=not layers)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.api.networks import Model, checked_shape, graph, graphs, has_spec, spec
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.inputs import Inputs
@@ -116,8 +116,7 @@ def table(
     """
     from resnet_inspect.tables import network
 
-    if names not in NAMINGS:
-        raise unknown("naming", names, NAMINGS)
+    check_name("naming", names, NAMINGS)
     described = graph(model, input_shape, args=args, leaves=leaves, **changes)
     made = network.table(
         described,
@@ -193,11 +192,12 @@ def compare(
     Counts are exact for `batch` samples. convention: count as another tool does, in columns
     'counted'.
     """
-    from resnet_inspect.tables import comparison
+    from resnet_inspect.tables.comparison import overview
 
-    return comparison.compare(
-        graphs(models, input_shape), batch=batch, dtype=dtype, convention=convention
-    )
+    networks = graphs(models, input_shape)
+    if len(networks) < 2:
+        raise InspectError("compare needs at least two networks")
+    return overview(networks, batch=batch, dtype=dtype, convention=convention)
 
 
 def diff(before: Model, after: Model, *, input_shape: Inputs | None = None) -> Table:

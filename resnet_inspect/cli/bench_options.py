@@ -12,8 +12,9 @@ from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.cli.output import SLOW, Shown, check_output, emit, note, output_options
+from resnet_inspect.cli.output import SLOW, check_output, emit, note, output_options
 from resnet_inspect.cli.parameters import Function, option, together, words_of
+from resnet_inspect.counting.dtypes import ARITHMETIC
 from resnet_inspect.errors import InspectError
 from resnet_inspect.files import cannot_make, check_folder
 from resnet_inspect.measuring.progress import Progress
@@ -23,10 +24,9 @@ if TYPE_CHECKING:
     from resnet_inspect.measuring.records import Measurement
     from resnet_inspect.pictures.plots.plot import Plot
     from resnet_inspect.reporting.measurements import Measurements, NetworkRoofline
+    from resnet_inspect.tables.table import Printable
 
 DEVICES = ("cuda", "cpu")
-
-DTYPES = ("fp32", "tf32", "fp16", "bf16")
 
 _HOW = "How to measure"
 
@@ -90,14 +90,14 @@ def level_option(help: str = "Rows") -> Callable[[Function], Function]:
 def dtypes_option(*, several: bool) -> Callable[[Function], Function]:
     """--dtype of what runs on a device."""
     shown = "--dtype DTYPE,.." if several else "--dtype DTYPE"
-    return option(shown, "Precision", default="fp32", words=DTYPES, several=several)
+    return option(shown, "Precision", default="fp32", words=ARITHMETIC)
 
 
 plots_option = option("--plots FOLDER", "Write plots (SVG) into a folder.")
 
 
 def shows_measured(
-    function: Callable[..., tuple[Shown, Measurements | NetworkRoofline | None]],
+    function: Callable[..., tuple[Printable, Measurements | NetworkRoofline | None]],
 ) -> Callable[..., None]:
     """Give a command --plots, --format and -o; it returns what to show, and what has its plots."""
 

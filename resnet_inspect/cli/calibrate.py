@@ -6,7 +6,7 @@ from typing import Any
 
 import resnet_inspect as ri
 from resnet_inspect.cli.forecast import way_options
-from resnet_inspect.cli.output import Shown, emit, output_option
+from resnet_inspect.cli.output import emit, output_option
 from resnet_inspect.cli.parameters import argument, command, option
 
 
@@ -33,5 +33,4 @@ def calibrate(
     if output is not None:
         made.save(output)
     if output != "-":
-        shown: Shown = made
-        emit(shown, None, None)
+        emit(made, None, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.errors import InspectError, check_name
 
 _EVAL = 'eval "$(_RESNET_INSPECT_COMPLETE={}_source resnet-inspect)"'
 
@@ -26,8 +26,7 @@ def install(shell: str) -> None:
     Raises InspectError for another shell, or a file that cannot be written.
     """
     name = shell or Path(os.environ.get("SHELL", "")).name
-    if name not in SHELLS:
-        raise unknown("shell", name, SHELLS)
+    check_name("shell", name, SHELLS)
     place, line = SHELLS[name]
     path = Path.home() / place
     try:

@@ -9,7 +9,7 @@ import resnet_inspect as ri
 from resnet_inspect.cli.forecast import devices_option, run_options
 from resnet_inspect.cli.network_options import models_options
 from resnet_inspect.cli.output import shows
-from resnet_inspect.cli.parameters import command, option, split, words_of
+from resnet_inspect.cli.parameters import command, option, words_of
 from resnet_inspect.networks.graph import LayerGraph
 
 
@@ -35,7 +35,7 @@ from resnet_inspect.networks.graph import LayerGraph
 @option("--power-limit WATTS", "Power allowed for each device.", type=float, unset="its TDP")
 @option("--price PRICE", "Your price: 2.5/h for an hour of one device, or 0.3/kWh.")
 @shows
-def cost(graphs: Sequence[LayerGraph], device: str, **plan: Any) -> ri.Table:
+def cost(graphs: Sequence[LayerGraph], **plan: Any) -> ri.Table:
     """Estimate what training takes: hours, kWh, and money at your own price.
 
     \b
@@ -43,4 +43,4 @@ def cost(graphs: Sequence[LayerGraph], device: str, **plan: Any) -> ri.Table:
     resnet-inspect cost resnet18 resnet50 --device t4,l4 --dataset 100000
     resnet-inspect cost resnet50 --device a40 --power-limit 200 --price 0.3/kWh
     """
-    return ri.training_cost(*graphs, device=split(device, "--device"), **plan)
+    return ri.training_cost(*graphs, **plan)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import device_options, watched
-from resnet_inspect.cli.output import Shown, shows
+from resnet_inspect.cli.output import shows
 from resnet_inspect.cli.parameters import command, option
+
+if TYPE_CHECKING:
+    from resnet_inspect.reporting.measurements import Measurements
 
 
 @command("device")
@@ -15,7 +18,7 @@ from resnet_inspect.cli.parameters import command, option
 @option("--refresh", "Measure again what is stored.")
 @option("--record FILE", "JSON Lines to add the ceilings to as well.")
 @shows
-def device(device: str | None, **settings: Any) -> Shown:
+def device(device: str | None, **settings: Any) -> Measurements:
     """Measure what a device can do at best: arithmetic, copies.
 
     Arithmetic by dtype, copies and launches: these ceilings are measured once for a device and a

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resnet_inspect as ri
 from resnet_inspect.cli.network_options import Network, network_options
 from resnet_inspect.cli.output import shows, telling
-from resnet_inspect.cli.parameters import command, option, split
+from resnet_inspect.cli.parameters import command, option
 
 
 @command("field")
@@ -14,7 +14,7 @@ from resnet_inspect.cli.parameters import command, option, split
 @option("--measure", "Beside it as autograd finds it.")
 @option("--seeds N", "Seeds of --measure.", default=100)
 @shows
-def field(network: Network, layers: str | None, measure: bool, seeds: int) -> ri.Table:
+def field(network: Network, layers: tuple[str, ...] | None, measure: bool, seeds: int) -> ri.Table:
     """Show how much of the input a unit really sees.
 
     In closed form, at initialisation: the effective receptive field.
@@ -24,7 +24,6 @@ def field(network: Network, layers: str | None, measure: bool, seeds: int) -> ri
     resnet-inspect field resnet20_cifar --measure --seeds 500
     resnet-inspect plot field resnet18 resnet50 -o field.svg
     """
-    named = split(layers, "--layers") if layers else ()
     graph = network.graph
     with telling(f"measuring the gradient of {seeds} seeds" if measure else "following gradients"):
-        return ri.effective_fields(graph, named, measure=measure, seeds=seeds)
+        return ri.effective_fields(graph, layers or (), measure=measure, seeds=seeds)

@@ -10,8 +10,8 @@ import click
 import resnet_inspect as ri
 from resnet_inspect.cli.forecast import device_names
 from resnet_inspect.cli.network_options import models_options
-from resnet_inspect.cli.output import Shown, shows
-from resnet_inspect.cli.parameters import command, option, split, words_of
+from resnet_inspect.cli.output import shows
+from resnet_inspect.cli.parameters import command, option, words_of
 from resnet_inspect.networks.graph import LayerGraph
 
 
@@ -22,7 +22,6 @@ from resnet_inspect.networks.graph import LayerGraph
     "--device NAME,..",
     "Devices with the memory that CUDA reports of them, or TOML files",
     words=device_names,
-    several=True,
 )
 @option("--batch N", "Find the largest square input at this batch.", type=click.IntRange(min=1))
 @option(
@@ -58,10 +57,10 @@ from resnet_inspect.networks.graph import LayerGraph
 @shows
 def fit(
     graphs: Sequence[LayerGraph],
-    memory: str | None,
-    device: str | None,
+    memory: tuple[str, ...] | None,
+    device: tuple[str, ...] | None,
     **settings: Any,
-) -> Shown:
+) -> ri.Table:
     """Find the largest batch, or the largest input, that fits into a memory.
 
     \b
@@ -69,9 +68,4 @@ def fit(
     resnet-inspect fit resnet152 --memory 24GiB --train --checkpoint block
     resnet-inspect fit resnet50 --memory 8GiB --batch 64 --dtype fp16
     """
-    return ri.fit(
-        *graphs,
-        memory=split(memory, "--memory") if memory else (),
-        device=split(device, "--device") if device else (),
-        **settings,
-    )
+    return ri.fit(*graphs, memory=memory or (), device=device or (), **settings)

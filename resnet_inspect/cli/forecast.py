@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import resnet_inspect as ri
 from resnet_inspect.cli.network_options import models_options
-from resnet_inspect.cli.output import Shown, shows
+from resnet_inspect.cli.output import shows
 from resnet_inspect.cli.parameters import (
     Function,
     command,
     option,
-    split,
     together,
     whole_numbers,
     words_of,
 )
-from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
 
 
@@ -31,7 +30,6 @@ devices_option = option(
     "Devices ('resnet-inspect devices'), or TOML files",
     required=True,
     words=device_names,
-    several=True,
 )
 
 
@@ -40,32 +38,17 @@ def run_options(
 ) -> Callable[[Function], Function]:
     """--dtype, with what holds where it is not given, --mode and --layout: how networks run."""
     more = ",.." if several else ""
-    modes, layouts = "forecasting.kernels:MODES", "forecasting.forecast:LAYOUTS"
+    modes, layouts = words_of("forecasting.kernels:MODES"), words_of("forecasting.forecast:LAYOUTS")
     return together(
         option(
             f"--dtype DTYPE{more}",
             "Type of values; amp: autocast, with weights in fp32",
             words=words_of("forecasting.efficiency:SETTINGS"),
-            several=several,
             unset=dtype,
             panel=panel,
         ),
-        option(
-            f"--mode MODE{more}",
-            "Mode",
-            default="eager",
-            words=words_of(modes),
-            several=several,
-            panel=panel,
-        ),
-        option(
-            f"--layout LAYOUT{more}",
-            "Layout",
-            default="nchw",
-            words=words_of(layouts),
-            several=several,
-            panel=panel,
-        ),
+        option(f"--mode MODE{more}", "Mode", default="eager", words=modes, panel=panel),
+        option(f"--layout LAYOUT{more}", "Layout", default="nchw", words=layouts, panel=panel),
     )
 
 
@@ -80,20 +63,11 @@ def way_options(*, several: bool) -> Callable[[Function], Function]:
 @command("forecast")
 @models_options()
 @devices_option
-@option("--batch N,..", "Images in a batch.", default="1")
+@option("--batch N,..", "Images in a batch.", default="1", callback=whole_numbers)
 @way_options(several=True)
 @option("--level LEVEL", "Rows", default="network", words=words_of("tables.forecast:LEVELS"))
 @shows
-def forecast(
-    graphs: Sequence[LayerGraph],
-    device: str,
-    batch: str,
-    dtype: str | None,
-    mode: str,
-    layout: str,
-    train: bool,
-    level: str,
-) -> Shown:
+def forecast(graphs: Sequence[LayerGraph], **settings: Any) -> ri.Table:
     """Forecast how long networks take on a device that need not be at hand.
 
     \b
@@ -101,23 +75,4 @@ def forecast(
     resnet-inspect forecast resnet18 resnet50 --device a100 --batch 64 --train
     resnet-inspect forecast resnet50 --device t4 --batch 32 --level stage
     """
-    from resnet_inspect.tables.forecast import forecast_table, forecasts_table
-
-    made = ri.forecasts(
-        *graphs,
-        device=split(device, "--device"),
-        batch=whole_numbers(batch, "--batch"),
-        dtype=split(dtype, "--dtype") if dtype else None,
-        mode=split(mode, "--mode"),
-        layout=split(layout, "--layout"),
-        train=train,
-        detailed=level != "network",
-    )
-    if level == "network":
-        return forecasts_table(made)
-    if len(made) > 1:
-        raise InspectError(
-            f"--level {level} is for one forecast, not for {len(made)}; give one network, device "
-            "and batch"
-        )
-    return forecast_table(made[0], level)
+    return ri.forecast(*graphs, **settings)

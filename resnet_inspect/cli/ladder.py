@@ -12,11 +12,11 @@ from resnet_inspect.cli.bench_options import (
     watched,
 )
 from resnet_inspect.cli.network_options import Network, batch_option, network_options
-from resnet_inspect.cli.output import Shown
 from resnet_inspect.cli.parameters import command
 
 if TYPE_CHECKING:
     from resnet_inspect.reporting.measurements import Measurements
+    from resnet_inspect.tables.table import Printable
 
 
 @command("ladder")
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @shows_measured
 @record_options
 @sampling_options
-def ladder(network: Network, record: str | None, **settings: Any) -> tuple[Shown, Measurements]:
+def ladder(network: Network, record: str | None, **settings: Any) -> tuple[Printable, Measurements]:
     """Measure a network step by step, from naive to fastest.
 
     fp32 eager, TF32, channels_last, bf16, fp16, batch norm folded into convolutions, torch.compile,

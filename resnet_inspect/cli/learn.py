@@ -15,13 +15,13 @@ from resnet_inspect.cli.bench_options import (
     watched,
 )
 from resnet_inspect.cli.network_options import models_argument
-from resnet_inspect.cli.output import Shown
 from resnet_inspect.cli.parameters import Option, command, option
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.tables.learning import LEVELS
 
 if TYPE_CHECKING:
     from resnet_inspect.reporting.measurements import Measurements
+    from resnet_inspect.tables.table import Printable
 
 IN_FOLDERS = ("mnist", "cifar10")
 
@@ -66,7 +66,7 @@ class DataOption(Option):
 @threads_option("one for small networks, torch's for others")
 def learn(
     models: tuple[str, ...], level: str, record: str | None, **settings: Any
-) -> tuple[Shown, Measurements]:
+) -> tuple[Printable, Measurements]:
     """Train networks on small images, plain beside residual.
 
     With --record each epoch is saved as it is finished, and --resume goes on with the same bits.
@@ -76,8 +76,7 @@ def learn(
     resnet-inspect learn plain56 resnet56 --epochs 10 --plots figures
     resnet-inspect learn resnet34_mnist --data mnist FOLDER --epochs 2 --seeds 1
     """
-    if level not in LEVELS:  # before anything is trained
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)  # before anything is trained
     with watched("training", record, records=True) as progress:
         measurements = ri.learn(*models, record=record, progress=progress, **settings)
     return measurements.view(level), measurements

@@ -115,8 +115,7 @@ def network_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @wraps(function)
     def command(**values: Any) -> Any:
-        own = ("model", "depth", "input", "args", "leaf", "folded")
-        named = {name: values.pop(name) for name in own}
+        named = {name: values.pop(name) for name in Network._fields if name in values}
         changes = {name: values.pop(name) for name in FIELDS if name in values}
         chosen = {name: value for name, value in changes.items() if value is not None}
         return function(network=Network(**named, changes=chosen), **values)
@@ -235,7 +234,8 @@ def _field_option(about: SpecField) -> Callable[[Function], Function]:
         alias="--" + about.alias.replace("_", "-") if about.alias else "",
         panel=_NETWORK,
         words=about.choices or None,
-        several=about.kind == "words",
+        shell_complete=completes(about.choices, several=about.kind == "words"),
+        several=False,  # the field reads its text itself
     )
 
 

@@ -9,29 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from itertools import starmap
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from resnet_inspect.cli.parameters import Function, Words, option, split, together
+from resnet_inspect.cli.parameters import Function, Words, option, together
 from resnet_inspect.cli.streams import unguarded
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.tables.characters import visible
 
 if TYPE_CHECKING:
     from resnet_inspect.pictures.diagrams.diagram import Diagram
-    from resnet_inspect.tables.table import Sheet
-    from resnet_inspect.tables.terminal import Line
+    from resnet_inspect.tables.table import Printable, Sheet
 
 TERMINAL = "terminal"
-
-
-class Shown(Protocol):
-    """What can be printed as lines, and written in a format: a table, or several."""
-
-    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]: ...
-
-    def to_text(self, format: str) -> str: ...
 
 
 def formats() -> tuple[str, ...]:
@@ -59,10 +50,10 @@ output_options = together(
 
 def only_option(tables: Words) -> Callable[[Function], Function]:
     """--only of a command that gives several tables, of these names."""
-    return option("--only TABLE,..", "Tables to show", words=tables, several=True, unset="all")
+    return option("--only TABLE,..", "Tables to show", words=tables, unset="all")
 
 
-def shows(function: Callable[..., Shown]) -> Callable[..., None]:
+def shows(function: Callable[..., Printable]) -> Callable[..., None]:
     """Give a command that returns a table, or several, --format and -o to say where they go."""
 
     @output_options
@@ -79,9 +70,9 @@ def shows_some_of(tables: Words) -> Callable[[Callable[..., Sheet]], Callable[..
 
     def decorate(function: Callable[..., Sheet]) -> Callable[..., None]:
         @wraps(function)
-        def command(*, only: str | None, **values: Any) -> Shown:
+        def command(*, only: tuple[str, ...] | None, **values: Any) -> Sheet:
             sheet = function(**values)
-            return sheet if only is None else sheet.only(split(only, "--only"))
+            return sheet if only is None else sheet.only(only)
 
         return only_option(tables)(shows(command))
 
@@ -91,8 +82,7 @@ def shows_some_of(tables: Words) -> Callable[[Callable[..., Sheet]], Callable[..
 def chosen_format(format: str | None, output: str | None) -> str:
     """The format asked for, or that of the file's suffix; raises InspectError."""
     if format is not None:
-        if format not in formats():
-            raise unknown("format", format, formats())
+        check_name("format", format, formats())
         return format
     if _is_stdout(output) or str(output).lower().endswith(".txt"):
         return TERMINAL
@@ -119,7 +109,7 @@ def _is_stdout(output: str | None) -> bool:
     return output == STDOUT
 
 
-def emit(shown: Shown, format: str | None, output: str | None) -> None:
+def emit(shown: Printable, format: str | None, output: str | None) -> None:
     """Print a table or several, or write them to a file; raises InspectError."""
     kind = chosen_format(format, output)
     if kind == "csv" and len(names := list(getattr(shown, "tables", ()))) > 1:
@@ -202,7 +192,7 @@ def telling(
         timer.cancel()
 
 
-def _print(shown: Shown) -> None:
+def _print(shown: Printable) -> None:
     """Print to stdout: in a terminal as wide as it is and with styles, else as wide as it takes."""
     stream = sys.stdout
     ascii = not stream.encoding.lower().startswith("utf")

@@ -46,8 +46,8 @@ def words_of(place: str) -> Callable[[], Iterable[str]]:
 class Option(click.Option):
     """An option: the words it takes, the panel of the help that lists it, and its default in words.
 
-    unset: what holds where it is not given, if no value says that. alias: another name of it, which
-    the help leaves out.
+    several: whether its value is words separated by commas. unset: what holds where it is not
+    given, if no value says that. alias: another name of it, which the help leaves out.
     """
 
     def __init__(
@@ -63,6 +63,8 @@ class Option(click.Option):
     ) -> None:
         if words is not None:
             settings.setdefault("shell_complete", completes(words, several))
+        if several:
+            settings.setdefault("callback", split)
         super().__init__([*names, alias] if alias else names, **settings)
         self.words, self.panel, self.unset, self.alias = words, panel, unset, alias
 
@@ -141,12 +143,14 @@ def option(
 ) -> Callable[[Function], Function]:
     """An `Option` as help shows it: option("--output -o FILE", "Where to."); a flag has no FILE.
 
-    to: the parameter that it sets, where that has another name.
+    NAME,.. is several names. to: the parameter that it sets, where that has another name.
     """
     words = declared.split(" ")
     metavar = None if words[-1].startswith("-") else words.pop()
     if metavar is None:
         settings["is_flag"] = True
+    elif metavar.endswith(",.."):
+        settings.setdefault("several", True)
     names = [*words, to] if to else words
     return click.option(*names, cls=Option, metavar=metavar, help=help, **settings)
 
@@ -168,19 +172,21 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function
     return decorate
 
 
-def split(text: str, option: str) -> tuple[str, ...]:
+def split(_: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
     """('fp32', 'bf16') from 'fp32,bf16', each word once; raises UsageError for an empty one."""
+    if text is None:
+        return None
     words = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     if not all(words):
-        raise click.UsageError(f"{option} is {text!r}; give words separated by commas")
+        raise click.UsageError(f"{param.opts[0]} is {text!r}; give words separated by commas")
     return words
 
 
-def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+def whole_numbers(_: click.Context, param: click.Parameter, text: str) -> tuple[int, ...]:
     """(1, 8) from '1,8'; raises UsageError."""
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise click.UsageError(
-            f"{option} is {text!r}; give whole numbers separated by commas, such as 1,8,64"
+            f"{param.opts[0]} is {text!r}; give whole numbers separated by commas, such as 1,8,64"
         ) from None

@@ -10,8 +10,8 @@ import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import watched
 from resnet_inspect.cli.network_options import Network, batch_option, network_options
 from resnet_inspect.cli.output import emit, note, only_option, output_options
-from resnet_inspect.cli.parameters import command, option, split
-from resnet_inspect.errors import unknown
+from resnet_inspect.cli.parameters import command, option
+from resnet_inspect.errors import check_name
 from resnet_inspect.measuring.progress import SILENT
 from resnet_inspect.tables.reconciliation import TABLES, WITH_MEASURED
 
@@ -27,14 +27,12 @@ from resnet_inspect.tables.reconciliation import TABLES, WITH_MEASURED
 @option("--total NUMBER", "Say who gets this total, and of which variant: 4.12G, 25.6M, 25557032.")
 @only_option(TABLES)
 @output_options
-@click.pass_context
 def reconcile(
-    context: click.Context,
     network: Network,
     batch: int,
     measure: bool,
     total: str | None,
-    only: str | None,
+    only: tuple[str, ...] | None,
     format: str | None,
     output: str | None,
 ) -> None:
@@ -57,10 +55,9 @@ def reconcile(
             )
         emit(ri.find_total(graph, total), format, output)
         return
-    tables = split(only, "--only") if only else TABLES
+    tables = only or TABLES
     for name in tables:  # before anything runs
-        if name not in TABLES:
-            raise unknown("table", name, TABLES)
+        check_name("table", name, TABLES)
     measure = measure and not {*tables}.isdisjoint(WITH_MEASURED)
     with watched("counting") if measure else nullcontext(SILENT) as progress:
         sheet = ri.reconcile(graph, batch=batch, measure=measure, progress=progress)
@@ -68,4 +65,4 @@ def reconcile(
     for line in sheet.meta["discrepancies"]:
         note(line)
     if sheet.meta["discrepancies"]:
-        context.exit(1)
+        raise click.exceptions.Exit(1)

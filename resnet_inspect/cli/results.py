@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import level_option, shows_measured
 from resnet_inspect.cli.network_options import models_argument
-from resnet_inspect.cli.output import Shown
 from resnet_inspect.cli.parameters import argument, command, option
 
 if TYPE_CHECKING:
     from resnet_inspect.reporting.measurements import Measurements
+    from resnet_inspect.tables.table import Printable
 
 
 @command("results")
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @shows_measured
 def results(
     record: str, models: tuple[str, ...], against: str | None, level: str
-) -> tuple[Shown, Measurements | None]:
+) -> tuple[Printable, Measurements | None]:
     """Show what was measured before: tables and plots.
 
     \b

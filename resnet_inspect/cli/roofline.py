@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import resnet_inspect as ri
 from resnet_inspect.cli.bench_options import DEVICES, dtypes_option, level_option, shows_measured
 from resnet_inspect.cli.network_options import Network, batch_option, network_options
-from resnet_inspect.cli.output import Shown
 from resnet_inspect.cli.parameters import command, option
 
 if TYPE_CHECKING:
     from resnet_inspect.reporting.measurements import NetworkRoofline
+    from resnet_inspect.tables.table import Printable
 
 
 @command("roofline")
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 )
 @option("--ceilings FILE", "Ceilings from this record.", unset="those stored by 'device'")
 @shows_measured
-def roofline(network: Network, **settings: Any) -> tuple[Shown, NetworkRoofline]:
+def roofline(network: Network, **settings: Any) -> tuple[Printable, NetworkRoofline]:
     """Show what bounds each layer on a device, and its least time.
 
     \b

@@ -12,15 +12,9 @@ from resnet_inspect.cli.network_options import (
     load_all,
     network_options,
 )
-from resnet_inspect.cli.output import (
-    TERMINAL,
-    check_output,
-    chosen_format,
-    emit,
-    output_options,
-)
-from resnet_inspect.cli.parameters import argument, command, option, split, words_of
-from resnet_inspect.errors import InspectError, unknown
+from resnet_inspect.cli.output import TERMINAL, check_output, chosen_format, emit, output_options
+from resnet_inspect.cli.parameters import argument, command, option, words_of
+from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.naming import show_fields
 
@@ -56,7 +50,6 @@ STYLES = ("rows", "paper")
     "--columns KEY,..",
     "Columns to show; 'all' for every one that --format json has.",
     words=lambda: (ALL, *words_of("tables.network:METRICS")()),
-    several=True,
 )
 @option("--all-ops", "Give batch norm and activation rows of their own.")
 @output_options
@@ -64,7 +57,7 @@ def table(
     network: Network,
     others: tuple[str, ...],
     style: str,
-    columns: str | None,
+    columns: tuple[str, ...] | None,
     format: str | None,
     output: str | None,
     **settings: Any,
@@ -81,8 +74,7 @@ def table(
     resnet-inspect table --style paper resnet18 resnet34 resnet50 -o table1.tex
     resnet-inspect table my_network.toml --format json
     """
-    if style not in STYLES:
-        raise unknown("style", style, STYLES)
+    check_name("style", style, STYLES)
     check_output(format, output)
     if style == "paper":
         graphs = [network.graph, *load_all(others, network.input)]
@@ -92,9 +84,9 @@ def table(
             f"a table is about one network, and {others[0]!r} is a second; compare sets several "
             "side by side, and --style paper gives each a column"
         )
-    wanted = None if columns in (None, ALL) else split(str(columns), "--columns")
-    table = ri.table(network.graph, columns=wanted, **settings)
-    if columns == ALL:
+    every = columns == (ALL,)
+    table = ri.table(network.graph, columns=None if every else columns, **settings)
+    if every:
         table = table.select(column.key for column in table.columns)
     if network.depth is not None and chosen_format(format, output) == TERMINAL:
         table = table.noted(_of_depth(network.depth, network.fields))

@@ -15,6 +15,7 @@ from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.efficiency import SETTINGS, Efficiency, Setting, Way, pass_time
 from resnet_inspect.forecasting.kernels import Kernel, kernels
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.torch_ops import GroupNorm
 
 NOISE = 0.02
 """Standard deviation of log(measured) that is taken to be the measurements' own."""
@@ -45,7 +46,9 @@ class Sample(NamedTuple):
         wide_norms: whether autocast keeps norms over groups in fp32.
         """
         mode, train, autocast, channels_last = way.runs(precision)
-        counted = kernels(graph, mode, train, autocast and wide_norms, channels_last)
+        if not wide_norms and any(isinstance(layer.op, GroupNorm) for layer in graph.layers):
+            autocast = False  # which widens nothing else where there are such norms
+        counted = kernels(graph, mode, train, autocast, channels_last)
         return cls(counted, batch, device, SETTINGS[precision], seconds)
 
 

@@ -10,13 +10,14 @@ A roofline (Williams et al. 2009) whose two roofs are reached in part. A matrix 
 rate the less, the fewer products an output sums and the fewer channels share an input, and a device
 the less, the fewer outputs each of its units computes: half of it at d, w and o. s is how sharply
 the two roofs meet: large where arithmetic and transfers overlap. Matrix units take channels of 16
-bits by eights. A group for which there is no kernel is computed as a tile of 128 channels, of which
-only its own count. Activations that the cache still holds move faster than from memory.
+bits by eights, to which others are padded. A group for which there is no kernel is computed as a
+tile of 128 channels, of which only its own count. Activations that the cache still holds move
+faster than from memory.
 
-Processors differ: torch lays weights out anew before each product, which takes time of its own;
-what counts for their rate are positions of a core, not outputs; activations move at the cores'
-clock, as the cache holds them; and their kernels start on the processor that runs them, so a pass
-takes a time of its own besides.
+Processors differ: torch lays weights out anew before each product of several positions, which takes
+time of its own; what counts for their rate are positions of a core, not outputs; activations move
+at the cores' clock, as the cache holds them; and their kernels start on the processor that runs
+them, so a pass takes a time of its own besides.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ TILE = 128
 
 ALIGNED = 8
 """Channels of 16 bits that a matrix unit takes at once."""
+
+PADDED = 3
+"""How often activations of other numbers of channels move: copied to padded ones, and back."""
+
+WELFORD = 8
+"""Passes of a pool that a norm's mean and variance take on a processor, updated by each element."""
 
 HOST_SHARPNESS = 6.0
 """How sharply host and device meet: close to whichever takes longer."""
@@ -158,18 +165,26 @@ def kernel_time(
         else:
             rate *= width / (width + of.width)
             if setting.activations == 2 and kind != "grouped":
-                rate *= _aligned(width) * _aligned(depth // (9 if kind == "window" else 1))
+                aligned = _aligned(width) * _aligned(depth // (9 if kind == "window" else 1))
+                rate *= aligned
+                moving *= PADDED if aligned < 1 else 1
         rate *= filled / (filled + of.filling)
         compute = 2 * macs * batch / rate
         memory = moving / of.feeding
-        before = loaded * _again(held, device.cache) if on_cpu else 0.0
+        before = 0.0
         if not on_cpu:
             memory += loaded
+        elif macs * batch <= weights:
+            before = held / bandwidth
+        else:
+            before = loaded * _again(held, device.cache)
         sharp = 1 + of.sharpness
         high, low = (compute, memory) if compute > memory else (memory, compute)
         whole = high * math.pow(1 + math.pow(low / high, sharp), 1 / sharp)
         return Time(compute, memory + before, whole + before + of.launch)
-    share = of.pooling if kind == "pool" else of.streaming
+    share = of.streaming if kind == "elementwise" else of.pooling
+    if kind == "statistics" and on_cpu:
+        share /= WELFORD
     memory = moving / share + (held / bandwidth / of.pooling if on_cpu else loaded)
     return Time(0.0, memory, memory + of.launch)
 

@@ -19,9 +19,10 @@ from typing import NamedTuple
 from resnet_inspect.counting.autocast import HALF, IN_FULL, Precision
 from resnet_inspect.counting.costs import Cost, cost
 from resnet_inspect.errors import unknown
+from resnet_inspect.forecasting.relaying import choices, copied
 from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
-from resnet_inspect.networks.ops import Op, ScaledConv2d, StandardizedConv2d
+from resnet_inspect.networks.ops import Op, Scale, ScaledConv2d, StandardizedConv2d
 from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.torch_ops import GroupNorm, LayerNorm, View
 
@@ -40,10 +41,10 @@ vector, sigmoid, times that, over the deviation, scaled and shifted."""
 class Kernel(NamedTuple):
     """A kernel, for one sample of the batch.
 
-    kind: one of PRODUCTS, 'elementwise' or 'pool'. macs: multiply-accumulates. depth: those of one
-    output element (what a matrix unit sums over). width: output channels that share their input.
-    moved: activation elements read and written (of fp32 under autocast: twice). weights: entries
-    read whatever the batch is.
+    kind: one of PRODUCTS, 'elementwise', 'pool' or 'statistics' (of a norm). macs:
+    multiply-accumulates. depth: those of one output element (what a matrix unit sums over). width:
+    output channels that share their input. moved: activation elements read and written (of fp32
+    under autocast: twice). weights: entries read whatever the batch is.
     """
 
     kind: str
@@ -122,7 +123,12 @@ class _Kernels:
             sizes = Precision(graph, "amp-fp16").of
             self.wide = frozenset(name for name, size in sizes.items() if size > HALF)
         self.slices = {layer.name for layer in graph.layers if _slices(layer)}
+        between = [] if fusing else choices(graph)
+        self.sums = {layer.name for choice in between for layer in choice.sums}
         self.alone = {layer.name: self._of(layer) for layer in graph.layers}
+        products = {name for name, own in self.alone.items() if own and own.kind in PRODUCTS}
+        relaid = channels_last and not fusing
+        self.copied = copied(graph, between, products, self.size, relaid)
 
     def size(self, name: str) -> int:
         """How many elements of 16 bits an element of a tensor is."""
@@ -139,14 +145,22 @@ class _Kernels:
             return None
         if self.wide:
             computed = self.size(layer.name)
+            # what autocast computes in full it copies first; all else converts as it reads
+            least = computed if layer.op.kind in IN_FULL and not self.fusing else 1
             taken = [
-                prod(shape) * (self.size(name) if self.fusing else max(computed, self.size(name)))
+                prod(shape) * max(least, self.size(name))
                 for name, shape in zip(layer.inputs, layer.input_shapes, strict=True)
             ]
             read, written = read * sum(taken) // max(1, inputs), written * computed
+        if self.autocast and layer.name in self.sums and layer.name not in self.wide:
+            written *= 3  # of fp32, as autocast sums a stack, and read so
         if isinstance(layer.op, ActiveNorm) and not self.fusing:
             written *= COMPOSED
-        reduces = of.pooling or outputs < max(map(prod, layer.input_shapes), default=0)
+        reduces = (
+            of.pooling
+            or layer.name in self.sums
+            or outputs < max(map(prod, layer.input_shapes), default=0)
+        )
         kind = "pool" if reduces else "elementwise"
         return Kernel(kind, 0, 0, 0, read + written, layer.op.params)
 
@@ -157,20 +171,27 @@ class _Kernels:
         kind = "grouped" if groups > 1 else "window" if area > 1 else "matrix"
         width = max(1, layer.output_shape[0 if area else -1] // groups)
         depth = max(1, of.macs // outputs)
-        if kind == "grouped" and self.channels_last and not self._swift(op, groups, width):
+        if kind == "grouped" and not self._swift(op, groups, width):
             kind = "tiled"
         return Kernel(kind, of.macs, depth, width, of.read + of.written, op.params)
 
     def _swift(self, op: Op, groups: int, width: int) -> bool:
-        """Whether there is a kernel for such groups with channels last.
+        """Whether there is a kernel for such groups.
 
-        cuDNN has some for 2, 4, 8, 16 and 32 channels in and as many out (without compilation also
-        for more), of which those for training take 32 groups at once. Depthwise ones are torch's.
+        cuDNN has some with channels last for 2, 4, 8, 16 and 32 channels in and as many out
+        (without compilation also for more); those for training take 32 groups at once, in either
+        order. Depthwise ones are torch's.
         """
-        square = getattr(op, "in_channels", 0) == getattr(op, "out_channels", 0)
-        if not square or width.bit_count() > 1 or (self.train and width > 1 and groups % 32):
+        if width == 1:
+            return True
+        if not self.channels_last:
+            return not self.train or groups == 32
+        if width.bit_count() > 1:
             return False
-        return width <= 32 or not (self.fusing or self.train)
+        if self.train:
+            return width <= 32 and groups % 32 == 0
+        square = getattr(op, "in_channels", 0) == getattr(op, "out_channels", 0)
+        return square and (width <= 32 or not self.fusing)
 
     def _copies(self, layer: Layer, own: Kernel) -> Iterator[Work]:
         """Inputs copied to the dtype that a layer computes in, and slices for products."""
@@ -188,12 +209,14 @@ class _Kernels:
         own = self.alone[layer.name]
         if own is None:
             return
+        if layer.name in self.copied:
+            yield Work(f"{layer.name}.copies", (), _moving(self.copied[layer.name]))
         if self.autocast or self.slices:
             yield from self._copies(layer, own)
         if _needs_statistics(layer):  # a reduction, as pools are
             size = self.size(layer.inputs[0] if self.fusing else layer.name)
             moved = elements(layer.input_shapes[0]) * size
-            yield Work(f"{layer.name}.statistics", (), Kernel("pool", 0, 0, 0, moved, 0))
+            yield Work(f"{layer.name}.statistics", (), Kernel("statistics", 0, 0, 0, moved, 0))
         if isinstance(layer.op, StandardizedConv2d | ScaledConv2d):
             entries = 3 * layer.op.weights  # read twice and written, of 4 bytes
             entries = entries // 2 if self.autocast else entries  # which counts 8 for each
@@ -303,14 +326,17 @@ def _backward(graph: LayerGraph, of: _Kernels) -> Iterator[Work]:
 
     A product's input gradient sums over output channels, its weight gradient over positions; a
     filter that is not learned has none. Batch norm reads its input and the gradient twice and
-    writes one; other layers read their saved tensor and the gradient. Where two branches part,
-    their gradients are added.
+    writes one; other layers read their saved tensor and the gradient. A gate's gradient is a sum of
+    products, which are written first. Where two branches part, their gradients are added. Copies
+    between orders are made of gradients too.
     """
     parted = Counter(name for layer in graph.layers for name in layer.inputs)
     for layer in reversed(graph.layers):
         own = of.alone[layer.name]
         if own is None:
             continue
+        if layer.name in of.copied:
+            yield Work(f"{layer.name}.copies.backward", (), _moving(of.copied[layer.name]))
         name, size = f"{layer.name}.backward", elements(layer.output_shape) * of.size(layer.name)
         if own.kind in PRODUCTS:
             depth = max(1, own.macs // elements(layer.input_shapes[0]))
@@ -318,12 +344,14 @@ def _backward(graph: LayerGraph, of: _Kernels) -> Iterator[Work]:
             if layer.inputs[0] in graph.by_name:
                 yield Work(f"{name}.input", (layer.name,), own._replace(depth=depth, width=width))
             if own.weights:
-                positions = max(1, own.macs // own.weights)
+                # of a batch, which makes them a multiple of what a matrix unit takes at once
+                positions = 8 * -(-own.macs // (8 * own.weights))
                 yield Work(f"{name}.weight", (layer.name,), own._replace(depth=positions))
         elif _normalizes(layer):
             yield Work(name, (layer.name,), _moving((3 if of.fusing else 5) * size))
         elif layer.op.kind != "Add" and not (of.fusing and own.kind == "elementwise"):
             moved = own.moved + (0 if own.kind == "pool" else size)
+            moved += 3 * size if isinstance(layer.op, Scale) else 0
             yield Work(name, (layer.name,), own._replace(moved=moved, weights=0))
         if parted[layer.name] > 1:
             yield Work(f"{name}.sum", (layer.name,), _moving(3 * size * (parted[layer.name] - 1)))

@@ -43,7 +43,7 @@ processor's time depends much on the side and the depth, so its five differ in t
 def _five(run: Run) -> tuple[tuple[str, int], ...]:
     if run.way.kind == "cpu":
         return FIVE["cpu"]
-    return FIVE["channels last" if run.way.channels_last else "channels first"]
+    return FIVE["channels last" if run.way.channels_last or run.way.train else "channels first"]
 
 
 BEFORE = {

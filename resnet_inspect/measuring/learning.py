@@ -8,8 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from resnet_inspect.errors import InspectError, shown
-from resnet_inspect.measuring.environment import Amount, Count, Size
-from resnet_inspect.measuring.measurement import Environment, Measurement
+from resnet_inspect.measuring.measurement import Amount, Count, Environment, Measurement, Size
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 

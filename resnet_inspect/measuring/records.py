@@ -22,9 +22,9 @@ from msgspec.structs import asdict
 from resnet_inspect.counting.roofline import Ceilings, Roofline, Row
 from resnet_inspect.errors import FormatError
 from resnet_inspect.files import cannot_write, check_writable, read_bytes
-from resnet_inspect.measuring.environment import Amount, Count, Rate, Size
 from resnet_inspect.measuring.learning import Epoch
 from resnet_inspect.measuring.measurement import SCHEMA as SCHEMA
+from resnet_inspect.measuring.measurement import Amount, Count, Rate, Size
 from resnet_inspect.measuring.measurement import Measurement as Measurement
 from resnet_inspect.measuring.measurement import timestamp as timestamp
 from resnet_inspect.measuring.sampling import Sample, Seconds, StoppingRule, Times

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.measurement import Environment, Measurement
 from resnet_inspect.measuring.progress import Progress
 from resnet_inspect.measuring.records import (
@@ -17,6 +18,7 @@ from resnet_inspect.measuring.records import (
     CaseMeasurement,
     LadderStep,
     append,
+    check_record,
     ladders,
     select,
 )
@@ -26,6 +28,34 @@ from resnet_inspect.networks.op_data import fingerprint
 Task = tuple[LayerGraph, Case]
 Kind = TypeVar("Kind", bound=CaseMeasurement)
 Kept = TypeVar("Kept", bound=Measurement)
+
+
+class Session(NamedTuple):
+    """Where measurements are taken and kept, and who is told. device, threads: None for torch's.
+
+    record: a file to which each is added at once; resume: leave out what it holds.
+    """
+
+    device: str | None
+    threads: int | None
+    record: str | os.PathLike[str] | None
+    resume: bool
+    progress: Progress
+
+    def known(self) -> Sequence[Measurement]:
+        """What the record holds, checked before anything is measured; raises InspectError."""
+        if self.record is not None:
+            return check_record(self.record)
+        if self.resume:
+            raise InspectError("resume needs a record to continue; --record FILE names it")
+        return ()
+
+    def keep(self, measurement: Kept) -> Kept:
+        """Save a measurement in the record, if there is one, then report it."""
+        if self.record is not None:
+            append(self.record, measurement)
+        self.progress.done(measurement)
+        return measurement
 
 
 def grid(
@@ -103,22 +133,11 @@ def steps_done(
 
 
 def run(
-    tasks: Sequence[Task],
-    measure: Callable[[LayerGraph, Case], Kind],
-    record: str | os.PathLike[str] | None,
-    progress: Progress,
+    tasks: Sequence[Task], measure: Callable[[LayerGraph, Case], Kind], session: Session
 ) -> list[Kind]:
-    """Measure the tasks in turn; each is saved in the record, if there is one, then reported."""
+    """Measure the tasks in turn; each is kept before the next begins."""
     measurements = []
     for graph, case in tasks:
-        progress.say(str(case))
-        measurements.append(keep(measure(graph, case), record, progress))
+        session.progress.say(str(case))
+        measurements.append(session.keep(measure(graph, case)))
     return measurements
-
-
-def keep(measurement: Kept, record: str | os.PathLike[str] | None, progress: Progress) -> Kept:
-    """Save a measurement in the record, if there is one, then report it."""
-    if record is not None:
-        append(record, measurement)
-    progress.done(measurement)
-    return measurement

@@ -12,10 +12,14 @@ from operator import mul
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
+from resnet_inspect.networks.torch_ops import Concat
 from resnet_inspect.propagation.flows import MOST, Flow, Gradient, Strands, added, whole
 from resnet_inspect.propagation.maps import each
 from resnet_inspect.propagation.returned import returned
-from resnet_inspect.propagation.tensors import Gain, Initial, Passed, Tensor, aligned
+from resnet_inspect.propagation.tensors import Gain, Initial, Passed, Tensor, aligned, cut
+
+_LEAST = 1e-3
+"""What norms of groups leave of a gradient at least."""
 
 
 def gradients(
@@ -65,6 +69,11 @@ def _into(
         for source in layer.inputs:
             term = known[source].tensor if source in known else ()
             yield source, tuple(_term(flow, passed.tensor, term) for flow in strands)
+    elif isinstance(layer.op, Concat):
+        begin = 0
+        for source, shape in zip(layer.inputs, layer.input_shapes, strict=True):
+            yield source, tuple(_some(flow, begin, shape[0]) for flow in strands)
+            begin += shape[0]
     elif isinstance(layer.op, ops.Scale):
         normed = _normed_later(layer, readers)
         if normed is not None:
@@ -82,6 +91,12 @@ def _into(
         yield layer.inputs[0], tuple(_gained(flow, gains) for flow in strands)
     else:
         yield layer.inputs[0], (returned(layer.op, whole(strands), layer, initial),)
+
+
+def _some(flow: Gradient, begin: int, count: int) -> Gradient:
+    """Of some channels alone."""
+    runs = cut([part.channels for part in flow], begin, count)
+    return tuple(flow[at]._replace(channels=share) for at, share in runs)
 
 
 def _normed_later(layer: Layer, readers: Mapping[str, list[Layer]]) -> str | None:
@@ -141,6 +156,16 @@ def _gained(flow: Gradient, gains: tuple[Gain, ...]) -> Gradient:
         if gain.places:
             part = part._replace(square=each(mul, part.square, gain.places))
         factor, profile = gain.factor, None
+        if gain.rivals:
+            factor *= 1 - part.shared
+        if any(gain.taken):
+            even, leaning = gain.taken
+            kept = max(_LEAST, 1 - part.even * even - part.lean * leaning)
+            factor *= kept
+            part = part._replace(
+                even=part.even * max(0.0, 1 - even) / kept,
+                lean=part.lean * max(0.0, 1 - leaning) / kept,
+            )
         moments, lean = gain.bends, part.lean
         if moments:
             lean = part.even * moments.lean
@@ -180,6 +205,17 @@ def _to_gate(gradient: Gradient, gated: Tensor) -> Gradient:
         positions = len(part.square) * len(part.square[0])
         total = sum(map(sum, each(mul, flow.square, part.square)))
         alike = flow.even * part.steady + flow.lean * part.apart
-        total += alike * sum(map(sum, flow.square)) * positions
-        made.append(Flow(count, ((total,),), flow.scale, total, flow.alike))
+        whole = sum(map(sum, flow.square))
+        total += alike * whole * positions
+        shared = (1 + flow.even * positions) * whole * part.law.mean**2
+        made.append(
+            Flow(
+                count,
+                ((total,),),
+                flow.scale,
+                total,
+                flow.alike,
+                shared=min(1.0, shared / total) if total else 0.0,
+            )
+        )
     return tuple(made)

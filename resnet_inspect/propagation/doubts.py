@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
+from resnet_inspect.networks.torch_ops import Conv
+from resnet_inspect.propagation.pooling import blurs
 from resnet_inspect.propagation.small import FEW
 from resnet_inspect.propagation.tensors import Passed, spatial
 
@@ -42,6 +44,12 @@ def _all(layers: Sequence[Layer], known: Mapping[str, Passed]) -> Iterator[Doubt
                 "averages neighbours as if they were independent: gradient² toward the input comes "
                 "out too large, by a tenth, behind an overlapping max pool by up to two fifths; "
                 "without norm the variance is too small",
+            )
+        if isinstance(op, Conv) and blurs(op):
+            yield Doubt(
+                layer.name,
+                "blurs by 1 2 1 neighbours that it takes as independent: gradient² toward the "
+                "input comes out too large, behind an overlapping max pool by up to three fifths",
             )
         if isinstance(op, ops.Conv2d) and op.groups > 1 and _summed(op) <= FEWEST:
             yield Doubt(

@@ -17,7 +17,8 @@ class Flow(NamedTuple):
     square: its mean square at each position, but for a factor of `scale`. free: what these would
     add up to if nothing fell on padding. alike: how the gradients of two independent inputs
     correlate; even: how those at two positions do; lean: how these do, each times how far the value
-    there is off its law's point. profile: how the mean square goes with the value at hand, 1 in the
+    there is off its law's point. shared: what part of it all of several paths get, of which a gate
+    chooses. profile: how the mean square goes with the value at hand, 1 in the
     mean, by the values of its law; None where it is the same for all. A residual sum that a ReLU
     lets pass was likely let pass by the one before.
     """
@@ -29,6 +30,7 @@ class Flow(NamedTuple):
     alike: float = 1.0
     even: float = 1.0
     lean: float = 0.0
+    shared: float = 0.0
     profile: Profile | None = None
 
     @property
@@ -58,6 +60,7 @@ class Flow(NamedTuple):
             weighted((self.alike, other.alike), sizes),
             weighted((self.even, other.even), sizes),
             weighted((self.lean, other.lean), sizes),
+            weighted((self.shared, other.shared), sizes),
             joined(self.profile, other.profile, sizes),
         )
 

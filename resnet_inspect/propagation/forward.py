@@ -11,15 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, singledispatch
-from math import hypot, sqrt
-from operator import truediv
+from functools import singledispatch
+from math import hypot, log, sqrt
 
 from resnet_inspect.networks import ops
+from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.torch_ops import BatchNorm, Dropout
-from resnet_inspect.propagation import small
-from resnet_inspect.propagation.laws import Law, Moments, Point, activated, gauss
+from resnet_inspect.networks.shapes import elements
+from resnet_inspect.networks.torch_ops import (
+    AdaptivePool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dropout,
+    Function,
+    GroupNorm,
+    Pad,
+    View,
+)
+from resnet_inspect.propagation import norms, placing, pooling, small
+from resnet_inspect.propagation.bending import activation
+from resnet_inspect.propagation.laws import Law, Point, gauss
 from resnet_inspect.propagation.maps import (
     Map,
     deviation,
@@ -31,7 +43,6 @@ from resnet_inspect.propagation.maps import (
     uniform,
     window_means,
 )
-from resnet_inspect.propagation.pooling import greatest, pooled, rank_one
 from resnet_inspect.propagation.tensors import (
     Channels,
     Gain,
@@ -42,19 +53,14 @@ from resnet_inspect.propagation.tensors import (
     average,
     averaged,
     centred,
-    nothing,
+    multiplied,
+    slides,
     spatial,
     window_of,
 )
 
-_SMALL = 1e-3
-"""A correlation at which a kernel is straight."""
-
-_IN_COMMON = 0.05
-"""What values may have in common, as a share of their variance, to be taken as independent."""
-
-EPSILON = 1e-5
-"""What batch norm adds to the variance (torch's default)."""
+_HARDLY = 1.0
+"""The variance of logits up to which a sum of their exponentials is hardly off its mean."""
 
 
 @singledispatch
@@ -64,7 +70,17 @@ def passed(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial
 
 
 @passed.register
-def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
+def _(op: Conv, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed | None:
+    if op.made_of is not None:
+        return pooling.blurred(op, tensors, layer, initial) if pooling.blurs(op) else None
+    return convolved(op, tensors, layer, initial) if slides(op, layer) else None
+
+
+@passed.register(ops.Conv2d)
+def convolved(
+    op: ops.Convolution, tensors: Sequence[Tensor], layer: Layer, initial: Initial
+) -> Passed:
+    """Sums of many values by random weights."""
     weight, bias = initial.variances(op)
     weight *= op.in_channels // op.groups
     over, entering = window_of(op, layer), tensors[0]
@@ -72,8 +88,9 @@ def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial)
     if isinstance(op, (ops.StandardizedConv2d, ops.ScaledConv2d)):
         # Weights that sum to 0 take off the mean, but for what padding leaves of it.
         entering, middle = centred(entering)
-        left, area = weight * middle**2, op.kernel[0] * op.kernel[1]
-        edge = each(lambda n: left * n * (1 - n / area), over.counts)
+        left, area = weight * middle**2, elements(op.kernel)
+        held = slid(each(lambda value: float(value > 0), averaged(tensors[0], "square")), over)
+        edge = each(lambda n: left * n * (1 - n / area), held)
 
     def summed(kind: str) -> Map:
         made = _shifted(times(slid(averaged(entering, kind), over), weight), bias)
@@ -100,11 +117,11 @@ def _(op: ops.Conv2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial)
     return Passed((made,))
 
 
-def _uneven(op: ops.Conv2d, square: Map, given: Tensor) -> float:
+def _uneven(op: ops.Convolution, square: Map, given: Tensor) -> float:
     """How much an output's variance differs, also between inputs: each sums few numbers up."""
     count = sum(part.channels for part in given)
     peaked = sum(part.channels * part.law.peaked for part in given) / count
-    taken = op.in_channels // op.groups * op.kernel[0] * op.kernel[1]
+    taken = op.in_channels // op.groups * elements(op.kernel)
     return hypot(deviation(square), mean(square) * sqrt(peaked / taken))
 
 
@@ -124,199 +141,42 @@ def _shifted(given: Map, by: float) -> Map:
     return each(by.__add__, given) if by else given
 
 
-@passed.register(ops.BatchNorm2d)
-@passed.register(BatchNorm)
-def _(op: ops.Op, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    gains = tuple(Gain(part.channels, _divided(part)) for part in tensors[0])
-    return Passed(tuple(map(_normed, tensors[0])), gains)
-
-
-@passed.register
-def _(
-    op: ops.FrozenBatchNorm2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial
-) -> Passed:
-    """By a variance of 1."""
-    return _multiplied(tensors[0], 1 / (1 + EPSILON))
-
-
 @passed.register
 def _(op: ops.Multiply, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    return _multiplied(tensors[0], op.factor**2)
+    return multiplied(tensors[0], op.factor**2)
 
 
-def _multiplied(tensor: Tensor, power: float) -> Passed:
-    """A tensor times the root of a power."""
-    made = [
-        replace(
-            part,
-            square=times(part.square, power),
-            common=times(part.common, power),
-            cross=times(part.cross, power),
-            steady=part.steady * power,
-            law=part.law.normed(0.0, power**-0.5) if power else gauss(0.0),
-            ripple=part.ripple * power,
-            spread=part.spread * power**2,
-            pairs=None if part.pairs is None else times(part.pairs, power),
-        )
-        for part in tensor
-    ]
-    return Passed(tuple(made), tuple(Gain(part.channels, power) for part in tensor))
+@passed.register
+def _(op: Function, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed | None:
+    """Softmax over rows of channels that are alike: each against the sum of its rivals, which is
+    hardly off its mean. Others depend on no other element."""
+    if not op.over:
+        return activation(op, tensors[0])
+    rows, (part, *more) = layer.output_shape[0], tensors[0]
+    variance = part.law.mean_square - part.law.mean**2
+    alone = op.over == (0,) and len(part.square) == len(part.square[0]) == 1
+    if more or not alone or rows < 2 or variance > _HARDLY:
+        return None
+    factor, shift = rows / (rows - 1), log(rows - 1)
 
+    def against(given: Map) -> Map:
+        return each(lambda value: (value - part.law.mean**2) * factor + shift**2, given)
 
-def _divided(part: Channels) -> float:
-    """The mean of one by the variance: more than one by its mean, where channels differ in it."""
-    variance = part.variance + EPSILON
-    return (1 + (2 * part.ripple**2 + part.spread) / variance**2) / variance
-
-
-def _normed(part: Channels) -> Channels:
-    """Less the mean over inputs and positions, by the standard deviation."""
-    variance = part.variance + EPSILON
-
-    def centred(product: float, cross: float) -> float:
-        return max(0.0, product - 2 * cross + part.steady) / variance
-
-    middle = part.law.mean
-    spread = sqrt((part.law.mean_square - middle**2) * variance / (part.variance or 1.0))
-    cross = times(part.cross, 0.0)
-    made = Channels(
-        part.channels,
-        each(centred, part.square, part.cross),
-        each(centred, part.common, part.cross) if part.follows else cross,
-        cross,
-        0.0,
-        part.law.normed(middle, spread or 1.0),
-        part.ripple / variance,
-    )
-    if part.pairs is None:
-        return made
-    # Channels whose means differ more between positions are divided by more.
-    differs = mean(made.common)
-    unlike = 2 * (part.ripple / variance) ** 2
-    less = max(0.0, 1 + unlike - unlike / differs) if differs else 1.0
-    return small.followed(made, times(small.centred(part.pairs), less / variance))
+    common = against(part.common)
+    law = Law((Point(-shift, 1.0),), variance * factor)
+    logit = Channels(part.channels, against(part.square), common, common, mean(common), law)
+    made = activation(ops.Sigmoid(), (logit,))
+    assert made is not None
+    (gain,) = made.gains
+    gain = gain._replace(factor=gain.factor * factor, rivals=True)
+    return made._replace(gains=(gain,))
 
 
 @passed.register
 def _(
     op: ops.Activation, tensors: Sequence[Tensor], layer: Layer, initial: Initial
 ) -> Passed | None:
-    made, gains = [], []
-    for part in tensors[0]:
-        moments = activated(op, part.law)
-        if moments is None:
-            return None
-        channels, kept, even = _bent(part, moments)
-        made.append(channels)
-        places = _tilted(part, moments)
-        gains.append(Gain(part.channels, moments.gate, kept, even, moments, places))
-    return Passed(tuple(made), tuple(gains))
-
-
-def _tilted(part: Channels, moments: Moments) -> Map | None:
-    """How an activation's gate differs between positions, where their variances do."""
-    tilt, whole = moments.tilt, mean(part.square)
-    if not (tilt and whole and part.law.uneven):
-        return None
-    return each(lambda square: max(0.0, 1 + tilt * (square / whole - 1)), part.square)
-
-
-def _bent(part: Channels, moments: Moments) -> tuple[Channels, float, float]:
-    """Channels behind an activation, and what it keeps of two gradients' correlation: of two
-    inputs', and of two positions'.
-
-    The kernel is of how the deviations of two values correlate.
-    """
-    whole = mean(part.square)
-    if not whole:  # channels of zeros
-        return replace(part, law=moments.law), 1.0, 1.0
-    root = each(sqrt, part.square)
-    typical = mean(root)
-    first, second = moments.law.mean**2, moments.law.mean_square
-    if part.law.uneven:
-        first *= whole / typical**2  # the mean is that of all positions
-    apart = part.law.mean**2 / part.law.mean_square  # what all values have in common anyway
-    apart = min(apart, 1 - 1e-9)
-    scale = 1 / (1 - apart)
-
-    @cache  # away from borders, and at like distances from them, all are equal
-    def product(before: float, size: float) -> float:
-        alike = (before / size - apart) * scale if size else 0.0
-        return size / whole * (first + (second - first) * moments.kernel(alike))
-
-    steady = product(part.steady, typical**2)
-    if part.steady:
-        cross = each(product, part.cross, times(root, typical))
-    else:
-        cross = times(root, steady / typical)
-    made = Channels(
-        part.channels,
-        times(part.square, second / whole),
-        each(product, part.common, part.square) if part.follows else cross,
-        cross,
-        steady,
-        moments.law,
-        part.ripple * (second - first) * moments.kernel(_SMALL) / _SMALL / whole * scale,
-    )
-    if part.pairs is not None:
-        sizes = [value for row in root for value in row]
-        made = small.followed(
-            made,
-            tuple(
-                tuple(product(value, a * b) for value, b in zip(row, sizes, strict=True))
-                for row, a in zip(part.pairs, sizes, strict=True)
-            ),
-        )
-    kept = moments.slopes((mean(part.common) / whole - apart) * scale)
-    return made, kept, moments.slopes((part.steady / whole - apart) * scale)
-
-
-@passed.register
-def _(
-    op: ops.MaxPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial
-) -> Passed | None:
-    over = window_of(op, layer)
-    if any(part.in_common > _IN_COMMON for part in tensors[0]):
-        return None
-    return Passed(tuple(greatest(part, over) for part in tensors[0]))
-
-
-@passed.register
-def _(
-    op: ops.AvgPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial
-) -> Passed | None:
-    if not initial.common:  # behind all that was asked about
-        return None
-    over = window_of(op, layer)
-    full = uniform(spatial(layer.output_shape), float(op.kernel[0] * op.kernel[1]))
-    counts = full if op.count_padding else over.counts
-    made = []
-    for part in tensors[0]:
-        root = each(truediv, slid(each(sqrt, part.common), over), counts)
-        common = each(lambda r: r * r, root)
-        own = slid(each(lambda s, c: s - c, part.square, part.common), over)
-        square = each(lambda o, n, c: o / (n * n) + c, own, counts, common)
-        point = (Point(part.law.mean, 1.0),)
-        law = Law(point, max(0.0, mean(square) - part.law.mean**2))
-        made.append(rank_one(part.channels, square, common, law))
-    return Passed(tuple(made))
-
-
-@passed.register
-def _(op: ops.GlobalAvgPool2d, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    return Passed(tuple(map(pooled, tensors[0])))
-
-
-@passed.register
-def _(op: ops.Flatten, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    made = []
-    for part in tensors[0]:
-        positions = len(part.square) * len(part.square[0])
-        common = ((mean(part.common),),)
-        square = ((mean(part.square),),)
-        count = part.channels * positions
-        made.append(Channels(count, square, common, common, common[0][0], part.law))
-    return Passed(tuple(made))
+    return activation(op, tensors[0])
 
 
 @passed.register
@@ -333,20 +193,6 @@ def _(op: Dropout, tensors: Sequence[Tensor], layer: Layer, initial: Initial) ->
     ]
     even = keep if op.type == "Dropout" else 1.0
     return Passed(tuple(made), tuple(Gain(part.channels, 1 / keep, keep, even) for part in made))
-
-
-@passed.register
-def _(op: ops.ZeroPad, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -> Passed:
-    def strided(given: Map) -> Map:
-        return tuple(row[:: op.stride[1]] for row in given[:: op.stride[0]])
-
-    made = []
-    for part in tensors[0]:
-        cross = strided(part.cross)
-        common = strided(part.common) if part.follows else cross
-        made.append(replace(part, square=strided(part.square), common=common, cross=cross))
-    new = op.out_channels - op.in_channels
-    return Passed((*made, *nothing((new, *layer.output_shape[1:])))) if new else Passed(tuple(made))
 
 
 @passed.register
@@ -384,9 +230,25 @@ def _(op: ops.Scale, tensors: Sequence[Tensor], layer: Layer, initial: Initial) 
     own = mean(gate.common) - gate.law.mean**2
     steady = max(0.0, own) / max(power - gate.law.mean**2, 1e-300)
     spread = steady * (gate.law.mean_fourth - power**2)
-    scaled = _multiplied(tensors[0], power)
+    scaled = multiplied(tensors[0], power)
     made = [
         replace(part, spread=spread * entering.variance**2, ripple=0.0, pairs=None)
         for part, entering in zip(scaled.tensor, tensors[0], strict=True)
     ]
     return scaled._replace(tensor=tuple(made))
+
+
+passed.register(ops.BatchNorm2d, norms.batch)
+passed.register(BatchNorm, norms.batch)
+passed.register(ops.FrozenBatchNorm2d, norms.frozen)
+passed.register(GroupNorm, norms.grouped)
+passed.register(ActiveNorm, norms.active)
+passed.register(ops.MaxPool2d, pooling.greatest)
+passed.register(ops.AvgPool2d, pooling.averages)
+passed.register(AdaptivePool, pooling.averages)
+passed.register(ops.GlobalAvgPool2d, pooling.averages_of_all)
+passed.register(ops.ZeroPad, placing.strided)
+passed.register(Pad, placing.padded)
+passed.register(ops.Flatten, placing.flattened)
+passed.register(View, placing.viewed)
+passed.register(Concat, placing.joined)

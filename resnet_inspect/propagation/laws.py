@@ -179,16 +179,20 @@ class Moments(NamedTuple):
     tilt: float = 0.0
 
 
-def rectifies(op: ops.Op) -> bool:
-    """Whether an activation is straight on both sides of 0."""
-    return type(op) is ops.ReLU or type(op) is ops.LeakyReLU
+def leak_of(op: ops.Op) -> float | None:
+    """The slope below 0 of an activation that is straight on both sides of it; None of another."""
+    if isinstance(op, ops.LeakyReLU):
+        return op.negative_slope
+    # PReLU learns its own, from this on (He et al. 2015b, arXiv 1502.01852, section 2.1).
+    return {"ReLU": 0.0, "PReLU": 0.25}.get(op.kind)
 
 
 @lru_cache(maxsize=64)
 def activated(op: ops.Op, law: Law) -> Moments | None:
     """What an activation makes of values of this law; None where it has no rule."""
-    if rectifies(op):
-        return _rectified(getattr(op, "negative_slope", 0.0), law)
+    leak = leak_of(op)
+    if leak is not None:
+        return _rectified(leak, law)
     known = _elu(op.alpha) if isinstance(op, ops.ELU) else _FUNCTIONS.get(type(op))
     if known is None:
         return None

@@ -7,14 +7,15 @@ is worked out once: away from its border most of a map is the same.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial, reduce
 from itertools import accumulate
 from math import fsum, prod, sqrt
-from operator import add
+from operator import add, mul
 from typing import NamedTuple
 
-from resnet_inspect.networks.shapes import Pair, Shape
+from resnet_inspect.networks.shapes import Shape
 
 Map = tuple[tuple[float, ...], ...]
 
@@ -63,21 +64,26 @@ class Window(NamedTuple):
 @lru_cache(maxsize=512)
 def _shared(taps: Taps) -> tuple[float, float, float]:
     """Of the taps that two outputs along an axis share: mean square, of rows' means, mean."""
-    used = [{tap for _, tap in inputs} for inputs in taps]
-    counts = {(a, b): len(used[a] & used[b]) for a in range(len(used)) for b in range(len(used))}
-    n = len(used)
-    rows = [sum(counts[a, b] for b in range(n)) / n for a in range(n)]
-    square = sum(count * count for count in counts.values()) / n**2
-    return square, sum(row * row for row in rows) / n, sum(rows) / n
+    used, n = Counter(frozenset(tap for _, tap in inputs) for inputs in taps), len(taps)
+    counts = [[(len(a & b), like) for b, like in used.items()] for a in used]
+    rows = [sum(count * like for count, like in row) / n for row in counts]
+    squares = [sum(count**2 * like for count, like in row) for row in counts]
+    alike = used.values()  # away from borders all outputs use all taps
+    square = sum(map(mul, squares, alike)) / n**2
+    return (
+        square,
+        sum(like * row**2 for row, like in zip(rows, alike, strict=True)) / n,
+        sum(map(mul, rows, alike)) / n,
+    )
 
 
 def window(
     shape: Shape,
     out: Shape,
-    kernel: Pair,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
+    kernel: Shape,
+    stride: Shape,
+    padding: Shape,
+    dilation: Shape,
 ) -> Window:
     """The window that slides over a tensor of this shape; `out`: the shape that it gives."""
     sizes = zip(shape[-2:], out[-2:], kernel, stride, padding, dilation, strict=True)
@@ -94,6 +100,22 @@ def _taps(size: int, out: int, kernel: int, stride: int, padding: int, dilation:
         )
         for place in range(out)
     )
+
+
+@lru_cache(maxsize=512)
+def copied(size: int, out: int, before: int, mirrors: bool) -> Taps:
+    """Those of an axis with so many places more before its first, which are empty or mirror it."""
+    places: Iterable[int] = range(-before, out - before)
+    if mirrors:
+        places = [size - 1 - abs(size - 1 - abs(at)) for at in places]
+    return tuple(((at, 0),) if 0 <= at < size else () for at in places)
+
+
+@lru_cache(maxsize=512)
+def divided(size: int, out: int) -> Taps:
+    """Those of a window of its own for each output, as adaptive pools have them."""
+    ends = ((n * size // out, -(-(n + 1) * size // out)) for n in range(out))
+    return tuple(tuple((at, at - begin) for at in range(begin, end)) for begin, end in ends)
 
 
 @lru_cache(maxsize=512)

@@ -7,10 +7,13 @@ from operator import mul
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.shapes import Shape
-from resnet_inspect.propagation.flows import Gradient, mixed
-from resnet_inspect.propagation.maps import Map, each, mean, slid, uniform
-from resnet_inspect.propagation.tensors import Initial, aligned, spatial, window_of
+from resnet_inspect.networks.shapes import elements
+from resnet_inspect.networks.torch_ops import AdaptivePool, Conv, Pad, View
+from resnet_inspect.propagation.flows import Flow, Gradient, mixed
+from resnet_inspect.propagation.maps import Map, Window, each, mean, slid, uniform
+from resnet_inspect.propagation.placing import begins
+from resnet_inspect.propagation.pooling import BLURS, blurs, counted
+from resnet_inspect.propagation.tensors import Initial, cut, spatial, window_of
 
 
 @singledispatch
@@ -19,15 +22,21 @@ def returned(op: ops.Op, flow: Gradient, layer: Layer, initial: Initial) -> Grad
     raise TypeError(f"no gradient of {op.kind}")
 
 
-@returned.register
-def _(op: ops.Conv2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
+@returned.register(ops.Conv2d)
+@returned.register(Conv)
+def _(op: ops.Conv2d | Conv, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
+    over = window_of(op, layer).turned(spatial(layer.input_shapes[0]))
+    if isinstance(op, Conv) and blurs(op):
+        return tuple(
+            _moved(part, slid(part.square, over, BLURS), part.free * sum(BLURS[0]) ** 2)
+            for part in flow
+        )
     weight, _ = initial.variances(op)
     whole = mixed(flow).times(weight * (op.out_channels // op.groups), op.in_channels)
-    over = window_of(op, layer).turned(layer.input_shapes[0])
     return (
         whole._replace(
             square=slid(whole.square, over),
-            free=whole.free * op.kernel[0] * op.kernel[1],
+            free=whole.free * elements(op.kernel),
             even=whole.even * over.together,
         ),
     )
@@ -42,57 +51,55 @@ def _(op: ops.Linear, flow: Gradient, layer: Layer, initial: Initial) -> Gradien
 @returned.register
 def _(op: ops.MaxPool2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     """Each of a window is as likely to be the greatest."""
-    return _spread(flow, layer, each(lambda n: 1 / n, window_of(op, layer).counts), 1.0)
+    over = window_of(op, layer)
+    return _spread(flow, layer, over, each(lambda n: 1 / n, over.counts), 1.0)
 
 
-@returned.register
-def _(op: ops.AvgPool2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
-    area = op.kernel[0] * op.kernel[1]
-    if op.count_padding:
-        parts = uniform(spatial(layer.output_shape), 1 / area**2)
-    else:
-        parts = each(lambda n: 1 / (n * n), window_of(op, layer).counts)
-    return _spread(flow, layer, parts, 1 / area)
+@returned.register(ops.AvgPool2d)
+@returned.register(AdaptivePool)
+def _(op: ops.AvgPool2d | AdaptivePool, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
+    over = window_of(op, layer)
+    area = elements(op.kernel) if isinstance(op, ops.AvgPool2d) else mean(over.counts)
+    parts = each(lambda n: 1 / (n * n), counted(op, layer))
+    return _spread(flow, layer, over, parts, 1 / area)
 
 
-def _spread(flow: Gradient, layer: Layer, parts: Map, whole: float) -> Gradient:
+def _spread(flow: Gradient, layer: Layer, over: Window, parts: Map, whole: float) -> Gradient:
     """Over the window of a pool; parts: what each input under it gets; whole: all of one."""
-    assert isinstance(layer.op, ops.Pool2d)
-    over = window_of(layer.op, layer).turned(layer.input_shapes[0])
+    turned = over.turned(spatial(layer.input_shapes[0]))
     return tuple(
-        part._replace(
-            square=slid(each(mul, part.square, parts), over),
-            free=part.free * whole,
-            lean=0.0,
-            profile=None,
-        )
+        _moved(part, slid(each(mul, part.square, parts), turned), part.free * whole)
         for part in flow
     )
+
+
+def _moved(part: Flow, square: Map, free: float) -> Flow:
+    """To other values than it was of."""
+    return part._replace(square=square, free=free, lean=0.0, profile=None)
 
 
 @returned.register
 def _(op: ops.GlobalAvgPool2d, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
     shape = spatial(layer.input_shapes[0])
-    positions = shape[0] * shape[1]
+    positions = elements(shape)
     return tuple(
-        part._replace(
-            square=uniform(shape, mean(part.square) / positions**2),
-            free=part.free / positions,
-            even=1.0,
-            lean=0.0,
-            profile=None,
-        )
+        _moved(
+            part, uniform(shape, mean(part.square) / positions**2), part.free / positions
+        )._replace(even=1.0)
         for part in flow
     )
 
 
-@returned.register
-def _(op: ops.Flatten, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
-    shape: Shape = spatial(layer.input_shapes[0])
-    positions = shape[0] * shape[1]
+@returned.register(ops.Flatten)
+def unflattened(op: ops.Op, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
+    """To channels of as many positions as there were, or of one."""
+    shape = spatial(layer.input_shapes[0])
+    positions = elements(shape) / elements(spatial(layer.output_shape))
+    if any(part.channels < positions for part in flow):  # parts of one channel
+        flow = (mixed(flow),)
     return tuple(
         part._replace(
-            channels=part.channels // positions,
+            channels=round(part.channels / positions),
             square=uniform(shape, mean(part.square)),
             free=part.free * positions,
         )
@@ -101,21 +108,28 @@ def _(op: ops.Flatten, flow: Gradient, layer: Layer, initial: Initial) -> Gradie
 
 
 @returned.register
-def _(op: ops.ZeroPad, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
-    _, height, width = layer.input_shapes[0]
-    made = []
-    for count, left, _ in aligned([f.channels for f in flow], [op.in_channels]):
-        kept = dict(enumerate(flow[left].square))
-        square = tuple(
-            _strided(kept[row // op.stride[0]], width, op.stride[1])
-            if row % op.stride[0] == 0
-            else (0.0,) * width
-            for row in range(height)
+def _(op: View, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
+    begin = begins(op, layer)
+    if begin is None:
+        return unflattened(op, flow, layer, initial)
+    left = layer.input_shapes[0][0] - begin - layer.output_shape[0]
+    before, after = (
+        (flow[0]._replace(channels=count, scale=0.0, lean=0.0, profile=None),) if count else ()
+        for count in (begin, left)
+    )
+    return (*before, *flow, *after)
+
+
+@returned.register(ops.ZeroPad)
+@returned.register(Pad)
+def _(op: ops.ZeroPad | Pad, flow: Gradient, layer: Layer, initial: Initial) -> Gradient:
+    given, made = (elements(shape[1:]) for shape in (layer.input_shapes[0], layer.output_shape))
+    over = window_of(op, layer).turned(spatial(layer.input_shapes[0]))
+    return tuple(
+        flow[at]._replace(
+            channels=count,
+            square=slid(flow[at].square, over),
+            even=flow[at].even * min(1.0, made / given),
         )
-        even = flow[left].even / (op.stride[0] * op.stride[1])
-        made.append(flow[left]._replace(channels=count, square=square, even=even))
-    return tuple(made)
-
-
-def _strided(row: tuple[float, ...], width: int, stride: int) -> tuple[float, ...]:
-    return tuple(row[at // stride] if at % stride == 0 else 0.0 for at in range(width))
+        for at, count in cut([part.channels for part in flow], 0, layer.input_shapes[0][0])
+    )

@@ -19,7 +19,7 @@ from resnet_inspect.propagation.backward import gradients
 from resnet_inspect.propagation.doubts import Doubt, doubts
 from resnet_inspect.propagation.flows import Strands, start, whole
 from resnet_inspect.propagation.forward import passed
-from resnet_inspect.propagation.laws import rectifies
+from resnet_inspect.propagation.laws import leak_of
 from resnet_inspect.propagation.maps import mean, uniform
 from resnet_inspect.propagation.tensors import (
     Initial,
@@ -154,7 +154,7 @@ def initial_of(graph: LayerGraph, init: str) -> Initial:
         raise unknown("initialisation", init, INITIALISATIONS)
     slopes = [x.op.negative_slope for x in graph.layers if isinstance(x.op, ops.LeakyReLU)]
     straight = all(
-        rectifies(x.op)
+        leak_of(x.op) is not None
         for x in graph.layers
         if isinstance(x.op, ops.Activation) and spatial(x.output_shape) != (1, 1)
     )
@@ -188,7 +188,7 @@ def signal(graph: LayerGraph, init: str = "published") -> Signal:
 def forth(graph: LayerGraph, initial: Initial) -> Mapping[str, Passed]:
     """The signal at every layer that theory reaches."""
     tensors: dict[str, Tensor] = {
-        name: noise(shape) for name, shape in graph.inputs.items() if len(shape) in (1, 3)
+        name: noise(shape) for name, shape in graph.inputs.items() if 0 < len(shape) < 4
     }
     known: dict[str, Passed] = {}
     for layer in graph.layers:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
+from operator import add
 from typing import NamedTuple
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import Shape
+from resnet_inspect.networks.torch_ops import AdaptivePool, Conv, Pad
 from resnet_inspect.propagation.laws import Law, Moments, gauss
-from resnet_inspect.propagation.maps import Map, Window, each, mean, plus, times, uniform, window
+from resnet_inspect.propagation.maps import (
+    Map,
+    Window,
+    copied,
+    divided,
+    each,
+    mean,
+    plus,
+    times,
+    uniform,
+    window,
+)
 
 
 class Initial(NamedTuple):
@@ -29,14 +42,16 @@ class Initial(NamedTuple):
     common: bool = True
     zeroed: frozenset[str] = frozenset()
 
-    def variances(self, op: ops.Conv2d | ops.Linear) -> tuple[float, float]:
+    def variances(self, op: ops.Convolution | ops.Linear) -> tuple[float, float]:
         """Of a layer's weights and of its bias.
 
         Published: 2 / fan out (He et al. 2015b, arXiv 1502.01852, equation 14), bias 0, and the
         classifier as torch has it: both uniform within 1 / sqrt(fan in), so 1 / (3 fan in).
         Weights that are made anew have the variance that they are made for.
         """
-        fan_in = op.weights // (op.out_channels if isinstance(op, ops.Conv2d) else op.out_features)
+        fan_in = op.weights // (
+            op.out_channels if isinstance(op, ops.Convolution) else op.out_features
+        )
         weight, bias = 1 / (3 * fan_in), 1 / (3 * fan_in) if op.bias else 0.0
         if isinstance(op, ops.Conv2d) and self.kind == "published":
             fan_out = op.out_channels * op.kernel[0] * op.kernel[1]
@@ -82,6 +97,12 @@ class Channels:
         """Whether it is known what all inputs have in common at each position."""
         return self.common is not self.cross
 
+    def mapped(self, change: Callable[[Map], Map]) -> Channels:
+        """With each map changed."""
+        cross = change(self.cross)
+        common = change(self.common) if self.follows else cross
+        return replace(self, square=change(self.square), common=common, cross=cross)
+
     @property
     def in_common(self) -> float:
         """How the values of a channel at two positions and of two inputs correlate."""
@@ -104,7 +125,8 @@ class Gain(NamedTuple):
 
     factor: of its mean square. kept: of the correlation of two inputs' gradients; even: of that
     of two positions'. bends: an activation's moments. places: how the factor differs
-    between positions, if it does.
+    between positions, if it does. rivals: whether what all of several channels get passes none.
+    taken: what part of a gradient that is even, or leans, norms of groups take off.
     """
 
     channels: int
@@ -113,6 +135,8 @@ class Gain(NamedTuple):
     even: float = 1.0
     bends: Moments | None = None
     places: Map | None = None
+    rivals: bool = False
+    taken: tuple[float, float] = (0.0, 0.0)
 
 
 class Passed(NamedTuple):
@@ -135,8 +159,24 @@ def nothing(shape: Shape) -> Tensor:
 
 
 def spatial(shape: Shape) -> Shape:
-    """Height and width of a tensor's maps: one position for a vector."""
-    return shape[1:] if len(shape) == 3 else (1, 1)
+    """Height and width of a tensor's maps: one position for a vector, one row for a sequence."""
+    return {3: shape[1:], 2: (1, *shape[1:])}.get(len(shape), (1, 1))
+
+
+def multiplied(tensor: Tensor, power: float) -> Passed:
+    """A tensor times the root of a power."""
+    made = [
+        replace(
+            part.mapped(lambda given: times(given, power)),
+            steady=part.steady * power,
+            law=part.law.normed(0.0, power**-0.5) if power else gauss(0.0),
+            ripple=part.ripple * power,
+            spread=part.spread * power**2,
+            pairs=None if part.pairs is None else times(part.pairs, power),
+        )
+        for part in tensor
+    ]
+    return Passed(tuple(made), tuple(Gain(part.channels, power) for part in tensor))
 
 
 def averaged(tensor: Tensor, kind: str) -> Map:
@@ -178,11 +218,33 @@ def average(tensor: Tensor, kind: str) -> float:
     return float(sum(part.channels * getattr(part, kind) for part in tensor)) / count
 
 
-def window_of(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Window:
-    """How a layer's window slides."""
-    dilation = op.dilation if isinstance(op, ops.Conv2d) else (1, 1)
-    shapes = layer.input_shapes[0], layer.output_shape
-    return window(*shapes, op.kernel, op.stride, op.padding, dilation)
+Sliding = ops.Convolution | ops.Pool2d | ops.ZeroPad | Pad | AdaptivePool
+
+
+def window_of(op: Sliding, layer: Layer) -> Window:
+    """How a layer's window slides, or which inputs it copies; along one axis it is one row."""
+    shapes = spatial(layer.input_shapes[0]), spatial(layer.output_shape)
+    if isinstance(op, AdaptivePool):
+        return Window(*map(divided, *shapes))
+    if isinstance(op, Pad):
+        left, _, top, *_ = (*op.padding, 0, 0)
+        return Window(*map(copied, *shapes, (top, left), (op.mode == "reflect",) * 2))
+    if isinstance(op, ops.ZeroPad):
+        return window(*shapes, (1, 1), op.stride, (0, 0), (1, 1))
+    dilation = op.dilation if isinstance(op, ops.Convolution) else (1, 1)
+    settings: tuple[Shape, ...] = (op.kernel, op.stride, op.padding, dilation)
+    if len(op.kernel) == 1:
+        settings = tuple(map(add, ((1,), (1,), (0,), (1,)), settings))
+    return window(*shapes, *settings)
+
+
+def slides(op: Conv | Pad | AdaptivePool, layer: Layer) -> bool:
+    """Whether `window_of` has its window."""
+    axes = len(layer.output_shape) - 1
+    if isinstance(op, Pad):
+        return axes == 2 and len(op.padding) <= 4 and op.mode in ("constant", "reflect")
+    sizes = op.size if isinstance(op, AdaptivePool) else op.kernel
+    return len(sizes) == axes <= 2
 
 
 def aligned(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -200,3 +262,8 @@ def aligned(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int,
             right += 1
             rests[1] = second[right] if right < len(second) else 0
     return runs
+
+
+def cut(channels: Sequence[int], start: int, count: int) -> list[tuple[int, int]]:
+    """Of which parts so many channels are, from one on, and how many of each."""
+    return [(at, share) for share, of, at in aligned([start, count], channels) if of == 1 and share]

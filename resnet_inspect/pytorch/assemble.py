@@ -55,7 +55,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     ops.Conv2d: lambda op: nn.Conv2d(*modules.convolution_settings(op)),
     ops.StandardizedConv2d: modules.StandardizedConv2d,
     ops.ScaledConv2d: modules.ScaledConv2d,
-    ops.Multiply: lambda op: modules.Multiply(op.factor),
+    ops.Multiply: modules.Multiply,
     ops.Gain: modules.Gain,
     ActiveNorm: modules.ActiveNorm,
     ops.BatchNorm2d: lambda op: nn.BatchNorm2d(op.channels),
@@ -66,7 +66,7 @@ MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
         op.kernel, op.stride, op.padding, op.ceil, op.count_padding
     ),
     ops.GlobalAvgPool2d: _average,
-    ops.ZeroPad: lambda op: modules.ZeroPadShortcut(op.in_channels, op.out_channels, op.stride),
+    ops.ZeroPad: modules.ZeroPadShortcut,
     ops.ReLU: lambda op: nn.ReLU(op.inplace),
     ops.ReLU6: lambda op: nn.ReLU6(op.inplace),
     ops.LeakyReLU: lambda op: nn.LeakyReLU(op.negative_slope, op.inplace),

@@ -23,25 +23,23 @@ from torch import Tensor, nn
 from resnet_inspect.counting.conventions import Reported
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.assemble import assemble
+from resnet_inspect.pytorch.bench.backend_flags import settings
 from resnet_inspect.pytorch.inputs import arguments, example
 from resnet_inspect.pytorch.results import results
 from resnet_inspect.pytorch.trace.diagnosis import named
-
-Totals = dict[str, int]
-"""Names of conventions, or of `OTHERS`, with what was reported."""
 
 
 class Tool(NamedTuple):
     """A counter that may be installed.
 
-    title: its name in messages; package: the name to import and to install. run: takes the network
-    and the batch, and returns what it reports, by the names in `reports`.
+    title: its name in messages; package: the name to import and to install. reports: names of
+    conventions, or of `OTHERS`. run: takes the network and the batch, and returns these totals.
     """
 
     title: str
     package: str
     reports: tuple[str, ...]
-    run: Callable[[LayerGraph, int], Totals]
+    run: Callable[[LayerGraph, int], Sequence[int]]
 
     @property
     def installed(self) -> bool:
@@ -75,13 +73,15 @@ def measure(
 def run(tool: Tool, graph: LayerGraph, batch: int = 1) -> dict[str, Reported]:
     """What one tool reports, or how it failed: other people's code may fail in any way."""
     try:
-        with _quiet(), _unpatched(), _threads(1 if batch == 1 else torch.get_num_threads()):
+        # For one image one thread is enough, and more contend on a busy CPU.
+        with _quiet(), _unpatched(), settings(threads=1 if batch == 1 else None):
             totals = tool.run(graph, batch)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return {name: Reported(tool.version, None, named(error)) for name in tool.reports}
-    return {name: Reported(tool.version, totals[name]) for name in tool.reports}
+    reported = zip(tool.reports, totals, strict=True)
+    return {name: Reported(tool.version, int(total)) for name, total in reported}
 
 
 @contextmanager
@@ -89,17 +89,6 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Run with this many threads: for one image one is enough, and more contend on a busy CPU."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -182,7 +171,7 @@ def _called(
     return _Positional(model, graph.arguments).train(training), held
 
 
-def _torch(graph: LayerGraph, batch: int) -> Totals:
+def _torch(graph: LayerGraph, batch: int) -> Sequence[int]:
     from torch.utils.flop_counter import FlopCounterMode
 
     model, inputs = _called(graph, batch, "meta")
@@ -192,19 +181,16 @@ def _torch(graph: LayerGraph, batch: int) -> Totals:
         loss = sum(tensor.sum() for tensor in results(y) if tensor.requires_grad)
         if isinstance(loss, Tensor):
             loss.backward()
-    return {"torch": forward, "torch-train": counter.get_total_flops()}
+    return forward, counter.get_total_flops()
 
 
-def _torch_tensors(graph: LayerGraph, batch: int) -> Totals:
+def _torch_tensors(graph: LayerGraph, batch: int) -> Sequence[int]:
     model = new_model(graph, "meta")
-    return {
-        "parameters": sum(tensor.numel() for tensor in model.parameters()),
-        # each tensor once, as parameters() has it
-        "state-dict": sum(t.numel() for t in set(model.state_dict(keep_vars=True).values())),
-    }
+    state = set(model.state_dict(keep_vars=True).values())  # each once, as parameters() has it
+    return [sum(tensor.numel() for tensor in held) for held in (model.parameters(), state)]
 
 
-def _torch_saved(graph: LayerGraph, batch: int) -> Totals:
+def _torch_saved(graph: LayerGraph, batch: int) -> Sequence[int]:
     model, inputs = _called(graph, batch, training=True)
     own = (*model.parameters(), *model.buffers())
     known = {tensor.untyped_storage().data_ptr() for tensor in own}
@@ -217,66 +203,60 @@ def _torch_saved(graph: LayerGraph, batch: int) -> Totals:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         model(*inputs)
     sizes = {place: tensor.untyped_storage().nbytes() for place, tensor in kept.items()}
-    return {"saved": sum(size for place, size in sizes.items() if place not in known)}
+    return [sum(size for place, size in sizes.items() if place not in known)]
 
 
-def _torchinfo(graph: LayerGraph, batch: int) -> Totals:
+def _torchinfo(graph: LayerGraph, batch: int) -> Sequence[int]:
     import torchinfo
 
     model, inputs = _called(graph, batch, "meta")
     summary = torchinfo.summary(model, input_data=inputs, device="meta", verbose=0)
-    return {
-        "torchinfo": summary.total_mult_adds,
-        "torchinfo-memory": summary.total_output_bytes,
-        "torchinfo-parameters": summary.total_params,
-    }
+    return summary.total_mult_adds, summary.total_output_bytes, summary.total_params
 
 
-def _fvcore(graph: LayerGraph, batch: int, training: bool = False) -> Totals:
+def _fvcore(graph: LayerGraph, batch: int, training: bool = False) -> Sequence[int]:
     from fvcore.nn import FlopCountAnalysis
 
     # It cannot trace meta tensors under torch 2.13.
-    analysis = FlopCountAnalysis(*_called(graph, batch, training=training))
-    return {"fvcore-train" if training else "fvcore": int(analysis.total())}
+    return [FlopCountAnalysis(*_called(graph, batch, training=training)).total()]
 
 
-def _thop(graph: LayerGraph, batch: int) -> Totals:
+def _thop(graph: LayerGraph, batch: int) -> Sequence[int]:
     import thop
 
     macs, _ = thop.profile(*_called(graph, batch, "meta"), verbose=False)
-    return {"thop": int(macs)}
+    return [macs]
 
 
-def _ptflops(graph: LayerGraph, batch: int) -> Totals:
-    from ptflops import get_model_complexity_info
+def _ptflops(graph: LayerGraph, batch: int) -> Sequence[int]:
+    from ptflops import get_model_complexity_info as info
 
-    def macs(backend: str) -> int:
-        options = {"print_per_layer_stat": False, "as_strings": False, "backend": backend}
-        return int(get_model_complexity_info(new_model(graph), graph.input_shape, **options)[0])
+    options = {"print_per_layer_stat": False, "as_strings": False}
+    return [
+        info(new_model(graph), graph.input_shape, **options, backend=backend)[0]
+        for backend in ("pytorch", "aten")
+    ]
 
-    return {"ptflops": macs("pytorch"), "ptflops-aten": macs("aten")}
 
-
-def _calflops(graph: LayerGraph, batch: int) -> Totals:
+def _calflops(graph: LayerGraph, batch: int) -> Sequence[int]:
     from calflops import calculate_flops
 
     shape = (batch, *graph.input_shape)
     options = {"print_results": False, "output_as_string": False}
     flops, macs, _ = calculate_flops(new_model(graph), input_shape=shape, **options)
-    return {"calflops": int(flops), "calflops-macs": int(macs)}
+    return flops, macs
 
 
-def _torchscan(graph: LayerGraph, batch: int) -> Totals:
+def _torchscan(graph: LayerGraph, batch: int) -> Sequence[int]:
     from torchscan import crawl_module
 
     model, inputs = _called(graph, batch, "meta")
     totals = crawl_module(model, args=inputs)["totals"]
     # Where a module is unknown to it (option A's padding) it says so, and gives what it knows.
-    flops, macs = totals["module_flops"], totals["macs"]
-    return {"torchscan": flops["known_value"], "torchscan-macs": macs["known_value"]}
+    return [totals[name]["known_value"] for name in ("module_flops", "macs")]
 
 
-def _torchlens(graph: LayerGraph, batch: int) -> Totals:
+def _torchlens(graph: LayerGraph, batch: int) -> Sequence[int]:
     import torchlens
     from torchlens.options import CaptureOptions
 
@@ -285,16 +265,16 @@ def _torchlens(graph: LayerGraph, batch: int) -> Totals:
     traced = torchlens.trace(
         model, inputs[0] if len(inputs) == 1 else list(inputs), save=None, capture=capture
     )
-    return {"torchlens": int(traced.total_flops_forward)}
+    return [traced.total_flops_forward]
 
 
-def _deepspeed(graph: LayerGraph, batch: int) -> Totals:
+def _deepspeed(graph: LayerGraph, batch: int) -> Sequence[int]:
     from deepspeed.profiling.flops_profiler import get_model_profile
 
     shape = (batch, *graph.input_shape)
     options = {"print_profile": False, "as_string": False, "warm_up": 0}
     flops, macs, _ = get_model_profile(new_model(graph), input_shape=shape, **options)
-    return {"deepspeed": int(flops), "deepspeed-macs": int(macs)}
+    return flops, macs
 
 
 TOOLS: tuple[Tool, ...] = (

@@ -164,17 +164,16 @@ def example(
     module: nn.Module,
     batch: int,
     device: torch.device | str,
-    dtype: torch.dtype = torch.float32,
     generator: torch.Generator | None = None,
 ) -> Arguments:
     """Arguments to call a module of this network with: zeros, or random numbers of a generator.
 
-    dtype: of the inputs that have none of their own. Whole numbers are zeros: indices that every
+    Inputs that have no dtype of their own are fp32. Whole numbers are zeros: indices that every
     table has.
     """
     tensors = []
     for entry in entering(graph):
-        own = getattr(torch, entry.dtype) if entry.dtype else dtype
+        own = getattr(torch, entry.dtype or "float32")
         shape = (batch, *entry.shape)
         if generator is None or not own.is_floating_point:
             tensors.append(torch.zeros(shape, dtype=own, device=device))

@@ -19,6 +19,16 @@ def convolution_settings(op: ops.Convolution) -> tuple[Any, ...]:
     return (op.in_channels, op.out_channels, *sizes, op.groups, op.bias)
 
 
+class _OfOp(nn.Module):
+    """A module that does what an op says."""
+
+    op: Any
+
+    def __init__(self, op: ops.Op) -> None:
+        super().__init__()
+        self.op = op
+
+
 class StandardizedConv2d(nn.Conv2d):
     """Weights of mean 0 and variance 1 for each output."""
 
@@ -57,15 +67,14 @@ def concatenated(*tensors_and_axis: Any) -> Tensor:
     return torch.cat(tensors, axis)
 
 
-class FixedConv2d(nn.Module):
+class FixedConv2d(_OfOp):
     """The binomial filter 1 2 1 in both directions, over each channel: weights held as a
     buffer that the state dict leaves out, as timm's."""
 
     filt: Tensor
 
     def __init__(self, op: Conv) -> None:
-        super().__init__()
-        self.op = op
+        super().__init__(op)
         row = torch.tensor([0.25, 0.5, 0.25])
         self.register_buffer("filt", (row[:, None] * row).repeat(op.out_channels, 1, 1, 1), False)
 
@@ -73,7 +82,7 @@ class FixedConv2d(nn.Module):
         return F.conv2d(x, self.filt, None, self.op.stride, 0, 1, self.op.groups)
 
 
-class FrozenBatchNorm2d(nn.Module):
+class FrozenBatchNorm2d(_OfOp):
     """Batch norm by fixed numbers: torchvision's, with its tensors and its arithmetic."""
 
     weight: Tensor
@@ -82,11 +91,10 @@ class FrozenBatchNorm2d(nn.Module):
     running_var: Tensor
 
     def __init__(self, op: ops.FrozenBatchNorm2d, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.op, self.eps = op, eps
-        for name, value in (("weight", 1.0), ("bias", 0.0)):
-            self.register_buffer(name, torch.full((op.channels,), value))
-        for name, value in (("running_mean", 0.0), ("running_var", 1.0)):
+        super().__init__(op)
+        self.eps = eps
+        starts = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
+        for name, value in starts.items():
             self.register_buffer(name, torch.full((op.channels,), value))
 
     def _load_from_state_dict(
@@ -120,26 +128,22 @@ class DropPath(nn.Module):
         return f"p={self.p:.3g}"
 
 
-class Multiply(nn.Module):
+class Multiply(_OfOp):
     """Each element times a number."""
 
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.factor
+        product: Tensor = x * self.op.factor
+        return product
 
     def extra_repr(self) -> str:
-        return str(self.factor)
+        return str(self.op.factor)
 
 
-class AddedPositions(nn.Module):
+class AddedPositions(_OfOp):
     """Learned vectors, added to a token and the positions behind it; resampled as timm does."""
 
     def __init__(self, op: self_attention.Positions) -> None:
-        super().__init__()
-        self.op = op
+        super().__init__(op)
         width = op.output[-1]
         self.weight = nn.Parameter(torch.randn(op.params // width, width) * width**-0.5)
 
@@ -156,15 +160,15 @@ class AddedPositions(nn.Module):
         return torch.cat([token, maps.flatten(2)[0].t().to(token.dtype)])
 
 
-class ActiveNorm(nn.Module):
+class ActiveNorm(_OfOp):
     """A norm that activates, computed as timm does."""
 
     v: Tensor | None
     tau: Tensor | None
 
     def __init__(self, op: ActiveNormOp) -> None:
-        super().__init__()
-        self.op, channels = op, op.channels
+        super().__init__(op)
+        channels = op.channels
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_parameter("v", None)
@@ -197,12 +201,12 @@ class ActiveNorm(nn.Module):
         return f"{self.op.type}, {self.op.groups}, {self.op.channels}"
 
 
-class Gain(nn.Module):
+class Gain(_OfOp):
     """Each element times a learned number."""
 
     def __init__(self, op: ops.Gain) -> None:
-        super().__init__()
-        self.op, self.gain = op, nn.Parameter(torch.tensor(op.factor))
+        super().__init__(op)
+        self.gain = nn.Parameter(torch.tensor(op.factor))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gain
@@ -216,16 +220,13 @@ class Windows(nn.Unfold):
         self.op = op
 
 
-class ZeroPadShortcut(nn.Module):
+class ZeroPadShortcut(_OfOp):
     """Shortcut option A: strided positions, zeros for the new channels."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: tuple[int, int]) -> None:
-        super().__init__()
-        self.in_channels, self.out_channels, self.stride = in_channels, out_channels, stride
-
     def forward(self, x: Tensor) -> Tensor:
-        kept = x[:, :, :: self.stride[0], :: self.stride[1]]
-        return F.pad(kept, (0, 0, 0, 0, 0, self.out_channels - self.in_channels))
+        down, across = self.op.stride
+        added = self.op.out_channels - self.op.in_channels
+        return F.pad(x[:, :, ::down, ::across], (0, 0, 0, 0, 0, added))
 
     def extra_repr(self) -> str:
-        return f"{self.in_channels}, {self.out_channels}, stride={self.stride}"
+        return f"{self.op.in_channels}, {self.op.out_channels}, stride={self.op.stride}"

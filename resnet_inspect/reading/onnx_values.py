@@ -115,7 +115,10 @@ def infer(
     if schema is None or any(attribute.HasField("g") for attribute in node.attribute):
         return {}
     given = {name: values[name] for name in node.input if name}
-    types = {name: _proto(value) for name, value in given.items()}
+    types = {
+        name: onnx.helper.make_tensor_type_proto(value.type, value.dims)
+        for name, value in given.items()
+    }
     data = {
         name: numpy_helper.from_array(value.data, name)
         for name, value in given.items()
@@ -127,10 +130,6 @@ def infer(
     except (shape_inference.InferenceError, ValidationError, LookupError, RuntimeError, ValueError):
         return {}
     return {name: known(proto) for name, proto in found.items()}
-
-
-def _proto(value: Value) -> onnx.TypeProto:
-    return onnx.helper.make_tensor_type_proto(value.type, value.dims)
 
 
 def known(proto: onnx.TypeProto, batch: int = -1) -> Known:
@@ -171,12 +170,9 @@ def folded(
     feeds = {name: values[name].data for name in node.input if name}
     if any(data is None for data in feeds.values()):
         return {}
-    ids = [onnx.helper.make_opsetid("", version)]
     try:
         with np.errstate(all="ignore"):
-            made = ReferenceEvaluator(node, opsets={o.domain: o.version for o in ids}).run(
-                None, feeds
-            )
+            made = ReferenceEvaluator(node, opsets={"": version}).run(None, feeds)
     except Exception:  # numbers that do not fit together: nothing is known of the result
         return {}
     return {name: np.asarray(data) for name, data in zip(node.output, made, strict=False) if name}

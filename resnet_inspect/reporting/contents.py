@@ -98,7 +98,10 @@ def contents(
     convention: str = "macs",
     command: str = "",
 ) -> Report:
-    """A report on networks; raises InspectError for none, or two of one name."""
+    """A report on networks; command says on it how it was made.
+
+    Raises InspectError for no network, or two of one name.
+    """
     if not graphs:
         raise InspectError("a report needs at least one network")
     names = [graph.name for graph in graphs]

@@ -9,14 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resnet_inspect.reporting.contents import (
-    BLOCKS,
-    CONVENTIONS,
-    OVERVIEW,
-    BlockPart,
-    Part,
-    Report,
-)
+from resnet_inspect.reporting.contents import BLOCKS, CONVENTIONS, OVERVIEW, BlockPart, Part, Report
 from resnet_inspect.tables.characters import visible
 from resnet_inspect.tables.table import Sheet, Table
 from resnet_inspect.tables.writers import markdown_escaped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from resnet_inspect.pictures.plots.plot import Plot
     from resnet_inspect.tables.page import Page
-    from resnet_inspect.tables.terminal import Line
 
 
 class Shown(Printable):
@@ -31,15 +30,8 @@ class Shown(Printable):
         """The tables in one of writers.FORMATS; raises UnknownNameError."""
         return self.view().to_text(format)
 
-    @property
-    def pages(self) -> list[Page]:
-        return self.view().pages
-
-    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
-        return self.view().lines(width, ascii=ascii)
-
-    def _repr_html_(self) -> str:
-        return self.view()._repr_html_()
+    def pages(self, *, ascii: bool = False) -> list[Page]:
+        return self.view().pages(ascii=ascii)
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,8 +1,6 @@
-"""index.html: a page that holds everything it needs, and asks nothing of any network.
+"""index.html: a page that holds everything it needs, fonts and pictures too.
 
-Styles, script, fonts and pictures are inside. Text is escaped by jinja2; pictures are markup of
-this package and of libraries that escape their input. A content security policy lets the page run
-its own script and nothing else.
+Pictures are markup of this package and of libraries that escape their input; all else is text.
 """
 
 from __future__ import annotations
@@ -46,13 +44,8 @@ def html(report: Report, pictures: Mapping[str, str]) -> str:
         """A plot as it is, and as narrow pages have it; the style sheet shows one of them."""
         alt, prefix = visible(plot.alt), path.replace("/", "-")
         narrow = replace(plot, page=page_size(PHONE)).to_svg()
-        drawn = (
-            (pictures[f"{path}.svg"], prefix, "plot"),
-            (narrow, f"{prefix}-n", "plot narrow"),
-        )
-        return Markup("").join(
-            Markup(inline_plot(svg, alt, prefix, plots, kind)) for svg, prefix, kind in drawn
-        )
+        whole = inline_plot(pictures[f"{path}.svg"], alt, prefix, plots, "plot")
+        return Markup(whole + inline_plot(narrow, alt, f"{prefix}-n", plots, "plot narrow"))
 
     def drawing(path: str, alt: str, boxes: Mapping[str, Box]) -> Markup:
         svg = pictures[f"{path}.svg"]

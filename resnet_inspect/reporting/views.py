@@ -88,7 +88,7 @@ def view(
             Group(name, sums.get(name, "") if sums else "", tuple(row for _, row in group))
             for name, group in together
         ),
-        totals=tuple(_cells(record, columns, {}) for record in table.below),
+        totals=tuple(_cells(record, columns, {}) for record in (*table.sums, *table.references)),
         notes=_notes(table),
         folds=sums is not None,
     )

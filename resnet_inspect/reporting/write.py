@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.files import STDOUT, cannot_make, write_bytes
@@ -30,13 +31,10 @@ def write(
     graphs: Sequence[LayerGraph],
     folder: str | os.PathLike[str],
     *,
-    batch: int = 1,
-    dtype: str | None = None,
-    convention: str = "macs",
-    command: str = "",
     force: bool = False,
+    **settings: Any,
 ) -> None:
-    """Write a report on networks to a folder; command says on it how it was made.
+    """Write a report on networks to a folder; settings are as `contents` has them.
 
     An earlier report in the folder is replaced file by file; other files in it are kept.
     Raises InspectError for networks that cannot be reported and for a folder that holds files and
@@ -44,20 +42,15 @@ def write(
     be written.
     """
     check_folder(folder, force=force)  # refused before anything is drawn
-    made = files(graphs, batch=batch, dtype=dtype, convention=convention, command=command)
-    write_folder(folder, made, force=force)
+    write_folder(folder, files(graphs, **settings), force=force)
 
 
-def files(
-    graphs: Sequence[LayerGraph],
-    *,
-    batch: int = 1,
-    dtype: str | None = None,
-    convention: str = "macs",
-    command: str = "",
-) -> dict[str, bytes]:
-    """The files of a report by their paths; equal bytes from equal versions of everything."""
-    report = contents(graphs, batch=batch, dtype=dtype, convention=convention, command=command)
+def files(graphs: Sequence[LayerGraph], **settings: Any) -> dict[str, bytes]:
+    """The files of a report by their paths; equal bytes from equal versions of everything.
+
+    settings: as `contents` has them.
+    """
+    report = contents(graphs, **settings)
     drawn = pictures(report)
     texts = {PAGE: html(report, drawn), **documents(report), **drawn}
     return {path: text.encode("utf-8") for path, text in texts.items()}

@@ -12,7 +12,7 @@ from resnet_inspect.counting.accuracy import ALONE, on_front, published
 from resnet_inspect.counting.costs import checked_batch, graph_cost
 from resnet_inspect.counting.training_memory import training_memory
 from resnet_inspect.counting.training_step import Settings
-from resnet_inspect.errors import FormatError, InspectError, unknown
+from resnet_inspect.errors import FormatError, InspectError, check_name
 from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.forecast import forecast
 from resnet_inspect.forecasting.own import device_named
@@ -65,8 +65,7 @@ class Wanted(NamedTuple):
             ("data", self.data, DATA),
             ("axis", self.front, AXES),
         ):
-            if name not in choices:
-                raise unknown(what, name, choices)
+            check_name(what, name, choices)
         checked_batch(self.batch)
         needy = "latency" if "latency" in self.under else self.front
         if self.device is None and needy in ("latency", "throughput"):
@@ -88,8 +87,7 @@ def limits_of(text: str) -> dict[str, Decimal]:
     limits: dict[str, Decimal] = {}
     for part in text.split(","):
         key, _, value = (word.strip() for word in part.partition("="))
-        if key not in UNDER:
-            raise unknown("limit", key, UNDER)
+        check_name("limit", key, UNDER)
         example, units = UNDER[key]
         size = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Z]*)", value)
         scale = {unit.lower(): size for unit, size in units.items()}
@@ -124,17 +122,14 @@ def accuracy_table(wanted: Wanted) -> Table:
     for row in rows:
         if "memory" not in row:
             row["memory"] = _training_memory(row["model"], row["side"], wanted.batch)
-    hidden = {"family", "data", "top5", "side"}
-    if wanted.device is None:
-        hidden |= {"images_per_second", "latency"}
+    forecast = () if wanted.device else ("images_per_second", "latency")
     return Table(
         title=f"Published top-1 of {len({row['model'] for row in rows})} networks, by weights and "
         f"input ({MACS})",
         columns=_COLUMNS,
         rows=tuple(rows),
         notes=_notes(wanted) if rows else (_nothing(costs, wanted),),
-        shown=tuple(column.key for column in _COLUMNS if column.key not in hidden),
-    )
+    ).hiding("family", "data", "top5", "side", *forecast)
 
 
 def accuracy_rows(wanted: Wanted) -> list[dict[str, Any]]:
@@ -183,7 +178,7 @@ def _rows(costs: _Costs, wanted: Wanted) -> list[dict[str, Any]]:
         cost = costs.get((found.model, found.side))
         if cost is None or (wanted.data != "any" and found.data != ALONE):
             continue
-        row: dict[str, Any] = {"data": found.data, **found._asdict(), **cost}
+        row: dict[str, Any] = {**found._asdict(), "data": found.data, **cost}
         if "memory" in wanted.under and wanted.admits(row):  # the dearest to count comes last
             row["memory"] = _training_memory(found.model, found.side, wanted.batch)
         if wanted.admits(row):

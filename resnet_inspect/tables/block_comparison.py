@@ -22,9 +22,8 @@ from resnet_inspect.networks.shapes import Pair, show_shape
 from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.networks.spec_field import LARGEST
 from resnet_inspect.networks.wiring import shortcut
-from resnet_inspect.tables.columns import Column, Value, columns
+from resnet_inspect.tables.columns import Column, Value, against_first, columns, ratio, with_ratio
 from resnet_inspect.tables.network import MACS
-from resnet_inspect.tables.ratios import against_first, ratio, with_ratio
 from resnet_inspect.tables.table import Sheet, Table
 from resnet_inspect.tables.variants import options
 
@@ -72,28 +71,15 @@ class Sample:
         return self.block.output.output_shape[1], self.block.output.output_shape[2]
 
 
-def sample(
-    kind: str,
-    channels: int,
-    size: Pair,
-    *,
-    entering: int | None = None,
-    stride: int = 1,
-    option: str = "B",
-) -> Sample:
+def sample(kind: str, channels: int, size: Pair, *, stride: int = 1, option: str = "B") -> Sample:
     """A block of `kind` that gives `channels` at height and width `size`.
 
-    entering: channels of its input (default: the same); option: its shortcut where the shape
-    changes (with 'C' everywhere). Raises SpecError for channels that the block cannot have.
+    With stride 2 its input has twice the size and half the channels. option: its shortcut
+    where the shape changes (with 'C' everywhere). Raises SpecError for channels that the block
+    cannot have.
     """
-    (block,) = block_graph(
-        kind,
-        channels,
-        (size[0] * stride, size[1] * stride),
-        entering=channels if entering is None else entering,
-        stride=stride,
-        shortcut=option,
-    ).blocks
+    sides = size[0] * stride, size[1] * stride
+    (block,) = block_graph(kind, channels, sides, stride=stride, shortcut=option).blocks
     return Sample(kind, channels, block, total(block.layers))
 
 
@@ -356,8 +342,7 @@ def _projections(channels: int, size: Pair) -> Table:
 
 def _projection_rows(channels: int, size: Pair) -> Iterator[dict[str, Value]]:
     for kind, (option, stride, words) in product(KINDS, _SHORTCUTS):
-        entering = channels // stride
-        part = sample(kind, channels, size, entering=entering, stride=stride, option=option)
+        part = sample(kind, channels, size, stride=stride, option=option)
         layers = shortcut(part.block) or ()
         extra = total(layers)
         yield {

@@ -42,5 +42,4 @@ def ceilings(record: DeviceCeilings) -> Table:
             f"Measured {record.made}. FLOP/s are 2 x MACs.",
             "A copy counts what it reads and what it writes.",
         ),
-        shown=("quantity", "value", "detail"),
-    )
+    ).hiding("number", "unit")

@@ -13,14 +13,20 @@ from functools import cached_property
 
 from resnet_inspect.counting.memory import live_bytes, memory, saved_by_layer
 from resnet_inspect.counting.receptive_field import receptive_fields
-from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import ROLES, depth, depths, roles
 from resnet_inspect.tables import network as network_table
-from resnet_inspect.tables.columns import Column, Record, Value, columns
+from resnet_inspect.tables.columns import (
+    Column,
+    Record,
+    Value,
+    against_first,
+    columns,
+    ratio,
+    with_ratio,
+)
 from resnet_inspect.tables.network_notes import counted_layers, run_notes
-from resnet_inspect.tables.ratios import against_first, ratio, with_ratio
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("cost", "memory", "stage", "where")
@@ -74,24 +80,6 @@ class Network:
         return next(column for column in self.as_row.columns if column.key == self.count)
 
 
-def compare(
-    graphs: Sequence[LayerGraph],
-    *,
-    batch: int = 1,
-    dtype: str | None = None,
-    convention: str = "macs",
-) -> Sheet:
-    """Networks side by side, in four tables: 'cost', 'memory', 'stage' and 'where'.
-
-    Ratios are to the first. convention: a name of conventions.CONVENTIONS; what it counts takes
-    the place of MACs, in columns 'counted'. Raises InspectError for fewer than two
-    networks or a batch below 1, UnknownNameError for the dtype and the convention.
-    """
-    if len(graphs) < 2:
-        raise InspectError("compare needs at least two networks")
-    return overview(graphs, batch=batch, dtype=dtype, convention=convention)
-
-
 def overview(
     graphs: Sequence[LayerGraph],
     *,
@@ -99,7 +87,12 @@ def overview(
     dtype: str | None = None,
     convention: str = "macs",
 ) -> Sheet:
-    """The same tables for any number of networks; for a single one without ratios."""
+    """Networks side by side, in the tables of TABLES; a single one has no ratios.
+
+    convention: a name of conventions.CONVENTIONS; what it counts takes the place of MACs, in
+    columns 'counted'. Raises InspectError for a batch below 1, UnknownNameError for the dtype and
+    the convention.
+    """
     networks = [Network(graph, batch, dtype, convention) for graph in graphs]
     first = networks[0].as_row
     dtypes = " and ".join(dict.fromkeys(network.as_row.meta["dtype"] for network in networks))
@@ -130,11 +123,13 @@ def overview(
 
 
 def _idle(column: Column, networks: Sequence[Network]) -> bool:
-    """Ratios of a network to itself, FLOPs where another convention counts, nothing frozen."""
+    """Ratios of a network to itself, FLOPs where another convention counts, columns of zeros."""
     if column.title == "ratio" and len(networks) == 1:
         return True
     if column == _FROZEN:
         return not any(network.whole["frozen"] for network in networks)
+    if column == _UNCOUNTED:
+        return not any(network.uncounted for network in networks)
     return networks[0].convention != "macs" and column.key in ("flops", "flops_ratio")
 
 
@@ -149,6 +144,9 @@ _PARAMS = with_ratio(Column("params", "Parameters", "count"), 2)
 _FROZEN = Column("frozen", "Frozen", "count", 1)
 """The parameters that get no gradient; there only where some network has such."""
 
+_UNCOUNTED = Column("uncounted", "Uncounted", "count")
+"""The layers without a rule; there only where some network has such."""
+
 
 def _counted(networks: Sequence[Network]) -> tuple[Column, Column]:
     return with_ratio(networks[0].counted, 1)
@@ -157,12 +155,6 @@ def _counted(networks: Sequence[Network]) -> tuple[Column, Column]:
 def _share_of(networks: Sequence[Network], rank: int = 0) -> Column:
     title = "of MACs" if networks[0].convention == "macs" else "of it"
     return Column("share", title, "share", rank)
-
-
-def _uncounted(networks: Sequence[Network]) -> tuple[Column, ...]:
-    """A column that is there only where some network has layers without a rule."""
-    some = any(network.uncounted for network in networks)
-    return (Column("uncounted", "Uncounted", "count"),) if some else ()
 
 
 def _costs(networks: Sequence[Network]) -> Table:
@@ -196,7 +188,7 @@ def _costs(networks: Sequence[Network]) -> Table:
             *_counted(networks),
             Column(per_param, "MACs/param" if count == "macs" else "per param", "ratio", 4),
             *with_ratio(Column("flops", "FLOPs", "count", 5), 7),
-            *_uncounted(networks),
+            _UNCOUNTED,
         ),
         against_first(rows, "params", count, "flops"),
         notes=tuple(notes),
@@ -233,7 +225,7 @@ def _memories(networks: Sequence[Network]) -> Table:
             Column("kept", "For backward", "bytes", 5),
             *with_ratio(Column("training", "Training", "bytes"), 2),
             Column("receptive_field", "Field", "pair", 1),
-            *_uncounted(networks),
+            _UNCOUNTED,
         ),
         against_first(rows, "activations", "inference", "training"),
         notes=(
@@ -267,7 +259,7 @@ def _stages(networks: Sequence[Network]) -> Table:
             *with_ratio(Column("activations", "Activations", "count", 8), 9),
             *columns("bytes", 10, peak="Peak", kept="For backward"),
             Column("receptive_field", "Field", "pair", 7),
-            *_uncounted(networks),
+            _UNCOUNTED,
         ),
         tuple(rows),
         group="stage",
@@ -338,7 +330,7 @@ def _roles(networks: Sequence[Network]) -> Table:
             Column("params_share", "of params", "share", 4),
             *_counted(networks),
             _share_of(networks),
-            *_uncounted(networks),
+            _UNCOUNTED,
         ),
         tuple(rows),
         group="role",

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resnet_inspect.counting.conventions import (
-    CONVENTIONS,
-    formula,
-    total_terms,
-    used,
-)
+from resnet_inspect.counting.conventions import CONVENTIONS, formula, total_terms, used
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.terms import TERMS, Terms
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.tables.columns import Column, Value, columns
-from resnet_inspect.tables.reconciliation import (
-    PUBLISHED,
-    counter_rows,
-    publications,
-    reasons,
-)
+from resnet_inspect.tables.reconciliation import PUBLISHED, counter_rows, publications, reasons
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("conventions", "terms")
@@ -54,9 +44,8 @@ def _listing(terms: Terms) -> Table:
         ),
         tuple(
             {
-                "name": convention.name,
+                **convention._asdict(),
                 "label": convention.label,
-                "version": convention.version,
                 "formula": formula(convention.coefficients),
                 "why": reasons(convention, terms),
                 "weight": convention.coefficients["C"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from resnet_inspect.forecasting.devices import Device
-from resnet_inspect.tables.columns import Column, columns
+from resnet_inspect.tables.columns import Column, row_of
 from resnet_inspect.tables.table import Table
 
 _PEAKS = {
@@ -19,54 +19,48 @@ _PEAKS = {
 }
 """Arithmetic and its heading; fp16 accumulates in fp32 unless it says otherwise."""
 
-_SHOWN = ("fp32", "tf32", "fp16", "bf16")
+_COLUMNS = (
+    Column("name", "Device"),
+    Column("title", "As its maker calls it", rank=9),
+    Column("launched", "Launched", rank=4),
+    *(
+        Column(dtype, f"{title}, FLOP/s", "rate", dtype == "tf32")
+        for dtype, title in _PEAKS.items()
+    ),
+    Column("bandwidth", "Memory, B/s", "rate"),
+    Column("memory", "Memory", "bytes"),
+    Column("cache", "L2", "bytes", 1),
+    Column("sold", "Sold as, GB", "number", 8),
+    Column("reported", "Memory by", rank=9),
+    Column("units", "Units", "count", 8),
+    Column("clock", "Clock, Hz", "rate", 8),
+    Column("power", "TDP, W", "number", 3),
+    Column("source", "Source", "prose", 9),
+)
+
+_OF_DEVICE = tuple(column for column in _COLUMNS if column.key not in _PEAKS)
 
 
 def devices_table(known: Iterable[Device]) -> Table:
     """A row for each device."""
-    rows = [
-        {
-            "name": device.name,
-            "title": device.title,
-            "launched": device.launched,
-            **{dtype: device.peaks.get(dtype) for dtype in _PEAKS},
-            "bandwidth": device.bandwidth,
-            "memory": device.memory or None,
-            "sold": device.sold or None,
-            "reported": device.reported,
-            "cache": device.cache,
-            "units": device.units,
-            "clock": device.clock,
-            "power": device.power,
-            "source": device.source,
-        }
-        for device in known
-    ]
     return Table(
         title="Devices, by their datasheets",
-        columns=(
-            Column("name", "Device"),
-            Column("title", "As its maker calls it", rank=9),
-            Column("launched", "Launched", rank=4),
-            *(
-                Column(dtype, f"{title}, FLOP/s", "rate", dtype == "tf32")
-                for dtype, title in _PEAKS.items()
-            ),
-            Column("bandwidth", "Memory, B/s", "rate"),
-            Column("memory", "Memory", "bytes"),
-            Column("cache", "L2", "bytes", 1),
-            Column("sold", "Sold as, GB", "number", 8),
-            Column("reported", "Memory by", rank=9),
-            Column("units", "Units", "count", 8),
-            *columns("rate", 8, clock="Clock, Hz"),
-            Column("power", "TDP, W", "number", 3),
-            Column("source", "Source", "prose", 9),
+        columns=_COLUMNS,
+        rows=tuple(
+            {
+                **row_of(device, _OF_DEVICE),
+                **{dtype: device.peaks.get(dtype) for dtype in _PEAKS},
+                "memory": device.memory or None,  # 0 where nobody knows
+                "sold": device.sold or None,
+            }
+            for device in known
         ),
-        rows=tuple(rows),
         notes=(
             "Peaks are dense, 2 FLOPs for each multiply-accumulate; fp16 accumulates in fp32.",
             "Memory: what CUDA reports; makers' GB are about 2^30 bytes each, less ECC.",
             "--format json has the sources.",
         ),
-        shown=("name", "launched", *_SHOWN, "bandwidth", "memory", "cache", "power"),
+    ).hiding(
+        *("title", "fp16-fp16", "int8", "fp64"),
+        *("sold", "reported", "units", "clock", "source"),
     )

@@ -70,9 +70,8 @@ def diff(before: LayerGraph, after: LayerGraph) -> Table:
         },
         notes=(_summary(count),),
         group="stage",
-        shown=("change", "name", "before", "after", "what", "params", "macs"),
         partial=tuple(pair.layer.name for pair in pairs if cost(pair.layer).uncounted),
-    )
+    ).hiding("stage", "block")
 
 
 def _inputs(before: LayerGraph, after: LayerGraph) -> str:

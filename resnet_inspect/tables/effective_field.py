@@ -38,25 +38,22 @@ _L1 = (
 def effective_fields(
     graph: LayerGraph,
     fields: Mapping[str, EffectiveField],
-    measured: Mapping[str, Map] | None = None,
+    measured: Mapping[str, Map],
     *,
-    stages: bool = True,
+    stages: bool,
 ) -> Table:
     """A row a field; measured: what autograd found, by the name of the layer.
 
     stages: whether the fields are those of the stages, as far as they go.
     """
-    found = measured or {}
     left = _left_out(graph, fields) if stages else ()
-    hidden = () if found else ("measured", "difference")
     return Table(
         title=f"{graph.name}: what the unit in the middle sees at initialisation",
         columns=_COLUMNS,
-        rows=tuple(_row(name, field, found.get(name)) for name, field in fields.items()),
+        rows=tuple(_row(name, field, measured.get(name)) for name, field in fields.items()),
         meta={"model": graph.name, "input": list(graph.input_shape)},
-        notes=(_CAN_SEE, _OUTSIDE, *((_L1,) if found else ()), *_answer(graph, fields), *left),
-        shown=tuple(column.key for column in _COLUMNS if column.key not in hidden),
-    )
+        notes=(_CAN_SEE, _OUTSIDE, *((_L1,) if measured else ()), *_answer(graph, fields), *left),
+    ).hiding(*(() if measured else ("measured", "difference")))
 
 
 def _answer(graph: LayerGraph, fields: Mapping[str, EffectiveField]) -> tuple[str, ...]:

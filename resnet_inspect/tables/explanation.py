@@ -17,9 +17,9 @@ from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.tables.columns import Column
-from resnet_inspect.tables.formulas import Formula, field_note
+from resnet_inspect.tables.formulas import Formula, formulas
+from resnet_inspect.tables.network_notes import field_note
 from resnet_inspect.tables.table import Table
-from resnet_inspect.tables.torch_op_formulas import formulas
 
 
 def arithmetic(graph: LayerGraph, part: str) -> Table:

@@ -26,8 +26,6 @@ _COLUMNS = (
     *columns("bytes", 8, memory="Memory", kept="Kept back"),
 )
 
-_SHOWN = tuple(column.key for column in _COLUMNS if column.key not in ("memory", "kept", "phase"))
-
 
 def fits_table(fits: Sequence[Fit], of: str = "The largest batch that fits") -> Table:
     """A row for each fit."""
@@ -40,8 +38,7 @@ def fits_table(fits: Sequence[Fit], of: str = "The largest batch that fits") -> 
         rows=tuple(rows),
         notes=_notes(fits),
         partial=tuple({fit.graph.name: 0 for fit in fits if graph_cost(fit.graph).uncounted}),
-        shown=tuple(key for key in _SHOWN if key not in empty),
-    )
+    ).hiding("memory", "kept", "phase", *empty)
 
 
 def _record(fit: Fit) -> Record:
@@ -56,8 +53,7 @@ def _record(fit: Fit) -> Record:
         **point.held(batch),
         "phase": point.phase,
         "at": point.layer or point.phase,
-        "memory": fit.room.memory,
-        "kept": fit.room.kept,
+        **fit.room._asdict(),
     }
 
 

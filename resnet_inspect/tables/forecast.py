@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import InspectError, check_name
 from resnet_inspect.forecasting.devices import Device
 from resnet_inspect.forecasting.fitted import ARCHITECTURE, DATASHEET
 from resnet_inspect.forecasting.forecast import Forecast, KernelTime
 from resnet_inspect.forecasting.own import Calibration
 from resnet_inspect.networks.shapes import show_shape
-from resnet_inspect.tables.columns import Column, columns, show_seconds
+from resnet_inspect.tables.columns import Column, columns, row_of, show_seconds
+from resnet_inspect.tables.roofline import parts
 from resnet_inspect.tables.table import Table
 
 LEVELS = ("network", "stage", "block", "kernel")
@@ -29,45 +29,37 @@ _COLUMNS = (
     Column("by", "Run or device", rank=9),
 )
 
-_KEPT = ("model", "device", "batch", "input", "dtype", "mode", "layout", "seconds", "low", "high")
 
+def forecasts_table(forecasts: Sequence[Forecast], level: str = "network") -> Table:
+    """A row for each forecast; at other LEVELS for each kernel, block or stage of the only one.
 
-def forecasts_table(forecasts: Sequence[Forecast]) -> Table:
-    """A row for each forecast."""
-    rows = [
-        {key: getattr(each, key) for key in _KEPT}
-        | {
-            "images_per_second": each.images_per_second,
-            "calibrated": each.calibrated,
-            "by": each.by,
-        }
-        for each in forecasts
-    ]
-    left_out = {"by", *(key for key in _SETTINGS if not _differs(forecasts, key))}
+    Raises InspectError for rows of several, UnknownNameError for the level.
+    """
+    if level != "network":
+        return _kernels(forecasts, level)
     training = "training step" if any(each.train for each in forecasts) else "inference"
     return Table(
         title=f"Forecast of {training}",
         columns=_COLUMNS,
-        rows=tuple(rows),
+        rows=tuple(row_of(each, _COLUMNS) for each in forecasts),
         notes=_notes(forecasts),
         partial=tuple(dict.fromkeys(each.model for each in forecasts if each.uncounted)),
-        shown=tuple(column.key for column in _COLUMNS if column.key not in left_out),
-    )
+    ).hiding("by", *_shared(forecasts))
 
 
 _SETTINGS = ("input", "dtype", "mode", "layout", "calibrated")
 """Shown in columns where forecasts differ in them, else in a note."""
 
 
-def _differs(forecasts: Sequence[Forecast], key: str) -> bool:
-    return len({getattr(each, key) for each in forecasts}) > 1
+def _shared(forecasts: Sequence[Forecast]) -> list[str]:
+    """The settings that are the same for all."""
+    return [key for key in _SETTINGS if len({getattr(each, key) for each in forecasts}) == 1]
 
 
 def _notes(forecasts: Sequence[Forecast]) -> tuple[str, ...]:
     first = forecasts[0]
-    same = [key for key in _SETTINGS if not _differs(forecasts, key)]
     shown = {"input": show_shape(first.input), "calibrated": f"calibrated by {first.calibrated}"}
-    settings = [shown.get(key, getattr(first, key)) for key in same]
+    settings = [shown.get(key, getattr(first, key)) for key in _shared(forecasts)]
     notes = [f"All: {', '.join(settings)}."] if settings else []
     notes.append(_INTERVAL)
     if {each.calibrated for each in forecasts} & {ARCHITECTURE, DATASHEET}:
@@ -100,15 +92,17 @@ _ROWS = (
 )
 
 
-def forecast_table(forecast: Forecast, level: str = "kernel") -> Table:
-    """What each kernel, block or stage takes, and what bounds it; raises UnknownNameError."""
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
-    if level == "network":
-        return forecasts_table([forecast])
+def _kernels(forecasts: Sequence[Forecast], level: str) -> Table:
+    """What each kernel, block or stage takes, and what bounds it."""
+    if len(forecasts) > 1:
+        raise InspectError(
+            f"--level {level} is for one forecast, not for {len(forecasts)}; give one network, "
+            "device and batch"
+        )
+    check_name("level", level, LEVELS)
+    (forecast,) = forecasts
     whole = sum(row.seconds for row in forecast.rows)
-    parts = _parts(forecast.rows, level)
-    rows = [_record(part, level, whole) for part in parts]
+    rows = [_record(part, level, whole) for part in parts(forecast.rows, level)]
     training = ", training step" if forecast.train else ""
     between = f"from {show_seconds(forecast.low)} to {show_seconds(forecast.high)}"
     return Table(
@@ -123,18 +117,7 @@ def forecast_table(forecast: Forecast, level: str = "kernel") -> Table:
             f"Calibrated by {forecast.calibrated}: {forecast.by}.",
         ),
         group="stage" if level != "stage" else None,
-        shown=tuple(
-            key
-            for key in ("name", "kind", "macs", "bytes", "bound", "seconds", "share")
-            if level == "kernel" or key != "kind"
-        ),
-    )
-
-
-def _parts(rows: Sequence[KernelTime], level: str) -> list[list[KernelTime]]:
-    if level == "kernel":
-        return [[row] for row in rows]
-    return [list(part) for _, part in groupby(rows, key=lambda row: getattr(row, level))]
+    ).hiding("stage", "block", "kernels", *(() if level == "kernel" else ("kind",)))
 
 
 def _record(rows: Sequence[KernelTime], level: str, whole: float) -> dict[str, Any]:
@@ -194,5 +177,4 @@ def calibration_table(device: Device, calibrations: Sequence[Calibration]) -> Ta
         ),
         rows=tuple(rows),
         notes=("How far off each row was, forecast by all others.", _SHARES),
-        shown=("way", "rows", "median", "worst", *shares, "launch", "host"),
-    )
+    ).hiding("loading", "depth", "width", "filling", "sharpness")

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import singledispatch
 from typing import NamedTuple
 
 from resnet_inspect.counting.costs import cost
-from resnet_inspect.counting.receptive_field import field_end
-from resnet_inspect.networks import ops
-from resnet_inspect.networks.graph import Layer, LayerGraph
+from resnet_inspect.networks import ops, torch_ops
+from resnet_inspect.networks.active_norm import ActiveNorm
+from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.shapes import Shape, elements
-
-
-def field_note(graph: LayerGraph) -> tuple[str, ...]:
-    """Where receptive fields end, in words; nothing if they do not."""
-    end = field_end(graph)
-    return (f"Receptive fields end at {end} ({graph.layer(end).op.kind}).",) if end else ()
 
 
 class Formula(NamedTuple):
@@ -32,17 +26,28 @@ def product(*factors: int | str) -> str:
     return " × ".join(map(str, factors)) or "1"
 
 
-def _extents(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Iterator[Formula]:
-    kernel = op.reach if isinstance(op, ops.Conv2d) else op.kernel
-    ceil = isinstance(op, ops.Pool2d) and op.ceil
-    for axis, (name, side) in enumerate((("H", "height"), ("W", "width"))):
-        inside = f"{name} + 2p - k"
-        formula = f"⌈({inside}) / s⌉ + 1" if ceil else f"⌊({inside}) / s⌋ + 1"
-        size, stride = layer.input_shapes[0][1 + axis], op.stride[axis]
-        room = f"({size} + 2×{op.padding[axis]} - {kernel[axis]})"
+def positions(
+    op: ops.Convolution | ops.Pool2d | torch_ops.Pool,
+    layer: Layer,
+    reach: Shape,
+    *,
+    ceil: bool,
+    sides: Sequence[str] = "DHW",
+) -> Iterator[Formula]:
+    """The positions along each axis. reach: entries that a window spans; sides: the axes' names."""
+    left, right = "⌈⌉" if ceil else "⌊⌋"
+    axes = len(reach)
+    for at, (letter, side) in enumerate(zip("DHW"[-axes:], sides[-axes:], strict=True), -axes):
+        room = f"({layer.input_shapes[0][at]} + 2×{op.padding[at]} - {reach[at]})"
         # Rounding up is written as what it is in integers: minus the floor of the negative.
-        numbers = f"-(-{room} // {stride}) + 1" if ceil else f"{room} // {stride} + 1"
-        yield Formula(f"output {side}", formula, numbers, layer.output_shape[1 + axis])
+        rounded = f"-(-{room} // {op.stride[at]})" if ceil else f"{room} // {op.stride[at]}"
+        formula = f"{left}({letter} + 2p - k) / s{right} + 1"
+        yield Formula(f"output {side}", formula, f"{rounded} + 1", layer.output_shape[at])
+
+
+def _extents(op: ops.Conv2d | ops.Pool2d, layer: Layer) -> Iterator[Formula]:
+    reach, ceil = (op.reach, False) if isinstance(op, ops.Conv2d) else (op.kernel, op.ceil)
+    return positions(op, layer, reach, ceil=ceil, sides=("height", "width"))
 
 
 def elementwise(quantity: str, per: str, factor: int, shape: Shape) -> Formula:
@@ -55,6 +60,19 @@ def activations(layer: Layer) -> Formula:
     return elementwise("activations", names, 1, layer.output_shape)
 
 
+def pointwise(layer: Layer, per: str, factor: int = 1) -> list[Formula]:
+    """The FLOPs of a layer that takes so many for each of its outputs, and what it writes."""
+    return [elementwise("FLOPs", per, factor, layer.output_shape), activations(layer)]
+
+
+def kernels(op: ops.Convolution, area: str) -> Formula:
+    """The weights of a convolution. area: that of a kernel, in letters."""
+    grouped = op.groups > 1
+    inside = f"({op.in_channels} // {op.groups})" if grouped else op.in_channels
+    per = f"C_out × C_in{'/groups' if grouped else ''} × {area}"
+    return Formula("weights", per, product(op.out_channels, inside, *op.kernel), op.weights)
+
+
 @singledispatch
 def formulas(op: ops.Op, layer: Layer) -> list[Formula]:
     """The formulas of an op; of one without a rule its parameters, and what it gives."""
@@ -65,17 +83,18 @@ def formulas(op: ops.Op, layer: Layer) -> list[Formula]:
 @formulas.register(ops.Conv2d)
 def _(op: ops.Conv2d, layer: Layer) -> list[Formula]:
     out, height, width = layer.output_shape
-    grouped = op.groups > 1
-    per = "C_out × C_in/groups × k_h × k_w" if grouped else "C_out × C_in × k_h × k_w"
-    inside = f"({op.in_channels} // {op.groups})" if grouped else op.in_channels
-    weights = Formula("weights", per, product(out, inside, *op.kernel), op.weights)
     macs = "weights × H_out × W_out", f"{op.weights:,} × {height} × {width}"
     bias = [
         Formula("bias", "C_out", str(out), out),
-        _with_bias(op, out),
+        with_bias(op, out),
         elementwise("bias additions", "C_out × H × W", 1, layer.output_shape),
     ]
-    return [*_extents(op, layer), weights, *(bias if op.bias else ()), *multiplied(layer, *macs)]
+    return [
+        *_extents(op, layer),
+        kernels(op, "k_h × k_w"),
+        *(bias if op.bias else ()),
+        *multiplied(layer, *macs),
+    ]
 
 
 @formulas.register(ops.Linear)
@@ -84,12 +103,12 @@ def _(op: ops.Linear, layer: Layer) -> list[Formula]:
     weights = Formula("weights", "in × out", product(op.in_features, out), op.weights)
     *places, _ = layer.output_shape
     per, numbers = ("weights × positions", "out × positions") if places else ("weights", "out")
-    bias = [_with_bias(op, out), elementwise("bias additions", numbers, 1, layer.output_shape)]
+    bias = [with_bias(op, out), elementwise("bias additions", numbers, 1, layer.output_shape)]
     macs = multiplied(layer, per, product(f"{op.weights:,}", *places))
     return [weights, *(bias if op.bias else ()), *macs]
 
 
-def _with_bias(op: ops.Conv2d | ops.Linear, out: int) -> Formula:
+def with_bias(op: ops.Convolution | ops.Linear, out: int) -> Formula:
     return Formula("parameters", "weights + bias", f"{op.weights:,} + {out}", op.params)
 
 
@@ -111,20 +130,14 @@ def _(op: ops.BatchNorm2d, layer: Layer) -> list[Formula]:
     return [
         Formula("parameters", "2 × C (scale, shift)", held, op.params),
         Formula("buffers", "2 × C + 1 (mean, variance, count)", f"{held} + 1", op.buffers),
-        elementwise("FLOPs", "2 × C × H × W", 2, layer.output_shape),
-        activations(layer),
+        *pointwise(layer, "2 × C × H × W", 2),
     ]
 
 
 @formulas.register(ops.FrozenBatchNorm2d)
 def _(op: ops.FrozenBatchNorm2d, layer: Layer) -> list[Formula]:
-    return [
-        Formula(
-            "buffers", "4 × C (scale, shift, mean, variance)", f"4 × {op.channels}", op.buffers
-        ),
-        elementwise("FLOPs", "2 × C × H × W", 2, layer.output_shape),
-        activations(layer),
-    ]
+    held = "4 × C (scale, shift, mean, variance)", f"4 × {op.channels}"
+    return [Formula("buffers", *held, op.buffers), *pointwise(layer, "2 × C × H × W", 2)]
 
 
 @formulas.register(ops.MaxPool2d)
@@ -153,27 +166,145 @@ def _(op: ops.GlobalAvgPool2d, layer: Layer) -> list[Formula]:
 @formulas.register(ops.Scale)
 @formulas.register(ops.Multiply)
 def _(op: ops.Op, layer: Layer) -> list[Formula]:
-    return [elementwise("FLOPs", "C × H × W", 1, layer.output_shape), activations(layer)]
+    return pointwise(layer, "C × H × W")
 
 
 @formulas.register(ops.Gain)
 def _(op: ops.Gain, layer: Layer) -> list[Formula]:
-    return [
-        Formula("parameters", "the gain", "1", op.params),
-        elementwise("FLOPs", "C × H × W", 1, layer.output_shape),
-        activations(layer),
-    ]
+    held = Formula("parameters", "the gain", "1", op.params)
+    return [held, *pointwise(layer, "C × H × W")]
 
 
 @formulas.register(ops.ZeroPad)
 def _(op: ops.ZeroPad, layer: Layer) -> list[Formula]:
-    added = f"{op.out_channels} - {op.in_channels}"
-    return [
-        Formula("zero channels", "C_out - C_in", added, op.out_channels - op.in_channels),
-        activations(layer),
-    ]
+    numbers, added = f"{op.out_channels} - {op.in_channels}", op.out_channels - op.in_channels
+    return [Formula("zero channels", "C_out - C_in", numbers, added), activations(layer)]
 
 
 @formulas.register(ops.Flatten)
 def _(op: ops.Op, layer: Layer) -> list[Formula]:
     return [elementwise("features", "C × H × W", 1, layer.input_shapes[0])]
+
+
+# --- ops of traced networks -----------------------------------------------------------------------
+
+
+def _held(op: ops.Op) -> list[Formula]:
+    """Parameters that no formula gives."""
+    if not op.params:
+        return []
+    return [Formula("parameters", "entries of its tensors", f"{op.params:,}", op.params)]
+
+
+@formulas.register(torch_ops.Conv)
+def _(op: torch_ops.Conv, layer: Layer) -> list[Formula]:
+    sizes = positions(op, layer, op.reach, ceil=False)
+    return [*sizes, *_convolved(op, layer, layer.output_shape, "output")]
+
+
+@formulas.register(torch_ops.ConvTranspose)
+def _(op: torch_ops.ConvTranspose, layer: Layer) -> list[Formula]:
+    sizes = []
+    for at, name in enumerate("DHW"[-len(op.kernel) :], -len(op.kernel)):
+        more = op.output_padding[at] if op.output_padding else 0
+        spread = f"({layer.input_shapes[0][at]} - 1) × {op.stride[at]}"
+        numbers = f"{spread} - 2×{op.padding[at]} + {op.reach[at]} + {more}"
+        formula = f"({name} - 1) × s - 2p + k + output padding"
+        sizes.append(Formula(f"output {name}", formula, numbers, layer.output_shape[at]))
+    return [*sizes, *_convolved(op, layer, layer.input_shapes[0], "input")]
+
+
+def _convolved(op: ops.Convolution, layer: Layer, shape: Shape, side: str) -> list[Formula]:
+    """The weights of a convolution, and its work at each position of one of its sides."""
+    axes = len(op.kernel)
+    places = (*shape[: -axes - 1], *shape[-axes:])
+    additions = elementwise("bias additions", "all outputs", 1, layer.output_shape)
+    made = isinstance(op, torch_ops.Conv) and op.made_of is not None
+    bias = [with_bias(op, op.out_channels), additions] if op.bias else []
+    return [
+        kernels(op, "k"),
+        *(_held(op) if made else bias),
+        *multiplied(layer, f"weights × {side} positions", product(f"{op.weights:,}", *places)),
+    ]
+
+
+@formulas.register(torch_ops.Pool)
+def _(op: torch_ops.Pool, layer: Layer) -> list[Formula]:
+    area = product(*op.kernel)
+    each, numbers = ("k - 1", f"({area} - 1)") if op.type.startswith("Max") else ("k", area)
+    numbers = f"{numbers} × {product(*layer.output_shape)}"
+    flops = Formula("FLOPs", f"({each}) × all outputs", numbers, cost(layer).flops)
+    return [*positions(op, layer, op.reach, ceil=op.ceil), flops, activations(layer)]
+
+
+@formulas.register(torch_ops.AdaptivePool)
+def _(op: torch_ops.AdaptivePool, layer: Layer) -> list[Formula]:
+    channels = product(op.windows(layer.input_shapes[0]), *layer.output_shape[: -len(op.size)])
+    less = f" - {elements(layer.output_shape):,}" if "Max" in op.type else ""
+    formula = "windows' positions × C" + (" - outputs" if less else "")
+    return [Formula("FLOPs", formula, channels + less, cost(layer).flops), activations(layer)]
+
+
+@formulas.register(torch_ops.BatchNorm)
+@formulas.register(torch_ops.GroupNorm)
+@formulas.register(torch_ops.LayerNorm)
+@formulas.register(torch_ops.LocalResponseNorm)
+def _(op: ops.Op, layer: Layer) -> list[Formula]:
+    each = 3 if isinstance(op, ActiveNorm) and op.activates else 2
+    return [*_held(op), *pointwise(layer, f"{each} × all elements", each)]
+
+
+@formulas.register(torch_ops.Function)
+@formulas.register(torch_ops.Arithmetic)
+def _(op: torch_ops.Function | torch_ops.Arithmetic, layer: Layer) -> list[Formula]:
+    return [*_held(op), *pointwise(layer, "all elements")]
+
+
+@formulas.register(torch_ops.Reduce)
+def _(op: torch_ops.Reduce, layer: Layer) -> list[Formula]:
+    return [elementwise("FLOPs", "all inputs", 1, layer.input_shapes[0]), activations(layer)]
+
+
+@formulas.register(torch_ops.Interpolate)
+def _(op: torch_ops.Interpolate, layer: Layer) -> list[Formula]:
+    each = op.taps if op.taps > 1 else 0
+    numbers = product(each, *layer.output_shape)
+    resampled = Formula("FLOPs", "inputs of an output × outputs", numbers, cost(layer).flops)
+    return [*([resampled] if each else []), activations(layer)]
+
+
+@formulas.register(torch_ops.MatMul)
+def _(op: torch_ops.MatMul, layer: Layer) -> list[Formula]:
+    numbers = product(*layer.output_shape, layer.input_shapes[0][-1])
+    return multiplied(layer, "outputs × columns of the first", numbers)
+
+
+@formulas.register(torch_ops.Attention)
+def _(op: torch_ops.Attention, layer: Layer) -> list[Formula]:
+    queries, keys, _ = layer.input_shapes[:3]
+    scores = product(*queries[:-1], keys[-2])
+    formula, numbers = "queries × keys × (d_k + d_v)", f"({queries[-1]} + {layer.output_shape[-1]})"
+    softmax = Formula("FLOPs of softmax", "queries × keys", scores, cost(layer).activation)
+    macs, flops, given = multiplied(layer, formula, f"{scores} × {numbers}")
+    both = f"2 × {macs.value:,} + {softmax.value:,}"
+    flops = flops._replace(formula="2 × MACs + queries × keys", numbers=both)
+    return [macs, softmax, flops, given]
+
+
+@formulas.register(torch_ops.Product)
+def _(op: torch_ops.Product, layer: Layer) -> list[Formula]:
+    numbers = " + ".join(product(*term) for term in op.terms) or "0"
+    return [*_held(op), *multiplied(layer, "its products of matrices", numbers)]
+
+
+@formulas.register(torch_ops.Opaque)
+def _(op: torch_ops.Opaque, layer: Layer) -> list[Formula]:
+    if op.macs is None:
+        return _held(op) or [Formula("parameters", "entries of its tensors", "0", 0)]
+    return [*_held(op), *multiplied(layer, "as its rule gives them", f"{op.macs:,}")]
+
+
+@formulas.register(torch_ops.Dropout)
+@formulas.register(torch_ops.View)
+def _(op: torch_ops.Dropout | torch_ops.View, layer: Layer) -> list[Formula]:
+    return [elementwise("elements", "all outputs", 1, layer.output_shape)]

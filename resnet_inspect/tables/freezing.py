@@ -23,21 +23,13 @@ _COLUMNS = (
 
 def freezing(name: str, steps: Mapping[str, Step], batch: int = 1) -> Table:
     """A row for each stage until which a network may be frozen; the first freezes nothing."""
-    whole = next(iter(steps.values()))
+    whole = _taken(next(iter(steps.values())))
 
     def row(until: str, step: Step) -> Record:
-        taken, before = step.memory.training(), whole.memory.training()
-        return {
-            "until": until,
-            "trained": step.trained,
-            "macs": step.macs,
-            "macs_saved": _saved(step.macs, whole.macs),
-            "gradients": step.memory.gradients,
-            "gradients_saved": _saved(step.memory.gradients, whole.memory.gradients),
-            "saved": step.memory.saved,
-            "memory": taken,
-            "memory_saved": _saved(taken, before),
-        }
+        taken = _taken(step)
+        saved = {f"{key}_saved": 1 - taken[key] / of if of else None for key, of in whole.items()}
+        held = {"trained": step.trained, "saved": step.memory.saved}
+        return {"until": until, **held, **taken, **saved}
 
     return Table(
         title=f"Freezing {name}, batch {batch}",
@@ -51,5 +43,7 @@ def freezing(name: str, steps: Mapping[str, Step], batch: int = 1) -> Table:
     )
 
 
-def _saved(taken: int, before: int) -> float | None:
-    return 1 - taken / before if before else None
+def _taken(step: Step) -> dict[str, int]:
+    """What a step takes that freezing saves some of."""
+    memory = step.memory
+    return {"macs": step.macs, "gradients": memory.gradients, "memory": memory.training()}

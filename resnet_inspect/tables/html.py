@@ -22,7 +22,8 @@ def _rendered(template: str, pages: Sequence[Page]) -> str:
     from jinja2 import Environment
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(pages=pages, **_FUNCTIONS)
+    functions = {"cell": cell, "bar": _bar, "greatest": greatest, "look": _look, "stacked": stacked}
+    return environment.from_string(template).render(pages=pages, **functions)
 
 
 def _look(column: Column) -> str:
@@ -37,14 +38,6 @@ def _bar(row: Record, column: Column, most: Mapping[str, float]) -> str:
         return ""
     return f"{100 * value / most[column.key]:.1f}%"
 
-
-_FUNCTIONS = {
-    "cell": cell,
-    "bar": _bar,
-    "greatest": greatest,
-    "look": _look,
-    "stacked": stacked,
-}
 
 # Greys and blues that show on light and on dark: a notebook's theme is not known here.
 _FRAGMENT = """\
@@ -115,7 +108,7 @@ _FRAGMENT = """\
 {% endif %}
 </table>
 </div>
-{% for note in page.notes %}
+{% for note in page.remarks %}
 <p>{{ note }}</p>
 {% endfor %}
 {% endfor %}

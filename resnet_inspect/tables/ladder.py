@@ -23,9 +23,6 @@ _COLUMNS = (
     Column("kept", "Kept", rank=9),
 )
 
-_FIGURES = ("median", "half_width", "images_per_second", "flops_per_second", "of_ceiling")
-_HIDDEN = ("relative_error", "tolerance", "kept")
-
 
 def ladder(steps: Sequence[LadderStep]) -> Table:
     """One ladder, step by step.
@@ -35,7 +32,6 @@ def ladder(steps: Sequence[LadderStep]) -> Table:
     """
     rows, first = [_row(step) for step in steps], steps[0]
     unknown = ["of_ceiling"] if all(row["of_ceiling"] is None for row in rows) else []
-    hidden = (*_HIDDEN, *unknown)
     speedups = [step.speedup for step in steps if step.kept and step.speedup is not None]
     return Table(
         title=f"Ladder of {first.case.model}, batch {first.case.batch}, "
@@ -53,13 +49,11 @@ def ladder(steps: Sequence[LadderStep]) -> Table:
             "A step without a gain, or with too large an error, is not kept.",
             f"Error is relative to the fp32 outputs in the 2-norm; {CONVENTION}.",
         ),
-        shown=tuple(column.key for column in _COLUMNS if column.key not in hidden),
-    )
+    ).hiding("relative_error", "tolerance", "kept", *unknown)
 
 
 def _row(step: LadderStep) -> dict[str, Value]:
-    known = figures(step)
-    row: dict[str, Value] = {key: known[key] for key in _FIGURES}
+    row = figures(step)
     if step.gain:
         row["gain"] = step.gain
     if step.kept:

@@ -7,12 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import asdict
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.records import (
-    CaseMeasurement,
-    Latency,
-    Measurement,
-    select,
-)
+from resnet_inspect.measuring.records import CaseMeasurement, Latency, Measurement, select
 from resnet_inspect.measuring.statistics import LEAST_DIFFERENCE, differs
 from resnet_inspect.tables.columns import Column, Value, columns, show
 from resnet_inspect.tables.table import Table
@@ -67,8 +62,6 @@ _SPEED = ("images_per_second", "flops_per_second", "of_ceiling")
 
 _FIGURES = ("median", "half_width", "p10", "p90", "p99", "runs", *_SPEED, "peak_memory", "joules")
 
-_OF_RECORD = ("status", "reason", "peak_memory", "joules", "macs", "uncounted", "params", "made")
-
 _SUMMARY = ("median", "half_width", "low", "high", "p10", "p90", "p99", "runs", "independent")
 
 
@@ -118,9 +111,9 @@ def figures(record: CaseMeasurement) -> dict[str, Value]:
 
 def _row(record: Latency) -> dict[str, Value]:
     return {
+        **asdict(record),
         **asdict(record.case),
         **figures(record),
-        **{key: getattr(record, key) for key in _OF_RECORD},
         **{key: getattr(record.sample, key, None) for key in ("steady", "converged", "first")},
         "device": record.device.name,
         "threads": record.settings.threads,
@@ -231,8 +224,7 @@ def comparison(
             "Speed-up is before / after, of medians.",
             f"'same' where their intervals overlap, or within {LEAST_DIFFERENCE:.0%}.",
         ),
-        shown=tuple(column.key for column in _PAIR if column.key not in hidden),
-    )
+    ).hiding(*hidden)
 
 
 def _pair(before: Latency, after: Latency) -> dict[str, Value]:

@@ -45,7 +45,7 @@ def _tabulars(page: Page) -> list[str]:
     shown = {column.key for part in made for column in part.columns}
     left = [column.title for column in page.columns if column.key not in shown]
     told = [f"Left out to fit the line: {'; '.join(left)}"] if left else []
-    comments = [f"% {line}\n" for line in (page.title, *page.notes, *told)]
+    comments = [f"% {line}\n" for line in (page.title, *page.remarks, *told)]
     return ["".join([*comments, _tabular(page, part)]) for part in made]
 
 
@@ -177,7 +177,7 @@ def _joined(cells: Sequence[str]) -> str:
 
 def _text(text: str) -> str:
     """Text with no meaning for LaTeX; 64x56x56 and 3 x Block have signs of multiplication."""
-    return _NEGATIVE.sub("−", _times(text)).translate(_ESCAPES)
+    return _NEGATIVE.sub("−", _times(text)).translate(ESCAPES)
 
 
 def _times(text: str) -> str:
@@ -186,7 +186,7 @@ def _times(text: str) -> str:
 
 _TIMES = re.compile(r"(?<!\w)\d+(?:x\d+)+(?!\w)|(?<=\d) x (?=\w)")
 _NEGATIVE = re.compile(r"^-(?=\d)")
-_ESCAPES = str.maketrans(
+ESCAPES = str.maketrans(
     {char: f"\\{char}" for char in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
     | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}

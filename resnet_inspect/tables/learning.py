@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.measuring.learning import Epoch, Run, runs
-from resnet_inspect.tables.columns import Column, Record, columns
+from resnet_inspect.tables.columns import Column, Record, columns, row_of
 from resnet_inspect.tables.table import Table
 
 LEVELS = ("run", "epoch", "response")
@@ -44,8 +44,7 @@ _COLUMNS = {
 
 def learning(epochs: Sequence[Epoch], level: str = "run") -> Table:
     """The trainings among some records. level: one of LEVELS; raises UnknownNameError."""
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)
     rows = {"run": _run_rows, "epoch": _epoch_rows, "response": _response_rows}[level]
     models = list(dict.fromkeys(epoch.model for epoch in epochs))
     trained = sorted(runs(epochs), key=lambda run: models.index(run[0].model))
@@ -76,11 +75,9 @@ _NOTES = {
 def _figures(epoch: Epoch) -> Record:
     first, last = epoch.gradients or (None, None)
     return {
+        **row_of(epoch, _FIGURES),
         "model": epoch.model,
         "seed": epoch.recipe.seed,
-        "loss": epoch.loss,
-        "train_error": epoch.train_error,
-        "test_error": epoch.test_error,
         "first_gradient": first,
         "last_gradient": last,
     }
@@ -113,16 +110,10 @@ def _epoch_rows(run: Run) -> Iterator[Record]:
 
 
 def _response_rows(run: Run) -> Iterator[Record]:
-    return (
-        {
-            "model": run[-1].model,
-            "seed": run[-1].recipe.seed,
-            "place": place,
-            "layer": layer,
-            "deviation": deviation,
-        }
-        for place, (layer, deviation) in enumerate(run[-1].responses.items(), 1)
-    )
+    last = run[-1]
+    own: Record = {"model": last.model, "seed": last.recipe.seed}
+    for place, (layer, deviation) in enumerate(last.responses.items(), 1):
+        yield {**own, "place": place, "layer": layer, "deviation": deviation}
 
 
 def _endings(trained: Sequence[Run]) -> Iterator[str]:

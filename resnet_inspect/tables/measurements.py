@@ -22,11 +22,7 @@ Item = TypeVar("Item")
 
 
 def measurements(records: Sequence[Measurement], level: str = "layer") -> Sheet:
-    """The tables 'latency', 'ladder', 'layers', 'ceilings' and 'learning', numbered if several.
-
-    level: rows of 'layers', one of roofline.LEVELS, or of 'learning', one of its LEVELS. Raises
-    InspectError for no records.
-    """
+    """The tables of some records, as Measurements.sheet has them."""
     tables = {"latency": latencies(records)} if select(records, Latency) else {}
     tables |= _numbered("ladder", ladders_of(records), ladder)
     tables |= _numbered("layers", select(records, Layers), partial(layers, level=level))

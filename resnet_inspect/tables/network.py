@@ -13,15 +13,15 @@ from resnet_inspect.counting.costs import TERMS, Cost, checked_batch, cost, grap
 from resnet_inspect.counting.dtypes import chosen_dtype, element_bytes
 from resnet_inspect.counting.field import ReceptiveField
 from resnet_inspect.counting.receptive_field import later_field, wired_fields
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage, once
 from resnet_inspect.networks.op_labels import describe
-from resnet_inspect.tables.columns import Column, Record, Value
-from resnet_inspect.tables.formulas import field_note
+from resnet_inspect.tables.columns import Column, Record, Value, ratio
 from resnet_inspect.tables.network_notes import (
     counted_layers,
     dilated,
+    field_note,
     gaps,
     memory_notes,
     not_run,
@@ -76,12 +76,13 @@ def _known(row: Row, count: Value) -> Value:
     return count if any(not cost(layer).uncounted for layer in row.layers) else None
 
 
-def _share(row: Row) -> float | None:
-    return row.cost.macs / row.whole.macs if row.whole.macs else None
-
-
 def _term(name: str) -> Callable[[Row], Value]:
     return lambda row: _known(row, getattr(row.cost, name))
+
+
+def _by_size(name: str) -> Callable[[Row], Value]:
+    """What depends on the bytes of an element."""
+    return lambda row: _known(row, getattr(row.cost, name)(row.itemsize))
 
 
 def _op_names(row: Row) -> str:
@@ -114,22 +115,16 @@ METRICS: dict[str, Metric] = {
         (Column("trainable", "Trainable", "count", 5), lambda row: row.cost.trainable),
         (Column("frozen", "Frozen", "count", 1), lambda row: row.cost.frozen),
         (Column("macs", "MACs", "count"), _term("macs")),
-        (Column("share", "of MACs", "share", 3), _share),
-        (Column("flops", "FLOPs", "count", 5), lambda row: _known(row, row.cost.flops)),
+        (Column("share", "of MACs", "share", 3), lambda row: ratio(row.cost.macs, row.whole.macs)),
+        (Column("flops", "FLOPs", "count", 5), _term("flops")),
         *((Column(term, term.capitalize(), "count"), _term(term)) for term in TERMS),
-        (Column("activations", "Activations", "count"), lambda row: _known(row, row.cost.written)),
+        (Column("activations", "Activations", "count"), _term("written")),
         (
             Column("activation_bytes", "Act. memory", "bytes"),
             lambda row: _known(row, row.cost.written * row.itemsize),
         ),
-        (
-            Column("traffic", "Traffic", "bytes"),
-            lambda row: _known(row, row.cost.traffic(row.itemsize)),
-        ),
-        (
-            Column("intensity", "FLOPs/byte", "ratio"),
-            lambda row: _known(row, row.cost.intensity(row.itemsize)),
-        ),
+        (Column("traffic", "Traffic", "bytes"), _by_size("traffic")),
+        (Column("intensity", "FLOPs/byte", "ratio"), _by_size("intensity")),
         (Column("receptive_field", "Field", "pair", 4), _field("size")),
         (Column("field_stride", "F. stride", "pair"), _field("stride")),
         (Column("field_padding", "F. padding", "pair"), _field("padding")),
@@ -206,7 +201,7 @@ def _of_convention(graph: LayerGraph, batch: int, convention: str) -> dict[str, 
         return conventions.count(graph, chosen, batch, row.layers) if known else None
 
     def share(row: Row) -> float | None:
-        return conventions.count(graph, chosen, batch, row.layers) / whole if whole else None
+        return ratio(conventions.count(graph, chosen, batch, row.layers), whole)
 
     return {
         COUNTED: (Column(COUNTED, chosen.label, "count"), counted),
@@ -232,23 +227,18 @@ def table(
     columns: Sequence[str] | None = None,
     convention: str = "macs",
 ) -> Table:
-    """A network's table at one of LEVELS.
+    """A network's table at one of LEVELS, with settings as `api.tables.table` has them.
 
-    With `all_ops` False, batch norm and activation share their convolution's row. `columns` picks
-    and orders them (default: all). convention: a name of conventions.CONVENTIONS; what it counts
-    stands in the column 'counted' where it is not MACs. dtype: by default the network's own.
     Raises UnknownNameError for levels, dtypes, columns and conventions, and InspectError for a
     batch below 1.
     """
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)
     checked_batch(batch)
     named = chosen_dtype(graph, dtype)
     known = metrics(graph, batch, convention)
     keys = list(known if columns is None else columns)
     for key in keys:
-        if key not in known:
-            raise unknown("column", key, known)
+        check_name("column", key, known)
     chosen = {key: known[key][1] for key in keys}
     partial = _uncounted(graph, convention)
     listed = level == "network" or bool(partial) or convention != "macs"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.memory import memory
 from resnet_inspect.counting.published import Figure, figures_of, published_quantity
-from resnet_inspect.counting.receptive_field import wired_fields
+from resnet_inspect.counting.receptive_field import field_end, wired_fields
 from resnet_inspect.networks.graph import LayerGraph, once, unread
 from resnet_inspect.networks.ops import Conv2d, MaxPool2d
 from resnet_inspect.networks.resnet import layer_graph
@@ -174,6 +174,12 @@ def padded_unlike(graph: LayerGraph) -> Iterator[str]:
     shapes = "all shapes are" if same else "some shapes are not"
     where = listed(moved) if moved else "nothing"
     yield f"Padded unlike torch: {where}; {shapes} those of torch's padding"
+
+
+def field_note(graph: LayerGraph) -> Iterator[str]:
+    """Where receptive fields end; nothing if they do not."""
+    if end := field_end(graph):
+        yield f"Receptive fields end at {end} ({graph.layer(end).op.kind})."
 
 
 SMALL = 64

@@ -63,11 +63,9 @@ def printed(text: str) -> Figure:
 
 
 def find_total(graph: LayerGraph, text: str) -> Table:
-    """Which counters, of which variants of a network, give a total, the nearest first.
+    """Which counters, of which variants of a network, give all digits of a total, or nearly.
 
-    Those that give all its digits come first, the likeliest variants before others; if none does,
-    the nearest totals. Only networks that a spec describes have variants. Raises InspectError for
-    what is no number.
+    Only networks that a spec describes have variants. Raises InspectError for what is no number.
     """
     figure = printed(text)
     wanted = float(figure.value) * UNITS[figure.unit]

@@ -1,4 +1,4 @@
-"""A table as people read it in a file: what every format of documents takes."""
+"""A table as people read it: what every writer for people takes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,33 @@ from resnet_inspect.tables.columns import Column, Record, show
 
 
 class Page(NamedTuple):
-    """The words and columns of a table; groups are rows set apart, below those below them all."""
+    """The words and columns of a table.
+
+    groups: rows set apart; sums, references: those below them all; caveat: what is missing from
+    lower bounds, '' where nothing is. picked_by: the option of the command line that picks columns.
+    """
 
     title: str
     columns: Sequence[Column]
     groups: Sequence[Sequence[Record]]
-    below: Sequence[Record]
+    sums: Sequence[Record]
+    references: Sequence[Record]
+    caveat: str
     notes: Sequence[str]
+    picked_by: str
 
     @property
     def rows(self) -> list[Record]:
         return [row for group in self.groups for row in group]
+
+    @property
+    def below(self) -> list[Record]:
+        return [*self.sums, *self.references]
+
+    @property
+    def remarks(self) -> list[str]:
+        """The lines of text below a table in a file."""
+        return [*self.notes, *([self.caveat] if self.caveat else [])]
 
 
 def cell(row: Record, column: Column) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -77,7 +78,7 @@ def renamed(table: Table, graph: LayerGraph) -> Table:
         told = {key: names.get(str(row[key])) for key in ("name", "stage", "block") if key in row}
         return {**row, **{key: name for key, name in told.items() if name}}
 
-    return table.with_rows(map(named, table.rows))
+    return replace(table, rows=tuple(map(named, table.rows)))
 
 
 def _number(name: str) -> tuple[int, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import groupby
 from math import comb
 
@@ -12,7 +11,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.wiring import is_gating
 from resnet_inspect.propagation.paths import Paths
 from resnet_inspect.propagation.paths import paths as paths_of
-from resnet_inspect.tables.columns import Column, Record, columns
+from resnet_inspect.tables.columns import Column, Record, columns, ratio
 from resnet_inspect.tables.table import Sheet, Table
 
 TABLES = ("blocks", "layers", "deletions")
@@ -36,17 +35,12 @@ def paths(graph: LayerGraph, through: Range | None = None) -> Sheet:
     title = f"Paths through {graph.name}"
     by_blocks = _by_blocks(title, found, through)
     if any(map(is_gating, graph.layers)):
-        by_blocks = replace(by_blocks, notes=(*by_blocks.notes, _GATES))
+        by_blocks = by_blocks.noted(_GATES)
     tables = {"blocks": by_blocks, "layers": _by_layers(title, found)}
     if found.blocks:
         tables["deletions"] = _deletions(title, found)
     meta = {"model": graph.name, "residual_blocks": found.blocks, "paths": found.total}
     return Sheet(title, tables, meta)
-
-
-def share(count: int, whole: int) -> float | None:
-    """A part of the paths; None where there are none."""
-    return count / whole if whole else None
 
 
 def _by_blocks(title: str, found: Paths, through: Range | None) -> Table:
@@ -58,7 +52,7 @@ def _by_blocks(title: str, found: Paths, through: Range | None) -> Table:
             "binomial": comb(n, k),
             "projected": found.projected[k],
             "padded": found.padded[k],
-            "share": share(count, found.total),
+            "share": ratio(count, found.total),
         }
         for k, count in enumerate(found.by_blocks)
     )
@@ -75,14 +69,9 @@ def _by_blocks(title: str, found: Paths, through: Range | None) -> Table:
         ),
         rows=rows,
         total={"passed": "total", "paths": found.total, "binomial": 2**n, **around},
-        meta={"through": [least, most], "through_share": share(inside, found.total)},
+        meta={"through": [least, most], "through_share": ratio(inside, found.total)},
         notes=tuple(_words(found, least, most, inside)),
-        shown=(
-            *("passed", "paths", "binomial"),
-            *(key for key, count in around.items() if count),
-            "share",
-        ),
-    )
+    ).hiding(*(key for key, count in around.items() if not count))
 
 
 def _words(found: Paths, least: int, most: int, inside: int) -> Iterator[str]:
@@ -102,7 +91,7 @@ def _words(found: Paths, least: int, most: int, inside: int) -> Iterator[str]:
 
 def _by_layers(title: str, found: Paths) -> Table:
     rows = tuple(
-        {"passed": k, "paths": count, "share": share(count, found.total)}
+        {"passed": k, "paths": count, "share": ratio(count, found.total)}
         for k, count in enumerate(found.by_layers)
         if count
     )
@@ -128,7 +117,7 @@ def _deletions(title: str, found: Paths) -> Table:
                 "deleted": names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}",
                 "shortcut": shortcut,
                 "left": left,
-                "share": share(left, found.total),
+                "share": ratio(left, found.total),
             }
         )
     return Table(

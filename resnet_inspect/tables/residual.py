@@ -60,36 +60,20 @@ def residual() -> Table:
 
 def _rows() -> list[Record]:
     """Text, as a reader would write it."""
-    change = _AFTER - _BEFORE
-    small = _BEFORE - _X
-
-    def row(quantity: str, plain: str, residual: str) -> Record:
-        return {"quantity": quantity, "plain": plain, "residual": residual}
-
-    return [
-        row(f"to give {_BEFORE:g} of x = {_X:g}", f"H = {_BEFORE:g}", f"F = {small:.1f}"),
-        row(f"to give {_AFTER:g} of x = {_X:g}", f"H = {_AFTER:g}", f"F = {_AFTER - _X:.1f}"),
-        row(
-            "what that changes",
-            f"{_BEFORE:g} -> {_AFTER:g}, {change / _BEFORE:.0%}",
-            f"{small:.1f} -> {_AFTER - _X:.1f}, {change / small:.0%}",
-        ),
-        row("to give x itself", "weights that copy x", "weights of 0"),
-        row("paths through n blocks", "1", "2^n"),
-        row("derivative of a block", "H'", "1 + F'"),
-        row(
-            f"variance through {_BLOCKS} blocks, no norm",
-            "× 1",
-            f"× {unnormed_variance(_BLOCKS):,}",
-        ),
-        row(
-            f"variance through {_BLOCKS} blocks, batch norm",
-            "× 1",
-            f"× {residual_variance(1, _BLOCKS):.1f}",
-        ),
-        row(
-            f"gradient² through {_BLOCKS} blocks",
-            f"× {NORMED_GRADIENT ** (2 * _BLOCKS):,.0f}",
-            f"× {residual_gradient(1, _BLOCKS):.0f}",
-        ),
-    ]
+    change, small, large = _AFTER - _BEFORE, _BEFORE - _X, _AFTER - _X
+    plain = f"{_BEFORE:g} -> {_AFTER:g}, {change / _BEFORE:.0%}"
+    residual = f"{small:.1f} -> {large:.1f}, {change / small:.0%}"
+    unnormed, normed = unnormed_variance(_BLOCKS), residual_variance(1, _BLOCKS)
+    grown, kept = NORMED_GRADIENT ** (2 * _BLOCKS), residual_gradient(1, _BLOCKS)
+    rows = (
+        (f"to give {_BEFORE:g} of x = {_X:g}", f"H = {_BEFORE:g}", f"F = {small:.1f}"),
+        (f"to give {_AFTER:g} of x = {_X:g}", f"H = {_AFTER:g}", f"F = {large:.1f}"),
+        ("what that changes", plain, residual),
+        ("to give x itself", "weights that copy x", "weights of 0"),
+        ("paths through n blocks", "1", "2^n"),
+        ("derivative of a block", "H'", "1 + F'"),
+        (f"variance through {_BLOCKS} blocks, no norm", "× 1", f"× {unnormed:,}"),
+        (f"variance through {_BLOCKS} blocks, batch norm", "× 1", f"× {normed:.1f}"),
+        (f"gradient² through {_BLOCKS} blocks", f"× {grown:,.0f}", f"× {kept:.0f}"),
+    )
+    return [dict(zip(("quantity", "plain", "residual"), row, strict=True)) for row in rows]

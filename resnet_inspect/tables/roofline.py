@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from resnet_inspect.counting.roofline import Roofline, Row
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.networks.op_labels import describe
 from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.tables.columns import Column, columns, show_rate, show_seconds
 from resnet_inspect.tables.table import Table
+
+Item = TypeVar("Item")
 
 LEVELS = ("layer", "block", "stage")
 """What a row is: a layer (a kernel, where they are fused), or what those of a block or stage add
@@ -41,26 +44,22 @@ _MEASURED = (
     Column("share_lost", "of lost", "share", 2),
 )
 
-_SHOWN = ("name", "operation", "output_shape", "flops", "bytes", "intensity", "bound", "least")
-
 
 def table(bounds: Roofline, level: str = "layer") -> Table:
     """What bounds each row and its least time; what was measured, and what is lost between them.
 
     Raises UnknownNameError for a level that is not one of LEVELS.
     """
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
-    rows = [_record(part, level) for part in _parts(bounds.rows, level)]
+    check_name("level", level, LEVELS)
+    rows = [_record(part, level) for part in parts(bounds.rows, level)]
     lost = sum(max(0.0, row["lost"]) for row in rows) if bounds.timed else 0.0
     for row in rows:
         row["share_lost"] = max(0.0, row["lost"]) / lost if lost else None
-    measured = _MEASURED if bounds.timed else ()
     kernels = "fused into kernels, " if bounds.fusing else ""
     return Table(
         title=f"Roofline of {bounds.model}, input {show_shape(bounds.input)}, "
         f"batch {bounds.batch}, {bounds.dtype}, {kernels}{bounds.device}",
-        columns=(*_COLUMNS, *measured),
+        columns=(*_COLUMNS, *(_MEASURED if bounds.timed else ())),
         rows=tuple(rows),
         total={
             "name": "total",
@@ -74,18 +73,14 @@ def table(bounds: Roofline, level: str = "layer") -> Table:
         notes=(*_losers(rows, lost), *_notes(bounds)),
         group="stage" if level == "layer" else None,
         partial=tuple(row.name for row in bounds.rows if row.uncounted),
-        shown=(*_SHOWN, *(column.key for column in measured)),
-    )
+    ).hiding("stage", "block", "macs")
 
 
-def _parts(rows: Sequence[Row], level: str) -> list[list[Row]]:
-    if level == "layer":
+def parts(rows: Sequence[Item], level: str) -> list[list[Item]]:
+    """The rows of each block or stage together; each by itself at any other level."""
+    if level not in ("block", "stage"):
         return [[row] for row in rows]
-    return [list(part) for _, part in groupby(rows, key=lambda row: _place(row, level))]
-
-
-def _place(row: Row, level: str) -> str:
-    return {"layer": row.name, "block": row.block, "stage": row.stage}[level]
+    return [list(part) for _, part in groupby(rows, key=attrgetter(level))]
 
 
 def _record(rows: Sequence[Row], level: str) -> dict[str, Any]:
@@ -95,7 +90,7 @@ def _record(rows: Sequence[Row], level: str) -> dict[str, Any]:
     sums = _sums(rows, least)
     label = " ".join(describe(op) for op in last.ops)
     return sums | {
-        "name": _place(last, level),
+        "name": last.name if level == "layer" else getattr(last, level),
         "stage": last.stage,
         "block": last.block,
         "operation": label if level == "layer" else f"{len(rows)} layers",

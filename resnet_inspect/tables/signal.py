@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import prod
 
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.networks.graph import Layer
 from resnet_inspect.networks.ops import Conv2d
 from resnet_inspect.propagation.signal import NEAR, LayerSignal, Signal
@@ -29,8 +29,7 @@ def signal(signals: Sequence[Signal], level: str = "block") -> Sheet:
 
     Raises UnknownNameError for the level.
     """
-    if level not in LEVELS:
-        raise unknown("level", level, LEVELS)
+    check_name("level", level, LEVELS)
     title = "Signal and gradient at initialisation"
     measured = any(each.measured for each in signals)
     return Sheet(
@@ -59,7 +58,7 @@ _TRAVELS = (
 
 
 def _summary(title: str, signals: Sequence[Signal], measured: bool) -> Table:
-    shown = ["model", "ratio", "theory"] + (["measured", "error", "holds"] if measured else [])
+    found = ("measured", "error", "holds")
     return Table(
         title=f"{title}: between the outputs of the first and last residual block",
         columns=(
@@ -72,9 +71,8 @@ def _summary(title: str, signals: Sequence[Signal], measured: bool) -> Table:
             Column("holds", "Theory holds"),
         ),
         rows=tuple(row for each in signals for row in _ratios(each)),
-        shown=tuple(shown),
         notes=(_SQUARES, *_caveats(signals)),
-    )
+    ).hiding("init", "first", "last", *(() if measured else found))
 
 
 def _ratios(told: Signal) -> Iterator[Record]:

@@ -7,12 +7,12 @@ separators and bars belong to columns and happen in the writers.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from resnet_inspect.errors import unknown
+from resnet_inspect.errors import check_name
 from resnet_inspect.tables.characters import in_ascii, visible
 from resnet_inspect.tables.columns import Column, Record, Value, repeats
 
@@ -41,19 +41,23 @@ class Printable:
 
         write_text(path, self.to_text(format or format_of(path, SUFFIXES)))
 
-    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
-        """The lines of text that people read, at most `width` cells wide if that is given."""
+    def pages(self, *, ascii: bool = False) -> list[Page]:
+        """The tables as people read them. ascii: with signs in ASCII."""
         raise NotImplementedError
 
-    @property
-    def pages(self) -> list[Page]:
-        """The tables as people read them in a file."""
-        raise NotImplementedError
+    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
+        """The lines of text that people read, at most `width` cells wide if that is given."""
+        from resnet_inspect.tables.terminal import drawn
+
+        for number, page in enumerate(self.pages(ascii=ascii)):
+            if number:
+                yield []
+            yield from drawn(page, width)
 
     def _repr_html_(self) -> str:
         from resnet_inspect.tables.html import fragment
 
-        return fragment(self.pages)
+        return fragment(self.pages())
 
     def __str__(self) -> str:
         from resnet_inspect.tables.terminal import WIDTH, plain
@@ -101,8 +105,7 @@ class Table(Printable):
         known = {column.key: column for column in self.columns}
         columns = []
         for key in keys:
-            if key not in known:
-                raise unknown("column", key, known)
+            check_name("column", key, known)
             columns.append(known[key]._replace(rank=0))
         return replace(self, columns=tuple(columns), shown=())
 
@@ -110,9 +113,9 @@ class Table(Printable):
         """The table with more notes below it."""
         return replace(self, notes=(*self.notes, *notes))
 
-    def with_rows(self, rows: Iterable[Record]) -> Table:
-        """The table with other rows."""
-        return replace(self, rows=tuple(rows))
+    def hiding(self, *keys: str) -> Table:
+        """The table with these columns in data formats only."""
+        return replace(self, shown=tuple([c.key for c in self.visible if c.key not in keys]))
 
     def records(self) -> list[dict[str, Value]]:
         """The rows as dicts of exact values, by column key."""
@@ -173,11 +176,6 @@ class Table(Printable):
             return ()
         return (self.total,)
 
-    @property
-    def below(self) -> tuple[Record, ...]:
-        """The rows below the others: the total and the references."""
-        return (*self.sums, *self.references)
-
     def to_text(self, format: str) -> str:
         """The table in one of writers.FORMATS; raises UnknownNameError."""
         from resnet_inspect.tables import writers
@@ -190,48 +188,29 @@ class Table(Printable):
             # A table with nothing to say about itself is a list of its rows.
             bare = not self.meta and self.total is None
             return writers.json_text(self.records() if bare else self.to_dict())
-        return writers.prose_text(self.pages, format)
+        return writers.prose_text(self.pages(), format)
 
-    @property
-    def pages(self) -> list[Page]:
+    def pages(self, *, ascii: bool = False) -> list[Page]:
         from resnet_inspect.tables.page import Page
 
-        told = self._told(visible)
-        notes = (*told.notes, *([told.caveat] if told.partial else []))
-        return [Page(told.title, told.visible, told.groups, told.below, notes)]
+        say = in_ascii if ascii else visible
 
-    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
-        from resnet_inspect.tables.terminal import drawn
+        def told(rows: Iterable[Record]) -> list[Record]:
+            return [
+                {key: say(v) if isinstance(v, str) else v for key, v in row.items()} for row in rows
+            ]
 
-        told = self._told(in_ascii if ascii else visible)
-        return drawn(
-            told.title,
-            told.visible,
-            told.groups,
-            sums=told.sums,
-            references=told.references,
-            caveat=told.caveat,
-            notes=told.notes,
-            width=width,
-            shown_by=f"A wider terminal{self.picked_by and ', '}{self.picked_by} or --format csv",
+        page = Page(
+            say(self.title),
+            [column._replace(title=say(column.title)) for column in self.visible],
+            list(map(told, self.groups)),
+            told(self.sums),
+            told(self.references),
+            say(self.caveat),
+            list(map(say, self.notes)),
+            self.picked_by,
         )
-
-    def _told(self, say: Callable[[str], str]) -> Table:
-        """The table with all its words as they are said to people."""
-
-        def told(row: Record) -> Record:
-            return {key: say(v) if isinstance(v, str) else v for key, v in row.items()}
-
-        return replace(
-            self,
-            title=say(self.title),
-            columns=tuple(column._replace(title=say(column.title)) for column in self.columns),
-            rows=tuple(map(told, self.rows)),
-            total=None if self.total is None else told(self.total),
-            references=tuple(map(told, self.references)),
-            notes=tuple(map(say, self.notes)),
-            partial=tuple(map(say, self.partial)),
-        )
+        return [page]
 
     def __repr__(self) -> str:
         return f"<Table {self.title!r}: {len(self.rows)} rows, {len(self.columns)} columns>"
@@ -247,8 +226,7 @@ class Sheet(Printable):
 
     def __getitem__(self, name: str) -> Table:
         """The table of this name; raises UnknownNameError."""
-        if name not in self.tables:
-            raise unknown("table", name, self.tables)
+        check_name("table", name, self.tables)
         return self.tables[name]
 
     def only(self, names: Iterable[str]) -> Sheet:
@@ -276,17 +254,10 @@ class Sheet(Printable):
             return (only[0] if len(only) == 1 else self.stacked()).to_text(format)
         if format == "json":
             return writers.json_text(self.to_dict())
-        return writers.prose_text(self.pages, format)
+        return writers.prose_text(self.pages(), format)
 
-    @property
-    def pages(self) -> list[Page]:
-        return [page for table in self.tables.values() for page in table.pages]
-
-    def lines(self, width: int | None = None, *, ascii: bool = False) -> Iterator[Line]:
-        for number, table in enumerate(self.tables.values()):
-            if number:
-                yield []
-            yield from table.lines(width, ascii=ascii)
+    def pages(self, *, ascii: bool = False) -> list[Page]:
+        return [page for table in self.tables.values() for page in table.pages(ascii=ascii)]
 
     def __repr__(self) -> str:
         return f"<Sheet {self.title!r}: {', '.join(self.tables)}>"

@@ -16,8 +16,7 @@ def tap_table(graph: LayerGraph) -> Table:
     return Table(
         f"{graph.name}: where features are taken, input {graph.shown_inputs}",
         (
-            *columns("text", name="Tap", node="Node"),
-            *columns("text", timm="timm", mmseg="mmseg"),
+            *columns("text", name="Tap", node="Node", timm="timm", mmseg="mmseg"),
             Column("channels", "Channels", "count"),
             Column("stride", "Stride", "pair"),
             Column("output_shape", "Shape", "shape"),

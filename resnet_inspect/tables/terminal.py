@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from resnet_inspect.tables.characters import cells, shortened
 from resnet_inspect.tables.columns import Column, Record, greatest, show, stacked
 from resnet_inspect.tables.layout import GAP, PERCENT, Part, Size, parts, size_of
 from resnet_inspect.tables.layout import wrapped as wrap
+
+if TYPE_CHECKING:
+    from resnet_inspect.tables.page import Page
 
 WIDTH = 100
 """Columns where nobody says how many there are."""
@@ -43,46 +47,32 @@ def plain(lines: Iterable[Line]) -> str:
     return "".join(["".join([text for text, _ in line]) + "\n" for line in lines])
 
 
-def drawn(
-    title: str,
-    columns: Sequence[Column],
-    groups: Sequence[Sequence[Record]],
-    *,
-    sums: Sequence[Record],
-    references: Sequence[Record],
-    caveat: str,
-    notes: Sequence[str],
-    width: int | None,
-    shown_by: str,
-) -> Iterator[Line]:
-    """The lines of a table, none wider than `width` if there is one.
-
-    groups: the rows, set apart; sums, references: those below them; caveat: a note in yellow;
-    shown_by: what else shows columns that do not fit.
-    """
-    above = {below.key: column for column, below in pairwise(columns) if column.kind == "formula"}
-    columns = [column for column in columns if column.kind != "formula"]
-    rows = [row for group in groups for row in group]
-    below = [(row, "bold") for row in sums]
-    below += [(row, _verdict(row)) for row in references]
-    sections: list[list[Styled]] = [[(row, "") for row in group] for group in groups]
+def drawn(page: Page, width: int | None) -> Iterator[Line]:
+    """The lines of a table, none wider than `width` if there is one."""
+    pairs = pairwise(page.columns)
+    above = {below.key: column for column, below in pairs if column.kind == "formula"}
+    columns = [column for column in page.columns if column.kind != "formula"]
+    below = [(row, "bold") for row in page.sums]
+    below += [(row, _verdict(row)) for row in page.references]
+    sections: list[list[Styled]] = [[(row, "") for row in group] for group in page.groups]
 
     def sizes(columns: Sequence[Column]) -> list[Size]:
-        return _sizes(columns, rows, [row for row, _ in below], above)
+        return _sizes(columns, page, above)
 
     made = parts(columns, sizes, width)
-    yield from _styled(title, "bold", width)
+    yield from _styled(page.title, "bold", width)
     for part in made:
         last = [line for line in below if len(made) == 1 or _says(line[0], part.columns[1:])]
         yield []
         yield from _table(part, [section for section in [*sections, last] if section], above)
-    shown = {column.key for part in made for column in part.columns}
+    notes, shown = page.notes, {column.key for part in made for column in part.columns}
     if left := dict.fromkeys(column.title for column in columns if column.key not in shown):
         names = "; ".join(left).rstrip(".")
+        shown_by = f"A wider terminal{page.picked_by and ', '}{page.picked_by} or --format csv"
         notes = [f"Left out to fit {width} columns: {names}. {shown_by} shows them.", *notes]
-    if caveat or notes:
+    if page.caveat or notes:
         yield []
-    yield from _styled(caveat, "yellow", width)
+    yield from _styled(page.caveat, "yellow", width)
     for note in notes:
         yield from _styled(note, "dim", width)
 
@@ -101,11 +91,9 @@ def _verdict(row: Record) -> str:
     return "red" if unlike else "green"
 
 
-def _sizes(
-    columns: Sequence[Column], rows: Sequence[Record], below: Sequence[Record], above: Above
-) -> list[Size]:
+def _sizes(columns: Sequence[Column], page: Page, above: Above) -> list[Size]:
     """The sizes of columns; the name of a line below runs over the cells that it leaves empty."""
-    made = []
+    rows, below, made = page.rows, page.below, []
     for column in columns:
         told = [show(row[column.key], column.kind) for row in rows if column.key in row]
         if column.kind == "stack":

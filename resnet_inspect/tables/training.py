@@ -44,23 +44,17 @@ def training_cost_table(costs: Sequence[TrainingCost]) -> Table:
     if not costs:
         raise InspectError("no network to train; name at least one, such as 'resnet50'")
     plan = costs[0].plan
-    left_out = {*_IN_NOTES, *(_PRICED if plan.price is None else ())}
     return Table(
         title=f"Training for {plan.epochs:,} epochs of {plan.images:,} images",
         columns=_COLUMNS,
         rows=tuple(map(_record, costs)),
         notes=_notes(costs),
         partial=tuple(dict.fromkeys(c.forecast.model for c in costs if c.forecast.uncounted)),
-        shown=tuple(column.key for column in _COLUMNS if column.key not in left_out),
-    )
+    ).hiding(*_IN_NOTES, *(_PRICED if plan.price is None else ()))
 
 
 def _record(cost: TrainingCost) -> dict[str, Value]:
-    made = cost.forecast
-    row: dict[str, Value] = {
-        key: getattr(made, key)
-        for key in ("model", "device", "batch", "dtype", "mode", "layout", "calibrated")
-    }
+    row: dict[str, Value] = cost.forecast._asdict()
     ranges = {"hours": cost.hours, "kwh": cost.energy, "money": cost.money}
     for key, found in ranges.items():
         if found is not None:

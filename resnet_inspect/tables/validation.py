@@ -151,13 +151,8 @@ def _pooled(validation: Validation) -> Table:
 
 def _by_run(validation: Validation) -> Table:
     rows = [
-        {
-            "device": run.device,
-            "way": run.way.key,
-            "precision": run.precision,
-            "torch": run.torch,
-            "source": run.source,
-        }
+        run._asdict()
+        | {"way": run.way.key}
         | _errors(_joined([validation.networks[run.name]]))
         | _elsewhere(_joined([validation.devices[run.name]]))
         for run in public_runs().values()
@@ -171,8 +166,7 @@ def _by_run(validation: Validation) -> Table:
             Column("source", "Published in", "prose", 9),
         ),
         rows=tuple(rows),
-        shown=("device", "way", "precision", "torch", "rows", "median", "p90", "bias", "close"),
-    )
+    ).hiding("other_rows", "other_median", "kept", "source")
 
 
 def _worst(validation: Validation) -> Table:
@@ -185,14 +179,11 @@ def _worst(validation: Validation) -> Table:
         run = public_runs()[row.run]
         rows.append(
             {
-                "model": row.model,
-                "side": row.side,
-                "batch": row.batch,
+                **row._asdict(),
                 "device": run.device,
                 "way": run.way.key,
                 "torch": run.torch,
                 "measured": row.seconds,
-                "forecast": row.forecast,
                 "error": row.error,
                 "cause": f"{kind} kernels take {share:.0%} of it",
             }

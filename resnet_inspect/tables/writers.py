@@ -101,7 +101,7 @@ def _markdown_page(page: Page) -> str:
         disable_numparse=True,
         colalign=["right" if c.numeric else "left" for c in page.columns] if body else None,
     )
-    below = "".join(f"\n{escape(note)}\n" for note in page.notes)
+    below = "".join(f"\n{escape(note)}\n" for note in page.remarks)
     return f"**{escape(page.title)}**\n\n{table}\n{below}"
 
 

@@ -27,16 +27,24 @@ def process(*arguments: str, cwd: Path, encoding: str = "utf-8") -> tuple[int, b
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("encoding", ["gbk", "cp1252", "cp437", "ascii"])
+COMMANDS = [
+    "explain resnet50 layer2.0.conv2",
+    "table resnet18 --level stage",
+    "compare-blocks",
+    "diff resnet18 resnet34 --format csv",
+    "explain resnet18 conv1 --format html",
+    "--help",
+]
+ENCODINGS = ["ascii", "gbk", "cp1252", "cp437"]
+
+
 @pytest.mark.parametrize(
-    "words",
+    ("words", "encoding"),
     [
-        "table resnet18 --level stage",
-        "explain resnet50 layer2.0.conv2",
-        "compare-blocks",
-        "diff resnet18 resnet34 --format csv",
-        "explain resnet18 conv1 --format html",
-        "--help",
+        # Each command once, and one with many signs in each encoding.
+        pytest.param(words, encoding, marks=pytest.mark.slow if at and coded else ())
+        for at, words in enumerate(COMMANDS)
+        for coded, encoding in enumerate(ENCODINGS)
     ],
 )
 def test_our_signs_are_ascii_where_a_stream_is_not_utf(

@@ -9,6 +9,7 @@ from strategies import specs
 import resnet_inspect as ri
 from resnet_inspect.counting.costs import cost, graph_cost
 from resnet_inspect.forecasting.kernels import MODES, kernels, works
+from resnet_inspect.forecasting.relaying import STRIDED
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
 
@@ -121,6 +122,71 @@ def test_groups_without_a_kernel_for_channels_last_are_tiled(
     for last, expected in ((True, kind), (False, "grouped")):
         found = {work.name: work.kernel for work in works(ri.graph(name), channels_last=last)}
         assert found[layer].kind == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "kind"),
+    [
+        ("resnext50_32x4d", "layer1.0.conv2", "grouped"),  # 32 groups
+        ("regnetx_016", "layer1.0.conv2", "tiled"),  # 3
+        ("resnetblur18", "layer2.0.aa.conv2d", "grouped"),  # depthwise
+    ],
+)
+def test_training_has_kernels_for_32_groups(name: str, layer: str, kind: str) -> None:
+    found = {work.name: work.kernel for work in works(ri.graph(name), train=True)}
+    assert found[layer].kind == kind
+
+
+def copies(name: str, mode: str = "eager", last: bool = True) -> dict[str, int]:
+    """Elements that a network's copies move, by the layer before which they are made."""
+    found = works(ri.graph(name), mode, channels_last=last)
+    return {
+        work.name.removesuffix(".copies"): work.kernel.moved
+        for work in found
+        if work.name.endswith(".copies")
+    }
+
+
+def test_branches_that_softmax_chooses_between_are_stacked() -> None:
+    size = 128 * 28 * 28
+    stacked, strided = copies("skresnet18", last=False), copies("skresnet18")
+    assert stacked["layer2.1.conv1.scale1"] == 2 * 2 * size
+    assert strided["layer2.1.conv1.scale1"] == STRIDED * 2 * 2 * size
+    assert strided["layer2.1.conv2"] == STRIDED * 2 * size  # back to channels last
+    assert len(strided) == 2 * len(stacked)
+    # Split attention weighs parts of one tensor, and turns their sum.
+    assert copies("resnest50d", last=False) == {}
+    assert copies("resnest50d")["layer2.1.conv2.add2"] == STRIDED * 2 * size
+    kinds = {work.name: work.kernel.kind for work in works(ri.graph("resnest50d"))}
+    assert kinds["layer2.1.conv2.add1"] == kinds["layer2.1.conv2.add2"] == "pool"
+    assert kinds["layer2.1.add"] == "elementwise"
+
+
+def test_norms_over_groups_and_reflected_borders_turn_channels_first() -> None:
+    assert copies("resnet50") == copies("resnet50_gn", "compile") == {}
+    norms = copies("resnet50_gn")
+    assert norms["layer1.0.conv2"] == STRIDED * 2 * 64 * 56 * 56
+    assert "layer1.0.add" not in norms
+    blurred = copies("resnetblur18")
+    assert blurred["layer2.0.aa.pad"] == STRIDED * 2 * 128 * 56 * 56
+    assert "layer2.0.aa.conv2d" not in blurred  # whose filter lies channels first too
+    assert blurred["layer2.0.conv2"] == STRIDED * 2 * 128 * 28 * 28
+    # Weights made in each pass lie channels first: nothing is turned, cuDNN does it.
+    made = copies("resnetv2_50x1_bit")
+    assert made["layer1.0.conv2"] == 2 * 64 * 56 * 56
+
+
+def test_copies_are_made_of_gradients_too() -> None:
+    found = works(ri.graph("skresnet18"), train=True)
+    moved = {work.name: work.kernel.moved for work in found}
+    name = "layer2.1.conv1.scale1.copies"
+    assert moved[f"{name}.backward"] == moved[name]
+
+
+def test_a_gate_has_the_gradient_of_its_sum() -> None:
+    moved = {work.name: work.kernel.moved for work in works(ri.graph("seresnet50"), train=True)}
+    size = 256 * 56 * 56
+    assert moved["layer1.0.se.scale.backward"] == moved["layer1.0.se.scale"] + 4 * size
 
 
 def test_filters_that_are_not_learned_have_no_gradient() -> None:

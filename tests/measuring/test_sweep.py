@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from recorded import CASE, DEVICE, GRAPH, HERE, latency, out_of_memory
 
 from resnet_inspect.measuring import sweep
-from resnet_inspect.measuring.environment import Software
+from resnet_inspect.measuring.measurement import Software
 from resnet_inspect.measuring.progress import SILENT, Progress
 from resnet_inspect.measuring.records import (
     Case,
@@ -28,6 +28,10 @@ from resnet_inspect.networks.graph import LayerGraph
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "bench.jsonl"
+
+
+def _into(path: Path, progress: Progress = SILENT) -> sweep.Session:
+    return sweep.Session(None, None, path, False, progress)
 
 
 def test_a_grid_holds_every_combination_once() -> None:
@@ -47,7 +51,7 @@ def test_a_sweep_continues_where_it_was_interrupted(path: Path) -> None:
         return latency(case) if case.batch != 2 else out_of_memory(case)
 
     with pytest.raises(KeyboardInterrupt):
-        sweep.run(tasks, measure, path, SILENT)
+        sweep.run(tasks, measure, _into(path))
     assert [record.case.batch for record in read(path)] == [1, 2]
     left = sweep.remaining(tasks, Latency, HERE, read(path))
     # Running out of memory is a result, and is not tried again.
@@ -66,7 +70,7 @@ def test_progress_is_told_after_the_record_is_saved(path: Path) -> None:
             saved.append(read(path)[-1] == measurement)
 
     tasks = sweep.grid([GRAPH], (1, 2))
-    sweep.run(tasks, lambda _, case: latency(case), path, Watch())
+    sweep.run(tasks, lambda _, case: latency(case), _into(path, Watch()))
     assert said == [str(case) for _, case in tasks]
     assert saved == [True, True]
 
@@ -95,7 +99,8 @@ def measure(graph, case):
         time.sleep(600)
     return latency(case)
 
-sweep.run(sweep.grid([GRAPH], (1, 2, 4, 8, 16)), measure, sys.argv[1], SILENT)
+session = sweep.Session(None, None, sys.argv[1], False, SILENT)
+sweep.run(sweep.grid([GRAPH], (1, 2, 4, 8, 16)), measure, session)
 """
 
 

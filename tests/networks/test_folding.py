@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from families import one_of_each_family
+from families import shortened_of_each_family
 from hypothesis import given
 from randomised import randomise
 from strategies import specs
@@ -66,7 +66,7 @@ def _plain_convs(graph: LayerGraph) -> list[str]:
     return [layer.path for layer in plain if not layer.op.bias or ".se." in layer.path]
 
 
-@pytest.mark.parametrize("name", one_of_each_family())
+@pytest.mark.parametrize("name", shortened_of_each_family())
 def test_what_is_left_is_counted_exactly(name: str) -> None:
     if not _norms(ri.graph(name)):
         return
@@ -74,7 +74,7 @@ def test_what_is_left_is_counted_exactly(name: str) -> None:
     model = ri.build(folded, device="meta")
     assert sum(each.numel() for each in model.parameters()) == ri.cost(folded).params
     assert sum(each.numel() for each in model.buffers()) == ri.cost(folded).buffers
-    if zoo.spec(name).block not in PARALLEL:
+    if ri.spec(name).block not in PARALLEL:
         assert ri.cost(folded).macs == ri.cost(name).macs
     traced = ri.trace(model, folded.input_shape)
     assert ri.cost(traced) == ri.cost(folded)

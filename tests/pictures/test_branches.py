@@ -24,7 +24,7 @@ from resnet_inspect.networks.op_labels import caption
 from resnet_inspect.networks.ops import Conv2d
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.wiring import Wiring
-from resnet_inspect.pictures.diagrams.diagram import LEVELS
+from resnet_inspect.pictures.diagrams.style import LEVELS
 from resnet_inspect.pictures.diagrams.units import light, stages
 
 
@@ -243,7 +243,7 @@ def test_what_a_gate_weighs_is_no_part_of_it() -> None:
     graph = network(Selective())
     (unit,) = (unit for stage in stages(graph) for unit in stage.units if unit.kind == "Selective")
     assert sum(isinstance(layer.op, Conv2d) for layer in unit.body) == 4
-    assert not any(isinstance(layer.op, Conv2d) for gate in unit.gates for layer in gate)
+    assert not any(isinstance(layer.op, Conv2d) for _, gate in unit.gates for layer in gate)
 
 
 def test_a_sum_of_several_terms_is_one() -> None:

@@ -27,16 +27,20 @@ from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.networks.wiring import Wiring, shortcut
-from resnet_inspect.pictures.diagrams import diagram as drawing
 from resnet_inspect.pictures.diagrams.cells import cells
 from resnet_inspect.pictures.diagrams.diagram import block_diagram, diagram
 from resnet_inspect.pictures.diagrams.heading import BOXES
 from resnet_inspect.pictures.diagrams.scene import Brackets, Panel
 from resnet_inspect.pictures.diagrams.sheet import Placed
+from resnet_inspect.pictures.diagrams.style import DIRECTIONS, LEVELS
 from resnet_inspect.pictures.diagrams.units import stages, units_of
+from resnet_inspect.pictures.themes import THEMES
 from resnet_inspect.tables.columns import compact
 
-GRAPHS = {name: layer_graph(zoo.spec(name)) for name in zoo.ZOO}
+
+@cache
+def named(name: str) -> LayerGraph:
+    return layer_graph(zoo.spec(name))
 
 
 @cache
@@ -102,7 +106,7 @@ def multiplicities(dot: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", one_of_each_family())
 def test_multiplicities_add_up_to_the_blocks(name: str) -> None:
-    graph = GRAPHS[name]
+    graph = named(name)
     counts = multiplicities(diagram(graph).dot)
     assert sum(counts.values()) == len(graph.blocks)
     runs = [run for stage in stages(graph) for run in stage.runs]
@@ -112,7 +116,7 @@ def test_multiplicities_add_up_to_the_blocks(name: str) -> None:
 
 @pytest.mark.parametrize("name", one_of_each_family())
 def test_every_shortcut_has_its_edge(name: str) -> None:
-    graph = GRAPHS[name]
+    graph = named(name)
     drawn = parsed(diagram(graph, expand=True).dot)
     assert {str(node) for node in of_class(drawn, "block")} == {b.name for b in graph.blocks}
     into = {str(edge[1]): edge.attr["class"] for edge in edges_of(drawn, "shortcut")}
@@ -127,7 +131,7 @@ def test_every_shortcut_has_its_edge(name: str) -> None:
 
 @pytest.mark.parametrize("name", one_of_each_family())
 def test_every_layer_has_its_box_and_every_input_its_edge(name: str) -> None:
-    graph = GRAPHS[name]
+    graph = named(name)
     drawn = parsed(diagram(graph, level="layer", expand=True).dot)
     forks = {str(node) for node in of_class(drawn, "fork")}
     boxes = {str(node) for node in drawn.nodes()} - forks
@@ -144,7 +148,7 @@ def test_every_layer_has_its_box_and_every_input_its_edge(name: str) -> None:
 
 @pytest.mark.parametrize("name", one_of_each_family())
 def test_stages_count_their_blocks_and_shortcuts(name: str) -> None:
-    graph = GRAPHS[name]
+    graph = named(name)
     (placed,) = diagram(graph, level="stage").sheet.placed
     drawn = {name: box for name, (box, _) in placed.boxes.items() if box.kind == "stage"}
     assert list(drawn) == [stage.name for stage in graph.stages]
@@ -199,7 +203,7 @@ def flat(graph: LayerGraph) -> LayerGraph:
     "name", ["resnet18", "resnet50", "seresnet50", "resnetv2_50", "resnet20_cifar", "resnet50d"]
 )
 def test_a_network_without_blocks_is_cut_at_its_additions(name: str) -> None:
-    graph = GRAPHS[name]
+    graph = named(name)
     alone = flat(graph)
     (stage,) = stages(alone, expand=True)
     assert [layer for unit in stage.units for layer in unit.layers] == list(alone.layers)
@@ -241,8 +245,8 @@ def test_the_residual_is_found_whichever_operand_it_is() -> None:
     assert drawn.has_edge("start", "block/fork")
 
 
-@pytest.mark.parametrize("level", drawing.LEVELS)
-@pytest.mark.parametrize("direction", drawing.DIRECTIONS)
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("direction", DIRECTIONS)
 def test_odd_wiring_is_drawn_with_all_its_edges(level: str, direction: str) -> None:
     drawn = diagram(skipping(), level=level, direction=direction)
     assert drawn.render("svg")
@@ -289,12 +293,12 @@ def test_blocks_that_take_turns_are_joined_in_turn() -> None:
     net.end_stage("all", "")
     (stage,) = stages(net.graph())
     assert [(len(run.drawn), run.count) for run in stage.runs] == [(2, 3)]
-    for level in drawing.LEVELS:
+    for level in LEVELS:
         assert "× 3" in diagram(net.graph(), level=level).dot
 
 
 def test_unit_names_are_unique() -> None:
-    alone = flat(GRAPHS["resnet50"])
+    alone = flat(named("resnet50"))
     names = [unit.name for unit in units_of(alone.blocks[0], Wiring(alone.layers))]
     assert len(set(names)) == len(names)
 
@@ -344,7 +348,7 @@ def test_figure_5() -> None:
 @pytest.mark.parametrize("kind", ["basic", "bottleneck"])
 def test_a_block_alone_is_the_block_of_a_network(kind: str, stride: int) -> None:
     """Layers equal those of ResNet-18's or 50's second stage, names without their path."""
-    whole = GRAPHS["resnet18" if kind == "basic" else "resnet50"]
+    whole = named("resnet18" if kind == "basic" else "resnet50")
     block = whole.block("layer2.0" if stride == 2 else "layer2.1")
     entering, height, width = block.layers[0].input_shapes[0]
     alone = block_graph(
@@ -378,7 +382,7 @@ def test_blocks_that_cannot_be(
 
 
 def test_numbers_stand_in_boxes_and_totals_above() -> None:
-    dot = diagram(GRAPHS["resnet50"]).dot
+    dot = diagram(named("resnet50")).dot
     assert "25,557,032 parameters" in dot
     assert "4,089,184,256 MACs at 3×224×224" in dot
     box = parsed(dot).get_node("layer2.0")
@@ -392,7 +396,7 @@ def test_numbers_stand_in_boxes_and_totals_above() -> None:
 
 
 def test_a_tooltip_is_the_layers_row() -> None:
-    dot = diagram(GRAPHS["resnet18"], level="layer").dot
+    dot = diagram(named("resnet18"), level="layer").dot
     assert parsed(dot).get_node("layer2.0.conv1").attr["tooltip"].split("\\n") == [
         "layer2.0.conv1",
         "Operation: 3x3/2",
@@ -411,11 +415,11 @@ def test_a_tooltip_is_the_layers_row() -> None:
 
 
 @pytest.mark.parametrize("by", ["macs", "params", "activations"])
-@pytest.mark.parametrize("level", drawing.LEVELS)
+@pytest.mark.parametrize("level", LEVELS)
 def test_a_heat_map_is_darkest_where_there_is_most(by: str, level: str) -> None:
-    graph = GRAPHS["resnet34"]
+    graph = named("resnet34")
     dot = diagram(graph, level=level, color_by=by).dot
-    theme = drawing.THEMES["light"]
+    theme = THEMES["light"]
     fills = {str(node): node.attr["fillcolor"] for node in of_class(parsed(dot), level)}
     hottest = [name for name, fill in fills.items() if fill == theme.ramp[-1]]
     field = {"macs": "macs", "params": "params", "activations": "written"}[by]
@@ -466,9 +470,9 @@ def test_compact_counts(count: int, shown: str) -> None:
 
 
 def test_gates_are_drawn_beside_the_main_path() -> None:
-    drawn = parsed(diagram(GRAPHS["seresnet50"], level="layer", expand=True).dot)
+    drawn = parsed(diagram(named("seresnet50"), level="layer", expand=True).dot)
     gatings = of_class(drawn, "gating")
-    scales = [layer for layer in GRAPHS["seresnet50"].layers if isinstance(layer.op, Scale)]
+    scales = [layer for layer in named("seresnet50").layers if isinstance(layer.op, Scale)]
     assert [str(node) for node in gatings] == [layer.name for layer in scales]
     into = {str(head) for _, head in edges_of(drawn, "gate")}
     assert {layer.name for layer in scales} <= into
@@ -477,14 +481,14 @@ def test_gates_are_drawn_beside_the_main_path() -> None:
 # --- side by side ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("direction", drawing.DIRECTIONS)
-@pytest.mark.parametrize("level", drawing.LEVELS)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize(
     "names",
     [("plain34", "resnet34"), ("resnet34", "resnet50"), ("resnet18", "resnet34", "resnet50")],
 )
 def test_stages_stand_side_by_side(names: Sequence[str], level: str, direction: str) -> None:
-    made = diagram(*(GRAPHS[name] for name in names), level=level, direction=direction)
+    made = diagram(*(named(name) for name in names), level=level, direction=direction)
     starts = [list(stage_starts(placed, made.sheet.scene.down)) for placed in made.sheet.placed]
     assert len(starts[0]) == 4
     for aligned in zip(*starts, strict=True):
@@ -508,7 +512,7 @@ def stage_starts(placed: Placed, down: bool) -> Iterator[float]:
 @pytest.mark.parametrize("expand", [False, True])
 def test_figure_3_stands_on_one_grid(expand: bool) -> None:
     """VGG-19's stages are not those of ResNets, so the sizes of what is put out align them."""
-    graphs = [GRAPHS[name] for name in ("vgg19", "plain34", "resnet34")]
+    graphs = [named(name) for name in ("vgg19", "plain34", "resnet34")]
     made = diagram(*graphs, level="conv", expand=expand)
     tops = [{name: framed.rect.top for name, framed in p.frames.items()} for p in made.sheet.placed]
     for vgg, resnet in ((4, 2), (5, 3)):
@@ -517,7 +521,7 @@ def test_figure_3_stands_on_one_grid(expand: bool) -> None:
 
 
 def test_networks_of_different_numbers_of_stages_align_by_name() -> None:
-    made = diagram(GRAPHS["resnet20_cifar"], GRAPHS["resnet18"])
+    made = diagram(named("resnet20_cifar"), named("resnet18"))
     first, second = made.sheet.placed
     for name in ("layer1", "layer2", "layer3"):
         frames = [placed.frames[f"{name}/stage"].rect.top for placed in (first, second)]
@@ -538,13 +542,13 @@ def test_networks_of_different_numbers_of_stages_align_by_name() -> None:
 )
 def test_unknown_words_name_the_nearest(choice: dict[str, str], words: str) -> None:
     with pytest.raises(UnknownNameError, match=re.escape(words)):
-        diagram(GRAPHS["resnet18"], **choice)  # type: ignore[arg-type]
+        diagram(named("resnet18"), **choice)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("count", [0, 7])
 def test_one_to_six_networks(count: int) -> None:
     with pytest.raises(InspectError, match=f"{count} networks in one diagram; give 1 to 6"):
-        diagram(*[GRAPHS["resnet18"]] * count)
+        diagram(*[named("resnet18")] * count)
 
 
 # --- names ---------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Add, Conv2d, Linear, ReLU
 from resnet_inspect.pictures.diagrams.interactive.data import network
 from resnet_inspect.pictures.diagrams.interactive.page import html
+from resnet_inspect.pictures.diagrams.style import Style
 from resnet_inspect.pictures.themes import THEMES
 from resnet_inspect.tables.columns import show
 from resnet_inspect.tables.network import METRICS, table
@@ -116,7 +117,7 @@ def test_formats_and_refusals(tmp_path: Path) -> None:
     drawing = ri.diagram("resnet18", level="stage", color_by="macs", theme="dark")
     drawing.write(tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert page == html(drawing.graphs, level="stage", color_by="macs", theme="dark")
+    assert page == html(drawing.graphs, Style("stage", theme=THEMES["dark"], color_by="macs"))
     assert page.count("<script") == 2
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     with pytest.raises(InspectError, match="a page runs down; leave --direction out"):
@@ -145,7 +146,7 @@ class Reader(browsing.Reader):
 
     def open(self, *graphs: LayerGraph, folder: Path, **settings: Any) -> str:
         path = folder / "page.html"
-        path.write_text(html(graphs, **settings), encoding="utf-8")
+        path.write_text(html(graphs, Style(**settings)), encoding="utf-8")
         self.browser.get(path.as_uri())
         return folder.as_uri()
 
@@ -515,7 +516,7 @@ def test_colours_follow_the_reader_and_the_switch(reader: Reader, tmp_path: Path
     reader.click(reader.one("#theme"))
     assert page() == "rgb(18, 22, 28)"
     reader.emulate()
-    reader.open(ri.graph("resnet18"), folder=tmp_path, theme="dark")
+    reader.open(ri.graph("resnet18"), folder=tmp_path, theme=THEMES["dark"])
     assert page() == "rgb(18, 22, 28)"
 
 

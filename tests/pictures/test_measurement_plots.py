@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from recorded import CASE, latency, out_of_memory
 
 import resnet_inspect as ri
-from resnet_inspect.measuring.environment import Device
+from resnet_inspect.measuring.measurement import Device
 from resnet_inspect.measuring.records import Case
 from resnet_inspect.pictures.plots.measurements import measurement_plots
 from resnet_inspect.pictures.themes import THEMES

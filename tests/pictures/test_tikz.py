@@ -12,8 +12,9 @@ import pytest
 from resnet_inspect import diagram
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.pictures.diagrams.diagram import LEVELS, Diagram, block_diagram
+from resnet_inspect.pictures.diagrams.diagram import Diagram, block_diagram
 from resnet_inspect.pictures.diagrams.measure import words_width
+from resnet_inspect.pictures.diagrams.style import LEVELS
 from resnet_inspect.pictures.diagrams.to_tikz import escaped
 
 NASTY = r"a_b & 50% {x} $y$ #1 \input{z} ~ ^ <b> | \" 'q' `r` -- é ő 网络"

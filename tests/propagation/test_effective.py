@@ -92,9 +92,9 @@ def test_what_is_left_out_and_why() -> None:
     assert [row["name"] for row in gated.rows] == ["conv1.9", "layer1.0.downsample.1"]
     assert "a gate, which has seen all positions" in gated.notes[-1]
     attending = ri.effective_fields("botnet26t_256")
-    assert [row["name"] for row in attending.rows] == ["layer2.1.relu3"]
+    assert [row["name"] for row in attending.rows] == ["layer3.1.self_attn.narrow3"]
     assert "fields end at layer3.1.self_attn" in attending.notes[-1]
-    assert "Theory reaches no further" in ri.effective_fields("bagnet33").notes[-1]
+    assert "Theory reaches no further" in ri.effective_fields("vgg11").notes[-1]
     assert "is not wrong" in ri.effective_fields("resnet18").notes[-1]
     with pytest.raises(InspectError, match="takes long at 3x800x1344; name layers"):
         ri.effective_fields("resnet50_caffe")

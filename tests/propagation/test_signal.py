@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import acos, pi, sqrt
+from math import acos, isfinite, pi, sqrt
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from graphs import GraphBuilder
+from hypothesis import given, settings
+from strategies import specs
 
 import resnet_inspect as ri
 from resnet_inspect.errors import InspectError, UnknownNameError
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.torch_ops import BatchNorm, Concat, Conv, Function, Pad, View
 from resnet_inspect.propagation import growth
 from resnet_inspect.propagation.laws import activated, gauss, highest
 from resnet_inspect.propagation.signal import (
@@ -207,6 +210,18 @@ NETWORKS = {
     "nothing at the start, pre-activation": {"zero_gamma": True, "order": "pre"},
     "stochastic depth": {"drop_path_rate": 0.4},
     "dropout within": {"block_drop_rate": 0.4, "order": "pre"},
+    "channel attention": {"attention": "eca", "shortcut": "A"},
+    "channel attention, pre-activation": {"attention": "eca", "order": "pre"},
+    "selective kernels": {"attention": "sk", "se_multiple": 16},
+    "split attention": {"attention": "split", "radix": 2, "block": "bottleneck"},
+    "scales": {"scales": 2, "block": "bottleneck"},
+    "blur": {"antialias": "blur"},
+    "prelu": {"activation": "prelu", "order": "inner"},
+    "no padding": {"unpadded": (1, 1), "block": "bottleneck", "stem": "patch"},
+    "group norm": {"norm": "group", "norm_size": 8},
+    "group norm, pre-activation": {"norm": "group", "norm_size": 8, "order": "pre"},
+    "evonorm": {"norm": "evo", "norm_size": 8, "order": "pre"},
+    "max pool without norm": {"order": "pre", "stem": "deep", "input_size": (32, 32)},
 }
 
 
@@ -246,6 +261,8 @@ UNNORMALIZED = {
     "gates": {"se_reduction": 4},
     "gelu": {"activation": "gelu"},
     "gamma in activations": {"gamma_in_act": True},
+    "channel attention": {"attention": "eca", "shortcut": "B"},
+    "padding as needed": {"padding": "same"},
 }
 
 
@@ -324,6 +341,15 @@ def test_a_squared_norm_counts_values() -> None:
     assert norm["theory"] == pytest.approx(values * mean["theory"])  # type: ignore[operator]
 
 
+@settings(max_examples=25, deadline=None)
+@given(specs())
+def test_theory_of_any_network_is_finite(spec: ri.ResNetSpec) -> None:
+    theory = signal(ri.graph(spec))
+    told = [value for layer in theory.layers for value in layer[1:] if value is not None]
+    assert all(map(isfinite, told))
+    assert theory.stopped or all(layer.gradient is not None for layer in theory.layers)
+
+
 def test_where_theory_stops_holding() -> None:
     graph = ri.graph(ri.ResNetSpec(name="small", **{**SMALL, "blocks": (2, 2)}), (3, 8, 8))
     theory = signal(graph)
@@ -354,8 +380,74 @@ def test_where_theory_stops_holding() -> None:
     assert ratio[1].share == pytest.approx(0.1 * sqrt(2))  # type: ignore[union-attr]
 
 
+def rearranged(*middle: str) -> LayerGraph:
+    """Two 3x3 convolutions, padded by themselves, or by layers of their own; or halved between."""
+    net = GraphBuilder("rearranged", (16, 8, 8))
+    at, border = net.input, (0, 0) if "pad" in middle else (1, 1)
+    for number in range(2):
+        if "pad" in middle:
+            at = net.add(Pad((1, 1, 1, 1)), at, name=f"pad{number}")
+        at = net.add(ops.Conv2d(16, 16, (3, 3), padding=border), at, name=f"conv{number}")
+        at = net.add(RELU, at, name=f"relu{number}")
+        if "halves" in middle:
+            halves = [
+                net.add(
+                    View("narrow", (8, 8, 8), ((0, start, 1), (1, 0, 1), (2, 0, 1))),
+                    at,
+                    name=f"half{number}.{start}",
+                )
+                for start in (0, 8)
+            ]
+            at = net.add(Concat(), *halves, name=f"cat{number}")
+    net.add(ops.GlobalAvgPool2d(), at, name="pool")
+    net.end_block("all", "", "Block")
+    net.end_stage("all", "")
+    return net.graph()
+
+
+@pytest.mark.parametrize("middle", ["pad", "halves"])
+def test_what_is_moved_is_as_it_was(middle: str) -> None:
+    plain, moved = told(rearranged()).by_name, told(rearranged(middle)).by_name
+    for name in ("conv0", "relu0", "conv1", "relu1", "pool"):
+        assert moved[name][1:] == pytest.approx(plain[name][1:], rel=1e-9)
+
+
+def test_convolutions_along_one_axis() -> None:
+    net = GraphBuilder("sequence", (64, 48))
+    at = net.input
+    for number in range(4):
+        conv1d = Conv(64, 64, (3,), (1,), (1,), dilation=(1,))
+        at = net.add(conv1d, at, name=f"conv{number}")
+        at = net.add(BatchNorm("BatchNorm1d", 64, 128, 129), at, name=f"bn{number}")
+        at = net.add(RELU, at, name=f"relu{number}")
+    net.end_block("all", "", "Block")
+    net.end_stage("all", "")
+    theory, found = told(net.graph()).by_name, measure(net.graph(), seeds=6)
+    for name in ("conv3", "relu3"):
+        assert theory[name].variance == pytest.approx(found[name].variance.mean, rel=0.05)
+    ratio = theory["relu0"].gradient / theory["relu3"].gradient
+    measured = found["relu0"].gradient.over(found["relu3"].gradient)
+    assert ratio == pytest.approx(measured.mean, rel=0.05 + 2 * measured.share)
+
+
+def test_shares_of_two_are_sigmoids() -> None:
+    """Softmax of two logits is the sigmoid of their difference."""
+    net = GraphBuilder("shares", (64, 1, 1))
+    at = net.add(ops.Conv2d(64, 64, (1, 1)), net.input, name="logits")
+    at = net.add(View("reshape", (2, 32, 1, 1)), at, name="rows")
+    at = net.add(Function("Softmax", over=(0,)), at, name="shares")
+    net.add(View("reshape", (64, 1, 1)), at, name="gates")
+    net.end_block("all", "", "Block")
+    net.end_stage("all", "")
+    theory, found = told(net.graph(), "torch").by_name, measure(net.graph(), "torch", seeds=20)
+    assert theory["shares"].mean_square == pytest.approx(found["shares"].mean_square.mean, rel=0.01)
+    assert theory["logits"].gradient == pytest.approx(found["logits"].gradient.mean, rel=0.05)
+
+
 def test_theory_stops_where_it_has_no_rule() -> None:
-    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.GroupNorm(2, 8), torch.nn.ReLU())
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3), torch.nn.LocalResponseNorm(2), torch.nn.ReLU()
+    )
     found = signal(ri.trace(model, (3, 8, 8)))
     assert found.stopped == "1"
     assert found.layers[1].variance is None

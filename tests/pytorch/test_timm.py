@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from families import one_of_each_family
-from randomised import randomise
+from randomised import Undrawn, randomise
 from torch import nn
 
 from resnet_inspect.counting.costs import graph_cost
@@ -95,9 +95,9 @@ def test_a_network_is_timm_s(name: str, timm: ModuleType) -> None:
     if graph_cost(ours).params > LARGEST:
         return
     # timm's modules make numbers for themselves that are in no state dict, so it is made anew.
-    model = their_model(name, timm, "cpu")
+    with Undrawn():
+        model, assembled = their_model(name, timm, "cpu"), assemble(ours).eval()
     randomise(model)
-    assembled = assemble(ours).eval()
     assembled.load_state_dict(from_timm(model.state_dict(), timm_rules(spec)))
     x = torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -134,9 +134,10 @@ def test_a_field_is_an_argument_of_timm_s(what: str, timm: ModuleType) -> None:
     """In inference and, from the same random numbers, in training."""
     name, changes, arguments = ARGUMENTS[what]
     spec = zoo.spec(name).with_changes(changes)
-    theirs: nn.Module = timm.create_model(name, **arguments)
+    with Undrawn():
+        theirs: nn.Module = timm.create_model(name, **arguments)
+        ours = assemble(layer_graph(spec, (3, 64, 64)))
     randomise(theirs)
-    ours = assemble(layer_graph(spec, (3, 64, 64)))
     ours.load_state_dict(from_timm(theirs.state_dict(), timm_rules(spec)))
     assert sum(map(torch.numel, ours.parameters())) == sum(map(torch.numel, theirs.parameters()))
     x = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from randomised import randomise
+from randomised import Undrawn, randomise
 from torch import Tensor, nn
 
 import resnet_inspect as ri
@@ -23,18 +23,27 @@ V1 = "resnet50_v1[bias=stem,residual,shortcut]"
 SMALL = "resnet50[blocks=1,2,1,1,stride_in=1x1]"
 
 
-def _random(model: nn.Module) -> dict[str, Tensor]:
+def _random(name: str) -> dict[str, Tensor]:
+    """The state of a network, at random."""
     generator = torch.Generator().manual_seed(0)
-    state = model.state_dict()
+    state: dict[str, Tensor] = ri.build(name, device="meta").to_empty(device="cpu").state_dict()
     for value in state.values():
         if value.is_floating_point():
-            value.copy_(torch.rand(value.shape, generator=generator) + 0.5)
+            value.uniform_(0.5, 1.5, generator=generator)
+        else:
+            value.zero_()
     return state
+
+
+def _undrawn(name: str, **changes: Any) -> nn.Module:
+    """A network in eval mode that is to be given its state."""
+    with Undrawn():
+        return ri.build(name, **changes).eval()
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 6, 7])
 def test_a_stem_is_adapted_as_timm_does(timm: ModuleType, channels: int) -> None:
-    state = _random(ri.build("resnet18"))
+    state = _random("resnet18")
     converted = ri.weights.convert(state, "resnet18", in_channels=channels)
     from timm.models import adapt_input_conv
 
@@ -42,7 +51,7 @@ def test_a_stem_is_adapted_as_timm_does(timm: ModuleType, channels: int) -> None
     torch.testing.assert_close(converted.state["conv1.weight"], expected)
     assert list(converted.changed) == ([] if channels == 3 else ["conv1.weight"])
     assert (converted.dropped, converted.new) == ((), ())
-    ri.build("resnet18", in_channels=channels).load_state_dict(converted.state)
+    _undrawn("resnet18", in_channels=channels).load_state_dict(converted.state)
 
 
 def _of_mmseg(key: str) -> str:
@@ -53,14 +62,14 @@ def _of_mmseg(key: str) -> str:
 
 
 def test_a_backbone_takes_the_tensors_of_its_detector_or_segmenter() -> None:
-    state = _random(ri.build("resnet50_v1c_d8"))
+    state = _random("resnet50_v1c_d8")
     theirs = {_of_mmseg(key): value for key, value in state.items()}
     assert {"backbone.stem.0.weight", "backbone.stem.7.bias"} <= theirs.keys()
     converted = ri.weights.convert(theirs, "resnet50_v1c_d8")
     assert (converted.changed, converted.dropped, converted.new) == ({}, (), ())
     assert all(torch.equal(converted.state[key], value) for key, value in state.items())
 
-    learned = _random(ri.build("resnet50[head=none]"))
+    learned = _random("resnet50[head=none]")
     theirs = {f"backbone.body.{key}": value for key, value in learned.items()}
     converted = ri.weights.convert(theirs, "resnet50_frozen")
     assert (converted.changed, converted.dropped, converted.new) == ({}, (), ())
@@ -68,8 +77,8 @@ def test_a_backbone_takes_the_tensors_of_its_detector_or_segmenter() -> None:
 
 
 def test_grey_images_give_what_grey_colours_give() -> None:
-    state = _random(ri.build("resnet18"))
-    colour, grey = ri.build("resnet18").eval(), ri.build("resnet18", in_channels=1).eval()
+    state = _random("resnet18")
+    colour, grey = _undrawn("resnet18"), _undrawn("resnet18", in_channels=1)
     colour.load_state_dict(state)
     grey.load_state_dict(ri.weights.convert(state, "resnet18", in_channels=1).state)
     image = torch.rand(1, 1, 64, 64)
@@ -78,7 +87,7 @@ def test_grey_images_give_what_grey_colours_give() -> None:
 
 
 def test_what_does_not_fit_starts_anew_and_is_told() -> None:
-    state = _random(ri.build("resnet18"))
+    state = _random("resnet18")
     converted = ri.weights.convert(state, "resnet18[stem=3x3,classes=10]")
     assert converted.dropped == ("conv1.weight", "fc.weight", "fc.bias")
     assert converted.new == converted.dropped
@@ -86,13 +95,13 @@ def test_what_does_not_fit_starts_anew_and_is_told() -> None:
     told = str(converted).splitlines()
     assert told[0] == f"kept: {len(state) - 3} tensors"
     assert "new: fc.weight" in told
-    ri.build("resnet18[stem=3x3,classes=10]").load_state_dict(converted.state)
+    _undrawn("resnet18[stem=3x3,classes=10]").load_state_dict(converted.state)
 
 
 @pytest.mark.parametrize("layout", ["keras", "caffe"])
 @pytest.mark.parametrize("name", [V1, SMALL, "resnet101_v1"])
 def test_there_and_back(layout: str, name: str) -> None:
-    state = _random(ri.build(name))
+    state = _random(name)
     theirs = ri.weights.convert(state, name, layout).state
     back = ri.weights.convert(theirs, name)
     assert (back.dropped, back.new) == ((), ())
@@ -103,7 +112,7 @@ def test_there_and_back(layout: str, name: str) -> None:
 
 
 def test_keras_calls_and_lays_them_out_so() -> None:
-    state = _random(ri.build(V1))
+    state = _random(V1)
     theirs = ri.weights.convert(state, V1, "keras").state
     assert theirs["conv1_conv/kernel"].shape == (7, 7, 3, 64)
     assert theirs["conv3_block1_0_conv/kernel"].shape == (1, 1, 256, 512)
@@ -117,8 +126,8 @@ def test_keras_calls_and_lays_them_out_so() -> None:
 
 
 def test_a_bias_before_a_norm_goes_into_its_mean() -> None:
-    theirs = ri.weights.convert(_random(ri.build(V1)), V1, "keras").state
-    biased, without = ri.build(V1).eval(), ri.build("resnet50_v1[bias=none]").eval()
+    theirs = ri.weights.convert(_random(V1), V1, "keras").state
+    biased, without = _undrawn(V1), _undrawn("resnet50_v1[bias=none]")
     biased.load_state_dict(ri.weights.convert(theirs, V1).state)
     converted = ri.weights.convert(theirs, "resnet50_v1[bias=none]")
     assert converted.changed["bn1.running_mean"] == "less the bias of conv1"
@@ -129,11 +138,11 @@ def test_a_bias_before_a_norm_goes_into_its_mean() -> None:
 
 
 def test_caffe_calls_them_so() -> None:
-    theirs = ri.weights.convert(_random(ri.build("resnet101_v1")), "resnet101_v1", "caffe").state
+    theirs = ri.weights.convert(_random("resnet101_v1"), "resnet101_v1", "caffe").state
     assert theirs["res4b22_branch2c/0"].shape == (1024, 256, 1, 1)
     assert theirs["res3a_branch1/0"].shape == (512, 256, 1, 1)
     assert theirs["scale5c_branch2b/1"].shape == (512,)
-    of_50 = ri.weights.convert(_random(ri.build("resnet50_v1")), "resnet50_v1", "caffe").state
+    of_50 = ri.weights.convert(_random("resnet50_v1"), "resnet50_v1", "caffe").state
     assert of_50["res4f_branch2a/0"].shape == (256, 1024, 1, 1)
     scaled = {
         key: value * 2 if key.startswith("bn") and key[-1] in "012" else value
@@ -144,7 +153,7 @@ def test_caffe_calls_them_so() -> None:
 
 
 def test_channels_can_be_reversed() -> None:
-    state = _random(ri.build("resnet18"))
+    state = _random("resnet18")
     flipped = ri.weights.convert(state, "resnet18", flip_channels=True)
     assert torch.equal(flipped.state["conv1.weight"], state["conv1.weight"].flip(1))
     assert flipped.changed == {"conv1.weight": "channels reversed"}
@@ -171,7 +180,7 @@ def test_networks_are_recognised_as_far_as_they_can_be() -> None:
     # Group norm has a weight as batch norm does, and no statistics.
     before = ri.weights.recognise(ri.build("resnetv2_50", device="meta").state_dict())
     assert set(before) == {"resnetv2_50"}
-    caffe = ri.weights.convert(ri.build("resnet101_v1").state_dict(), "resnet101_v1", "caffe").state
+    caffe = ri.weights.convert(_random("resnet101_v1"), "resnet101_v1", "caffe").state
     recognised = ri.weights.recognise(caffe)
     assert set(recognised) == {"resnet101", "resnet101_v1"}  # and not the shallower that fit too
     assert all("v1" in doubt for doubt in recognised.values())
@@ -198,7 +207,7 @@ def test_what_cannot_be_converted(
 
 @pytest.mark.parametrize("name", ["resnet18_cifar10", "preact_resnet50_cifar10", "senet18_cifar10"])
 def test_pytorch_cifar_s_names_are_read(name: str) -> None:
-    state = _random(ri.build(name))
+    state = _random(name)
     theirs = {
         key.replace("downsample", "shortcut").replace(".se.", ".").replace("fc.", "linear."): value
         for key, value in state.items()
@@ -259,12 +268,13 @@ def test_there_are_no_other_regnets(torchvision: ModuleType) -> None:
 
 @pytest.mark.parametrize("name", ["regnet_x_400mf", "regnet_y_800mf"])
 def test_a_regnet_s_weights_give_torchvision_s_outputs(name: str, torchvision: ModuleType) -> None:
-    theirs = torchvision.models.get_model(name).eval()
+    with Undrawn():
+        theirs = torchvision.models.get_model(name).eval()
     randomise(theirs)
     state = theirs.state_dict()
     converted = ri.weights.convert(state, name)
     assert (converted.dropped, converted.new, converted.changed) == ((), (), {})
-    ours = ri.build(name).eval()
+    ours = _undrawn(name)
     ours.load_state_dict(converted.state)
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():

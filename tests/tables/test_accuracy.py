@@ -93,7 +93,10 @@ def test_rows_are_held_under_limits_themselves_included() -> None:
     ("settings", "note"),
     [
         ({"under": "macs=1M"}, r"limit of macs: the least is 199,039,872 \(regnetx_002 at 224\)"),
-        ({"under": "memory=1MiB"}, r"limit of memory: the least is \d+\.\d MiB \(\w+ at \d+\)"),
+        (
+            {"under": "memory=1MiB", "family": "tweaks"},
+            r"limit of memory: the least is \d+\.\d MiB \(\w+ at \d+\)",
+        ),
         ({"under": "latency=1us", "device": "t4"}, "limit of latency: the least is"),
         ({"under": "macs=1G,params=6M,memory=810MiB"}, "all of macs, params, memory at once"),
         ({"family": "plain"}, "No weights of family plain were published"),

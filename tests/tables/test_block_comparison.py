@@ -130,7 +130,7 @@ def test_a_block_is_that_of_its_network() -> None:
         assert alone.cost == total(inside.layers)
         assert [layer.op for layer in alone.block.layers] == [layer.op for layer in inside.layers]
     first = ri.graph("resnet50").block("layer3.0")
-    starts = sample("bottleneck", 1024, (14, 14), entering=512, stride=2)
+    starts = sample("bottleneck", 1024, (14, 14), stride=2)
     assert [layer.op for layer in starts.block.layers] == [layer.op for layer in first.layers]
 
 

@@ -12,7 +12,7 @@ from recorded import CASE, TIMES, latency, out_of_memory, sample
 
 import resnet_inspect as ri
 from resnet_inspect.errors import InspectError
-from resnet_inspect.measuring.environment import Device
+from resnet_inspect.measuring.measurement import Device
 from resnet_inspect.measuring.records import append
 from resnet_inspect.tables.latency import comparison, latencies
 from resnet_inspect.tables.measurements import measurements

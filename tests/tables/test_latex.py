@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tabled import TABLES
+from tabled import LONGEST, TABLES
 
 import resnet_inspect as ri
 from resnet_inspect.cli.main import run
@@ -17,6 +17,7 @@ from resnet_inspect.tables.table import Table
 
 COMMANDS = [
     *TABLES,
+    LONGEST,
     "table resnet50 --level stage --convention fvcore",
     "taps resnet50",
     "reconcile resnet50 --no-measure",

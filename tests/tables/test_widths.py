@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
-from tabled import REPORTS, TABLES
+from tabled import LONGEST, REPORTS, TABLES
 
 import resnet_inspect as ri
 from resnet_inspect.cli import output
@@ -22,6 +22,7 @@ WIDTHS = (60, 72, 80, 100, 120, 160, 200)
 
 COMMANDS = [
     *TABLES,
+    LONGEST,
     "table resnet1202 --level block",
     "table resnet18 --level layer --columns all --all-ops",
     "table resnet50 --level stage --convention fvcore --batch 256",

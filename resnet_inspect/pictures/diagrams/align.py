@@ -12,8 +12,8 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.pictures.diagrams.arrange import boxes
-from resnet_inspect.pictures.diagrams.scene import Box, Group, Line, Part, Text
-from resnet_inspect.pictures.diagrams.style import SMALL, Style
+from resnet_inspect.pictures.diagrams.scene import Box, Group, Part
+from resnet_inspect.pictures.diagrams.style import Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,9 @@ def by_size(parts: Sequence[Part], sizes: Mapping[str, str]) -> Iterator[Part]:
             if isinstance(first, Group) and first.frame:
                 inside[0] = replace(first, align=words)
             else:
-                own = tuple(takewhile(_bare, inside))
+                own = tuple(takewhile(lambda part: part.frame is None, inside))
                 inside[: len(own)] = [Group(f"{first.name}/{words}", own, align=words)]
         yield from inside
-
-
-def _bare(part: Part) -> bool:
-    return isinstance(part, Box) or part.frame is None
 
 
 def _flat(part: Part) -> Iterator[Part]:
@@ -117,8 +113,3 @@ def _sized(parts: Sequence[Part], sizes: Mapping[str, str]) -> list[tuple[str, P
         after = max(own, key=own.__getitem__, default=after)
         found.append((after, part))
     return found[::-1]
-
-
-def lines(sides: Mapping[str, str], colour: str) -> dict[str, tuple[Line, ...]]:
-    """What stands beside each key."""
-    return {key: ((Text(words, SMALL, colour=colour),),) for key, words in sides.items()}

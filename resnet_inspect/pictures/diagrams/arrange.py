@@ -127,13 +127,16 @@ def _column(parts: tuple[Part, ...], name: str) -> Part:
     return parts[0] if len(parts) == 1 else Group(name, parts)
 
 
+def within(part: Part) -> Iterator[Part]:
+    """A part and all parts in it."""
+    yield part
+    for inner in part.parts:
+        yield from within(inner)
+
+
 def boxes(part: Part) -> Iterator[Box]:
     """All boxes of a part."""
-    if isinstance(part, Box):
-        yield part
-    else:
-        for inner in part.parts:
-            yield from boxes(inner)
+    return (each for each in within(part) if isinstance(each, Box))
 
 
 def neighbours(part: Part) -> set[tuple[str, str]]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby, pairwise
 from operator import itemgetter
 
 from resnet_inspect.counting.costs import Cost
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.op_labels import caption, show_dims
+from resnet_inspect.networks.op_labels import caption
 from resnet_inspect.networks.wiring import PADDING, PROJECTION, Shortcut
 from resnet_inspect.pictures.diagrams import labels
 from resnet_inspect.pictures.diagrams.cells import Cell
-from resnet_inspect.pictures.diagrams.fills import BoxContent
 from resnet_inspect.pictures.diagrams.scene import Box, Brackets, Columns, Line, Panel, Text
 from resnet_inspect.pictures.diagrams.sketch import Sketch
 from resnet_inspect.pictures.diagrams.style import SMALL
@@ -54,8 +52,7 @@ def stage_box(sketch: Sketch, stage: DrawnStage, number: int | None) -> Box:
         lines.append(small(figures))
     lines += _what_changed(sketch, name)
     lines += _shortcut_panel(sketch.theme.ink, stage)
-    content = BoxContent(number, stage.kind, row.cost, _change(sketch, name))
-    fill = sketch.fills.of(content)
+    fill = _fill(sketch, name, number, stage.kind, row.cost)
     return Box(name, tuple(lines), fill=fill, kind="stage", note=labels.tooltip(row))
 
 
@@ -99,8 +96,6 @@ def _shortcut_panel(ink: str, stage: DrawnStage) -> list[Line]:
     counts = Counter(
         (cut.kind, _named_shortcut(cut)) for unit in stage.units for cut in unit.shortcuts
     )
-    if not counts:
-        return []
     lines = [
         (
             Text("", stroke=kind),
@@ -108,7 +103,7 @@ def _shortcut_panel(ink: str, stage: DrawnStage) -> list[Line]:
         )
         for (kind, words), count in counts.items()
     ]
-    return [Panel(tuple(lines))]
+    return [Panel(tuple(lines))] if lines else []
 
 
 def _named_shortcut(cut: Shortcut) -> str:
@@ -126,10 +121,8 @@ def cell_box(sketch: Sketch, unit: Unit, cell: Cell, number: int | None) -> Box:
         return _sign(sketch, cell)
     if sketch.style.level == "layer":
         return _layer(sketch, cell, number)
-    if cell.role == "shortcut":
+    if cell.role != "main":
         return _pill(sketch, unit, cell)
-    if cell.role == "gate":
-        return _gate(sketch, cell)
     make = _block if sketch.style.level == "block" else _convolution
     return make(sketch, unit, cell, number)
 
@@ -140,7 +133,7 @@ def _sign(sketch: Sketch, cell: Cell) -> Box:
         cell.name,
         ((Text(cell.sign, 18),),),
         "sign",
-        fill=_told(sketch, cell.name) or sketch.theme.page,
+        fill=_page(sketch, cell.name),
         ink=colour,
         edge=colour,
         kind="addition" if cell.sign == "+" else "gating",
@@ -157,8 +150,7 @@ def _block(sketch: Sketch, unit: Unit, cell: Cell, number: int | None) -> Box:
         row, kind = sketch.row(sketch.called(unit.name), unit.kind, unit.layers), "block"
         lines = _block_lines(sketch, unit, cell, row)
     lines += _what_changed(sketch, cell.name)
-    content = BoxContent(number, unit.kind, row.cost, _change(sketch, cell.name))
-    fill = sketch.fills.of(content)
+    fill = _fill(sketch, cell.name, number, unit.kind, row.cost)
     return Box(cell.name, lines, fill=fill, kind=kind, note=labels.tooltip(row))
 
 
@@ -184,8 +176,7 @@ def _convolution(sketch: Sketch, unit: Unit, cell: Cell, number: int | None) -> 
     words = first or caption(main.op) if alone else f"{first} {caption(main.op)}".strip()
     figures = _short_figures(sketch, row.cost)
     line = (Text(words, heavy=True), Text(f"   {figures}", SMALL)) if figures else bold(words)
-    content = BoxContent(number, main.op.category, row.cost, _change(sketch, cell.name))
-    fill = sketch.fills.of(content)
+    fill = _fill(sketch, cell.name, number, main.op.category, row.cost)
     if not row.cost.macs and sketch.fills.by == "stage":
         fill = mix(fill, sketch.theme.page, 0.6)
     lines = (line, *_what_changed(sketch, cell.name))
@@ -194,51 +185,37 @@ def _convolution(sketch: Sketch, unit: Unit, cell: Cell, number: int | None) -> 
 
 
 def _pill(sketch: Sketch, unit: Unit, cell: Cell) -> Box:
-    """What a shortcut runs on its way."""
-    assert cell.cut is not None
-    kind = cell.cut.kind
-    row = sketch.row(f"{sketch.called(unit.name)}, shortcut", kind, cell.layers)
+    """What a shortcut runs on its way, or what makes a gate."""
+    if cell.cut:
+        name, kind = f"{sketch.called(unit.name)}, shortcut", cell.cut.kind
+        said = labels.shortcut_steps(cell.cut)
+    else:
+        name, kind, said = cell.name, "gate", [labels.gate_words(cell.layers)]
     return Box(
         cell.name,
-        (*map(small, labels.shortcut_steps(cell.cut)), *_what_changed(sketch, cell.name)),
+        (*map(small, said), *_what_changed(sketch, cell.name)),
         "pill",
-        fill=_told(sketch, cell.name) or sketch.theme.page,
-        edge=sketch.theme.shortcut,
-        stroke=kind,
-        lane="shortcut",
+        fill=_page(sketch, cell.name),
+        edge=sketch.theme.shortcut if cell.cut else sketch.theme.gate,
+        stroke=cell.cut.kind if cell.cut else "",
+        lane=cell.role,
         kind=f"via {kind}",
-        note=labels.tooltip(row),
-    )
-
-
-def _gate(sketch: Sketch, cell: Cell) -> Box:
-    row = sketch.row(cell.name, "gate", cell.layers)
-    return Box(
-        cell.name,
-        (small(labels.gate_words(cell.layers)), *_what_changed(sketch, cell.name)),
-        "pill",
-        fill=_told(sketch, cell.name) or sketch.theme.page,
-        edge=sketch.theme.gate,
-        lane="gate",
-        kind="via gate",
-        note=labels.tooltip(row),
+        note=labels.tooltip(sketch.row(name, kind, cell.layers)),
     )
 
 
 def _layer(sketch: Sketch, cell: Cell, number: int | None) -> Box:
-    layer = cell.main_layer
     theme, row = sketch.theme, sketch.row(cell.name, "layer", cell.layers)
-    box = Box(
+    return Box(
         cell.name,
-        _layer_lines(sketch, layer, row.cost) + _what_changed(sketch, cell.name),
+        _layer_lines(sketch, cell.main_layer, row.cost) + _what_changed(sketch, cell.name),
         fill=_layer_fill(sketch, cell, number, row.cost),
+        edge={"shortcut": theme.shortcut, "gate": theme.gate}.get(cell.role, ""),
+        stroke=cell.cut.kind if cell.cut else "",
         lane=cell.role,
         kind="layer",
         note=sketch.note(cell.name, cell.layers),
     )
-    if cell.cut:
-        return replace(box, edge=theme.shortcut, stroke=cell.cut.kind)
-    return replace(box, edge=theme.gate) if cell.role == "gate" else box
 
 
 def _layer_lines(sketch: Sketch, layer: Layer, spent: Cost) -> tuple[Line, ...]:
@@ -257,8 +234,7 @@ def _layer_fill(sketch: Sketch, cell: Cell, number: int | None, spent: Cost) -> 
     by_stage = sketch.fills.by == "stage"
     if by_stage and cell.cut and cell.cut.kind == PADDING:
         return theme.page  # nothing is learned
-    content = BoxContent(number, layer.op.category, spent, _change(sketch, cell.name))
-    fill = sketch.fills.of(content)
+    fill = _fill(sketch, cell.name, number, layer.op.category, spent)
     return mix(fill, theme.page, 0.6) if by_stage and light(layer) else fill
 
 
@@ -280,21 +256,14 @@ def _short_figures(sketch: Sketch, spent: Cost) -> str:
     return f"{compact(spent.params)} · {compact(spent.macs)}{'+ ?' if spent.uncounted else ''}"
 
 
-def _change(sketch: Sketch, box: str) -> str:
-    return sketch.changes[box].word if box in sketch.changes else "same"
+def _fill(sketch: Sketch, box: str, stage: int | None, category: str, cost: Cost) -> str:
+    return sketch.fills.of(stage, category, cost, sketch.became(box).word)
 
 
-def _told(sketch: Sketch, box: str) -> str:
-    """The colour of what became of a box, '' where nothing did."""
-    return sketch.theme.changes.get(_change(sketch, box), "")
+def _page(sketch: Sketch, box: str) -> str:
+    """The colour of what became of a box, that of the page where nothing did."""
+    return sketch.theme.changes.get(sketch.became(box).word, sketch.theme.page)
 
 
 def _what_changed(sketch: Sketch, box: str) -> tuple[Line, ...]:
-    change = sketch.changes.get(box)
-    return tuple((Text(words, SMALL, heavy=True),) for words in change.what) if change else ()
-
-
-def end_box(sketch: Sketch, name: str, words: str, tensor: str, kind: str) -> Box:
-    """An input or output of the network, with its shape."""
-    words = f"{words} {show_dims(sketch.shape_of(tensor))}"
-    return Box(name, ((Text(words),),), "end", fill=sketch.theme.quiet, kind=kind, note=words)
+    return tuple((Text(words, SMALL, heavy=True),) for words in sketch.became(box).what)

@@ -15,7 +15,7 @@ from resnet_inspect.networks.ops import Add, Scale
 from resnet_inspect.networks.torch_ops import View
 from resnet_inspect.networks.wiring import PADDING, Shortcut
 from resnet_inspect.pictures.diagrams.scene import Lane
-from resnet_inspect.pictures.diagrams.units import Unit, gatings, light
+from resnet_inspect.pictures.diagrams.units import Unit, light
 
 WEIGHTS = "weights"
 """The level at which a block by itself is drawn in the words of the paper."""
@@ -201,7 +201,7 @@ def gated(unit: Unit) -> list[tuple[Layer, tuple[Layer, ...]]]:
     """A unit's gating layers, each with the layers that make its gate, and no gate before it."""
     found: list[tuple[Layer, tuple[Layer, ...]]] = []
     taken: set[str] = set()
-    for scale, gate in zip(gatings(unit), unit.gates, strict=True):
+    for scale, gate in unit.gates:
         own = tuple(layer for layer in gate if layer.name not in taken)
         taken.update(layer.name for layer in own)
         if own:

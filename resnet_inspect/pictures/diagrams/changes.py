@@ -43,22 +43,19 @@ def changes_of(
     ties: Counter[tuple[str, str]] = Counter()
     own: tuple[dict[str, list[Pair]], ...] = ({}, {})
     for pair in style.pairs:
-        ends = [
+        before, after = (
             boxes.get(layer.name) if layer else None
             for boxes, layer in zip(held, (pair.before, pair.after), strict=True)
-        ]
-        for box, found in zip(ends, own, strict=True):
+        )
+        for box, found in zip((before, after), own, strict=True):
             if box is not None:
                 found.setdefault(box, []).append(pair)
-        if ends[0] is not None and ends[1] is not None:
-            ties[ends[0], ends[1]] += 1
-    partners = _partners(ties)
+        if before is not None and after is not None:
+            ties[before, after] += 1
+    to, back = _partners(ties)
     return [
-        {box: _change([*own[0].get(a, ()), *own[1].get(b, ())]) for box, (a, b) in boxes}
-        for boxes in (
-            [(box, (box, partners[0].get(box, ""))) for box in own[0]],
-            [(box, (partners[1].get(box, ""), box)) for box in own[1]],
-        )
+        {box: _change([*mine, *own[1].get(to.get(box, ""), ())]) for box, mine in own[0].items()},
+        {box: _change([*own[0].get(back.get(box, ""), ()), *mine]) for box, mine in own[1].items()},
     ]
 
 

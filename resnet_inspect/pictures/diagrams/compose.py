@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
-from resnet_inspect.counting.costs import graph_cost, total
+from resnet_inspect.counting.costs import Cost, graph_cost, total
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.naming import paper_names
+from resnet_inspect.networks.op_labels import show_dims
 from resnet_inspect.networks.wiring import Wiring
-from resnet_inspect.pictures.diagrams.align import by_size, grid, lines, size
+from resnet_inspect.pictures.diagrams.align import by_size, grid, size
 from resnet_inspect.pictures.diagrams.arrange import Item, arranged
-from resnet_inspect.pictures.diagrams.boxes import end_box
 from resnet_inspect.pictures.diagrams.cells import Readers, cells
 from resnet_inspect.pictures.diagrams.changes import changes_of, likenesses
-from resnet_inspect.pictures.diagrams.fills import BoxContent, fills_for
+from resnet_inspect.pictures.diagrams.fills import fills_for
 from resnet_inspect.pictures.diagrams.heading import heading, legend
 from resnet_inspect.pictures.diagrams.parts import stage_part
 from resnet_inspect.pictures.diagrams.scene import Box, Drawing, Group, Part, Scene, Text
@@ -39,7 +39,7 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
     drawn = [stages(graph, style.expand, own) for graph, own in zip(graphs, likes, strict=True)]
     readers = [Wiring(graph.layers).readers for graph in graphs]
     changes = changes_of(style, drawn, readers)
-    contents = (
+    held = (
         content
         for parts, own in zip(drawn, readers, strict=True)
         for stage in parts
@@ -48,7 +48,7 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
     lined_up = grid(graphs, style)
     numbers = _numbers(drawn, lined_up.by_size)
     most = max((number for own in numbers for number in own.values()), default=0) + 1
-    fills = fills_for(style.color_by, style.theme, contents, most)
+    fills = fills_for(style.color_by, style.theme, held, most)
     sketches = [
         Sketch(
             graph,
@@ -69,15 +69,15 @@ def scene(graphs: Sequence[LayerGraph], style: Style) -> Scene:
     ]
     sides = dict(lined_up.sides or {})
     if lined_up.by_size:
-        groups = [part for each in drawings for part in each.root.parts if isinstance(part, Group)]
-        sides = {group.align: group.align for group in groups if "×" in group.align}
+        keys = (part.align for each in drawings for part in each.root.parts)
+        sides = {key: key for key in keys if "×" in key}
     return Scene(
         " and ".join(graph.name for graph in graphs),
         tuple(drawings),
         style.theme,
         legend(style, fills, sketches),
         style.down,
-        lines(sides, style.theme.muted),
+        {key: ((Text(words, SMALL, colour=style.theme.muted),),) for key, words in sides.items()},
     )
 
 
@@ -134,13 +134,9 @@ def _drawn_layers(parts: Sequence[DrawnStage], level: str) -> Iterator[Layer]:
 
 def _with_key(part: Part, key: str) -> Part:
     """A part that stands where those of other networks with this key do."""
-    if not key:
-        return part
-    return (
-        Group(f"{part.name}/at", (part,), align=key)
-        if isinstance(part, Box)
-        else replace(part, align=key)
-    )
+    if isinstance(part, Group):
+        return replace(part, align=key)
+    return Group(f"{part.name}/at", (part,), align=key) if key else part
 
 
 def _side_by_side(name: str, found: Sequence[Part]) -> tuple[Part, ...]:
@@ -155,9 +151,11 @@ def _input(sketch: Sketch, name: str) -> Box:
 
 
 def _end(sketch: Sketch, words: str, tensor: str, kind: str) -> Box:
-    """An input or output; a module that is called like it keeps its name."""
+    """An input or output with its shape; a module that is called like it keeps its name."""
     taken = words in sketch.graph.by_name or words in sketch.takes.values()
-    return end_box(sketch, f"{words}/end" if taken else words, words, tensor, kind)
+    name = f"{words}/end" if taken else words
+    said = f"{words} {show_dims(sketch.shape_of(tensor))}"
+    return Box(name, ((Text(said),),), "end", fill=sketch.theme.quiet, kind=kind, note=said)
 
 
 def _dead_ends(sketch: Sketch) -> Iterator[str]:
@@ -190,15 +188,15 @@ def _numbers(drawn: Sequence[Sequence[DrawnStage]], by_size: bool) -> list[dict[
     return [{stage.name: order.index(areas[stage]) for stage in own} for own in inner]
 
 
-def _contents(stage: DrawnStage, level: str, readers: Readers) -> Iterator[BoxContent]:
-    """What the boxes that are filled hold."""
+def _contents(stage: DrawnStage, level: str, readers: Readers) -> Iterator[tuple[str, Cost]]:
+    """The categories and costs of the boxes that are filled."""
     if level == "stage":
-        yield BoxContent(None, stage.kind, total(stage.stage.layers))
+        yield stage.kind, total(stage.stage.layers)
         return
     for unit in (unit for run in stage.runs for unit in run.drawn):
         if level == "block":
-            yield BoxContent(None, unit.kind, total(unit.layers))
+            yield unit.kind, total(unit.layers)
             continue
         for cell in cells(unit, level, readers):
             if not cell.sign and (cell.role == "main" or level != "conv"):
-                yield BoxContent(None, cell.main_layer.op.category, total(cell.layers))
+                yield cell.main_layer.op.category, total(cell.layers)

@@ -1,12 +1,5 @@
 """Diagrams in which shortcuts and repeats can be seen.
 
-    diagram(graph)                            # a Diagram, which a notebook shows
-    diagram(graph).write("resnet34.svg")      # svg, png, pdf, tex or dot, by the suffix
-    diagram(graph).write("resnet34.html")     # a page that folds and unfolds
-    diagram(plain34, resnet34)                # side by side, stages aligned
-    block_diagram("bottleneck", channels=256) # one block with its arithmetic
-    diff_diagram(resnet50, resnet50d)         # side by side, differences coloured
-
 Laid out here, rendered in process by pygraphviz or by an installed Graphviz through the graphviz
 package; both load when they are needed.
 """
@@ -22,35 +15,18 @@ from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.files import format_of, write_bytes
 from resnet_inspect.networks.alignment import align
 from resnet_inspect.networks.graph import LayerGraph
-from resnet_inspect.networks.naming import NAMINGS
 from resnet_inspect.networks.shapes import Pair
 from resnet_inspect.networks.single_block import block_graph
 from resnet_inspect.pictures.diagrams.compose import scene
-from resnet_inspect.pictures.diagrams.fills import CHANGE, COLOR_BY
+from resnet_inspect.pictures.diagrams.fills import CHANGE
 from resnet_inspect.pictures.diagrams.page import lay_out
 from resnet_inspect.pictures.diagrams.render import FORMATS as PICTURES
-from resnet_inspect.pictures.diagrams.render import RENDERERS, RenderError, render
+from resnet_inspect.pictures.diagrams.render import render
 from resnet_inspect.pictures.diagrams.sheet import Sheet
-from resnet_inspect.pictures.diagrams.style import DIRECTIONS, LABELS, LEVELS, Style
+from resnet_inspect.pictures.diagrams.style import Style
 from resnet_inspect.pictures.diagrams.to_dot import write_dot
 from resnet_inspect.pictures.page_size import page_size
-from resnet_inspect.pictures.themes import THEMES, theme_named
-
-__all__ = [
-    "COLOR_BY",
-    "DIRECTIONS",
-    "FORMATS",
-    "LEVELS",
-    "MOST",
-    "RENDERERS",
-    "THEMES",
-    "Diagram",
-    "RenderError",
-    "block_diagram",
-    "block_graph",
-    "diagram",
-    "diff_diagram",
-]
+from resnet_inspect.pictures.themes import theme_named
 
 PAGE = "html"
 FORMATS = (*PICTURES, PAGE)
@@ -83,28 +59,12 @@ class Diagram:
         bitmap. Raises UnknownNameError, and RenderError where Graphviz is missing or fails.
         """
         if format == PAGE:
-            return self._page().encode("utf-8", "replace")
+            from resnet_inspect.pictures.diagrams.interactive.page import html
+
+            return html(self.graphs, self.style).encode("utf-8", "replace")
         if format not in FORMATS:
             raise unknown("format", format, FORMATS)
         return render(self.sheet, format, renderer, dpi)
-
-    def _page(self) -> str:
-        from resnet_inspect.pictures.diagrams.interactive.page import html
-
-        style = self.style
-        if not style.down:
-            raise InspectError("a page runs down; leave --direction out, or draw a picture")
-        before = {pair.before.name: pair.change for pair in style.pairs if pair.before}
-        after = {pair.after.name: pair.change for pair in style.pairs if pair.after}
-        return html(
-            self.graphs,
-            level=style.level,
-            expand=style.expand,
-            color_by=style.color_by,
-            theme=style.theme.name,
-            names=style.names,
-            marks=(before, after) if style.pairs else (),
-        )
 
     def write(
         self,
@@ -134,25 +94,22 @@ def diagram(
 ) -> Diagram:
     """Draw a network, or up to MOST side by side, aligned by stages or by resolution.
 
-    look: as `style` has it. size: the room for it on paper, a width or width and height, such as
-    '3.3in' or '7inx9in'. columns: how many its stages wrap into; by default as many as let its text
-    be largest in that room. Raises UnknownNameError, and InspectError for no or too many networks.
+    look: as Style has it, the theme by its name. size: the room for it on paper, a width or width
+    and height, such as '3.3in' or '7inx9in'. columns: how many its stages wrap into; by default as
+    many as let its text be largest in that room. Raises UnknownNameError, and InspectError for no
+    or too many networks.
     """
-    return _drawn(graphs, style(**look), size, columns)
+    return _drawn(graphs, _style(**look), size, columns)
 
 
 def diff_diagram(
-    before: LayerGraph,
-    after: LayerGraph,
-    *,
-    size: str | None = None,
-    **look: Any,
+    before: LayerGraph, after: LayerGraph, *, size: str | None = None, **look: Any
 ) -> Diagram:
     """Draw two networks side by side, filled by what was added, removed and changed.
 
     size and look are as diagram has them. Raises UnknownNameError.
     """
-    chosen = replace(style(**look), color_by=CHANGE, pairs=align(before, after))
+    chosen = replace(_style(**look), color_by=CHANGE, pairs=align(before, after))
     return _drawn((before, after), chosen, size, None)
 
 
@@ -181,36 +138,12 @@ def block_diagram(
         block_graph(kind, channels, side, entering=entering, stride=stride, **changes)
         for kind in kinds
     ]
-    look = style("layer", True, color_by, direction, theme, labels=labels)
-    return _drawn(graphs, replace(look, alone=True), size, None)
+    look = {"theme": theme, "color_by": color_by, "direction": direction, "labels": labels}
+    return _drawn(graphs, _style(level="layer", expand=True, alone=True, **look), size, None)
 
 
-def style(
-    level: str = "block",
-    expand: bool = False,
-    color_by: str = "stage",
-    direction: str = "TB",
-    theme: str = "light",
-    names: str = "modules",
-    labels: str = "numbers",
-) -> Style:
-    """How something is drawn.
-
-    level: 'stage', 'block', 'conv' or 'layer'. Identical blocks in a row are drawn once with their
-    count, unless `expand`. color_by: 'stage', 'op', or a heat map of 'macs', 'params' or
-    'activations' (one sample). direction: 'TB' (down) or 'LR' (to the right). theme: 'light',
-    'dark', or 'print', which reads in grey. names: 'paper' for conv2_x instead of layer1. Raises
-    UnknownNameError.
-    """
-    for kind, word, known in (
-        ("level", level, LEVELS),
-        ("direction", direction, DIRECTIONS),
-        ("naming", names, NAMINGS),
-        ("labels", labels, LABELS),
-    ):
-        if word not in known:
-            raise unknown(kind, word, known)
-    return Style(level, direction, theme_named(theme), color_by, expand, labels=labels, names=names)
+def _style(theme: str = "light", **look: Any) -> Style:
+    return Style(theme=theme_named(theme), **look)
 
 
 def _drawn(

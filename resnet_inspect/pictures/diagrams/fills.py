@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import cycle
 
 from resnet_inspect.counting.costs import Cost
 from resnet_inspect.errors import unknown
@@ -24,21 +25,6 @@ CHANGE = "change"
 
 
 @dataclass(frozen=True, slots=True)
-class BoxContent:
-    """What a box stands for.
-
-    stage: its stage's place among those that hold blocks, None for stem and head. category: the
-    kind of op or block. cost: its own, once. change: what became of it, where networks are told
-    apart.
-    """
-
-    stage: int | None
-    category: str
-    cost: Cost
-    change: str = "same"
-
-
-@dataclass(frozen=True, slots=True)
 class Fills:
     """The fills of one picture.
 
@@ -52,16 +38,21 @@ class Fills:
     highest: int
     stages: int
 
-    def of(self, content: BoxContent) -> str:
-        """The fill of a box as #rrggbb."""
+    def of(self, stage: int | None, category: str, cost: Cost, change: str) -> str:
+        """The fill of a box as #rrggbb.
+
+        stage: its stage's place among those that hold blocks, None for stem and head. category: the
+        kind of op or block. cost: its own, once. change: what became of it, where networks are told
+        apart.
+        """
         if self.by in AMOUNTS:
-            amount = AMOUNTS[self.by][1](content.cost)
+            amount = AMOUNTS[self.by][1](cost)
             return on_ramp(self.theme.ramp, amount / self.highest if self.highest else 0.0)
         if self.by == "op":
-            return self.categories[content.category]
+            return self.categories[category]
         if self.by == CHANGE:
-            return self.theme.changes.get(content.change, self.theme.quiet)
-        return self.stage(content.stage)
+            return self.theme.changes.get(change, self.theme.quiet)
+        return self.stage(stage)
 
     def stage(self, number: int | None) -> str:
         """The fill of a stage: the deeper in the network, the deeper."""
@@ -70,23 +61,22 @@ class Fills:
         return on_ramp(self.theme.stages, number / max(self.stages - 1, 3))
 
 
-def _pick(theme: Theme, number: int) -> str:
-    return theme.fills[number % len(theme.fills)]
+def fills_for(by: str, theme: Theme, held: Iterable[tuple[str, Cost]], stages: int) -> Fills:
+    """The fills of a picture with boxes of these categories and costs.
 
-
-def fills_for(by: str, theme: Theme, contents: Iterable[BoxContent], stages: int) -> Fills:
-    """The fills of a picture with boxes for all of these; raises UnknownNameError for `by`."""
+    Raises UnknownNameError for `by`.
+    """
     if by not in (*COLOR_BY, CHANGE):
         raise unknown("colouring", by, COLOR_BY)
     if by in AMOUNTS:
-        amounts = (AMOUNTS[by][1](content.cost) for content in contents)
+        amounts = (AMOUNTS[by][1](cost) for _, cost in held)
         return Fills(by, theme, {}, max(amounts, default=0), stages)
     if by in ("stage", CHANGE):
         return Fills(by, theme, {}, 0, stages)
-    kinds = dict.fromkeys(content.category for content in contents)
+    kinds = dict.fromkeys(category for category, _ in held)
     # A kind of op has its fill in every picture; kinds of block take theirs as they come.
     known = [] if kinds.keys().isdisjoint(CATEGORIES) else CATEGORIES[:-1]
-    order = list(dict.fromkeys([*known, *kinds]))
-    fills = {kind: _pick(theme, at) for at, kind in enumerate(order) if kind in kinds}
+    order = dict.fromkeys([*known, *kinds])
+    fills = {kind: fill for kind, fill in zip(order, cycle(theme.fills)) if kind in kinds}
     other = {OTHER: theme.quiet} if OTHER in kinds else {}
     return Fills(by, theme, fills | other, 0, stages)

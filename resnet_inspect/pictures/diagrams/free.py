@@ -9,13 +9,11 @@ from typing import Any
 
 from resnet_inspect.errors import InspectError
 from resnet_inspect.pictures.diagrams.engine import run_graphviz
+from resnet_inspect.pictures.diagrams.lengths import ASIDE, BORDER, PAD
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Group
-from resnet_inspect.pictures.diagrams.spots import PAD, Spot
-from resnet_inspect.pictures.diagrams.ways import ASIDE, Leg, Way
-
-BORDER = 8.0
-"""Points at both ends of a group, in which edges from outside may run."""
+from resnet_inspect.pictures.diagrams.spots import Spot
+from resnet_inspect.pictures.diagrams.ways import Leg, Way
 
 CROWDED = 300
 """Edges above which dot is told to stop improving early."""
@@ -147,11 +145,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _take(
-    group: Spot,
-    legs: Sequence[Leg],
-    ports: Sequence[Spot],
-    sketch: _Sketch,
-    drawn: dict[str, Any],
+    group: Spot, legs: Sequence[Leg], ports: Sequence[Spot], sketch: _Sketch, drawn: dict[str, Any]
 ) -> None:
     """Set spots and legs as they were drawn."""
     down = sketch.down

@@ -14,12 +14,7 @@ from resnet_inspect.pictures.diagrams.style import SMALL, Style
 from resnet_inspect.pictures.themes import on_ramp
 from resnet_inspect.tables.columns import compact
 
-STROKES = {
-    IDENTITY: "identity",
-    PROJECTION: "projection",
-    PADDING: "zero padding",
-    "gate": "gate",
-}
+STROKES = {IDENTITY: "identity", PROJECTION: "projection", PADDING: "zero padding", "gate": "gate"}
 """What has a line of its own beside the main path, in words."""
 
 _STEPS = 20

@@ -14,7 +14,7 @@ from resnet_inspect.networks.op_labels import caption, describe, show_dims
 from resnet_inspect.networks.ops import Add, Conv2d, Linear, Op, ZeroPad
 from resnet_inspect.networks.torch_ops import Concat
 from resnet_inspect.networks.wiring import PADDING, Shortcut
-from resnet_inspect.pictures.diagrams.units import Unit, gatings, light
+from resnet_inspect.pictures.diagrams.units import Unit, light
 from resnet_inspect.tables.columns import compact, show
 from resnet_inspect.tables.network import METRICS, Row
 
@@ -47,7 +47,7 @@ def unit_lines(unit: Unit, strides: bool = True, among: Collection[str] = ()) ->
     them. among: the names of those of its layers that count, where these are not all.
     """
     firsts = _firsts(unit.body, among)
-    gates = dict(zip((scale.name for scale in gatings(unit)), unit.gates, strict=True))
+    gates = {scale.name: gate for scale, gate in unit.gates}
 
     def say(layer: Layer) -> str | None:
         op = layer.op
@@ -106,15 +106,13 @@ _Say = Callable[[Layer], str | None]
 
 def _columns(part: Parallel, say: _Say) -> Line | None:
     """What runs side by side; many of the same as one column with their count."""
-    alike: dict[object, tuple[list[Line], int]] = {}
-    for at, run in enumerate(part.runs):
-        lines = _lines(run, say)
-        if lines or part.join:  # else a norm or an activation by itself
-            same = tuple(lines) if len(part.runs) > WIDEST else at
-            _, count = alike.get(same, (lines, 0))
-            alike[same] = folded(lines or ["identity"]), count + 1
+    said = (tuple(_lines(run, say)) for run in part.runs)
+    # What says nothing and meets nothing is a norm or an activation by itself.
+    runs = [lines for lines in said if lines or part.join]
+    counts = Counter(runs).items() if len(part.runs) > WIDEST else [(run, 1) for run in runs]
     columns = [
-        (*lines, f"{count} alike") if count > 1 else tuple(lines) for lines, count in alike.values()
+        (*folded(lines or ("identity",)), *([f"{count} alike"] if count > 1 else []))
+        for lines, count in counts
     ]
     if len(columns) > LINES:
         columns[LINES - 1 :] = [(f"… {len(columns) - LINES + 1} more",)]
@@ -148,11 +146,11 @@ def folded(lines: Sequence[Line]) -> list[Line]:
     """Equal lines in a row as one with its count, and no more than LINES."""
     shown = list(lines)
     if len(lines) > 3:
-        runs = [(line, len(list(same))) for line, same in groupby(lines)]
         shown = []
-        for line, count in runs:
+        for line, same in groupby(lines):
+            count = len(list(same))
             text = isinstance(line, str) and count > 1
-            shown.extend([f"{line}  × {count}"] if text else [line] * count)
+            shown += [f"{line}  × {count}"] if text else [line] * count
     if len(shown) > LINES:
         shown[LINES - 1 :] = [f"… {len(shown) - LINES + 1} more"]
     return shown
@@ -185,10 +183,8 @@ def shortcut_steps(cut: Shortcut) -> list[str]:
     words = [_step(caption(op)) for op in ops if not isinstance(op, Concat)]
     if cut.kind != PADDING or any(isinstance(op, ZeroPad) for op in ops):
         return words
-    (entering, *before), (leaving, *after) = (
-        cut.layers[0].input_shapes[0],
-        cut.layers[-1].output_shape,
-    )
+    entering, *before = cut.layers[0].input_shapes[0]
+    leaving, *after = cut.layers[-1].output_shape
     steps = {-(-size // left) for size, left in zip(before, after, strict=False)} - {1}
     step = f", /{steps.pop()}" if len(steps) == 1 and not words else ""
     return [*words, f"zero padding, {entering} → {leaving}{step}"]

@@ -12,28 +12,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from resnet_inspect.pictures.diagrams.free import arrange_freely, taken
+from resnet_inspect.pictures.diagrams.lengths import (
+    ASIDE,
+    BEND,
+    BESIDE,
+    GUTTER,
+    PAD,
+    SHORT_STEP,
+    STEP,
+    TITLE,
+    TRACK,
+)
 from resnet_inspect.pictures.diagrams.measure import lines_size
 from resnet_inspect.pictures.diagrams.scene import Group
-from resnet_inspect.pictures.diagrams.spots import PAD, STEP, Spot
-from resnet_inspect.pictures.diagrams.ways import ASIDE, Way, Ways, below
-
-SHORT_STEP = 8.0
-"""Points between boxes in a row without an arrow between them."""
-
-TITLE = (6.0, 2.0)
-"""Points beside and above a frame's title."""
-
-BESIDE = 12.0
-"""Points between columns that run in parallel."""
-
-BEND = 12.0
-"""Points in which edges turn from one column to another."""
-
-TRACK = 9.0
-"""Points between what runs beside the main path and what it passes."""
-
-GUTTER = 22.0
-"""Points between the columns of a page."""
+from resnet_inspect.pictures.diagrams.spots import Spot
+from resnet_inspect.pictures.diagrams.ways import Way, Ways, below
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +65,26 @@ class _Layout:
     def size(self, spot: Spot) -> None:
         if not isinstance(spot.part, Group):
             return
-        if spot.arrangement == "free":
-            for child in taken(spot):
-                self.size(child)
-                _centre(child)
-            legs = self.ways.legs.get(id(spot), [])
-            arrange_freely(spot, legs, self.ways.all, self.ways.ports_of(spot), self.down)
-            self._frame(spot)
-            return
-        for child in spot.children:
+        for child in taken(spot) if spot.arrangement == "free" else spot.children:
             self.size(child)
-        if spot.arrangement == "parallel":
+        if spot.arrangement == "free":
+            self._free(spot)
+        elif spot.arrangement == "parallel":
             self._parallel(spot)
         elif spot.arrangement == "columns":
             self._columns(spot)
-        elif spot.arrangement == "series":
+        else:
             self._series(spot)
         self._frame(spot)
 
+    def _free(self, group: Spot) -> None:
+        for child in taken(group):
+            _centre(child)
+        legs = self.ways.legs.get(id(group), [])
+        arrange_freely(group, legs, self.ways.all, self.ways.ports_of(group), self.down)
+
     def _frame(self, spot: Spot) -> None:
-        frame = spot.part.frame if isinstance(spot.part, Group) else None
+        frame = spot.part.frame
         if frame is None:
             return
         title = spot.size = lines_size(frame.title)
@@ -171,10 +164,7 @@ class _Layout:
     def _tracks(self, group: Spot, runs: list[_Run]) -> None:
         """Set what runs beside the main path off from it, the shortest nearest."""
         main = group.main
-        sides = {
-            1: [spot.right for spot in main],
-            -1: [spot.left for spot in main],
-        }
+        sides = {1: [spot.right for spot in main], -1: [spot.left for spot in main]}
         taken: dict[int, list[tuple[int, int, float]]] = {1: [], -1: []}
         reach = {side: max(reaches, default=0.0) for side, reaches in sides.items()}
         for run in sorted(runs, key=lambda run: (run.last - run.first, run.first)):
@@ -198,29 +188,24 @@ class _Layout:
 
     # --- side by side --------------------------------------------------------------------------
 
-    def _parallel(self, group: Spot) -> None:
+    def _parallel(self, group: Spot, between: float = BESIDE) -> None:
         columns = group.children if self.down else group.children[::-1]
         u = 0.0
         for spot in columns:
             u += spot.left
             spot.u = u
-            u += spot.right + BESIDE
+            u += spot.right + between
         centre = (columns[0].u + columns[-1].u) / 2
         for spot in columns:
             spot.u -= centre
-        group.left, group.right = centre, u - BESIDE - centre
+        group.left, group.right = centre, u - between - centre
         group.long = max(spot.long for spot in columns)
         settle(group)
 
     def _columns(self, group: Spot) -> None:
         for spot in group.children:
             settle(spot)
-        self._parallel(group)
-        columns = group.children if self.down else group.children[::-1]
-        for place, spot in enumerate(columns):
-            spot.u += (place - (len(columns) - 1) / 2) * (GUTTER - BESIDE)
-        more = (len(columns) - 1) / 2 * (GUTTER - BESIDE)
-        group.left, group.right = group.left + more, group.right + more
+        self._parallel(group, GUTTER)
         words = [way.words[1] for way in self.crossing[id(group)]]
         if words:
             group.head, group.foot = max(STEP, *words) + 9, 11.0
@@ -231,18 +216,16 @@ class _Layout:
 def _centre(spot: Spot) -> None:
     """Set what runs beside no main path in the middle: among interwoven boxes none passes it."""
     if spot.children and not spot.main:
-        middle = (
-            min(x.u - x.left for x in spot.children),
-            max(x.u + x.right for x in spot.children),
-        )
+        start = min(x.u - x.left for x in spot.children)
+        stop = max(x.u + x.right for x in spot.children)
         for lane in spot.children:
-            lane.u -= sum(middle) / 2
-        spot.left = spot.right = (middle[1] - middle[0]) / 2
+            lane.u -= (start + stop) / 2
+        spot.left = spot.right = (stop - start) / 2
 
 
 def _framed(spot: Spot) -> Iterator[Spot]:
     """The frames along a main path."""
-    if isinstance(spot.part, Group) and spot.part.frame:
+    if spot.part.frame:
         yield spot
     elif spot.arrangement == "series":
         for child in spot.main:
@@ -307,9 +290,8 @@ def _gap(group: Spot, links: Sequence[Way]) -> float:
     arrow = any(way.edge.arrow or way.stop is not way.head for way in links)
     bends = any(abs(way.tail.within(group)[0] - way.head.within(group)[0]) > 0.5 for way in links)
     before = max((way.words[1] + 2 for way in links if way.words[1] and way.at_tail), default=0.0)
-    after = max(
-        (way.words[1] + 3 for way in links if way.words[1] and not way.at_tail), default=0.0
-    )
+    words = (way.words[1] for way in links if way.words[1] and not way.at_tail)
+    after = max((high + 3 for high in words), default=0.0)
     if bends:
         return before + BEND + max(after, 9.0 if arrow else 4.0)
     return max(before + after, STEP if arrow else SHORT_STEP)

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from resnet_inspect.networks.wiring import IDENTITY, PADDING, PROJECTION
+from resnet_inspect.pictures.diagrams.lengths import BRACKET, CELL, COLUMN, GAP, PANEL, TIMES
 from resnet_inspect.pictures.diagrams.scene import Brackets, Columns, Line, Panel, Text
 from resnet_inspect.pictures.themes import Theme
 
@@ -98,13 +99,6 @@ def text_size(text: Text) -> Size:
     return Size(words_width(text.words, text.size, text.heavy), SPACING * text.size)
 
 
-BRACKET, CELL, GAP, PANEL = 5, 1, 3, 4
-"""Points: padding beside brackets; a frame's line; between columns; around a panel."""
-
-TIMES = 15
-"""Points of the count beside brackets."""
-
-
 def line_size(line: Line) -> Size:
     """The size of words in a row, or of what else a line is."""
     if isinstance(line, Brackets):
@@ -113,26 +107,16 @@ def line_size(line: Line) -> Size:
         width = body.width + count.width + 4 * BRACKET + 2 * CELL
         return Size(width, max(body.height + 2 * CELL, count.height) + 2 * BRACKET)
     if isinstance(line, Columns):
-        cells = [lines_size(column) for column in line.columns]
+        wide, high = zip(*map(lines_size, line.columns), strict=True)
         around = 2 * CELL + 2 * COLUMN
-        return Size(
-            sum(cell.width + around + GAP for cell in cells) + GAP,
-            max(cell.height for cell in cells) + around + 2 * GAP,
-        )
+        return Size(sum(wide) + len(wide) * (around + GAP) + GAP, max(high) + around + 2 * GAP)
     if isinstance(line, Panel):
-        sizes = [line_size(row) for row in line.lines]
-        return Size(
-            max(size.width for size in sizes) + 2 * PANEL,
-            sum(size.height + PANEL for size in sizes) + PANEL,
-        )
+        width, height = lines_size(line.lines)
+        return Size(width + 2 * PANEL, height + (len(line.lines) + 1) * PANEL)
     sizes = [text_size(text) for text in line]
     return Size(
         sum(size.width for size in sizes), max((size.height for size in sizes), default=0.0)
     )
-
-
-COLUMN = 2
-"""Points around what is in a column."""
 
 
 def times(line: Brackets) -> Text:

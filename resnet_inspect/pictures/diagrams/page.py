@@ -7,12 +7,11 @@ from dataclasses import replace
 from operator import is_, itemgetter
 
 from resnet_inspect.errors import InspectError
-from resnet_inspect.pictures.diagrams.arrange import FEW
+from resnet_inspect.pictures.diagrams.arrange import FEW, within
 from resnet_inspect.pictures.diagrams.measure import Size
-from resnet_inspect.pictures.diagrams.scene import Box, Columns, Group, Line, Part, Scene
+from resnet_inspect.pictures.diagrams.scene import Box, Columns, Group, Line, Scene
 from resnet_inspect.pictures.diagrams.sheet import Sheet
 from resnet_inspect.pictures.diagrams.spread import Spread
-from resnet_inspect.pictures.diagrams.ways import WORDS
 from resnet_inspect.pictures.page_size import INCH, LEAST_TEXT, PageSize
 
 PAGE = 9.5 * INCH
@@ -61,7 +60,7 @@ def _narrowed(scene: Scene) -> Scene:
 
 
 def _with_narrow(group: Group, beside: bool) -> Group:
-    beside |= group.arrangement == "parallel" and sum(map(_counted, group.parts)) > FEW
+    beside |= group.arrangement == "parallel" and sum(part.count for part in group.parts) > FEW
     parts = tuple(
         _with_narrow(part, beside)
         if isinstance(part, Group)
@@ -70,11 +69,6 @@ def _with_narrow(group: Group, beside: bool) -> Group:
     )
     same = all(map(is_, parts, group.parts))
     return group if same else replace(group, parts=parts)
-
-
-def _counted(part: Part) -> int:
-    """How many branches a part stands for."""
-    return part.count if isinstance(part, Group) else 1
 
 
 def _narrow(box: Box) -> Box:
@@ -155,21 +149,16 @@ def _ways_out(scene: Scene, columns: int | None) -> Iterator[str]:
 
 def _text_sizes(scene: Scene) -> Iterator[float]:
     """Points of all text in a picture."""
+    yield from _sizes_of(scene.legend)
     for drawing in scene.drawings:
         yield from _sizes_of(drawing.heading)
-        yield from (WORDS for edge in drawing.edges if edge.label or edge.caption)
-        yield from _sizes_in(drawing.root)
-    yield from _sizes_of(scene.legend)
-
-
-def _sizes_in(part: Part) -> Iterator[float]:
-    if isinstance(part, Box):
-        yield from _sizes_of(part.lines)
-        return
-    if part.frame:
-        yield from _sizes_of(part.frame.title)
-    for inner in part.parts:
-        yield from _sizes_in(inner)
+        for edge in drawing.edges:
+            yield from _sizes_of(edge.lines)
+        for part in within(drawing.root):
+            if isinstance(part, Box):
+                yield from _sizes_of(part.lines)
+            elif part.frame:
+                yield from _sizes_of(part.frame.title)
 
 
 def _sizes_of(lines: Sequence[Line]) -> Iterator[float]:

@@ -11,7 +11,7 @@ from resnet_inspect.pictures.diagrams.cells import Cell, cells
 from resnet_inspect.pictures.diagrams.scene import Box, Frame, Group, Lane, Part, Text
 from resnet_inspect.pictures.diagrams.sketch import Sketch
 from resnet_inspect.pictures.diagrams.style import SMALL
-from resnet_inspect.pictures.diagrams.units import DrawnStage, Run, Unit, gatings
+from resnet_inspect.pictures.diagrams.units import DrawnStage, Run, Unit
 from resnet_inspect.pictures.themes import Theme, mix
 
 
@@ -95,10 +95,10 @@ def _frame(sketch: Sketch, run: Run, whole: bool) -> Frame | None:
     if run.count > 1:
         title.append(_times(run.count, "  " if title else ""))
     called = sketch.called(first.name)
+    if run.count == 1:
+        return _frame_of(theme, title, f"block {called}", "unit")
     note = f"{called} to {sketch.called(last)}: {run.count} times the same"
-    if run.count > 1:
-        return _frame_of(theme, title, note, "repeat")
-    return _frame_of(theme, title, f"block {called}", "unit")
+    return _frame_of(theme, title, note, "repeat")
 
 
 def _frame_of(theme: Theme, title: Sequence[Text], note: str, kind: str) -> Frame:
@@ -137,7 +137,7 @@ def _wire(sketch: Sketch, unit: Unit) -> None:
             if layer.name not in sketch.takes:
                 sketch.passed[layer.name] = layer.inputs[0]
         sketch.strokes[cut.end, cut.addition.name] = cut.kind
-    for gating, layers in zip(gatings(unit), unit.gates, strict=True):
+    for gating, layers in unit.gates:
         for layer in layers:
             sketch.gates.update((name, layer.name) for name in layer.inputs)
         if layers:

@@ -19,8 +19,9 @@ from zlib import crc32
 
 from resnet_inspect.errors import InspectError, unknown
 from resnet_inspect.pictures.diagrams.engine import run_graphviz
+from resnet_inspect.pictures.diagrams.lengths import MARGIN
 from resnet_inspect.pictures.diagrams.measure import Size
-from resnet_inspect.pictures.diagrams.sheet import MARGIN, Sheet
+from resnet_inspect.pictures.diagrams.sheet import Sheet
 from resnet_inspect.pictures.diagrams.to_dot import write_dot
 
 FORMATS = ("svg", "png", "pdf", "tex", "dot")

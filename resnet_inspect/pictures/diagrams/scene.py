@@ -8,8 +8,9 @@ the layout knows what a network is.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
+from resnet_inspect.pictures.diagrams.lengths import WORDS
 from resnet_inspect.pictures.themes import Theme
 
 Lane = Literal["main", "shortcut", "gate"]
@@ -68,8 +69,13 @@ class Box:
     kind of shortcut whose dashes its border has. lane: the main path, or what runs beside it: such
     a part stands at the side of all other parts of its group; where there are none, the main path
     passes it on its way from the part before the group to the one after. kind: its class in SVG.
-    note: its tooltip, lines of text.
+    note: its tooltip, lines of text. It has no parts, frame or `align`, as a group may.
     """
+
+    parts: ClassVar[tuple[Part, ...]] = ()
+    frame: ClassVar[Frame | None] = None
+    align: ClassVar[str] = ""
+    count: ClassVar[int] = 1
 
     name: str
     lines: tuple[Line, ...] = ()
@@ -134,6 +140,12 @@ class Edge:
     caption: str = ""
     arrow: bool = True
     note: str = ""
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The words at it."""
+        words = self.label or self.caption
+        return ((Text(words, WORDS),),) if words else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,6 @@ from typing import NamedTuple
 from resnet_inspect.pictures.diagrams.measure import Size
 from resnet_inspect.pictures.diagrams.scene import Box, Drawing, Edge, Frame, Line, Scene
 
-MARGIN = 8.0
-"""Points around a picture."""
-
 
 class Point(NamedTuple):
     x: float

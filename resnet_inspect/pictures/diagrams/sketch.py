@@ -13,7 +13,7 @@ from resnet_inspect.networks.wiring import Shortcut
 from resnet_inspect.pictures.diagrams import labels
 from resnet_inspect.pictures.diagrams.cells import Readers, takes_piece
 from resnet_inspect.pictures.diagrams.fills import Fills
-from resnet_inspect.pictures.diagrams.style import Changes, Style
+from resnet_inspect.pictures.diagrams.style import Change, Changes, Style
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.network import Row
 
@@ -60,6 +60,10 @@ class Sketch:
     def called(self, name: str) -> str:
         """A stage, block or layer by the name that the caller wants."""
         return self.names.get(name, name)
+
+    def became(self, box: str) -> Change:
+        """What became of a box, where two networks are told apart."""
+        return self.changes.get(box, Change())
 
     def put(self, box: str, layers: Iterable[Layer]) -> None:
         """Say which layers a box stands for."""

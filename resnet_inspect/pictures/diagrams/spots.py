@@ -10,23 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from resnet_inspect.pictures.diagrams.lengths import FORK, LOWEST, MARGINS, SIGN
 from resnet_inspect.pictures.diagrams.measure import Size, lines_size
 from resnet_inspect.pictures.diagrams.scene import Arrangement, Box, Group, Part
-
-STEP = 12.0
-"""Points between boxes in a row, with an arrow between them."""
-
-PAD = 8.0
-"""Points inside of a frame."""
-
-SIGN, FORK = 21.6, 7.0
-"""Points across a circle and a point."""
-
-MARGINS = {"box": (8.0, 2.5), "pill": (6.0, 1.5), "end": (8.0, 2.5), "plain": (2.0, 0.0)}
-"""Points beside and above the text of a box."""
-
-LOWEST = 17.0
-"""Points that a box is high at least."""
 
 _NONE = Size(0.0, 0.0)
 
@@ -75,10 +61,6 @@ class Spot:
         return self.aside or (
             isinstance(self.part, Group) and all(spot.empty for spot in self.children)
         )
-
-    @property
-    def end(self) -> float:
-        return self.v + self.long
 
     def above(self) -> Iterator[Spot]:
         """Itself and the groups around it, the nearest first."""

@@ -7,21 +7,15 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
-from resnet_inspect.pictures.diagrams.clearance import cleared
-from resnet_inspect.pictures.diagrams.layout import TITLE, arrange, settle, stretch
+from resnet_inspect.pictures.diagrams.layout import arrange, settle, stretch
+from resnet_inspect.pictures.diagrams.lengths import BELOW, BETWEEN, MARGIN, TITLE
 from resnet_inspect.pictures.diagrams.measure import Size, lines_size
-from resnet_inspect.pictures.diagrams.routes import Places, route
+from resnet_inspect.pictures.diagrams.routes import Places, cleared, route
 from resnet_inspect.pictures.diagrams.scene import Box, Drawing, Group, Line, Scene
-from resnet_inspect.pictures.diagrams.sheet import MARGIN, Framed, Placed, Point, Rect, Sheet
+from resnet_inspect.pictures.diagrams.sheet import Framed, Placed, Point, Rect, Sheet
 from resnet_inspect.pictures.diagrams.spots import Spot, tree
 from resnet_inspect.pictures.diagrams.ways import Ways
 from resnet_inspect.pictures.diagrams.wrap import Cell, cells, wrapped
-
-BETWEEN = 26.0
-"""Points between networks, and between a network and the words at its side."""
-
-BELOW = 6.0
-"""Points below headings."""
 
 
 class Spread:
@@ -103,7 +97,7 @@ class Spread:
         for (root, _), (space, _) in zip(self.trees, self.spaces, strict=True):
             first = space.bottom - root.long if self.scene.down else space.left + more
             for spot in root.main:
-                if isinstance(spot.part, Group) and spot.part.align:
+                if spot.part.align:
                     starts.setdefault(spot.part.align, first + spot.v)
         for (key, lines), (wide, high) in zip(self.scene.sides.items(), self.words, strict=True):
             if key in starts:
@@ -113,14 +107,7 @@ class Spread:
 
 def _align(roots: Sequence[Spot]) -> None:
     """Let what belongs together start at the same height, the parts before it spread evenly."""
-    aligned = [
-        {
-            spot.part.align: spot
-            for spot in root.main
-            if isinstance(spot.part, Group) and spot.part.align
-        }
-        for root in roots
-    ]
+    aligned = [{spot.part.align: spot for spot in root.main if spot.part.align} for root in roots]
     shared = [key for key in _order(aligned) if sum(key in found for found in aligned) > 1]
     done = [0] * len(roots)
     for key in shared:
@@ -162,13 +149,7 @@ def _lengthen(root: Spot, first: int, last: int, extra: float) -> None:
 
 
 def _placed(
-    drawing: Drawing,
-    root: Spot,
-    crossing: Ways,
-    space: Rect,
-    top: float,
-    heading: Size,
-    down: bool,
+    drawing: Drawing, root: Spot, crossing: Ways, space: Rect, top: float, heading: Size, down: bool
 ) -> Placed:
     """A network in a space of the page, its heading above."""
 

@@ -11,14 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape as _escape
 
-from resnet_inspect.pictures.diagrams.measure import (
-    BRACKET,
-    COLUMN,
-    GAP,
-    PANEL,
-    sample,
-    times,
-)
+from resnet_inspect.pictures.diagrams.lengths import BRACKET, COLUMN, GAP, PANEL, WORDS
+from resnet_inspect.pictures.diagrams.measure import sample, times
 from resnet_inspect.pictures.diagrams.scene import (
     Box,
     Brackets,
@@ -31,7 +25,6 @@ from resnet_inspect.pictures.diagrams.scene import (
 )
 from resnet_inspect.pictures.diagrams.sheet import Path, Placed, Point, Rect, Sheet
 from resnet_inspect.pictures.diagrams.strokes import STROKES, edge_look, stroke_width
-from resnet_inspect.pictures.diagrams.ways import WORDS
 from resnet_inspect.pictures.themes import Theme, text_on
 from resnet_inspect.tables.characters import visible_lines
 
@@ -46,7 +39,7 @@ def write_dot(sheet: Sheet) -> str:
     """DOT in which everything has its position."""
     scene, theme = sheet.scene, sheet.scene.theme
     lines = [f"digraph {quoted(identifier(scene.name))} {{"]
-    lines += [f"\t{name} [{attributes(look)}]" for name, look in _defaults(theme, scene.down)]
+    lines += _defaults(theme, scene.down)
     lines.append(f"\tgraph [{attributes(_graph(sheet))}]")
     for number, placed in enumerate(sheet.placed, start=1):
         alone = len(sheet.placed) == 1
@@ -89,43 +82,20 @@ def _titled(sheet: Sheet, lines: Sequence[Line], rect: Rect) -> dict[str, str]:
     return {"label": html(lines, sheet.scene.theme, "LEFT"), "lp": _point(sheet, rect.centre)}
 
 
-def _defaults(theme: Theme, down: bool) -> Iterator[tuple[str, dict[str, str]]]:
+def _defaults(theme: Theme, down: bool) -> Iterator[str]:
+    """What holds for all boxes and edges that say nothing else."""
     yield (
-        "graph",
-        {
-            "rankdir": "TB" if down else "LR",
-            "bgcolor": theme.page,
-            "fontname": FONT,
-            "fontsize": "12",
-            "fontcolor": theme.ink,
-            "labelloc": "t",
-            "labeljust": "l",
-        },
+        f'\tgraph [rankdir="{"TB" if down else "LR"}" bgcolor="{theme.page}" fontname="{FONT}" '
+        f'fontsize="12" fontcolor="{theme.ink}" labelloc="t" labeljust="l"]'
     )
     yield (
-        "node",
-        {
-            "shape": "box",
-            "style": "rounded,filled",
-            "fontname": FONT,
-            "fontsize": f"{POINTS:g}",
-            "fontcolor": text_on(theme.page),
-            "fillcolor": theme.page,
-            "color": theme.line,
-            "penwidth": "1.1",
-            "margin": "0",
-        },
+        f'\tnode [shape="box" style="rounded,filled" fontname="{FONT}" fontsize="{POINTS:g}" '
+        f'fontcolor="{text_on(theme.page)}" fillcolor="{theme.page}" color="{theme.line}" '
+        'penwidth="1.1" margin="0"]'
     )
     yield (
-        "edge",
-        {
-            "fontname": FONT,
-            "fontsize": f"{WORDS:g}",
-            "fontcolor": theme.muted,
-            "color": theme.line,
-            "penwidth": "1.4",
-            "arrowsize": "0.7",
-        },
+        f'\tedge [fontname="{FONT}" fontsize="{WORDS:g}" fontcolor="{theme.muted}" '
+        f'color="{theme.line}" penwidth="1.4" arrowsize="0.7"]'
     )
 
 
@@ -194,9 +164,7 @@ class _Writer:
         if not edge.arrow:
             look["arrowhead"] = "none"
         if path.words:
-            look["label"] = html(
-                ((Text(edge.label or edge.caption, WORDS),),), self.theme, points=WORDS
-            )
+            look["label"] = html(edge.lines, self.theme, points=WORDS)
             look["lp"] = _point(self.sheet, path.words.centre)
         points = " ".join(_point(self.sheet, at) for at in path.points)
         look["pos"] = f"e,{_point(self.sheet, path.tip)} {points}" if path.tip else points

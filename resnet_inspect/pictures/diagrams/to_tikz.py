@@ -5,17 +5,12 @@ Helvetica, which every LaTeX has, is as wide as the Arimo that sizes were worked
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from resnet_inspect.networks.wiring import PADDING, PROJECTION
+from resnet_inspect.pictures.diagrams.lengths import BRACKET, CELL, COLUMN, GAP, PANEL
 from resnet_inspect.pictures.diagrams.measure import (
-    BRACKET,
-    CELL,
-    COLUMN,
-    GAP,
-    PANEL,
     line_size,
     lines_size,
     sample,
@@ -26,10 +21,9 @@ from resnet_inspect.pictures.diagrams.measure import (
 from resnet_inspect.pictures.diagrams.scene import Box, Brackets, Columns, Line, Panel, Text
 from resnet_inspect.pictures.diagrams.sheet import Framed, Path, Placed, Point, Rect, Sheet
 from resnet_inspect.pictures.diagrams.strokes import edge_look, stroke_width
-from resnet_inspect.pictures.diagrams.ways import WORDS
 from resnet_inspect.pictures.themes import text_on
 from resnet_inspect.tables.characters import visible_lines
-from resnet_inspect.tables.latex import latex_spelled
+from resnet_inspect.tables.latex import ESCAPES, latex_spelled
 
 _BEFORE = r"""% A picture of {name}, which compiles by itself. To put it into a paper, write there
 % \usepackage[T1]{{fontenc}} \usepackage{{standalone,tikz,helvet}} \usetikzlibrary{{arrows.meta}}
@@ -98,8 +92,7 @@ class _Tikz:
             yield from self._box(box, rect)
         for path in placed.paths:
             if path.words:
-                said = ((Text(path.edge.label or path.edge.caption, WORDS),),)
-                yield from self.words(said, path.words, self.theme.muted)
+                yield from self.words(path.edge.lines, path.words, self.theme.muted)
 
     def colour(self, hue: str) -> str:
         """A colour's name, to be defined before the picture."""
@@ -241,13 +234,6 @@ class _Tikz:
 
 
 _SPECIAL = {
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
     "-": "{-}",
     "`": r"\textasciigrave{}",
@@ -266,13 +252,13 @@ _SPECIAL = {
         for sign, code in {"→": 174, "≤": 163, "≥": 179, "≠": 185, "≈": 187, "∞": 165}.items()
     },
 }
-_SPECIALS = re.compile("[" + re.escape("".join(_SPECIAL)) + "]")
+_SPELLED = ESCAPES | str.maketrans(_SPECIAL)
 
 
 def escaped(words: str) -> str:
     """Words as LaTeX that prints them, whatever they hold."""
     line = visible_lines(words).replace("\n", " ").replace("\t", " ")
-    return latex_spelled(_SPECIALS.sub(lambda found: _SPECIAL[found[0]], line))
+    return latex_spelled(line.translate(_SPELLED))
 
 
 def _left(rect: Rect, wide: float, align: Align) -> float:
@@ -293,17 +279,8 @@ def _corners(rect: Rect) -> str:
 
 
 def _curve(points: Sequence[Point]) -> str:
-    start, *rest = points
-    pieces = zip(rest[::3], rest[1::3], rest[2::3], strict=True)
-    return _at(start) + "".join(_piece(*piece) for piece in _with_starts(start, pieces))
-
-
-def _with_starts(
-    start: Point, pieces: Iterable[tuple[Point, Point, Point]]
-) -> Iterator[tuple[Point, Point, Point, Point]]:
-    for first, second, end in pieces:
-        yield start, first, second, end
-        start = end
+    pieces = (points[at : at + 4] for at in range(0, len(points) - 3, 3))
+    return _at(points[0]) + "".join(_piece(*piece) for piece in pieces)
 
 
 def _piece(start: Point, first: Point, second: Point, end: Point) -> str:

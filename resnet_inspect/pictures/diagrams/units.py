@@ -32,7 +32,7 @@ class Unit:
     """Layers that are drawn as one: a block, with one residual function at most.
 
     additions: of the sum that ends it, the last first, where it has shortcuts around all else.
-    gates: for each gating the layers that only make its gate.
+    gates: the layers that scale by a gate, each with those that only make its gate.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Unit:
     layers: tuple[Layer, ...]
     shortcuts: tuple[Shortcut, ...] = ()
     additions: tuple[Layer, ...] = ()
-    gates: tuple[tuple[Layer, ...], ...] = ()
+    gates: tuple[tuple[Layer, tuple[Layer, ...]], ...] = ()
 
     @property
     def output(self) -> Layer:
@@ -61,18 +61,17 @@ class Unit:
         return sources(self.layers)
 
     @cached_property
+    def beside(self) -> frozenset[str]:
+        """Its layers that run beside the main path: those of shortcuts and gates."""
+        runs = (*(cut.layers for cut in self.shortcuts), *(gate for _, gate in self.gates))
+        return frozenset(layer.name for run in runs for layer in run)
+
+    @cached_property
     def body(self) -> tuple[Layer, ...]:
         """Its layers but for shortcuts and gates, and for the sum that ends it and what follows."""
-        beside = {layer.name for cut in self.shortcuts for layer in cut.layers}
-        beside.update(layer.name for gate in self.gates for layer in gate)
-        beside.update(layer.name for layer in self.additions)
+        aside = self.beside.union(layer.name for layer in self.additions)
         end = self.layers.index(self.additions[0]) if self.additions else len(self.layers)
-        return tuple(layer for layer in self.layers[:end] if layer.name not in beside)
-
-
-def gatings(unit: Unit) -> tuple[Layer, ...]:
-    """A unit's layers that scale by a gate, as its `gates` are listed."""
-    return tuple(layer for layer in unit.layers if isinstance(layer.op, Scale))
+        return tuple(layer for layer in self.layers[:end] if layer.name not in aside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +195,8 @@ def units_of(block: Block, wiring: Wiring) -> list[Unit]:
 
 def _unit(name: str, kind: str, layers: tuple[Layer, ...], place: Mapping[str, int]) -> Unit:
     wiring = Wiring(layers, place)
-    found = (wiring.gate(layer) for layer in layers if isinstance(layer.op, Scale))
-    unit = Unit(name, kind, layers, gates=tuple(found))
+    gates = ((layer, wiring.gate(layer)) for layer in layers if isinstance(layer.op, Scale))
+    unit = Unit(name, kind, layers, gates=tuple(gates))
     last = next((layer for layer in reversed(layers) if not light(layer)), layers[-1])
     cuts = wiring.shortcuts(last) if isinstance(last.op, Add) else ()
     whole = replace(unit, shortcuts=cuts, additions=wiring.additions(last))

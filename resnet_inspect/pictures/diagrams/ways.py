@@ -6,20 +6,16 @@ is in the way is arranged by its edges, as interwoven ones are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Literal
 
+from resnet_inspect.pictures.diagrams.lengths import ASIDE
 from resnet_inspect.pictures.diagrams.measure import lines_size
-from resnet_inspect.pictures.diagrams.scene import Box, Edge, Text
+from resnet_inspect.pictures.diagrams.scene import Box, Edge
 from resnet_inspect.pictures.diagrams.spots import Spot
-
-WORDS = 11.0
-"""Points of the words at an edge."""
-
-ASIDE = 5.0
-"""Points between an edge and the words beside it."""
 
 Kind = Literal["link", "lane", "arc", "turn", "inner"]
 
@@ -104,9 +100,8 @@ class Ways:
 
     def _way(self, edge: Edge, tail: Spot, head: Spot) -> Way:
         group, start, stop = _meeting(tail, head)
-        text = edge.label or edge.caption
-        size = lines_size(((Text(text, WORDS),),)) if text else (0.0, 0.0)
-        words = (size[0], size[1]) if self.down else (size[1], size[0])
+        wide, high = lines_size(edge.lines)
+        words = (wide, high) if self.down else (high, wide)
         way = Way(edge, tail, head, group, start, stop, words=words)
         inside = _free_around(group)
         if inside is not None:
@@ -211,19 +206,16 @@ def _free_around(group: Spot) -> Spot | None:
 
 def _outermost_free(spot: Spot, group: Spot) -> Spot | None:
     """The outermost free group that holds a box within a group."""
-    found = None
-    for around in below(spot, group):
-        found = around if around.arrangement == "free" else found
-    return found
+    return _last(x for x in below(spot, group) if x.arrangement == "free")
 
 
 def _node(spot: Spot, group: Spot) -> Spot:
     """What a free group takes as one: a box of it, or a group that holds it."""
-    found = spot
-    for around in below(spot, group):
-        if around.arrangement is not None and around.whole:
-            found = around
-    return found
+    return _last(x for x in below(spot, group) if x.arrangement and x.whole) or spot
+
+
+def _last(spots: Iterable[Spot]) -> Spot | None:
+    return next(iter(deque(spots, 1)), None)
 
 
 def _parted(way: Way) -> Iterator[Spot]:
@@ -254,16 +246,10 @@ def _next(way: Way) -> bool:
 
 def _meeting(tail: Spot, head: Spot) -> tuple[Spot, Spot, Spot]:
     """The innermost group that holds two boxes, and its parts that hold each."""
-    below: dict[int, Spot] = {}
-    at = tail
-    for group in tail.above():
-        below[id(group)] = at
-        at = group
-    at = head
-    for group in head.above():
-        if id(group) in below and group is not head:
-            return group, below[id(group)], at
-        at = group
+    below = {id(spot.parent): spot for spot in tail.above()}
+    for spot in head.above():
+        if spot.parent and id(spot.parent) in below:
+            return spot.parent, below[id(spot.parent)], spot
     raise ValueError(f"no group holds both {tail.part.name} and {head.part.name}")
 
 

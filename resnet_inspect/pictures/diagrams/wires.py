@@ -18,11 +18,14 @@ def edges(
 ) -> tuple[Edge, ...]:
     """All edges, each once. drawn: layers that have boxes; ends: tensors, and boxes they end in."""
     found: dict[tuple[str, str], Edge] = {}
-    for edge in (*_between(sketch, drawn), *(_into(sketch, name, box) for name, box in ends)):
+    into = (Edge(sketch.gives[name], box, note=_dims(sketch, name)) for name, box in ends)
+    for edge in (*_between(sketch, drawn), *into):
         found.setdefault((edge.tail, edge.head), edge)
     near = neighbours(root)
-    way = (edge if edge.way != "main" else _passing(edge, near) for edge in found.values())
-    return tuple(_spoken(sketch, edge) if sketch.style.alone else edge for edge in way)
+    for pair, edge in found.items():
+        if edge.way == "main" and pair not in near:
+            found[pair] = replace(edge, way="skip", label="")
+    return tuple(_spoken(sketch, edge) if sketch.style.alone else edge for edge in found.values())
 
 
 def _between(sketch: Sketch, drawn: Iterable[Layer]) -> Iterator[Edge]:
@@ -58,10 +61,6 @@ def _edge(sketch: Sketch, layer: Layer, source: str, plain: Edge, shape: str) ->
     return replace(plain, label=said, note=f"{part}{_dims(sketch, source)}")
 
 
-def _into(sketch: Sketch, name: str, box: str) -> Edge:
-    return Edge(sketch.gives[name], box, note=_dims(sketch, name))
-
-
 def _dims(sketch: Sketch, name: str) -> str:
     return show_dims(sketch.shape_of(name))
 
@@ -79,11 +78,6 @@ def _shape(sketch: Sketch, layer: Layer, name: str) -> str:
     if inside and (sketch.style.level != "layer" or source.output_shape in source.input_shapes[:1]):
         return ""
     return show_dims(source.output_shape)
-
-
-def _passing(edge: Edge, near: set[tuple[str, str]]) -> Edge:
-    """An edge of the main path, or one that passes beside it."""
-    return edge if (edge.tail, edge.head) in near else replace(edge, way="skip", label="")
 
 
 def _spoken(sketch: Sketch, edge: Edge) -> Edge:

@@ -43,7 +43,7 @@ def cells(root: Spot, ways: Ways, inside: bool) -> tuple[Cell, ...]:
 
 def _spots(root: Spot, inside: bool) -> Iterator[Spot]:
     for spot in root.children:
-        opens = isinstance(spot.part, Group) and spot.part.frame and spot.arrangement == "series"
+        opens = spot.part.frame and spot.arrangement == "series"
         if inside and opens and not any(child.aside for child in spot.children):
             yield from spot.children
         else:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from resnet_inspect.networks.shapes import Pair, show_shape
 from resnet_inspect.pictures.plots.plot import (
     DASHES,
-    MARKERS,
     Plot,
     backed,
-    log_log,
+    marked,
     note,
     shared_legend,
     side_by_side,
@@ -43,15 +42,13 @@ def blocks(channels: int = 256, size: int | Pair = 14) -> Plot:
                 axes.plot(
                     ticks,
                     [row[f"{kind}_{key}"] for row in heights],
-                    color=theme.series[number],
+                    **marked(theme, number),
                     linestyle=DASHES[number],
-                    marker=MARKERS[number],
                     label="basic block: 3x3, 3x3" if number == 0 else "bottleneck: 1x1, 3x3, 1x1",
                 )
-            log_log(axes)
-            axes.set_title(title)
+            along = "height and width" if heights is tall else "channels"
+            axes.set(xscale="log", yscale="log", title=title, xlabel=along)
             axes.minorticks_off()
-            axes.set_xlabel("height and width" if heights is tall else "channels")
             names = [_side_text(side) for side in sides] if heights is tall else ticks
             axes.set_xticks(ticks, names)
             axes.yaxis.set_major_formatter(lambda value, _: show_round(value))

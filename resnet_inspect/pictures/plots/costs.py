@@ -1,8 +1,4 @@
-"""Pictures of costs by stage and through depth, and every plot by name.
-
-Every number comes from the tables and functions that the command line prints. A plot is a value
-(plot.Plot) that draws itself when it is written; matplotlib is loaded then, not before.
-"""
+"""Costs by stage and through depth, and every plot by name."""
 
 from __future__ import annotations
 
@@ -24,7 +20,6 @@ from resnet_inspect.pictures.plots.memory import memory
 from resnet_inspect.pictures.plots.pareto import pareto
 from resnet_inspect.pictures.plots.paths import paths
 from resnet_inspect.pictures.plots.plot import (
-    MARKERS,
     MOST,
     SMALLEST,
     Plot,
@@ -32,6 +27,7 @@ from resnet_inspect.pictures.plots.plot import (
     counted,
     dash,
     is_narrow,
+    marked,
     names_of,
     panels,
     side_by_side,
@@ -136,10 +132,8 @@ def stages(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
                 each = of_networks[number]
                 _bars(axes, theme.series[number], each)
                 total = f"{compact(sum(each.values()))} {measure.counted}"
-                axes.set_title(f"{_label(graphs[number])}: {total}")
-                axes.set_ylim(0, 1.25 * top or 1)
-                step = 25 if top > 0.5 else 10
-                marks = range(0, 101, step)
+                axes.set(title=f"{_label(graphs[number])}: {total}", ylim=(0, 1.25 * top or 1))
+                marks = range(0, 101, 25 if top > 0.5 else 10)
                 axes.set_yticks([mark / 100 for mark in marks if mark <= 125 * top or not mark])
                 axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
                 if column is columns[0] or is_narrow(figure):
@@ -198,16 +192,17 @@ def cumulative(graphs: Sequence[LayerGraph], convention: str = "macs") -> Plot:
                 axes.plot(
                     range(len(heights)),
                     heights,
-                    color=theme.series[number],
+                    **marked(theme, number),
                     linestyle=dash(theme, number),
-                    marker=MARKERS[number],
                     markevery=marks[number],
                 )
                 ends.append(End(len(heights) - 1, heights[-1], _label(graph)))
-            axes.set_title(f"{measure.title} through depth")
-            axes.set_xlabel("depth in layers with weights (marks end a stage)")
-            axes.set_ylabel(f"{measure.counted} so far")
-            axes.set_ylim(0, max(axes.get_ylim()[1], 1))
+            axes.set(
+                title=f"{measure.title} through depth",
+                xlabel="depth in layers with weights (marks end a stage)",
+                ylabel=f"{measure.counted} so far",
+                ylim=(0, max(axes.get_ylim()[1], 1)),
+            )
             label_ends(axes, theme, ends)
             counted(axes.yaxis)
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resnet_inspect.counting.receptive_field import receptive_fields
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import GlobalAvgPool2d
 from resnet_inspect.networks.parts import depths, roles
 from resnet_inspect.pictures.plots.labels import End, label_ends
-from resnet_inspect.pictures.plots.plot import MARKERS, Plot, called, dash, note
+from resnet_inspect.pictures.plots.plot import Plot, called, dash, marked, note
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.propagation.effective import stage_fields
 from resnet_inspect.tables.characters import visible
-from resnet_inspect.tables.formulas import field_note
+from resnet_inspect.tables.network_notes import field_note
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,12 +32,11 @@ def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
         axes = figure.subplots()
         ends = []
         for number, (graph, sizes) in enumerate(zip(graphs, fields, strict=True)):
-            colour = theme.series[number]
-            axes.plot(sizes, color=colour, linestyle=dash(theme, number))
+            look = marked(theme, number)
+            axes.plot(sizes, color=look["color"], linestyle=dash(theme, number))
             sees = ""
             if seen[number]:
-                look: dict[str, Any] = {"marker": MARKERS[number], "linewidth": 0.9}
-                axes.plot(*zip(*seen[number], strict=True), color=colour, **look, markersize=4)
+                axes.plot(*zip(*seen[number], strict=True), **look, linewidth=0.9, markersize=4)
                 sees = f", sees {seen[number][-1][1]}"
             ends.append(End(len(sizes) - 1, sizes[-1], f"{called(graph.name)} {sizes[-1]}{sees}"))
         inputs = sorted({max(graph.input_shape[1:]) for graph in graphs if graph.input_shape[1:]})
@@ -48,9 +47,11 @@ def receptive_field(graphs: Sequence[LayerGraph]) -> Plot:
         for side in inputs:
             look = {"xycoords": axes.get_yaxis_transform(), "ha": "right", "va": "bottom"}
             note(axes, f"the input's {side} pixels", (1, side), (0, 3), **look)
-        axes.set_title("Receptive field through depth; marked, what 95% of the gradient comes from")
-        axes.set_xlabel("depth in layers with weights")
-        axes.set_ylabel("input pixels")
+        axes.set(
+            title="Receptive field through depth; marked, what 95% of the gradient comes from",
+            xlabel="depth in layers with weights",
+            ylabel="input pixels",
+        )
 
     return Plot(
         "field",

@@ -8,10 +8,9 @@ from resnet_inspect.forecasting.measured import public_runs
 from resnet_inspect.forecasting.validation import Validation
 from resnet_inspect.networks import zoo
 from resnet_inspect.pictures.plots.plot import (
-    MARKERS,
-    SUPTITLE,
     Plot,
-    log_log,
+    headed,
+    marked,
     plain_numbers,
     shared_legend,
 )
@@ -47,33 +46,30 @@ def validation_plot(validation: Validation) -> Plot:
     def paint(figure: Figure, theme: Theme) -> None:
         grid = list(figure.subplots(2, 3).flat)
         for axes, (name, rows) in zip(grid, panels.items(), strict=False):
-            log_log(axes)
+            axes.set(xscale="log", yscale="log")
             ends = [_rate(row.batch, row.seconds) for row in rows]
             reach = (0.7 * min(ends), 1.4 * max(ends))
             axes.plot(reach, reach, color=theme.muted, linewidth=0.8)
             for number, (family, title) in enumerate(FAMILIES.items()):
-                points = [
+                pairs = [
                     (_rate(row.batch, row.seconds), _rate(row.batch, row.forecast))
                     for row in rows
                     if zoo.ZOO[row.model].family == family
                 ]
                 axes.plot(
-                    *(zip(*points, strict=True) if points else ((), ())),
+                    *(zip(*pairs, strict=True) if pairs else ((), ())),
                     linestyle="none",
-                    marker=MARKERS[number],
+                    **marked(theme, number),
                     markersize=3.5,
                     alpha=0.7,
-                    color=theme.series[number],
                     label=title,
                 )
-            axes.set_title(name)
-            axes.set_xlabel("images/s, measured")
-            axes.set_ylabel("images/s, forecast")
+            axes.set(title=name, xlabel="images/s, measured", ylabel="images/s, forecast")
             plain_numbers(axes.yaxis)
             plain_numbers(axes.xaxis, (1,))
         grid[-1].set_axis_off()
         shared_legend(figure, grid[0], loc="lower right", bbox_to_anchor=(0.95, 0.12))
-        figure.suptitle("Forecast against measured, rows that were held out", **SUPTITLE)
+        headed(figure, "Forecast against measured, rows that were held out", 12.0)
 
     rows = sum(map(len, panels.values()))
     return Plot(

@@ -1,7 +1,4 @@
-"""A ladder as a picture: how long each step took.
-
-A plot.Plot of what the table holds; matplotlib is loaded when it is drawn.
-"""
+"""A ladder as a picture: how long each step took."""
 
 from __future__ import annotations
 
@@ -10,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.measuring.records import LadderStep
 from resnet_inspect.pictures.plots.plot import (
-    SUPTITLE,
     Plot,
     called,
-    fitted,
+    headed,
     is_narrow,
     plain_numbers,
 )
@@ -50,8 +46,7 @@ def ladder_plot(steps: Sequence[LadderStep]) -> Plot:
             axis.set_ticks(range(len(timed)), said)
             axis.set_tick_params(length=0)
         axes.set_xlabel("median of a run, bar: p10 to p90; ×: gain on the best before")
-        title = f"Ladder of {called(case.model)}, batch {case.batch}, {device}"
-        figure.suptitle(fitted(figure, title), **SUPTITLE, fontsize=11)
+        headed(figure, f"Ladder of {called(case.model)}, batch {case.batch}, {device}")
 
     return Plot(
         f"ladder-{case.model}-{case.batch}",

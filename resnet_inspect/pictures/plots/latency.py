@@ -1,12 +1,10 @@
-"""Plots of latencies: against the batch, and throughput against MACs.
-
-Each is a plot.Plot of what the tables hold; matplotlib is loaded when one is drawn.
-"""
+"""Plots of latencies: against the batch, and throughput against MACs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.measuring.measurement import Environment
@@ -16,14 +14,14 @@ from resnet_inspect.pictures.plots.labels import label_above
 from resnet_inspect.pictures.plots.plot import (
     DASHES,
     MARKERS,
-    SUPTITLE,
     Plot,
     backed,
     called,
     fitted,
     fitted_legend,
+    headed,
     is_narrow,
-    log_log,
+    marked,
     note,
     panels,
     plain_numbers,
@@ -115,7 +113,7 @@ def batch_plot(variants: Variants) -> Plot:
             _batch_lines(latency, throughput, theme, models, group)
             latency.set_title("Latency: median, p10 to p90 shaded" if single else variant)
             for axes in (latency, throughput):
-                log_log(axes)
+                axes.set(xscale="log", yscale="log")
                 axes.set_xticks(batches, [str(batch) for batch in batches])
                 axes.minorticks_off()
                 plain_numbers(axes.yaxis)
@@ -131,8 +129,7 @@ def batch_plot(variants: Variants) -> Plot:
         look = {"loc": "outside lower center", "ncols": min(5, len(models))}
         shared_legend(figure, grid[0][0], **look)
         if not single:
-            title = f"Latency (median, p10 to p90 shaded) and throughput\n{device}, {words}"
-            figure.suptitle(fitted(figure, title), **SUPTITLE, fontsize=11)
+            headed(figure, f"Latency (median, p10 to p90 shaded) and throughput\n{device}, {words}")
 
     return Plot(
         f"batch{name}",
@@ -153,15 +150,11 @@ def _batch_lines(
         latest = {one.case.batch: one for one in group if one.case.model == model}
         batches = sorted(latest)
         sums = [one for batch in batches if (one := latest[batch].summary)]
-        colour = theme.series[number % len(theme.series)]
-        style: dict[str, Any] = {
-            "color": colour,
-            "linestyle": DASHES[number // len(theme.series) % len(DASHES)],
-            "marker": MARKERS[number % len(MARKERS)],
-        }
+        dash = DASHES[number // len(theme.series) % len(DASHES)]
+        style = {**marked(theme, number), "linestyle": dash}
         latency.plot(batches, [one.median * 1e3 for one in sums], label=called(model), **style)
         low, high = zip(*((one.p10 * 1e3, one.p90 * 1e3) for one in sums), strict=True)
-        latency.fill_between(batches, low, high, color=colour, alpha=0.2, linewidth=0)
+        latency.fill_between(batches, low, high, color=style["color"], alpha=0.2, linewidth=0)
         speeds = [batch / one.median for batch, one in zip(batches, sums, strict=True)]
         throughput.plot(batches, speeds, **style)
 
@@ -184,7 +177,7 @@ def throughput_plot(variants: Variants) -> Plot:
 
     def paint(figure: Figure, theme: Theme) -> None:
         axes = figure.subplots()
-        log_log(axes)
+        axes.set(xscale="log", yscale="log")
         places = [place for place, _ in map(_point, records)]
         room = max(1.3, (max(places) / min(places)) ** 0.14)  # also where all cost equally much
         axes.set_xlim(min(places) / room, max(places) * room)
@@ -197,16 +190,17 @@ def throughput_plot(variants: Variants) -> Plot:
         for one in records:
             point = _point(one)
             name = called(one.case.model)
-            known = best.get(name, point)
-            best[name] = max(known, point, key=lambda at: at[1])
+            best[name] = max(best.get(name, point), point, key=itemgetter(1))
         axes.margins(y=0.14)
         _speed_lines(axes, theme)
         plain_numbers(axes.xaxis, shown=show_round)
         plain_numbers(axes.yaxis)
         beside = f"; {', '.join(variants)} drawn side by side" if len(variants) > 1 else ""
-        axes.set_xlabel(f"MACs of an image{beside}")
-        axes.set_ylabel("images per second")
-        axes.set_title(fitted(figure, f"Throughput against MACs\n{device}, {words}"))
+        axes.set(
+            xlabel=f"MACs of an image{beside}",
+            ylabel="images per second",
+            title=fitted(figure, f"Throughput against MACs\n{device}, {words}"),
+        )
         _throughput_legend(figure, theme, list(variants), batches)
         # Names are put where the points are known to stand.
         figure.draw_without_rendering()
@@ -295,5 +289,4 @@ def _speed_lines(axes: Axes, theme: Theme) -> None:
             look = {"fontsize": 8, "color": theme.muted, **(side if x == right else foot)}
             words = f"{show_round(speed)}FLOP/s"
             note(axes, words, (x, speed / 2 / x), **look)
-    axes.set_xlim(left, right)
-    axes.set_ylim(low, high)
+    axes.set(xlim=(left, right), ylim=(low, high))

@@ -1,7 +1,4 @@
-"""Training as pictures: errors and gradients through the epochs, and how layers respond.
-
-Each is a plot.Plot of what the records hold; matplotlib is loaded when one is drawn.
-"""
+"""Training as pictures: errors and gradients through the epochs, and how layers respond."""
 
 from __future__ import annotations
 
@@ -114,8 +111,7 @@ def _curves(
         for axes, (title, measure) in zip(grid, panels.items(), strict=True):
             for network in networks:
                 _curve(axes, theme, network, measure)
-            axes.set_title(title)
-            axes.set_xlabel("epoch")
+            axes.set(title=title, xlabel="epoch")
             if logarithmic:
                 _logarithmic(axes)
             axes.locator_params(axis="x", integer=True)
@@ -166,8 +162,7 @@ def _responses(data: str, networks: Sequence[_Network]) -> Plot:
             grid[1].plot(places, sorted(middles, reverse=True), **look)
         titles = ("Responses of the layers in order", "The same by size")
         for axes, title in zip(grid, titles, strict=True):
-            axes.set_title(title)
-            axes.set_xlabel("layer")
+            axes.set(title=title, xlabel="layer")
             _logarithmic(axes)
             axes.locator_params(axis="x", integer=True)
         grid[0].set_ylabel("standard deviation")

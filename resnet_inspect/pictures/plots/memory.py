@@ -91,9 +91,7 @@ def _mark_peak(
 
 
 def _frame(axes: Axes, steps: int, top: float, unit: str) -> None:
-    axes.set_ylabel(unit)
-    axes.set_ylim(0, top)
-    axes.set_xlim(-0.5, steps - 0.5)
+    axes.set(ylabel=unit, ylim=(0, top), xlim=(-0.5, steps - 0.5))
     axes.grid(False, axis="x")
     axes.tick_params(axis="x", length=0)
 

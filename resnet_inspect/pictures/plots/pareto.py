@@ -52,9 +52,11 @@ def pareto(wanted: Wanted) -> Plot:
             ]
             _scatter(axes, theme, chosen, alone)
         _make_room(axes, points, side)
-        axes.set_xlabel(axis)
-        axes.set_ylabel("top-1 on ImageNet, %")
-        axes.set_title(f"Published accuracy, with the front against {axis.partition(',')[0]}")
+        axes.set(
+            xlabel=axis,
+            ylabel="top-1 on ImageNet, %",
+            title=f"Published accuracy, with the front against {axis.partition(',')[0]}",
+        )
         axes.legend(fontsize=SMALLEST, loc="lower left" if side > 0 else "lower right")
         plain_numbers(axes.xaxis, shown=show_round)
         labels = _numbered(figure, front) if is_narrow(figure) else front

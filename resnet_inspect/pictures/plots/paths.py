@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pictures.plots.plot import (
     DASHES,
-    MARKERS,
     Plot,
     called,
+    marked,
     note,
     shared_legend,
     side_by_side,
@@ -62,12 +62,12 @@ def _draw(axes: Axes, theme: Theme, number: int, counts: Sequence[int], label: s
     """A network's distribution: a stem where all paths are alike."""
     whole = sum(counts) or 1
     held = [(k, count / whole) for k, count in enumerate(counts) if count]
-    look: dict[str, Any] = {"color": theme.series[number], "marker": MARKERS[number]}
-    if len(held) == 1:
-        at, top = held[0][0], axes.get_ylim()[1]
-        axes.vlines([at], 0, held[0][1], color=theme.series[number], linewidth=1.4)
-        axes.plot([at], [min(1.0, 0.93 * top)], label=label, markersize=3.5, **look)
-        note(axes, "one path" if whole == 1 else "all paths", (at, 0.93 * top), (6, -3))
+    look = {**marked(theme, number), "label": label, "markersize": 3.5}
+    if len(held) != 1:
+        axes.plot(*zip(*held, strict=True), **look, linestyle=DASHES[number])
         return
-    look |= {"linestyle": DASHES[number], "label": label, "markersize": 3.5}
-    axes.plot(*zip(*held, strict=True), **look)
+    ((at, share),) = held
+    top = axes.get_ylim()[1]
+    axes.vlines([at], 0, share, color=look["color"], linewidth=1.4)
+    axes.plot([at], [min(1.0, 0.93 * top)], **look)
+    note(axes, "one path" if whole == 1 else "all paths", (at, 0.93 * top), (6, -3))

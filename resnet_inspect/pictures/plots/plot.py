@@ -62,7 +62,6 @@ _NARROWEST, _WIDEST_NARROW = 4.4, 5.6
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 HATCHES = ("", "///", "...", "xxx", "---", "\\\\\\")
-SUPTITLE: dict[str, Any] = {"x": 0.01, "ha": "left", "fontweight": "bold"}
 DASHES: tuple[Any, ...] = (
     "-",
     (0, (6, 2)),
@@ -86,6 +85,12 @@ def names_of(graphs: Iterable[LayerGraph]) -> str:
 def dash(theme: Theme, number: int) -> Any:
     """How a series' line is dashed: only in a theme whose colours repeat."""
     return "-" if len(set(theme.series)) == len(theme.series) else DASHES[number]
+
+
+def marked(theme: Theme, number: int) -> dict[str, Any]:
+    """The colour and the marker of a series."""
+    colours = theme.series
+    return {"color": colours[number % len(colours)], "marker": MARKERS[number % len(MARKERS)]}
 
 
 def backed(theme: Theme) -> dict[str, Any]:
@@ -143,11 +148,6 @@ def fitted(figure: Figure, title: str, columns: int = 1) -> str:
     return "\n".join(fill(line, letters) for line in title.splitlines())
 
 
-def log_log(axes: Axes) -> None:
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-
-
 def counted(axis: Axis) -> None:
     """Whole numbers on an axis, in K, M and G."""
     from matplotlib.ticker import MaxNLocator
@@ -163,10 +163,14 @@ def byte_unit(most: float) -> tuple[int, str]:
     return 1024**power, units[power]
 
 
+def headed(figure: Figure, title: str, size: float = 11.0) -> None:
+    """A title of the whole figure, of so many points."""
+    look = {"x": 0.01, "ha": "left", "fontweight": "bold", "fontsize": size}
+    figure.suptitle(fitted(figure, title), **look)
+
+
 def plain_numbers(
-    axis: Axis,
-    steps: tuple[int, ...] = (1, 2, 5),
-    shown: Callable[[float], str] = "{:,g}".format,
+    axis: Axis, steps: tuple[int, ...] = (1, 2, 5), shown: Callable[[float], str] = "{:,g}".format
 ) -> None:
     """1, 2, 5, 10 on a logarithmic axis rather than powers of ten."""
     from matplotlib.ticker import LogLocator, NullLocator

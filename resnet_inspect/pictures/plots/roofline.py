@@ -1,7 +1,4 @@
-"""The roofline as a picture: a device's roof, and a network's layers under it.
-
-A plot.Plot of what the table holds; matplotlib is loaded when it is drawn.
-"""
+"""The roofline as a picture: a device's roof, and a network's layers under it."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_inspect.counting.roofline import Roofline, Row
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.op_labels import KERNEL_CATEGORIES, kernel_category
-from resnet_inspect.pictures.plots.plot import DASHES, MARKERS, Plot, called, log_log, note
+from resnet_inspect.pictures.plots.plot import DASHES, Plot, called, marked, note
 from resnet_inspect.pictures.themes import Theme
 from resnet_inspect.tables.columns import show_rate, show_seconds
 
@@ -32,7 +29,7 @@ def roofline_plot(bounds: Roofline) -> Plot:
 
     def paint(figure: Figure, theme: Theme) -> None:
         axes = figure.subplots()
-        log_log(axes)
+        axes.set(xscale="log", yscale="log")
         intensities = [row.flops / row.bytes for row in rows]
         lowest = min(intensities) / 5
         highest = max(bounds.rate / bounds.bandwidth * 4, max(intensities) * 1.6)
@@ -40,13 +37,15 @@ def roofline_plot(bounds: Roofline) -> Plot:
         by_category = sorted(rows, key=_category_number)
         for number, part in groupby(by_category, key=_category_number):
             _points(axes, theme, number, list(part))
-        axes.set_xlim(lowest, highest)
-        axes.set_xlabel("arithmetic intensity: FLOPs for each byte of traffic")
-        axes.set_ylabel("GFLOP/s (2 x MACs + elementwise terms)")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda value, _: f"{value:,g}")
         about = f"batch {bounds.batch}, {bounds.dtype}, {bounds.device}"
-        axes.set_title(f"Roofline of {called(bounds.model)}, {about}")
+        axes.set(
+            xlim=(lowest, highest),
+            xlabel="arithmetic intensity: FLOPs for each byte of traffic",
+            ylabel="GFLOP/s (2 x MACs + elementwise terms)",
+            title=f"Roofline of {called(bounds.model)}, {about}",
+        )
         axes.legend(
             loc="lower right",
             fontsize=9,
@@ -89,17 +88,14 @@ def _category_number(row: Row) -> int:
 
 def _points(axes: Axes, theme: Theme, number: int, rows: Sequence[Row]) -> None:
     """The rows of one category: their bounds, and what was measured below them."""
-    colour = theme.series[number % len(theme.series)]
-    marker = MARKERS[number % len(MARKERS)]
     times = [row.measured for row in rows if row.measured is not None]
     at = [row.flops / row.bytes for row in rows]
     bound = [row.flops / row.least / 1e9 for row in rows]
     label = KERNEL_CATEGORIES[number]
-    look: dict[str, Any] = {"linestyle": "none", "marker": marker, "markersize": 6}
-    hollow: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": colour}
-    axes.plot(at, bound, **look, **hollow, label=None if times else label)
+    look: dict[str, Any] = {**marked(theme, number), "linestyle": "none", "markersize": 6}
+    axes.plot(at, bound, **look, markerfacecolor="none", label=None if times else label)
     if not times:
         return
     reached = [row.flops / seconds / 1e9 for row, seconds in zip(rows, times, strict=True)]
-    axes.vlines(at, reached, bound, color=colour, linewidth=0.8, alpha=0.5)
-    axes.plot(at, reached, **look, color=colour, label=label)
+    axes.vlines(at, reached, bound, color=look["color"], linewidth=0.8, alpha=0.5)
+    axes.plot(at, reached, **look, label=label)

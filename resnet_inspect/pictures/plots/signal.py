@@ -12,9 +12,9 @@ from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.parts import depths
 from resnet_inspect.pictures.plots.plot import (
     DASHES,
-    MARKERS,
     Plot,
     called,
+    marked,
     plain_numbers,
     shared_legend,
     side_by_side,
@@ -46,9 +46,8 @@ def signal(signals: Sequence[Signal]) -> Plot:
             for depth in _stages(signals[0].graph):
                 axes.axvline(depth, color=theme.muted, linewidth=0.8, linestyle=(0, (1, 2)))
             _plain(axes)
-            axes.set_title(title)
+            axes.set(title=title, xlabel="depth in layers with weights")
             axes.locator_params(axis="x", integer=True)
-            axes.set_xlabel("depth in layers with weights")
         panels[1].set_ylabel("where the output's is 1")
         shared_legend(
             figure,
@@ -88,10 +87,11 @@ def _plain(axes: Axes) -> None:
 def _draw(axes: Axes, theme: Theme, number: int, told: Signal, key: str) -> None:
     reached, by_name = depths(told.graph), told.by_name
     outputs = [block.output.name for block in told.graph.blocks if not block.is_head]
-    colour, name = theme.series[number], called(told.name)
+    look, name = marked(theme, number), called(told.name)
     known = [(reached[x], y) for x in outputs if (y := getattr(by_name[x], key))]
     if known:
-        axes.plot(*zip(*known, strict=True), color=colour, linestyle=DASHES[number], label=name)
+        line = {"color": look["color"], "linestyle": DASHES[number], "label": name}
+        axes.plot(*zip(*known, strict=True), **line)
     found = [(reached[x], getattr(told.measured[x], key)) for x in outputs if x in told.measured]
     if found:
         places, spreads = zip(*found, strict=True)
@@ -100,8 +100,7 @@ def _draw(axes: Axes, theme: Theme, number: int, told: Signal, key: str) -> None
             places,
             means,
             yerr=errors,
-            color=colour,
-            marker=MARKERS[number],
+            **look,
             markersize=4,
             linestyle="none",
             elinewidth=1,

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_inspect.pictures.plots.labels import label_around
 from resnet_inspect.pictures.plots.plot import (
-    MARKERS,
     SMALLEST,
-    SUPTITLE,
     Plot,
-    fitted,
-    log_log,
+    headed,
+    marked,
     panels,
     plain_numbers,
 )
@@ -86,12 +84,10 @@ def zoo() -> Plot:
         grid = [axes for row in zip(*panels(figure, 2, lines), strict=True) for axes in row]
         for axes, (title, group) in zip(grid, groups.items(), strict=False):
             _scatter(axes, group, theme)
-            axes.set_title(title)
-            axes.set_xlabel("MACs")
+            axes.set(title=title, xlabel="MACs")
         for axes in grid[len(groups) :]:
             axes.set_axis_off()
-        title = fitted(figure, f"Parameters against {MACS}")
-        figure.suptitle(title, **SUPTITLE, fontsize=11)
+        headed(figure, f"Parameters against {MACS}")
         # Labels are put where the axes and their points are known.
         figure.draw_without_rendering()
         for axes, (_, group) in zip(grid, groups.items(), strict=False):
@@ -113,11 +109,11 @@ def _point(row: Any) -> tuple[int, int]:
 def _scatter(axes: Axes, rows: Sequence[Any], theme: Theme) -> None:
     """Networks on logarithmic axes, with a marker and a legend where families share the panel."""
     families = dict.fromkeys(row["family"] for row in rows)
-    log_log(axes)
+    axes.set(xscale="log", yscale="log")
     for number, family in enumerate(families):
-        points = [_point(row) for row in rows if row["family"] == family]
-        look: dict[str, Any] = {"marker": MARKERS[number], "color": theme.series[number]}
-        axes.plot(*zip(*points, strict=True), linestyle="none", label=family, **look)
+        places = [_point(row) for row in rows if row["family"] == family]
+        look = marked(theme, number)
+        axes.plot(*zip(*places, strict=True), linestyle="none", label=family, **look)
     if len(families) > 1:
         axes.legend(loc="lower right", fontsize=SMALLEST, handletextpad=0.2)
     axes.margins(x=0.36, y=0.14)

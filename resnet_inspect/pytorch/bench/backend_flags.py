@@ -13,7 +13,7 @@ from torch import backends
 
 from resnet_inspect.counting.dtypes import ARITHMETIC, TORCH_NAMES, canonical_dtype
 from resnet_inspect.errors import InspectError, shown
-from resnet_inspect.measuring.environment import Settings
+from resnet_inspect.measuring.measurement import Settings
 
 DTYPES: dict[str, torch.dtype] = {
     name: getattr(torch, TORCH_NAMES[canonical_dtype(name)]) for name in ARITHMETIC

@@ -6,18 +6,17 @@ a CPU the library for convolutions may be the better one, and a ceiling must hol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
 from statistics import median
-from typing import Any
 
 import torch
 from msgspec.structs import replace
 
 from resnet_inspect.measuring.ceilings import CeilingsCache
 from resnet_inspect.measuring.records import Convolution, DeviceCeilings, Product, timestamp
-from resnet_inspect.measuring.sampling import Sample, StoppingRule, sample
+from resnet_inspect.measuring.sampling import Step, StoppingRule, sample
 from resnet_inspect.pytorch.bench import machine
 from resnet_inspect.pytorch.bench.backend_flags import DTYPES, settings
 from resnet_inspect.pytorch.bench.clock import clock_of
@@ -68,17 +67,18 @@ def measure_ceilings(
         copies = []
         for size in _copy_sizes(device):
             say(f"copy of {size >> 20} MiB")
-            copied = attempt(partial(_copy, size, device, rule), device).value
-            if copied is not None:
-                copies.append((2 * size, 2 * size / _best(copied)))
+            times = _timed(partial(_copy, size, device), device, rule)
+            if times:  # the fastest run: a ceiling is what the device can do
+                copies.append((2 * size, 2 * size / min(times)))
         say("launch")
-        launch = _launch(device, rule)
+        with torch.inference_mode():
+            launches = sample(clock_of(device), _launches(device), rule)
     return DeviceCeilings(
         made=timestamp(),
         rates=rates,
         fastest=fastest,
         copies=tuple(copies),
-        launch=launch,
+        launch=median(launches.times) / LAUNCHES,
         rule=rule,
         settings=held,
         device=described,
@@ -135,9 +135,14 @@ def _copy_sizes(device: torch.device) -> Iterator[int]:
     yield largest
 
 
-def _best(times: Sample) -> float:
-    """A ceiling is what the device can do: the fastest run, not the typical one."""
-    return min(times.times)
+def _timed(make: Callable[[], Step], device: torch.device, rule: StoppingRule) -> Sequence[float]:
+    """Seconds of a step; none where the device has no memory for it, or no kernel."""
+
+    def run() -> Sequence[float]:
+        with torch.inference_mode():
+            return sample(clock_of(device), make(), rule).times
+
+    return attempt(run, device).value or ()
 
 
 def _arithmetic(
@@ -146,32 +151,28 @@ def _arithmetic(
     """What was tried, with the FLOP/s (2 x MACs) that it reached."""
     for kernel in PRODUCTS[device.type]:
         say(f"{dtype}, {kernel}")
-        times = attempt(partial(_product, dtype, kernel, device, rule), device).value
-        if times is None:
+        times = _timed(partial(_product, dtype, kernel, device), device, rule)
+        if not times:
             break
-        yield kernel, kernel.flops / _best(times)
-        if _best(times) > TOO_LONG:  # the first run may make a library's handle
+        yield kernel, kernel.flops / min(times)
+        if min(times) > TOO_LONG:  # the first run may make a library's handle
             break
     for convolution, layout in product(CONVOLUTIONS[device.type], FORMATS):
         tried = replace(convolution, memory_format=layout)
         say(f"{dtype}, {tried}")
-        times = attempt(partial(_convolution, dtype, tried, device, rule), device).value
-        if times is not None:
-            yield tried, tried.flops / _best(times)
+        if times := _timed(partial(_convolution, dtype, tried, device), device, rule):
+            yield tried, tried.flops / min(times)
 
 
-def _product(dtype: str, kernel: Product, device: torch.device, rule: StoppingRule) -> Sample:
+def _product(dtype: str, kernel: Product, device: torch.device) -> Step:
     # Random numbers: a GPU multiplies zeros faster, since they cost less power.
     shape = kernel.side, kernel.side
     left, right = (torch.randn(shape, device=device).to(DTYPES[dtype]) for _ in range(2))
     out = torch.empty_like(left)
-    with torch.inference_mode():
-        return sample(clock_of(device), lambda: torch.mm(left, right, out=out), rule)
+    return lambda: torch.mm(left, right, out=out)
 
 
-def _convolution(
-    dtype: str, kernel: Convolution, device: torch.device, rule: StoppingRule
-) -> Sample:
+def _convolution(dtype: str, kernel: Convolution, device: torch.device) -> Step:
     def random(*shape: int) -> torch.Tensor:
         values = torch.randn(shape, device=device).to(DTYPES[dtype])
         return values.contiguous(memory_format=FORMATS[kernel.memory_format])
@@ -179,25 +180,21 @@ def _convolution(
     channels = kernel.channels
     batch = random(kernel.batch, channels, kernel.size, kernel.size)
     weight = random(channels, channels, 3, 3)
-    with torch.inference_mode():
-        return sample(
-            clock_of(device), lambda: torch.nn.functional.conv2d(batch, weight, padding=1), rule
-        )
+    return lambda: torch.nn.functional.conv2d(batch, weight, padding=1)
 
 
-def _copy(size: int, device: torch.device, rule: StoppingRule) -> Sample:
+def _copy(size: int, device: torch.device) -> Step:
     source = torch.randint(255, (size,), dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    return sample(clock_of(device), lambda: target.copy_(source), rule)
+    return lambda: target.copy_(source)
 
 
-def _launch(device: torch.device, rule: StoppingRule) -> float:
-    """Seconds between two operations on one element, of many in a row."""
+def _launches(device: torch.device) -> Step:
+    """Operations on one element, one behind the other."""
     one = torch.zeros(1, device=device)
 
-    def many() -> Any:
+    def many() -> None:
         for _ in range(LAUNCHES):
             one.add_(1.0)
 
-    with torch.inference_mode():
-        return median(sample(clock_of(device), many, rule).times) / LAUNCHES
+    return many

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from resnet_inspect.errors import InspectError, unknown
-from resnet_inspect.measuring.environment import Condition, Device, Software
+from resnet_inspect.measuring.measurement import Condition, Device, Software
 
 KINDS = ("cuda", "cpu")
 

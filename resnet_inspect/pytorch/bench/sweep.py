@@ -6,7 +6,6 @@ before the next begins.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -16,9 +15,7 @@ import torch
 
 from resnet_inspect.counting.costs import checked_batch
 from resnet_inspect.counting.roofline import Ceilings
-from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.measurement import Environment
-from resnet_inspect.measuring.progress import Progress
 from resnet_inspect.measuring.records import (
     Case,
     CaseMeasurement,
@@ -26,11 +23,9 @@ from resnet_inspect.measuring.records import (
     LadderStep,
     Latency,
     Layers,
-    Measurement,
-    check_record,
 )
 from resnet_inspect.measuring.sampling import StoppingRule
-from resnet_inspect.measuring.sweep import Task, keep, remaining, results, run, steps_done
+from resnet_inspect.measuring.sweep import Session, Task, remaining, results, run, steps_done
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.bench import machine, workload
 from resnet_inspect.pytorch.bench.backend_flags import settings
@@ -53,107 +48,76 @@ class _Setup(NamedTuple):
 
 
 def run_sweep(
-    tasks: Sequence[Task],
-    *,
-    per_layer: bool,
-    device: str | None,
-    threads: int | None,
-    budget: float,
-    half_width: float,
-    record: str | os.PathLike[str] | None,
-    resume: bool,
-    progress: Progress,
+    tasks: Sequence[Task], session: Session, budget: float, half_width: float, per_layer: bool
 ) -> list[CaseMeasurement]:
-    """Measure cases one after another; with `resume`, also give what the record already has.
+    """Measure cases one after another; to resume, also give what the record already has.
 
     Raises InspectError where an argument, a case or the record cannot be used.
     """
     for graph in {id(graph): graph for graph, case in tasks if case.step == "training"}.values():
         workload.check_trainable(graph)
-    chosen = machine.device_named(device)
+    chosen = machine.device_named(session.device)
     for graph, case in tasks:
         workload.check(case, chosen)
         if per_layer:
             check_layers(graph, case)
     kind: type[CaseMeasurement] = Layers if per_layer else Latency
-    known = _known(record, resume)
-    setup = _set_up(device, threads, budget, half_width, progress, measures_ceilings=per_layer)
-    left = remaining(tasks, kind, setup.environment, known) if resume else tasks
-    progress.start(len(tasks), len(tasks) - len(left))
+    known = session.known()
+    setup = _set_up(session, budget, half_width, measures_ceilings=per_layer)
+    left = remaining(tasks, kind, setup.environment, known) if session.resume else tasks
+    session.progress.start(len(tasks), len(tasks) - len(left))
     layered = per_layer and left
     measure_case = (
-        _measure_layers(setup, progress) if layered else partial(measure, runner=setup.runner)
+        _measure_layers(setup, session) if layered else partial(measure, runner=setup.runner)
     )
-    records = run(left, measure_case, record, progress)
-    if not resume:
+    records = run(left, measure_case, session)
+    if not session.resume:
         return records
     return results(tasks, kind, setup.environment, [*known, *records])
 
 
-def _measure_layers(setup: _Setup, progress: Progress) -> Callable[[LayerGraph, Case], Layers]:
+def _measure_layers(setup: _Setup, session: Session) -> Callable[[LayerGraph, Case], Layers]:
     """Measures layers against the device's ceilings, which are measured now if they never were."""
     runner, known = setup.runner, setup.ceilings
     if known is None:
-        known = ceilings(runner.device, threads=runner.threads, say=progress.say).ceilings
+        known = ceilings(runner.device, threads=runner.threads, say=session.progress.say).ceilings
         runner = runner._replace(ceilings=known.rates)
     return partial(measure_layers, runner=runner, ceilings=known)
 
 
 def run_ladder(
-    graph: LayerGraph,
-    batch: int,
-    *,
-    device: str | None,
-    threads: int | None,
-    budget: float,
-    half_width: float,
-    record: str | os.PathLike[str] | None,
-    resume: bool,
-    progress: Progress,
+    graph: LayerGraph, batch: int, session: Session, budget: float, half_width: float
 ) -> list[LadderStep]:
-    """Measure the steps of a ladder; with `resume`, behind those that the record already has.
+    """Measure the steps of a ladder; to resume, behind those that the record already has.
 
     Raises InspectError where an argument or the record cannot be used.
     """
     checked_batch(batch)
-    known = _known(record, resume)
-    setup = _set_up(device, threads, budget, half_width, progress)
+    known = session.known()
+    setup = _set_up(session, budget, half_width)
     names = [step.name for step in possible_steps(setup.runner.device)[0]]
-    steps = steps_done(graph, batch, setup.environment, names, known) if resume else []
-    progress.start(len(names), len(steps))
-    for step in run_steps(graph, setup.runner, batch, progress.say, tuple(steps)):
-        steps.append(keep(step, record, progress))
+    steps = steps_done(graph, batch, setup.environment, names, known) if session.resume else []
+    session.progress.start(len(names), len(steps))
+    for step in run_steps(graph, setup.runner, batch, session.progress.say, tuple(steps)):
+        steps.append(session.keep(step))
     return steps
 
 
-def run_ceilings(
-    device: str | None,
-    *,
-    threads: int | None,
-    refresh: bool,
-    record: str | os.PathLike[str] | None,
-    progress: Progress,
-) -> DeviceCeilings:
+def run_ceilings(session: Session, refresh: bool) -> DeviceCeilings:
     """The ceilings of a device, stored or measured now; raises InspectError."""
-    if record is not None:
-        check_record(record)
-    chosen = machine.device_named(device)
-    _note_of_device(device, chosen.type, progress)
-    progress.start(1)
-    measurement = ceilings(chosen, threads=threads, refresh=refresh, say=progress.say)
-    return keep(measurement, record, progress)
+    session.known()
+    chosen = machine.device_named(session.device)
+    _note_of_device(session, chosen.type)
+    session.progress.start(1)
+    say = session.progress.say
+    return session.keep(ceilings(chosen, threads=session.threads, refresh=refresh, say=say))
 
 
 def _set_up(
-    device: str | None,
-    threads: int | None,
-    budget: float,
-    half_width: float,
-    progress: Progress,
-    measures_ceilings: bool = False,
+    session: Session, budget: float, half_width: float, measures_ceilings: bool = False
 ) -> _Setup:
     """How to measure, with what the user should know of it said."""
-    chosen = machine.device_named(device)
+    chosen, threads = machine.device_named(session.device), session.threads
     least_warmup = LEAST_WARMUP[chosen.type]
     rule = StoppingRule(
         half_width=half_width,
@@ -163,27 +127,21 @@ def _set_up(
     ).checked()
     with settings(threads=threads) as held:
         name = machine.describe(chosen).name
-    _note_of_device(device, chosen.type, progress)
+    _note_of_device(session, chosen.type)
     stored = stored_ceilings(chosen, threads)
     if stored is None and not measures_ceilings:
-        progress.note("for the share of this device's peak, run 'resnet-inspect device' once")
+        session.progress.note(
+            "for the share of this device's peak, run 'resnet-inspect device' once"
+        )
     known = stored.ceilings if stored is not None else None
     runner = Runner(chosen, rule, threads, known.rates if known is not None else None)
     return _Setup(runner, Environment(name, held.threads, str(torch.__version__)), known)
 
 
-def _note_of_device(asked: str | None, kind: str, progress: Progress) -> None:
+def _note_of_device(session: Session, kind: str) -> None:
     """Say what is measured where it was not asked for, and what cannot be told of it."""
-    if asked is None and kind == "cpu":
-        progress.note(f"{machine.no_gpu()}, so the CPU is measured")
+    note = session.progress.note
+    if session.device is None and kind == "cpu":
+        note(f"{machine.no_gpu()}, so the CPU is measured")
     if kind == "cuda" and find_spec("pynvml") is None:
-        progress.note("clocks, temperature and energy need nvidia-ml-py; pip install nvidia-ml-py")
-
-
-def _known(record: str | os.PathLike[str] | None, resume: bool) -> Sequence[Measurement]:
-    """What the record holds, checked before anything is measured."""
-    if record is not None:
-        return check_record(record)
-    if resume:
-        raise InspectError("resume needs a record to continue; --record FILE names it")
-    return ()
+        note("clocks, temperature and energy need nvidia-ml-py; pip install nvidia-ml-py")

@@ -29,8 +29,7 @@ from resnet_inspect.networks.torch_ops import (
     Unpool,
 )
 from resnet_inspect.pytorch.trace.calls import Call, function_name, sample_shape
-from resnet_inspect.pytorch.trace.layer_ops import batch_norm
-from resnet_inspect.pytorch.trace.rules import Known, register_function, sizes
+from resnet_inspect.pytorch.trace.rules import Known, batch_norm, register_function, sizes
 
 # --- arithmetic --------------------------------------------------------------------------------
 
@@ -94,13 +93,10 @@ def _over(call: Call, dims: int | Iterable[int]) -> Sizes:
 
 
 @register_function("glu", arguments="input dim")
-def _(call: Call) -> Known:
-    return Arithmetic(call.name, call.output, over=_over(call, call.get("dim", -1)))
-
-
 @register_function("normalize", arguments="input p dim")
 def _(call: Call) -> Known:
-    return Arithmetic(call.name, call.output, over=_over(call, call.get("dim", 1)))
+    dim = call.get("dim", -1 if call.name == "glu" else 1)
+    return Arithmetic(call.name, call.output, over=_over(call, dim))
 
 
 _ACTIVATIONS: dict[str, Callable[[Call], ops.Op]] = {
@@ -216,35 +212,25 @@ def _(call: Call) -> Known:
     "max_pool3d_with_indices",
     arguments="input kernel_size stride padding dilation ceil_mode",
 )
-def _(call: Call) -> Known:
-    window, step, edges, spread = _window(call)
-    ceil = bool(call.get("ceil_mode", False))
-    if spread == (1, 1) and len(call.shape) == 3:
-        return ops.MaxPool2d(_pair(window), _pair(step), _pair(edges), ceil)
-    return Pool(f"MaxPool{len(window)}d", window, step, edges, ceil, spread)
-
-
 @register_function(
     "avg_pool1d avg_pool2d avg_pool3d",
     arguments="input kernel_size stride padding ceil_mode count_include_pad",
 )
-def _(call: Call) -> Known:
-    window, step, edges, _ = _window(call)
-    ceil = bool(call.get("ceil_mode", False))
-    if len(window) == 2 and len(call.shape) == 3:
-        # Without padding there is none to count.
-        counts = bool(call.get("count_include_pad", True)) and any(edges)
-        return ops.AvgPool2d(_pair(window), _pair(step), _pair(edges), ceil, counts)
-    return Pool(f"AvgPool{len(window)}d", window, step, edges, ceil)
-
-
 @register_function(
     "lp_pool1d lp_pool2d lp_pool3d",
     arguments="input norm_type kernel_size stride ceil_mode",
 )
 def _(call: Call) -> Known:
-    window, step, edges, _ = _window(call)
-    return Pool(f"LPPool{len(window)}d", window, step, edges, bool(call.get("ceil_mode", False)))
+    window, step, edges, spread = _window(call)
+    ceil, how = bool(call.get("ceil_mode", False)), call.name.partition("_")[0]
+    if spread == (1, 1) and len(call.shape) == 3 and how != "lp":
+        shared = _pair(window), _pair(step), _pair(edges), ceil
+        # Without padding there is none to count.
+        counts = bool(call.get("count_include_pad", True)) and any(edges)
+        return ops.MaxPool2d(*shared) if how == "max" else ops.AvgPool2d(*shared, counts)
+    kind = {"max": "MaxPool", "avg": "AvgPool", "lp": "LPPool"}[how]
+    dilation = spread if how == "max" else ()
+    return Pool(f"{kind}{len(window)}d", window, step, edges, ceil, dilation)
 
 
 @register_function(
@@ -261,8 +247,13 @@ def _(call: Call) -> Known:
     "fractional_max_pool3d_with_indices",
 )
 def _(call: Call) -> Known:
-    axes = int(call.name.partition("pool")[2][0])
+    axes = _axes(call)
     return AdaptivePool(f"FractionalMaxPool{axes}d", call.output[-axes:])
+
+
+def _axes(call: Call) -> int:
+    """Those that a pool's name says."""
+    return int(call.name.partition("pool")[2][0])
 
 
 def _window(call: Call) -> tuple[Sizes, Sizes, Sizes, Sizes]:
@@ -270,9 +261,7 @@ def _window(call: Call) -> tuple[Sizes, Sizes, Sizes, Sizes]:
     kernel = call.bound["kernel_size"]
     defaults = {"stride": kernel, "padding": 0, "dilation": 1}
     settings = [call.get(name, default) or default for name, default in defaults.items()]
-    kernel, stride, padding, dilation = (
-        sizes(value, int(call.name.partition("pool")[2][0])) for value in (kernel, *settings)
-    )
+    kernel, stride, padding, dilation = (sizes(value, _axes(call)) for value in (kernel, *settings))
     return kernel, stride, padding, dilation
 
 
@@ -289,8 +278,7 @@ def _pair(numbers: Sizes) -> Pair:
 )
 def _(call: Call) -> Known:
     how = "Max" if "max" in call.name else "Avg"
-    axes = int(call.name.partition("pool")[2][0])
-    space, size = call.shape[-axes:], call.bound["output_size"]
+    space, size = call.shape[-_axes(call) :], call.bound["output_size"]
     given = (size,) * len(space) if size is None or isinstance(size, int) else tuple(size)
     # None keeps an axis as it is.
     wanted = tuple(s if want is None else int(want) for want, s in zip(given, space, strict=True))

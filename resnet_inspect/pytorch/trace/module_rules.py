@@ -9,41 +9,31 @@ from typing import Any
 
 from torch import nn
 
-from resnet_inspect.networks.ops import Hardswish, Mish, Multiply, Op, ReLU, ReLU6, SiLU, ZeroPad
+from resnet_inspect.networks.ops import Hardswish, Mish, Op, ReLU, ReLU6, SiLU
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.torch_ops import Conv, Dropout, Product
 from resnet_inspect.pytorch import modules
-from resnet_inspect.pytorch.trace.layer_ops import batch_norm, convolution
 from resnet_inspect.pytorch.trace.product_rules import attention_terms
-from resnet_inspect.pytorch.trace.rules import Known, register_layer
+from resnet_inspect.pytorch.trace.rules import Known, batch_norm, convolution, register_layer
 
 # --- modules that are more than the functions they call ------------------------------------------
 
 
-@register_layer(modules.ZeroPadShortcut)
-def _(layer: modules.ZeroPadShortcut, *shapes: Shape) -> Known:
-    return ZeroPad(layer.in_channels, layer.out_channels, layer.stride)
-
-
-_OWN = (modules.StandardizedConv2d, modules.ScaledConv2d, modules.FixedConv2d)
-
-
 @register_layer(
-    *_OWN,
+    modules.StandardizedConv2d,
+    modules.ScaledConv2d,
+    modules.FixedConv2d,
     modules.FrozenBatchNorm2d,
+    modules.Multiply,
     modules.Gain,
     modules.ActiveNorm,
     modules.AddedPositions,
     modules.Windows,
+    modules.ZeroPadShortcut,
 )
 def _(layer: Any, *shapes: Shape) -> Known:
     op: Op = layer.op
     return op
-
-
-@register_layer(modules.Multiply)
-def _(layer: modules.Multiply, *shapes: Shape) -> Known:
-    return Multiply(layer.factor)
 
 
 @register_layer(

@@ -25,8 +25,7 @@ from resnet_inspect.networks.torch_ops import (
     Sizes,
 )
 from resnet_inspect.pytorch.trace.calls import Call
-from resnet_inspect.pytorch.trace.layer_ops import convolution
-from resnet_inspect.pytorch.trace.rules import Known, register_function, sizes
+from resnet_inspect.pytorch.trace.rules import Known, convolution, register_function, sizes
 
 # --- convolutions and linear layers --------------------------------------------------------------
 

@@ -64,9 +64,9 @@ def _check(entry: str, value: Any) -> None:
             raise FormatError(f"{entry} in it has {shown(item)} for {what}; refused")
 
 
-def _values(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+def _values(value: Any) -> Iterator[tuple[str, Any]]:
     """Every text, number and None with the key that it stands under; keys too, under 'a key'."""
-    stack = [(place, value)]
+    stack = [("", value)]
     while stack:
         place, value = stack.pop()
         if isinstance(value, dict):

@@ -5,12 +5,11 @@ Rules as in function_rules.py.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
 from torch import fx
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_leaves
 
 from resnet_inspect.networks.ops import Flatten, Op
 from resnet_inspect.networks.shapes import Shape, elements
@@ -107,17 +106,18 @@ def places(node: fx.Node, source: fx.Node, part: Any = None) -> Places:
     the strides and the offset of what it gives tell.
     """
     seen = first_tensor(source.meta["val"])
-    if any(leaf is not source and isinstance(leaf, fx.Node) for leaf in tree_leaves(_given(node))):
+    given = node.args, node.kwargs
+    if any(leaf is not source and isinstance(leaf, fx.Node) for leaf in tree_leaves(given)):
         return ()
     rank, found = seen.dim(), []
     outside = rank - len(sample_shape(seen))
     for dim in range(outside, rank):
         line = torch.empty(seen.shape[dim], device="meta")
         line = line[(...,) + (None,) * (rank - 1 - dim)].expand(seen.shape)
-        args, kwargs = tree_map_only(fx.Node, partial(_instead, line), _given(node))
+        args, kwargs = fx.map_arg(given, {source: line}.__getitem__)
         try:
-            given = node.target(*args, **kwargs)  # type: ignore[operator]
-            view = given if part is None else given[part]
+            made = node.target(*args, **kwargs)  # type: ignore[operator]
+            view = made if part is None else made[part]
         except (RuntimeError, TypeError):
             return ()  # of another dtype, such as complex
         steps = view.stride()
@@ -127,14 +127,6 @@ def places(node: fx.Node, source: fx.Node, part: Any = None) -> Places:
         into = moving[0] - (view.dim() - len(sample_shape(view))) if moving else -1
         found.append((into, int(view.storage_offset()), steps[moving[0]] if moving else 1))
     return tuple(found)
-
-
-def _instead(value: torch.Tensor, node: fx.Node) -> torch.Tensor:
-    return value
-
-
-def _given(node: fx.Node) -> tuple[Any, Any]:
-    return node.args, node.kwargs
 
 
 @register_function("getitem", arguments="input index")

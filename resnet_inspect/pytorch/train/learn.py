@@ -6,9 +6,7 @@ the next begins, and beside the record lies a checkpoint of the run that is unde
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -17,11 +15,10 @@ from msgspec.structs import replace
 
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.errors import InspectError, shown
-from resnet_inspect.measuring.environment import Condition, Settings
 from resnet_inspect.measuring.learning import Epoch, Recipe, Run, run_key, runs
-from resnet_inspect.measuring.progress import Progress
-from resnet_inspect.measuring.records import check_record, select, timestamp
-from resnet_inspect.measuring.sweep import keep
+from resnet_inspect.measuring.measurement import Condition, Settings
+from resnet_inspect.measuring.records import select, timestamp
+from resnet_inspect.measuring.sweep import Session
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.op_data import fingerprint
 from resnet_inspect.networks.ops import Add
@@ -65,15 +62,10 @@ def run_learning(
     graphs: Sequence[LayerGraph],
     images: Images,
     recipe: Recipe,
-    *,
     seeds: int,
-    device: str | None,
-    threads: int | None,
-    record: str | os.PathLike[str] | None,
-    resume: bool,
-    progress: Progress,
+    session: Session,
 ) -> list[Epoch]:
-    """Train networks from each seed; with `resume`, behind what the record has.
+    """Train networks from each seed; to resume, behind what the record has.
 
     recipe: of the first seed. Raises InspectError where an argument, a network or the record cannot
     be used.
@@ -83,24 +75,24 @@ def run_learning(
     recipe.checked()
     for graph in graphs:
         check_learner(graph, images)
-    if resume and record is None:
-        raise InspectError("resume needs a record to continue; --record FILE names it")
-    known = check_record(record) if record is not None else ()
-    chosen, checkpoint = machine.device_named(device), Checkpoint.beside(record)
-    known_runs = runs(select(known, Epoch)) if resume else []
-    saved = checkpoint.load() if resume else None
+    known = session.known()
+    chosen, checkpoint = machine.device_named(session.device), Checkpoint.beside(session.record)
+    known_runs = runs(select(known, Epoch)) if session.resume else []
+    saved = checkpoint.load() if session.resume else None
     wanted = [
-        _training(graph, replace(recipe, seed=seed), chosen, threads, known_runs, saved)
+        _training(graph, replace(recipe, seed=seed), chosen, session.threads, known_runs, saved)
         for seed in range(recipe.seed, recipe.seed + seeds)
         for graph in graphs
     ]
     done = sum(len(one.done) for one in wanted)
     left = sum(one.recipe.epochs - len(one.done) for one in wanted if not one.is_done)
-    progress.start(done + left, done)
+    session.progress.start(done + left, done)
     for one in wanted:
         if one.lost:
-            progress.note(f"{one} starts again, as the checkpoint behind its epochs is gone")
-    trained = [_train(one, images, chosen, record, checkpoint, progress) for one in wanted]
+            session.progress.note(
+                f"{one} starts again, as the checkpoint behind its epochs is gone"
+            )
+    trained = [_train(one, images, chosen, checkpoint, session) for one in wanted]
     return [epoch for run in trained for epoch in run]
 
 
@@ -162,9 +154,8 @@ def _train(
     training: _Training,
     images: Images,
     device: torch.device,
-    record: str | os.PathLike[str] | None,
     checkpoint: Checkpoint,
-    progress: Progress,
+    session: Session,
 ) -> Run:
     """The epochs of a run; those that are missing are trained, saved and reported."""
     if training.is_done:
@@ -176,20 +167,19 @@ def _train(
         if training.saved is not None:
             training.saved.restore(of)
         for number in range(len(epochs) + 1, training.recipe.epochs + 1):
-            said = f"{training}, epoch {number}: "
-            progress.say(f"{said}begins")
+
+            def say(words: str, number: int = number) -> None:
+                session.progress.say(f"{training}, epoch {number}: {words}")
+
+            say("begins")
             before = machine.condition(device)
-            fields = train_epoch(of, images, training.recipe, number, partial(_say, progress, said))
+            fields = train_epoch(of, images, training.recipe, number, say)
             after = {"before": before, "after": machine.condition(device), "made": timestamp()}
             epoch = Epoch(**training.facts | fields | after, epoch=number)
-            progress.say(f"{said}{epoch.words}")
-            epochs.append(keep(epoch, record, progress))
+            say(epoch.words)
+            epochs.append(session.keep(epoch))
             if epoch.is_last:
                 break
             checkpoint.save(of, training.key, number)
     checkpoint.drop()
     return tuple(epochs)
-
-
-def _say(progress: Progress, said: str, words: str) -> None:
-    progress.say(said + words)

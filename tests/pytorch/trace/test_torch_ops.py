@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -26,20 +28,28 @@ SHAPE = (3, 64, 64)
 SMALL = (3, 32, 32)
 
 TORCHVISION = (
-    *("alexnet", "vgg11", "vgg16_bn", "densenet121", "squeezenet1_0", "googlenet"),
-    *("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "mnasnet0_5"),
-    *("efficientnet_b0", "efficientnet_v2_s", "regnet_x_400mf", "regnet_y_400mf"),
+    *("alexnet", "vgg11", "densenet121", "squeezenet1_0", "googlenet"),
+    *("mobilenet_v2", "mobilenet_v3_small", "mnasnet0_5", "efficientnet_b0", "regnet_y_400mf"),
     *("convnext_tiny", "shufflenet_v2_x0_5", "swin_t"),
 )
+MORE_OF_TORCHVISION = ("vgg16_bn", "mobilenet_v3_large", "efficientnet_v2_s", "regnet_x_400mf")
 
 TIMM = (
-    *("resnet50", "resnet50_gn", "resnetrs50", "seresnet50t", "senet154", "test_resnet"),
-    *("ecaresnet26t", "ecaresnet50d", "ecaresnet50d_pruned", "ecaresnetlight"),
-    *("ecaresnext26t_32x4d", "resnetaa34d", "resnetaa50d", "resnetblur18", "resnetblur50d"),
-    *("seresnextaa101d_32x8d", "resnext50d_32x4d", "wide_resnet50_2"),
-    *("resnetv2_18d", "resnetv2_50", "resnetv2_50t", "resnetv2_50d_gn", "resnetv2_50d_evos"),
+    *("resnet50", "seresnet50t", "senet154", "test_resnet", "ecaresnet26t", "ecaresnet50d_pruned"),
+    *("resnetaa34d", "resnetblur18", "resnetv2_18d", "resnetv2_50d_gn", "resnetv2_50d_evos"),
     *("resnetv2_50d_frn", "resnetv2_50x1_bit"),
 )
+MORE_OF_TIMM = (
+    *("resnet50_gn", "resnetrs50", "ecaresnet50d", "ecaresnetlight", "ecaresnext26t_32x4d"),
+    *("resnetaa50d", "resnetblur50d", "seresnextaa101d_32x8d", "resnext50d_32x4d"),
+    *("wide_resnet50_2", "resnetv2_50", "resnetv2_50t"),
+)
+
+
+def with_slow(names: Iterable[str], more: Iterable[str]) -> list[Any]:
+    """Names as parameters; more: those that are made of the same layers."""
+    return [*names, *(pytest.param(name, marks=pytest.mark.slow) for name in more)]
+
 
 UNUSED = {"googlenet": 6_379_984}
 """Parameters of heads that an inference pass does not run."""
@@ -87,12 +97,12 @@ def check(model: nn.Module, unused: int = 0) -> LayerGraph:
     return graph
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize("name", with_slow(TORCHVISION, MORE_OF_TORCHVISION))
 def test_torchvisions_other_networks_are_traced_whole(name: str, torchvision: ModuleType) -> None:
     check(torchvision_model(torchvision, name), UNUSED.get(name, 0))
 
 
-@pytest.mark.parametrize("name", TIMM)
+@pytest.mark.parametrize("name", with_slow(TIMM, MORE_OF_TIMM))
 def test_timms_relatives_of_resnets_are_traced_whole(name: str, timm: ModuleType) -> None:
     check(timm_model(timm, name))
 

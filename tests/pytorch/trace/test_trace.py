@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from families import one_of_each_family
+from families import one_of_each_family, shortened_of_each_family
 from hypothesis import assume, example, given
 from strategies import networks
 from torch import Tensor, nn
@@ -44,7 +44,7 @@ TORCHVISION = (
 # --- the law -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", one_of_each_family())
+@pytest.mark.parametrize("name", shortened_of_each_family())
 def test_what_was_built_is_traced_back(name: str) -> None:
     assert trace(ri.build(name, device="meta")) == ri.graph(name)
 

@@ -20,7 +20,7 @@ from resnet_inspect.networks.branches import Parallel, Part, in_series, layers_o
 from resnet_inspect.networks.fusion import fold, main_layer
 from resnet_inspect.networks.graph import Layer, LayerGraph
 from resnet_inspect.networks.op_labels import CATEGORIES, caption, describe, show_dims
-from resnet_inspect.networks.ops import Add, Scale
+from resnet_inspect.networks.ops import Add
 from resnet_inspect.pictures.diagrams import labels
 from resnet_inspect.pictures.diagrams.units import DrawnStage, Run, Unit, stages
 from resnet_inspect.tables.characters import visible
@@ -153,13 +153,9 @@ class _Network:
         for cut in unit.shortcuts:
             self.way(cut.layers, cut.kind)
             self.ways[cut.end, cut.addition.name] = cut.kind
-        for gate in unit.gates:
+        for gating, gate in unit.gates:
             self.way(gate, "gate")
-        for layer in unit.layers:
-            if isinstance(layer.op, Scale):
-                self.ways[layer.inputs[1], layer.name] = "gate"
-        beside = {layer.name for cut in unit.shortcuts for layer in cut.layers}
-        beside.update(layer.name for gate in unit.gates for layer in gate)
+            self.ways[gating.inputs[1], gating.name] = "gate"
         return self.part(
             unit.name,
             self.block[unit.layers[0].name].path,
@@ -169,14 +165,14 @@ class _Network:
             said=[[_lines(labels.chained(labels.unit_lines(unit))), 1]],
             cuts=_shortcut_words([unit]),
             strokes=[cut.kind for cut in unit.shortcuts],
-            parts=self.items(in_series(unit.layers), beside),
+            parts=self.items(in_series(unit.layers), unit.beside),
         )
 
     def way(self, layers: Iterable[Layer], kind: str) -> None:
         """What kind of path the inputs of these layers are part of."""
         self.ways.update(((name, layer.name), kind) for layer in layers for name in layer.inputs)
 
-    def items(self, parts: Iterable[Part], beside: set[str]) -> list[Item]:
+    def items(self, parts: Iterable[Part], beside: frozenset[str]) -> list[Item]:
         """What runs in a row: convolutions with what is folded into them, and what is parallel."""
         flat = [each for part in parts for each in self.flat(part, beside)]
         found: list[Item] = []
@@ -189,7 +185,7 @@ class _Network:
         """What a layer is folded into; None for what is no layer."""
         return self.group[item.name] if isinstance(item, Layer) else None
 
-    def flat(self, part: Part, beside: set[str]) -> Iterator[Any]:
+    def flat(self, part: Part, beside: frozenset[str]) -> Iterator[Any]:
         if isinstance(part, Layer):
             yield part
         elif not part.runs:
@@ -242,7 +238,7 @@ def _plain(value: Value) -> Any:
     return str(value) if isinstance(value, int) and abs(value) >= LARGEST else value
 
 
-def _side(run: Sequence[Part], part: Parallel, beside: set[str]) -> bool:
+def _side(run: Sequence[Part], part: Parallel, beside: frozenset[str]) -> bool:
     """Whether a run is beside the main path: a shortcut or a gate."""
     if run:
         return all(layer.name in beside for layer in layers_of(run))

@@ -1,18 +1,19 @@
 """A page with networks that fold and unfold: one file that asks nothing of any network.
 
-Data, style and script are inside; a content security policy lets the page run its own script and
-nothing else. What people call their layers stays text: it is data, shown by textContent.
+What people call their layers stays text: it is data, shown by textContent.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from resnet_inspect.errors import InspectError
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.naming import paper_names
 from resnet_inspect.networks.op_labels import CATEGORIES
 from resnet_inspect.pictures.diagrams.interactive.data import network
+from resnet_inspect.pictures.diagrams.style import Style
 from resnet_inspect.pictures.themes import THEMES, Theme
 from resnet_inspect.pictures.web_page import resource, web_page
 
@@ -36,32 +37,28 @@ _KEYS = (
 )
 
 
-def html(
-    graphs: Sequence[LayerGraph],
-    *,
-    level: str = "block",
-    expand: bool = False,
-    color_by: str = "stage",
-    theme: str = "light",
-    names: str = "modules",
-    marks: Sequence[Mapping[str, str]] = (),
-) -> str:
+def html(graphs: Sequence[LayerGraph], style: Style) -> str:
     """The page of some networks, opened at a level.
 
-    Colours follow the reader's settings unless the theme is 'dark'. names: of naming.NAMINGS.
-    marks: for each network what became of its layers, in a diff.
+    Colours follow the reader's settings unless the theme is 'dark'. Raises InspectError for a
+    picture that runs to the right.
     """
     from markupsafe import Markup
 
+    if not style.down:
+        raise InspectError("a page runs down; leave --direction out, or draw a picture")
+    before = {pair.before.name: pair.change for pair in style.pairs if pair.before}
+    after = {pair.after.name: pair.change for pair in style.pairs if pair.after}
+    marks = (before, after) if style.pairs else ({},) * len(graphs)
     data = {
         "networks": [
-            network(graph, own, paper_names(graph) if names == "paper" else {})
-            for graph, own in zip(graphs, marks or ({},) * len(graphs), strict=True)
+            network(graph, own, paper_names(graph) if style.names == "paper" else {})
+            for graph, own in zip(graphs, marks, strict=True)
         ],
-        "level": "unit" if level == "block" else level,
-        "expand": expand,
-        "color_by": color_by,
-        "theme": theme if theme == "dark" else "",
+        "level": "unit" if style.level == "block" else style.level,
+        "expand": style.expand,
+        "color_by": style.color_by,
+        "theme": style.theme.name if style.theme.name == "dark" else "",
         "categories": CATEGORIES,
         "stages": len(THEMES["light"].stages),
         "fills": len(THEMES["light"].fills),
