@@ -7,11 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from resnet_inspect.networks.channel_rules import STEM_STRIDES
 from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.ops import ACTIVATIONS, GAMMAS
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
-from resnet_inspect.networks.stems import STEM_STRIDES
 
 _ELSEWHERE = ("quad2", "repvgg", "patch", "none")
 STEMS = (*(stem for stem in FIELDS["stem"].choices if stem not in _ELSEWHERE), "quad2")

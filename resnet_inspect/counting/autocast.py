@@ -10,13 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from resnet_inspect.counting.dtypes import DTYPES as SIZES
-from resnet_inspect.counting.dtypes import (
-    canonical_dtype,
-    cast_size,
-    chosen_dtype,
-    element_bytes,
-)
+from resnet_inspect.counting import dtypes
 from resnet_inspect.counting.kept import output_bytes
 from resnet_inspect.counting.memory import input_bytes
 from resnet_inspect.errors import UnknownNameError, unknown
@@ -27,7 +21,7 @@ from resnet_inspect.networks.shapes import elements
 AUTOCAST = {"amp-bf16": "bf16", "amp-fp16": "fp16"}
 """What autocast computes in; weights are of fp32."""
 
-DTYPES = (*SIZES, *AUTOCAST)
+DTYPES = (*dtypes.DTYPES, *AUTOCAST)
 """What a step may be run in."""
 
 
@@ -37,7 +31,7 @@ def step_dtype(dtype: str | None) -> str | None:
         return None
     name = re.sub(r"(.+)-amp", r"amp-\1", dtype.lower())
     try:
-        return name if name in AUTOCAST else canonical_dtype(name)
+        return name if name in AUTOCAST else dtypes.canonical_dtype(name)
     except UnknownNameError:
         raise unknown("dtype", dtype, DTYPES) from None
 
@@ -76,7 +70,7 @@ class Precision:
         self.graph = graph
         self.autocast = dtype in AUTOCAST
         self.cast = "fp32" if self.autocast else dtype
-        own = element_bytes(chosen_dtype(graph, self.cast))
+        own = dtypes.element_bytes(dtypes.chosen_dtype(graph, self.cast))
         entering = input_bytes(graph, self.cast)
         self.of = {
             name: entering[name] // max(1, elements(shape)) for name, shape in graph.inputs.items()
@@ -119,7 +113,7 @@ class Precision:
             for name in dict.fromkeys(run.uses.get(layer.name, ())):
                 entries, dtype, learned, trainable = run.tensors[name]
                 if learned:
-                    yield Weight(name, entries, cast_size(dtype, self.cast), trainable)
+                    yield Weight(name, entries, dtypes.cast_size(dtype, self.cast), trainable)
         elif params := op.params:
             whole = getattr(op, "weights", params)
             yield Weight(f"{layer.path}.weight", whole, self._own, True)

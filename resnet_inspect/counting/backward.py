@@ -22,8 +22,7 @@ def input_gradients(op: ops.Op, layer: Layer) -> tuple[Nodes, ...]:
     return tuple([((elements(shape),),) for shape in layer.input_shapes])
 
 
-@input_gradients.register(ops.Flatten)
-@input_gradients.register(torch_ops.Concat)
+@input_gradients.register(ops.Flatten | torch_ops.Concat)
 def _(op: ops.Op, layer: Layer) -> tuple[Nodes, ...]:
     return ((),) * len(layer.inputs)
 
@@ -48,8 +47,7 @@ def _broadcast(layer: Layer, *, handed_on: bool) -> tuple[Nodes, ...]:
     return tuple([(each,) if each else () for each in written])
 
 
-@input_gradients.register(ops.Add)
-@input_gradients.register(ops.Scale)
+@input_gradients.register(ops.Add | ops.Scale)
 def _(op: ops.Add | ops.Scale, layer: Layer) -> tuple[Nodes, ...]:
     return _broadcast(layer, handed_on=isinstance(op, ops.Add))
 

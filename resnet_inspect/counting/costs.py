@@ -20,7 +20,7 @@ All counts are exact Python ints. A layer without a rule is uncounted, never zer
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import prod
 from types import MappingProxyType
@@ -31,9 +31,10 @@ from resnet_inspect.errors import InspectError, ShapeError, shown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.design import Part
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
-from resnet_inspect.networks.resnet import connect, image_shape, layer_graph, layout
+from resnet_inspect.networks.resnet import connect, image_shape, layer_graph
 from resnet_inspect.networks.shapes import Shape, elements
 from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.stage_layout import layout
 
 Shapes = tuple[Shape, ...]
 
@@ -99,8 +100,6 @@ class Cost(NamedTuple):
         moved = self.traffic(itemsize)
         return self.flops / moved if moved else None
 
-
-ZERO = Cost()
 
 _TERM_FIELDS = slice(Cost._fields.index("macs") + 1, Cost._fields.index("read"))
 
@@ -207,10 +206,10 @@ def owned(graph: LayerGraph, layers: Iterable[Layer], cost: Cost) -> Cost:
     return cost._replace(params=params, buffers=buffers, frozen=frozen)
 
 
-def part_cost(graph: LayerGraph, layers: Iterable[Layer], batch: int = 1) -> Cost:
+def part_cost(graph: LayerGraph, layers: Iterable[Layer]) -> Cost:
     """What some layers of a network cost; parts that leave nothing out add up to the whole."""
     layers = tuple(layers)
-    return owned(graph, layers, total(layers, batch))
+    return owned(graph, layers, total(layers))
 
 
 class _Calls(list[Call]):
@@ -305,14 +304,22 @@ def _(op: ops.Linear, inputs: Shapes, output: Shape) -> Counts:
     return {"macs": macs, "bias": elements(output) if op.bias else 0}
 
 
-@operations.register
-def _(op: ops.BatchNorm2d, inputs: Shapes, output: Shape) -> Counts:
-    return {"normalization": 2 * elements(output)}
+def of_output(term: str, each: int = 1) -> Callable[[ops.Op, Shapes, Shape], Counts]:
+    """A rule: so many operations for each element of the output."""
+    return lambda op, inputs, output: {term: each * elements(output)}
 
 
-@operations.register
-def _(op: ops.Activation, inputs: Shapes, output: Shape) -> Counts:
-    return {"activation": elements(output)}
+VIEW = {"read": 0, "written": 0}
+"""The operations of an op that moves nothing."""
+
+operations.register(ops.Flatten, lambda op, inputs, output: VIEW)
+operations.register(ops.BatchNorm2d, of_output("normalization", 2))
+operations.register(ops.Activation, of_output("activation"))
+operations.register(ops.Add, of_output("addition"))
+operations.register(ops.Multiply | ops.Scale, of_output("gating"))
+operations.register(
+    ops.GlobalAvgPool2d, lambda op, inputs, output: {"pooling": elements(inputs[0])}
+)
 
 
 @operations.register
@@ -326,31 +333,6 @@ def _(op: ops.AvgPool2d, inputs: Shapes, output: Shape) -> Counts:
 
 
 @operations.register
-def _(op: ops.GlobalAvgPool2d, inputs: Shapes, output: Shape) -> Counts:
-    return {"pooling": elements(inputs[0])}
-
-
-@operations.register
-def _(op: ops.Add, inputs: Shapes, output: Shape) -> Counts:
-    return {"addition": elements(output)}
-
-
-@operations.register(ops.Multiply)
-@operations.register(ops.Scale)
-def _(op: ops.Scale | ops.Multiply, inputs: Shapes, output: Shape) -> Counts:
-    return {"gating": elements(output)}
-
-
-@operations.register
 def _(op: ops.ZeroPad, inputs: Shapes, output: Shape) -> Counts:
     # positions skipped by the stride are not read
     return {"read": op.in_channels * output[1] * output[2], "written": elements(output)}
-
-
-VIEW = {"read": 0, "written": 0}
-"""The operations of an op that moves nothing."""
-
-
-@operations.register
-def _(op: ops.Flatten, inputs: Shapes, output: Shape) -> Counts:
-    return VIEW

@@ -34,9 +34,7 @@ def _(op: ops.BatchNorm2d, itemsize: int) -> int:
     return (op.buffers - 1) * itemsize + INDEX
 
 
-@buffer_bytes.register(ops.FrozenBatchNorm2d)
-def _(op: ops.FrozenBatchNorm2d, itemsize: int) -> int:
-    return op.buffers * itemsize
+buffer_bytes.register(ops.FrozenBatchNorm2d, lambda op, itemsize: op.buffers * itemsize)
 
 
 @by_op
@@ -68,8 +66,7 @@ def _(op: ops.Activation, layer: Layer, itemsize: int, batch: int) -> int:
     return elements(layer.output_shape) * itemsize * batch if needed else 0
 
 
-@saved_copy_bytes.register(ops.StandardizedConv2d)
-@saved_copy_bytes.register(ops.ScaledConv2d)
+@saved_copy_bytes.register(ops.StandardizedConv2d | ops.ScaledConv2d)
 def _(op: ops.Conv2d, layer: Layer, itemsize: int, batch: int) -> int:
     """The weights that it makes, their statistics, and what they are scaled by."""
     scales = itemsize if isinstance(op, ops.ScaledConv2d) else 0
@@ -100,9 +97,7 @@ def _(op: ops.BatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
     return 2 * op.channels * max(itemsize, STATISTIC)
 
 
-@statistics.register(ops.FrozenBatchNorm2d)
-def _(op: ops.FrozenBatchNorm2d, layer: Layer, itemsize: int, batch: int) -> int:
-    return 0
+statistics.register(ops.FrozenBatchNorm2d, lambda op, layer, itemsize, batch: 0)
 
 
 @by_op
@@ -114,23 +109,21 @@ def saved_tensors(op: ops.Op, layer: Layer) -> tuple[str, ...]:
     return ()
 
 
-_kind: type[ops.Op]
-for _kind in (ops.Conv2d, ops.Linear, ops.BatchNorm2d, ops.MaxPool2d, ops.AvgPool2d, ops.Scale):
-    saved_tensors.register(_kind, lambda op, layer: layer.inputs)
-for _kind in (
-    ops.Add,
-    ops.Flatten,
-    ops.GlobalAvgPool2d,
-    ops.ZeroPad,
-    ops.Multiply,
-    ops.FrozenBatchNorm2d,
-):  # their backward needs only shapes
-    saved_tensors.register(_kind, lambda op, layer: ())
-
-
-@saved_tensors.register(ops.Gain)
-def _(op: ops.Gain, layer: Layer) -> tuple[str, ...]:
-    return layer.inputs
+saved_tensors.register(
+    ops.Conv2d
+    | ops.Linear
+    | ops.BatchNorm2d
+    | ops.MaxPool2d
+    | ops.AvgPool2d
+    | ops.Scale
+    | ops.Gain,
+    lambda op, layer: layer.inputs,
+)
+# The backward pass of these needs only shapes:
+saved_tensors.register(
+    ops.Add | ops.Flatten | ops.GlobalAvgPool2d | ops.ZeroPad | ops.Multiply, lambda op, layer: ()
+)
+saved_tensors.register(ops.FrozenBatchNorm2d, lambda op, layer: ())
 
 
 @saved_tensors.register(ops.Activation)
@@ -138,3 +131,7 @@ def _(op: ops.Activation, layer: Layer) -> tuple[str, ...]:
     if _kept_by(op) == "output":
         return (layer.name,)
     return () if op.inplace else layer.inputs  # in place it keeps a copy
+
+
+RULES = (saved_tensors, auxiliary_bytes, saved_copy_bytes, statistics)
+"""What a layer's node holds."""

@@ -13,17 +13,9 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
+from resnet_inspect.counting import kept
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.dtypes import canonical_dtype, cast_size, chosen_dtype, element_bytes
-from resnet_inspect.counting.kept import (
-    auxiliary_bytes,
-    buffer_bytes,
-    memory_known,
-    output_bytes,
-    saved_copy_bytes,
-    saved_tensors,
-    statistics,
-)
 from resnet_inspect.counting.strides import copied_operands
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks import ops
@@ -106,7 +98,7 @@ def _unknown(graph: LayerGraph) -> int:
     """How many layers, and operations in none, keep or write what is not known."""
     short, times = _shortened(graph)
     gaps = graph.run.gaps if graph.run else ()
-    known = by_kind(short, memory_known)
+    known = by_kind(short, kept.memory_known)
     unknown = [layer.name for layer in short.layers if not known[type(layer.op)](layer.op)]
     return len(gaps) + sum([times.get(name, 1) for name in unknown])
 
@@ -171,7 +163,7 @@ def _buffer_bytes(graph: LayerGraph, itemsize: int) -> int:
     short, times = _shortened(graph)
     held = {layer.path: layer for layer in short.layers if layer.op.buffers}
     return sum(
-        buffer_bytes(layer.op, itemsize) * times.get(layer.name, 1) for layer in held.values()
+        kept.buffer_bytes(layer.op, itemsize) * times.get(layer.name, 1) for layer in held.values()
     )
 
 
@@ -194,7 +186,7 @@ def live_bytes(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> t
     """
     size = element_bytes(chosen_dtype(graph, dtype))
     owner, until = storages(graph), last_uses(graph)
-    auxiliary = by_kind(graph, auxiliary_bytes)
+    auxiliary = by_kind(graph, kept.auxiliary_bytes)
     change = [0] * (len(graph.layers) + 1)
     during = []
     for step, layer in enumerate(graph.layers):
@@ -279,11 +271,9 @@ def saved_for_backward(
     return sum(_saved(*_shortened(graph), batch, dtype, training))
 
 
-def saved_by_layer(
-    graph: LayerGraph, batch: int = 1, dtype: str | None = None, training: bool = True
-) -> tuple[int, ...]:
+def saved_by_layer(graph: LayerGraph, batch: int = 1, dtype: str | None = None) -> tuple[int, ...]:
     """What each layer adds to what the layers before it keep; in all `saved_for_backward`."""
-    return tuple(_saved(graph, {}, batch, dtype, training))
+    return tuple(_saved(graph, {}, batch, dtype, True))
 
 
 def _saved(
@@ -292,10 +282,7 @@ def _saved(
     """Bytes that each layer is the first to keep; times: how many layers one counts for."""
     size = element_bytes(chosen_dtype(graph, dtype))
     owner, graded = storages(graph, training), with_gradient(graph)
-    tensors, auxiliary, copies, moments = (
-        by_kind(graph, rule)
-        for rule in (saved_tensors, auxiliary_bytes, saved_copy_bytes, statistics)
-    )
+    tensors, auxiliary, copies, moments = (by_kind(graph, rule) for rule in kept.RULES)
     entering = input_bytes(graph, dtype)
     saved: set[str] = set()
     for layer in graph.layers:
@@ -321,20 +308,20 @@ def _saved(
 
 
 def _made_bytes(layer: Layer, itemsize: int) -> int:
-    return elements(layer.output_shape) * output_bytes(layer.op, itemsize)
+    return elements(layer.output_shape) * kept.output_bytes(layer.op, itemsize)
 
 
 _PRODUCTS = ("Mul", "Scale", "MatMul", "Div")
 """Ops that keep an operand for the sake of the other's gradient."""
 
 
-def needed(layer: Layer, kept: tuple[str, ...], graded: frozenset[str]) -> tuple[str, ...]:
+def needed(layer: Layer, saved: tuple[str, ...], graded: frozenset[str]) -> tuple[str, ...]:
     """Of the tensors that a layer keeps those that its gradients need."""
     if layer.op.kind not in _PRODUCTS or len(set(layer.inputs)) != 2:
-        return kept
+        return saved
     others = dict(zip(layer.inputs, reversed(layer.inputs), strict=True))
     divisor = layer.inputs[1] if layer.op.kind == "Div" else None
-    return tuple(name for name in kept if name == divisor or others[name] in graded)
+    return tuple(name for name in saved if name == divisor or others[name] in graded)
 
 
 @once
@@ -347,7 +334,7 @@ def with_gradient(graph: LayerGraph) -> frozenset[str]:
         if run is not None:
             trained = any(run.tensors[name].trainable for name in run.uses.get(layer.name, ()))
         derived = trained or not graded.isdisjoint(layer.inputs)
-        if derived and output_bytes(layer.op, 0) == 0:  # of the network's dtype: no comparison
+        if derived and kept.output_bytes(layer.op, 0) == 0:  # of the network's dtype: no comparison
             graded.add(layer.name)
     return frozenset(graded)
 

@@ -112,18 +112,6 @@ def rule(op: ops.Op, fields: Known, shapes: Shapes) -> ReceptiveField | None:
     return None
 
 
-@rule.register(ops.Activation)
-@rule.register(ops.BatchNorm2d)
-@rule.register(ops.Multiply)
-def _(op: ops.Op, fields: Known, shapes: Shapes) -> ReceptiveField:
-    return fields[0]
-
-
-@rule.register(ops.Linear)
-def _(op: ops.Linear, fields: Known, shapes: Shapes) -> ReceptiveField:
-    return fields[0].everywhere(shapes[0], (len(shapes[0]) - 1,))
-
-
 Windows = tuple[Shape, Shape, Shape]
 """A window's kernel, stride and padding along the last dimensions."""
 
@@ -149,28 +137,26 @@ def slid(
     return field.along(moved)
 
 
-@rule.register(ops.Conv2d)
-def _(op: ops.Conv2d, fields: Known, shapes: Shapes) -> ReceptiveField:
-    return slid(op, fields, shapes, (op.reach, op.stride, op.padding), mixes=True)
-
-
-@rule.register(ops.Pool2d)
-def _(op: ops.Pool2d, fields: Known, shapes: Shapes) -> ReceptiveField:
-    return slid(op, fields, shapes, (op.kernel, op.stride, op.padding))
-
-
-@rule.register(ops.ZeroPad)
-def _(op: ops.ZeroPad, fields: Known, shapes: Shapes) -> ReceptiveField:
-    return slid(op, fields, shapes, ((1, 1), op.stride, (0, 0)))
-
-
-@rule.register(ops.GlobalAvgPool2d)
-@rule.register(ops.Flatten)
-def _(op: ops.Op, fields: Known, shapes: Shapes) -> ReceptiveField:
-    return fields[0].everywhere(shapes[0])
-
-
-@rule.register(ops.Add)
-@rule.register(ops.Scale)
-def _(op: ops.Op, fields: Known, shapes: Shapes) -> ReceptiveField:
-    return fields[0].joined(fields[1], shapes[0])
+rule.register(
+    ops.Conv2d,
+    lambda op, fields, shapes: slid(op, fields, shapes, (op.reach, op.stride, op.padding), True),
+)
+rule.register(
+    ops.Pool2d,
+    lambda op, fields, shapes: slid(op, fields, shapes, (op.kernel, op.stride, op.padding)),
+)
+rule.register(
+    ops.ZeroPad,
+    lambda op, fields, shapes: slid(op, fields, shapes, ((1, 1), op.stride, (0, 0))),
+)
+rule.register(
+    ops.Linear,
+    lambda op, fields, shapes: fields[0].everywhere(shapes[0], (len(shapes[0]) - 1,)),
+)
+rule.register(
+    ops.GlobalAvgPool2d | ops.Flatten, lambda op, fields, shapes: fields[0].everywhere(shapes[0])
+)
+rule.register(
+    ops.Add | ops.Scale, lambda op, fields, shapes: fields[0].joined(fields[1], shapes[0])
+)
+rule.register(ops.Activation | ops.BatchNorm2d | ops.Multiply, lambda op, fields, shapes: fields[0])

@@ -256,17 +256,7 @@ def roofline(
 
 
 def _row(bound: Bound, stage: str, block: str) -> Row:
-    work = bound.work
-    return Row(
-        name=work.name,
-        stage=stage,
-        block=block,
-        ops=tuple(layer.op for layer in work.layers),
-        output_shape=work.layers[-1].output_shape,
-        macs=work.macs,
-        flops=work.flops,
-        bytes=work.bytes,
-        uncounted=work.uncounted,
-        bound=bound.by,
-        least=bound.least,
-    )
+    name, layers, *_ = work = bound.work
+    ops, shape = tuple(layer.op for layer in layers), layers[-1].output_shape
+    counts = work.macs, work.flops, work.bytes, work.uncounted
+    return Row(name, stage, block, ops, shape, *counts, bound.by, bound.least)

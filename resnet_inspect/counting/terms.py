@@ -9,21 +9,12 @@ from types import MappingProxyType
 from resnet_inspect.counting.costs import TERMS as ELEMENTWISE
 from resnet_inspect.counting.costs import operations
 from resnet_inspect.counting.memory import with_gradient
-from resnet_inspect.networks import ops
+from resnet_inspect.networks import ops, torch_ops
 from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer, LayerGraph, once, unread
 from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.parts import gates
 from resnet_inspect.networks.shapes import Shape, elements
-from resnet_inspect.networks.torch_ops import (
-    AdaptivePool,
-    Attention,
-    BatchNorm,
-    ConvTranspose,
-    GroupNorm,
-    Interpolate,
-    LayerNorm,
-)
 
 Shapes = tuple[Shape, ...]
 
@@ -116,18 +107,17 @@ def _with_rest(op: Op, inputs: Shapes, output: Shape, named: Terms) -> Terms | N
 @rule.register(ops.Convolution)
 def _convolution(op: ops.Convolution, inputs: Shapes, output: Shape) -> Terms:
     written = elements(output)
-    positions = elements(inputs[0][1:] if isinstance(op, ConvTranspose) else output[1:])
+    positions = elements(inputs[0][1:] if isinstance(op, torch_ops.ConvTranspose) else output[1:])
     macs = op.weights * positions
     more = {"G": macs * (op.groups - 1)} if op.groups > 1 else {}
-    if isinstance(op, ConvTranspose):
+    if isinstance(op, torch_ops.ConvTranspose):
         more["Ct"] = op.weights * (elements(output[1:]) - positions)
     if op.bias:
         return {"C": macs, **more, "Cb": written, "Cc": op.out_channels}
     return {"C": macs, **more, "Cu": written}
 
 
-@rule.register(ops.StandardizedConv2d)
-@rule.register(ops.ScaledConv2d)
+@rule.register(ops.StandardizedConv2d | ops.ScaledConv2d)
 def _(op: ops.Conv2d, inputs: Shapes, output: Shape) -> Terms:
     gained = {"Wg": op.weights} if isinstance(op, ops.ScaledConv2d) else {}
     return _convolution(op, inputs, output) | {"Ws": op.weights} | gained
@@ -184,10 +174,7 @@ rule.register(ops.FrozenBatchNorm2d, lambda op, inputs, output: {"Z": 2 * elemen
 rule.register(ops.Add, lambda op, inputs, output: {"E": elements(output)})
 rule.register(ops.Scale, lambda op, inputs, output: {"X": elements(output)})
 rule.register(ops.Multiply, lambda op, inputs, output: {"X": elements(output)})
-rule.register(
-    ops.Gain,
-    lambda op, inputs, output: {"X": elements(output), "Wo": elements(output)},
-)
+rule.register(ops.Gain, lambda op, inputs, output: {"X": elements(output), "Wo": elements(output)})
 # Moves and zeros, which nobody counts:
 rule.register(ops.Flatten, lambda op, inputs, output: {})
 rule.register(ops.ZeroPad, lambda op, inputs, output: {})
@@ -197,8 +184,8 @@ def _normalization(op: Op, inputs: Shapes, output: Shape) -> Terms | None:
     return _with_rest(op, inputs, output, {"N" if op.params else "Nu": elements(output)})
 
 
-rule.register(GroupNorm, _normalization)
-rule.register(LayerNorm, _normalization)
+rule.register(torch_ops.GroupNorm, _normalization)
+rule.register(torch_ops.LayerNorm, _normalization)
 
 
 @rule.register(ActiveNorm)
@@ -208,27 +195,27 @@ def _(op: ActiveNorm, inputs: Shapes, output: Shape) -> Terms | None:
     return found and found | {"Wp": 2 * op.channels}  # what it bends by is neither
 
 
-@rule.register(BatchNorm)
-def _(op: BatchNorm, inputs: Shapes, output: Shape) -> Terms | None:
+@rule.register(torch_ops.BatchNorm)
+def _(op: torch_ops.BatchNorm, inputs: Shapes, output: Shape) -> Terms | None:
     written = elements(output)
     named = {"K": written, "Kp": op.params, "Kc": op.channels} if op.params else {"Ku": written}
     return _with_rest(op, inputs, output, named)
 
 
-@rule.register(Attention)
-def _(op: Attention, inputs: Shapes, output: Shape) -> Terms | None:
+@rule.register(torch_ops.Attention)
+def _(op: torch_ops.Attention, inputs: Shapes, output: Shape) -> Terms | None:
     found = _with_rest(op, inputs, output, {})
     return found and found | {"At": found["A"]}
 
 
-@rule.register(AdaptivePool)
-def _(op: AdaptivePool, inputs: Shapes, output: Shape) -> Terms | None:
+@rule.register(torch_ops.AdaptivePool)
+def _(op: torch_ops.AdaptivePool, inputs: Shapes, output: Shape) -> Terms | None:
     named = {"Aj": elements(inputs[0])} if op.type == "AdaptiveAvgPool2d" else {}
     return _with_rest(op, inputs, output, named)
 
 
-@rule.register(Interpolate)
-def _(op: Interpolate, inputs: Shapes, output: Shape) -> Terms | None:
+@rule.register(torch_ops.Interpolate)
+def _(op: torch_ops.Interpolate, inputs: Shapes, output: Shape) -> Terms | None:
     term = {"nearest": "Un", "bilinear": "Ub"}.get(op.mode) if len(output) == 3 else None
     return _with_rest(op, inputs, output, {term: elements(output)} if term else {})
 

@@ -15,36 +15,8 @@ from resnet_inspect.counting.field import (
     UnknownField,
 )
 from resnet_inspect.counting.receptive_field import Known, Shapes, rule, slid
-from resnet_inspect.networks.ops import Op
+from resnet_inspect.networks import torch_ops
 from resnet_inspect.networks.shapes import Shape, elements
-from resnet_inspect.networks.torch_ops import (
-    AdaptivePool,
-    Arithmetic,
-    Attention,
-    BatchNorm,
-    Concat,
-    Conv,
-    ConvTranspose,
-    Dropout,
-    Function,
-    GroupNorm,
-    Interpolate,
-    LayerNorm,
-    LocalResponseNorm,
-    MatMul,
-    Move,
-    Opaque,
-    Pad,
-    Pool,
-    Product,
-    Reduce,
-    Sizes,
-    Source,
-    Unpool,
-    View,
-)
-
-_kind: type[Op]
 
 
 def _fixed(fields: Known) -> ReceptiveField:
@@ -57,29 +29,31 @@ def _fixed(fields: Known) -> ReceptiveField:
     return hull
 
 
-@rule.register(Opaque)
-def _(op: Opaque, fields: Known, shapes: Shapes) -> ReceptiveField:
+@rule.register(torch_ops.Opaque)
+def _(op: torch_ops.Opaque, fields: Known, shapes: Shapes) -> ReceptiveField:
     raise UnknownField
 
 
-rule.register(Source, lambda op, fields, shapes: NOTHING)
-for _kind in (BatchNorm, Dropout, LocalResponseNorm):
-    rule.register(_kind, lambda op, fields, shapes: fields[0])
+rule.register(torch_ops.Source, lambda op, fields, shapes: NOTHING)
+rule.register(
+    torch_ops.BatchNorm | torch_ops.Dropout | torch_ops.LocalResponseNorm,
+    lambda op, fields, shapes: fields[0],
+)
 
 
 # --- windows ------------------------------------------------------------------------------------
 
 
-@rule.register(Conv)
-@rule.register(Pool)
-def _(op: Conv | Pool, fields: Known, shapes: Shapes) -> ReceptiveField:
+@rule.register(torch_ops.Conv | torch_ops.Pool)
+def _(op: torch_ops.Conv | torch_ops.Pool, fields: Known, shapes: Shapes) -> ReceptiveField:
     windows = op.reach, op.stride, op.padding
-    return slid(op, fields, shapes, windows, mixes=isinstance(op, Conv))
+    return slid(op, fields, shapes, windows, mixes=isinstance(op, torch_ops.Conv))
 
 
-@rule.register(ConvTranspose)
-@rule.register(Unpool)
-def _(op: ConvTranspose | Unpool, fields: Known, shapes: Shapes) -> ReceptiveField:
+@rule.register(torch_ops.ConvTranspose | torch_ops.Unpool)
+def _(
+    op: torch_ops.ConvTranspose | torch_ops.Unpool, fields: Known, shapes: Shapes
+) -> ReceptiveField:
     """An output j is reached from input i by the place j + padding - i * stride of the kernel."""
     shape, output = shapes[0], op.output_shape(*shapes)
     first = len(shape) - len(op.kernel)
@@ -97,7 +71,7 @@ def _(op: ConvTranspose | Unpool, fields: Known, shapes: Shapes) -> ReceptiveFie
 
         return axis.gathered(taps, (stride, 1), output[dim])
 
-    mixed = (first - 1,) if isinstance(op, ConvTranspose) else ()
+    mixed = (first - 1,) if isinstance(op, torch_ops.ConvTranspose) else ()
     return fields[0].everywhere(shape, mixed).along(moved)
 
 
@@ -109,7 +83,7 @@ _BEFORE_AND_AFTER = {
 """Which inputs around a place make an output, from its floor on."""
 
 
-def _resampled(op: Interpolate, size: int, count: int) -> tuple[Taps, tuple[int, int]]:
+def _resampled(op: torch_ops.Interpolate, size: int, count: int) -> tuple[Taps, tuple[int, int]]:
     """Where the outputs along an axis come from, as torch's UpSample.h has it."""
     if op.mode == "area":
         return _adaptive(size, count)
@@ -141,9 +115,10 @@ def _adaptive(size: int, count: int) -> tuple[Taps, tuple[int, int]]:
     return taps, (count // common, size // common)
 
 
-@rule.register(AdaptivePool)
-@rule.register(Interpolate)
-def _(op: AdaptivePool | Interpolate, fields: Known, shapes: Shapes) -> ReceptiveField:
+@rule.register(torch_ops.AdaptivePool | torch_ops.Interpolate)
+def _(
+    op: torch_ops.AdaptivePool | torch_ops.Interpolate, fields: Known, shapes: Shapes
+) -> ReceptiveField:
     shape, output = shapes[0], op.output_shape(*shapes)
     if len(shape) != len(output):
         raise UnknownField
@@ -154,9 +129,13 @@ def _(op: AdaptivePool | Interpolate, fields: Known, shapes: Shapes) -> Receptiv
     def moved(dim: int, axis: Field) -> Field:
         if shape[dim] == output[dim]:
             return axis
-        if output[dim] == 1 and isinstance(op, AdaptivePool):
+        if output[dim] == 1 and isinstance(op, torch_ops.AdaptivePool):
             return axis.all_of(shape[dim])
-        resampled = _resampled(op, shape[dim], output[dim]) if isinstance(op, Interpolate) else None
+        resampled = (
+            _resampled(op, shape[dim], output[dim])
+            if isinstance(op, torch_ops.Interpolate)
+            else None
+        )
         taps, rate = resampled or _adaptive(shape[dim], output[dim])
         return axis.gathered(taps, rate, output[dim])
 
@@ -173,29 +152,31 @@ def _settled(field: ReceptiveField) -> ReceptiveField:
 # --- elements that depend on others -------------------------------------------------------------
 
 
-@rule.register(Function)
-def _(op: Function, fields: Known, shapes: Shapes) -> ReceptiveField:
-    return fields[0].everywhere(shapes[0], op.over)
+rule.register(
+    torch_ops.Function, lambda op, fields, shapes: fields[0].everywhere(shapes[0], op.over)
+)
 
 
-@rule.register(GroupNorm)
-@rule.register(LayerNorm)
-def _(op: GroupNorm | LayerNorm, fields: Known, shapes: Shapes) -> ReceptiveField:
+@rule.register(torch_ops.GroupNorm | torch_ops.LayerNorm)
+def _(
+    op: torch_ops.GroupNorm | torch_ops.LayerNorm, fields: Known, shapes: Shapes
+) -> ReceptiveField:
     rank = len(shapes[0])
-    first = rank - len(op.size) if isinstance(op, LayerNorm) else shapes[0].index(op.channels)
+    first = (
+        rank - len(op.size) if isinstance(op, torch_ops.LayerNorm) else shapes[0].index(op.channels)
+    )
     return fields[0].everywhere(shapes[0], range(first, rank))
 
 
-@rule.register(Arithmetic)
-@rule.register(Concat)
-def _(op: Arithmetic | Concat, fields: Known, shapes: Shapes) -> ReceptiveField:
-    if isinstance(op, Concat) and any(op.dim in field.dims for field in fields):
+@rule.register(torch_ops.Arithmetic | torch_ops.Concat)
+def _(op: torch_ops.Arithmetic | torch_ops.Concat, fields: Known, shapes: Shapes) -> ReceptiveField:
+    if isinstance(op, torch_ops.Concat) and any(op.dim in field.dims for field in fields):
         return _behind_one_another(op.dim, fields, shapes)
     output = op.output_shape(*shapes)
     hull = NOTHING
     for field, shape in zip(fields, shapes, strict=True):
         hull = hull.joined(_broadcast(field, shape, len(output)), output)
-    return hull.everywhere(output, op.over) if isinstance(op, Arithmetic) else hull
+    return hull.everywhere(output, op.over) if isinstance(op, torch_ops.Arithmetic) else hull
 
 
 def _broadcast(field: ReceptiveField, shape: Shape, rank: int) -> ReceptiveField:
@@ -224,8 +205,8 @@ def _behind_one_another(dim: int, fields: Known, shapes: Shapes) -> ReceptiveFie
     return hull
 
 
-@rule.register(Reduce)
-def _(op: Reduce, fields: Known, shapes: Shapes) -> ReceptiveField:
+@rule.register(torch_ops.Reduce)
+def _(op: torch_ops.Reduce, fields: Known, shapes: Shapes) -> ReceptiveField:
     rank = len(shapes[0])
     over = op.over or range(rank)
     field = fields[0].everywhere(shapes[0], over)
@@ -236,8 +217,8 @@ def _(op: Reduce, fields: Known, shapes: Shapes) -> ReceptiveField:
     return field._replace(dims=tuple(d if d == FIXED else left.index(d) for d in field.dims))
 
 
-@rule.register(MatMul)
-def _(op: MatMul, fields: Known, shapes: Shapes) -> ReceptiveField:
+@rule.register(torch_ops.MatMul)
+def _(op: torch_ops.MatMul, fields: Known, shapes: Shapes) -> ReceptiveField:
     """Rows of the first, each with all columns of the second."""
     if len(fields) == 1:  # times itself
         return fields[0].everywhere(shapes[0])
@@ -252,8 +233,8 @@ def _(op: MatMul, fields: Known, shapes: Shapes) -> ReceptiveField:
         return sides[0].joined(sides[1], op.output)
 
 
-@rule.register(Attention)
-def _(op: Attention, fields: Known, shapes: Shapes) -> ReceptiveField:
+@rule.register(torch_ops.Attention)
+def _(op: torch_ops.Attention, fields: Known, shapes: Shapes) -> ReceptiveField:
     """Every query with all keys and values, apart from heads and other batches."""
     hull = NOTHING
     for field, shape in zip(fields, shapes, strict=True):
@@ -261,16 +242,14 @@ def _(op: Attention, fields: Known, shapes: Shapes) -> ReceptiveField:
     return hull
 
 
-@rule.register(Product)
-def _(op: Product, fields: Known, shapes: Shapes) -> ReceptiveField:
-    return _fixed(fields)
+rule.register(torch_ops.Product, lambda op, fields, shapes: _fixed(fields))
 
 
 # --- elements in other places -------------------------------------------------------------------
 
 
-@rule.register(Pad)
-def _(op: Pad, fields: Known, shapes: Shapes) -> ReceptiveField:
+@rule.register(torch_ops.Pad)
+def _(op: torch_ops.Pad, fields: Known, shapes: Shapes) -> ReceptiveField:
     rank = len(shapes[0])
     output = op.output_shape(*shapes)
 
@@ -281,8 +260,8 @@ def _(op: Pad, fields: Known, shapes: Shapes) -> ReceptiveField:
     return fields[0].along(moved)
 
 
-@rule.register(View)
-def _(op: View, fields: Known, shapes: Shapes) -> ReceptiveField:
+@rule.register(torch_ops.View)
+def _(op: torch_ops.View, fields: Known, shapes: Shapes) -> ReceptiveField:
     field, shape = fields[0], shapes[0]
     if op.function == "chunk" and not op.places and shape[1:] == op.output[1:]:
         return field  # of the channels
@@ -348,8 +327,8 @@ def _merged(field: ReceptiveField, shape: Shape, output: Shape) -> ReceptiveFiel
     return _settled(field.along(moved)._replace(dims=dims))
 
 
-@rule.register(Move)
-def _(op: Move, fields: Known, shapes: Shapes) -> ReceptiveField:
+@rule.register(torch_ops.Move)
+def _(op: torch_ops.Move, fields: Known, shapes: Shapes) -> ReceptiveField:
     shape, output = shapes[0], op.output
     if op.function in ("pixel_shuffle", "pixel_unshuffle") and len(shape) == len(output) > 2:
         field = fields[0].everywhere(shape, (len(shape) - 3,))
@@ -366,7 +345,7 @@ def _(op: Move, fields: Known, shapes: Shapes) -> ReceptiveField:
     return hull
 
 
-def _shifted(dims: Sizes, first: int, by: int) -> Sizes:
+def _shifted(dims: torch_ops.Sizes, first: int, by: int) -> torch_ops.Sizes:
     return tuple(dim + by if dim >= first else dim for dim in dims)
 
 

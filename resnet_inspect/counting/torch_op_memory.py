@@ -6,74 +6,44 @@ save what these do.
 
 from __future__ import annotations
 
-from resnet_inspect.counting.kept import (
-    INDEX,
-    STATISTIC,
-    auxiliary_bytes,
-    buffer_bytes,
-    memory_known,
-    output_bytes,
-    saved_copy_bytes,
-    saved_tensors,
-    statistics,
-)
+from resnet_inspect.counting import kept
+from resnet_inspect.networks import torch_ops
 from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer
-from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.shapes import elements
-from resnet_inspect.networks.torch_ops import (
-    AdaptivePool,
-    Arithmetic,
-    Attention,
-    BatchNorm,
-    Concat,
-    Conv,
-    ConvTranspose,
-    Dropout,
-    Function,
-    GroupNorm,
-    Interpolate,
-    LayerNorm,
-    LocalResponseNorm,
-    MatMul,
-    Move,
-    Opaque,
-    Pad,
-    Pool,
-    Product,
-    Reduce,
-    Source,
-    Unpool,
-    View,
-)
 
-_kind: type[Op]
-
-memory_known.register(Opaque, lambda op: False)
+kept.memory_known.register(torch_ops.Opaque, lambda op: False)
 
 _TENSORS_BETWEEN = ("Cdist", "GRU", "LSTM", "MultiheadAttention", "RNN")
 """Products in several steps: what lies between these is each backend's own."""
 
 
-@memory_known.register(Product)
-def _(op: Product) -> bool:
+@kept.memory_known.register(torch_ops.Product)
+def _(op: torch_ops.Product) -> bool:
     return op.type.removesuffix("Cell") not in _TENSORS_BETWEEN
 
 
-@memory_known.register(Reduce)
-def _(op: Reduce) -> bool:
+@kept.memory_known.register(torch_ops.Reduce)
+def _(op: torch_ops.Reduce) -> bool:
     """Measures of distance are made of several functions."""
     return not op.function.endswith(("_loss", "_similarity", "_distance", "_entropy", "kl_div"))
 
 
 # Shapes only; of an opaque layer nothing is known:
-for _kind in (Opaque, Concat, Dropout, Source, Unpool, View):
-    saved_tensors.register(_kind, lambda op, layer: ())
-for _kind in (
-    *(AdaptivePool, BatchNorm, Conv, ConvTranspose),
-    *(GroupNorm, LayerNorm, LocalResponseNorm, MatMul, Pool, Product),
-):
-    saved_tensors.register(_kind, lambda op, layer: layer.inputs)
+kept.saved_tensors.register(
+    torch_ops.Opaque | torch_ops.Concat | torch_ops.Dropout | torch_ops.Source | torch_ops.View,
+    lambda op, layer: (),
+)
+kept.saved_tensors.register(torch_ops.Unpool, lambda op, layer: ())
+kept.saved_tensors.register(
+    torch_ops.AdaptivePool | torch_ops.Pool | torch_ops.Conv | torch_ops.ConvTranspose,
+    lambda op, layer: layer.inputs,
+)
+kept.saved_tensors.register(
+    torch_ops.BatchNorm | torch_ops.GroupNorm | torch_ops.LayerNorm | torch_ops.LocalResponseNorm,
+    lambda op, layer: layer.inputs,
+)
+kept.saved_tensors.register(torch_ops.MatMul | torch_ops.Product, lambda op, layer: layer.inputs)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -116,24 +86,24 @@ _OUTPUT_IN_PLACE = ("SELU", "CELU")
 def _kept(function: str, layer: Layer) -> tuple[str, ...]:
     if function in _NOTHING:
         return ()
-    kept = () if function in _OUTPUT else layer.inputs
-    return (*kept, layer.name) if function in _OUTPUT | _BOTH else kept
+    inputs = () if function in _OUTPUT else layer.inputs
+    return (*inputs, layer.name) if function in _OUTPUT | _BOTH else inputs
 
 
-@saved_tensors.register(Function)
-def _(op: Function, layer: Layer) -> tuple[str, ...]:
+@kept.saved_tensors.register(torch_ops.Function)
+def _(op: torch_ops.Function, layer: Layer) -> tuple[str, ...]:
     if op.name in _OUTPUT or (op.name in _OUTPUT_IN_PLACE and op.inplace):
         return (layer.name,)
     return () if op.inplace else layer.inputs
 
 
-@saved_tensors.register(Arithmetic)
-def _(op: Arithmetic, layer: Layer) -> tuple[str, ...]:
+@kept.saved_tensors.register(torch_ops.Arithmetic)
+def _(op: torch_ops.Arithmetic, layer: Layer) -> tuple[str, ...]:
     needed = _operands(op, layer)
     return tuple(name for name in needed if name not in layer.inputs[:1]) if op.inplace else needed
 
 
-def _operands(op: Arithmetic, layer: Layer) -> tuple[str, ...]:
+def _operands(op: torch_ops.Arithmetic, layer: Layer) -> tuple[str, ...]:
     """What its backward pass needs, of which it copies what it overwrites."""
     inputs = layer.inputs
     if op.function in _BY_A_NUMBER and len(inputs) < (3 if op.function == "lerp" else 2):
@@ -148,46 +118,43 @@ def _operands(op: Arithmetic, layer: Layer) -> tuple[str, ...]:
     return _kept(op.function, layer)
 
 
-@saved_tensors.register(Reduce)
-def _(op: Reduce, layer: Layer) -> tuple[str, ...]:
+@kept.saved_tensors.register(torch_ops.Reduce)
+def _(op: torch_ops.Reduce, layer: Layer) -> tuple[str, ...]:
     if op.function in _INDICES:
         return () if op.over else (*layer.inputs, layer.name)
     return _kept(op.function, layer)
 
 
-@saved_tensors.register(Move)
-def _(op: Move, layer: Layer) -> tuple[str, ...]:
+@kept.saved_tensors.register(torch_ops.Move)
+def _(op: torch_ops.Move, layer: Layer) -> tuple[str, ...]:
     return layer.inputs if op.function in ("gather", "embedding", "embedding_bag") else ()
 
 
-@saved_tensors.register(Interpolate)
-def _(op: Interpolate, layer: Layer) -> tuple[str, ...]:
-    return layer.inputs if op.mode in ("area", "grid") else ()
+kept.saved_tensors.register(
+    torch_ops.Interpolate, lambda op, layer: layer.inputs if op.mode in ("area", "grid") else ()
+)
 
 
-@saved_tensors.register(Attention)
-def _(op: Attention, layer: Layer) -> tuple[str, ...]:
-    return (*layer.inputs, layer.name)
+kept.saved_tensors.register(torch_ops.Attention, lambda op, layer: (*layer.inputs, layer.name))
 
 
-@saved_tensors.register(Pad)
-def _(op: Pad, layer: Layer) -> tuple[str, ...]:
-    return layer.inputs if op.mode in ("reflect", "replicate") else ()
+kept.saved_tensors.register(
+    torch_ops.Pad, lambda op, layer: layer.inputs if op.mode in ("reflect", "replicate") else ()
+)
 
 
 # --- what they write besides ----------------------------------------------------------------------
 
 
-@output_bytes.register(Arithmetic)
-@output_bytes.register(Reduce)
-def _(op: Arithmetic | Reduce, itemsize: int) -> int:
+@kept.output_bytes.register(torch_ops.Arithmetic | torch_ops.Reduce)
+def _(op: torch_ops.Arithmetic | torch_ops.Reduce, itemsize: int) -> int:
     if op.function in ("argmax", "argmin", "argsort"):
-        return INDEX
+        return kept.INDEX
     return 1 if op.function in _BOOLEAN else itemsize
 
 
-@saved_copy_bytes.register(Arithmetic)
-def _(op: Arithmetic, layer: Layer, itemsize: int, batch: int) -> int:
+@kept.saved_copy_bytes.register(torch_ops.Arithmetic)
+def _(op: torch_ops.Arithmetic, layer: Layer, itemsize: int, batch: int) -> int:
     """Softsign keeps what it divides by; normalize the norms, before and after they are clamped."""
     overwritten = op.inplace and not set(layer.inputs[:1]).isdisjoint(_operands(op, layer))
     count = elements(layer.output_shape) if overwritten else 0
@@ -199,15 +166,15 @@ def _(op: Arithmetic, layer: Layer, itemsize: int, batch: int) -> int:
     return count * itemsize * batch
 
 
-@saved_copy_bytes.register(LocalResponseNorm)
-def _(op: LocalResponseNorm, layer: Layer, itemsize: int, batch: int) -> int:
+@kept.saved_copy_bytes.register(torch_ops.LocalResponseNorm)
+def _(op: torch_ops.LocalResponseNorm, layer: Layer, itemsize: int, batch: int) -> int:
     """Squares with zeros around their channels, mean squares and their power."""
     channels, *axes = layer.output_shape
     return (3 * channels + op.size - 1) * elements(axes) * itemsize * batch
 
 
-@saved_copy_bytes.register(Pool)
-def _(op: Pool, layer: Layer, itemsize: int, batch: int) -> int:
+@kept.saved_copy_bytes.register(torch_ops.Pool)
+def _(op: torch_ops.Pool, layer: Layer, itemsize: int, batch: int) -> int:
     """An LP pool is made of powers, an average and a root: sign, ReLU, product and power."""
     if not op.type.startswith("LPPool"):
         return 0
@@ -215,57 +182,57 @@ def _(op: Pool, layer: Layer, itemsize: int, batch: int) -> int:
     return entries * itemsize * batch
 
 
-@auxiliary_bytes.register(Reduce)
-def _(op: Reduce, layer: Layer, itemsize: int) -> int:
+@kept.auxiliary_bytes.register(torch_ops.Reduce)
+def _(op: torch_ops.Reduce, layer: Layer, itemsize: int) -> int:
     gives = op.function in ("cummax", "cummin") or (op.function in _INDICES and op.over)
-    return elements(layer.output_shape) * INDEX if gives else 0
+    return elements(layer.output_shape) * kept.INDEX if gives else 0
 
 
-@auxiliary_bytes.register(Move)
-def _(op: Move, layer: Layer, itemsize: int) -> int:
-    return elements(layer.output_shape) * INDEX if op.function == "gather" else 0
+@kept.auxiliary_bytes.register(torch_ops.Move)
+def _(op: torch_ops.Move, layer: Layer, itemsize: int) -> int:
+    return elements(layer.output_shape) * kept.INDEX if op.function == "gather" else 0
 
 
-@saved_copy_bytes.register(Move)
-def _(op: Move, layer: Layer, itemsize: int, batch: int) -> int:
+@kept.saved_copy_bytes.register(torch_ops.Move)
+def _(op: torch_ops.Move, layer: Layer, itemsize: int, batch: int) -> int:
     """The indices along a dimension, which all samples share."""
     if op.function not in ("index", "index_select") or not op.over:
         return 0
-    return layer.output_shape[op.over[0]] * INDEX
+    return layer.output_shape[op.over[0]] * kept.INDEX
 
 
-@auxiliary_bytes.register(Attention)
-def _(op: Attention, layer: Layer, itemsize: int) -> int:
+@kept.auxiliary_bytes.register(torch_ops.Attention)
+def _(op: torch_ops.Attention, layer: Layer, itemsize: int) -> int:
     """The logarithm of the sum of each query's exponentials."""
-    return elements(layer.input_shapes[0][:-1]) * max(itemsize, STATISTIC)
+    return elements(layer.input_shapes[0][:-1]) * max(itemsize, kept.STATISTIC)
 
 
-@saved_copy_bytes.register(Function)
-def _(op: Function, layer: Layer, itemsize: int, batch: int) -> int:
+@kept.saved_copy_bytes.register(torch_ops.Function)
+def _(op: torch_ops.Function, layer: Layer, itemsize: int, batch: int) -> int:
     from_input = op.inplace and op.name not in (*_OUTPUT, *_OUTPUT_IN_PLACE)
     # LogSigmoid keeps a buffer.
     needed = from_input or op.name == "LogSigmoid"
     return elements(layer.output_shape) * itemsize * batch if needed else 0
 
 
-@statistics.register(Function)
-def _(op: Function, layer: Layer, itemsize: int, batch: int) -> int:
+@kept.statistics.register(torch_ops.Function)
+def _(op: torch_ops.Function, layer: Layer, itemsize: int, batch: int) -> int:
     """The slopes that RReLU draws."""
     return elements(layer.output_shape) * itemsize * batch if op.name == "RReLU" else 0
 
 
-@buffer_bytes.register(BatchNorm)
-def _(op: BatchNorm, itemsize: int) -> int:
-    return (op.buffers - 1) * itemsize + INDEX if op.buffers else 0
+@kept.buffer_bytes.register(torch_ops.BatchNorm)
+def _(op: torch_ops.BatchNorm, itemsize: int) -> int:
+    return (op.buffers - 1) * itemsize + kept.INDEX if op.buffers else 0
 
 
-@statistics.register(BatchNorm)
-def _(op: BatchNorm, layer: Layer, itemsize: int, batch: int) -> int:
-    return 2 * op.channels * max(itemsize, STATISTIC)
+@kept.statistics.register(torch_ops.BatchNorm)
+def _(op: torch_ops.BatchNorm, layer: Layer, itemsize: int, batch: int) -> int:
+    return 2 * op.channels * max(itemsize, kept.STATISTIC)
 
 
-@statistics.register(Dropout)
-def _(op: Dropout, layer: Layer, itemsize: int, batch: int) -> int:
+@kept.statistics.register(torch_ops.Dropout)
+def _(op: torch_ops.Dropout, layer: Layer, itemsize: int, batch: int) -> int:
     """The mask: a GPU's is a byte an element; the CPU's, and one for whole channels or samples,
     is of the input's dtype."""
     if op.p == 0:
@@ -276,35 +243,34 @@ def _(op: Dropout, layer: Layer, itemsize: int, batch: int) -> int:
     return batch * itemsize * (1 if single else layer.output_shape[0])
 
 
-@auxiliary_bytes.register(GroupNorm)
-def _(op: GroupNorm, layer: Layer, itemsize: int) -> int:
+@kept.auxiliary_bytes.register(torch_ops.GroupNorm)
+def _(op: torch_ops.GroupNorm, layer: Layer, itemsize: int) -> int:
     folded = 1 if op.channels == layer.output_shape[0] else layer.output_shape[0]
-    return 2 * op.groups * max(itemsize, STATISTIC) * folded
+    return 2 * op.groups * max(itemsize, kept.STATISTIC) * folded
 
 
-auxiliary_bytes.register(ActiveNorm, lambda op, layer, itemsize: 0)
+kept.auxiliary_bytes.register(ActiveNorm, lambda op, layer, itemsize: 0)
 
 
-@saved_copy_bytes.register(ActiveNorm)
+@kept.saved_copy_bytes.register(ActiveNorm)
 def _(op: ActiveNorm, layer: Layer, itemsize: int, batch: int) -> int:
     """Factors of its products, the deviations, and the input in fp32 where it is not."""
-    written, other = elements(layer.output_shape), itemsize != STATISTIC
+    written, other = elements(layer.output_shape), itemsize != kept.STATISTIC
     if op.type == "FilterResponseNorm":
-        each = (1 + op.activates) * written * itemsize + op.channels * STATISTIC
+        each = (1 + op.activates) * written * itemsize + op.channels * kept.STATISTIC
         return batch * (each + op.channels * itemsize * other)
-    copied = (written * other + op.groups) * STATISTIC
+    copied = (written * other + op.groups) * kept.STATISTIC
     # Deviations are spread over their channels in memory, unless there is one of each, or one.
     deviations = op.groups * other if op.groups in (1, op.channels) else written
     return batch * (((1 + 2 * op.activates) * written + deviations) * itemsize + copied)
 
 
-@auxiliary_bytes.register(LayerNorm)
-def _(op: LayerNorm, layer: Layer, itemsize: int) -> int:
+@kept.auxiliary_bytes.register(torch_ops.LayerNorm)
+def _(op: torch_ops.LayerNorm, layer: Layer, itemsize: int) -> int:
     moments = 2 if op.type == "LayerNorm" else 1
-    return moments * elements(layer.output_shape[: -len(op.size)]) * max(itemsize, STATISTIC)
+    return moments * elements(layer.output_shape[: -len(op.size)]) * max(itemsize, kept.STATISTIC)
 
 
-@auxiliary_bytes.register(AdaptivePool)
-@auxiliary_bytes.register(Pool)
-def _(op: AdaptivePool | Pool, layer: Layer, itemsize: int) -> int:
-    return elements(layer.output_shape) * INDEX if "Max" in op.type else 0
+@kept.auxiliary_bytes.register(torch_ops.AdaptivePool | torch_ops.Pool)
+def _(op: torch_ops.AdaptivePool | torch_ops.Pool, layer: Layer, itemsize: int) -> int:
+    return elements(layer.output_shape) * kept.INDEX if "Max" in op.type else 0

@@ -9,13 +9,7 @@ from __future__ import annotations
 from resnet_inspect.counting.autocast import step_dtype
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.timeline import Timeline
-from resnet_inspect.counting.training_step import (
-    CHECKPOINTS,
-    OPTIMIZERS,
-    STEPPING,
-    Settings,
-    Step,
-)
+from resnet_inspect.counting.training_step import CHECKPOINTS, OPTIMIZERS, STEPPING, Settings, Step
 from resnet_inspect.errors import unknown
 from resnet_inspect.networks.graph import LayerGraph, once
 

@@ -9,25 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from resnet_inspect.counting import kept, memory
 from resnet_inspect.counting.autocast import FULL, HALF, Precision, Weight
 from resnet_inspect.counting.backward import input_gradients
-from resnet_inspect.counting.kept import (
-    auxiliary_bytes,
-    saved_copy_bytes,
-    saved_tensors,
-    statistics,
-)
-from resnet_inspect.counting.memory import OPTIMIZERS as STATES
-from resnet_inspect.counting.memory import (
-    by_kind,
-    held_bytes,
-    input_bytes,
-    last_uses,
-    needed,
-    needs_no_input,
-    storages,
-    with_gradient,
-)
 from resnet_inspect.counting.strides import copied_operands
 from resnet_inspect.counting.timeline import Ledger
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph, Stage
@@ -48,10 +32,10 @@ class Optimizer(NamedTuple):
 
 
 OPTIMIZERS: Mapping[str, Optimizer] = {
-    "sgd": Optimizer(STATES["sgd"], (0, 1), (0, 1)),
-    "momentum": Optimizer(STATES["momentum"], (0, 1), (0, 1)),
-    "adam": Optimizer(STATES["adam"], (1, 1), (2, 3)),
-    "adamw": Optimizer(STATES["adam"], (1, 1), (2, 2)),
+    "sgd": Optimizer(memory.OPTIMIZERS["sgd"], (0, 1), (0, 1)),
+    "momentum": Optimizer(memory.OPTIMIZERS["momentum"], (0, 1), (0, 1)),
+    "adam": Optimizer(memory.OPTIMIZERS["adam"], (1, 1), (2, 3)),
+    "adamw": Optimizer(memory.OPTIMIZERS["adam"], (1, 1), (2, 2)),
 }
 """torch.optim's SGD, Adam and AdamW (which scales its weights in place)."""
 
@@ -93,7 +77,7 @@ class _Region(NamedTuple):
     held: list[int]
 
 
-_RULES = (auxiliary_bytes, input_gradients, saved_copy_bytes, saved_tensors, statistics)
+_RULES = (*kept.RULES, input_gradients)
 
 
 class Step:
@@ -109,10 +93,10 @@ class Step:
         self.graph, self.settings, self.train = graph, settings, train
         self.ledger = Ledger()
         self.precision = Precision(graph, settings.dtype)
-        self.graded = with_gradient(graph) if train else frozenset()
-        self.owner, self.until = storages(graph, train), last_uses(graph, train)
+        self.graded = memory.with_gradient(graph) if train else frozenset()
+        self.owner, self.until = memory.storages(graph, train), memory.last_uses(graph, train)
         self.at = {layer.name: step for step, layer in enumerate(graph.layers)}
-        self.rules = {rule: by_kind(graph, rule) for rule in _RULES}
+        self.rules = {rule: memory.by_kind(graph, rule) for rule in _RULES}
         self.results: dict[str, tuple[int, int]] = {}
         self.saved: dict[str, list[int]] = {}
         self.regions: dict[str, _Region] = {}
@@ -121,10 +105,10 @@ class Step:
         self.gradients: dict[str, int] = {}
         self.probabilities: dict[str, int] = {}
         self.written: set[str] = set()
-        held, make = held_bytes(graph, self.precision.cast), self.ledger.make
+        held, make = memory.held_bytes(graph, self.precision.cast), self.ledger.make
         make("weights", 0, held.weights)
         make("buffers", 0, held.buffers)
-        entering = input_bytes(graph, self.precision.cast)
+        entering = memory.input_bytes(graph, self.precision.cast)
         self.storage = {name: make("input", size) for name, size in entering.items()}
         self.trained = held.trained
         if train:
@@ -135,8 +119,8 @@ class Step:
 
     def forward(self) -> None:
         made = {layer.name for layer in self.graph.layers if self._makes(layer)}
-        kept = {self.owner[name] for name in self.graph.outputs} & made if self.train else set()
-        leaving = self._leaving(made - kept)
+        leaves = {self.owner[name] for name in self.graph.outputs} & made if self.train else set()
+        leaving = self._leaving(made - leaves)
         for layers, again in self._parts():
             if again:
                 inside = {layer.name for layer in layers}
@@ -148,7 +132,7 @@ class Step:
                 self._leave(layer, leaving)
         if self.train:
             self._loss()
-            self.ledger.drop(*[self.storage[name] for name in kept])
+            self.ledger.drop(*[self.storage[name] for name in leaves])
         self._end_autocast()
 
     def _makes(self, layer: Layer) -> bool:
@@ -222,14 +206,14 @@ class Step:
         """Bytes that a layer writes besides its output: for each sample, and whatever the batch."""
         if layer.name not in self.results:
             op, kind, itemsize = layer.op, type(layer.op), self.precision.of[layer.name]
-            each = self.rules[auxiliary_bytes][kind](op, layer, itemsize)
+            each = self.rules[kept.auxiliary_bytes][kind](op, layer, itemsize)
             fixed = 0
             if layer.name in self.graded:
-                each += self.rules[saved_copy_bytes][kind](op, layer, itemsize, 1)
+                each += self.rules[kept.saved_copy_bytes][kind](op, layer, itemsize, 1)
                 moved = copied_operands(self.graph, layer, 2)
                 each += sum([moved.get(name, 0) // 2 for name in self._kept(layer)]) * itemsize
             if self.train:
-                rule = self.rules[statistics][kind]
+                rule = self.rules[kept.statistics][kind]
                 one, two = rule(op, layer, itemsize, 1), rule(op, layer, itemsize, 2)
                 each, fixed = each + two - one, 2 * one - two
             self.results[layer.name] = each, fixed
@@ -237,10 +221,10 @@ class Step:
 
     def _kept(self, layer: Layer) -> tuple[str, ...]:
         """The tensors that a layer's node saves, or copies, by the layers that make them."""
-        if needs_no_input(self.graph, layer):
+        if memory.needs_no_input(self.graph, layer):
             return ()
-        kept: tuple[str, ...] = self.rules[saved_tensors][type(layer.op)](layer.op, layer)
-        return needed(layer, kept, self.graded)
+        saved: tuple[str, ...] = self.rules[kept.saved_tensors][type(layer.op)](layer.op, layer)
+        return memory.needed(layer, saved, self.graded)
 
     def _loss(self) -> None:
         """Cross-entropy of each output: it keeps probabilities and the sum of their weights."""

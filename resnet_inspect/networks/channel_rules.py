@@ -7,7 +7,6 @@ from typing import Any
 
 from resnet_inspect.errors import SpecError
 from resnet_inspect.networks.shapes import divisible
-from resnet_inspect.networks.stems import STEM_STRIDES, stem_channels
 
 ResNetSpec = Any
 """The spec, which calls these rules when it is made."""
@@ -17,6 +16,30 @@ GROUPED = ("group", "evo")
 
 ACTIVE = {"evo": "EvoNormS0", "frn": "FilterResponseNorm"}
 """Norms that activate as well, and the kinds of their ops."""
+
+
+STEM_STRIDES = {
+    "7x7": (2,),
+    "3x3": (1,),
+    "deep": (2, 1, 1),
+    "tiered": (2, 1, 1),
+    "even": (2, 1, 1),
+    "quad": (2, 1, 1, 2),
+    "quad2": (2, 1, 1, 2),
+    "patch": (1, 1),
+    "repvgg": (2,),
+    "none": (),
+}
+"""Strides of the convolutions of each stem, where nothing else is said."""
+
+
+def stem_channels(kind: str, width: int) -> tuple[int, ...]:
+    """Channels that leave each convolution of a stem."""
+    if kind in ("quad", "quad2"):
+        return width // 8, width // 4, width // 2, width
+    if kind in ("deep", "tiered"):
+        return 3 * (width // 8) if kind == "tiered" else width // 2, width // 2, width
+    return (width,) * len(STEM_STRIDES[kind])
 
 
 def squeezed_channels(channels: int, reduction: int, multiple: int = 8) -> int:
@@ -87,7 +110,8 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
     if spec.group_size:
         divisors["group_size"] = spec.group_size[stage]
     if spec.norm in GROUPED:
-        divisors[f"norm ({_norm_groups(spec)})"] = _grouped(spec) * spec.reduce_first
+        groups = f"groups of {spec.norm_size}" if spec.norm_size else "32 groups"
+        divisors[f"norm ({groups})"] = (spec.norm_size or 32) * spec.reduce_first
     if spec.block == "repvgg":
         divisors["groups"] = spec.groups
     if spec.self_attention and spec.self_attention[stage] != "none":
@@ -118,16 +142,6 @@ def _check_divided(spec: ResNetSpec, stage: int, inner: int) -> None:
             )
 
 
-def _grouped(spec: ResNetSpec) -> int:
-    """What channels must be a multiple of where norms have groups of them."""
-    size: int = spec.norm_size or 32
-    return size
-
-
-def _norm_groups(spec: ResNetSpec) -> str:
-    return f"groups of {spec.norm_size}" if spec.norm_size else "32 groups"
-
-
 def check_stem(spec: ResNetSpec) -> None:
     convolutions = len(STEM_STRIDES[spec.stem])
     if len(spec.stem_strides) != convolutions:
@@ -143,11 +157,11 @@ def check_stem(spec: ResNetSpec) -> None:
             fields=("stem_width", "stem"),
         )
     if spec.norm in GROUPED and spec.stem != "none":
-        widths = stem_channels(spec.stem, spec.stem_width)
+        widths, multiple = stem_channels(spec.stem, spec.stem_width), spec.norm_size or 32
         for width in widths[2:] if spec.stem == "quad2" else widths:
-            if width % _grouped(spec):
+            if width % multiple:
                 raise SpecError(
                     f"stem_width {spec.stem_width} gives a stem of {width} channels; norm "
-                    f"{spec.norm!r} needs a multiple of {_grouped(spec)}",
+                    f"{spec.norm!r} needs a multiple of {multiple}",
                     fields=("stem_width", "norm"),
                 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resnet_inspect.networks.ops import ACTIVATIONS
-from resnet_inspect.networks.spec_field import spec_field
+from resnet_inspect.networks.spec_field import of_block, of_network
 
 BLOCKS = {"basic": 2, "bottleneck": 3, "conv": 1, "repvgg": 1, "mobileone": 1, "edge": 2}
 """Kinds of block, with the convolutions on their path (He et al. 2015, Figure 5; VGG's)."""
@@ -19,6 +19,9 @@ PRELU = "prelu"
 
 DEEPEST = 10_000
 """Blocks in a stage: some fifty times the deepest published, and still counted in seconds."""
+
+MOST_DROPPED = 0.99
+"""More would leave nothing to train."""
 
 _KINDS = ("bot", "lambda", "lambda13", "halo", "halo2", "halo-4")
 SELF_ATTENTION = ("none", *(kind + nth for kind in _KINDS for nth in ("", "/2", "/3", "/4")))
@@ -48,13 +51,14 @@ class Choices:
         3 or 2 positions around blocks of 8x8, or 3 and 4 heads in place of 8.
     se_reduction: squeeze-and-excitation (arXiv 1709.01507) with channels / se_reduction hidden
         units, rounded to a multiple of 8 as timm does.
+    block_drop_rate: Zagoruyko & Komodakis 2016 (arXiv 1605.07146), section 2.4. drop_path_rate:
+        Huang et al. 2016 (arXiv 1603.09382), section 4. zero_gamma: Goyal et al. 2017 (arXiv
+        1706.02677), section 5.1.
     """
 
-    name: str = spec_field("custom", "word", "TEXT", "What to call the network.")
-    block: str = spec_field(
+    name: str = of_network("custom", "What to call the network.", metavar="TEXT")
+    block: str = of_network(
         "basic",
-        "word",
-        "KIND",
         "Residual block.",
         {
             "basic": "two 3x3",
@@ -64,59 +68,41 @@ class Choices:
             "mobileone": "the same depthwise, and in turn a 1x1 and the input, summed",
         },
     )
-    first_blocks: tuple[str, ...] = spec_field(
+    first_blocks: tuple[str, ...] = of_network(
         (),
-        "words",
-        "KIND,..",
         "Blocks of the first stages, where they are not bottlenecks as all others.",
         {"basic": "two 3x3", "edge": "3x3, 1x1"},
         example="basic,basic",
     )
-    blocks: tuple[int, ...] = spec_field(
-        (2, 2, 2, 2), "numbers", "N,N,..", "Blocks in each stage.", most=DEEPEST, example="3,4,6,3"
+    blocks: tuple[int, ...] = of_network(
+        (2, 2, 2, 2), "Blocks in each stage.", most=DEEPEST, example="3,4,6,3"
     )
-    widths: tuple[int, ...] = spec_field(
-        (64, 128, 256, 512),
-        "numbers",
-        "N,N,..",
-        "Channels of each stage's 3x3 convolutions.",
-        example="64,128,256,512",
+    widths: tuple[int, ...] = of_network(
+        (64, 128, 256, 512), "Channels of each stage's 3x3 convolutions.", example="64,128,256,512"
     )
-    strides: tuple[int, ...] = spec_field(
-        (), "numbers", "N,N,..", "Stride of each stage's first block.", example="1,2,2,2"
+    strides: tuple[int, ...] = of_network(
+        (), "Stride of each stage's first block.", example="1,2,2,2"
     )
-    output_stride: int = spec_field(
+    output_stride: int = of_network(
         0,
-        "number",
-        "N",
         "Stride from which on stages dilate instead of striding, as for segmentation; 0 for none.",
-        least=0,
     )
-    dilations: tuple[int, ...] = spec_field(
-        (), "numbers", "N,N,..", "Dilation of each stage's 3x3 convolutions.", example="1,1,2,4"
+    dilations: tuple[int, ...] = of_network(
+        (), "Dilation of each stage's 3x3 convolutions.", example="1,1,2,4"
     )
-    multi_grid: tuple[int, ...] = spec_field(
-        (),
-        "numbers",
-        "N,N,..",
-        "Factors of the dilation of the last stage's blocks, in turn.",
-        example="1,2,4",
+    multi_grid: tuple[int, ...] = of_network(
+        (), "Factors of the dilation of the last stage's blocks, in turn.", example="1,2,4"
     )
-    padding: str = spec_field(
+    padding: str = of_block(
         "torch",
-        "word",
-        "KIND",
         "Padding of what strides.",
         {
             "torch": "the same on both sides",
             "same": "TensorFlow's: what the input needs, less before",
         },
-        of_block=True,
     )
-    stem: str = spec_field(
+    stem: str = of_network(
         "7x7",
-        "word",
-        "KIND",
         "Stem.",
         {
             "7x7": "stride 2",
@@ -131,17 +117,15 @@ class Choices:
             "none": "the first stage takes the image, as VGG's does",
         },
     )
-    stem_width: int = spec_field(64, "number", "N", "Channels that leave the stem.")
-    stem_pool: bool | None = spec_field(
-        None, "flag", "", "Max pooling after the stem (by default all but the 3x3 stem)."
+    stem_width: int = of_network(64, "Channels that leave the stem.")
+    stem_pool: bool | None = of_network(
+        None, "Max pooling after the stem (by default all but the 3x3 stem)."
     )
-    stem_strides: tuple[int, ...] = spec_field(
-        (), "numbers", "N,N,..", "Stride of each convolution of the stem.", example="2,1,1"
+    stem_strides: tuple[int, ...] = of_network(
+        (), "Stride of each convolution of the stem.", example="2,1,1"
     )
-    pool: str = spec_field(
+    pool: str = of_network(
         "max",
-        "word",
-        "KIND",
         "Pool after the stem.",
         {
             "max": "3x3 with padding",
@@ -151,10 +135,8 @@ class Choices:
             "conv": "a 3x3 convolution in its place, as ResNet-RS",
         },
     )
-    shortcut: str = spec_field(
+    shortcut: str = of_block(
         "B",
-        "word",
-        "OPTION",
         "Shortcut.",
         {
             "A": "zero padding",
@@ -164,26 +146,18 @@ class Choices:
             "identity": "none where the shape changes, as RegNet-Z",
             "none": "a plain network",
         },
-        of_block=True,
+        metavar="OPTION",
     )
-    shortcut_norm: bool = spec_field(
-        True, "flag", "", "Normalization after a projection.", of_block=True
-    )
-    shortcut_kernel: int = spec_field(
-        1, "number", "N", "Side of a projection's kernel.", most=15, of_block=True
-    )
-    stride_in: str = spec_field(
+    shortcut_norm: bool = of_block(True, "Normalization after a projection.")
+    shortcut_kernel: int = of_block(1, "Side of a projection's kernel.", most=15)
+    stride_in: str = of_block(
         "3x3",
-        "word",
-        "CONV",
         "Convolution in which a bottleneck strides.",
         {"1x1": "2015", "3x3": "v1.5"},
-        of_block=True,
+        metavar="CONV",
     )
-    order: str = spec_field(
+    order: str = of_block(
         "post",
-        "word",
-        "ORDER",
         "Activation after or before the convolutions.",
         {
             "post": "2015",
@@ -191,19 +165,16 @@ class Choices:
             "ahead": "before the shortcut as well, as RegNetV",
             "inner": "inside a block alone, as iResNet and EDSR",
         },
-        of_block=True,
+        metavar="ORDER",
     )
-    outer_norm: str = spec_field(
+    outer_norm: str = of_network(
         "head",
-        "word",
-        "PLACE",
         "Where a pre-activation network normalizes and activates outside its blocks.",
         {"head": "before the head", "stem": "behind the stem", "none": "nowhere"},
+        metavar="PLACE",
     )
-    norm: str = spec_field(
+    norm: str = of_block(
         "batch",
-        "word",
-        "NORM",
         "Normalization.",
         {
             "batch": "batch norm",
@@ -213,112 +184,70 @@ class Choices:
             "evo": "EvoNorm-S0, which activates as well",
             "frn": "filter response, which has a learned threshold for an activation",
         },
-        of_block=True,
+        metavar="NORM",
     )
-    norm_size: int = spec_field(
-        0, "number", "N", "Channels of a group of norms; 0 for 32 groups.", least=0, of_block=True
-    )
-    convolution: str = spec_field(
+    norm_size: int = of_block(0, "Channels of a group of norms; 0 for 32 groups.")
+    convolution: str = of_block(
         "plain",
-        "word",
-        "KIND",
         "What is done to the weights of convolutions.",
         {
             "plain": "nothing",
             "standardized": "mean 0 and variance 1 for each output, as BiT",
             "scaled": "that, with a learned gain and scaled branches, as NF-ResNets",
         },
-        of_block=True,
     )
-    gamma_in_act: bool = spec_field(
-        False, "flag", "", "Scale activations, and not weights, by their gamma.", of_block=True
-    )
-    skipinit: bool = spec_field(
-        False, "flag", "", "A learned gain of each residual, which starts at 0.", of_block=True
-    )
-    extra_conv: bool = spec_field(
-        False, "flag", "", "A second 3x3 in a bottleneck, as NFNets.", of_block=True
-    )
-    expansion: int | None = spec_field(
+    gamma_in_act: bool = of_block(False, "Scale activations, and not weights, by their gamma.")
+    skipinit: bool = of_block(False, "A learned gain of each residual, which starts at 0.")
+    extra_conv: bool = of_block(False, "A second 3x3 in a bottleneck, as NFNets.")
+    expansion: int | None = of_block(
         None,
-        "number",
-        "N",
         "Channels of a block's output for each of its width (by default 4 of a bottleneck).",
         most=64,
-        of_block=True,
     )
-    bottle_ratio: tuple[float, ...] = spec_field(
+    bottle_ratio: tuple[float, ...] = of_network(
         (),
-        "decimals",
-        "R,..",
         "Channels inside a bottleneck for each that leaves it, for all stages or each.",
         least=0.01,
         most=64,
         example="0.25",
     )
-    bottle_of: str = spec_field(
+    bottle_of: str = of_network(
         "leaving",
-        "word",
-        "CHANNELS",
         "Channels that bottle_ratio multiplies.",
         {
             "leaving": "those that leave a block",
             "entering": "those that enter it",
             "later": "the same, but for the first block, which has as many inside as enter",
         },
+        metavar="CHANNELS",
     )
-    reduce_first: int = spec_field(
-        1, "number", "N", "How many times narrower a bottleneck's first 1x1 is.", of_block=True
-    )
-    unpadded: tuple[int, ...] = spec_field(
+    reduce_first: int = of_block(1, "How many times narrower a bottleneck's first 1x1 is.")
+    unpadded: tuple[int, ...] = of_network(
         (),
-        "numbers",
-        "N,N,..",
         "Stages whose first block has a 3x3, of no padding (1), or a 1x1 as all others (0).",
         least=0,
         most=1,
         example="1,1,1,0",
     )
-    groups: int = spec_field(
-        1,
-        "number",
-        "N",
-        "Groups of a bottleneck's 3x3, or of every other RepVGG block's.",
-        of_block=True,
+    groups: int = of_block(1, "Groups of a bottleneck's 3x3, or of every other RepVGG block's.")
+    group_width: int = of_block(64, "Width of each group where the stage is 64 wide.")
+    group_size: tuple[int, ...] = of_network(
+        (), "Channels of a group, for all stages or each.", metavar="N,..", example="16"
     )
-    group_width: int = spec_field(
-        64, "number", "N", "Width of each group where the stage is 64 wide.", of_block=True
-    )
-    group_size: tuple[int, ...] = spec_field(
-        (), "numbers", "N,..", "Channels of a group, for all stages or each.", example="16"
-    )
-    scales: int = spec_field(
-        1,
-        "number",
-        "N",
-        "Parts of a 3x3, each fed by the last, as Res2Net.",
-        most=64,
-        of_block=True,
-    )
-    self_attention: tuple[str, ...] = spec_field(
+    scales: int = of_block(1, "Parts of a 3x3, each fed by the last, as Res2Net.", most=64)
+    self_attention: tuple[str, ...] = of_network(
         (),
-        "words",
-        "KIND,..",
         "Self-attention for each stage's 3x3: bot, lambda, halo; bot/2: in every second block.",
         SELF_ATTENTION,
         example="none,none,bot/2,bot",
     )
-    query_width: int = spec_field(
-        0, "number", "N", "Channels of a query of self-attention; 0 for those of a value.", least=0
+    query_width: int = of_network(
+        0, "Channels of a query of self-attention; 0 for those of a value."
     )
-    radix: int = spec_field(1, "number", "N", "Splits of split attention.", most=64, of_block=True)
-    branches: int = spec_field(
-        1, "number", "N", "Convolutions side by side of MobileOne's kernels.", most=64
-    )
-    antialias: str = spec_field(
+    radix: int = of_block(1, "Splits of split attention.", most=64)
+    branches: int = of_network(1, "Convolutions side by side of MobileOne's kernels.", most=64)
+    antialias: str = of_block(
         "none",
-        "word",
-        "KIND",
         "Pool that strides in place of a convolution.",
         {
             "none": "none",
@@ -327,12 +256,9 @@ class Choices:
             "wide": "3x3 average, as ResNeSt",
             "before": "the same, before the 3x3",
         },
-        of_block=True,
     )
-    attention: str | None = spec_field(
+    attention: str | None = of_block(
         None,
-        "word",
-        "KIND",
         "Attention (by default se where se_reduction is given).",
         {
             "none": "none",
@@ -344,57 +270,76 @@ class Choices:
             "split": "split attention, as ResNeSt",
             "cbam": "channels by two pools, then positions by a 7x7",
         },
-        of_block=True,
     )
-    attention_at: str = spec_field(
+    attention_at: str = of_block(
         "last",
-        "word",
-        "PLACE",
         "What attention gates.",
         {
             "last": "the residual",
             "inner": "what leaves the 3x3",
             "activated": "the residual after one more activation",
         },
-        of_block=True,
+        metavar="PLACE",
     )
-    attention_blocks: tuple[int, ...] = spec_field(
+    attention_blocks: tuple[int, ...] = of_network(
         (),
-        "numbers",
-        "N,N,..",
         "How many of each stage's last MobileOne blocks have attention, if not all.",
         least=0,
         example="0,0,10,2",
     )
-    se_reduction: int = spec_field(
-        0,
-        "number",
-        "N",
-        "Channels for each hidden unit of attention; 0 for no squeeze-and-excitation.",
-        least=0,
-        of_block=True,
+    se_reduction: int = of_block(
+        0, "Channels for each hidden unit of attention; 0 for no squeeze-and-excitation."
     )
-    se_multiple: int | None = spec_field(
-        None,
-        "number",
-        "N",
-        "Hidden units are the nearest multiple of N (by default 8; 1 of cbam).",
-        of_block=True,
+    se_multiple: int | None = of_block(
+        None, "Hidden units are the nearest multiple of N (by default 8; 1 of cbam)."
     )
-    se_entering: bool = spec_field(
-        False, "flag", "", "Hidden units and activation of the block, as RegNet.", of_block=True
-    )
-    activation: str = spec_field(
-        "relu", "word", "NAME", "Activation.", (*ACTIVATIONS, PRELU), of_block=True
-    )
-    linear_out: bool = spec_field(
-        False, "flag", "", "No activation after a block's sum, as RegNet-Z.", of_block=True
-    )
-    bias: tuple[str, ...] = spec_field(
+    se_entering: bool = of_block(False, "Hidden units and activation of the block, as RegNet.")
+    activation: str = of_block("relu", "Activation.", (*ACTIVATIONS, PRELU), metavar="NAME")
+    linear_out: bool = of_block(False, "No activation after a block's sum, as RegNet-Z.")
+    bias: tuple[str, ...] = of_network(
         (),
-        "words",
-        "PART,..",
         "Convolutions with a bias, or 'none'.",
         ("stem", "residual", "shortcut", "head"),
+        metavar="PART,..",
         example="stem,residual,shortcut",
+    )
+    head: str = of_network(
+        "pool",
+        "Head.",
+        {
+            "pool": "global average, linear",
+            "mlp": "7x7 average, three linear, as VGG",
+            "hidden": "global average, norm, a hidden layer of head_width, linear",
+            "average": "global average",
+            "attention": "attention over positions, linear, as CLIP",
+            "embedding": "linear, normalization, as ArcFace",
+            "none": "none",
+        },
+    )
+    head_width: int = of_network(0, "Channels of a 1x1 convolution before the head; 0 for none.")
+    in_channels: int = of_block(3, "Channels of the input.")
+    classes: int = of_network(1000, "Classes.", alias="num_classes")
+    input_size: tuple[int, int] = of_network(
+        (224, 224),
+        "Height and width that the network is published for.",
+        metavar="H,W",
+        example="224,224",
+    )
+    # what training alone does, and what it starts from: no count depends on these
+    block_drop_rate: float = of_block(
+        0.0, "Dropout between a block's two 3x3, as wide ResNets.", most=MOST_DROPPED
+    )
+    drop_path_rate: float = of_network(
+        0.0,
+        "Stochastic depth: how often training leaves out the last residual; earlier ones less.",
+        most=MOST_DROPPED,
+    )
+    zero_gamma: bool = of_network(
+        False, "Start every residual at 0, by its last norm or convolution."
+    )
+    drop_rate: float | None = of_network(
+        None,
+        "Dropout before the classifier (by default 0.5 between the three linear of VGG).",
+        least=0,
+        most=MOST_DROPPED,
     )

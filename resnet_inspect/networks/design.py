@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from functools import lru_cache
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.channel_rules import ACTIVE
@@ -149,24 +149,101 @@ def _reweighted(op: ops.Conv2d, convolution: str, gamma: float) -> ops.Conv2d:
     return ops.ScaledConv2d(**vars(op), gamma=gamma)
 
 
-def convolved(
-    net: Builder[Tensor], design: Design, op: ops.Conv2d, tensor: Tensor, name: str
-) -> Tensor:
-    """A convolution of a tensor, with weights and padding as the network has them."""
-    if design.convolution != "plain":
-        gamma = 1.0 if design.gamma_in_act else ops.GAMMAS.get(design.activation, 1.0)
-        op = _reweighted(op, design.convolution, gamma)
-    if design.padding == "same" and max(op.stride) > 1 and max(op.kernel) > 1:
-        from resnet_inspect.networks.torch_ops import Pad
+class Module(Generic[Tensor]):
+    """A builder at the path of a module, in a network of some design.
 
-        (top, bottom), (left, right) = same_padding(op, net.shape(tensor))
-        if top == bottom and left == right:
-            op = op.replace(padding=(top, left))
+    It names layers within the module: by their kinds, if by nothing else.
+    """
+
+    def __init__(self, net: Builder[Tensor], design: Design, path: str = "") -> None:
+        self.net, self.design, self.path, self.shape = net, design, path, net.shape
+        self._within = f"{path}." if path else ""
+
+    def within(self, name: str) -> Self:
+        return type(self)(self.net, self.design, self._within + name)
+
+    def add(self, op: ops.Op, *tensors: Tensor, name: str = "", path: str = "") -> Tensor:
+        """Take a layer; path: of the layer's module, where it has run under another name."""
+        name = self._within + (name or op.kind.lower())
+        if path:
+            return self.net.add(op, *tensors, name=name, path=self._within + path)
+        return self.net.add(op, *tensors, name=name)
+
+    def run(self, tensor: Tensor, **layers: ops.Op) -> Tensor:
+        """What layers give one after another, by their names."""
+        for name, op in layers.items():
+            tensor = self.net.add(op, tensor, name=self._within + name)
+        return tensor
+
+    def convolved(self, op: ops.Conv2d, tensor: Tensor, name: str) -> Tensor:
+        """A convolution of a tensor, with weights and padding as the network has them."""
+        design = self.design
+        if design.convolution != "plain":
+            gamma = 1.0 if design.gamma_in_act else ops.GAMMAS.get(design.activation, 1.0)
+            op = _reweighted(op, design.convolution, gamma)
+        if design.padding == "same" and max(op.stride) > 1 and max(op.kernel) > 1:
+            from resnet_inspect.networks.torch_ops import Pad
+
+            (top, bottom), (left, right) = same_padding(op, self.shape(tensor))
+            if top == bottom and left == right:
+                op = op.replace(padding=(top, left))
+            else:
+                tensor = self.add(Pad((left, right, top, bottom)), tensor, name=f"{name}_pad")
+                op = op.replace(padding=(0, 0))
+        return self.net.add(op, tensor, name=self._within + name)
+
+    def activated(self, tensor: Tensor, name: str, path: str = "", keeps: bool = False) -> Tensor:
+        """The network's activation, times gamma where weights are not; keeps: its input."""
+        design = self.design
+        if design.norm in ACTIVE:
+            return tensor
+        if design.activation == PRELU:
+            from resnet_inspect.networks.torch_ops import Function
+
+            op: ops.Activation = Function("PReLU", self.shape(tensor)[0])
         else:
-            pad = Pad((left, right, top, bottom))
-            tensor = net.add(pad, tensor, name=f"{name}_pad")
-            op = op.replace(padding=(0, 0))
-    return net.add(op, tensor, name=name)
+            op = design.act.replace(inplace=False) if keeps else design.act
+        within = self._within
+        at = within + path if path else None
+        tensor = self.net.add(op, tensor, name=within + name, path=at)
+        if not design.gamma_in_act:
+            return tensor
+        return self.add(ops.Multiply(ops.GAMMAS[design.activation]), tensor, name=f"{name}_gamma")
+
+    def normalized(self, tensor: Tensor, name: str, activates: bool = True) -> Tensor:
+        """The network's normalization of a tensor, if it has any.
+
+        activates: whether its activation follows, which some norms bring themselves.
+        """
+        norm = self.design.norm
+        if norm == "none":
+            return tensor
+        channels = self.shape(tensor)[0]
+        op = batch_norm(channels) if norm == "batch" else _norm(self.design, channels, activates)
+        return self.net.add(op, tensor, name=self._within + name)
+
+    def dropped(self, rate: float, tensor: Tensor, name: str, kind: str = "Dropout") -> Tensor:
+        """A tensor of which training drops a part; kind: Dropout, or DropPath of whole samples."""
+        if not rate:
+            return tensor
+        from resnet_inspect.networks.torch_ops import Dropout
+
+        return self.add(Dropout(kind, rate), tensor, name=name)
+
+    def pooled(self, kind: str, stride: int, tensor: Tensor, name: str) -> Tensor:
+        """A pool that strides in place of a convolution (ResNetSpec.antialias)."""
+        step = (stride, stride)
+        if kind == "average":
+            return self.add(ops.AvgPool2d(step, step), tensor, name=name)
+        if kind in ("wide", "before"):
+            pool = ops.AvgPool2d((3, 3), step, (1, 1), count_padding=True)
+            return self.add(pool, tensor, name=name)
+        from resnet_inspect.networks.torch_ops import Conv, Pad
+
+        # The binomial filter 1 2 1 in both directions (Zhang 2019, arXiv 1904.11486), as a buffer.
+        width = self.shape(tensor)[0]
+        blur = Conv(width, width, (3, 3), step, (0, 0), width, False, (1, 1), (0, 9 * width))
+        return self.within(name).run(tensor, pad=Pad((1, 1, 1, 1), "reflect"), conv2d=blur)
 
 
 def same_padding(op: ops.Conv2d | ops.Pool2d, shape: Shape) -> tuple[tuple[int, int], ...]:
@@ -180,91 +257,20 @@ def same_padding(op: ops.Conv2d | ops.Pool2d, shape: Shape) -> tuple[tuple[int, 
     return tuple((total // 2, total - total // 2) for total in missing)
 
 
-def _slopes(channels: int) -> ops.Activation:
-    from resnet_inspect.networks.torch_ops import Function
-
-    return Function("PReLU", channels)
-
-
-def activated(
-    net: Builder[Tensor],
-    design: Design,
-    tensor: Tensor,
-    name: str,
-    path: str | None = None,
-    keeps: bool = False,
-) -> Tensor:
-    """The network's activation of a tensor, times gamma where weights are not; keeps: its input."""
-    if design.norm in ACTIVE:
-        return tensor
-    op = _slopes(net.shape(tensor)[0]) if design.activation == PRELU else design.act
-    op = op.replace(inplace=False) if keeps else op
-    tensor = net.add(op, tensor, name=name, path=path)
-    if not design.gamma_in_act:
-        return tensor
-    return net.add(ops.Multiply(ops.GAMMAS[design.activation]), tensor, name=f"{name}_gamma")
-
-
 batch_norm = lru_cache(maxsize=1024)(ops.BatchNorm2d)
-frozen_norm = lru_cache(maxsize=1024)(ops.FrozenBatchNorm2d)
+_frozen_norm = lru_cache(maxsize=1024)(ops.FrozenBatchNorm2d)
 
 
-def normalized(
-    net: Builder[Tensor],
-    design: Design,
-    channels: int,
-    tensor: Tensor,
-    name: str,
-    activates: bool = True,
-) -> Tensor:
-    """The network's normalization of a tensor, if it has any.
-
-    activates: whether its activation follows, which some norms bring themselves.
-    """
-    if design.norm == "none":
-        return tensor
+def _norm(design: Design, channels: int, activates: bool) -> ops.Op:
+    if design.norm == "frozen":
+        return _frozen_norm(channels)
     groups = channels // design.norm_size if design.norm_size else 32
     if design.norm == "group":
         from resnet_inspect.networks.torch_ops import GroupNorm
 
-        return net.add(GroupNorm(groups, channels), tensor, name=name)
-    if design.norm in ACTIVE:
-        from resnet_inspect.networks.active_norm import ActiveNorm
+        return GroupNorm(groups, channels)
+    from resnet_inspect.networks.active_norm import ActiveNorm
 
-        groups = channels if design.norm == "frn" else groups
-        epsilon = 1e-5 if design.order == "pre" else 1e-3  # timm's S0 and S0a
-        op = ActiveNorm(groups, channels, True, ACTIVE[design.norm], activates, epsilon)
-        return net.add(op, tensor, name=name)
-    norm = frozen_norm if design.norm == "frozen" else batch_norm
-    return net.add(norm(channels), tensor, name=name)
-
-
-def dropped(
-    net: Builder[Tensor], rate: float, tensor: Tensor, name: str, kind: str = "Dropout"
-) -> Tensor:
-    """A tensor of which training drops a part; kind: Dropout, or DropPath for whole samples."""
-    if not rate:
-        return tensor
-    from resnet_inspect.networks.torch_ops import Dropout
-
-    return net.add(Dropout(kind, rate), tensor, name=name)
-
-
-def pooled(
-    net: Builder[Tensor], kind: str, stride: int, channels: int, tensor: Tensor, path: str
-) -> Tensor:
-    """A pool that strides in place of a convolution (ResNetSpec.antialias)."""
-    step = (stride, stride)
-    if kind == "average":
-        return net.add(ops.AvgPool2d(step, step), tensor, name=path)
-    if kind in ("wide", "before"):
-        pool = ops.AvgPool2d((3, 3), step, (1, 1), count_padding=True)
-        return net.add(pool, tensor, name=path)
-    from resnet_inspect.networks.torch_ops import Conv, Pad
-
-    # The binomial filter 1 2 1 in both directions (Zhang 2019, arXiv 1904.11486), held as a buffer.
-    blur = Conv(
-        channels, channels, (3, 3), step, (0, 0), channels, False, (1, 1), (0, 9 * channels)
-    )
-    tensor = net.add(Pad((1, 1, 1, 1), "reflect"), tensor, name=f"{path}.pad")
-    return net.add(blur, tensor, name=f"{path}.conv2d")
+    groups = channels if design.norm == "frn" else groups
+    epsilon = 1e-5 if design.order == "pre" else 1e-3  # timm's S0 and S0a
+    return ActiveNorm(groups, channels, True, ACTIVE[design.norm], activates, epsilon)

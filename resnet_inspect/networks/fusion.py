@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from resnet_inspect.networks.graph import Block, Layer, LayerGraph
@@ -45,10 +46,7 @@ def fold_layers(layers: Sequence[Layer], light: Callable[[Layer], bool]) -> list
 
 def fuse(graph: LayerGraph) -> tuple[tuple[Layer, ...], ...]:
     """The layers of each fused kernel, in the order in which the kernels' first layers run."""
-    readers: dict[str, int] = {}
-    for layer in graph.layers:
-        for source in layer.inputs:
-            readers[source] = readers.get(source, 0) + 1
+    readers = Counter(source for layer in graph.layers for source in layer.inputs)
     groups: list[list[Layer]] = []
     ending: dict[str, list[Layer]] = {}  # the kernel that ends with the layer of this name
     for layer in graph.layers:

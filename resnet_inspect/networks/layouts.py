@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from math import log
 from typing import Any, NamedTuple
 
-from resnet_inspect.networks.regnet import regnet
-from resnet_inspect.networks.sources import CAFFE, HE2015, HE2016, HE2018, PLAIN, TABLE_1
+from resnet_inspect.networks.shapes import divisible
 
-LAYERS = TABLE_1.full
-CIFAR = HE2015.at("section 4.2").full
-PLAIN_NETS = PLAIN.full
-V1 = CAFFE.full
-PREACT = HE2016.full
-WIDE = "Zagoruyko & Komodakis 2016, arXiv 1605.07146; torchvision"
-KUANGLIU = "kuangliu/pytorch-cifar"
-WIDE_CIFAR = "Zagoruyko & Komodakis 2016, arXiv 1605.07146, Table 4"
-ALPHA = "Silver et al. 2017, Mastering the game of Go without human knowledge"
-RESNEXT = "Xie et al. 2016, arXiv 1611.05431"
-V1_5 = "torchvision (v1.5: stride in the 3x3)"
-TWEAKS = f"{HE2018.at('Figure 2').full}; timm"
-SE = "Hu et al. 2017, arXiv 1709.01507; timm"
+Fields = dict[str, Any]
+"""Values of ResNetSpec's fields, by name."""
+
 TIMM = "timm"
-D2L = "Dive into Deep Learning, section ResNet"
-VGG = "Simonyan & Zisserman 2014, arXiv 1409.1556; torchvision"
-NOTES = "course notes: ResNet-34 on MNIST"
+SE = "Hu et al. 2017, arXiv 1709.01507; timm"
+KUANGLIU = "kuangliu/pytorch-cifar"
 
 
 class Entry(NamedTuple):
@@ -44,62 +34,84 @@ class Entry(NamedTuple):
         return self.own if self.law is None else {**regnet(*self.law), **self.own}
 
 
-# Layouts by depth (He et al. 2015, Table 1; He et al. 2016 for 200; the rest timm).
-L10: dict[str, Any] = {"blocks": (1, 1, 1, 1)}
-L14: dict[str, Any] = {"block": "bottleneck", "blocks": (1, 1, 1, 1)}
-L18: dict[str, Any] = {"blocks": (2, 2, 2, 2)}
-L26: dict[str, Any] = {"block": "bottleneck", "blocks": (2, 2, 2, 2)}
-L34: dict[str, Any] = {"blocks": (3, 4, 6, 3)}
-L50: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 4, 6, 3)}
-L101: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 4, 23, 3)}
-L152: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 8, 36, 3)}
-L200: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 24, 36, 3)}
-L269: dict[str, Any] = {"block": "bottleneck", "blocks": (3, 30, 48, 8)}
+_BIASES = ("stem", "residual", "shortcut")
 
-# Changes to a layout, by the letter or name that the field gives them.
-EARLY: dict[str, Any] = {"stride_in": "1x1"}
-DEEP: dict[str, Any] = {"stem": "deep"}
-DEEP_D: dict[str, Any] = {"stem": "deep", "shortcut": "D"}
-DEEP_S: dict[str, Any] = {"stem": "deep", "stem_width": 128}
-TIERED: dict[str, Any] = {"stem": "tiered", "shortcut": "D"}
-GATED: dict[str, Any] = {"se_reduction": 16}
-WITH_ECA: dict[str, Any] = {"attention": "eca"}
-SILU: dict[str, Any] = {"activation": "silu"}
-POOLLESS: dict[str, Any] = {"stem_strides": (2, 1, 2), "stem_pool": False}
-PREACTIVATED: dict[str, Any] = {"order": "pre"}
-WITHOUT: dict[str, Any] = {"shortcut": "none"}
-G32X4: dict[str, Any] = {"groups": 32, "group_width": 4}
-G32X8: dict[str, Any] = {"groups": 32, "group_width": 8}
-G64X4: dict[str, Any] = {"groups": 64, "group_width": 4}
-BIASED: dict[str, Any] = {"bias": ("stem", "residual", "shortcut"), "shortcut_norm": False}
-SMALL: dict[str, Any] = {
-    "stem": "3x3",
-    "stem_width": 16,
-    "widths": (16, 32, 64),
-    "classes": 10,
-    "input_size": (32, 32),
+PARTS: dict[int | str, Fields] = {
+    # layouts by depth (He et al. 2015, Table 1; He et al. 2016 for 200; the rest timm)
+    10: {"blocks": (1, 1, 1, 1)},
+    14: {"block": "bottleneck", "blocks": (1, 1, 1, 1)},
+    18: {"blocks": (2, 2, 2, 2)},
+    26: {"block": "bottleneck", "blocks": (2, 2, 2, 2)},
+    34: {"blocks": (3, 4, 6, 3)},
+    50: {"block": "bottleneck", "blocks": (3, 4, 6, 3)},
+    101: {"block": "bottleneck", "blocks": (3, 4, 23, 3)},
+    152: {"block": "bottleneck", "blocks": (3, 8, 36, 3)},
+    200: {"block": "bottleneck", "blocks": (3, 24, 36, 3)},
+    269: {"block": "bottleneck", "blocks": (3, 30, 48, 8)},
+    # changes, by the letter or name that the field gives them
+    "early": {"stride_in": "1x1"},
+    "c": {"stem": "deep"},
+    "d": {"stem": "deep", "shortcut": "D"},
+    "s": {"stem": "deep", "stem_width": 128},
+    "t": {"stem": "tiered", "shortcut": "D"},
+    "poolless": {"stem_strides": (2, 1, 2), "stem_pool": False},
+    "pre": {"order": "pre"},
+    "plain": {"shortcut": "none"},
+    "32x4d": {"groups": 32, "group_width": 4},
+    "32x8d": {"groups": 32, "group_width": 8},
+    "64x4d": {"groups": 64, "group_width": 4},
+    "se": {"se_reduction": 16},
+    "eca": {"attention": "eca"},
+    "gc": {"attention": "gc", "se_reduction": 8},
+    "aa": {"antialias": "average"},
+    "blur": {"antialias": "blur"},
+    "gn": {"norm": "group"},
+    "silu": {"activation": "silu"},
+    "biased": {"bias": _BIASES},
+    "all biased": {"bias": (*_BIASES, "head")},
+    "cifar10": {"stem": "3x3", "classes": 10, "input_size": (32, 32)},
+    "256": {"input_size": (256, 256)},
 }
-CHAINED: dict[str, Any] = {
-    "block": "conv",
-    "widths": (64, 128, 256, 512, 512),
-    "stem": "none",
-    "shortcut": "none",
-    "bias": ("residual",),
-    "head": "mlp",
-}
-PREACTIVATED_SMALL: dict[str, Any] = {**SMALL, **PREACTIVATED, **EARLY, "block": "bottleneck"}
-CIFAR10: dict[str, Any] = {"stem": "3x3", "classes": 10, "input_size": (32, 32)}
-RESNEXT_29: dict[str, Any] = {
-    **CIFAR10,
-    "block": "bottleneck",
-    "blocks": (3, 3, 3),
-    "widths": (64, 128, 256),
-}
-TOWER: dict[str, Any] = {
-    "stem": "3x3",
-    "stem_width": 256,
-    "widths": (256,),
-    "in_channels": 17,
-    "input_size": (19, 19),
-    "head": "none",
-}
+
+
+def of(*parts: int | str | Fields, **own: Any) -> Fields:
+    """The fields of some parts, by their names in PARTS or as they are, and a network's own.
+
+    Of several values of a field the last holds.
+    """
+    fields: Fields = {}
+    for part in parts:
+        fields |= part if isinstance(part, dict) else PARTS[part]
+    return fields | own
+
+
+def regnet(
+    initial: int, slope: float, step: float, depth: int, group_size: int, least: float = 0.0
+) -> Fields:
+    """The fields of a RegNet (Radosavovic et al. 2020, arXiv 2003.13678, equations 2 to 4).
+
+    initial, slope, step: w_0, w_a and w_m. Block j is `initial + slope * j` wide, rounded to a
+    power of `step` times `initial` and then to a multiple of 8; a stage is the blocks of one width,
+    rounded to a multiple of its group size, where `least` is
+    given half up, and up where it would be less than `least` of it, as torchvision does.
+    """
+    powers = [round(log((initial + slope * j) / initial) / log(step)) for j in range(depth)]
+    each = [8 * round(initial * step**power / 8) for power in powers]
+    widths = sorted(set(each))
+    sizes = [min(group_size, width) for width in widths]
+    return {
+        "block": "bottleneck",
+        "expansion": 1,
+        "blocks": tuple(each.count(width) for width in widths),
+        "widths": tuple(map(partial(_divided, least), widths, sizes)),
+        "strides": (2,) * len(widths),
+        "group_size": tuple(sizes),
+        "stem": "3x3",
+        "stem_width": 32,
+        "stem_strides": (2,),
+    }
+
+
+def _divided(least: float, width: int, size: int) -> int:
+    """The nearest multiple of a group's size."""
+    return divisible(width, size, least) if least else round(width / size) * size

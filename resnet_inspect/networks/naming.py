@@ -14,10 +14,10 @@ import os
 import re
 from typing import Any
 
-from resnet_inspect.errors import FormatError, InspectError
+from resnet_inspect.errors import FormatError, InspectError, shown
 from resnet_inspect.networks import zoo
 from resnet_inspect.networks.graph import HEAD, STEM, LayerGraph
-from resnet_inspect.networks.spec import ResNetSpec, field_named
+from resnet_inspect.networks.spec import FIELDS, ResNetSpec, field_named
 
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
 
@@ -35,16 +35,55 @@ def named(name: str | os.PathLike[str]) -> ResNetSpec:
             "the model (package.module:callable), or a .pt2 file that torch.export.save wrote"
         )
     if base.lower().endswith(".toml"):
-        from resnet_inspect.networks.spec_file import read  # tomllib only where there is TOML
-
-        return _variant(read(base, _zoo_network), fields, text)
+        return _variant(_read(base), fields, text)
     return _variant(zoo.spec(base), fields, text)
 
 
-def _zoo_network(text: str) -> ResNetSpec:
-    """A name of the zoo, or a variant of it: what a TOML file may start from."""
-    base, fields = divide(text)
-    return _variant(zoo.spec(base), fields, text)
+def _read(name: str) -> ResNetSpec:
+    """The spec that a TOML file describes, named after the file unless it gives a name.
+
+    Its fields, and optionally `base`, a network of the zoo to change:
+
+        base = "resnet50[stem=deep]"
+        blocks = [2, 2, 2, 2]
+
+    Raises FormatError with the file, the line and the key that cannot be used.
+    """
+    from pathlib import Path  # only where there is TOML: it takes longer than all of this
+
+    from resnet_inspect.files import read_toml
+
+    path = Path(name)
+    text, fields = read_toml(path, "name a network ('models' lists them) or a TOML file")
+    base = fields.pop("base", None)
+    try:
+        start = ResNetSpec() if base is None else _base(base)
+        return start.with_changes({"name": path.stem, **fields})
+    except InspectError as error:
+        raise FormatError(f"{path}{_line(text, error)}: {error}") from None
+
+
+def _base(name: object) -> ResNetSpec:
+    if not isinstance(name, str):
+        raise FormatError(
+            f"base is {shown(name)}; give the name of a network in quotes", fields=("base",)
+        )
+    try:
+        base, fields = divide(name)
+        return _variant(zoo.spec(base), fields, name)
+    except InspectError as error:
+        raise FormatError(f"base: {error}", fields=("base",)) from None
+
+
+def _line(text: str, error: InspectError) -> str:
+    """', line 4' for the first of an error's fields that the file has; '' if it has none."""
+    for field in error.fields:
+        alias = FIELDS[field].alias if field in FIELDS else ""
+        keys = "|".join(map(re.escape, filter(None, (field, alias))))
+        place = re.search(rf"^\s*['\"]?({keys})['\"]?\s*=", text, re.M)
+        if place is not None:
+            return f", line {text.count(chr(10), 0, place.end()) + 1}"
+    return ""
 
 
 def divide(text: str) -> tuple[str, str | None]:

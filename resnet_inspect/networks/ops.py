@@ -25,9 +25,6 @@ class Op:
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
-    arity: ClassVar[int] = 1
-    """How many tensors it takes."""
-
     category: ClassVar[str] = "other"
     """Which of op_labels.CATEGORIES it belongs to."""
 
@@ -359,7 +356,6 @@ class Add(Op):
 
     category = "addition and gating"
 
-    arity = 2
     inplace: bool = True
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -372,8 +368,6 @@ class Scale(Op):
     """Each channel times its gate: (C, H, W) x (C, 1, 1)."""
 
     category = "addition and gating"
-
-    arity = 2
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if shapes[1] != (shapes[0][0], 1, 1):

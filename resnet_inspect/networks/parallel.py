@@ -6,19 +6,16 @@ RepVGG (Ding et al. 2021, arXiv 2101.03697, Figure 2) and MobileOne (Vasu et al.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.attention import attend
-from resnet_inspect.networks.design import Builder, Part, Tensor, conv, normalized
+from resnet_inspect.networks.design import Module, Part, Tensor, conv
+from resnet_inspect.networks.gates import squeeze_excite
 from resnet_inspect.networks.graph import STEM
-from resnet_inspect.networks.spec import ResNetSpec
 
 PARALLEL = ("repvgg", "mobileone")
 """Kinds of block, and `repvgg` of stem, whose convolutions run side by side."""
 
 
-def parallel(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
+def parallel(module: Module[Tensor], part: Part, entering: Tensor) -> Tensor:
     """A 1x1, 3x3 convolutions, and the input where the shape stays, each normalized: their sum.
 
     A part without a 3x3 has further 1x1 in its place.
@@ -28,46 +25,16 @@ def parallel(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> T
     sides = {"conv_kxk" + (f"_{n}" if n else ""): kernel for n in range(branches)}
     if kernel > 1:
         sides = {"conv_1x1": 1, **sides}
-    kept, total = None, None
-    if not part.changes:
-        kept = normalized(net, spec, part.leaving, entering, f"{path}.identity")
+    kept = [] if part.changes else [module.normalized(entering, "identity")]
     bias = ("stem" if is_stem else "residual") in spec.bias
+    total: list[Tensor] = []
     for name, side in sides.items():
         op = conv(part.entering, part.leaving, side, part.stride, part.groups, bias)
-        out = net.add(op, entering, name=f"{path}.{name}.conv")
-        out = normalized(net, spec, part.leaving, out, f"{path}.{name}.bn")
-        if total is None:
-            total = out
-        else:  # RepVGG's first sum is a new tensor
-            added = ops.Add(spec.block == "mobileone")
-            total = net.add(added, total, out, name=f"{path}.add")
-    assert total is not None
-    if kept is not None:
-        total = net.add(ops.Add(), total, kept, name=f"{path}.add")
+        inner = module.within(name)
+        total.append(inner.normalized(inner.add(op, entering, name="conv"), "bn"))
+        if len(total) > 1:  # RepVGG's first sum is a new tensor
+            total = [module.add(ops.Add(spec.block == "mobileone"), *total)]
+    tensor = module.add(ops.Add(), *total, *kept) if kept else total[0]
     if spec.attention != "none" and not (is_stem and spec.block == "mobileone"):
-        total = attend(net, part, f"{path}.se", part.leaving, total)
-    return net.add(spec.act, total, name=f"{path}.{spec.act_path}")
-
-
-def takes_turns(spec: ResNetSpec) -> bool:
-    """Whether the blocks of a stage are of two kinds, in turn."""
-    return spec.block == "mobileone" or (spec.block == "repvgg" and spec.groups > 1)
-
-
-def in_turn(spec: ResNetSpec, stage: int, parts: Sequence[Part]) -> list[Part]:
-    """The blocks of a stage: with groups every other (RepVGG's g4), or depthwise and 1x1."""
-    if spec.block == "repvgg":
-        return [part._replace(groups=spec.groups if n % 2 else 1) for n, part in enumerate(parts)]
-    gated = spec.attention_blocks[stage] if spec.attention_blocks else len(parts)
-    pairs = []
-    for n, part in enumerate(parts):
-        width = parts[0].entering if n < 2 else part.entering
-        if n % 2:
-            part = part._replace(entering=width, inner=0)
-        else:
-            part = part._replace(entering=width, inner=width, leaving=width, groups=width)
-        if n < len(parts) - gated:
-            plain = part.design._replace(attention="none")
-            part = part._replace(design=plain, kind=part.kind.removeprefix("SE"))
-        pairs.append(part)
-    return pairs
+        tensor = squeeze_excite(module.within("se"), part, tensor)
+    return module.add(spec.act, tensor, name=spec.act_path)

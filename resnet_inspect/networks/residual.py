@@ -6,57 +6,44 @@ Paths are torchvision's, and timm's for what only timm has.
 from __future__ import annotations
 
 from resnet_inspect.networks import ops
-from resnet_inspect.networks.attention import GATES, HIERARCHY, PATHS, attend
 from resnet_inspect.networks.choices import BLOCKS
-from resnet_inspect.networks.design import (
-    CHAIN,
-    Builder,
-    Part,
-    Tensor,
-    activated,
-    conv,
-    convolved,
-    dropped,
-    normalized,
-    pooled,
-)
-from resnet_inspect.networks.spec import ResNetSpec
-from resnet_inspect.networks.unpadded import cropped
+from resnet_inspect.networks.design import Module, Part, Tensor, conv
+from resnet_inspect.networks.gates import GATES, HIERARCHY, PATHS, squeeze_excite
+from resnet_inspect.networks.stage_layout import ALPHA
 
 _ADD = ops.Add()
 
-ALPHA = 0.2
-"""What networks of scaled convolutions multiply a residual by."""
-
-_OF_ATTENTION = {
-    "se": "SE",
-    "eca": "ECA",
-    "gc": "GC",
-    "sk": "SK",
-    "sk-full": "SK",
-    "split": "Split",
-    "cbam": "CBAM",
-}
+GAIN = 2.0
+"""What networks of scaled convolutions multiply by what leaves their attention."""
 
 
-_CLASSES = {
-    "basic": "BasicBlock",
-    "bottleneck": "Bottleneck",
-    "edge": "EdgeBlock",
-    "repvgg": "RepVGGBlock",
-    "mobileone": "MobileOneBlock",
-}
-
-
-def block_kind(spec: ResNetSpec, block: str = "") -> str:
-    """What a block of this network calls itself: Bottleneck, PreActBasicBlock, SEBottleneck, .."""
-    if spec.block == "conv":
-        return CHAIN
-    base = _CLASSES[block or spec.block]
-    plain = "Plain" if spec.shortcut == "none" else ""
-    before = {"post": "", "inner": "Inner"}.get(spec.order, "PreAct")
-    gated = _OF_ATTENTION.get(spec.attention or "none", "")
-    return plain + before + gated + ("Res2" if spec.scales > 1 else "") + base
+def residual_block(block: Module[Tensor], part: Part, entering: Tensor) -> Tensor:
+    """A block of a residual, and of what leads around it; gives their sum, activated."""
+    spec = part.design
+    projects = part.changes or part.projects or spec.shortcut == "C"
+    passes = spec.shortcut != "none" and not (projects and spec.shortcut == "identity")
+    # a projection takes the activated input (He et al. 2016, section 4.1)
+    tensor, bypass = _RESIDUALS[spec.order](block, part, entering)
+    if spec.attention_at != "inner" and spec.attention in GATES:
+        if spec.attention_at == "activated":
+            tensor = block.add(spec.act, tensor, name=spec.act_path)
+        tensor = _attend(block, part, tensor)
+    tensor = block.dropped(part.drop, tensor, "drop_path", "DropPath")
+    if spec.skipinit:
+        tensor = block.add(ops.Gain(), tensor, name="skipinit")
+    if spec.convolution == "scaled":
+        tensor = block.add(ops.Multiply(ALPHA), tensor, name="alpha")
+    if passes:
+        if spec.order != "ahead" and (not projects or spec.shortcut == "A"):
+            bypass = entering
+        if projects:
+            bypass = _shortcut(block, part, bypass)
+        if part.window == (3, 0):
+            bypass = _cropped(block, tensor, bypass)
+        tensor = block.add(_ADD, tensor, bypass, name="add")
+    if spec.order == "post" and not spec.linear_out:
+        tensor = _activated(block, part, tensor, BLOCKS[spec.block] + spec.extra_conv)
+    return tensor
 
 
 def _residual_convs(part: Part) -> list[ops.Conv2d]:
@@ -91,164 +78,140 @@ def _residual_convs(part: Part) -> list[ops.Conv2d]:
     return convs
 
 
-def residual_block(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> Tensor:
-    """A block of a residual, and of what leads around it; gives their sum, activated."""
-    spec = part.design
-    projects = part.changes or part.projects or spec.shortcut == "C"
-    passes = spec.shortcut != "none" and not (projects and spec.shortcut == "identity")
-    residual = _RESIDUALS[spec.order]
-    # a projection takes the activated input (He et al. 2016, section 4.1)
-    tensor, bypass = residual(net, part, path, entering)
-    if spec.attention_at != "inner" and spec.attention in GATES:
-        if spec.attention_at == "activated":
-            tensor = net.add(spec.act, tensor, name=f"{path}.{spec.act_path}")
-        tensor = attend(net, part, f"{path}.se", part.leaving, tensor)
-    tensor = dropped(net, part.drop, tensor, f"{path}.drop_path", "DropPath")
-    if spec.skipinit:
-        tensor = net.add(ops.Gain(), tensor, name=f"{path}.skipinit")
-    if spec.convolution == "scaled":
-        tensor = net.add(ops.Multiply(ALPHA), tensor, name=f"{path}.alpha")
-    if passes:
-        if spec.order != "ahead" and (not projects or spec.shortcut == "A"):
-            bypass = entering
-        if projects:
-            bypass = _shortcut(net, part, f"{path}.downsample", bypass)
-        if part.window == (3, 0):
-            bypass = cropped(net, net.shape(tensor), path, bypass)
-        tensor = net.add(_ADD, tensor, bypass, name=f"{path}.add")
-    if spec.order == "post" and not spec.linear_out:
-        tensor = _activated(net, part, path, tensor, BLOCKS[spec.block] + spec.extra_conv)
+def _attend(block: Module[Tensor], part: Part, tensor: Tensor) -> Tensor:
+    """A tensor, gated by the network's attention."""
+    gate = block.within("se")
+    if part.design.attention == "se":
+        tensor = squeeze_excite(gate, part, tensor)
+    else:
+        from resnet_inspect.networks.attention import gated
+
+        tensor = gated(gate, part, tensor)
+    if part.design.convolution == "scaled":
+        tensor = block.add(ops.Multiply(GAIN), tensor, name="gain")
     return tensor
 
 
-def _activated(
-    net: Builder[Tensor], part: Part, path: str, tensor: Tensor, number: int, keeps: bool = False
-) -> Tensor:
-    """The block's activation, which is one module that is called again; keeps: its input."""
-    spec, path = part.design, f"{path}.{part.design.act_path}"
-    if keeps:  # a module of its own, not in place
-        return activated(net, spec, tensor, f"{path}_in", keeps=True)
-    special = spec.attention_at == "activated" or _path_kind(part) in PATHS
+def _activated(block: Module[Tensor], part: Part, tensor: Tensor, number: int) -> Tensor:
+    """The block's activation, which is one module that is called again."""
+    spec, path = part.design, part.design.act_path
+    special = spec.attention_at == "activated" or spec.scales > 1 or spec.attention in PATHS
     if special or spec.linear_out or (spec.order != "post" and spec.norm == "none"):
-        return activated(net, spec, tensor, path)  # the builder numbers them, if they are several
-    return activated(net, spec, tensor, f"{path}{number}", path)
+        return block.activated(tensor, path)  # the builder numbers them, if they are several
+    return block.activated(tensor, f"{path}{number}", path)
 
 
 _NUMBERS = (("1", "2", "3"), ("1", "2", "2b", "3"))
 """What a block's convolutions are called, without and with one more."""
 
 
-def _path_kind(part: Part) -> str:
-    return HIERARCHY if part.design.scales > 1 else part.design.attention
-
-
-def _preactivated(
-    net: Builder[Tensor], part: Part, path: str, entering: Tensor
-) -> tuple[Tensor, Tensor]:
+def _preactivated(block: Module[Tensor], part: Part, entering: Tensor) -> tuple[Tensor, Tensor]:
     """The residual of a pre-activation block, and its activated input."""
     spec, tensor = part.design, entering
     bypass, convs = entering, _residual_convs(part)
     for i, op in enumerate(convs, start=1):
         number = _NUMBERS[spec.extra_conv][i - 1]
-        tensor = normalized(net, spec, op.in_channels, tensor, f"{path}.bn{number}")
-        tensor = _activated(net, part, path, tensor, i, keeps=i == 1 and spec.norm == "none")
+        tensor = block.normalized(tensor, f"bn{number}")
+        if i == 1 and spec.norm == "none":  # a module of its own, not in place
+            tensor = block.activated(tensor, f"{spec.act_path}_in", keeps=True)
+        else:
+            tensor = _activated(block, part, tensor, i)
         if i == 1:
             if spec.convolution == "scaled":
-                tensor = net.add(ops.Multiply(part.damping), tensor, name=f"{path}.beta")
+                tensor = block.add(ops.Multiply(part.damping), tensor, name="beta")
             bypass = tensor
         else:
-            tensor = dropped(net, spec.block_drop_rate, tensor, f"{path}.dropout")
-        tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
+            tensor = block.dropped(spec.block_drop_rate, tensor, "dropout")
+        tensor = block.convolved(op, tensor, f"conv{number}")
         if i == len(convs) - 1 and spec.attention_at == "inner" and spec.attention in GATES:
-            tensor = attend(net, part, f"{path}.se", op.out_channels, tensor)
+            tensor = _attend(block, part, tensor)
     return tensor, bypass
 
 
-def _postactivated(
-    net: Builder[Tensor], part: Part, path: str, entering: Tensor
-) -> tuple[Tensor, Tensor]:
+def _postactivated(block: Module[Tensor], part: Part, entering: Tensor) -> tuple[Tensor, Tensor]:
     """The residual of a block that activates what its convolutions give, and its input."""
-    spec = part.design
-    convs, tensor = _residual_convs(part), entering
+    spec, tensor = part.design, entering
+    convs = _residual_convs(part)
+    special = HIERARCHY if spec.scales > 1 else spec.attention
     middle = 2 if spec.block == "bottleneck" else 1
     strided = 1 if spec.stride_in == "1x1" else middle
-    special = _path_kind(part)
     for i, op in enumerate(convs, start=1):
+        number = _NUMBERS[spec.extra_conv][i - 1]
         pools = i == strided and part.stride > 1
         if pools and spec.antialias == "before":
-            tensor = pooled(net, "before", part.stride, op.in_channels, tensor, f"{path}.aa")
+            tensor = block.pooled("before", part.stride, tensor, "aa")
         if i == middle and special in PATHS:
-            at = path if special == HIERARCHY else f"{path}.conv{i}"
-            tensor = PATHS[special](net, part, at, op, tensor)
+            from resnet_inspect.networks.attention import in_place_of
+
+            inside = block if special == HIERARCHY else block.within(f"conv{i}")
+            tensor = in_place_of(inside, special, part, op, tensor)
         else:
-            number = _NUMBERS[spec.extra_conv][i - 1]
             if i == middle and part.attends:
                 from resnet_inspect.networks.self_attention import attend_to
 
-                tensor = attend_to(net, part, f"{path}.self_attn", op, tensor)
+                tensor = attend_to(block.within("self_attn"), part, op, tensor)
             else:
-                tensor = convolved(net, spec, op, tensor, f"{path}.conv{number}")
-            norm = f"{path}.bn{number}"
-            tensor = normalized(net, spec, op.out_channels, tensor, norm, i < len(convs))
+                tensor = block.convolved(op, tensor, f"conv{number}")
+            tensor = block.normalized(tensor, f"bn{number}", i < len(convs))
             if i < len(convs):
-                tensor = _activated(net, part, path, tensor, i)
+                tensor = _activated(block, part, tensor, i)
         if pools and spec.antialias not in ("none", "before"):
-            width = op.out_channels * (spec.scales if i == middle else 1)
-            tensor = pooled(net, spec.antialias, part.stride, width, tensor, f"{path}.aa")
+            tensor = block.pooled(spec.antialias, part.stride, tensor, "aa")
         gated = i == middle and spec.attention_at == "inner" and not part.attends
         if gated and spec.attention in GATES:
-            tensor = attend(net, part, f"{path}.se", spec.scales * op.out_channels, tensor)
+            tensor = _attend(block, part, tensor)
     return tensor, entering
 
 
-def _inner(net: Builder[Tensor], part: Part, path: str, entering: Tensor) -> tuple[Tensor, Tensor]:
+def _inner(block: Module[Tensor], part: Part, entering: Tensor) -> tuple[Tensor, Tensor]:
     """The residual of a block that is activated between its convolutions alone, and its input.
 
     With norms before, between and after them (Han et al. 2016, arXiv 1610.02915, Figure 6d), or
     none (Lim et al. 2017, arXiv 1707.02921, Figure 2c).
     """
-    spec = part.design
-    tensor = normalized(net, spec, part.entering, entering, f"{path}.bn1")
+    tensor = block.normalized(entering, "bn1")
     convs = _residual_convs(part)
     for i, op in enumerate(convs, start=1):
-        tensor = convolved(net, spec, op, tensor, f"{path}.conv{i}")
-        tensor = normalized(net, spec, op.out_channels, tensor, f"{path}.bn{i + 1}")
+        tensor = block.normalized(block.convolved(op, tensor, f"conv{i}"), f"bn{i + 1}")
         if i < len(convs):
-            tensor = activated(net, spec, tensor, f"{path}.{spec.act_path}")
+            tensor = block.activated(tensor, part.design.act_path)
     return tensor, entering
 
 
-_RESIDUALS = {
-    "post": _postactivated,
-    "pre": _preactivated,
-    "ahead": _preactivated,
-    "inner": _inner,
-}
+_RESIDUALS = {"post": _postactivated, "pre": _preactivated, "ahead": _preactivated, "inner": _inner}
 
 
-def _shortcut(net: Builder[Tensor], part: Part, path: str, tensor: Tensor) -> Tensor:
+def _shortcut(block: Module[Tensor], part: Part, tensor: Tensor) -> Tensor:
     """Options A, B, C (He et al. 2015, section 3.3) and D (He et al. 2018, Figure 2c)."""
     spec, stride = part.design, part.stride
     if spec.shortcut == "A":
         pad = ops.ZeroPad(part.entering, part.leaving, (stride, stride))
-        return net.add(pad, tensor, name=path)
-    number = 0
+        return block.add(pad, tensor, name="downsample")
+    module, number = block.within("downsample"), 0
     if spec.shortcut == "D":
         if stride > 1:
             pool = ops.AvgPool2d((stride, stride), (stride, stride), ceil=True)
-            tensor = net.add(pool, tensor, name=f"{path}.0")
+            tensor = module.add(pool, tensor, name="0")
             stride = 1
         elif part.dilation[1] > 1:  # a pool stays where a stage dilates in place of striding
             from resnet_inspect.networks.torch_ops import Pad
 
-            tensor = net.add(Pad((0, 1, 0, 1)), tensor, name=f"{path}.0_pad")
-            tensor = net.add(ops.AvgPool2d((2, 2), (1, 1)), tensor, name=f"{path}.0")
+            tensor = module.add(Pad((0, 1, 0, 1)), tensor, name="0_pad")
+            tensor = module.add(ops.AvgPool2d((2, 2), (1, 1)), tensor, name="0")
         number = 1  # timm keeps the pool's place where there is nothing to pool
-    bias, side = "shortcut" in spec.bias, spec.shortcut_kernel
-    if stride == 1 and part.stride == 1:
-        side = 1
-    op = conv(part.entering, part.leaving, side, stride, 1, bias)
-    tensor = convolved(net, spec, op, tensor, f"{path}.{number}")
+    side = 1 if stride == part.stride == 1 else spec.shortcut_kernel
+    op = conv(part.entering, part.leaving, side, stride, 1, "shortcut" in spec.bias)
+    tensor = module.convolved(op, tensor, f"{number}")
     if spec.order in ("post", "inner") and spec.shortcut_norm:
-        tensor = normalized(net, spec, part.leaving, tensor, f"{path}.{number + 1}", False)
+        tensor = module.normalized(tensor, f"{number + 1}", False)
     return tensor
+
+
+def _cropped(block: Module[Tensor], residual: Tensor, tensor: Tensor) -> Tensor:
+    """A tensor without the last rows and columns that the residual lacks."""
+    (_, *left), (_, *there) = block.shape(residual), block.shape(tensor)
+    if left == there:
+        return tensor
+    from resnet_inspect.networks.torch_ops import Pad
+
+    return block.add(Pad((0, left[1] - there[1], 0, left[0] - there[0])), tensor, name="crop")

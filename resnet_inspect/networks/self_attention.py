@@ -1,4 +1,4 @@
-"""Self-attention between the positions of a map, in place of a block's 3x3 convolution.
+"""Self-attention between the positions of a map: in place of a block's 3x3, or as a head.
 
 Paths are timm's. As in attention.py, each function adds its layers and gives what leaves them.
 """
@@ -10,14 +10,13 @@ from functools import partial
 from typing import Any
 
 from resnet_inspect.errors import ShapeError
-from resnet_inspect.networks import ops
-from resnet_inspect.networks.attention_module import Module
-from resnet_inspect.networks.design import Builder, Part, Tensor, batch_norm, conv
+from resnet_inspect.networks import ops, torch_ops
+from resnet_inspect.networks.attention import Attending, placed
+from resnet_inspect.networks.design import Module, Part, Tensor, batch_norm, conv
 from resnet_inspect.networks.shapes import Pair, Shape, elements, show_shape
-from resnet_inspect.networks.torch_ops import Arithmetic, Conv, Move, Pad
 
 
-class Windows(Move):
+class Windows(torch_ops.Move):
     """Square windows of a map of zeros around it, as columns; side, stride, padding: of each."""
 
     side: int = 0
@@ -25,16 +24,15 @@ class Windows(Move):
     padding: int = 0
 
 
-def attend_to(
-    net: Builder[Tensor], part: Part, path: str, op: ops.Conv2d, tensor: Tensor
-) -> Tensor:
+def attend_to(module: Module[Tensor], part: Part, op: ops.Conv2d, tensor: Tensor) -> Tensor:
     """A block's self-attention; op: the convolution in whose place it is."""
-    attended: Tensor = KINDS[part.attends](Module(net, path), part, op.stride, tensor)
+    attending = Attending(module.net, module.design, module.path)
+    attended: Tensor = KINDS[part.attends](attending, part, op.stride, tensor)
     return attended
 
 
 def bottleneck_attention(
-    module: Module[Tensor], part: Part, stride: Pair, tensor: Tensor
+    module: Attending[Tensor], part: Part, stride: Pair, tensor: Tensor
 ) -> Tensor:
     """All positions attend to all, each knowing how far they are (arXiv 2101.11605, Figure 4)."""
     width, *grid = module.shape(tensor)
@@ -55,7 +53,7 @@ def bottleneck_attention(
 
 
 def _attended(
-    module: Module[Tensor], query: Tensor, key: Tensor, value: Tensor, asking: Pair, asked: Pair
+    module: Attending[Tensor], query: Tensor, key: Tensor, value: Tensor, asking: Pair, asked: Pair
 ) -> Tensor:
     """Values, weighed by how near their keys are to a query, and how far their positions.
 
@@ -68,7 +66,7 @@ def _attended(
     return module.product(near, value)
 
 
-def _distances(module: Module[Tensor], query: Tensor, asking: Pair, asked: Pair) -> Tensor:
+def _distances(module: Attending[Tensor], query: Tensor, asking: Pair, asked: Pair) -> Tensor:
     """A logit for each pair of positions, of how far they are from left to right and down."""
     *outer, _, features = module.shape(query)
     at = len(outer) + 1
@@ -77,11 +75,11 @@ def _distances(module: Module[Tensor], query: Tensor, asking: Pair, asked: Pair)
     across = module.shaped(across, *outer, *asking, 1, asked[1])
     down = _distance(module, module.swapped(query, at), asked[0], "height_rel")
     down = module.shaped(module.swapped(down, at), *outer, *asking, asked[0], 1)
-    apart = module.add(Arithmetic("add", (*outer, *asking, *asked)), across, down)
+    apart = module.add(torch_ops.Arithmetic("add", (*outer, *asking, *asked)), across, down)
     return module.shaped(apart, *outer, elements(asking), elements(asked))
 
 
-def _distance(module: Module[Tensor], query: Tensor, asked: int, name: str) -> Tensor:
+def _distance(module: Attending[Tensor], query: Tensor, asked: int, name: str) -> Tensor:
     """A logit for each pair of positions in a row: the query times what is learned of so far apart.
 
     Of the positions i and j that is entry j - i + asked - 1 of the query's row; where rows of one
@@ -94,12 +92,12 @@ def _distance(module: Module[Tensor], query: Tensor, asked: int, name: str) -> T
         return logits
     logits = module.shaped(logits, *outer, count * span)
     if asked - 1 > count:  # the last row ends later than it did
-        logits = module.add(Pad((0, asked - 1 - count)), logits)
+        logits = module.add(torch_ops.Pad((0, asked - 1 - count)), logits)
     logits = module.cut(logits, asked - 1, count * (span - 1))
     return module.cut(module.shaped(logits, *outer, count, span - 1), 0, asked)
 
 
-def _folded(module: Module[Tensor], tensor: Tensor, stride: Pair, shape: Shape) -> Tensor:
+def _folded(module: Attending[Tensor], tensor: Tensor, stride: Pair, shape: Shape) -> Tensor:
     """What heads give for each position, as a map of this shape, which a pool strides over."""
     copies = min(module.shape(tensor)[1:]) > 1
     tensor = module.shaped(module.swapped(tensor, 2), *shape, copies=copies)
@@ -111,7 +109,7 @@ def _folded(module: Module[Tensor], tensor: Tensor, stride: Pair, shape: Shape) 
 
 
 def lambda_layer(
-    module: Module[Tensor], part: Part, stride: Pair, tensor: Tensor, side: int = 9
+    module: Attending[Tensor], part: Part, stride: Pair, tensor: Tensor, side: int = 9
 ) -> Tensor:
     """Each query is given to a linear function, made of all positions and of those around its own.
 
@@ -129,7 +127,9 @@ def lambda_layer(
     value = module.swapped(module.shaped(value, each, count), 1)
     key = module.softmax(module.shaped(key, asked, count))
     whole = module.product(query, module.shaped(module.product(key, value), 1, asked, each))
-    around = Conv(1, asked, (side, side, 1), (1, 1, 1), (edge, edge, 0), 1, True, (1, 1, 1))
+    around = torch_ops.Conv(
+        1, asked, (side, side, 1), (1, 1, 1), (edge, edge, 0), 1, True, (1, 1, 1)
+    )
     near = module.add(around, module.shaped(value, 1, *grid, each), name="conv_lambda")
     near = module.swapped(module.shaped(near, 1, asked, count, each), 2)
     near = module.product(module.shaped(query, heads, count, 1, asked), near)
@@ -138,7 +138,7 @@ def lambda_layer(
 
 
 def halo_attention(
-    module: Module[Tensor],
+    module: Attending[Tensor],
     part: Part,
     stride: Pair,
     tensor: Tensor,
@@ -187,3 +187,48 @@ KINDS: dict[str, Callable[..., Any]] = {
     "halo-4": partial(halo_attention, heads=4),
 }
 """What takes the place of a 3x3 convolution, by the kind of self-attention that it is."""
+
+# --- as a head ----------------------------------------------------------------------------------
+
+HEAD_WIDTH = 64
+"""Channels of each head."""
+
+
+class Positions(torch_ops.Arithmetic):
+    """A learned vector for each position of a map, and one for a token before them, added.
+
+    grid: height and width of the map; made_for: those that there are vectors for, which are
+    resampled where these differ.
+    """
+
+    grid: Pair = (0, 0)
+    made_for: Pair = (0, 0)
+
+
+def attention_pool(head: Module[Tensor], part: Part, tensor: Tensor) -> Tensor:
+    """The mean of all positions asks each of them (Radford et al. 2021, section 2.3).
+
+    All of them ask, and the first answer is taken; positions are learned for the network's own
+    input size, and resampled for another.
+    """
+    module = Attending(head.net, head.design, head.path)
+    width, height, across = module.shape(tensor)
+    made_for, count = part.positions, height * across + 1
+    tensor = module.add(torch_ops.View("flatten", (width, height * across)), tensor)
+    tensor = module.swapped(tensor, 1)
+    mean = module.add(torch_ops.Reduce("mean", (1, width), (0,)), tensor)
+    tensor = module.add(torch_ops.Concat(), mean, tensor, name="cat")
+    params = (elements(made_for) + 1) * width
+    known = Positions("add", (count, width), params, grid=(height, across), made_for=made_for)
+    tensor = module.add(known, tensor, name="pos_embed")
+    heads, each = width // HEAD_WIDTH, HEAD_WIDTH
+    asked = []
+    for name in "qkv":
+        projected = module.add(ops.Linear(width, width), tensor, name=name)
+        asked.append(module.swapped(module.shaped(projected, count, heads, each), 1))
+    answer = torch_ops.Attention((heads, count, each))
+    tensor = module.swapped(module.add(answer, *asked, name="scaled_dot_product_attention"), 1)
+    tensor = module.shaped(tensor, count, width)  # answers lie as those who ask
+    tensor = module.add(ops.Linear(width, part.leaving), tensor, name="proj")
+    first = torch_ops.View("select", (part.leaving,), ((-1, 0, 1), *placed((0,), (part.leaving,))))
+    return module.add(first, tensor)

@@ -14,16 +14,15 @@ from math import prod
 from typing import Any
 
 from resnet_inspect.errors import unknown
-from resnet_inspect.networks.choices import BLOCKS
+from resnet_inspect.networks.choices import BLOCKS, Choices
 from resnet_inspect.networks.shapes import Shape, divisible
 from resnet_inspect.networks.spec_field import SpecField, described
 from resnet_inspect.networks.spec_rules import check, follow, freed
-from resnet_inspect.networks.training_choices import TrainingChoices
 
 
-# Only here are methods made of the choices: each class of them would make all of them again.
+# Only here are methods made of the choices: their class would make all of them again.
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResNetSpec(TrainingChoices):
+class ResNetSpec(Choices):
     """A residual network: its `Choices`, checked, and what follows from them."""
 
     def __post_init__(self) -> None:

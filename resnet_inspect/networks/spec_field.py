@@ -1,13 +1,15 @@
 """SpecField: what one field of a ResNetSpec takes, how it is read from text, and how it is told.
 
-`spec_field` declares one where the spec is defined; checks, TOML files, inline names and the
-command line's options read the descriptions that `described` collects.
+`of_network` and `of_block` declare one where the spec is defined, and its annotation says of which
+kind it is; checks, TOML files, inline names and the command line's options read the descriptions
+that `described` collects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field, fields
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +19,18 @@ LARGEST = 2**20
 """No width or size of a real network is near this; it catches slips before they cost gigabytes."""
 
 Kind = Literal["word", "words", "number", "numbers", "decimal", "decimals", "flag"]
+
+_KINDS: Mapping[str, tuple[Kind, str]] = {
+    "str": ("word", "KIND"),
+    "tuple[str, ...]": ("words", "KIND,.."),
+    "int": ("number", "N"),
+    "tuple[int, ...]": ("numbers", "N,N,.."),
+    "tuple[int, int]": ("numbers", "N,N"),
+    "float": ("decimal", "P"),
+    "tuple[float, ...]": ("decimals", "R,.."),
+    "bool": ("flag", ""),
+}
+"""What a field takes, and what help shows for a value unless it says better, by its annotation."""
 
 _TYPES: Mapping[Kind, Any] = {
     "word": str,
@@ -49,8 +63,8 @@ class SpecField(NamedTuple):
     'number' or 'numbers' (whole, `least` to `most`), 'decimal' or 'decimals' (they may have a
     fraction), or 'flag'. default: None if the value follows from other fields. help: one sentence,
     without choices and default; meanings: a few words for a choice. metavar: what help shows for a
-    value; example: a value as text. alias: another name of the field. of_block: whether it also
-    describes a residual block by itself.
+    value; example: a value as text. least: by default 1, or 0 where the default is. alias: another
+    name of the field. of_block: whether it also describes a residual block by itself.
     """
 
     name: str
@@ -142,20 +156,27 @@ class SpecField(NamedTuple):
         return f"[{', '.join(f'{quote}{item}{quote}' for item in self.example.split(','))}]"
 
 
-def spec_field(
-    default: Any,
-    kind: Kind,
-    metavar: str,
-    help: str,
-    choices: Sequence[str] | Mapping[str, str] = (),
-    **description: Any,
+def of_network(
+    default: Any, help: str, choices: Sequence[str] | Mapping[str, str] = (), **description: Any
 ) -> Any:
     """A dataclass field that carries its description; choices: their meanings, if a mapping."""
     meanings = choices if isinstance(choices, Mapping) else {}
-    about = SpecField("", kind, metavar, help, default, tuple(choices), meanings, **description)
-    return field(default=default, metadata={"about": about})
+    if default == 0 and not isinstance(default, bool):
+        description = {"least": 0, **description}
+    about = SpecField("", "word", "", help, default, tuple(choices), meanings)
+    return field(default=default, metadata={"about": about._replace(**description)})
+
+
+of_block = partial(of_network, of_block=True)
+"""A field that also describes a residual block by itself."""
 
 
 def described(spec: Any) -> dict[str, SpecField]:
     """The descriptions of a spec's fields by name, in the order in which it declares them."""
-    return {item.name: item.metadata["about"]._replace(name=item.name) for item in fields(spec)}
+    found = {}
+    for item in fields(spec):
+        kind, metavar = _KINDS[str(item.type).removesuffix(" | None")]
+        about: SpecField = item.metadata["about"]
+        shown = about.metavar or metavar
+        found[item.name] = about._replace(name=item.name, kind=kind, metavar=shown)
+    return found

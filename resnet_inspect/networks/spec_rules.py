@@ -5,16 +5,22 @@ Each check says which value cannot stand, and what is possible.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import accumulate
 from operator import mul
 from typing import Any
 
 from resnet_inspect.errors import SpecError
-from resnet_inspect.networks.channel_rules import ACTIVE, GROUPED, check_channels, check_stem
+from resnet_inspect.networks.channel_rules import (
+    ACTIVE,
+    GROUPED,
+    STEM_STRIDES,
+    check_channels,
+    check_stem,
+)
 from resnet_inspect.networks.choices import PRELU
 from resnet_inspect.networks.ops import GAMMAS
-from resnet_inspect.networks.stems import STEM_STRIDES
 
 ResNetSpec = Any
 """The spec, which calls these rules when it is made."""
@@ -25,26 +31,25 @@ REDUCTIONS = {"se": 16, "gc": 8, "sk": 16, "sk-full": 16, "split": 4, "cbam": 16
 
 def follow(spec: ResNetSpec) -> None:
     """Give fields that follow from others their values."""
-    if not spec.strides:
-        object.__setattr__(spec, "strides", (1,) + (2,) * (len(spec.blocks) - 1))
-    if spec.stem_pool is None:
-        object.__setattr__(spec, "stem_pool", spec.stem not in ("3x3", "repvgg", "none"))
-    if spec.expansion is None:
-        wider = spec.block == "bottleneck" and not spec.bottle_ratio
-        object.__setattr__(spec, "expansion", 4 if wider else 1)
-    if not spec.stem_strides:
-        object.__setattr__(spec, "stem_strides", STEM_STRIDES[spec.stem])
-    if spec.attention is None:
-        object.__setattr__(spec, "attention", "se" if spec.se_reduction else "none")
+    stages, gated = len(spec.blocks), "se" if spec.se_reduction else "none"
+    wider = spec.block == "bottleneck" and not spec.bottle_ratio
+    _give(spec, "strides", (1,) + (2,) * (stages - 1))
+    _give(spec, "stem_pool", spec.stem not in ("3x3", "repvgg", "none"))
+    _give(spec, "expansion", 4 if wider else 1)
+    _give(spec, "stem_strides", STEM_STRIDES[spec.stem])
+    _give(spec, "attention", gated)
+    _give(spec, "se_multiple", 1 if spec.attention == "cbam" else 8)
+    _give(spec, "drop_rate", 0.5 if spec.head == "mlp" else 0.0)
     if not spec.se_reduction and spec.attention in REDUCTIONS:
         object.__setattr__(spec, "se_reduction", REDUCTIONS[spec.attention])
-    if spec.se_multiple is None:
-        object.__setattr__(spec, "se_multiple", 1 if spec.attention == "cbam" else 8)
-    if spec.drop_rate is None:
-        object.__setattr__(spec, "drop_rate", 0.5 if spec.head == "mlp" else 0.0)
     for name in ("group_size", "bottle_ratio"):
         if len(given := getattr(spec, name)) == 1:
-            object.__setattr__(spec, name, given * len(spec.blocks))
+            object.__setattr__(spec, name, given * stages)
+
+
+def _give(spec: ResNetSpec, name: str, value: Any) -> None:
+    if getattr(spec, name) in (None, ()):
+        object.__setattr__(spec, name, value)
 
 
 _FOLLOWING: dict[str, dict[str, Any]] = {
@@ -80,18 +85,6 @@ def check(spec: ResNetSpec) -> None:
     _check_dilation(spec)
 
 
-_UNDILATED: dict[str, tuple[Any, ...]] = {
-    "block": ("basic", "bottleneck"),
-    "order": ("post", "pre", "ahead"),
-    "unpadded": ((),),
-    "antialias": ("none",),
-    "attention": ("none", "se", "eca", "gc", "cbam"),
-    "scales": (1,),
-    "self_attention": ((),),
-}
-"""What fields must be where stages dilate."""
-
-
 def _check_dilation(spec: ResNetSpec) -> None:
     if not spec.dilates:
         return
@@ -119,12 +112,8 @@ def _check_dilation(spec: ResNetSpec) -> None:
 
 
 _BY_STAGE = (
-    "group_size",
-    "dilations",
-    "bottle_ratio",
-    "attention_blocks",
-    "unpadded",
-    "self_attention",
+    *("group_size", "dilations", "bottle_ratio"),
+    *("attention_blocks", "unpadded", "self_attention"),
 )
 """Fields that may be empty, or hold for each stage."""
 
@@ -151,154 +140,119 @@ def _check_lengths(spec: ResNetSpec) -> None:
         )
 
 
-_CHAIN: dict[str, tuple[Any, ...]] = {"block": ("conv",)}
-_BOTTLENECK: dict[str, tuple[Any, ...]] = {"block": ("bottleneck",)}
-_RESIDUAL: dict[str, tuple[Any, ...]] = {"block": ("basic", "bottleneck")}
-_POST: dict[str, tuple[Any, ...]] = {**_RESIDUAL, "order": ("post",)}
-_ADDED: dict[str, tuple[Any, ...]] = {"shortcut": ("A", "B", "C", "D")}
-_BRANCHED: dict[str, tuple[Any, ...]] = {
-    "shortcut": ("B",),
-    "order": ("post",),
-    "norm": ("batch",),
-    "expansion": (1,),
-    "padding": ("torch",),
-    "attention": ("none", "se"),
-    "se_entering": (False,),
-}
-_GATED: dict[str, tuple[Any, ...]] = {
-    **_RESIDUAL,
-    "attention": ("none", "se", "eca", "gc"),
-    "attention_at": ("last", "inner"),
-}
-_PLAIN: dict[str, tuple[Any, ...]] = {"convolution": ("plain",)}
-_SCALED: dict[str, tuple[Any, ...]] = {"convolution": ("scaled",)}
+_Needs = Mapping[str, tuple[Any, ...]]
+"""What fields must be: any of these values."""
 
-_NEEDS: tuple[tuple[str, tuple[Any, ...], dict[str, tuple[Any, ...]]], ...] = (
-    (
-        "block",
-        ("conv",),
-        {"stem": ("none",), "shortcut": ("none",), "order": ("post",), "attention": ("none",)},
-    ),
-    ("block", ("conv",), {"expansion": (1,), **_PLAIN}),
-    ("stem", ("none",), {**_CHAIN, "stem_pool": (False,)}),
-    ("head", ("mlp",), {**_CHAIN, "head_width": (0,)}),
-    ("head", ("attention",), {**_POST, "head_width": (0,), "linear_out": (False,)}),
-    ("stride_in", ("1x1",), _BOTTLENECK),
-    (
-        "padding",
-        ("same",),
-        {
-            **_RESIDUAL,
-            "antialias": ("none",),
-            "attention": ("none", "se", "eca", "gc", "cbam"),
-            "scales": (1,),
-            "pool": ("max", "conv"),
-        },
-    ),
-    ("block", ("repvgg", "mobileone"), _BRANCHED),
-    ("block", ("mobileone",), {"groups": (1,)}),
-    ("stem", ("repvgg",), {"block": ("repvgg", "mobileone"), "stem_pool": (False,)}),
-    ("attention", ("se",), {"block": ("basic", "bottleneck", "repvgg", "mobileone")}),
-    ("attention", ("eca",), _RESIDUAL),
-    # what adds within itself; in plain networks nobody has published it
-    ("attention", ("gc", "cbam"), {**_RESIDUAL, **_ADDED}),
-    ("attention", ("sk", "sk-full"), {**_POST, **_PLAIN, **_ADDED, "scales": (1,)}),
-    (
-        "attention",
-        ("split",),
-        {**_POST, **_BOTTLENECK, **_PLAIN, **_ADDED, "scales": (1,), "norm": ("batch", "none")},
-    ),
-    (
-        "zero_gamma",
-        (True,),
-        {
-            **_RESIDUAL,
-            **_ADDED,
-            "norm": ("batch", "group", "none"),
-            "convolution": ("plain", "standardized"),
-        },
-    ),
-    ("norm", ("frozen",), {**_POST, "attention": ("none", "se", "eca", "gc")}),
-    ("attention_at", ("inner",), _RESIDUAL),
-    ("attention_at", ("activated",), _POST),
-    ("shortcut", ("identity",), _POST),
-    ("linear_out", (True,), _POST),
-    ("order", ("ahead",), {**_RESIDUAL, "shortcut": ("B", "C", "D")}),
-    ("stem", ("quad2",), {"order": ("post",)}),
-    ("antialias", ("average", "blur", "wide", "before"), _POST),
-    ("convolution", ("standardized", "scaled"), {**_RESIDUAL, "order": ("pre",)}),
-    ("convolution", ("scaled",), {**_ADDED, "norm": ("none",), "activation": tuple(GAMMAS)}),
-    ("gamma_in_act", (True,), _SCALED),
-    ("skipinit", (True,), _SCALED),
-    ("extra_conv", (True,), {**_BOTTLENECK, "scales": (1,), "antialias": ("none",)}),
-    ("norm", tuple(ACTIVE), {**_PLAIN, **_GATED, "order": ("post", "pre"), "scales": (1,)}),
-    ("head", ("hidden",), {**_POST, "norm": ("batch",)}),
-    ("order", ("inner",), {**_RESIDUAL, **_PLAIN, "attention": ("none",)}),
-    ("activation", (PRELU,), {"order": ("inner",), "block": ("basic",)}),
-    ("outer_norm", ("stem", "none"), {"order": ("pre",), "head_width": (0,)}),
-    ("head", ("embedding",), {"order": ("inner",), "norm": ("batch",), "head_width": (0,)}),
-    ("stem", ("patch",), {**_POST, "padding": ("torch",)}),
+_LITERALS: dict[str, Any] = {"True": True, "False": False, "()": ()}
+
+
+@cache
+def needed(text: str) -> _Needs:
+    """What fields must be: {'scales': (1, 2), 'norm': ('none',)} of 'scales=1|2 norm=none'."""
+    parts = (part.partition("=") for part in text.split())
+    return {name: tuple(map(_value, values.split("|"))) for name, _, values in parts}
+
+
+def _value(text: str) -> Any:
+    return int(text) if text.isdigit() else _LITERALS.get(text, text)
+
+
+_ANY = "basic|bottleneck"
+_POST = f"block={_ANY} order=post"
+_POST_BOTTLENECK = "block=bottleneck order=post"
+_ADDED = "shortcut=A|B|C|D"
+_GATES = "attention=none|se|eca|gc"
+
+_UNDILATED = needed(
+    f"block={_ANY} order=post|pre|ahead unpadded=() antialias=none {_GATES}|cbam scales=1 "
+    "self_attention=()"
 )
-"""(field, values, what other fields must be where it has one of them)."""
+"""What fields must be where stages dilate."""
 
-_UNPADDED: dict[str, tuple[Any, ...]] = {
-    **_POST,
-    **_BOTTLENECK,
-    "padding": ("torch",),
-    "attention": ("none",),
-    "antialias": ("none",),
-    "extra_conv": (False,),
-    "shortcut": ("B", "C"),
-    "self_attention": ((),),
-    "scales": (1,),
-}
-"""What fields must be where blocks do not pad."""
+_RULES = f"""
+block=conv: stem=none shortcut=none order=post attention=none expansion=1 convolution=plain
+stem=none: block=conv stem_pool=False
+head=mlp: block=conv head_width=0
+head=attention: {_POST} head_width=0 linear_out=False
+stride_in=1x1: block=bottleneck
+padding=same: block={_ANY} antialias=none {_GATES}|cbam scales=1 pool=max|conv
+block=repvgg|mobileone: shortcut=B order=post norm=batch expansion=1 padding=torch
+block=repvgg|mobileone: attention=none|se se_entering=False
+block=mobileone: groups=1
+stem=repvgg: block=repvgg|mobileone stem_pool=False
+attention=se: block={_ANY}|repvgg|mobileone
+attention=eca: block={_ANY}
+attention=gc|cbam: block={_ANY} {_ADDED}
+attention=sk|sk-full: {_POST} convolution=plain {_ADDED} scales=1
+attention=split: {_POST_BOTTLENECK} convolution=plain {_ADDED} scales=1 norm=batch|none
+zero_gamma=True: block={_ANY} {_ADDED} norm=batch|group|none convolution=plain|standardized
+norm=frozen: {_POST} {_GATES}
+attention_at=inner: block={_ANY}
+attention_at=activated: {_POST}
+shortcut=identity: {_POST}
+linear_out=True: {_POST}
+order=ahead: block={_ANY} shortcut=B|C|D
+stem=quad2: order=post
+antialias=average|blur|wide|before: {_POST}
+convolution=standardized|scaled: block={_ANY} order=pre
+convolution=scaled: {_ADDED} norm=none activation={"|".join(GAMMAS)}
+gamma_in_act=True: convolution=scaled
+skipinit=True: convolution=scaled
+extra_conv=True: block=bottleneck scales=1 antialias=none
+norm={"|".join(ACTIVE)}: convolution=plain block={_ANY} {_GATES} attention_at=last|inner
+norm={"|".join(ACTIVE)}: order=post|pre scales=1
+head=hidden: {_POST} norm=batch
+order=inner: block={_ANY} convolution=plain attention=none
+activation={PRELU}: order=inner block=basic
+outer_norm=stem|none: order=pre head_width=0
+head=embedding: order=inner norm=batch head_width=0
+stem=patch: {_POST} padding=torch
+reduce_first=..: block=bottleneck
+scales=..: {_POST_BOTTLENECK} {_ADDED} reduce_first=1
+radix=..: block=bottleneck attention=split
+group_size=..: groups=1 group_width=64
+se_reduction=..: attention={"|".join(REDUCTIONS)}
+norm_size=..: norm={"|".join(GROUPED)}
+branches=..: block=mobileone
+attention_blocks=..: block=mobileone attention=se
+unpadded=..: {_POST_BOTTLENECK} padding=torch attention=none antialias=none extra_conv=False
+unpadded=..: shortcut=B|C self_attention=() scales=1
+shortcut_kernel=..: shortcut=B|C|D
+drop_rate=..: head=pool|mlp
+drop_path_rate=..: block={_ANY} {_ADDED}
+block_drop_rate=..: block=basic order=pre
+self_attention=..: {_POST_BOTTLENECK} convolution=plain {_ADDED} norm=batch|group|none
+self_attention=..: padding=torch stride_in=3x3 antialias=none first_blocks=() unpadded=()
+self_attention=..: scales=1 reduce_first=1 linear_out=False extra_conv=False
+self_attention=..: {_GATES} attention_at=inner
+bottle_ratio=..: block=bottleneck expansion=1 groups=1 scales=1 reduce_first=1 group_width=64
+"""
+"""A field's values, and what others must be where it has one of them.
 
-_GIVEN: dict[str, dict[str, tuple[Any, ...]]] = {
-    "reduce_first": _BOTTLENECK,
-    "scales": {**_BOTTLENECK, "order": ("post",), **_ADDED, "reduce_first": (1,)},
-    "radix": {**_BOTTLENECK, "attention": ("split",)},
-    "group_size": {"groups": (1,), "group_width": (64,)},
-    "se_reduction": {"attention": tuple(REDUCTIONS)},
-    "norm_size": {"norm": GROUPED},
-    "branches": {"block": ("mobileone",)},
-    "attention_blocks": {"block": ("mobileone",), "attention": ("se",)},
-    "unpadded": _UNPADDED,
-    "shortcut_kernel": {"shortcut": ("B", "C", "D")},
-    "drop_rate": {"head": ("pool", "mlp")},
-    "drop_path_rate": {**_RESIDUAL, **_ADDED},
-    "block_drop_rate": {"block": ("basic",), "order": ("pre",)},
-    "self_attention": {
-        **_POST,
-        **_BOTTLENECK,
-        **_PLAIN,
-        **_ADDED,
-        "norm": ("batch", "group", "none"),
-        "padding": ("torch",),
-        "stride_in": ("3x3",),
-        "antialias": ("none",),
-        **dict.fromkeys(("first_blocks", "unpadded"), ((),)),
-        **dict.fromkeys(("scales", "reduce_first"), (1,)),
-        **dict.fromkeys(("linear_out", "extra_conv"), (False,)),
-        "attention": ("none", "se", "eca", "gc"),
-        "attention_at": ("inner",),
-    },
-    "bottle_ratio": {
-        **_BOTTLENECK,
-        **dict.fromkeys(("expansion", "groups", "scales", "reduce_first"), (1,)),
-        "group_width": (64,),
-    },
-}
-"""What other fields must be where a number says something: where it is neither 0 nor 1."""
+'..' is any value that says something: neither 0 nor 1. What adds within itself needs a shortcut:
+nobody has published it in plain networks.
+"""
+
+
+def _read(text: str) -> Iterator[tuple[str, tuple[Any, ...] | None, str]]:
+    rules: dict[str, str] = {}
+    for line in text.strip().splitlines():
+        when, _, needs = line.partition(": ")
+        rules[when] = f"{rules.get(when, '')} {needs}"
+    for when, needs in rules.items():
+        ((name, values),) = needed(when).items()
+        yield name, None if values == ("..",) else values, needs
+
+
+RULES = tuple(_read(_RULES))
+"""Fields, values of them (None for '..'), and what these need."""
 
 
 def _check_needs(spec: ResNetSpec) -> None:
-    for name, values, needs in _NEEDS:
-        if getattr(spec, name) in values:
-            _need_all(spec, name, needs)
-    for name, needs in _GIVEN.items():
-        if getattr(spec, name) not in (0, 1, ()):
-            _need_all(spec, name, needs)
+    for name, values, needs in RULES:
+        value = getattr(spec, name)
+        if value not in (0, 1, ()) if values is None else value in values:
+            _need_all(spec, name, needed(needs))
     if spec.query_width and not spec.self_attention:
         raise SpecError(
             f"query_width is {spec.query_width}, and no stage has self-attention; give "
@@ -371,11 +325,9 @@ def _need_all(spec: ResNetSpec, name: str, needs: Mapping[str, tuple[Any, ...]])
 def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> None:
     value = getattr(spec, other)
     if value not in allowed:
-        needed = (
-            f"no {other}" if allowed == ((),) else f"{other} {' or '.join(map(_said, allowed))}"
-        )
+        way = f"no {other}" if allowed == ((),) else f"{other} {' or '.join(map(_said, allowed))}"
         raise SpecError(
-            f"{name} is {_said(getattr(spec, name))} and {other} {_said(value)}; it needs {needed}",
+            f"{name} is {_said(getattr(spec, name))} and {other} {_said(value)}; it needs {way}",
             fields=(name, other),
         )
 

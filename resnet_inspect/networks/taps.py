@@ -40,18 +40,12 @@ def taps(graph: LayerGraph) -> tuple[Tap, ...]:
     ends = [layer for layer in stem.layers if not isinstance(layer.op, Pool2d)] if stem else []
     own = len({stage.path for stage in blocks}) == len(blocks)  # VGG's stages share a module
     first = [Tap("C1", ends[-1].path, ends[-1], None)] if ends else []
-    return (
-        *first,
-        *(
-            Tap(
-                f"C{at + 1 + len(first)}",
-                stage.path if own else stage.output.path,
-                stage.output,
-                at,
-            )
-            for at, stage in enumerate(blocks)
-        ),
-    )
+    number = 1 + len(first)
+    behind = [
+        Tap(f"C{number + at}", stage.path if own else stage.output.path, stage.output, at)
+        for at, stage in enumerate(blocks)
+    ]
+    return (*first, *behind)
 
 
 def _by_resolution(graph: LayerGraph) -> tuple[Tap, ...]:

@@ -22,9 +22,8 @@ from torch.nn import functional as F
 from resnet_inspect.errors import InspectError
 from resnet_inspect.networks import ops, taps, torch_ops
 from resnet_inspect.networks.active_norm import ActiveNorm
-from resnet_inspect.networks.attention_pool import Positions
 from resnet_inspect.networks.graph import INPUT, Layer, LayerGraph, needed
-from resnet_inspect.networks.self_attention import Windows
+from resnet_inspect.networks.self_attention import Positions, Windows
 from resnet_inspect.networks.wiring import is_chain, residual_ends, sources
 from resnet_inspect.pytorch import modules
 

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from resnet_inspect.networks import ops, self_attention
 from resnet_inspect.networks.active_norm import ActiveNorm as ActiveNormOp
-from resnet_inspect.networks.attention_pool import Positions
 from resnet_inspect.networks.torch_ops import Conv
 
 
@@ -143,7 +142,7 @@ class Multiply(_OfOp):
 class AddedPositions(_OfOp):
     """Learned vectors, added to a token and the positions behind it; resampled as timm does."""
 
-    def __init__(self, op: Positions) -> None:
+    def __init__(self, op: self_attention.Positions) -> None:
         super().__init__(op)
         width = op.output[-1]
         self.weight = nn.Parameter(torch.randn(op.params // width, width) * width**-0.5)

@@ -17,7 +17,7 @@ from resnet_inspect.cli.main import run
 from resnet_inspect.cli.network_options import Network, network_options
 from resnet_inspect.cli.parameters import Argument, Option, command
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec
-from resnet_inspect.networks.spec_field import SpecField, described, spec_field
+from resnet_inspect.networks.spec_field import SpecField, described, of_network
 
 Help = Callable[..., list[str]]
 
@@ -97,7 +97,7 @@ def test_help_lists_the_words_once(shown: Help) -> None:
 class Wider(ResNetSpec):
     """A spec with one field more."""
 
-    omit: str = spec_field("none", "word", "KIND", "What to omit.", choices=("none", "half"))
+    omit: str = of_network("none", "What to omit.", ("none", "half"))
 
 
 @pytest.fixture

@@ -19,11 +19,10 @@ import resnet_inspect as ri
 from resnet_inspect.counting.memory import live_bytes, memory, saved_for_backward
 from resnet_inspect.errors import UnknownNameError
 from resnet_inspect.networks import zoo
-from resnet_inspect.networks.attention_pool import Positions
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.resnet import layer_graph
-from resnet_inspect.networks.self_attention import KINDS
+from resnet_inspect.networks.self_attention import KINDS, Positions
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pytorch.assemble import assemble, build

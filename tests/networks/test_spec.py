@@ -16,9 +16,11 @@ from resnet_inspect.networks import naming, zoo
 from resnet_inspect.networks.channel_rules import squeezed_channels
 from resnet_inspect.networks.choices import DEEPEST
 from resnet_inspect.networks.ops import Add, Conv2d, Linear
-from resnet_inspect.networks.resnet import block_kind, layer_graph
-from resnet_inspect.networks.spec import ResNetSpec
+from resnet_inspect.networks.resnet import layer_graph
+from resnet_inspect.networks.spec import FIELDS, ResNetSpec
 from resnet_inspect.networks.spec_field import LARGEST
+from resnet_inspect.networks.spec_rules import RULES, needed
+from resnet_inspect.networks.stage_layout import block_kind
 
 BOTTLENECK = {"block": "bottleneck"}
 PRE = {"order": "pre"}
@@ -548,3 +550,11 @@ def test_blocks_say_what_they_are() -> None:
         "plain34": "PlainBasicBlock",
         "seresnet18": "SEBasicBlock",
     }
+
+
+def test_rules_name_fields_and_values_that_they_may_have() -> None:
+    for name, values, text in RULES:
+        for field, allowed in {name: values or (), **needed(text)}.items():
+            for value in allowed:
+                default = FIELDS[field].default
+                assert value == default or FIELDS[field].checked(value) == value, (name, field)

@@ -10,22 +10,22 @@ import pytest
 
 import resnet_inspect as ri
 from resnet_inspect.errors import FormatError, SpecError, UnknownNameError
-from resnet_inspect.networks import naming, spec_file, zoo
+from resnet_inspect.networks import naming, zoo
 from resnet_inspect.networks.spec import FIELDS, ResNetSpec, field_named
-from resnet_inspect.networks.spec_field import SpecField, described, spec_field
+from resnet_inspect.networks.spec_field import SpecField, described, of_network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wider(ResNetSpec):
     """A spec with one field more."""
 
-    drop: int = spec_field(0, "number", "N", "Blocks to drop.", least=0, most=9, alias="dropped")
+    drop: int = of_network(0, "Blocks to drop.", most=9, alias="dropped")
 
 
 @pytest.fixture
 def added(monkeypatch: pytest.MonkeyPatch) -> Iterator[SpecField]:
     monkeypatch.setitem(FIELDS, "drop", described(Wider)["drop"])
-    for module in (zoo, spec_file):
+    for module in (zoo, naming):
         monkeypatch.setattr(module, "ResNetSpec", Wider)
     zoo.spec.cache_clear()
     yield FIELDS["drop"]
