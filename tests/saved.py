@@ -21,7 +21,7 @@ def measured_saved(model: nn.Module, x: Tensor) -> int:
         storage = tensor.untyped_storage()
         if storage._cdata not in theirs:
             kept[storage._cdata] = storage  # held, so that its address is not used again
-        return tensor
+        return tensor.detach()  # the tensor itself would hold the graph that holds it
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         output = model(x)

@@ -325,11 +325,9 @@ def _need_all(spec: ResNetSpec, name: str, needs: Mapping[str, tuple[Any, ...]])
 def _need(spec: ResNetSpec, name: str, other: str, allowed: tuple[Any, ...]) -> None:
     value = getattr(spec, other)
     if value not in allowed:
-        needed = (
-            f"no {other}" if allowed == ((),) else f"{other} {' or '.join(map(_said, allowed))}"
-        )
+        way = f"no {other}" if allowed == ((),) else f"{other} {' or '.join(map(_said, allowed))}"
         raise SpecError(
-            f"{name} is {_said(getattr(spec, name))} and {other} {_said(value)}; it needs {needed}",
+            f"{name} is {_said(getattr(spec, name))} and {other} {_said(value)}; it needs {way}",
             fields=(name, other),
         )
 

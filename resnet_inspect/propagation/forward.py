@@ -154,8 +154,8 @@ def _(op: Function, tensors: Sequence[Tensor], layer: Layer, initial: Initial) -
         return activation(op, tensors[0])
     rows, (part, *more) = layer.output_shape[0], tensors[0]
     variance = part.law.mean_square - part.law.mean**2
-    alone = op.over == (0,) and len(part.square) == len(part.square[0]) == 1
-    if more or not alone or rows < 2 or variance > _HARDLY:
+    alone = not more and len(part.square) == len(part.square[0]) == 1
+    if (op.name, op.over) != ("Softmax", (0,)) or not alone or rows < 2 or variance > _HARDLY:
         return None
     factor, shift = rows / (rows - 1), log(rows - 1)
 

@@ -325,11 +325,9 @@ def initialise(model: nn.Module, graph: LayerGraph) -> None:
     2017, arXiv 1706.02677, section 5.1): the scale of its last norm, or where the branch ends in a
     convolution (pre-activation) that convolution's weights.
     """
-    slopes = [
-        layer.op.negative_slope for layer in graph.layers if isinstance(layer.op, ops.LeakyReLU)
-    ]
-    kind: Literal["leaky_relu", "relu"] = "leaky_relu" if slopes else "relu"
-    slope = slopes[0] if slopes else 0.0
+    leaky = [layer.op for layer in graph.layers if isinstance(layer.op, ops.LeakyReLU)]
+    kind: Literal["leaky_relu", "relu"] = "leaky_relu" if leaky else "relu"
+    slope = leaky[0].negative_slope if leaky else 0.0
     for part in model.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, slope, mode="fan_out", nonlinearity=kind)

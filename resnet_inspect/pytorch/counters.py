@@ -24,8 +24,7 @@ from resnet_inspect.counting.conventions import Reported
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.assemble import assemble
 from resnet_inspect.pytorch.bench.backend_flags import settings
-from resnet_inspect.pytorch.inputs import arguments, example
-from resnet_inspect.pytorch.results import results
+from resnet_inspect.pytorch.inputs import arguments, example, results
 from resnet_inspect.pytorch.trace.diagnosis import named
 
 
@@ -197,8 +196,9 @@ def _torch_saved(graph: LayerGraph, batch: int) -> Sequence[int]:
     kept: dict[int, Tensor] = {}  # keeps the tensors alive, so that no address is reused
 
     def pack(tensor: Tensor) -> Tensor:
-        kept.setdefault(tensor.untyped_storage().data_ptr(), tensor)
-        return tensor
+        detached = tensor.detach()  # the tensor itself would hold the graph that holds it
+        kept.setdefault(tensor.untyped_storage().data_ptr(), detached)
+        return detached
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         model(*inputs)

@@ -1,9 +1,10 @@
-"""How a module takes its inputs: which argument each one is, and a call with tensors in them."""
+"""How a module takes its inputs: which argument each one is, and a call with tensors in them; and
+the tensors in what it gives."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any, NamedTuple
 
@@ -32,17 +33,15 @@ class _Signature:
             self.all: Mapping[str, inspect.Parameter] = inspect.signature(module.forward).parameters
         except (TypeError, ValueError):  # of compiled code, or none that is true
             self.all = inspect.signature(lambda *inputs: None).parameters
-        by_kind: dict[Any, list[str]] = {}
-        for name, parameter in self.all.items():
-            by_kind.setdefault(parameter.kind, []).append(name)
+
+        def of(*wanted: Any) -> list[str]:
+            return [name for name, parameter in self.all.items() if parameter.kind in wanted]
+
         kinds = inspect.Parameter
-        self.positional = [
-            *by_kind.get(kinds.POSITIONAL_ONLY, ()),
-            *by_kind.get(kinds.POSITIONAL_OR_KEYWORD, ()),
-        ]
-        self.keywords = by_kind.get(kinds.KEYWORD_ONLY, [])
-        self.more = "".join(by_kind.get(kinds.VAR_POSITIONAL, ()))
-        self.any_keyword = kinds.VAR_KEYWORD in by_kind
+        self.positional = of(kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+        self.keywords = of(kinds.KEYWORD_ONLY)
+        self.more = "".join(of(kinds.VAR_POSITIONAL))
+        self.any_keyword = bool(of(kinds.VAR_KEYWORD))
         self.required = [
             name
             for name in (*self.positional, *self.keywords)
@@ -182,3 +181,23 @@ def example(
     if not graph.arguments:
         return Arguments(tuple(tensors), {})
     return arguments(module, graph.arguments, tensors)
+
+
+def results(value: Any, around: tuple[int, ...] = ()) -> Iterator[torch.Tensor]:
+    """The tensors in nested tuples, lists, dicts and objects, in order.
+
+    around: what holds the value; a list that holds itself has nothing more.
+    """
+    if isinstance(value, torch.Tensor):
+        yield value
+        return
+    parts: Iterable[Any] = ()
+    if isinstance(value, Mapping):
+        parts = value.values()
+    elif isinstance(value, (tuple, list, set)):
+        parts = value
+    elif not isinstance(value, (type, nn.Module)):
+        parts = getattr(value, "__dict__", {}).values()
+    if id(value) not in around:
+        for part in parts:
+            yield from results(part, (*around, id(value)))

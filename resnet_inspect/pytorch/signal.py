@@ -55,7 +55,7 @@ def measure(
         say(f"{graph.name}, seed {seed + 1} of {seeds}")
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            model = _initialised(graph, init)
+            model = assemble.assemble(graph) if init == "torch" else assemble.build(graph)
             given = torch.randn(batch, *graph.input_shape) if own is None else own
             for name, values in _run(graph, model, given):
                 found[name].append(values)
@@ -101,10 +101,6 @@ def _array(name: str) -> Any:
 def _spread(values: Sequence[float]) -> Spread:
     error = stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
     return Spread(fmean(values), error)
-
-
-def _initialised(graph: LayerGraph, init: str) -> nn.Module:
-    return assemble.assemble(graph) if init == "torch" else assemble.build(graph)
 
 
 def run_layers(

@@ -76,10 +76,9 @@ def _entry(file: File, value: onnx.ValueInfoProto, given: Shape | None) -> Entry
     )
     order = _order(file, value.name, len(dims), batched)
     batch = (sizes[batched] or 1) if sizes else 1
-    ours = [0] * len(dims)
-    for at, axis in enumerate(order):
-        ours[axis] = sizes[at]
-    shown = [printable(dims[order.index(axis)].dim_param) or "?" for axis in range(len(dims))]
+    places = [order.index(axis) for axis in range(len(dims))]
+    ours = [sizes[at] for at in places]
+    shown = [printable(dims[at].dim_param) or "?" for at in places]
     sample = _sample(file, value.name, ours[1:], given, shown[1:])
     full = (batch, *sample)
     if max(full) > LARGEST:
@@ -127,9 +126,7 @@ def _order(file: File, name: str, rank: int, batched: int) -> Dims:
     last_to_first = (0, rank - 1, *range(1, rank - 1))
     if rank > 3 and batched == 0 and set(_met(file, name)) == {last_to_first}:
         return (0, *range(2, rank), 1)
-    rest = [axis for axis in range(rank) if axis != batched]
-    ours = {axis: at for at, axis in enumerate([batched, *rest])}
-    return tuple(ours[axis] for axis in range(rank))
+    return tuple(0 if axis == batched else axis + (axis < batched) for axis in range(rank))
 
 
 def _met(file: File, name: str) -> list[Dims]:

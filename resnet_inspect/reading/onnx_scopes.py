@@ -72,12 +72,9 @@ def _paths(name: str) -> list[str]:
     paths: list[str] = []
     owner = before = ""
     for part in printable(name).split("/")[1:-1]:
-        if before and part.startswith(f"{before}."):
-            path = owner + part
-        else:
+        if not before or not part.startswith(f"{before}."):
             owner = f"{paths[-1]}." if paths else ""
-            path = owner + part
-        paths.append(path)
+        paths.append(owner + part)
         before = part
     return paths
 

@@ -50,15 +50,11 @@ class Weights:
 
     def learned(self, node: onnx.NodeProto, inputs: Inputs) -> tuple[str, ...]:
         """The parameters among a node's inputs."""
-        places = WEIGHTS.get(node.op_type, ())
-        found = tuple(
-            dict.fromkeys(
-                name
-                for at, value in _constants(inputs)
-                for name in value.weights
-                if at not in STATISTICS.get(node.op_type, ())
-                and self._is_learned(name, value, node, at in places)
-            )
+        places, others = WEIGHTS.get(node.op_type, ()), STATISTICS.get(node.op_type, ())
+        found = _unique(
+            name
+            for at, value, name in _constants(inputs)
+            if at not in others and self._is_learned(name, value, node, at in places)
         )
         self.parameters.update(found)
         return found
@@ -81,13 +77,11 @@ class Weights:
     def buffers(self, node: onnx.NodeProto, inputs: Inputs) -> tuple[str, ...]:
         """The buffers among a node's inputs."""
         places = STATISTICS.get(node.op_type, ())
-        names = (
+        return _unique(
             name
-            for at, value in _constants(inputs)
-            for name in value.weights
+            for at, value, name in _constants(inputs)
             if at in places or self._is_buffer(name, value, node, at)
         )
-        return tuple(dict.fromkeys(names))
 
     def _is_buffer(self, name: str, value: Value, node: onnx.NodeProto, at: int) -> bool:
         kind = self.by_name[name].kind
@@ -112,5 +106,12 @@ class Weights:
         return Run(tensors, uses, {}, notes=notes)
 
 
-def _constants(inputs: Inputs) -> Iterable[tuple[int, Value]]:
-    return ((at, each) for at, each in enumerate(inputs) if each and each.source is None)
+def _constants(inputs: Inputs) -> Iterable[tuple[int, Value, str]]:
+    """The constants among inputs: where, what, and the names of the tensors each is made of."""
+    for at, value in enumerate(inputs):
+        if value and value.source is None:
+            yield from ((at, value, name) for name in value.weights)
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))

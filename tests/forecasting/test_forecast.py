@@ -146,15 +146,15 @@ def test_a_processor_lays_out_anew_what_its_cache_does_not_hold() -> None:
     assert loading(fits, 1) == pytest.approx(4 * fits / device.bandwidth, rel=1e-3)
 
 
-def test_padded_channels_cost_products_of_16_bits_more_than_their_padding() -> None:
-    device, of = find("rtx4090"), Efficiency()
+def test_channels_that_16_bits_pad_are_copied_to_and_fro() -> None:
+    device, of = find("rtx4090"), Efficiency(sharpness=50, launch=1e-15)
 
     def seconds(channels: int, precision: str) -> float:
-        kernel = Kernel("matrix", 2**20 * channels, 1024, channels, 1, 1)
+        kernel = Kernel("matrix", 64 * channels, 64, channels, 2**24, 1)
         return kernel_time(kernel, 256, device, SETTINGS[precision], of).whole
 
-    assert seconds(57, "fp32") < seconds(64, "fp32")
-    assert seconds(57, "fp16") > 2 * seconds(64, "fp16")
+    assert seconds(57, "fp32") == pytest.approx(seconds(64, "fp32"))
+    assert seconds(57, "fp16") == pytest.approx(3 * seconds(64, "fp16"))
 
 
 def test_statistics_take_a_processor_longer_than_a_pool() -> None:
@@ -202,7 +202,7 @@ def test_training_on_devices_that_no_training_run_is_of() -> None:
     assert sum(abs(error) <= 0.15 for error in energy) >= 209
     steps = [error for each in found.values() for error in each.steps]
     assert len(steps) == 29
-    assert validation.within(steps, 0.5) <= 0.10
+    assert validation.within(steps, 0.5) <= 0.11
 
 
 @pytest.mark.slow
@@ -220,7 +220,7 @@ def test_held_out_rows_and_devices_are_within_the_bar() -> None:
     latency = [r.error for n, rows in found.networks.items() for r in rows if "nvidia" in n]
     assert validation.within(eager, 0.5) <= 0.04
     assert validation.within(eager, 0.9) <= 0.10
-    assert validation.within(training, 0.5) <= 0.052
+    assert validation.within(training, 0.5) <= 0.05
     assert validation.within(training, 0.9) <= 0.18
     assert validation.within(latency, 0.5) <= 0.10
     elsewhere = [row for rows in found.devices.values() for row in rows]

@@ -442,6 +442,7 @@ def test_shares_of_two_are_sigmoids() -> None:
     theory, found = told(net.graph(), "torch").by_name, measure(net.graph(), "torch", seeds=20)
     assert theory["shares"].mean_square == pytest.approx(found["shares"].mean_square.mean, rel=0.01)
     assert theory["logits"].gradient == pytest.approx(found["logits"].gradient.mean, rel=0.05)
+    assert signal(chain(conv(), Function("LogSoftmax", over=(0,)))).stopped == "layer1"
 
 
 def test_theory_stops_where_it_has_no_rule() -> None:

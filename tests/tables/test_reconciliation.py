@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -156,6 +157,18 @@ def test_tools_leave_nothing_behind() -> None:
     assert [dict(vars(place)) for place in places] == before
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
+
+
+def test_a_network_that_was_counted_is_freed() -> None:
+    def tensors() -> int:
+        gc.collect()
+        return sum(issubclass(type(each), torch.Tensor) for each in gc.get_objects())
+
+    graph = ri.graph("resnet20_cifar")
+    measured(graph)  # what tools keep of a first run is not the network's
+    before = tensors()
+    measured(graph)
+    assert tensors() <= before
 
 
 def test_what_a_tool_patches_is_put_back(capsys: pytest.CaptureFixture[str]) -> None:

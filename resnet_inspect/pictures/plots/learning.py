@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,13 +59,12 @@ def _networks(trained: Sequence[Run]) -> list[_Network]:
     by_name: dict[tuple[int, bool, str], list[Run]] = {}
     for run in trained:
         by_name.setdefault((run[0].depth, run[0].residual, run[0].model), []).append(run)
-    kinds = sorted(by_name)
-    paired = len({kind[:2] for kind in kinds}) == len(kinds)
-    depths = sorted({depth for depth, _, _ in kinds})
+    paired = len({kind[:2] for kind in by_name}) == len(by_name)
+    depths = sorted({depth for depth, _, _ in by_name})
+    ordered = sorted(by_name.items(), key=itemgetter(0))
     return [
-        _Network(name, depths.index(depth) if paired else at, residual, tuple(by_name[kind]))
-        for at, kind in enumerate(kinds)
-        for depth, residual, name in [kind]
+        _Network(name, depths.index(depth) if paired else at, residual, tuple(trainings))
+        for at, ((depth, residual, name), trainings) in enumerate(ordered)
     ]
 
 

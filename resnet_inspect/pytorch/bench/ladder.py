@@ -25,7 +25,7 @@ from resnet_inspect.pytorch.bench import workload
 from resnet_inspect.pytorch.bench.backend_flags import settings
 from resnet_inspect.pytorch.bench.clock import clock_of
 from resnet_inspect.pytorch.bench.runner import Runner, if_possible, rounded, trial
-from resnet_inspect.pytorch.results import results
+from resnet_inspect.pytorch.inputs import results
 
 TOLERANCE: dict[str, float] = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2}
 """How far outputs may be from the fp32 eager ones, as the 2-norm of the difference relative to

@@ -19,8 +19,7 @@ from resnet_inspect.pytorch.bench.clock import clock_of
 from resnet_inspect.pytorch.bench.energy import joules
 from resnet_inspect.pytorch.bench.peak_memory import peak_on_cpu, peak_on_gpu
 from resnet_inspect.pytorch.bench.runner import Runner, if_possible, rounded, trial
-from resnet_inspect.pytorch.inputs import Arguments
-from resnet_inspect.pytorch.results import results
+from resnet_inspect.pytorch.inputs import Arguments, results
 
 
 def measure(graph: LayerGraph, case: Case, runner: Runner) -> Latency:
@@ -65,5 +64,5 @@ def step_peak(
     if case.mode != "eager":
         return None
     # The step takes the next of the inputs; all are equally large.
-    known = [*model.parameters(), *model.buffers(), *results(tuple(batches[0]))]
+    known = [*model.parameters(), *model.buffers(), *results(batches[0])]
     return peak_on_cpu(step, known, steps=1 if case.step == "inference" else 2)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from resnet_inspect.counting.roofline import Ceilings, Row, roofline
+from resnet_inspect.counting.roofline import Row, roofline
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.records import Case, Layers, LayerTimes
 from resnet_inspect.measuring.sampling import sample
@@ -85,13 +85,14 @@ def check_layers(graph: LayerGraph, case: Case) -> None:
         )
 
 
-def measure_layers(graph: LayerGraph, case: Case, runner: Runner, ceilings: Ceilings) -> Layers:
-    """Time every layer of an eager inference pass, against what the ceilings allow.
+def measure_layers(graph: LayerGraph, case: Case, runner: Runner) -> Layers:
+    """Time every layer of an eager inference pass, against what the runner's ceilings allow.
 
     Raises InspectError for another mode or step, and for a case that the device cannot run.
     """
     check_layers(graph, case)
-    bounds = roofline(graph, ceilings, case.batch, case.dtype)
+    assert runner.ceilings is not None
+    bounds = roofline(graph, runner.ceilings, case.batch, case.dtype)
     timed = partial(_timed, graph, case, runner, bounds.rows)
     measured, facts = trial(graph, case, runner, timed)
     return Layers(

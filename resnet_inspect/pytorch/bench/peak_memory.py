@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_map_only_
 
 from resnet_inspect.measuring.sampling import Step
 
@@ -47,9 +47,7 @@ class StorageWatch(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
         self._forget_the_freed()
-        for leaf in tree_leaves(made):
-            if isinstance(leaf, torch.Tensor):
-                self._watch(leaf)
+        tree_map_only_(torch.Tensor, self._watch, made)
         return made
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from resnet_inspect.counting.costs import graph_cost
 from resnet_inspect.counting.freezing import training_macs
 from resnet_inspect.counting.memory import memory
+from resnet_inspect.counting.roofline import Ceilings
 from resnet_inspect.errors import InspectError
 from resnet_inspect.measuring.records import Case, Status, timestamp
 from resnet_inspect.measuring.sampling import Sample, StoppingRule
@@ -53,12 +54,12 @@ class Outcome(NamedTuple, Generic[Result]):
 
 
 class Runner(NamedTuple):
-    """How to measure. ceilings: FLOP/s at best by dtype, where they are known."""
+    """How to measure. ceilings: what the device does at best, where it is known."""
 
     device: torch.device
     rule: StoppingRule = StoppingRule()
     threads: int | None = None
-    ceilings: Mapping[str, float] | None = None
+    ceilings: Ceilings | None = None
 
 
 def attempt(
@@ -140,7 +141,7 @@ def trial(
         "status": outcome.status,
         "reason": outcome.reason,
         "sample": None,
-        "ceiling": (runner.ceilings or {}).get(case.dtype),
+        "ceiling": runner.ceilings.rates.get(case.dtype) if runner.ceilings else None,
         "rule": runner.rule,
         "settings": replace(held, inference_mode=case.step == "inference"),
         "device": described,

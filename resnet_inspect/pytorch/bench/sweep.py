@@ -6,18 +6,15 @@ before the next begins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
-from typing import NamedTuple
 
 import torch
 
 from resnet_inspect.counting.costs import checked_batch
-from resnet_inspect.counting.roofline import Ceilings
 from resnet_inspect.measuring.measurement import Environment
 from resnet_inspect.measuring.records import (
-    Case,
     CaseMeasurement,
     DeviceCeilings,
     LadderStep,
@@ -39,14 +36,6 @@ LEAST_WARMUP = {"cuda": 1.0, "cpu": 0.0}
 """Seconds: a GPU's clocks and power settle more slowly than two short windows can tell."""
 
 
-class _Setup(NamedTuple):
-    """How to measure here. ceilings: None where the device has none that are stored."""
-
-    runner: Runner
-    environment: Environment
-    ceilings: Ceilings | None
-
-
 def run_sweep(
     tasks: Sequence[Task], session: Session, budget: float, half_width: float, per_layer: bool
 ) -> list[CaseMeasurement]:
@@ -63,26 +52,15 @@ def run_sweep(
             check_layers(graph, case)
     kind: type[CaseMeasurement] = Layers if per_layer else Latency
     known = session.known()
-    setup = _set_up(session, budget, half_width, measures_ceilings=per_layer)
-    left = remaining(tasks, kind, setup.environment, known) if session.resume else tasks
+    runner, here = _set_up(session, budget, half_width, measures_ceilings=per_layer)
+    left = remaining(tasks, kind, here, known) if session.resume else tasks
     session.progress.start(len(tasks), len(tasks) - len(left))
-    layered = per_layer and left
-    measure_case = (
-        _measure_layers(setup, session) if layered else partial(measure, runner=setup.runner)
-    )
-    records = run(left, measure_case, session)
-    if not session.resume:
-        return records
-    return results(tasks, kind, setup.environment, [*known, *records])
-
-
-def _measure_layers(setup: _Setup, session: Session) -> Callable[[LayerGraph, Case], Layers]:
-    """Measures layers against the device's ceilings, which are measured now if they never were."""
-    runner, known = setup.runner, setup.ceilings
-    if known is None:
-        known = ceilings(runner.device, threads=runner.threads, say=session.progress.say).ceilings
-        runner = runner._replace(ceilings=known.rates)
-    return partial(measure_layers, runner=runner, ceilings=known)
+    if per_layer and left and runner.ceilings is None:
+        best = ceilings(runner.device, threads=runner.threads, say=session.progress.say)
+        runner = runner._replace(ceilings=best.ceilings)
+    measure_case = measure_layers if per_layer else measure
+    records = run(left, partial(measure_case, runner=runner), session)
+    return results(tasks, kind, here, [*known, *records]) if session.resume else records
 
 
 def run_ladder(
@@ -94,11 +72,11 @@ def run_ladder(
     """
     checked_batch(batch)
     known = session.known()
-    setup = _set_up(session, budget, half_width)
-    names = [step.name for step in possible_steps(setup.runner.device)[0]]
-    steps = steps_done(graph, batch, setup.environment, names, known) if session.resume else []
+    runner, here = _set_up(session, budget, half_width)
+    names = [step.name for step in possible_steps(runner.device)[0]]
+    steps = steps_done(graph, batch, here, names, known) if session.resume else []
     session.progress.start(len(names), len(steps))
-    for step in run_steps(graph, setup.runner, batch, session.progress.say, tuple(steps)):
+    for step in run_steps(graph, runner, batch, session.progress.say, tuple(steps)):
         steps.append(session.keep(step))
     return steps
 
@@ -115,7 +93,7 @@ def run_ceilings(session: Session, refresh: bool) -> DeviceCeilings:
 
 def _set_up(
     session: Session, budget: float, half_width: float, measures_ceilings: bool = False
-) -> _Setup:
+) -> tuple[Runner, Environment]:
     """How to measure, with what the user should know of it said."""
     chosen, threads = machine.device_named(session.device), session.threads
     least_warmup = LEAST_WARMUP[chosen.type]
@@ -133,9 +111,8 @@ def _set_up(
         session.progress.note(
             "for the share of this device's peak, run 'resnet-inspect device' once"
         )
-    known = stored.ceilings if stored is not None else None
-    runner = Runner(chosen, rule, threads, known.rates if known is not None else None)
-    return _Setup(runner, Environment(name, held.threads, str(torch.__version__)), known)
+    runner = Runner(chosen, rule, threads, stored.ceilings if stored is not None else None)
+    return runner, Environment(name, held.threads, str(torch.__version__))
 
 
 def _note_of_device(session: Session, kind: str) -> None:

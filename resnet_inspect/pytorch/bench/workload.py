@@ -25,8 +25,7 @@ from resnet_inspect.pytorch.bench.backend_flags import DTYPES, seeded, settings
 from resnet_inspect.pytorch.bench.clock import collector_off
 from resnet_inspect.pytorch.bench.machine import cache_size
 from resnet_inspect.pytorch.bench.peak_memory import clear_workspaces
-from resnet_inspect.pytorch.inputs import Arguments, example
-from resnet_inspect.pytorch.results import results
+from resnet_inspect.pytorch.inputs import Arguments, example, results
 
 MODES = ("eager", "compile", "cudagraph", "compile+cudagraph")
 
@@ -173,7 +172,7 @@ def random_input(
 
 def nbytes(batch: Arguments) -> int:
     """Bytes of the tensors in an input."""
-    return sum(tensor.nbytes for tensor in results((batch.args, batch.kwargs)))
+    return sum(tensor.nbytes for tensor in results(batch))
 
 
 def prepared(model: nn.Module, graph: LayerGraph, case: Case) -> nn.Module:
@@ -255,7 +254,7 @@ def _loss(result: Any) -> torch.Tensor:
 def _training(model: nn.Module, case: Case, example: Arguments) -> Run:
     """Forward, loss, backward and a step of SGD with momentum; half precision by autocast."""
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
-    (kind,) = {tensor.device.type for tensor in results((example.args, example.kwargs))}
+    (kind,) = {tensor.device.type for tensor in results(example)}
     half = case.dtype in ("fp16", "bf16")
     scaler = torch.amp.GradScaler(kind, enabled=case.dtype == "fp16")
     forward = _compiled(model.train(), case)
@@ -275,7 +274,7 @@ def _training(model: nn.Module, case: Case, example: Arguments) -> Run:
 def captured(run: Run, batches: Sequence[Arguments]) -> Step:
     """A CUDA graph of one step, and its replay on the next input."""
     static: Arguments = tree_map_only(torch.Tensor, torch.clone, batches[0])
-    places = list(results((static.args, static.kwargs)))
+    places = list(results(static))
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):  # capturing wants a few runs beforehand, off the main stream
@@ -295,9 +294,7 @@ def captured(run: Run, batches: Sequence[Arguments]) -> Step:
     following = cycle(batches)
 
     def replay() -> Any:
-        following_one = next(following)
-        new = results((following_one.args, following_one.kwargs))
-        for place, tensor in zip(places, new, strict=True):
+        for place, tensor in zip(places, results(next(following)), strict=True):
             place.copy_(tensor)
         graph.replay()
         return result

@@ -15,6 +15,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from resnet_inspect.pytorch.inputs import results
+
 
 class Seen:
     """What ran in one layer. macs: None where something ran whose operations nobody knows."""
@@ -105,9 +107,5 @@ class Audit(TorchDispatchMode):
             layer.macs = None
         for place in facts.written:
             written = kwargs.get(place) if isinstance(place, str) else args[place]
-            layer.written.extend(
-                tensor
-                for tensor in (written if isinstance(written, (list, tuple)) else [written])
-                if isinstance(tensor, torch.Tensor)
-            )
+            layer.written.extend(results(written))
         return value

@@ -343,14 +343,6 @@ _TAPS = {"linear": 2, "bilinear": 4, "trilinear": 8, "bicubic": 16}
     "interpolate upsample upsample_nearest upsample_bilinear",
     arguments="input size scale_factor mode align_corners recompute_scale_factor antialias",
 )
-def _(call: Call) -> Known:
-    given = call.name.partition("_")[2]  # in the functions' names, which nn.Upsample* call
-    mode = str(call.get("mode", given or "nearest"))
-    corners = bool(call.get("align_corners", given == "bilinear"))
-    smoothed = " antialiased" if call.get("antialias", False) else ""
-    return Interpolate(mode + smoothed, call.output, _TAPS.get(mode, 1), corners)
-
-
 @register_function(
     "upsample_bilinear2d upsample_bicubic2d upsample_linear1d upsample_trilinear3d",
     arguments="input size align_corners",
@@ -360,8 +352,12 @@ def _(call: Call) -> Known:
     "upsample_nearest_exact2d upsample_nearest_exact3d",
 )
 def _(call: Call) -> Known:
-    mode = call.name.removeprefix("upsample_").rstrip("123d").replace("_", "-")
-    return Interpolate(mode, call.output, _TAPS.get(mode, 1), bool(call.get("align_corners")))
+    # In the names of aten's functions, and of those that nn.Upsample* call.
+    given = call.name.partition("_")[2].rstrip("123d").replace("_", "-")
+    mode = str(call.get("mode", given or "nearest"))
+    corners = bool(call.get("align_corners", call.name == "upsample_bilinear"))
+    smoothed = " antialiased" if call.get("antialias", False) else ""
+    return Interpolate(mode + smoothed, call.output, _TAPS.get(mode, 1), corners)
 
 
 @register_function("grid_sample grid_sampler", arguments="input grid mode")

@@ -32,14 +32,13 @@ def initialised(model: nn.Module, given: Sequence[Input]) -> nn.Module:
     if not has_lazy(model):
         return model
     inputs = named(model, given)
-    kinds = [getattr(torch, entry.dtype or "float32") for entry in inputs]
     missing = (buffer for buffer in model.buffers() if is_lazy(buffer))
     # torch can copy a parameter that is missing, but not a buffer.
     made = {id(buffer): UninitializedBuffer() for buffer in missing}
     own = copy.deepcopy(model, dict[int, Any](made)).eval().to("cpu")
     zeros = [
-        torch.zeros((1, *entry.shape), dtype=kind, device="cpu")
-        for entry, kind in zip(inputs, kinds, strict=True)
+        torch.zeros((1, *entry.shape), dtype=getattr(torch, entry.dtype or "float32"), device="cpu")
+        for entry in inputs
     ]
     args, kwargs = arguments(own, [entry.name for entry in inputs], zeros)
     try:

@@ -24,6 +24,7 @@ from resnet_inspect.networks.run import Gap, Input, Run
 from resnet_inspect.networks.shapes import Shape
 from resnet_inspect.networks.structure import Placed, stages
 from resnet_inspect.networks.torch_ops import Opaque, Product, Source, View
+from resnet_inspect.pytorch.inputs import results
 from resnet_inspect.pytorch.trace.calls import (
     Call,
     Constant,
@@ -155,7 +156,7 @@ class _Lowering:
 
     def _function(self, node: fx.Node) -> None:
         sources = node.all_input_nodes
-        if not _gives_tensors(node):
+        if next(results(node.meta.get("val")), None) is None:
             return  # a size, an assertion
         name, inplace = function_name(node.target)
         inputs = [source for source in sources if source in self.feeds]
@@ -312,12 +313,6 @@ def _ops(call: Call) -> tuple[Op, ...]:
     frame = call.node.meta["frames"][-1]
     kind = frame.kind if call.params and frame.path else call.name
     return (Opaque(kind, call.output, call.params),)
-
-
-def _gives_tensors(node: fx.Node) -> bool:
-    value = node.meta.get("val")
-    parts = value if isinstance(value, (tuple, list)) else (value,)
-    return any(isinstance(part, torch.Tensor) for part in parts)
 
 
 def _made(node: fx.Node, parts: Sequence[Constant]) -> Constant:

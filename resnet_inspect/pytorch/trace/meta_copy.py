@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from resnet_inspect.errors import InspectError
+from resnet_inspect.pytorch.trace.aliases import storage_of
 from resnet_inspect.pytorch.trace.hooks import followed
 
 
@@ -48,7 +49,7 @@ class Copies:
             return self._module(value)
         if isinstance(value, torch.Tensor):
             copied = _tensor(value)
-            self.tensors[copied.untyped_storage()._cdata] = value
+            self.tensors[storage_of(copied)] = value
             return copied
         if type(value) is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
             return tuple.__new__(type(value), map(self.of, value))

@@ -18,8 +18,7 @@ from resnet_inspect.networks.ops import Op
 from resnet_inspect.networks.run import Gap, Input
 from resnet_inspect.networks.structure import Frame
 from resnet_inspect.networks.torch_ops import Opaque, Product
-from resnet_inspect.pytorch.inputs import Arguments
-from resnet_inspect.pytorch.results import results
+from resnet_inspect.pytorch.inputs import Arguments, results
 from resnet_inspect.pytorch.trace.audit import Seen
 from resnet_inspect.pytorch.trace.calls import (
     Held,

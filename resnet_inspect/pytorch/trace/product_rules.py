@@ -39,11 +39,10 @@ from resnet_inspect.pytorch.trace.rules import Known, convolution, register_func
     arguments="input weight bias stride padding dilation transposed output_padding groups",
 )
 def _(call: Call) -> Known:
-    weight = _shape_of(call, "weight")
-    axes = len(weight) - 2
-    padding = call.get("padding", 0)
     if call.get("transposed", False):
-        return _transposed(call, weight)
+        return _transposed(call)
+    weight = _shape_of(call, "weight")
+    axes, padding = len(weight) - 2, call.get("padding", 0)
     settings = _sizes(call, axes, stride=1, dilation=1)
     groups, bias = call.get("groups", 1), call.bound.get("bias") is not None
     conv = Conv(
@@ -74,11 +73,8 @@ def _shape_of(call: Call, name: str) -> Shape:
     "conv_transpose1d conv_transpose2d conv_transpose3d",
     arguments="input weight bias stride padding output_padding groups dilation",
 )
-def _(call: Call) -> Known:
-    return _transposed(call, _shape_of(call, "weight"))
-
-
-def _transposed(call: Call, weight: Shape) -> ops.Op:
+def _transposed(call: Call) -> Known:
+    weight = _shape_of(call, "weight")
     groups, bias = call.get("groups", 1), call.bound.get("bias") is not None
     settings = _sizes(call, len(weight) - 2, stride=1, padding=0, output_padding=0, dilation=1)
     shape = weight[0], weight[1] * groups, weight[2:]

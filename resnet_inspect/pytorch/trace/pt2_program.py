@@ -29,7 +29,6 @@ def checked_program(entry: str, data: bytes) -> bytes:
     for key in program.get("range_constraints", ()):
         if not _RANGED.fullmatch(key):  # torch counts up to the number
             raise FormatError(f"{entry} in it has {shown(key)} for a symbol; refused")
-    _drop_notes(program)
     _check(entry, program)
     program["guards_code"] = []
     return json.dumps(program).encode()
@@ -48,7 +47,7 @@ def _parsed(entry: str, data: bytes) -> dict[str, Any]:
     if len(data) > LARGEST:
         raise FormatError(f"{entry} in it is larger than {LARGEST} bytes; refused")
     try:
-        value = json.loads(data)
+        value = json.loads(data, object_hook=_without_notes)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
@@ -83,16 +82,10 @@ _NOTES = ("stack_trace", "nn_module_stack", "torch_fn")
 """What is kept of the notes on a node. torch resolves and parses others."""
 
 
-def _drop_notes(program: Any) -> None:
-    stack = [program]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            if isinstance(notes := value.get("metadata"), dict):
-                value["metadata"] = {key: notes[key] for key in _NOTES if key in notes}
-            stack += value.values()
-        elif isinstance(value, list):
-            stack += value
+def _without_notes(value: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(notes := value.get("metadata"), dict):
+        value["metadata"] = {key: notes[key] for key in _NOTES if key in notes}
+    return value
 
 
 _RANGED = re.compile(r"(?!(u|zuf)\d{6})[^\W\d]\w{0,99}")
@@ -106,10 +99,6 @@ _KEY_OF_A_TREE = re.compile(r"[\w.\- /]{0,100}")
 def _is_name(text: str) -> bool:
     """Whether a text may be a name in source code; '' is for arguments without one."""
     return text == "" or text.isidentifier()
-
-
-def _is_path(text: str) -> bool:
-    return re.fullmatch(r"(weight|tensor)_\d+", text) is not None
 
 
 # --- sizes and guards -----------------------------------------------------------------------------
@@ -298,12 +287,9 @@ def _are_keys(context: str | None) -> bool:
     )
 
 
-_ANYWHERE: tuple[str, Callable[[str], bool]] = (
-    "a text",
-    lambda text: _TEXT.fullmatch(text) is not None,
-)
+_ANYWHERE: tuple[str, Callable[[str], object]] = ("a text", _TEXT.fullmatch)
 
-_PLACES: dict[str, tuple[str, Callable[[str], bool]]] = {
+_PLACES: dict[str, tuple[str, Callable[[str], object]]] = {
     "expr_str": ("a size", _is_size),
     "guards_code": ("a guard", _is_guard),
     "target": ("an operator", _is_operator),
@@ -313,7 +299,7 @@ _PLACES: dict[str, tuple[str, Callable[[str], bool]]] = {
     "name": ("a name", _is_name),
     "as_name": ("a name", _is_name),
     "forward_arg_names": ("a name", _is_name),
-    "path_name": ("an entry", _is_path),
+    "path_name": ("an entry", re.compile(r"(weight|tensor)_\d+").fullmatch),
     **dict.fromkeys((*_NOTES, "as_string", "as_strings"), ("a text", lambda _: True)),
 }
 """By the key of a text: what it is for, and what it may be. Any other text is _ANYWHERE's."""

@@ -50,29 +50,23 @@ def _(call: Call) -> Known:
 @register_function("flatten", arguments="input start_dim end_dim")
 def _(call: Call) -> Known:
     if len(call.shape) == call.dims:
-        return _view(call, "flatten")
+        return _view(call)
     shape = call.shape
     first = call.get("start_dim", 0) % call.dims - 1
     last = call.get("end_dim", -1) % call.dims - 1
     if first < 0 or first >= last:
         return None
     output = (*shape[:first], elements(shape[first : last + 1]), *shape[last + 1 :])
-    return _shaped(call, "flatten", output)
+    return _shaped(call, output)
 
 
 @register_function("view reshape reshape_as view_as squeeze unsqueeze unflatten ravel unsafe_view")
-def _(call: Call) -> Known:
-    return _view(call, call.name)
-
-
-def _view(call: Call, name: str) -> Op | None:
+def _view(call: Call) -> Known:
     call.inputs = call.inputs[:1]
-    if call.output == call.shape:
-        return None
-    return _shaped(call, name, call.output)
+    return None if call.output == call.shape else _shaped(call, call.output)
 
 
-def _shaped(call: Call, name: str, output: Shape) -> Op:
+def _shaped(call: Call, output: Shape) -> Op:
     """The input in another shape."""
     seen, wanted = (first_tensor(node.meta["val"]) for node in (call.inputs[0], call.node))
     copies = False
@@ -83,7 +77,7 @@ def _shaped(call: Call, name: str, output: Shape) -> Op:
             copies = True  # torch's reshape does so where there is no view
     if not copies and len(output) == 1 < len(call.shape) and elements(call.shape) == output[0]:
         return Flatten()
-    return View(name, output, copies=copies)
+    return View(call.name, output, copies=copies)
 
 
 @register_function(

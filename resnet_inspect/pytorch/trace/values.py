@@ -21,6 +21,7 @@ from torch.utils._device import _device_constructors
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.hooks import RemovableHandle
 
+from resnet_inspect.pytorch.trace.aliases import storage_of
 from resnet_inspect.pytorch.trace.diagnosis import Unfollowed
 from resnet_inspect.pytorch.trace.meta_copy import Copies
 
@@ -29,10 +30,6 @@ _LARGEST = 1 << 14
 
 _LARGEST_MADE = 1 << 18
 """Those of a tensor that its code makes, such as a mask of 512x512."""
-
-
-def _storage(tensor: Tensor) -> Any:
-    return tensor.untyped_storage()
 
 
 def _tensors(value: Any, found: list[Tensor]) -> list[Tensor]:
@@ -58,7 +55,7 @@ class _Values:
     def has(self, tensor: Tensor) -> bool:
         if not tensor.is_meta:
             return True
-        key = _storage(tensor)._cdata
+        key = storage_of(tensor)
         if key in self.known:
             return True
         own = self.state.get(key)
@@ -72,22 +69,22 @@ class _Values:
     def of(self, tensor: Tensor) -> Tensor:
         if not tensor.is_meta:
             return tensor.detach().cpu()
-        _, kept = self.known[_storage(tensor)._cdata]
+        _, kept = self.known[storage_of(tensor)]
         own = torch.empty(0, dtype=tensor.dtype, device="cpu")
         return own.set_(kept, tensor.storage_offset(), tensor.size(), tensor.stride())
 
     def learn(self, tensor: Tensor, value: Tensor) -> None:
-        storage = _storage(tensor)
-        if storage._cdata in self.known:
+        if storage_of(tensor) in self.known:
             return  # written in place, there as here
         if value.stride() != tensor.stride() or tensor.storage_offset():
             laid_out = torch.empty_strided(tensor.shape, tensor.stride(), dtype=value.dtype)
             value = laid_out.copy_(value)
-        if value.dtype == tensor.dtype and _storage(value).nbytes() <= 8 * _LARGEST_MADE:
-            self.known[storage._cdata] = storage, _storage(value)
+        held = value.untyped_storage()
+        if value.dtype == tensor.dtype and held.nbytes() <= 8 * _LARGEST_MADE:
+            self.known[storage_of(tensor)] = tensor.untyped_storage(), held
 
     def forget(self, tensor: Tensor) -> None:
-        key = _storage(tensor)._cdata
+        key = storage_of(tensor)
         self.unknown.add(key)
         self.known.pop(key, None)
 
@@ -99,12 +96,7 @@ class Surroundings(TorchFunctionMode):
     a closure, say). followed: whether what runs now is recorded.
     """
 
-    def __init__(
-        self,
-        device: torch.device,
-        copies: Copies,
-        followed: Callable[[], bool],
-    ) -> None:
+    def __init__(self, device: torch.device, copies: Copies, followed: Callable[[], bool]) -> None:
         super().__init__()
         self.device = device if device.type != "meta" else torch.device("cpu")
         self.values = _Values(copies.tensors)
@@ -132,7 +124,8 @@ class Surroundings(TorchFunctionMode):
                 return _copied(*args, **kwargs)
             kwargs["device"] = torch.device("meta")
             return self._made(func, args, kwargs)
-        if _in_a_transform() and self.followed():
+        in_a_transform = torch._C._functorch.peek_interpreter_stack() is not None
+        if in_a_transform and self.followed():
             raise Unfollowed("uses torch.func (vmap, grad, ..), whose batches cannot be followed")
         return self._called(func, args, kwargs, tensors)
 
@@ -246,10 +239,6 @@ def _steady(func: Any, args: Any, kwargs: Any) -> Any:
     return None
 
 
-def _in_a_transform() -> bool:
-    return torch._C._functorch.peek_interpreter_stack() is not None
-
-
 # --- devices --------------------------------------------------------------------------------------
 
 _ATTRIBUTES = frozenset(
@@ -321,15 +310,10 @@ def _copied(data: Any, dtype: torch.dtype | None = None, **kwargs: Any) -> Tenso
     """torch.tensor(x) of tensors: their values in a new one."""
     if isinstance(data, Tensor):
         tensor = data.detach().clone()
+    elif isinstance(data, (list, tuple)):
+        tensor = torch.stack([_copied(part) for part in data])
     else:
-        tensor = torch.stack(
-            [
-                _copied(part)
-                if isinstance(part, (Tensor, list, tuple))
-                else torch.tensor(part, device="meta")
-                for part in data
-            ]
-        )
+        tensor = torch.tensor(data, device="meta")
     return tensor if dtype is None else tensor.to(dtype)
 
 

@@ -86,9 +86,8 @@ def _digits() -> tuple[Labelled, Labelled]:
     held = load_digits()
     images, labels = held.images[:, None], held.target
     tested = np.arange(len(labels)) % 5 == 4
-    parts = (Labelled(images[part], labels[part]) for part in (~tested, tested))
-    train, test = parts
-    return train, test
+    learned = ~tested
+    return Labelled(images[learned], labels[learned]), Labelled(images[tested], labels[tested])
 
 
 def _images(name: str, arrays: Any, shifted: bool = False) -> Images:

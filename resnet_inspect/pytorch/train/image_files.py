@@ -108,7 +108,10 @@ def _cifar_batch(path: Path) -> Labelled:
             "data_batch_1 to 5 and test_batch"
         )
     held = _unpickled(read_bytes(path, LARGEST), path)
-    found = {_word(key): value for key, value in held.items()} if isinstance(held, dict) else {}
+    found = {
+        key.decode("latin-1") if isinstance(key, bytes) else key: value
+        for key, value in (held.items() if isinstance(held, dict) else ())
+    }
     array, labels = found.get("data"), found.get("labels")
     if not isinstance(array, _Array) or not isinstance(labels, list):
         raise FormatError(f"{str(path)!r} is no batch of CIFAR-10: it lacks 'data' or 'labels'")
@@ -124,12 +127,11 @@ def _cifar_batch(path: Path) -> Labelled:
     return Labelled(images, np.array(labels, np.int64))
 
 
-def _word(key: Any) -> Any:
-    return key.decode("latin-1") if isinstance(key, bytes) else key
-
-
 class _Array:
-    """In the place of a NumPy array of bytes: what it holds, and no array."""
+    """In the place of a NumPy array of bytes: what it holds, and no array.
+
+    Also in that of the array's type; which it is shows in the number of bytes.
+    """
 
     data = b""
 
@@ -139,16 +141,6 @@ class _Array:
     def __setstate__(self, state: Any) -> None:
         held = state[-1] if isinstance(state, tuple) and state else b""
         self.data = held if isinstance(held, bytes) else str(held).encode("latin-1", "replace")
-
-
-class _Type:
-    """In the place of a NumPy dtype; which it is shows in the number of bytes."""
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
 
 
 def _encoded(text: str, encoding: str) -> bytes:
@@ -162,7 +154,7 @@ _STAND_INS: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy._core.multiarray", "_reconstruct"): _Array,
     ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Type,
+    ("numpy", "dtype"): _Array,
     ("_codecs", "encode"): _encoded,
 }
 

@@ -39,16 +39,12 @@ class _Training(NamedTuple):
     """
 
     graph: LayerGraph
+    recipe: Recipe
     facts: dict[str, Any]
     key: str
     done: Run
     saved: Saved | None = None
     lost: bool = False
-
-    @property
-    def recipe(self) -> Recipe:
-        recipe: Recipe = self.facts["recipe"]
-        return recipe
 
     @property
     def is_done(self) -> bool:
@@ -59,11 +55,7 @@ class _Training(NamedTuple):
 
 
 def run_learning(
-    graphs: Sequence[LayerGraph],
-    images: Images,
-    recipe: Recipe,
-    seeds: int,
-    session: Session,
+    graphs: Sequence[LayerGraph], images: Images, recipe: Recipe, seeds: int, session: Session
 ) -> list[Epoch]:
     """Train networks from each seed; to resume, behind what the record has.
 
@@ -142,7 +134,7 @@ def _training(
     like = run_key(Epoch(**facts, made="", before=now, after=now, epoch=1, seconds=0.0, cpu=0.0))
     key = sha256(repr(like).encode()).hexdigest()
     done = next((run for run in known if run_key(run[0]) == like), ())
-    training = _Training(graph, facts, key, done)
+    training = _Training(graph, recipe, facts, key, done)
     if training.is_done:
         return training
     if saved is None or saved.run != key or len(done) < saved.epoch:

@@ -10,7 +10,7 @@ from torch import nn
 
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.parts import roles
-from resnet_inspect.pytorch.results import results
+from resnet_inspect.pytorch.inputs import results
 
 IMAGES = 512
 """Images whose responses are taken together."""

@@ -19,8 +19,8 @@ from resnet_inspect.measuring.learning import Recipe
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.pytorch.assemble import build
 from resnet_inspect.pytorch.bench.backend_flags import seeded
+from resnet_inspect.pytorch.inputs import results
 from resnet_inspect.pytorch.parameters import layers_of
-from resnet_inspect.pytorch.results import results
 from resnet_inspect.pytorch.trace.diagnosis import first_line
 from resnet_inspect.pytorch.train.data import Images, Part
 from resnet_inspect.pytorch.train.responses import responses

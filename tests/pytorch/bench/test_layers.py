@@ -34,10 +34,11 @@ def test_a_walk_is_the_network_with_marks_between_layers() -> None:
 
 
 CEILINGS = Ceilings("a device", "cpu", {"fp32": 1e15}, ((1 << 20, 1e15),), 1e-6)
+BOUND = RUNNER._replace(ceilings=CEILINGS)
 
 
 def test_layers_are_measured_against_their_least_time() -> None:
-    append("l.jsonl", measure_layers(GRAPH, CASE, RUNNER, CEILINGS))
+    append("l.jsonl", measure_layers(GRAPH, CASE, BOUND))
     (record,) = read("l.jsonl")
     assert isinstance(record, Layers)
     assert record.status == "ok", record.reason
@@ -51,7 +52,7 @@ def test_layers_are_measured_against_their_least_time() -> None:
         assert "Lost most: " in shown.notes[0]
     for wrong in ({"mode": "compile"}, {"step": "training"}, {"folded": True}):
         with pytest.raises(InspectError, match="layers are timed in"):
-            measure_layers(GRAPH, replace(CASE, **wrong), RUNNER, CEILINGS)  # type: ignore[arg-type]
+            measure_layers(GRAPH, replace(CASE, **wrong), BOUND)  # type: ignore[arg-type]
 
 
 def test_layers_that_do_not_fit_are_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,10 +60,10 @@ def test_layers_that_do_not_fit_are_a_result(monkeypatch: pytest.MonkeyPatch) ->
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(workload, "inputs", no_memory)
-    made = measure_layers(GRAPH, CASE, RUNNER, CEILINGS)
+    made = measure_layers(GRAPH, CASE, BOUND)
     assert made.status == "out of memory"
     assert made.layers == ()
-    sheet = measurements([made, measure_layers(GRAPH, CASE, RUNNER, CEILINGS)])
+    sheet = measurements([made, measure_layers(GRAPH, CASE, BOUND)])
     for format in FORMATS:
         assert "out of memory" in sheet.to_text(format)
     assert measurement_plots([made]) == []

@@ -24,7 +24,7 @@ from resnet_inspect.pytorch.bench.runner import OUT_OF_MEMORY, Runner
 
 def on_gpu(**changes: object) -> tuple[Case, Runner]:
     graph = ri.graph("resnet18")
-    case = Case(graph.name, graph.input_shape, 32)._replace(**changes)  # type: ignore[arg-type]
+    case = replace(Case(graph.name, graph.input_shape, 32), **changes)
     return case, Runner(
         torch.device("cuda"), StoppingRule(half_width=0.01, budget=3, least_warmup=1)
     )
@@ -96,8 +96,8 @@ def test_on_a_gpu_a_graph_holds_no_more_memory_than_its_step() -> None:
 @pytest.mark.gpu
 def test_on_a_gpu_layers_add_up_to_the_whole() -> None:
     case, bench = on_gpu(batch=128)
-    ceilings_found = Ceilings("g", "cuda", {"fp32": 1e14}, ((1 << 30, 4e12),), 1e-6)
-    made = measure_layers(ri.graph("resnet18"), case, bench, ceilings_found)
+    best = Ceilings("g", "cuda", {"fp32": 1e14}, ((1 << 30, 4e12),), 1e-6)
+    made = measure_layers(ri.graph("resnet18"), case, bench._replace(ceilings=best))
     assert abs(made.of_whole - 1) <= 0.1
 
 
