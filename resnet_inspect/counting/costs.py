@@ -30,6 +30,7 @@ from resnet_inspect.counting.rules import by_op
 from resnet_inspect.errors import InspectError, ShapeError, shown
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.design import Part
+from resnet_inspect.networks.gates import TWICE
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
 from resnet_inspect.networks.resnet import connect, image_shape, layer_graph
 from resnet_inspect.networks.shapes import Shape, elements
@@ -198,7 +199,7 @@ def owned(graph: LayerGraph, layers: Iterable[Layer], cost: Cost) -> Cost:
 
     A tensor that several layers use belongs to the first, so parts add up to the whole.
     """
-    if graph.spec is not None and graph.spec.attention != "cbam":
+    if graph.spec is not None and graph.spec.attention not in TWICE:
         return cost  # nothing is shared
     first = _first_used(graph)
     own = [first[layer.name] for layer in layers if layer.name in first]

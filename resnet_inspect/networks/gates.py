@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.channel_rules import squeezed_channels
-from resnet_inspect.networks.design import Module, Part, Tensor, conv
+from resnet_inspect.networks.design import Design, Module, Part, Tensor, conv
 
 GATES = ("se", "eca", "gc", "cbam")
 """Attention that gates a tensor."""
+
+TWICE = ("cbam",)
+"""Attention that runs layers of its own twice, whose parameters count once."""
 
 HIERARCHY = "hierarchy"
 
@@ -17,6 +20,11 @@ PATHS = ("sk", "sk-full", "split", HIERARCHY)
 GLOBAL, SIGMOID, SCALE = ops.GlobalAvgPool2d(), ops.Sigmoid(), ops.Scale()
 GATE_ACT = ops.ReLU()
 """timm activates gates by ReLU whatever the activation, as the papers do, but for RegNet's."""
+
+
+def gated_at(spec: Design) -> str:
+    """Where the blocks of a network have gates, of the choices of attention_at; '' for nowhere."""
+    return spec.attention_at if spec.attention in GATES else ""
 
 
 def hidden(part: Part, channels: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from resnet_inspect.networks import ops
 from resnet_inspect.networks.choices import BLOCKS
 from resnet_inspect.networks.design import Module, Part, Tensor, conv
-from resnet_inspect.networks.gates import GATES, HIERARCHY, PATHS, squeeze_excite
+from resnet_inspect.networks.gates import HIERARCHY, PATHS, gated_at, squeeze_excite
 from resnet_inspect.networks.stage_layout import ALPHA
 
 _ADD = ops.Add()
@@ -24,7 +24,7 @@ def residual_block(block: Module[Tensor], part: Part, entering: Tensor) -> Tenso
     passes = spec.shortcut != "none" and not (projects and spec.shortcut == "identity")
     # a projection takes the activated input (He et al. 2016, section 4.1)
     tensor, bypass = _RESIDUALS[spec.order](block, part, entering)
-    if spec.attention_at != "inner" and spec.attention in GATES:
+    if gated_at(spec) not in ("", "inner"):
         if spec.attention_at == "activated":
             tensor = block.add(spec.act, tensor, name=spec.act_path)
         tensor = _attend(block, part, tensor)
@@ -123,7 +123,7 @@ def _preactivated(block: Module[Tensor], part: Part, entering: Tensor) -> tuple[
         else:
             tensor = block.dropped(spec.block_drop_rate, tensor, "dropout")
         tensor = block.convolved(op, tensor, f"conv{number}")
-        if i == len(convs) - 1 and spec.attention_at == "inner" and spec.attention in GATES:
+        if i == len(convs) - 1 and gated_at(spec) == "inner":
             tensor = _attend(block, part, tensor)
     return tensor, bypass
 
@@ -157,8 +157,7 @@ def _postactivated(block: Module[Tensor], part: Part, entering: Tensor) -> tuple
                 tensor = _activated(block, part, tensor, i)
         if pools and spec.antialias not in ("none", "before"):
             tensor = block.pooled(spec.antialias, part.stride, tensor, "aa")
-        gated = i == middle and spec.attention_at == "inner" and not part.attends
-        if gated and spec.attention in GATES:
+        if i == middle and gated_at(spec) == "inner" and not part.attends:
             tensor = _attend(block, part, tensor)
     return tensor, entering
 
