@@ -96,10 +96,10 @@ _PUBLIC = {
     "counting.costs": "Cost total",
     "counting.memory": "Memory",
     "counting.field": "ReceptiveField",
-    "counting.torch_op_rules": "Opaque",  # with its rules
     "errors": "InspectError",
     "networks.graph": "Block Layer LayerGraph Stage",
     "networks.spec": "ResNetSpec",
+    "networks.torch_ops": "Opaque",
     "pictures.diagrams.diagram": "block_diagram",
     "tables.block_comparison": "compare_blocks",
     "tables.columns": "Column",

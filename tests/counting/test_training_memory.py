@@ -9,7 +9,7 @@ from strategies import networks
 from tracked import tracked_peak
 
 import resnet_inspect as ri
-from resnet_inspect.counting import kept, torch_op_memory
+from resnet_inspect.counting import kept
 from resnet_inspect.counting.memory import live_bytes, memory
 from resnet_inspect.counting.training_memory import inference_memory, training_memory
 from resnet_inspect.counting.training_step import OPTIMIZERS, Settings
@@ -38,8 +38,7 @@ def test_the_peak_is_what_mem_tracker_counts(
     name: str, batch: int, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if settings.dtype != "fp32":  # the CPU keeps batch statistics of half precision in half
-        for module in (kept, torch_op_memory):
-            monkeypatch.setattr(module, "STATISTIC", 2)
+        monkeypatch.setattr(kept, "STATISTIC", 2)
     graph = layer_graph(ri.spec(name))
     assert training_memory(graph, settings).peak(batch) == tracked_peak(graph, settings, batch)
 
