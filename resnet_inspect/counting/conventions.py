@@ -108,7 +108,7 @@ CONVENTIONS: dict[str, Convention] = {
             "C + L + Cb + Lb + 2K + 2R + R6 + Lr + 2El + 2Ge + Si + 2Mi + 2Pi + 2Ai",
             "Hook and patched function both count: each ReLU and each pool goes in twice.",
             per_image=True),
-        Convention("thop", "thop", "0.1.1", "macs", "C + L + 4K + Po + Ai + Ao",
+        Convention("thop", "thop", "0.1.1", "macs", "C + L + 4K + 4Nl + 3Sm - Sr + Po + Ai + Ao",
             "Called macs, yet batch norm counts 4 an element: 2, doubled for its scale.",
             modules=True),
         Convention("fvcore-train", "fvcore", "0.1.5", "flops (train)",
@@ -131,8 +131,8 @@ CONVENTIONS: dict[str, Convention] = {
             "n products have n - 1 sums; batch norm counts 4 an element, 2 a channel.",
             modules=True),
         Convention("torchlens", "TorchLens", "2.36.1", "FLOPs",
-            "2C + 2L + Cb + Lb + 5K + R + R6 + Lr + 9El + 14Ge + 5Si + 8Ms + 4Hs + 4Sg + Mk + Pk"
-            " + Ai + E + X",
+            "2C + 2L + 2A + Cb + Lb + 5K + 5N + R + R6 + Lr + 9El + 14Ge + 5Si + 8Ms + 4Hs + 4Sg"
+            " + 5Sm + Mk + Pk + Ai + E + X",
             "Batch norm counts 5 an element; the one tool to see the residual additions."),
         Convention("torch-train", "torch", "2.13", "FLOPs (training)", "6C + 6L + 6A - 2S + 2G",
             "Backward costs twice forward; the network's input needs no gradient.",
@@ -267,7 +267,8 @@ def unfounded(graph: LayerGraph, convention: Convention) -> tuple[str, ...]:
             doubtful = not is_function(graph, layer) and (function or not (own or tried))
         else:
             doubtful = function or not own
-        if doubtful and not convention.coefficients.keys().isdisjoint(known[layer.name] or ()):
+        counted = not convention.coefficients.keys().isdisjoint(known[layer.name] or ())
+        if doubtful and (several or counted):
             found[function or layer.op.kind] = None
     return tuple(found)
 

@@ -40,6 +40,7 @@ TERMS: dict[str, str] = {
     "Kc": "channels of batch norm, once for a batch",
     "Ku": "elements that batch norm without parameters writes",
     "N": "elements that other normalizations with parameters write",
+    "Nl": "those of N that layer norm writes",
     "Nu": "elements that other normalizations without parameters write",
     "Wp": "weights and biases of all other layers",
     "Wo": "elements that layers with these write",
@@ -54,6 +55,8 @@ TERMS: dict[str, str] = {
     "Ms": "elements that Mish writes",
     "Hs": "elements that Hardswish writes",
     "Sg": "elements that sigmoid gates write",
+    "Sm": "elements that softmax writes",
+    "Sr": "sums that softmax divides by",
     "Mi": "elements that max pooling reads",
     "Mo": "elements that max pooling writes",
     "Mk": "kernel side x elements that max pooling writes",
@@ -69,7 +72,7 @@ TERMS: dict[str, str] = {
     "Am": "elements that a mean over positions reads",
     "Un": "elements that upsampling to the nearest writes",
     "Ub": "elements that bilinear upsampling writes",
-    "E": "elements of residual additions",
+    "E": "elements that additions of two tensors write",
     "X": "elements that squeeze-and-excitation scales",
     "Z": "all other elementwise operations",
 }
@@ -97,6 +100,7 @@ def _with_rest(op: Op, inputs: Shapes, output: Shape, named: Terms) -> Terms | N
         "A": own.get("macs", 0) - named.get("C", 0),
         "Z": sum(own.get(term, 0) for term in ELEMENTWISE)
         - named.get("Cb", 0)
+        - named.get("E", 0)
         - 2 * named.get("K", 0),
     }
     if op.params and not {"C", "K"} & named.keys():
@@ -181,7 +185,11 @@ rule.register(ops.ZeroPad, lambda op, inputs, output: {})
 
 
 def _normalization(op: Op, inputs: Shapes, output: Shape) -> Terms | None:
-    return _with_rest(op, inputs, output, {"N" if op.params else "Nu": elements(output)})
+    written = elements(output)
+    named = {"N": written} if op.params else {"Nu": written}
+    if op.params and isinstance(op, torch_ops.LayerNorm):
+        named["Nl"] = written
+    return _with_rest(op, inputs, output, named)
 
 
 rule.register(torch_ops.GroupNorm, _normalization)
@@ -200,6 +208,19 @@ def _(op: torch_ops.BatchNorm, inputs: Shapes, output: Shape) -> Terms | None:
     written = elements(output)
     named = {"K": written, "Kp": op.params, "Kc": op.channels} if op.params else {"Ku": written}
     return _with_rest(op, inputs, output, named)
+
+
+@rule.register(torch_ops.Arithmetic)
+def _(op: torch_ops.Arithmetic, inputs: Shapes, output: Shape) -> Terms | None:
+    return _with_rest(op, inputs, output, {"E": elements(output)} if op.kind == "Add" else {})
+
+
+@rule.register(torch_ops.Function)
+def _(op: torch_ops.Function, inputs: Shapes, output: Shape) -> Terms | None:
+    if op.name != "Softmax":
+        return _with_rest(op, inputs, output, {})
+    sums = elements(output) // elements([output[axis] for axis in op.over])
+    return _with_rest(op, inputs, output, {"Sm": elements(output), "Sr": sums})
 
 
 @rule.register(torch_ops.Attention)

@@ -137,6 +137,25 @@ def test_formulas_as_people_write_them() -> None:
     assert conventions.formula({}) == conventions.numbers({}, {}) == "0"
 
 
+@pytest.mark.parametrize(
+    ("model", "thop", "torchlens"),
+    [  # as thop 0.1.1 and TorchLens 2.36.1 count the assembled networks
+        ("skresnet18", 1_828_073_728, 3_653_082_344),
+        ("gcresnet33ts", 4_780_795_958, 9_583_334_072),
+        ("botnet26t_256", 3_236_396_800, 6_665_176_040),
+        ("halonet26t", 3_178_593_280, 6_415_156_200),
+        ("lambda_resnet26t", 3_037_852_624, 6_074_656_744),
+        ("resnet50_gn", 4_089_286_656, 8_249_769_960),
+    ],
+)
+def test_softmax_norms_and_products_of_activations_are_counted_as_tools_do(
+    model: str, thop: int, torchlens: int
+) -> None:
+    graph = ri.graph(model)
+    assert count(graph, CONVENTIONS["thop"]) == thop
+    assert count(graph, CONVENTIONS["torchlens"]) == torchlens
+
+
 ABSTRACT = {ops.Op, ops.Activation, ops.Convolution, ops.Pool2d}
 
 

@@ -58,6 +58,9 @@ NETWORKS = {
     "plain": ri.graph("plain20_cifar"),
     "biased everywhere": ri.graph("resnet18_d2l", (1, 33, 33)),
     "a projection in every block": ri.graph("resnet18", (3, 33, 33), shortcut="C"),
+    "paths that softmax weighs": ri.graph("skresnet18", (3, 33, 33)),
+    "parts that softmax weighs": ri.graph("resnest14d", (3, 64, 64)),
+    "self-attention": ri.graph("halonet26t", (3, 64, 64)),
 }
 
 
