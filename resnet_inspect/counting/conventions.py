@@ -66,7 +66,9 @@ _FVCORE = {
     "Ws": "Standardized weights are batch norm in train mode: 4 a weight, 5 with a gain.",
 }
 
-_DEEPSPEED = "2C + 2L + Cb + 2K + R + Lr + El + Ge + Si + Mi + Pi + Ai"
+_DEEPSPEED = (
+    "2C + 2L + 2A - 2At + Cb + 2K + 5N + 4Ws + Wg + R + Lr + El + Ge + Si + Sm + Mi + Pi + Ai"
+)
 
 CONVENTIONS: dict[str, Convention] = {
     convention.name: convention
@@ -77,11 +79,11 @@ CONVENTIONS: dict[str, Convention] = {
             "The papers' FLOPs are multiply-adds: each counts once."),
         Convention("torchvision", "torchvision", "0.28", "GFLOPS", "C + L + A",
             "Printed with the weights as GFLOPS; a multiply-add counts once."),
-        Convention("calflops-macs", "calflops", "0.3.2", "macs", "C + L",
+        Convention("calflops-macs", "calflops", "0.3.2", "macs", "C + L + A - At",
             "Its macs are macs; its flops are more than twice as many."),
-        Convention("deepspeed-macs", "DeepSpeed", "0.19.8", "macs", "C + L",
+        Convention("deepspeed-macs", "DeepSpeed", "0.19.8", "macs", "C + L + A - At",
             "Its macs are macs; its flops are more than twice as many."),
-        Convention("ptflops-aten", "ptflops", "0.7.5", "macs (aten)", "C + L + Cb + Lb",
+        Convention("ptflops-aten", "ptflops", "0.7.5", "macs (aten)", "C + L + A - At + Cb + Lb",
             "Convolutions and matrix products with their biases, nothing between them.",
             per_image=True),
         Convention("pycls", "pycls", "2022", "flops", "C + L + Cc + Lb",
@@ -105,10 +107,12 @@ CONVENTIONS: dict[str, Convention] = {
             "Batch norm and pools count too; a pool's kernel k is read as k, not k x k.",
             modules=True),
         Convention("ptflops", "ptflops", "0.7.5", "macs (pytorch)",
-            "C + L + Cb + Lb + 2K + 2R + R6 + Lr + 2El + 2Ge + Si + 2Mi + 2Pi + 2Ai",
+            "C - Cs + L + A - At + Cb - Bs + Lb + 2K + 2N - Nl + 2R + R6 + Lr + 2El + 2Ge + Si"
+            " + Sm + 2Mi + 2Pi + 2Ai",
             "Hook and patched function both count: each ReLU and each pool goes in twice.",
             per_image=True),
-        Convention("thop", "thop", "0.1.1", "macs", "C + L + 4K + 4Nl + 3Sm - Sr + Po + Ai + Ao",
+        Convention("thop", "thop", "0.1.1", "macs",
+            "C - Cs + L + 4K + 4Nl + 3Sm - Sr + Po + Ai + Ao",
             "Called macs, yet batch norm counts 4 an element: 2, doubled for its scale.",
             modules=True),
         Convention("fvcore-train", "fvcore", "0.1.5", "flops (train)",
@@ -126,13 +130,13 @@ CONVENTIONS: dict[str, Convention] = {
             " + Ai + Am + E + X + Z",
             "Two for each multiply-accumulate; every elementwise operation by name."),
         Convention("torchscan", "torchscan", "0.2.0", "FLOPs",
-            "2C + 2L - Cu - Lu + 4K + 2Kc + R + 2R6 + 4Lr + 6El + 4Sg + Mk - Mo + Pk + Po + Ai"
-            " + Ao",
+            "2C + 2L - Cu - Lu + 4K + 2Kc + 8Nl + 2Nr + R + 2R6 + 4Lr + 6El + 4Sg + Mk - Mo + Pk"
+            " + Po + Ai + Ao",
             "n products have n - 1 sums; batch norm counts 4 an element, 2 a channel.",
             modules=True),
         Convention("torchlens", "TorchLens", "2.36.1", "FLOPs",
-            "2C + 2L + 2A + Cb + Lb + 5K + 5N + R + R6 + Lr + 9El + 14Ge + 5Si + 8Ms + 4Hs + 4Sg"
-            " + 5Sm + Mk + Pk + Ai + E + X",
+            "2C - 2Cs + 2L + 2A + Cb - Bs + Lb + 5K + 5N + 5Ws + Cg + R + R6 + Lr + 9El + 14Ge"
+            " + 5Si + 8Ms + 4Hs + 4Sg + 5Sm + Mk + Pk + Ai + E + X",
             "Batch norm counts 5 an element; the one tool to see the residual additions."),
         Convention("torch-train", "torch", "2.13", "FLOPs (training)", "6C + 6L + 6A - 2S + 2G",
             "Backward costs twice forward; the network's input needs no gradient.",

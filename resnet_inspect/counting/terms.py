@@ -41,11 +41,15 @@ TERMS: dict[str, str] = {
     "Ku": "elements that batch norm without parameters writes",
     "N": "elements that other normalizations with parameters write",
     "Nl": "those of N that layer norm writes",
+    "Nr": "means that their layer norms take",
     "Nu": "elements that other normalizations without parameters write",
     "Wp": "weights and biases of all other layers",
     "Wo": "elements that layers with these write",
     "Ws": "weights of convolutions that standardize them, once for a batch",
     "Wg": "those whose convolutions learn a gain for them",
+    "Cg": "channels of such a gain, once for a batch",
+    "Cs": "those of C whose weights are standardized",
+    "Bs": "those of Cb whose weights are standardized",
     "R": "elements that ReLU writes",
     "R6": "elements that ReLU6 writes",
     "Lr": "elements that LeakyReLU writes",
@@ -78,7 +82,7 @@ TERMS: dict[str, str] = {
 }
 """Every term and what it counts, for each sample but where it says otherwise."""
 
-ONCE = frozenset({"Kc", "Ws", "Wg"})
+ONCE = frozenset({"Kc", "Ws", "Wg", "Cg"})
 """Terms that do not grow with the batch."""
 
 
@@ -123,8 +127,11 @@ def _convolution(op: ops.Convolution, inputs: Shapes, output: Shape) -> Terms:
 
 @rule.register(ops.StandardizedConv2d | ops.ScaledConv2d)
 def _(op: ops.Conv2d, inputs: Shapes, output: Shape) -> Terms:
-    gained = {"Wg": op.weights} if isinstance(op, ops.ScaledConv2d) else {}
-    return _convolution(op, inputs, output) | {"Ws": op.weights} | gained
+    found = _convolution(op, inputs, output)
+    made = {"Ws": op.weights, "Cs": found["C"]} | ({"Bs": found["Cb"]} if op.bias else {})
+    if isinstance(op, ops.ScaledConv2d):
+        made |= {"Wg": op.weights, "Cg": op.out_channels}
+    return found | made
 
 
 @rule.register(ops.Linear)
@@ -187,8 +194,8 @@ rule.register(ops.ZeroPad, lambda op, inputs, output: {})
 def _normalization(op: Op, inputs: Shapes, output: Shape) -> Terms | None:
     written = elements(output)
     named = {"N": written} if op.params else {"Nu": written}
-    if op.params and isinstance(op, torch_ops.LayerNorm):
-        named["Nl"] = written
+    if op.params and isinstance(op, torch_ops.LayerNorm) and op.type == "LayerNorm":
+        named |= {"Nl": written, "Nr": written // elements(op.size)}
     return _with_rest(op, inputs, output, named)
 
 

@@ -146,6 +146,8 @@ def test_formulas_as_people_write_them() -> None:
         ("halonet26t", 3_178_593_280, 6_415_156_200),
         ("lambda_resnet26t", 3_037_852_624, 6_074_656_744),
         ("resnet50_gn", 4_089_286_656, 8_249_769_960),
+        ("resnetv2_50x1_bit", 2_150_400, 181_632_936),
+        ("dm_nfnet_f0", 27_973_376, 435_757_000),
     ],
 )
 def test_softmax_norms_and_products_of_activations_are_counted_as_tools_do(

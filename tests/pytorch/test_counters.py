@@ -60,7 +60,11 @@ NETWORKS = {
     "a projection in every block": ri.graph("resnet18", (3, 33, 33), shortcut="C"),
     "paths that softmax weighs": ri.graph("skresnet18", (3, 33, 33)),
     "parts that softmax weighs": ri.graph("resnest14d", (3, 64, 64)),
-    "self-attention": ri.graph("halonet26t", (3, 64, 64)),
+    "self-attention": ri.graph("halonet26t"),
+    "global context": ri.graph("gcresnet33ts", (3, 64, 64)),
+    "norms over groups": ri.graph("resnet50_gn", (3, 33, 33)),
+    "standardized weights": ri.graph("resnetv2_50x1_bit", (3, 64, 64)),
+    "standardized weights with a gain": ri.graph("nf_resnet50", (3, 64, 64)),
 }
 
 
