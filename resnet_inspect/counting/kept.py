@@ -66,7 +66,7 @@ def _(op: ops.Activation, layer: Layer, itemsize: int, batch: int) -> int:
     return elements(layer.output_shape) * itemsize * batch if needed else 0
 
 
-@saved_copy_bytes.register(ops.StandardizedConv2d | ops.ScaledConv2d)
+@saved_copy_bytes.register(ops.STANDARDIZING)
 def _(op: ops.Conv2d, layer: Layer, itemsize: int, batch: int) -> int:
     """The weights that it makes, their statistics, and what they are scaled by."""
     scales = itemsize if isinstance(op, ops.ScaledConv2d) else 0

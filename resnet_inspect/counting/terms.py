@@ -125,7 +125,7 @@ def _convolution(op: ops.Convolution, inputs: Shapes, output: Shape) -> Terms:
     return {"C": macs, **more, "Cu": written}
 
 
-@rule.register(ops.StandardizedConv2d | ops.ScaledConv2d)
+@rule.register(ops.STANDARDIZING)
 def _(op: ops.Conv2d, inputs: Shapes, output: Shape) -> Terms:
     found = _convolution(op, inputs, output)
     made = {"Ws": op.weights, "Cs": found["C"]} | ({"Bs": found["Cb"]} if op.bias else {})

@@ -22,7 +22,7 @@ from resnet_inspect.errors import unknown
 from resnet_inspect.forecasting.relaying import choices, copied
 from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
-from resnet_inspect.networks.ops import Op, Scale, ScaledConv2d, StandardizedConv2d
+from resnet_inspect.networks.ops import STANDARDIZING, Op, Scale
 from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.torch_ops import GroupNorm, LayerNorm, View
 
@@ -217,7 +217,7 @@ class _Kernels:
             size = self.size(layer.inputs[0] if self.fusing else layer.name)
             moved = elements(layer.input_shapes[0]) * size
             yield Work(f"{layer.name}.statistics", (), Kernel("statistics", 0, 0, 0, moved, 0))
-        if isinstance(layer.op, StandardizedConv2d | ScaledConv2d):
+        if isinstance(layer.op, STANDARDIZING):
             entries = 3 * layer.op.weights  # read twice and written, of 4 bytes
             entries = entries // 2 if self.autocast else entries  # which counts 8 for each
             yield Work(f"{layer.name}.standardize", (), _moving(0, entries))

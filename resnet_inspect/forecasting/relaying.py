@@ -13,14 +13,11 @@ from math import prod
 from typing import NamedTuple
 
 from resnet_inspect.networks.graph import Layer, LayerGraph
-from resnet_inspect.networks.ops import Scale, ScaledConv2d, StandardizedConv2d
+from resnet_inspect.networks.ops import STANDARDIZING, Scale
 from resnet_inspect.networks.torch_ops import GroupNorm, Pad, View
 
 STRIDED = 5
 """How many times as long a copy takes that reads in one order and writes in another."""
-
-
-_MADE = (StandardizedConv2d, ScaledConv2d)
 
 
 class Choice(NamedTuple):
@@ -94,7 +91,7 @@ def copied(
         if layer.name in products and not _lies_first(layer):
             moved[layer.name] += sum(turned.values())
             continue
-        if turned and isinstance(layer.op, _MADE):  # cuDNN passes over both once more
+        if turned and isinstance(layer.op, STANDARDIZING):  # cuDNN passes over both once more
             moved[layer.name] += prod(layer.input_shapes[0]) + prod(layer.output_shape)
         elif layer.name in parted:
             moved[layer.name] += size(layer.name) * max(maps.values())
@@ -108,4 +105,4 @@ def copied(
 
 def _lies_first(layer: Layer) -> bool:
     """Whether its weights lie channels first, made in each pass or fixed, and it runs like them."""
-    return isinstance(layer.op, _MADE) or bool(getattr(layer.op, "made_of", ()))
+    return isinstance(layer.op, STANDARDIZING) or bool(getattr(layer.op, "made_of", ()))

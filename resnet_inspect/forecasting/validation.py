@@ -27,8 +27,8 @@ BATCHES = (("resnet50", 1), ("resnet50", 16), ("resnet50", 128), ("resnext101_32
 _GPU = (("resnet34d", 224), ("resnet50", 224), ("resnext50_32x4d", 224), ("seresnet152d", 256))
 
 FIVE = {
-    "channels first": (*_GPU, ("regnetx_080", 224)),
-    "channels last": (*_GPU, ("regnetx_016", 224)),
+    "whole groups": (*_GPU, ("regnetx_080", 224)),
+    "tiles": (*_GPU, ("regnetx_016", 224)),
     "cpu": (
         *(("resnet34", 224), ("resnet50", 160), ("wide_resnet101_2", 224)),
         *(("resnext101_32x8d", 224), ("seresnet152d", 320)),
@@ -36,14 +36,15 @@ FIVE = {
 }
 """The networks that calibrate a run, with the side of their images: one of each kind of kernel.
 
-Groups: RegNet's of 120 channels tell how far their rate rises, those of 24 what tiles cost. A
-processor's time depends much on the side and the depth, so its five differ in them."""
+Groups: RegNet's of 120 channels tell how far their rate rises, those of 24 what tiles cost, which
+channels last have, and training in either order. A processor's time depends much on the side and
+the depth, so its five differ in them."""
 
 
 def _five(run: Run) -> tuple[tuple[str, int], ...]:
     if run.way.kind == "cpu":
         return FIVE["cpu"]
-    return FIVE["channels last" if run.way.channels_last or run.way.train else "channels first"]
+    return FIVE["tiles" if run.way.channels_last or run.way.train else "whole groups"]
 
 
 BEFORE = {

@@ -164,6 +164,10 @@ class ScaledConv2d(Conv2d):
         return super().params + self.out_channels
 
 
+STANDARDIZING = StandardizedConv2d | ScaledConv2d
+"""Convolutions that make their weights in each pass."""
+
+
 class Multiply(Op):
     """Each element times a number."""
 

@@ -85,7 +85,7 @@ def convolved(
     weight *= op.in_channels // op.groups
     over, entering = window_of(op, layer), tensors[0]
     edge: Map | None = None
-    if isinstance(op, (ops.StandardizedConv2d, ops.ScaledConv2d)):
+    if isinstance(op, ops.STANDARDIZING):
         # Weights that sum to 0 take off the mean, but for what padding leaves of it.
         entering, middle = centred(entering)
         left, area = weight * middle**2, elements(op.kernel)
