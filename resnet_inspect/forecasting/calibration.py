@@ -45,10 +45,10 @@ class Sample(NamedTuple):
 
         wide_norms: whether autocast keeps norms over groups in fp32.
         """
-        mode, train, autocast, channels_last = way.runs(precision)
+        mode, train, autocast, order = way.runs(precision)
         if not wide_norms and any(isinstance(layer.op, GroupNorm) for layer in graph.layers):
             autocast = False  # which widens nothing else where there are such norms
-        counted = kernels(graph, mode, train, autocast, channels_last)
+        counted = kernels(graph, mode, train, autocast, order)
         return cls(counted, batch, device, SETTINGS[precision], seconds)
 
 

@@ -10,7 +10,7 @@ A roofline (Williams et al. 2009) whose two roofs are reached in part. A matrix 
 rate the less, the fewer products an output sums and the fewer channels share an input, and a device
 the less, the fewer outputs each of its units computes: half of it at d, w and o. s is how sharply
 the two roofs meet: large where arithmetic and transfers overlap. Matrix units take channels of 16
-bits by eights, to which others are padded. A group for which there is no kernel is computed as a
+bits by eights, and groups of more than 16 by thirty-twos, to which others are padded. A group for which there is no kernel is computed as a
 tile of 128 channels, of which only its own count. Activations that the cache still holds move
 faster than from memory.
 
@@ -35,6 +35,9 @@ TILE = 128
 
 ALIGNED = 8
 """Channels of 16 bits that a matrix unit takes at once."""
+
+GROUPED = 32
+"""The same for groups, but those of up to half as many."""
 
 PADDED = 3
 """How often activations of other numbers of channels move: copied to padded ones, and back."""
@@ -92,18 +95,22 @@ class Way(NamedTuple):
         """What efficiencies are kept by: ways that run the same kernels have one."""
         if self.kind == "cpu":
             return "cpu-train" if self.train else "cpu"
-        # Inductor chooses the layout of its convolutions itself.
+        # what Inductor's kernels reach is about the same in either order
         mode = "compile" if self.mode == "compile" else f"eager-{self.layout}"
         return f"{mode}-train" if self.train else mode
 
     @property
-    def channels_last(self) -> bool:
-        """Whether products of a GPU take channels last, as Inductor has them take them."""
-        return self.kind == "cuda" and (self.mode == "compile" or self.layout == "nhwc")
+    def order(self) -> str:
+        """Where products of a GPU find the channels: one of `kernels.ORDERS`."""
+        if self.kind == "cpu":
+            return "first"
+        if self.layout == "nhwc":
+            return "last"
+        return "chosen" if self.mode == "compile" else "first"
 
-    def runs(self, precision: str) -> tuple[str, bool, bool, bool]:
-        """What `kernels` takes: mode, train, autocast, channels_last."""
-        return self.mode, self.train, precision in AUTOCAST, self.channels_last
+    def runs(self, precision: str) -> tuple[str, bool, bool, str]:
+        """What `kernels` takes: mode, train, autocast, order."""
+        return self.mode, self.train, precision in AUTOCAST, self.order
 
 
 class Setting(NamedTuple):
@@ -164,7 +171,9 @@ def kernel_time(
             rate *= min(1.0, width / TILE)
         else:
             rate *= width / (width + of.width)
-            if setting.activations == 2 and kind != "grouped":
+            if setting.activations == 2 and kind == "grouped":
+                rate *= _aligned(width, GROUPED, GROUPED // 2)
+            elif setting.activations == 2:
                 aligned = _aligned(width) * _aligned(depth // (9 if kind == "window" else 1))
                 rate *= aligned
                 moving *= PADDED if aligned < 1 else 1
@@ -202,17 +211,17 @@ def _moving(carried: int, device: Device, of: Efficiency) -> float:
     return carried / (device.bandwidth * (1 + held * of.caching))
 
 
-def _aligned(channels: int) -> float:
+def _aligned(channels: int, by: int = ALIGNED, least: int = ALIGNED) -> float:
     """The share of what a matrix unit multiplies that is no padding."""
-    return channels / (ALIGNED * -(-channels // ALIGNED)) if channels > ALIGNED else 1.0
+    return channels / (by * -(-channels // by)) if channels > least else 1.0
 
 
 def _again(held: int, cache: int) -> float:
     """Traffic of laying out weights, as a multiple of their bytes.
 
-    What does not stay in the cache beside its copy is fetched once more.
+    What does not stay in the cache beside its copy is written out, and fetched once more.
     """
-    return 1 + max(0.0, 1 - cache / (2 * held)) if held else 1.0
+    return 1 + 2 * max(0.0, 1 - cache / (2 * held)) if held else 1.0
 
 
 def pass_time(

@@ -19,10 +19,11 @@ from typing import NamedTuple
 from resnet_inspect.counting.autocast import HALF, IN_FULL, Precision
 from resnet_inspect.counting.costs import Cost, cost
 from resnet_inspect.errors import unknown
+from resnet_inspect.forecasting.inductor import chooses_channels_last
 from resnet_inspect.forecasting.relaying import choices, copied
 from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
-from resnet_inspect.networks.ops import STANDARDIZING, Op, Scale
+from resnet_inspect.networks.ops import STANDARDIZING, Op, Scale, SiLU
 from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.torch_ops import GroupNorm, LayerNorm, View
 
@@ -33,9 +34,21 @@ PRODUCTS = ("window", "matrix", "grouped", "tiled")
 groups that run as tiles wider than they are."""
 
 
-COMPOSED = 11
+ORDERS = ("first", "last", "chosen")
+"""Where products of a GPU find the channels: first (nchw), last (nhwc), or where Inductor puts
+them. Those of a processor run alike in all."""
+
+TURNED = 1.5
+"""How often activations of products move in a compiled network whose channels come first: cuDNN
+turns part of them to channels last, and back."""
+
+RECOMPUTED = 3
+"""How often a pool that Inductor compiled reads what SiLU gives: it is not kept, but computed again
+in the pool, channel by channel."""
+
+COMPOSED = {"first": 18, "last": 11}
 """Tensors that torch reads and writes besides one for a norm that it has no kernel for: times a
-vector, sigmoid, times that, over the deviation, scaled and shifted."""
+vector, sigmoid, times that, over the deviation, scaled and shifted; in each order."""
 
 
 class Kernel(NamedTuple):
@@ -72,23 +85,21 @@ def works(
     mode: str = "eager",
     train: bool = False,
     autocast: bool = False,
-    channels_last: bool = False,
+    order: str = "first",
 ) -> tuple[Work, ...]:
-    """The kernels of a pass or of a training step; raises UnknownNameError for a mode.
-
-    channels_last: whether products of a GPU take their channels last.
-    """
-    if mode not in MODES:
-        raise unknown("mode", mode, MODES)
-    return _works(graph, mode, train, autocast, channels_last)
+    """The kernels of a pass or of a training step; raises UnknownNameError for a mode or order."""
+    for what, name, known in (("mode", mode, MODES), ("order", order, ORDERS)):
+        if name not in known:
+            raise unknown(what, name, known)
+    return _works(graph, mode, train, autocast, order)
 
 
 @once
 def _works(
-    graph: LayerGraph, mode: str, train: bool, autocast: bool, channels_last: bool
+    graph: LayerGraph, mode: str, train: bool, autocast: bool, order: str
 ) -> tuple[Work, ...]:
     fusing = mode == "compile"
-    of = _Kernels(graph, fusing, train, autocast, channels_last)
+    of = _Kernels(graph, fusing, train, autocast, order)
     forward = list(_fused(graph, of) if fusing else _single(graph, of))
     if not train:
         return tuple(forward)
@@ -101,23 +112,29 @@ def kernels(
     mode: str = "eager",
     train: bool = False,
     autocast: bool = False,
-    channels_last: bool = False,
+    order: str = "first",
 ) -> Counter[Kernel]:
     """The kernels of a pass or of a training step, equal ones counted."""
-    return Counter(work.kernel for work in works(graph, mode, train, autocast, channels_last))
+    return Counter(work.kernel for work in works(graph, mode, train, autocast, order))
 
 
 class _Kernels:
     """The kernel of each layer, as a network runs.
 
-    wide: tensors that autocast keeps in fp32.
+    wide: tensors that autocast keeps in fp32. turned: whether cuDNN turns some to channels last.
     """
 
     def __init__(
-        self, graph: LayerGraph, fusing: bool, train: bool, autocast: bool, channels_last: bool
+        self, graph: LayerGraph, fusing: bool, train: bool, autocast: bool, order: str
     ) -> None:
-        self.fusing, self.train = fusing, train
-        self.autocast, self.channels_last = autocast, channels_last
+        self.fusing, self.train, self.autocast = fusing, train, autocast
+        if chosen := order == "chosen":
+            order = "last" if chooses_channels_last(graph, train) else "first"
+        self.order, self.turned = order, chosen and order == "first"
+        recomputes = fusing and (chosen or order == "last")  # on a GPU
+        self.unkept = {
+            layer.name for layer in graph.layers if recomputes and isinstance(layer.op, SiLU)
+        }
         self.wide: frozenset[str] = frozenset()
         if autocast:
             sizes = Precision(graph, "amp-fp16").of
@@ -127,7 +144,7 @@ class _Kernels:
         self.sums = {layer.name for choice in between for layer in choice.sums}
         self.alone = {layer.name: self._of(layer) for layer in graph.layers}
         products = {name for name, own in self.alone.items() if own and own.kind in PRODUCTS}
-        relaid = channels_last and not fusing
+        relaid = order == "last" and not fusing
         self.copied = copied(graph, between, products, self.size, relaid)
 
     def size(self, name: str) -> int:
@@ -155,13 +172,15 @@ class _Kernels:
         if self.autocast and layer.name in self.sums and layer.name not in self.wide:
             written *= 3  # of fp32, as autocast sums a stack, and read so
         if isinstance(layer.op, ActiveNorm) and not self.fusing:
-            written *= COMPOSED
+            written *= COMPOSED[self.order]
         reduces = (
             of.pooling
             or layer.name in self.sums
             or outputs < max(map(prod, layer.input_shapes), default=0)
         )
         kind = "pool" if reduces else "elementwise"
+        if reduces and layer.inputs[0] in self.unkept:
+            read *= RECOMPUTED
         return Kernel(kind, 0, 0, 0, read + written, layer.op.params)
 
     def _product(self, layer: Layer, of: Cost) -> Kernel:
@@ -173,25 +192,25 @@ class _Kernels:
         depth = max(1, of.macs // outputs)
         if kind == "grouped" and not self._swift(op, groups, width):
             kind = "tiled"
-        return Kernel(kind, of.macs, depth, width, of.read + of.written, op.params)
+        moved = of.read + of.written
+        moved = round(TURNED * moved) if self.turned else moved
+        return Kernel(kind, of.macs, depth, width, moved, op.params)
 
     def _swift(self, op: Op, groups: int, width: int) -> bool:
         """Whether there is a kernel for such groups.
 
-        cuDNN has some with channels last for 2, 4, 8, 16 and 32 channels in and as many out
-        (without compilation also for more); those for training take 32 groups at once, in either
-        order. Depthwise ones are torch's.
+        cuDNN has some with channels last for powers of two, as many in as out, and for training
+        for more than 8 groups of up to 48 channels; with channels first, those for training take
+        32 groups at once. Depthwise ones are torch's.
         """
         if width == 1:
             return True
-        if not self.channels_last:
+        if self.order == "first":
             return not self.train or groups == 32
-        if width.bit_count() > 1:
-            return False
         if self.train:
-            return width <= 32 and groups % 32 == 0
+            return groups > 8 and width <= 48
         square = getattr(op, "in_channels", 0) == getattr(op, "out_channels", 0)
-        return square and (width <= 32 or not self.fusing)
+        return square and width.bit_count() == 1
 
     def _copies(self, layer: Layer, own: Kernel) -> Iterator[Work]:
         """Inputs copied to the dtype that a layer computes in, and slices for products."""
@@ -348,7 +367,10 @@ def _backward(graph: LayerGraph, of: _Kernels) -> Iterator[Work]:
                 positions = 8 * -(-own.macs // (8 * own.weights))
                 yield Work(f"{name}.weight", (layer.name,), own._replace(depth=positions))
         elif _normalizes(layer):
-            yield Work(name, (layer.name,), _moving((3 if of.fusing else 5) * size))
+            moved = (3 if of.fusing else 5) * size
+            if isinstance(layer.op, ActiveNorm) and not of.fusing:
+                moved = 2 * (1 + COMPOSED["first"]) * size  # whose gradients come channels first
+            yield Work(name, (layer.name,), _moving(moved))
         elif layer.op.kind != "Add" and not (of.fusing and own.kind == "elementwise"):
             moved = own.moved + (0 if own.kind == "pool" else size)
             moved += 3 * size if isinstance(layer.op, Scale) else 0

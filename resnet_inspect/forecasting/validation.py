@@ -24,11 +24,13 @@ from resnet_inspect.networks.naming import named
 from resnet_inspect.networks.resnet import layer_graph
 
 BATCHES = (("resnet50", 1), ("resnet50", 16), ("resnet50", 128), ("resnext101_32x4d", 32))
-_GPU = (("resnet34d", 224), ("resnet50", 224), ("resnext50_32x4d", 224), ("seresnet152d", 256))
+_EAGER = (("resnet34d", 224), ("resnet50", 224), ("resnext50_32x4d", 224), ("seresnet152d", 256))
+_COMPILED = (("resnet34d", 224), ("resnet50", 224), ("seresnext50_32x4d", 224))
 
 FIVE = {
-    "whole groups": (*_GPU, ("regnetx_080", 224)),
-    "tiles": (*_GPU, ("regnetx_016", 224)),
+    "whole groups": (*_EAGER, ("regnetx_080", 224)),
+    "tiles": (*_EAGER, ("regnetx_016", 224)),
+    "compiled": (*_COMPILED, ("regnetx_040", 224), ("regnetx_160", 224)),
     "cpu": (
         *(("resnet34", 224), ("resnet50", 160), ("wide_resnet101_2", 224)),
         *(("resnext101_32x8d", 224), ("seresnet152d", 320)),
@@ -37,14 +39,16 @@ FIVE = {
 """The networks that calibrate a run, with the side of their images: one of each kind of kernel.
 
 Groups: RegNet's of 120 channels tell how far their rate rises, those of 24 what tiles cost, which
-channels last have, and training in either order. A processor's time depends much on the side and
-the depth, so its five differ in them."""
+channels last have, and training in either order. Of those that Inductor compiles, one runs as tiles
+and one with channels first. A processor's time depends much on the side and the depth, so its five
+differ in them."""
 
 
 def _five(run: Run) -> tuple[tuple[str, int], ...]:
-    if run.way.kind == "cpu":
-        return FIVE["cpu"]
-    return FIVE["tiles" if run.way.channels_last or run.way.train else "whole groups"]
+    way = run.way
+    if way.kind == "cpu" or way.mode == "compile":
+        return FIVE["cpu" if way.kind == "cpu" else "compiled"]
+    return FIVE["tiles" if way.layout == "nhwc" or way.train else "whole groups"]
 
 
 BEFORE = {
