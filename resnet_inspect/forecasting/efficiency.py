@@ -28,10 +28,7 @@ from typing import NamedTuple
 
 from resnet_inspect.counting.autocast import AUTOCAST
 from resnet_inspect.forecasting.devices import Device
-from resnet_inspect.forecasting.kernels import PRODUCTS, Kernel
-
-TILE = 128
-"""Output channels that a kernel computes at once which was not made for groups."""
+from resnet_inspect.forecasting.kernels import PRODUCTS, TILE, Kernel
 
 ALIGNED = 8
 """Channels of 16 bits that a matrix unit takes at once."""

@@ -34,6 +34,13 @@ PRODUCTS = ("window", "matrix", "grouped", "tiled")
 groups that run as tiles wider than they are."""
 
 
+TILE = 128
+"""Output channels that a kernel computes at once which was not made for groups."""
+
+TILED_IN_TRAINING = 0.75
+"""The power of its own channels with which such a kernel is worth more in training, where the
+gradient of its weights takes the longer, the wider a group is; in inference 1."""
+
 ORDERS = ("first", "last", "chosen")
 """Where products of a GPU find the channels: first (nchw), last (nhwc), or where Inductor puts
 them. Those of a processor run alike in all."""
@@ -191,7 +198,7 @@ class _Kernels:
         width = max(1, layer.output_shape[0 if area else -1] // groups)
         depth = max(1, of.macs // outputs)
         if kind == "grouped" and not self._swift(op, groups, width):
-            kind = "tiled"
+            kind, width = "tiled", self.filled(width)
         moved = of.read + of.written
         moved = round(TURNED * moved) if self.turned else moved
         return Kernel(kind, of.macs, depth, width, moved, op.params)
@@ -200,17 +207,23 @@ class _Kernels:
         """Whether there is a kernel for such groups.
 
         cuDNN has some with channels last for powers of two, as many in as out, and for training
-        for more than 8 groups of up to 48 channels; with channels first, those for training take
-        32 groups at once. Depthwise ones are torch's.
+        for 32 groups or more of up to 32 channels; with channels first, those for training take 32
+        groups at once. Depthwise ones are torch's.
         """
         if width == 1:
             return True
         if self.order == "first":
             return not self.train or groups == 32
         if self.train:
-            return groups > 8 and width <= 48
+            return groups >= 32 and width <= 32
         square = getattr(op, "in_channels", 0) == getattr(op, "out_channels", 0)
         return square and width.bit_count() == 1
+
+    def filled(self, width: int) -> int:
+        """The channels of a tile that count as computed."""
+        if not self.train or width >= TILE:
+            return width
+        return round(TILE * (width / TILE) ** TILED_IN_TRAINING)
 
     def _copies(self, layer: Layer, own: Kernel) -> Iterator[Work]:
         """Inputs copied to the dtype that a layer computes in, and slices for products."""
@@ -354,12 +367,13 @@ def _backward(graph: LayerGraph, of: _Kernels) -> Iterator[Work]:
         own = of.alone[layer.name]
         if own is None:
             continue
-        if layer.name in of.copied:
+        if layer.name in of.copied and not isinstance(layer.op, Scale):  # a stack's are views of it
             yield Work(f"{layer.name}.copies.backward", (), _moving(of.copied[layer.name]))
         name, size = f"{layer.name}.backward", elements(layer.output_shape) * of.size(layer.name)
         if own.kind in PRODUCTS:
             depth = max(1, own.macs // elements(layer.input_shapes[0]))
             width = max(1, own.depth // prod(getattr(layer.op, "kernel", ())))
+            width = of.filled(width) if own.kind == "tiled" else width
             if layer.inputs[0] in graph.by_name:
                 yield Work(f"{name}.input", (layer.name,), own._replace(depth=depth, width=width))
             if own.weights:
