@@ -10,9 +10,9 @@ A roofline (Williams et al. 2009) whose two roofs are reached in part. A matrix 
 rate the less, the fewer products an output sums and the fewer channels share an input, and a device
 the less, the fewer outputs each of its units computes: half of it at d, w and o. s is how sharply
 the two roofs meet: large where arithmetic and transfers overlap. Matrix units take channels of 16
-bits by eights, and groups of more than 16 by thirty-twos, to which others are padded. A group for which there is no kernel is computed as a
-tile of 128 channels, of which only its own count. Activations that the cache still holds move
-faster than from memory.
+bits by eights, and groups of more than 16 by thirty-twos, to which others are padded. A group for
+which there is no kernel is computed as a tile of 128 channels, of which only its own count.
+Activations that the cache still holds move faster than from memory.
 
 Processors differ: torch lays weights out anew before each product of several positions, which takes
 time of its own; what counts for their rate are positions of a core, not outputs; activations move

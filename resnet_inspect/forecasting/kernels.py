@@ -11,6 +11,7 @@ them to 16 bits. Weights that are standardized are so in each pass.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
@@ -223,7 +224,7 @@ class _Kernels:
         """The channels of a tile that count as computed."""
         if not self.train or width >= TILE:
             return width
-        return round(TILE * (width / TILE) ** TILED_IN_TRAINING)
+        return round(TILE * math.pow(width / TILE, TILED_IN_TRAINING))
 
     def _copies(self, layer: Layer, own: Kernel) -> Iterator[Work]:
         """Inputs copied to the dtype that a layer computes in, and slices for products."""

@@ -8,7 +8,15 @@ from strategies import specs
 
 import resnet_inspect as ri
 from resnet_inspect.counting.costs import cost, graph_cost
-from resnet_inspect.forecasting.kernels import MODES, kernels, works
+from resnet_inspect.forecasting.kernels import (
+    COMPOSED,
+    MODES,
+    RECOMPUTED,
+    TURNED,
+    Kernel,
+    kernels,
+    works,
+)
 from resnet_inspect.forecasting.relaying import STRIDED
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
@@ -87,14 +95,20 @@ def test_a_norm_over_groups_reads_its_input_for_statistics() -> None:
 
 def test_a_norm_without_a_kernel_of_its_own_is_composed_unless_compiled() -> None:
     graph = ri.graph("resnetv2_50d_evos")
-    eager, compiled = (
-        {work.name: work.kernel for work in works(graph, mode)} for mode in ("eager", "compile")
-    )
     name = "layer1.0.bn1"
     size = 64 * 56 * 56
-    assert (eager[name].moved, compiled[name].moved) == (12 * size, 2 * size)
-    assert f"{name}.statistics" in eager
-    assert f"{name}.statistics" in compiled
+    for mode, order, times in (
+        ("eager", "first", 1 + COMPOSED["first"]),
+        ("eager", "last", 1 + COMPOSED["last"]),
+        ("compile", "last", 2),
+    ):
+        found = {work.name: work.kernel for work in works(graph, mode, order=order)}
+        assert found[name].moved == times * size
+        assert f"{name}.statistics" in found
+    # whose gradient passes through each of them, channels first
+    for order in ("first", "last"):
+        found = {work.name: work.kernel for work in works(graph, train=True, order=order)}
+        assert found[f"{name}.backward"].moved == 2 * (1 + COMPOSED["first"]) * size
 
 
 def test_standardized_weights_are_made_in_each_pass() -> None:
@@ -119,27 +133,77 @@ def test_standardized_weights_are_made_in_each_pass() -> None:
 def test_groups_without_a_kernel_for_channels_last_are_tiled(
     name: str, layer: str, kind: str
 ) -> None:
-    for last, expected in ((True, kind), (False, "grouped")):
-        found = {work.name: work.kernel for work in works(ri.graph(name), channels_last=last)}
+    for order, expected in (("last", kind), ("first", "grouped")):
+        found = {work.name: work.kernel for work in works(ri.graph(name), order=order)}
         assert found[layer].kind == expected
 
 
 @pytest.mark.parametrize(
-    ("name", "layer", "kind"),
+    ("name", "layer", "first", "last"),
     [
-        ("resnext50_32x4d", "layer1.0.conv2", "grouped"),  # 32 groups
-        ("regnetx_016", "layer1.0.conv2", "tiled"),  # 3
-        ("resnetblur18", "layer2.0.aa.conv2d", "grouped"),  # depthwise
+        ("resnext50_32x4d", "layer1.0.conv2", "grouped", "grouped"),  # 32 groups of 4
+        ("resnext101_64x4d", "layer1.0.conv2", "tiled", "grouped"),  # 64 groups of 4
+        ("resnext101_32x8d", "layer4.0.conv2", "grouped", "tiled"),  # 32 groups of 64
+        ("regnetx_016", "layer1.0.conv2", "tiled", "tiled"),  # 3 groups
+        ("resnetblur18", "layer2.0.aa.conv2d", "grouped", "grouped"),  # depthwise
     ],
 )
-def test_training_has_kernels_for_32_groups(name: str, layer: str, kind: str) -> None:
-    found = {work.name: work.kernel for work in works(ri.graph(name), train=True)}
-    assert found[layer].kind == kind
+def test_training_has_kernels_for_many_groups(name: str, layer: str, first: str, last: str) -> None:
+    for order, kind in (("first", first), ("last", last)):
+        found = {work.name: work.kernel for work in works(ri.graph(name), train=True, order=order)}
+        assert found[layer].kind == kind
 
 
-def copies(name: str, mode: str = "eager", last: bool = True) -> dict[str, int]:
+def test_tiles_of_training_are_less_wasted_on_narrow_groups() -> None:
+    names = ("regnetx_016", "regnetx_160", "regnetx_320")  # groups of 24, 128 and 168 channels
+    for name, width, filled in zip(names, (24, 128, 168), (36, 128, 168), strict=True):
+        graph = ri.graph(name)
+        infer = {work.name: work.kernel for work in works(graph, order="last")}
+        train = {work.name: work.kernel for work in works(graph, train=True, order="last")}
+        layer = "layer1.0.conv2"
+        assert infer[layer].width == width
+        for kernel in (train[layer], train[f"{layer}.backward.input"]):
+            assert (kernel.kind, kernel.width) == ("tiled", filled)
+
+
+def test_products_of_a_compiled_network_with_channels_first_move_more() -> None:
+    graph = ri.graph("regnetx_032")
+    chosen, last = (
+        {work.name: work.kernel for work in works(graph, "compile", order=order)}
+        for order in ("chosen", "last")
+    )
+    for layer in ("layer1.0.conv1", "layer1.0.conv2"):
+        assert chosen[layer].moved == TURNED * last[layer].moved
+    assert chosen["layer1.0.bn1"] == last["layer1.0.bn1"]
+    # this one Inductor compiles with channels last
+    for name in ("resnet50", "regnetx_016"):
+        assert works(ri.graph(name), "compile", order="chosen") == works(
+            ri.graph(name), "compile", order="last"
+        )
+
+
+def test_what_silu_gives_is_computed_again_in_a_pool_that_inductor_compiled() -> None:
+    for name, times in (("seresnet33ts", RECOMPUTED), ("regnety_016", 1)):  # SiLU, ReLU
+        eager, compiled = (
+            {work.name: work.kernel for work in works(ri.graph(name), mode, order="last")}
+            for mode in MODES
+        )
+        squeeze = "layer1.0.se.squeeze"
+        channels = ri.graph(name).layer(squeeze).output_shape[0]
+        assert compiled[squeeze].moved - channels == times * (eager[squeeze].moved - channels)
+    # on a processor it is kept
+    graph = ri.graph("seresnet33ts")
+    kept = {work.name: work.kernel for work in works(graph, "compile", order="first")}
+    assert kept["layer1.0.se.squeeze"] == eager_kernel("seresnet33ts", "layer1.0.se.squeeze")
+
+
+def eager_kernel(name: str, layer: str) -> Kernel:
+    return {work.name: work.kernel for work in works(ri.graph(name))}[layer]
+
+
+def copies(name: str, mode: str = "eager", order: str = "last") -> dict[str, int]:
     """Elements that a network's copies move, by the layer before which they are made."""
-    found = works(ri.graph(name), mode, channels_last=last)
+    found = works(ri.graph(name), mode, order=order)
     return {
         work.name.removesuffix(".copies"): work.kernel.moved
         for work in found
@@ -149,13 +213,13 @@ def copies(name: str, mode: str = "eager", last: bool = True) -> dict[str, int]:
 
 def test_branches_that_softmax_chooses_between_are_stacked() -> None:
     size = 128 * 28 * 28
-    stacked, strided = copies("skresnet18", last=False), copies("skresnet18")
+    stacked, strided = copies("skresnet18", order="first"), copies("skresnet18")
     assert stacked["layer2.1.conv1.scale1"] == 2 * 2 * size
     assert strided["layer2.1.conv1.scale1"] == STRIDED * 2 * 2 * size
     assert strided["layer2.1.conv2"] == STRIDED * 2 * size  # back to channels last
     assert len(strided) == 2 * len(stacked)
     # Split attention weighs parts of one tensor, and turns their sum.
-    assert copies("resnest50d", last=False) == {}
+    assert copies("resnest50d", order="first") == {}
     assert copies("resnest50d")["layer2.1.conv2.add2"] == STRIDED * 2 * size
     kinds = {work.name: work.kernel.kind for work in works(ri.graph("resnest50d"))}
     assert kinds["layer2.1.conv2.add1"] == kinds["layer2.1.conv2.add2"] == "pool"
@@ -177,10 +241,13 @@ def test_norms_over_groups_and_reflected_borders_turn_channels_first() -> None:
 
 
 def test_copies_are_made_of_gradients_too() -> None:
-    found = works(ri.graph("skresnet18"), train=True)
+    found = works(ri.graph("skresnet18"), train=True, order="last")
     moved = {work.name: work.kernel.moved for work in found}
-    name = "layer2.1.conv1.scale1.copies"
+    name = "layer2.1.conv2.copies"
     assert moved[f"{name}.backward"] == moved[name]
+    stack = "layer2.1.conv1.scale1.copies"
+    assert stack in moved
+    assert f"{stack}.backward" not in moved  # views of the stack's gradient
 
 
 def test_a_gate_has_the_gradient_of_its_sum() -> None:
@@ -204,3 +271,5 @@ def test_slices_are_copied_for_products() -> None:
 def test_an_unknown_mode_says_which_there_are() -> None:
     with pytest.raises(ri.InspectError, match="eager"):
         works(ri.graph("resnet18"), "fast")
+    with pytest.raises(ri.InspectError, match="chosen"):
+        works(ri.graph("resnet18"), order="middle")
