@@ -15,7 +15,7 @@ from resnet_inspect.forecasting.efficiency import (
     starting_time,
 )
 from resnet_inspect.forecasting.fitted import Fitted, fitted
-from resnet_inspect.forecasting.kernels import MODES, kernels, works
+from resnet_inspect.forecasting.kernels import MODES, kernels, order_of, works
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.shapes import Shape
 
@@ -45,7 +45,8 @@ class Forecast(NamedTuple):
 
     seconds: of one batch (of a training step where `train`); low, high: bounds that 90% of rows
     held out in validation kept. starting: seconds that the host takes to start all kernels; where
-    that is most of it, the host decides. calibrated: by what, by: which. uncounted: layers whose
+    that is most of it, the host decides. turned: whether Inductor keeps the channels of a network
+    first though layouts are its choice. calibrated: by what, by: which. uncounted: layers whose
     arithmetic nobody knows, so that `seconds` is at least that. rows: its kernels.
     """
 
@@ -55,6 +56,7 @@ class Forecast(NamedTuple):
     dtype: str
     mode: str
     layout: str
+    turned: bool
     train: bool
     device: str
     seconds: float
@@ -125,6 +127,7 @@ def forecast(
         dtype,
         mode,
         layout,
+        way.order == "chosen" and order_of(graph, train, way.order) == "first",
         train,
         device.name,
         seconds,

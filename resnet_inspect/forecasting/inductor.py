@@ -8,7 +8,7 @@ that torch measured.
 from __future__ import annotations
 
 from resnet_inspect.counting.costs import cost
-from resnet_inspect.networks.graph import LayerGraph
+from resnet_inspect.networks.graph import LayerGraph, once
 from resnet_inspect.networks.ops import Convolution
 
 SLOWED = {"grouped": 1.358, "narrow": 0.783, "narrowing": 0.725, "other": 0.823}
@@ -18,6 +18,7 @@ NARROW = 64
 """Channels in and out up to which a convolution counts as narrow."""
 
 
+@once
 def chooses_channels_last(graph: LayerGraph, train: bool = False) -> bool:
     """Whether a network on a GPU is compiled with channels last.
 

@@ -126,6 +126,13 @@ def kernels(
     return Counter(work.kernel for work in works(graph, mode, train, autocast, order))
 
 
+def order_of(graph: LayerGraph, train: bool, order: str) -> str:
+    """'first' or 'last', also where Inductor chooses."""
+    if order != "chosen":
+        return order
+    return "last" if chooses_channels_last(graph, train) else "first"
+
+
 class _Kernels:
     """The kernel of each layer, as a network runs.
 
@@ -136,9 +143,9 @@ class _Kernels:
         self, graph: LayerGraph, fusing: bool, train: bool, autocast: bool, order: str
     ) -> None:
         self.fusing, self.train, self.autocast = fusing, train, autocast
-        if chosen := order == "chosen":
-            order = "last" if chooses_channels_last(graph, train) else "first"
-        self.order, self.turned = order, chosen and order == "first"
+        chosen = order == "chosen"
+        self.order = order_of(graph, train, order)
+        self.turned = chosen and self.order == "first"
         recomputes = fusing and (chosen or order == "last")  # on a GPU
         self.unkept = {
             layer.name for layer in graph.layers if recomputes and isinstance(layer.op, SiLU)

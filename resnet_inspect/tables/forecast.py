@@ -12,6 +12,7 @@ from resnet_inspect.forecasting.forecast import Forecast, KernelTime
 from resnet_inspect.forecasting.own import Calibration
 from resnet_inspect.networks.shapes import show_shape
 from resnet_inspect.tables.columns import Column, columns, row_of, show_seconds
+from resnet_inspect.tables.network_notes import listed
 from resnet_inspect.tables.roofline import parts
 from resnet_inspect.tables.table import Table
 
@@ -64,6 +65,11 @@ def _notes(forecasts: Sequence[Forecast]) -> tuple[str, ...]:
     notes.append(_INTERVAL)
     if {each.calibrated for each in forecasts} & {ARCHITECTURE, DATASHEET}:
         notes.append(_NOT_MEASURED)
+    if turned := dict.fromkeys(each.model for each in forecasts if each.turned):
+        notes.append(
+            f"Inductor keeps the channels of {listed(turned)} first, for the groups there; "
+            "--layout nhwc puts them last."
+        )
     host = [each for each in forecasts if 2 * each.starting > each.seconds]
     if host:
         starting = f"{host[0].model} takes it {show_seconds(host[0].starting)}"

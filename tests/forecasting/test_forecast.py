@@ -92,6 +92,21 @@ def test_the_rows_of_one_forecast_at_each_level_add_up_alike() -> None:
         ri.forecast("resnet18", device=["t4", "l4"], level="stage")
 
 
+def test_a_compiled_network_that_keeps_its_channels_first_is_named() -> None:
+    wide, plain = "regnetx_160", "resnet50"
+    table = ri.forecast([wide, plain], device="rtx4090", batch=256, mode="compile")
+    (note,) = [note for note in table.notes if note.startswith("Inductor")]
+    assert wide in note
+    assert plain not in note
+    for device, mode, layout in (
+        ("rtx4090", "compile", "nhwc"),
+        ("rtx4090", "eager", "nchw"),
+        ("i9-10940x", "compile", "nchw"),
+    ):
+        (made,) = ri.forecasts(wide, device=device, mode=mode, layout=layout)
+        assert not made.turned
+
+
 @pytest.mark.parametrize("key", ["compile", "eager-nhwc-train"])
 def test_committed_efficiencies_are_what_the_public_rows_give(key: str) -> None:
     runs = [run for run in public_runs().values() if key_of(run.way, run.precision) == key]
