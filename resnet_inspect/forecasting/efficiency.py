@@ -98,7 +98,7 @@ class Way(NamedTuple):
 
     @property
     def order(self) -> str:
-        """Where products of a GPU find the channels: one of `kernels.ORDERS`."""
+        """Where products of a GPU find the channels: one of `inductor.ORDERS`."""
         if self.kind == "cpu":
             return "first"
         if self.layout == "nhwc":

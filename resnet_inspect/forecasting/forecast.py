@@ -15,7 +15,8 @@ from resnet_inspect.forecasting.efficiency import (
     starting_time,
 )
 from resnet_inspect.forecasting.fitted import Fitted, fitted
-from resnet_inspect.forecasting.kernels import MODES, kernels, order_of, works
+from resnet_inspect.forecasting.inductor import order_of
+from resnet_inspect.forecasting.kernels import MODES, kernels, works
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.shapes import Shape
 

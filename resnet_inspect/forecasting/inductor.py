@@ -11,11 +11,22 @@ from resnet_inspect.counting.costs import cost
 from resnet_inspect.networks.graph import LayerGraph, once
 from resnet_inspect.networks.ops import Convolution
 
+ORDERS = ("first", "last", "chosen")
+"""Where products of a GPU find the channels: first (nchw), last (nhwc), or where Inductor puts
+them. Those of a processor run alike in all."""
+
 SLOWED = {"grouped": 1.358, "narrow": 0.783, "narrowing": 0.725, "other": 0.823}
 """The time of a convolution with channels last as a multiple of what it takes with them first."""
 
 NARROW = 64
 """Channels in and out up to which a convolution counts as narrow."""
+
+
+def order_of(graph: LayerGraph, train: bool, order: str) -> str:
+    """'first' or 'last', also where Inductor chooses."""
+    if order != "chosen":
+        return order
+    return "last" if chooses_channels_last(graph, train) else "first"
 
 
 @once

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from resnet_inspect.counting.autocast import HALF, IN_FULL, Precision
 from resnet_inspect.counting.costs import Cost, cost
 from resnet_inspect.errors import unknown
-from resnet_inspect.forecasting.inductor import chooses_channels_last
+from resnet_inspect.forecasting.inductor import ORDERS, order_of
 from resnet_inspect.forecasting.relaying import choices, copied
 from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
@@ -41,10 +41,6 @@ TILE = 128
 TILED_IN_TRAINING = 0.75
 """The power of its own channels with which such a kernel is worth more in training, where the
 gradient of its weights takes the longer, the wider a group is; in inference 1."""
-
-ORDERS = ("first", "last", "chosen")
-"""Where products of a GPU find the channels: first (nchw), last (nhwc), or where Inductor puts
-them. Those of a processor run alike in all."""
 
 TURNED = 1.5
 """How often activations of products move in a compiled network whose channels come first: cuDNN
@@ -124,13 +120,6 @@ def kernels(
 ) -> Counter[Kernel]:
     """The kernels of a pass or of a training step, equal ones counted."""
     return Counter(work.kernel for work in works(graph, mode, train, autocast, order))
-
-
-def order_of(graph: LayerGraph, train: bool, order: str) -> str:
-    """'first' or 'last', also where Inductor chooses."""
-    if order != "chosen":
-        return order
-    return "last" if chooses_channels_last(graph, train) else "first"
 
 
 class _Kernels:
