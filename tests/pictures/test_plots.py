@@ -34,7 +34,7 @@ from resnet_inspect.networks.spec import ResNetSpec
 from resnet_inspect.pictures.page_size import page_size
 from resnet_inspect.pictures.plots.costs import ALONE, KINDS, plot
 from resnet_inspect.pictures.plots.families import TITLES
-from resnet_inspect.pictures.plots.labels import AROUND, Box, measured, placed
+from resnet_inspect.pictures.plots.labels import AROUND, Box, Place, measured, placed
 from resnet_inspect.pictures.plots.plot import DASHES, FORMATS, HATCHES, MARKERS, MOST, Plot
 from resnet_inspect.pictures.themes import THEMES
 from resnet_inspect.tables.columns import compact
@@ -207,6 +207,15 @@ def test_labels_keep_off_one_another(points: list[tuple[int, int]]) -> None:
         assert not any(
             box.left < x < box.right and box.bottom < y < box.top for x, y in spots.values()
         )
+
+
+def test_lines_to_points_keep_off_other_labels() -> None:
+    places = [Place(0, 0, 40), Place(0, 120, 40)]
+    spots = {"first": (100.0, 100.0), "second": (100.0, 110.0)}
+    boxes = placed(spots, [], places, Box(0, 0, 500, 400))
+    assert boxes["first"].bottom == 140
+    # straight above its point it would be free, but its line would cross the first
+    assert boxes["second"].left > boxes["first"].right
 
 
 # --- any network -------------------------------------------------------------------------------

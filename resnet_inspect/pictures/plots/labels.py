@@ -1,4 +1,5 @@
-"""Labels at the points of a crowded scatter plot: none on another label or a point; and at lines.
+"""Labels at the points of a crowded scatter plot: none on another label, its line or a point; and
+at lines.
 
 Greedy and without chance, so that the same points always give the same picture: labels are put one
 after another, each at the first free place of a list that has the best first.
@@ -89,17 +90,48 @@ def placed(
 ) -> dict[str, Box]:
     """A box for the label of every spot, in their order; the last place where none is free."""
     taken = [Box(x - _MARKER, y - _MARKER, x + _MARKER, y + _MARKER) for x, y in marks]
+    drawn: list[Box] = []  # labels, and the lines to their points
     boxes = {}
     for text, (x, y) in spots.items():
-        width = measured(text)
+        width, second = measured(text), None
         for place in places:
             middle, bottom = x + place.right + place.across * width, y + place.up
             box = Box(middle - width / 2, bottom, middle + width / 2, bottom + _HEIGHT)
             if box.inside(frame) and not any(box.meets(other) for other in taken):
-                break
-        taken.append(box)
+                if not any(dot.meets(other) for dot in _dots((x, y), box) for other in drawn):
+                    break
+                second = second or box
+        else:
+            box = second or box
+        line = _dots((x, y), box)
+        taken += [box, *line]
+        drawn += [box, *line]
         boxes[text] = box
     return boxes
+
+
+def _near(spot: Spot, box: Box) -> Spot:
+    """Where a label is nearest to its point."""
+    return min(max(spot[0], box.left), box.right), min(max(spot[1], box.bottom), box.top)
+
+
+def _has_line(spot: Spot, box: Box) -> bool:
+    """Whether a line leads from a label to its point, beside which it does not stand."""
+    near = _near(spot, box)
+    return hypot(near[0] - spot[0], near[1] - spot[1]) > 2 * _MARKER
+
+
+def _dots(spot: Spot, box: Box) -> list[Box]:
+    """Small boxes along a label's line, but for its ends."""
+    if not _has_line(spot, box):
+        return []
+    near = _near(spot, box)
+    steps = int(hypot(near[0] - spot[0], near[1] - spot[1]) / 3)
+    dots = [
+        tuple(start + (end - start) * step / steps for start, end in zip(spot, near, strict=True))
+        for step in range(2, steps)
+    ]
+    return [Box(x - 1, y - 1, x + 1, y + 1) for x, y in dots]
 
 
 def label_around(axes: Axes, points: Mapping[str, Spot]) -> None:
@@ -111,14 +143,19 @@ def label_around(axes: Axes, points: Mapping[str, Spot]) -> None:
 def label_beyond(axes: Axes, points: Mapping[str, Spot], marks: Iterable[Spot], side: int) -> None:
     """Label points by name, each up and to the left of its own (side -1) or to the right (1).
 
-    Clear of all marks, with a thin line to its point. As label_above has them.
+    Or above it, where that is much nearer. Clear of all marks, with a thin line to its point, as
+    label_above has them.
     """
-    places = [
-        Place(side / 2, side * reach, up - _HEIGHT / 2)
-        for reach, up in sorted(
-            product(range(6, 240, 6), range(0, 200, 4)), key=lambda at: hypot(*at)
-        )
+    outward = [
+        (hypot(reach, up), Place(side / 2, side * reach, up - _HEIGHT / 2))
+        for reach, up in product(range(6, 240, 6), range(0, 200, 4))
     ]
+    over = [
+        (up + away, Place(across, 0.0, up))
+        for across, away in ((0.0, 20.0), (-side / 2, 60.0))
+        for up in range(8, 200, 4)
+    ]
+    places = [place for _, place in sorted(outward + over)]
     ordered = dict(sorted(points.items(), key=lambda named: named[1][1]))
     _annotate(axes, ordered, marks, places, _frame(axes))
 
@@ -159,9 +196,9 @@ def _line(spot: Spot, box: Box) -> dict[str, Any]:
     """A thin line from a label to its point, unless it stands right beside it."""
     from matplotlib import rcParams
 
-    near = min(max(spot[0], box.left), box.right), min(max(spot[1], box.bottom), box.top)
-    if hypot(near[0] - spot[0], near[1] - spot[1]) <= 2 * _MARKER:
+    if not _has_line(spot, box):
         return {}
+    near = _near(spot, box)
     look = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.6, "color": rcParams["text.color"]}
     share = (near[0] - box.left) / (box.right - box.left), (near[1] - box.bottom) / _HEIGHT
     return {"arrowprops": {**look, "shrinkA": 0, "shrinkB": 2, "relpos": share}}

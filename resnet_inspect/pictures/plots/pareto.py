@@ -90,7 +90,7 @@ def _make_room(axes: Axes, points: list[Spot], side: int) -> None:
     room = max(3.0, (right / left) ** 0.4)
     axes.set_xlim((left / room, right * 1.3) if side < 0 else (left / 1.3, right * room))
     span = max(up) - min(up)
-    axes.set_ylim(min(up) - 0.05 * span, max(up) + 0.2 * span + 0.5)
+    axes.set_ylim(min(up) - 0.05 * span, max(up) + 0.3 * span + 0.5)
 
 
 def _along(ends: list[Spot]) -> list[Spot]:
