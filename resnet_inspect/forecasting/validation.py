@@ -24,8 +24,8 @@ from resnet_inspect.networks.naming import named
 from resnet_inspect.networks.resnet import layer_graph
 
 BATCHES = (("resnet50", 1), ("resnet50", 16), ("resnet50", 128), ("resnext101_32x4d", 32))
-_EAGER = (("resnet34d", 224), ("resnet50", 224), ("resnext50_32x4d", 224), ("seresnet152d", 256))
-_COMPILED = (("resnet34d", 224), ("resnet50", 224), ("seresnext50_32x4d", 224))
+_EAGER = (("resnet34", 224), ("resnet50", 224), ("resnext50_32x4d", 224), ("seresnet152d", 256))
+_COMPILED = (("resnet34", 224), ("resnet50", 224), ("seresnext101_32x4d", 224))
 
 FIVE = {
     "whole groups": (*_EAGER, ("regnetx_080", 224)),
