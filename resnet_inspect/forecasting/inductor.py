@@ -1,7 +1,7 @@
 """The order of channels that Inductor gives a network, where its input has the channels first.
 
-What `GraphLowering.decide_layout_opt` of torch._inductor.graph decides (torch 2.2 to 2.13): channels
-last pay for most convolutions and harm those in groups, by factors that torch measured.
+What `GraphLowering.decide_layout_opt` of torch._inductor.graph decides (torch 2.2 to 2.13):
+channels last pay for most convolutions and harm those in groups, by factors that torch measured.
 """
 
 from __future__ import annotations
