@@ -56,8 +56,9 @@ class Kernel(NamedTuple):
 
     kind: one of PRODUCTS, 'elementwise', 'pool' or 'statistics' (of a norm). macs:
     multiply-accumulates. depth: those of one output element (what a matrix unit sums over). width:
-    output channels that share their input; of statistics, channels that share them. moved: activation elements read and written (of fp32
-    under autocast: twice). weights: entries read whatever the batch is.
+    output channels that share their input; of statistics, channels that share them. moved:
+    activation elements read and written (of fp32 under autocast: twice). weights: entries read
+    whatever the batch is.
     """
 
     kind: str
