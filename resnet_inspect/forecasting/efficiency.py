@@ -14,10 +14,11 @@ bits by eights, and groups of more than 16 by thirty-twos, to which others are p
 which there is no kernel is computed as a tile of 128 channels, of which only its own count.
 Activations that the cache still holds move faster than from memory.
 
-Processors differ: torch lays weights out anew before each product of several positions, which takes
-time of its own; what counts for their rate are positions of a core, not outputs; activations move
-at the cores' clock, as the cache holds them; and their kernels start on the processor that runs
-them, so a pass takes a time of its own besides.
+Processors differ: oneDNN lays a product's weights out anew in each pass, which takes time of its
+own; what counts for their rate are positions of a core, not outputs; activations move at the cores'
+clock, as the cache holds them; what a product writes is fetched first; a core updates a norm's mean
+and variance vector by vector; and their kernels start on the processor that runs them, so a pass
+takes a time of its own besides.
 """
 
 from __future__ import annotations
@@ -39,8 +40,35 @@ GROUPED = 32
 PADDED = 3
 """How often activations of other numbers of channels move: copied to padded ones, and back."""
 
-WELFORD = 8
-"""Passes of a pool that a norm's mean and variance take on a processor, updated by each element."""
+LAID = {"window": 5, "grouped": 5, "matrix": 3, "tiled": 5}
+"""How often a processor moves a product's weights: oneDNN reads them, writes them in its order, and
+reads those. Those of windows Inductor copies before, to have the channels last: two more."""
+
+EVICTED = 3
+"""How often weights move once more whose copy outgrows the cache: fetched to be written, written
+out, and fetched again."""
+
+MAPPED = 32 * 2**20
+"""Bytes from which malloc of glibc maps pages anew for each copy (its largest mmap threshold)."""
+
+FAULTING = 2
+"""How much longer copies on such pages take, which the system clears as they are first written."""
+
+WRITTEN = 2
+"""How often outputs of a processor's product move: their lines are fetched before they change."""
+
+KEPT, KEPT_ON_CPU = 2, 3
+"""How sharply a cache stops to hold activations as they outgrow it: a power of their size."""
+
+WELFORD = 50
+"""Cycles in which a core updates a mean and variance by a number, or by a vector of them: each step
+waits for the one before, which divides (Welford 1962)."""
+
+VECTOR = 8
+"""Numbers of 32 bits in a vector of a processor; AVX-512 has twice as many."""
+
+LOOPS = 2
+"""Parallel loops of a norm's statistics: its mean and variance, and from them scale and shift."""
 
 HOST_SHARPNESS = 6.0
 """How sharply host and device meet: close to whichever takes longer."""
@@ -53,7 +81,7 @@ class Efficiency(NamedTuple):
         and width (over 1 where an algorithm multiplies less, such as Winograd's).
     feeding, streaming, pooling: share of the memory bandwidth for activations of products, of
         elementwise kernels and of pools.
-    loading: the same for weights.
+    loading: the same for weights (of a processor: as they are laid out).
     depth, width, filling: products an output sums, output channels, and outputs for each
         multiprocessor (positions for each core), at which half the rate is reached.
     sharpness: s above, less 1.
@@ -163,6 +191,7 @@ def kernel_time(
         filled = batch * macs / depth / device.units
         if on_cpu:
             filled /= width
+            moving *= 1 + (WRITTEN - 1) * macs / depth / moved
         rate = device.peak(setting.dtype) * share * depth / (depth + of.depth)
         if kind == "tiled":
             rate *= min(1.0, width / TILE)
@@ -183,15 +212,16 @@ def kernel_time(
         elif macs * batch <= weights:
             before = held / bandwidth
         else:
-            before = loaded * _again(held, device.cache)
+            before = loaded * _laid(kind, held, device.cache)
         sharp = 1 + of.sharpness
         high, low = (compute, memory) if compute > memory else (memory, compute)
         whole = high * math.pow(1 + math.pow(low / high, sharp), 1 / sharp)
         return Time(compute, memory + before, whole + before + of.launch)
-    share = of.streaming if kind == "elementwise" else of.pooling
+    memory = moving / (of.streaming if kind == "elementwise" else of.pooling)
+    memory += held / bandwidth / of.pooling if on_cpu else loaded
     if kind == "statistics" and on_cpu:
-        share /= WELFORD
-    memory = moving / share + (held / bandwidth / of.pooling if on_cpu else loaded)
+        updating = _updating(moved * batch, width, device)
+        return Time(updating, memory, updating + memory + LOOPS * of.launch)
     return Time(0.0, memory, memory + of.launch)
 
 
@@ -201,8 +231,10 @@ WORD = 4
 
 def _moving(carried: int, device: Device, of: Efficiency) -> float:
     """Seconds of moving bytes of activations at a share of 1, the more of them cached, the less."""
-    held = 1 / (1 + (carried / device.cache) ** 2) if device.cache else 0.0
-    if device.kind == "cpu":
+    on_cpu = device.kind == "cpu"
+    sharp = KEPT_ON_CPU if on_cpu else KEPT
+    held = 1 / (1 + (carried / device.cache) ** sharp) if device.cache else 0.0
+    if on_cpu:
         cached = WORD * device.units * device.clock * of.caching
         return carried * (held / cached + (1 - held) / device.bandwidth)
     return carried / (device.bandwidth * (1 + held * of.caching))
@@ -213,12 +245,22 @@ def _aligned(channels: int, by: int = ALIGNED, least: int = ALIGNED) -> float:
     return channels / (by * -(-channels // by)) if channels > least else 1.0
 
 
-def _again(held: int, cache: int) -> float:
-    """Traffic of laying out weights, as a multiple of their bytes.
+def _laid(kind: str, held: int, cache: int) -> float:
+    """Traffic of a product's weights that a processor lays out, as a multiple of their bytes."""
+    times = LAID[kind] * (FAULTING if held > MAPPED else 1)
+    return times + EVICTED * max(0.0, 1 - cache / (2 * held)) if held else times
 
-    What does not stay in the cache beside its copy is written out, and fetched once more.
+
+def _updating(entries: int, width: int, device: Device) -> float:
+    """Seconds that a processor updates a norm's means and variances by its entries.
+
+    width: channels that share them. They are neighbours, which fill vectors or go one by one; where
+    each channel has its own, a vector takes several at once.
     """
-    return 1 + 2 * max(0.0, 1 - cache / (2 * held)) if held else 1.0
+    cycles = device.units * device.clock
+    vector = VECTOR if device.peak("fp32") < 6 * VECTOR * cycles else 2 * VECTOR
+    updates = (width // vector + width % vector) / width if width > 1 else 1 / vector
+    return entries * updates * WELFORD / cycles
 
 
 def pass_time(

@@ -60,8 +60,9 @@ class Kernel(NamedTuple):
 
     kind: one of PRODUCTS, 'elementwise', 'pool' or 'statistics' (of a norm). macs:
     multiply-accumulates. depth: those of one output element (what a matrix unit sums over). width:
-    output channels that share their input. moved: activation elements read and written (of fp32
-    under autocast: twice). weights: entries read whatever the batch is.
+    output channels that share their input; of statistics, channels that share them. moved:
+    activation elements read and written (of fp32 under autocast: twice). weights: entries read
+    whatever the batch is.
     """
 
     kind: str
@@ -245,7 +246,8 @@ class _Kernels:
         if _needs_statistics(layer):  # a reduction, as pools are
             size = self.size(layer.inputs[0] if self.fusing else layer.name)
             moved = elements(layer.input_shapes[0]) * size
-            yield Work(f"{layer.name}.statistics", (), Kernel("statistics", 0, 0, 0, moved, 0))
+            kernel = Kernel("statistics", 0, 0, _shared_by(layer), moved, 0)
+            yield Work(f"{layer.name}.statistics", (), kernel)
         if isinstance(layer.op, STANDARDIZING):
             entries = 3 * layer.op.weights  # read twice and written, of 4 bytes
             entries = entries // 2 if self.autocast else entries  # which counts 8 for each
@@ -260,6 +262,12 @@ def _slices(layer: Layer) -> bool:
 def _needs_statistics(layer: Layer) -> bool:
     """Whether a norm reads its input for statistics first, also when nothing is trained."""
     return isinstance(layer.op, GroupNorm | LayerNorm)
+
+
+def _shared_by(layer: Layer) -> int:
+    """How many neighbouring entries share a norm's statistics, where its channels come last."""
+    op = layer.op
+    return op.channels // op.groups if isinstance(op, GroupNorm) else layer.output_shape[-1]
 
 
 def _single(graph: LayerGraph, of: _Kernels) -> Iterator[Work]:

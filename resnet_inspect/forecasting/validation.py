@@ -32,8 +32,8 @@ FIVE = {
     "tiles": (*_EAGER, ("regnetx_016", 224)),
     "compiled": (*_COMPILED, ("regnetx_040", 224), ("regnetx_160", 224)),
     "cpu": (
-        *(("resnet34", 224), ("resnet50", 160), ("wide_resnet101_2", 224)),
-        *(("resnext101_32x8d", 224), ("seresnet152d", 320)),
+        *(("resnet50", 160), ("wide_resnet101_2", 224), ("seresnext26ts", 288)),
+        *(("ecaresnext26t_32x4d", 224), ("seresnet152d", 320)),
     ),
 }
 """The networks that calibrate a run, with the side of their images: one of each kind of kernel.
@@ -57,25 +57,27 @@ BEFORE = {
     ),
     "cpu": Prior(
         Efficiency(
-            0.55, 0.55, 0.55, 1.0, 0.5, 1.0, 0.3, 0.12, 20.0, 16.0, 0.3, 3.0, 1.0, 1.5e-5, 1e-3
+            *(0.65, 0.6, 0.7, 1.0, 0.25, 0.16, 0.42, 0.66),
+            *(36.0, 10.0, 0.22, 2.0, 4.5, 2.3e-5, 7e-4),
         ),
-        Efficiency(*(*[0.05] * 4, 0.5, 0.5, 0.2, 0.3, 0.05, 0.05, 0.3, 0.05, 0.05, 0.3, 0.3)),
+        Efficiency(*[0.12] * len(Efficiency._fields)),
     ),
 }
 """What is known before all measurements.
 
 Kernels of a GPU reach about the same shares of its peaks everywhere; were that left open, five rows
 could not tell arithmetic from transfers, and the next device would be foretold wrong. What it takes
-to start a kernel hardly shows in the measurements. Of a processor five rows leave even more open:
-depth, width (a vector of 16 numbers) and sharpness are taken as known."""
+to start a kernel hardly shows in the measurements. Of a processor five rows leave even more open,
+so little is."""
 
 SPREAD = {
     "cuda": Efficiency(*[0.25] * len(Efficiency._fields)),
-    "cpu": Efficiency(
-        *(*[0.15] * 4, *[0.25] * 2, 0.4, 0.25, 0.05, 0.05, 0.25, 0.05, 0.05, 0.5, 0.5)
-    ),
+    "cpu": Efficiency(*(0.05, *[0.15] * 3, *[0.4] * 4, *[0.05] * 5, 0.8, 0.5)),
 }
-"""How far devices and versions differ from what fits all of them (log deviation)."""
+"""How far devices and versions differ from what fits all of them (log deviation).
+
+Processors differ in how fast they move bytes and start kernels, less in what share of their peak
+products reach, and hardly in which shapes these take best."""
 
 POOLED = 0.05
 """Noise of a row where several devices share one set of efficiencies."""
