@@ -40,8 +40,8 @@ FIVE = {
 
 Groups: RegNet's of 120 channels tell how far their rate rises, those of 24 what tiles cost, which
 channels last have, and training in either order. Of those that Inductor compiles, one runs as tiles
-and one with channels first. A processor's time depends much on the side and the depth, so its five
-differ in them."""
+and one with channels first. A processor's time depends much on the side, the depth and the width,
+so its five differ in them."""
 
 
 def _five(run: Run) -> tuple[tuple[str, int], ...]:
@@ -67,8 +67,8 @@ BEFORE = {
 
 Kernels of a GPU reach about the same shares of its peaks everywhere; were that left open, five rows
 could not tell arithmetic from transfers, and the next device would be foretold wrong. What it takes
-to start a kernel hardly shows in the measurements. Of a processor five rows leave even more open,
-so little is."""
+to start a kernel hardly shows in the measurements. Of a processor five rows tell even less, so all
+is taken as nearly known."""
 
 SPREAD = {
     "cuda": Efficiency(*[0.25] * len(Efficiency._fields)),
