@@ -57,8 +57,11 @@ FAULTING = 2
 WRITTEN = 2
 """How often outputs of a processor's product move: their lines are fetched before they change."""
 
-KEPT, KEPT_ON_CPU = 2, 3
+KEPT, KEPT_ON_CPU = 2, 4
 """How sharply a cache stops to hold activations as they outgrow it: a power of their size."""
+
+SUSTAINED = 0.7
+"""The share of its memory bandwidth that a processor reaches, whatever kernel waits for it."""
 
 WELFORD = 50
 """Cycles in which a core updates a mean and variance by a number, or by a vector of them: each step
@@ -80,7 +83,7 @@ class Efficiency(NamedTuple):
     window, matrix, grouped, tiled: share of the peak FLOP/s that such products reach at any depth
         and width (over 1 where an algorithm multiplies less, such as Winograd's).
     feeding, streaming, pooling: share of the memory bandwidth for activations of products, of
-        elementwise kernels and of pools.
+        elementwise kernels and of pools (of a processor: of what the cache moves).
     loading: the same for weights (of a processor: as they are laid out).
     depth, width, filling: products an output sums, output channels, and outputs for each
         multiprocessor (positions for each core), at which half the rate is reached.
@@ -183,7 +186,8 @@ def kernel_time(
     """The seconds of one kernel; raises InspectError where the device lacks the dtype."""
     kind, macs, depth, width, moved, weights = kernel
     bandwidth, on_cpu = device.bandwidth, device.kind == "cpu"
-    moving = _moving(moved * batch * setting.activations, device, of)
+    carries: float = getattr(of, _CARRIES.get(kind, "pooling"))
+    moving = _moving(moved * batch * setting.activations, device, of.caching, carries)
     held = weights * setting.weights
     loaded = held / (bandwidth * of.loading)
     if kind in PRODUCTS:
@@ -205,8 +209,7 @@ def kernel_time(
                 moving *= PADDED if aligned < 1 else 1
         rate *= filled / (filled + of.filling)
         compute = 2 * macs * batch / rate
-        memory = moving / of.feeding
-        before = 0.0
+        memory, before = moving, 0.0
         if not on_cpu:
             memory += loaded
         elif macs * batch <= weights:
@@ -217,8 +220,7 @@ def kernel_time(
         high, low = (compute, memory) if compute > memory else (memory, compute)
         whole = high * math.pow(1 + math.pow(low / high, sharp), 1 / sharp)
         return Time(compute, memory + before, whole + before + of.launch)
-    memory = moving / (of.streaming if kind == "elementwise" else of.pooling)
-    memory += held / bandwidth / of.pooling if on_cpu else loaded
+    memory = moving + (held / bandwidth / of.pooling if on_cpu else loaded)
     if kind == "statistics" and on_cpu:
         updating = _updating(moved * batch, width, device)
         return Time(updating, memory, updating + memory + LOOPS * of.launch)
@@ -229,15 +231,21 @@ WORD = 4
 """Bytes that a core of a processor moves in a cycle from its cache at a share of 1."""
 
 
-def _moving(carried: int, device: Device, of: Efficiency) -> float:
-    """Seconds of moving bytes of activations at a share of 1, the more of them cached, the less."""
-    on_cpu = device.kind == "cpu"
-    sharp = KEPT_ON_CPU if on_cpu else KEPT
-    held = 1 / (1 + (carried / device.cache) ** sharp) if device.cache else 0.0
-    if on_cpu:
-        cached = WORD * device.units * device.clock * of.caching
-        return carried * (held / cached + (1 - held) / device.bandwidth)
-    return carried / (device.bandwidth * (1 + held * of.caching))
+_CARRIES = dict.fromkeys(PRODUCTS, "feeding") | {"elementwise": "streaming"}
+"""Which share of the bandwidth a kind's activations have; 'pooling' where none is said."""
+
+
+def _moving(carried: int, device: Device, caching: float, share: float) -> float:
+    """Seconds of moving bytes of activations, the more of them cached, the less.
+
+    A processor's cache holds what is made beside what it is made of.
+    """
+    if device.kind == "cpu":
+        held = 1 / (1 + (2 * carried / device.cache) ** KEPT_ON_CPU) if device.cache else 0.0
+        cached = WORD * device.units * device.clock * caching * share
+        return carried * (held / cached + (1 - held) / min(cached, device.bandwidth * SUSTAINED))
+    held = 1 / (1 + (carried / device.cache) ** KEPT) if device.cache else 0.0
+    return carried / (device.bandwidth * share * (1 + held * caching))
 
 
 def _aligned(channels: int, by: int = ALIGNED, least: int = ALIGNED) -> float:

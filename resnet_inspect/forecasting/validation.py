@@ -57,8 +57,8 @@ BEFORE = {
     ),
     "cpu": Prior(
         Efficiency(
-            *(0.65, 0.6, 0.7, 1.0, 0.25, 0.16, 0.42, 0.66),
-            *(36.0, 10.0, 0.22, 2.0, 4.5, 2.3e-5, 7e-4),
+            *(0.65, 0.6, 0.7, 1.0, 0.18, 0.35, 0.4, 0.66),
+            *(36.0, 10.0, 0.22, 2.0, 4.5, 3e-5, 7e-4),
         ),
         Efficiency(*[0.12] * len(Efficiency._fields)),
     ),
@@ -72,7 +72,7 @@ is taken as nearly known."""
 
 SPREAD = {
     "cuda": Efficiency(*[0.25] * len(Efficiency._fields)),
-    "cpu": Efficiency(*(0.05, *[0.15] * 3, *[0.4] * 4, *[0.05] * 5, 0.8, 0.5)),
+    "cpu": Efficiency(*(0.05, *[0.15] * 3, 0.6, *[0.4] * 3, *[0.05] * 5, 0.8, 0.5)),
 }
 """How far devices and versions differ from what fits all of them (log deviation).
 

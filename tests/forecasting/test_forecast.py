@@ -126,7 +126,7 @@ def test_committed_efficiencies_are_what_the_public_rows_give(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "count", "median", "most"), [("cuda", 968, 0.021, 0.08), ("cpu", 935, 0.042, 0.125)]
+    ("kind", "count", "median", "most"), [("cuda", 968, 0.021, 0.08), ("cpu", 935, 0.046, 0.13)]
 )
 def test_held_out_networks_are_as_close_as_the_report_says(
     kind: str, count: int, median: float, most: float
@@ -153,6 +153,19 @@ def test_compiled_networks_are_foretold_on_devices_that_were_held_out() -> None:
         assert sum(abs(row.error) <= 0.15 for row in rows) >= 0.8 * len(rows)
         held = validation.kept({name: own.get(name, []) for name in public_runs()})
         assert sum(held.values()) >= 0.9 * len(rows)
+
+
+@pytest.mark.parametrize("name", sorted(n for n, d in devices().items() if d.kind == "cpu"))
+def test_a_processor_gains_from_a_batch_that_its_cache_does_not_hold(name: str) -> None:
+    # All measured rows are of single images; memory must not be foretold slower than it is.
+    for model in ("resnet18", "resnet50"):
+        rates = [
+            made.images_per_second
+            for made in ri.forecasts(
+                model, device=name, batch=[1, 4, 64], dtype="fp32", mode="compile"
+            )
+        ]
+        assert rates[0] < rates[1] < rates[2]
 
 
 def test_a_processor_lays_out_anew_what_its_cache_does_not_hold() -> None:
