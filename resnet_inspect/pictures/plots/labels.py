@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import chain, product
 from math import hypot, inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -89,48 +89,54 @@ def placed(
     spots: Mapping[str, Spot], marks: Iterable[Spot], places: Sequence[Place], frame: Box
 ) -> dict[str, Box]:
     """A box for the label of every spot, in their order; the last place where none is free."""
-    taken = [Box(x - _MARKER, y - _MARKER, x + _MARKER, y + _MARKER) for x, y in marks]
+    marked = [Box(x - _MARKER, y - _MARKER, x + _MARKER, y + _MARKER) for x, y in marks]
     drawn: list[Box] = []  # labels, and the lines to their points
     boxes = {}
-    for text, (x, y) in spots.items():
-        width, second = measured(text), None
-        for place in places:
-            middle, bottom = x + place.right + place.across * width, y + place.up
-            box = Box(middle - width / 2, bottom, middle + width / 2, bottom + _HEIGHT)
-            if box.inside(frame) and not any(box.meets(other) for other in taken):
-                if not any(dot.meets(other) for dot in _dots((x, y), box) for other in drawn):
-                    break
-                second = second or box
-        else:
-            box = second or box
-        line = _dots((x, y), box)
-        taken += [box, *line]
-        drawn += [box, *line]
-        boxes[text] = box
+    for text, spot in spots.items():
+        boxes[text], line = _free(spot, measured(text), places, frame, marked, drawn)
+        drawn += [boxes[text], *line]
     return boxes
 
 
-def _near(spot: Spot, box: Box) -> Spot:
-    """Where a label is nearest to its point."""
-    return min(max(spot[0], box.left), box.right), min(max(spot[1], box.bottom), box.top)
+def _free(
+    spot: Spot,
+    width: float,
+    places: Sequence[Place],
+    frame: Box,
+    marked: Sequence[Box],
+    drawn: Sequence[Box],
+) -> tuple[Box, list[Box]]:
+    """The first box for a label that is free, and its line is; else the first that is, or the last.
+
+    With what the line takes.
+    """
+    second: tuple[Box, list[Box]] | None = None
+    for place in places:
+        middle, bottom = spot[0] + place.right + place.across * width, spot[1] + place.up
+        box = Box(middle - width / 2, bottom, middle + width / 2, bottom + _HEIGHT)
+        if not box.inside(frame) or any(box.meets(other) for other in chain(marked, drawn)):
+            continue
+        line = _dots(spot, box)
+        if not any(dot.meets(other) for dot in line for other in drawn):
+            return box, line
+        second = second or (box, line)
+    return second or (box, _dots(spot, box))
 
 
-def _has_line(spot: Spot, box: Box) -> bool:
-    """Whether a line leads from a label to its point, beside which it does not stand."""
-    near = _near(spot, box)
-    return hypot(near[0] - spot[0], near[1] - spot[1]) > 2 * _MARKER
+def _led_from(spot: Spot, box: Box) -> Spot | None:
+    """Where a line leads from a label to its point; None where it stands right beside it."""
+    near = min(max(spot[0], box.left), box.right), min(max(spot[1], box.bottom), box.top)
+    return near if hypot(near[0] - spot[0], near[1] - spot[1]) > 2 * _MARKER else None
 
 
 def _dots(spot: Spot, box: Box) -> list[Box]:
-    """Small boxes along a label's line, but for its ends."""
-    if not _has_line(spot, box):
+    """Small boxes along a label's line, but for its end at the point."""
+    if (near := _led_from(spot, box)) is None:
         return []
-    near = _near(spot, box)
-    steps = int(hypot(near[0] - spot[0], near[1] - spot[1]) / 3)
-    dots = [
-        tuple(start + (end - start) * step / steps for start, end in zip(spot, near, strict=True))
-        for step in range(2, steps)
-    ]
+    across, up = near[0] - spot[0], near[1] - spot[1]
+    steps = int(hypot(across, up) / 3)
+    shares = [step / steps for step in range(2, steps)]
+    dots = [(spot[0] + across * share, spot[1] + up * share) for share in shares]
     return [Box(x - 1, y - 1, x + 1, y + 1) for x, y in dots]
 
 
@@ -150,7 +156,7 @@ def label_beyond(axes: Axes, points: Mapping[str, Spot], marks: Iterable[Spot], 
         (hypot(reach, up), Place(side / 2, side * reach, up - _HEIGHT / 2))
         for reach, up in product(range(6, 240, 6), range(0, 200, 4))
     ]
-    over = [
+    over = [  # away: by how many points more than it is away
         (up + away, Place(across, 0.0, up))
         for across, away in ((0.0, 20.0), (-side / 2, 60.0))
         for up in range(8, 200, 4)
@@ -196,9 +202,8 @@ def _line(spot: Spot, box: Box) -> dict[str, Any]:
     """A thin line from a label to its point, unless it stands right beside it."""
     from matplotlib import rcParams
 
-    if not _has_line(spot, box):
+    if (near := _led_from(spot, box)) is None:
         return {}
-    near = _near(spot, box)
     look = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.6, "color": rcParams["text.color"]}
     share = (near[0] - box.left) / (box.right - box.left), (near[1] - box.bottom) / _HEIGHT
     return {"arrowprops": {**look, "shrinkA": 0, "shrinkB": 2, "relpos": share}}
