@@ -29,7 +29,8 @@ from typing import NamedTuple
 
 from resnet_inspect.counting.autocast import AUTOCAST
 from resnet_inspect.forecasting.devices import Device
-from resnet_inspect.forecasting.kernels import PRODUCTS, TILE, Kernel
+from resnet_inspect.forecasting.groups import TILE
+from resnet_inspect.forecasting.kernels import PRODUCTS, Kernel
 
 ALIGNED = 8
 """Channels of 16 bits that a matrix unit takes at once."""

@@ -15,7 +15,7 @@ from resnet_inspect.forecasting.efficiency import (
     starting_time,
 )
 from resnet_inspect.forecasting.fitted import Fitted, fitted
-from resnet_inspect.forecasting.inductor import order_of
+from resnet_inspect.forecasting.inductor import kept_first
 from resnet_inspect.forecasting.kernels import MODES, kernels, works
 from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.shapes import Shape
@@ -128,7 +128,7 @@ def forecast(
         dtype,
         mode,
         layout,
-        way.order == "chosen" and order_of(graph, train, way.order) == "first",
+        kept_first(graph, train, way.order),
         train,
         device.name,
         seconds,

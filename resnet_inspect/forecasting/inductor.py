@@ -22,11 +22,9 @@ NARROW = 64
 """Channels in and out up to which a convolution counts as narrow."""
 
 
-def order_of(graph: LayerGraph, train: bool, order: str) -> str:
-    """'first' or 'last', also where Inductor chooses."""
-    if order != "chosen":
-        return order
-    return "last" if chooses_channels_last(graph, train) else "first"
+def kept_first(graph: LayerGraph, train: bool, order: str) -> bool:
+    """Whether Inductor, which may choose, keeps the channels of a network first."""
+    return order == "chosen" and not chooses_channels_last(graph, train)
 
 
 @once

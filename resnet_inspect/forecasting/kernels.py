@@ -11,7 +11,6 @@ them to 16 bits. Weights that are standardized are so in each pass.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
@@ -20,11 +19,12 @@ from typing import NamedTuple
 from resnet_inspect.counting.autocast import HALF, IN_FULL, Precision
 from resnet_inspect.counting.costs import Cost, cost
 from resnet_inspect.errors import unknown
-from resnet_inspect.forecasting.inductor import ORDERS, order_of
+from resnet_inspect.forecasting.groups import filled, has_kernel
+from resnet_inspect.forecasting.inductor import ORDERS, kept_first
 from resnet_inspect.forecasting.relaying import choices, copied
 from resnet_inspect.networks.active_norm import ActiveNorm
 from resnet_inspect.networks.graph import Layer, LayerGraph, once
-from resnet_inspect.networks.ops import STANDARDIZING, Op, Scale, SiLU
+from resnet_inspect.networks.ops import STANDARDIZING, Scale, SiLU
 from resnet_inspect.networks.shapes import elements
 from resnet_inspect.networks.torch_ops import GroupNorm, LayerNorm, View
 
@@ -33,14 +33,6 @@ MODES = ("eager", "compile")
 PRODUCTS = ("window", "matrix", "grouped", "tiled")
 """Kinds of kernel that multiply: windows of several positions, 1x1 and linear layers, groups, and
 groups that run as tiles wider than they are."""
-
-
-TILE = 128
-"""Output channels that a kernel computes at once which was not made for groups."""
-
-TILED_IN_TRAINING = 0.75
-"""The power of its own channels with which such a kernel is worth more in training, where the
-gradient of its weights takes the longer, the wider a group is; in inference 1."""
 
 TURNED = 1.5
 """How often activations of products move in a compiled network whose channels come first: cuDNN
@@ -133,10 +125,9 @@ class _Kernels:
         self, graph: LayerGraph, fusing: bool, train: bool, autocast: bool, order: str
     ) -> None:
         self.fusing, self.train, self.autocast = fusing, train, autocast
-        chosen = order == "chosen"
-        self.order = order_of(graph, train, order)
-        self.turned = chosen and self.order == "first"
-        recomputes = fusing and (chosen or order == "last")  # on a GPU
+        self.turned = kept_first(graph, train, order)
+        self.order = "first" if order == "first" or self.turned else "last"
+        recomputes = fusing and order != "first"  # on a GPU
         self.unkept = {
             layer.name for layer in graph.layers if recomputes and isinstance(layer.op, SiLU)
         }
@@ -149,7 +140,7 @@ class _Kernels:
         self.sums = {layer.name for choice in between for layer in choice.sums}
         self.alone = {layer.name: self._of(layer) for layer in graph.layers}
         products = {name for name, own in self.alone.items() if own and own.kind in PRODUCTS}
-        relaid = order == "last" and not fusing
+        relaid = self.order == "last" and not fusing
         self.copied = copied(graph, between, products, self.size, relaid)
 
     def size(self, name: str) -> int:
@@ -195,33 +186,14 @@ class _Kernels:
         kind = "grouped" if groups > 1 else "window" if area > 1 else "matrix"
         width = max(1, layer.output_shape[0 if area else -1] // groups)
         depth = max(1, of.macs // outputs)
-        if kind == "grouped" and not self._swift(op, groups, width):
-            kind, width = "tiled", self.filled(width)
+        entering = getattr(op, "in_channels", 0) // groups
+        if kind == "grouped" and not has_kernel(
+            groups, entering, width, self.order == "last", self.train
+        ):
+            kind, width = "tiled", filled(width, self.train)
         moved = of.read + of.written
         moved = round(TURNED * moved) if self.turned else moved
         return Kernel(kind, of.macs, depth, width, moved, op.params)
-
-    def _swift(self, op: Op, groups: int, width: int) -> bool:
-        """Whether there is a kernel for such groups.
-
-        cuDNN has some with channels last for powers of two, as many in as out, and for training
-        for 32 groups or more of up to 32 channels; with channels first, those for training take 32
-        groups at once. Depthwise ones are torch's.
-        """
-        if width == 1:
-            return True
-        if self.order == "first":
-            return not self.train or groups == 32
-        if self.train:
-            return groups >= 32 and width <= 32
-        square = getattr(op, "in_channels", 0) == getattr(op, "out_channels", 0)
-        return square and width.bit_count() == 1
-
-    def filled(self, width: int) -> int:
-        """The channels of a tile that count as computed."""
-        if not self.train or width >= TILE:
-            return width
-        return round(TILE * math.pow(width / TILE, TILED_IN_TRAINING))
 
     def _copies(self, layer: Layer, own: Kernel) -> Iterator[Work]:
         """Inputs copied to the dtype that a layer computes in, and slices for products."""
@@ -378,7 +350,7 @@ def _backward(graph: LayerGraph, of: _Kernels) -> Iterator[Work]:
         if own.kind in PRODUCTS:
             depth = max(1, own.macs // elements(layer.input_shapes[0]))
             width = max(1, own.depth // prod(getattr(layer.op, "kernel", ())))
-            width = of.filled(width) if own.kind == "tiled" else width
+            width = filled(width, train=True) if own.kind == "tiled" else width
             if layer.inputs[0] in graph.by_name:
                 yield Work(f"{name}.input", (layer.name,), own._replace(depth=depth, width=width))
             if own.weights:

@@ -46,8 +46,10 @@ so its five differ in them."""
 
 def _five(run: Run) -> tuple[tuple[str, int], ...]:
     way = run.way
-    if way.kind == "cpu" or way.mode == "compile":
-        return FIVE["cpu" if way.kind == "cpu" else "compiled"]
+    if way.kind == "cpu":
+        return FIVE["cpu"]
+    if way.mode == "compile":
+        return FIVE["compiled"]
     return FIVE["tiles" if way.layout == "nhwc" or way.train else "whole groups"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from strategies import specs
@@ -18,8 +20,14 @@ from resnet_inspect.forecasting.kernels import (
     works,
 )
 from resnet_inspect.forecasting.relaying import STRIDED
+from resnet_inspect.networks.graph import LayerGraph
 from resnet_inspect.networks.resnet import layer_graph
 from resnet_inspect.networks.spec import ResNetSpec
+
+
+def by_name(graph: LayerGraph, *how: Any, **order: Any) -> dict[str, Kernel]:
+    """The kernels of a network by the name of what they run, as `works` takes it."""
+    return {work.name: work.kernel for work in works(graph, *how, **order)}
 
 
 @given(specs())
@@ -73,10 +81,7 @@ def test_a_training_step_ends_with_its_optimizer() -> None:
 
 def test_autocast_keeps_norms_over_groups_in_fp32() -> None:
     graph = ri.graph("resnet50_gn")
-    half, wide = (
-        {work.name: work.kernel for work in works(graph, "eager", False, autocast)}
-        for autocast in (False, True)
-    )
+    half, wide = (by_name(graph, "eager", False, autocast) for autocast in (False, True))
     norm = "layer1.0.bn1"
     assert wide[norm].moved == 2 * half[norm].moved
     assert wide[f"{norm}.statistics"].moved == 2 * half[f"{norm}.statistics"].moved
@@ -102,12 +107,12 @@ def test_a_norm_without_a_kernel_of_its_own_is_composed_unless_compiled() -> Non
         ("eager", "last", 1 + COMPOSED["last"]),
         ("compile", "last", 2),
     ):
-        found = {work.name: work.kernel for work in works(graph, mode, order=order)}
+        found = by_name(graph, mode, order=order)
         assert found[name].moved == times * size
         assert f"{name}.statistics" in found
     # whose gradient passes through each of them, channels first
     for order in ("first", "last"):
-        found = {work.name: work.kernel for work in works(graph, train=True, order=order)}
+        found = by_name(graph, train=True, order=order)
         assert found[f"{name}.backward"].moved == 2 * (1 + COMPOSED["first"]) * size
 
 
@@ -134,7 +139,7 @@ def test_groups_without_a_kernel_for_channels_last_are_tiled(
     name: str, layer: str, kind: str
 ) -> None:
     for order, expected in (("last", kind), ("first", "grouped")):
-        found = {work.name: work.kernel for work in works(ri.graph(name), order=order)}
+        found = by_name(ri.graph(name), order=order)
         assert found[layer].kind == expected
 
 
@@ -150,7 +155,7 @@ def test_groups_without_a_kernel_for_channels_last_are_tiled(
 )
 def test_training_has_kernels_for_many_groups(name: str, layer: str, first: str, last: str) -> None:
     for order, kind in (("first", first), ("last", last)):
-        found = {work.name: work.kernel for work in works(ri.graph(name), train=True, order=order)}
+        found = by_name(ri.graph(name), train=True, order=order)
         assert found[layer].kind == kind
 
 
@@ -158,8 +163,8 @@ def test_tiles_of_training_are_less_wasted_on_narrow_groups() -> None:
     names = ("regnetx_016", "regnetx_160", "regnetx_320")  # groups of 24, 128 and 168 channels
     for name, width, filled in zip(names, (24, 128, 168), (36, 128, 168), strict=True):
         graph = ri.graph(name)
-        infer = {work.name: work.kernel for work in works(graph, order="last")}
-        train = {work.name: work.kernel for work in works(graph, train=True, order="last")}
+        infer = by_name(graph, order="last")
+        train = by_name(graph, train=True, order="last")
         layer = "layer1.0.conv2"
         assert infer[layer].width == width
         for kernel in (train[layer], train[f"{layer}.backward.input"]):
@@ -168,10 +173,7 @@ def test_tiles_of_training_are_less_wasted_on_narrow_groups() -> None:
 
 def test_products_of_a_compiled_network_with_channels_first_move_more() -> None:
     graph = ri.graph("regnetx_032")
-    chosen, last = (
-        {work.name: work.kernel for work in works(graph, "compile", order=order)}
-        for order in ("chosen", "last")
-    )
+    chosen, last = (by_name(graph, "compile", order=order) for order in ("chosen", "last"))
     for layer in ("layer1.0.conv1", "layer1.0.conv2"):
         assert chosen[layer].moved == TURNED * last[layer].moved
     assert chosen["layer1.0.bn1"] == last["layer1.0.bn1"]
@@ -184,21 +186,14 @@ def test_products_of_a_compiled_network_with_channels_first_move_more() -> None:
 
 def test_what_silu_gives_is_computed_again_in_a_pool_that_inductor_compiled() -> None:
     for name, times in (("seresnet33ts", RECOMPUTED), ("regnety_016", 1)):  # SiLU, ReLU
-        eager, compiled = (
-            {work.name: work.kernel for work in works(ri.graph(name), mode, order="last")}
-            for mode in MODES
-        )
+        eager, compiled = (by_name(ri.graph(name), mode, order="last") for mode in MODES)
         squeeze = "layer1.0.se.squeeze"
         channels = ri.graph(name).layer(squeeze).output_shape[0]
         assert compiled[squeeze].moved - channels == times * (eager[squeeze].moved - channels)
     # on a processor it is kept
     graph = ri.graph("seresnet33ts")
-    kept = {work.name: work.kernel for work in works(graph, "compile", order="first")}
-    assert kept["layer1.0.se.squeeze"] == eager_kernel("seresnet33ts", "layer1.0.se.squeeze")
-
-
-def eager_kernel(name: str, layer: str) -> Kernel:
-    return {work.name: work.kernel for work in works(ri.graph(name))}[layer]
+    kept = by_name(graph, "compile", order="first")
+    assert kept["layer1.0.se.squeeze"] == by_name(graph)["layer1.0.se.squeeze"]
 
 
 def copies(name: str, mode: str = "eager", order: str = "last") -> dict[str, int]:

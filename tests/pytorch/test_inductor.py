@@ -33,9 +33,8 @@ def decided(name: str) -> tuple[bool, bool]:
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         image = torch.empty(2, *ri.graph(name).input_shape)
         traced = make_fx(ri.build(name).eval())(image)
-        with patch(
-            "torch.backends.mkldnn.is_available", return_value=False
-        ):  # else a processor's convolutions
+        # without oneDNN, which always has them last, it decides as on a GPU
+        with patch("torch.backends.mkldnn.is_available", return_value=False):
             infer, train = (
                 GraphLowering.decide_layout_opt(traced, is_inference=inference)
                 for inference in (True, False)
